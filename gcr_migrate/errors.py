@@ -1,0 +1,508 @@
+"""Every problem that the tool can name: its code, meaning, remedy and exit status.
+
+Nothing lies below this module. A problem is worded here once; who meets it raises
+`MigrateError(PROBLEM, subject=…, saw=…)`, and the command line renders it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+
+class Exit(IntEnum):
+    """What a command tells the shell; anything else that it exits with is a failure."""
+
+    OK = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    REFUSED = 3
+    OUT_OF_REACH = 4
+    DEFECT = 5
+    TODO = 10
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of problem.
+
+    Attributes:
+        code: stable name in words, part of the interface.
+        title: what happened, without a full stop.
+        meaning: what it means for the person who reads it.
+        remedy: what to do next.
+        exit: status with which a command ends when this stops it.
+    """
+
+    code: str
+    title: str
+    meaning: str
+    remedy: str
+    exit: Exit
+
+
+class MigrateError(Exception):
+    """A named problem that stops what is being done.
+
+    Args:
+        problem: which problem of the catalogue.
+        subject: the full name of what it happened to: an image, a file with its line, a host.
+        saw: what was seen there; never a secret.
+    """
+
+    def __init__(self, problem: Problem, *, subject: str, saw: str = "") -> None:
+        super().__init__(f"{problem.code}: {problem.title}: {subject}" + (f": {saw}" if saw else ""))
+        self.problem = problem
+        self.subject = subject
+        self.saw = saw
+
+
+CATALOGUE: Final[dict[str, Problem]] = {}
+
+
+def _problem(code: str, exit_: Exit, title: str, meaning: str, remedy: str) -> Problem:
+    CATALOGUE[code] = Problem(code, title, meaning, remedy, exit_)
+    return CATALOGUE[code]
+
+
+# --- what a person wrote -------------------------------------------------------------------
+BAD_USAGE: Final = _problem(
+    "bad-usage",
+    Exit.BAD_INPUT,
+    "the command line does not fit",
+    "An option or argument is missing, unknown, or contradicts another one.",
+    "Run the command with --help and correct the option that is named.",
+)
+FILE_MISSING: Final = _problem(
+    "file-missing",
+    Exit.BAD_INPUT,
+    "file cannot be read",
+    "The file is not there, is a folder, or may not be read by this user.",
+    "Check the path and its permissions.",
+)
+BAD_YAML: Final = _problem(
+    "bad-yaml",
+    Exit.BAD_INPUT,
+    "file is not valid YAML",
+    "The text breaks a rule of YAML at the line that is named.",
+    "Correct that line; indentation and quotes are the usual causes.",
+)
+BAD_SPEC: Final = _problem(
+    "bad-spec",
+    Exit.BAD_INPUT,
+    "spec does not fit its model",
+    "A field is unknown, missing, or holds a value that it may not hold.",
+    "Correct the field that is named; `gcr-migrate schema spec` prints the model.",
+)
+BAD_ENDPOINTS: Final = _problem(
+    "bad-endpoints",
+    Exit.BAD_INPUT,
+    "endpoints file does not fit its model",
+    "A key is unknown, or an address is not a URL.",
+    "Use the keys `registries`, `artifact_registry` and the other services, with http(s) URLs.",
+)
+ENDPOINT_UNMAPPED: Final = _problem(
+    "endpoint-unmapped",
+    Exit.BAD_INPUT,
+    "endpoints file does not name this host",
+    "With an endpoints file the tool never calls a host that the file does not map.",
+    "Add the host or the service to the endpoints file, or run without it.",
+)
+BAD_NAME: Final = _problem(
+    "bad-name",
+    Exit.BAD_INPUT,
+    "name is not valid",
+    "A host, project, image path or tag breaks the grammar of registry names.",
+    "Correct the part that is named.",
+)
+BAD_DIGEST: Final = _problem(
+    "bad-digest",
+    Exit.BAD_INPUT,
+    "digest is not valid",
+    "A digest is an algorithm, a colon, and the encoded hash.",
+    "Use a digest as the registry prints it, such as sha256: and 64 hexadecimal digits.",
+)
+BAD_CREDENTIALS: Final = _problem(
+    "bad-credentials",
+    Exit.OUT_OF_REACH,
+    "credentials cannot be read",
+    "The token file, the Docker configuration or its helper gave nothing usable.",
+    "Check the file or run the helper by hand; an access token is one line of text.",
+)
+TRANSLATE_UNBUILT: Final = _problem(
+    "access-translate-unbuilt",
+    Exit.BAD_INPUT,
+    "access.translate is not built yet",
+    "Carrying over the grants of the source is part of the spec, but not of this version.",
+    "Set `translate: false` and name the members under `access.grant`.",
+)
+# --- mapping ---------------------------------------------------------------------------------
+UNROUTED: Final = _problem(
+    "unrouted",
+    Exit.BAD_INPUT,
+    "no route takes this image path",
+    "Every image must be taken by a route, or it would be left behind silently.",
+    "Add a route that matches the path.",
+)
+NO_IMAGE_NAME: Final = _problem(
+    "no-image-name",
+    Exit.BAD_INPUT,
+    "nothing is left of the path after the strip",
+    "An image stands at the very name of a folder: it has no name inside the repository.",
+    "Add a route before this one that matches the path exactly and sets `image`.",
+)
+STRIP_MISMATCH: Final = _problem(
+    "strip-mismatch",
+    Exit.BAD_INPUT,
+    "strip is not the beginning of this path",
+    "A route can only take off leading components that the path has.",
+    "Make `strip` a prefix of what `match` takes.",
+)
+REPOSITORY_NAME_REFUSED: Final = _problem(
+    "repository-name-refused",
+    Exit.BAD_INPUT,
+    "Artifact Registry refuses this repository name",
+    "A repository id has up to 63 lower-case letters, digits and hyphens and starts with a letter.",
+    "Give the path a route of its own with a legal `repository`; names are never changed silently.",
+)
+TARGET_COLLISION: Final = _problem(
+    "target-collision",
+    Exit.BAD_INPUT,
+    "two sources land on one target name",
+    "One of them would hide or mix with the other.",
+    "Change the routes so that each image path has a target name of its own.",
+)
+NAME_TOO_LONG: Final = _problem(
+    "name-too-long",
+    Exit.BAD_INPUT,
+    "target name is too long",
+    "Many clients refuse names over 255 characters, host included (OCI end-3).",
+    "Shorten the repository or the image name by a route.",
+)
+LOCATION_MISSING: Final = _problem(
+    "location-missing",
+    Exit.BAD_INPUT,
+    "target location is not known",
+    "Only a gcr.io host implies a location.",
+    "Set `target.location` or the route's `location`.",
+)
+# --- the migration file ------------------------------------------------------------------------
+NOT_A_MIGRATION: Final = _problem(
+    "not-a-migration",
+    Exit.BAD_INPUT,
+    "file is not a migration file",
+    "It was not made by `gcr-migrate plan`, or it was damaged.",
+    "Name a file that `plan` wrote, or plan again.",
+)
+SCHEMA_UNKNOWN: Final = _problem(
+    "file-version",
+    Exit.BAD_INPUT,
+    "migration file has another version",
+    "The file was written by a version of the tool whose layout this one does not know.",
+    "Use the version that wrote it, or plan again.",
+)
+FILE_IN_USE: Final = _problem(
+    "file-has-ledger",
+    Exit.REFUSED,
+    "migration file already has a ledger",
+    "A run was started from it; writing a new plan over it would lose what was recorded.",
+    "Use --new to write a file beside it, or -o with another name.",
+)
+FILE_LOCKED: Final = _problem(
+    "file-locked",
+    Exit.REFUSED,
+    "another process is working on this migration file",
+    "Two runs of one file would send things twice.",
+    "Wait for the process that is named, or stop it.",
+)
+PLAN_INCOMPLETE: Final = _problem(
+    "plan-incomplete",
+    Exit.REFUSED,
+    "plan is incomplete",
+    "A part of the source could not be listed, so images may be missing from the plan.",
+    "Mend the cause and plan again, or apply with --allow-incomplete.",
+)
+DIGEST_DIFFERS: Final = _problem(
+    "plan-digest-differs",
+    Exit.REFUSED,
+    "plan is not the one that was expected",
+    "The digest given with --expect-digest is not that of the plan in this file.",
+    "Review this plan and use its digest, or use the file that was reviewed.",
+)
+PLAN_DAMAGED: Final = _problem(
+    "plan-damaged",
+    Exit.REFUSED,
+    "plan was changed after it was sealed",
+    "Its rows no longer give the digest that was written with them.",
+    "Plan again; a sealed plan is not edited.",
+)
+DISK_FULL: Final = _problem(
+    "disk-trouble",
+    Exit.OUT_OF_REACH,
+    "migration file cannot be written",
+    "The disk is full, read-only, or failed.",
+    "Make room, then run the same command again; what is done stays done.",
+)
+# --- registries ---------------------------------------------------------------------------------
+UNREACHABLE: Final = _problem(
+    "unreachable",
+    Exit.OUT_OF_REACH,
+    "service cannot be reached",
+    "The connection was refused, broke, timed out, or its certificate is not trusted.",
+    "Check address, network, proxy and certificate; then run the same command again.",
+)
+UNAUTHORIZED: Final = _problem(
+    "unauthorized",
+    Exit.OUT_OF_REACH,
+    "credentials were not accepted",
+    "The registry asked for a login, or the token is wrong or has expired.",
+    "Log in again or pass a fresh access token; check this machine's clock.",
+)
+DENIED: Final = _problem(
+    "denied",
+    Exit.OUT_OF_REACH,
+    "access is denied",
+    "No permission for this, or no such repository: registries hide which.",
+    "Check the spelling and grant artifactregistry.reader (source) or .repoAdmin (target).",
+)
+NAME_UNKNOWN: Final = _problem(
+    "name-unknown",
+    Exit.BAD_INPUT,
+    "registry does not know this name",
+    "The repository or image does not exist there.",
+    "Check the spelling of project, host and path.",
+)
+NOT_MIGRATED: Final = _problem(
+    "not-migrated",
+    Exit.BAD_INPUT,
+    "project was never migrated from Container Registry",
+    "Container Registry is shut down and answers 412; images are still on Google's side.",
+    "Have Google copy them first with its migration tool for gcr.io repositories; then plan.",
+)
+TOO_MANY_REQUESTS: Final = _problem(
+    "too-many-requests",
+    Exit.OUT_OF_REACH,
+    "quota is used up",
+    "The registry refused requests for longer than the tool keeps trying.",
+    "Wait a minute and run the same command again; it goes on where it stopped.",
+)
+SERVER_ERROR: Final = _problem(
+    "server-error",
+    Exit.OUT_OF_REACH,
+    "service failed",
+    "The service answered with an error of its own for longer than the tool keeps trying.",
+    "Run the same command again later; it goes on where it stopped.",
+)
+BAD_REPLY: Final = _problem(
+    "bad-reply",
+    Exit.OUT_OF_REACH,
+    "reply cannot be used",
+    "The reply was cut short, is not what the protocol says, or names another host.",
+    "Run the same command again; if it stays, look at what stands between here and there.",
+)
+REQUEST_REFUSED: Final = _problem(
+    "request-refused",
+    Exit.FAILED,
+    "registry refused a request",
+    "The registry answered that it will not take this as it is.",
+    "Read the registry's words; the object named is the one it refused.",
+)
+MANIFEST_UNKNOWN: Final = _problem(
+    "manifest-unknown",
+    Exit.FAILED,
+    "manifest is not there",
+    "A listing, a tag or an index names it, but the registry does not have it.",
+    "If the source lost it, nobody can repair it there: rebuild the image or leave it out.",
+)
+BLOB_UNKNOWN: Final = _problem(
+    "blob-unknown",
+    Exit.FAILED,
+    "blob is not there",
+    "A manifest names a layer or config that the registry does not have.",
+    "The image is damaged at its source: rebuild it or leave it out.",
+)
+DIGEST_MISMATCH: Final = _problem(
+    "digest-mismatch",
+    Exit.FAILED,
+    "bytes do not have their digest",
+    "What was received is not what its name promises; it was not passed on.",
+    "Run again; if it stays, the object is damaged at the registry named.",
+)
+BAD_MANIFEST: Final = _problem(
+    "bad-manifest",
+    Exit.FAILED,
+    "manifest cannot be read",
+    "It is not a JSON object, or lacks what its kind must have.",
+    "The image is damaged at its source: rebuild it or leave it out.",
+)
+# --- findings of plan, apply and verify ------------------------------------------------------------
+LISTING_FAILED: Final = _problem(
+    "listing-failed",
+    Exit.REFUSED,
+    "part of the source could not be listed",
+    "Images below this name may be missing from the plan. A 403 can also mean: no such name.",
+    "Mend the cause and plan again.",
+)
+LISTING_CUT: Final = _problem(
+    "listing-cut",
+    Exit.REFUSED,
+    "listing may be cut short",
+    "The answer was exactly as long as asked for or as the registry gives at most.",
+    "Plan from a registry that pages its lists, or split the path.",
+)
+SCHEMA1_LEFT: Final = _problem(
+    "schema-1",
+    Exit.FAILED,
+    "image has the retired schema 1 form",
+    "Artifact Registry and others refuse schema 1, and converting it would change its digest.",
+    "Rebuild the image, or convert it by hand under a new digest.",
+)
+MANIFEST_TOO_LARGE: Final = _problem(
+    "manifest-too-large",
+    Exit.FAILED,
+    "manifest is larger than the target takes",
+    "Registries take manifests up to 4 MiB.",
+    "Rebuild the image with fewer or smaller annotations.",
+)
+UNTAGGED_LEFT: Final = _problem(
+    "untagged-left-out",
+    Exit.OK,
+    "untagged digest is left out",
+    "The spec says `select.untagged: false`.",
+    "Remove that line to carry it.",
+)
+ATTACHMENT_LEFT: Final = _problem(
+    "attachment-left-out",
+    Exit.OK,
+    "signature or attestation is left out",
+    "The spec says `select.attachments: false`.",
+    "Remove that line to carry it.",
+)
+REFERRERS_TAG_LEFT: Final = _problem(
+    "referrers-tag-kept-by-target",
+    Exit.OK,
+    "tag of referrers is made by the target itself",
+    "The target makes and moves this tag whenever a manifest with a subject arrives.",
+    "Nothing to do; verify compares what the tag lists.",
+)
+CHILD_MISSING: Final = _problem(
+    "child-missing",
+    Exit.FAILED,
+    "index names a manifest that is not there",
+    "The index is sparse or damaged at the source; what exists of it is carried.",
+    "Rebuild the index if clients need the missing platform.",
+)
+FOREIGN_LAYER: Final = _problem(
+    "foreign-layer",
+    Exit.OK,
+    "layer lives outside the registry",
+    "Pulls depend on the address in the manifest, before and after the migration.",
+    "Nothing to do; keep that address reachable.",
+)
+HOST_EMPTY: Final = _problem(
+    "host-not-in-use",
+    Exit.OK,
+    "host has no repository for this project",
+    "The project does not use this gcr.io host.",
+    "Nothing to do; name `source.hosts` to ask only the hosts in use.",
+)
+REPOSITORY_DIFFERS: Final = _problem(
+    "repository-differs",
+    Exit.FAILED,
+    "existing repository has other settings",
+    "The repository is used as it is; nothing existing is changed.",
+    "Change the setting by hand, or take it out of the spec.",
+)
+TAG_CONFLICT: Final = _problem(
+    "tag-conflict",
+    Exit.FAILED,
+    "target tag points elsewhere",
+    "The tag exists at the target with other content. Nothing was overwritten.",
+    "Plan again, or set `existing_tags: keep` or `overwrite` on the route.",
+)
+TAG_MOVED: Final = _problem(
+    "tag-moved",
+    Exit.FAILED,
+    "source tag moved after planning",
+    "The tag now points to other content than the plan says.",
+    "Plan again, or set `moved_tags: pin` or `skip`.",
+)
+TAG_GONE: Final = _problem(
+    "tag-gone",
+    Exit.FAILED,
+    "tag is not at the target",
+    "The plan says that it should be there.",
+    "Run `apply` on the migration file.",
+)
+BYTES_DIFFER: Final = _problem(
+    "bytes-differ",
+    Exit.FAILED,
+    "target serves other bytes than the plan says",
+    "The object's bytes do not hash to the digest under which they are served.",
+    "Do not use this target until its operator has found the cause.",
+)
+DIGEST_GONE: Final = _problem(
+    "digest-gone",
+    Exit.FAILED,
+    "manifest is not at the target",
+    "The plan says that it should be there.",
+    "Run `apply` on the migration file.",
+)
+BLOB_GONE: Final = _problem(
+    "blob-gone",
+    Exit.FAILED,
+    "blob is not at the target",
+    "A manifest there needs it, and pulls of that image will fail.",
+    "Run `apply` on the migration file; if it stays, plan into a fresh repository.",
+)
+IMAGE_NEW: Final = _problem(
+    "image-new",
+    Exit.OK,
+    "source has something that the plan does not know",
+    "It was pushed after planning.",
+    "Plan again to carry it too.",
+)
+NOT_CHECKED: Final = _problem(
+    "not-checked",
+    Exit.OUT_OF_REACH,
+    "could not be checked",
+    "A registry did not answer, so nothing is proven about this name.",
+    "Mend the cause and verify again.",
+)
+BLOCKED: Final = _problem(
+    "blocked",
+    Exit.FAILED,
+    "something that it needs failed",
+    "A manifest waits for its blobs and children, a tag for its manifest.",
+    "Look at the failure that is named, mend it, and run `apply` again.",
+)
+POLICY_CONFLICT: Final = _problem(
+    "policy-conflict",
+    Exit.FAILED,
+    "access policy kept changing while it was written",
+    "Somebody else writes this policy at the same time; nothing of theirs was overwritten.",
+    "Run `apply` again when the other writer is done.",
+)
+OPERATION_FAILED: Final = _problem(
+    "operation-failed",
+    Exit.FAILED,
+    "repository could not be created",
+    "Artifact Registry took the request and then reported that it failed.",
+    "Read its words; run `apply` again when the cause is mended.",
+)
+INTERRUPTED: Final = _problem(
+    "interrupted",
+    Exit.INTERRUPTED,
+    "run was interrupted",
+    "What was in flight was finished or dropped; the ledger is clean.",
+    "Run the same command again; it goes on where it stopped.",
+)
+DEFECT: Final = _problem(
+    "defect",
+    Exit.DEFECT,
+    "defect in gcr-migrate",
+    "The tool met something that its authors did not expect. Nothing is lost.",
+    "Report it with the text below; run the same command again to go on.",
+)
