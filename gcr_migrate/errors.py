@@ -53,7 +53,8 @@ class MigrateError(Exception):
     """
 
     def __init__(self, problem: Problem, *, subject: str, saw: str = "") -> None:
-        super().__init__(f"{problem.code}: {problem.title}: {subject}" + (f": {saw}" if saw else ""))
+        text = f"{problem.code}: {problem.title}: {subject}"
+        super().__init__(f"{text}: {saw}" if saw else text)
         self.problem = problem
         self.subject = subject
         self.saw = saw
@@ -337,7 +338,7 @@ BAD_MANIFEST: Final = _problem(
     "It is not a JSON object, or lacks what its kind must have.",
     "The image is damaged at its source: rebuild it or leave it out.",
 )
-# --- findings of plan, apply and verify ------------------------------------------------------------
+# --- findings of plan, apply and verify -----------------------------------------------------------
 LISTING_FAILED: Final = _problem(
     "listing-failed",
     Exit.REFUSED,

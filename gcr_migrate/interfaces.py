@@ -1,0 +1,137 @@
+"""What stations may do with the outside world, as permissions by type.
+
+Who copies gets a source that cannot be written to; nothing here can delete.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from gcr_migrate.model.access import Grant, Policy
+    from gcr_migrate.model.content import Descriptor, Digest, Manifest
+    from gcr_migrate.model.dialect import Dialect
+    from gcr_migrate.model.inventory import Listing, ManifestHead
+    from gcr_migrate.model.plan import RepositorySettings
+
+
+class SourceRegistry(Protocol):
+    """A registry that is only read. Names are without host.
+
+    Every method raises `MigrateError`: unreachable, unauthorized, denied, too-many-requests,
+    server-error, bad-reply, not-migrated, and what is named at the method.
+    """
+
+    @property
+    def host(self) -> str:
+        """The real host, such as `us-docker.pkg.dev` or `127.0.0.1:5000`."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its habits."""
+        ...
+
+    async def listing(self, name: str) -> Listing:
+        """List tags, and manifests and children where the dialect has them, over all pages.
+
+        Raises `name-unknown` when the registry does not know the name (OCI end-8).
+        """
+        ...
+
+    def catalog(self) -> AsyncIterator[str]:
+        """Names of all repositories, page by page; raises when there is no catalogue."""
+        ...
+
+    async def manifest(self, name: str, reference: str) -> Manifest:
+        """Raw bytes of a manifest by tag or digest, checked against the digest (OCI end-3).
+
+        Raises `manifest-unknown`, `digest-mismatch`, `bad-manifest`.
+        """
+        ...
+
+    async def manifest_head(self, name: str, reference: str) -> ManifestHead | None:
+        """What a tag or digest resolves to, or None when it is not there (OCI end-3)."""
+        ...
+
+    async def blob_size(self, name: str, digest: Digest) -> int | None:
+        """Size in bytes of a blob under this name, or None when it is not there (OCI end-2)."""
+        ...
+
+    def open_blob(
+        self, name: str, blob: Descriptor
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Stream a blob (OCI end-2); raises `blob-unknown`; the reader checks the hash."""
+        ...
+
+    async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
+        """Manifests whose subject is this digest (OCI end-12); None: no such end-point."""
+        ...
+
+
+class TargetRegistry(SourceRegistry, Protocol):
+    """A registry that is written to."""
+
+    async def mount(self, name: str, digest: Digest, from_name: str) -> str | None:
+        """Mount a blob from another name of the same registry (OCI end-11).
+
+        Returns:
+            None when it is mounted; else the upload session (a URL) that the registry opened
+            instead, to be handed to `upload`. A refusal that opens no session gives "".
+        """
+        ...
+
+    async def upload(
+        self,
+        name: str,
+        blob: Descriptor,
+        open_source: Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        *,
+        session: str = "",
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        """Stream a blob in one PUT, hashed on the way, never completed with wrong bytes.
+
+        A broken transfer is restarted as a whole under a new session (OCI end-4a, end-6).
+        Raises `digest-mismatch` after a second wrong read, `blob-unknown`, `request-refused`.
+        """
+        ...
+
+    async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
+        """Write raw manifest bytes under a tag or digest (OCI end-7).
+
+        Raises `request-refused`, and `digest-mismatch` when the registry names another digest.
+        """
+        ...
+
+
+class Repositories(Protocol):
+    """Artifact Registry's repositories and their policies; resources are full names."""
+
+    async def get(self, resource: str) -> RepositorySettings | None:
+        """Settings of a Docker repository, None when it does not exist.
+
+        Raises `repository-differs` when it is of another format or mode.
+        """
+        ...
+
+    async def create(self, resource: str, settings: RepositorySettings) -> None:
+        """Create a Docker repository and wait until it is there; one that is there is fine.
+
+        Raises `operation-failed`, `denied`.
+        """
+        ...
+
+    async def policy(self, resource: str) -> Policy:
+        """Read the repository's own access policy, version 3."""
+        ...
+
+    async def add_grants(self, resource: str, grants: tuple[Grant, ...]) -> bool:
+        """Read, merge and write with etag; again on a conflict, bounded.
+
+        Returns whether anything had to be written. Raises `policy-conflict`.
+        """
+        ...

@@ -1,0 +1,52 @@
+"""What is noteworthy or wrong, how bad it is, and with which name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gcr_migrate.errors import Problem
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an error makes its run fail, the others do not."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding of a plan, a run or a verification.
+
+    Attributes:
+        problem: which problem of the catalogue; it brings code, meaning and remedy.
+        severity: how much it weighs.
+        subject: full name of what it is about.
+        saw: what was seen, in a few words.
+    """
+
+    problem: Problem
+    severity: Severity
+    subject: str
+    saw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that the source shows and the plan does not carry.
+
+    Attributes:
+        problem: why.
+        subject: full source name with tag or digest.
+        by_rule: a rule of the spec or a habit of the target says so; else it could not be moved.
+        saw: what was seen.
+    """
+
+    problem: Problem
+    subject: str
+    by_rule: bool
+    saw: str = ""

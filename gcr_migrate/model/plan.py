@@ -1,0 +1,134 @@
+"""Rows that a plan is made of.
+
+Ids are those of the migration file; they join rows and mean nothing outside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gcr_migrate.model.content import Digest
+
+    from gcr_migrate.model.access import Grant
+
+
+class TagAction(StrEnum):
+    """What is done with a tag at the target."""
+
+    SET = "set"
+    PRESENT = "present"  # it is there with the planned digest
+    KEEP = "keep"  # it points elsewhere, and the spec says to leave it
+    OVERWRITE = "overwrite"  # it points elsewhere, and the spec says to move it
+    CONFLICT = "conflict"  # it points elsewhere, and the spec says to fail
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A root under which images are read.
+
+    Attributes:
+        shown: the name that people know, such as `us.gcr.io/builds` or `127.0.0.1:5000`.
+        registry: host that is asked, such as `us-docker.pkg.dev`.
+        prefix: what stands before each image path there, such as `builds/us.gcr.io`; may be empty.
+        dialect: name of its dialect.
+        plain_http: the spec allows plain HTTP; None decides by loopback.
+    """
+
+    shown: str
+    registry: str
+    prefix: str
+    dialect: str
+    plain_http: bool | None = None
+
+    def name(self, path: str) -> str:
+        """Registry name of an image path under this root."""
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySettings:
+    """Settings with which a repository is made."""
+
+    description: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    immutable_tags: bool = False
+    kms_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A target repository, or a whole plain registry.
+
+    Attributes:
+        registry: host that is written to.
+        prefix: what stands before each image path there; may be empty.
+        dialect: name of its dialect.
+        resource: `projects/P/locations/L/repositories/R`; empty for a plain registry.
+        exists: it was there when the plan was made.
+        settings: what it is made with.
+        grants: what is granted on it, sorted; those that it has already are in `granted`.
+        granted: grants that the policy had when the plan was made.
+        plain_http: as for a source.
+    """
+
+    registry: str
+    prefix: str
+    dialect: str
+    resource: str
+    exists: bool
+    settings: RepositorySettings = RepositorySettings()
+    grants: tuple[Grant, ...] = ()
+    granted: tuple[Grant, ...] = ()
+    plain_http: bool | None = None
+
+    def name(self, path: str) -> str:
+        """Registry name of an image path in this repository."""
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+    @property
+    def shown(self) -> str:
+        """The name that people know, such as `us-docker.pkg.dev/builds/product1`."""
+        return f"{self.registry}/{self.prefix}" if self.prefix else self.registry
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image path of the source and the name that it gets at the target."""
+
+    id: int
+    source_id: int
+    path: str
+    repository_id: int
+    target_path: str
+    existing_tags: str  # fail | keep | overwrite
+    moved_tags: str  # fail | pin | skip
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedManifest:
+    """A manifest that belongs under a target name.
+
+    Attributes:
+        digest: its digest.
+        uploaded_ms: when the source got it; None where unknown.
+        present: the target showed it when the plan was made.
+        rank: 0 for what needs nothing else, one more than the highest that it needs.
+    """
+
+    digest: Digest
+    uploaded_ms: int | None
+    present: bool
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTag:
+    """A tag and what is done with it; `found` is the digest that the target had, or None."""
+
+    tag: str
+    digest: Digest
+    action: TagAction
+    found: Digest | None = None

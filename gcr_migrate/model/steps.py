@@ -1,0 +1,72 @@
+"""The life of one item of a plan: enum, table, events.
+
+The state of an item is the sum of its events, never a stored field.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Kind(StrEnum):
+    """What an item is."""
+
+    REPOSITORY = "repository"
+    GRANT = "grant"
+    BLOB = "blob"
+    MANIFEST = "manifest"
+    TAG = "tag"
+
+
+class State(StrEnum):
+    """Where an item is in its life."""
+
+    PLANNED = "planned"
+    MOVING = "moving"
+    PRESENT = "present"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Event(StrEnum):
+    """What can happen to an item."""
+
+    STARTED = "started"  # on disk before the first byte leaves
+    CONFIRMED = "confirmed"  # a 201 with the right digest, or presence seen in this run
+    LOST = "lost"  # the process that moved it is gone, and the target does not have it
+    SKIPPED = "skipped"  # a rule of the spec says to leave it
+    GAVE_UP = "gave-up"  # it failed, with its reason
+
+
+NEXT: Final = {
+    (State.PLANNED, Event.STARTED): State.MOVING,
+    (State.PLANNED, Event.CONFIRMED): State.PRESENT,  # it was there before us
+    (State.PLANNED, Event.SKIPPED): State.SKIPPED,
+    (State.PLANNED, Event.GAVE_UP): State.FAILED,  # what it needs failed
+    (State.MOVING, Event.STARTED): State.MOVING,  # again, by a later run
+    (State.MOVING, Event.CONFIRMED): State.PRESENT,
+    (State.MOVING, Event.SKIPPED): State.SKIPPED,
+    (State.MOVING, Event.LOST): State.PLANNED,
+    (State.MOVING, Event.GAVE_UP): State.FAILED,
+    (State.FAILED, Event.STARTED): State.MOVING,  # a later run tries again
+    (State.FAILED, Event.CONFIRMED): State.PRESENT,
+    (State.FAILED, Event.SKIPPED): State.SKIPPED,
+    (State.FAILED, Event.GAVE_UP): State.FAILED,
+}
+FINAL: Final = frozenset({State.PRESENT, State.SKIPPED, State.FAILED})
+
+
+def state_after(events: Iterable[Event]) -> State:
+    """The state in which these events leave an item that was planned.
+
+    Raises:
+        KeyError: the events are not a legal life.
+    """
+    state = State.PLANNED
+    for event in events:
+        state = NEXT[state, event]
+    return state
