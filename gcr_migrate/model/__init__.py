@@ -1,0 +1,1 @@
+"""What the tool talks about: names, content, plans. Values only, no input or output."""
