@@ -165,11 +165,12 @@ class Manifest:
             expected: digest under which it was asked for.
 
         Raises:
-            MigrateError: DIGEST_MISMATCH, or BAD_MANIFEST if it cannot be read.
+            MigrateError: DIGEST_MISMATCH; BAD_MANIFEST if it cannot be read; BAD_DIGEST if it was
+                asked for by a digest that cannot be checked.
         """
         digest = Digest.of(raw)
         name = str(expected or digest)
-        intact = expected is None or not expected.verifiable or expected.matches(raw)
+        intact = expected is None or expected.matches(raw)
         if expected and not intact and _unsigned_matches(raw, expected):
             intact = True  # the digest of a signed schema 1 leaves its signatures out
         if not intact:
@@ -224,8 +225,8 @@ def _json_object(raw: bytes, name: str) -> dict[str, Any]:
 
 def _media_type(body: dict[str, Any], stated: str, name: str) -> str:
     """Take the stated type; where it says nothing, the body's own; else look at its members."""
-    stated = stated.partition(";")[0].strip().lower()
-    if stated not in _UNTYPED:
+    stated = stated.partition(";")[0].strip()
+    if stated.lower() not in _UNTYPED:
         return stated
     own = body.get("mediaType")
     if isinstance(own, str) and own:
