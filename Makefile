@@ -1,0 +1,58 @@
+# Everything that a person or CI does here, by one name each.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= gcr-migrate-demo
+
+.PHONY: help install demo test check lint types contracts dependencies format docs lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: .venv/installed ## make .venv with the locked dependencies and the tool
+
+.venv/dependencies: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	touch $@
+
+# Editable: the tests and the checks always see the sources as they are.
+.venv/installed: .venv/dependencies pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## run the whole migration on a sandbox of this machine
+	$(BIN)/gcr-migrate demo $(DEMO)
+
+test: install ## run the tests; those that need a missing program say so and skip
+	$(BIN)/python -m pytest -n 2
+
+check: lint types contracts dependencies test ## all that CI demands
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+contracts: install
+	$(BIN)/lint-imports
+
+dependencies: install
+	$(BIN)/deptry .
+
+format: install ## put the sources into the house's form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: install ## write again what is generated: reference, schemas, README's output
+	$(BIN)/python scripts/docs.py
+
+lock: install ## resolve the dependencies again
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --all-build-deps --generate-hashes --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate \
+	  --no-header --output-file requirements.lock pyproject.toml
+
+clean: ## remove what can be made again
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(DEMO)

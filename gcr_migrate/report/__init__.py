@@ -1,0 +1,1 @@
+"""One value of facts per command, and every form in which they are told."""

@@ -1,0 +1,176 @@
+"""What tests share: no deadlines, real programs on free ports, the tool as a process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Machines are noisy: a slow example is no failure.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
+REQUIRE_PROGRAMS = "GCR_MIGRATE_REQUIRE_PROGRAMS"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose program is missing; with the switch of CI, fail it instead."""
+    for marker in item.iter_markers("needs"):
+        for program in marker.args:
+            if shutil.which(program):
+                continue
+            if os.environ.get(REQUIRE_PROGRAMS):
+                pytest.fail(f"{program} is missing, and {REQUIRE_PROGRAMS} is set", pytrace=False)
+            pytest.skip(f"needs the program {program}")
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A real `docker-registry` on loopback; `host` is such as `127.0.0.1:5000`."""
+
+    host: str
+    storage: Path
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{self.host}"
+
+
+_CONFIG = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: "{storage}"}}
+  delete: {{enabled: true}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/v2/", timeout=2):  # noqa: S310  # loopback only
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    pytest.fail(f"docker-registry did not come up at {url}")
+
+
+class MakeRegistry(Protocol):
+    """Start one more registry."""
+
+    def __call__(self) -> Registry:
+        """Start it and wait until it answers."""
+        ...
+
+
+@pytest.fixture
+def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeRegistry]:
+    """Start real registries, each with a storage of its own; they end with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start() -> Registry:
+        home = tmp_path_factory.mktemp("registry")
+        storage, port = home / "storage", free_port()
+        config = home / "config.yml"
+        config.write_text(_CONFIG.format(storage=storage, port=port))
+        program = shutil.which("docker-registry") or "docker-registry"
+        with (home / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [program, "serve", str(config)],
+                stdout=log,
+                stderr=log,
+                env={"PATH": os.environ["PATH"], "HOME": str(home), "OTEL_TRACES_EXPORTER": "none"},
+            )
+        processes.append(process)
+        registry = Registry(f"127.0.0.1:{port}", storage)
+        _wait_until_up(registry.url, process)
+        return registry
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(10)
+
+
+@pytest.fixture
+def registry(make_registry: MakeRegistry) -> Registry:
+    """A real, empty registry on a free port; mark the test `needs("docker-registry")`."""
+    return make_registry()
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The tool as a process of its own, in a clean HOME and with no settings of ours.
+
+    Attributes:
+        home: HOME and working folder of each call.
+    """
+
+    home: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the variables that a call sees, and `more`."""
+        kept = {k: os.environ[k] for k in ("PATH", "LANG", "TMPDIR") if k in os.environ}
+        coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
+        fixed = {"HOME": str(self.home), "COLUMNS": "100", "NO_COLOR": "1"}
+        return {**kept, **coverage, **fixed, **more}
+
+    def start(self, *args: str | Path, **more: str) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gcr_migrate", *map(str, args)],
+            cwd=self.home,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(
+        self, *args: str | Path, timeout_s: float = 120, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; `more` are further environment variables."""
+        with self.start(*args, **more) as process:
+            try:
+                out, err = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                out, err = process.communicate()
+                pytest.fail(f"{args} did not end in {timeout_s} s\n{out}\n{err}")
+        return subprocess.CompletedProcess(list(map(str, args)), process.returncode, out, err)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The tool as a process in a clean HOME, which is its working folder too."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Cli(home)
