@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.finding import Finding, LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,53 @@ class ManifestHead:
     digest: Digest
     media_type: str
     size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A manifest of one image path and what it hangs together with.
+
+    Attributes:
+        digest: its digest.
+        media_type: its type.
+        size_bytes: length of its raw bytes.
+        is_schema1: it has the retired form.
+        children: entries of an index that are manifests here.
+        subject: what it is attached to.
+        uploaded_ms: when the source got it; None where unknown.
+    """
+
+    digest: Digest
+    media_type: str
+    size_bytes: int
+    is_schema1: bool
+    children: tuple[Digest, ...]
+    subject: Digest | None
+    uploaded_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContent:
+    """Everything that the source has under one image path.
+
+    Attributes:
+        shown: full name that people know, such as `us.gcr.io/builds/product1/app`.
+        tags: each tag with its digest.
+        nodes: every manifest that could be read, by digest.
+        findings: what is damaged or noteworthy.
+        left_out: what was listed but cannot be carried.
+    """
+
+    shown: str
+    tags: Mapping[str, Digest]
+    nodes: Mapping[Digest, Node]
+    findings: tuple[Finding, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    """What a target name has already."""
+
+    tags: Mapping[str, Digest]
+    manifests: frozenset[Digest]

@@ -1,0 +1,1 @@
+"""What is there: reads both sides and yields rows; it changes nothing."""

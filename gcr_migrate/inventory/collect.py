@@ -1,0 +1,291 @@
+"""Walk a registry and read everything that hangs together under each image path."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.content import Digest, Kind, Manifest
+from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.inventory import ImageContent, Listing, Node, TargetView
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.model.plan import Source
+
+AT_ONCE = 32  # metadata requests in flight; more only adds memory
+_DAMAGE = (errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH, errors.BAD_MANIFEST, errors.BAD_DIGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class ListingFailed:
+    """A name that could not be listed: what lies below it is unknown."""
+
+    name: str
+    error: MigrateError
+
+
+@dataclass(frozen=True, slots=True)
+class ReadManifest:
+    """A manifest with the blobs that it needs from the registry itself.
+
+    Attributes:
+        manifest: as received.
+        extra_blobs: entries of an index that are blobs, not manifests.
+        foreign_present: layers with outside addresses that the source has all the same.
+    """
+
+    manifest: Manifest
+    extra_blobs: tuple[Descriptor, ...]
+    foreign_present: frozenset[Digest]
+
+
+async def walk(
+    registry: SourceRegistry, source: Source, paths: Iterable[str] = ()
+) -> AsyncIterator[Listing | ListingFailed]:
+    """List every image path under a source root.
+
+    Args:
+        registry: where to ask.
+        source: the root.
+        paths: image paths to list where the registry has no catalogue; all if empty.
+
+    Yields:
+        One listing per name that shows tags or manifests or fails; order as answers come.
+
+    Raises:
+        MigrateError: the root itself cannot be listed.
+    """
+    names = [source.name(path) for path in paths]
+    if names:
+        first: list[str] = names
+    elif registry.dialect.lists_manifests:
+        first = [source.prefix]
+    else:
+        first = [name async for name in registry.catalog()]
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str) -> Listing | ListingFailed:
+        async with slots:
+            try:
+                return await registry.listing(name)
+            except MigrateError as error:
+                if name == source.prefix:
+                    raise
+                return ListingFailed(name, error)
+
+    waiting = {asyncio.create_task(one(name)) for name in first}
+    seen = set(first)
+    try:
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                listing = task.result()
+                yield listing
+                if isinstance(listing, ListingFailed) or paths:
+                    continue
+                below = {f"{listing.name}/{child}" for child in listing.children} - seen
+                seen |= below
+                waiting |= {asyncio.create_task(one(name)) for name in below}
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+class ImageReader:
+    """Reads all manifests of image paths of one source root.
+
+    Args:
+        registry: where to read.
+        cached: gives a manifest that was read before, or None.
+        keep: is called once with every manifest read, before the image's content is returned.
+    """
+
+    def __init__(
+        self,
+        registry: SourceRegistry,
+        cached: Callable[[Digest], Manifest | None],
+        keep: Callable[[ReadManifest], None],
+    ) -> None:
+        self._registry = registry
+        self._cached = cached
+        self._keep = keep
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._has_referrers_api = not registry.dialect.lists_manifests
+
+    async def read(self, shown: str, listing: Listing) -> ImageContent:
+        """Read tags, listed digests, children at any depth and referrers of one name.
+
+        Args:
+            shown: full name for people.
+            listing: what the name shows.
+
+        Raises:
+            MigrateError: a manifest could not be fetched for a reason that is not damage.
+        """
+        reading = _Reading(shown, listing)
+        edge: set[str] = {str(d) if d else tag for tag, d in listing.tags.items()}
+        edge |= {str(entry.digest) for entry in listing.manifests or ()}
+        asked: set[str] = set()
+        while edge:
+            asked |= edge
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._one(reading, ref)) for ref in sorted(edge)]
+            more = {str(d) for task in tasks for d in task.result()}
+            edge = more - asked - {str(d) for d in reading.nodes}
+        return reading.content()
+
+    async def _one(self, reading: _Reading, reference: str) -> list[Digest]:
+        """Fetch one manifest and return the digests that it leads to."""
+        async with self._slots:
+            try:
+                manifest = await self._fetch(reading.name, reference)
+            except MigrateError as error:
+                if error.problem not in _DAMAGE:
+                    raise
+                reading.damaged(reference, error)
+                return []
+            blobs = await self._entries_that_are_blobs(reading, manifest)
+            foreign = await self._foreign(reading, manifest)
+            self._keep(ReadManifest(manifest, blobs, foreign))
+            reading.add(manifest, {blob.digest for blob in blobs})
+            if ":" not in reference:
+                reading.tags[reference] = manifest.digest
+            leads = [child.digest for child in manifest.children]
+            return leads + await self._referrers(reading.name, manifest.digest)
+
+    async def _fetch(self, name: str, reference: str) -> Manifest:
+        if ":" in reference and (known := self._cached(Digest.parse(reference))):
+            return known
+        return await self._registry.manifest(name, reference)
+
+    async def _entries_that_are_blobs(
+        self, reading: _Reading, manifest: Manifest
+    ) -> tuple[Descriptor, ...]:
+        """Find entries of an index of a type that is no manifest and that are there as blobs."""
+        blobs = []
+        for child in manifest.children:
+            if "manifest" in child.media_type or "index" in child.media_type:
+                continue
+            head = await self._registry.manifest_head(reading.name, str(child.digest))
+            if head is None and await self._registry.blob_size(reading.name, child.digest):
+                blobs.append(child)
+        return tuple(blobs)
+
+    async def _foreign(self, reading: _Reading, manifest: Manifest) -> frozenset[Digest]:
+        present = set()
+        for blob in manifest.blobs:
+            if not blob.urls:
+                continue
+            if await self._registry.blob_size(reading.name, blob.digest) is not None:
+                present.add(blob.digest)
+                continue
+            subject = f"{reading.shown}@{manifest.digest}"
+            saw = f"{blob.digest} from {blob.urls[0]}"
+            reading.findings.append(Finding(errors.FOREIGN_LAYER, Severity.WARNING, subject, saw))
+        return frozenset(present)
+
+    async def _referrers(self, name: str, digest: Digest) -> list[Digest]:
+        if not self._has_referrers_api:
+            return []  # the `manifest` map shows them all, or there is no such end-point
+        found = await self._registry.referrers(name, digest)
+        if found is None:
+            self._has_referrers_api = False
+            return []
+        return [one.digest for one in found]
+
+
+class _Reading:
+    """What has been read of one name so far."""
+
+    def __init__(self, shown: str, listing: Listing) -> None:
+        self.shown = shown
+        self.name = listing.name
+        self.tags: dict[str, Digest] = {tag: d for tag, d in listing.tags.items() if d}
+        self.nodes: dict[Digest, Node] = {}
+        self.findings: list[Finding] = []
+        self.left_out: list[LeftOut] = []
+        self._uploaded = {entry.digest: entry.uploaded_ms for entry in listing.manifests or ()}
+        self._blobs: set[Digest] = set()
+        self._lost: dict[Digest, MigrateError] = {}
+
+    def add(self, manifest: Manifest, blobs: set[Digest]) -> None:
+        self._blobs |= blobs
+        self.nodes[manifest.digest] = Node(
+            digest=manifest.digest,
+            media_type=manifest.media_type,
+            size_bytes=len(manifest.raw),
+            is_schema1=manifest.kind is Kind.SCHEMA1,
+            children=tuple(c.digest for c in manifest.children if c.digest not in blobs),
+            subject=manifest.subject.digest if manifest.subject else None,
+            uploaded_ms=self._uploaded.get(manifest.digest),
+        )
+
+    def damaged(self, reference: str, error: MigrateError) -> None:
+        if ":" in reference:
+            self._lost[Digest.parse(reference)] = error
+            return
+        self.left_out.append(
+            LeftOut(error.problem, f"{self.shown}:{reference}", by_rule=False, saw=error.saw)
+        )
+
+    def content(self) -> ImageContent:
+        """Everything read, with damage named: a missing child at its index, else by itself."""
+        wanted_by = {child: node.digest for node in self.nodes.values() for child in node.children}
+        for digest, error in sorted(self._lost.items(), key=lambda pair: str(pair[0])):
+            if digest in self._blobs:
+                continue
+            index = wanted_by.get(digest)
+            if index and digest not in self._uploaded:
+                subject = f"{self.shown}@{index}"
+                saw = f"{digest}: {error.problem.title}"
+                self.findings.append(Finding(errors.CHILD_MISSING, Severity.WARNING, subject, saw))
+                continue
+            self.left_out.append(
+                LeftOut(error.problem, f"{self.shown}@{digest}", by_rule=False, saw=error.saw)
+            )
+        return ImageContent(
+            self.shown, self.tags, self.nodes, tuple(self.findings), tuple(self.left_out)
+        )
+
+
+async def view_target(registry: SourceRegistry, name: str, content: ImageContent) -> TargetView:
+    """Learn what a target name has of an image: from its listing, else by asking per digest.
+
+    Args:
+        registry: the target, read only.
+        name: the mapped name.
+        content: what the source has; only its tags and digests are asked for.
+
+    Raises:
+        MigrateError: the target cannot be read.
+    """
+    try:
+        listing = await registry.listing(name)
+    except MigrateError as error:
+        if error.problem is errors.NAME_UNKNOWN:
+            return TargetView({}, frozenset())
+        raise
+    tags = {tag: digest for tag, digest in listing.tags.items() if digest}
+    digests = {entry.digest for entry in listing.manifests or ()}
+    unknown_tags = [t for t in content.tags if t not in tags and (t in listing.tags or listing.cut)]
+    unknown = [] if listing.manifests is not None and not listing.cut else list(content.nodes)
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def head(reference: str) -> Digest | None:
+        async with slots:
+            found = await registry.manifest_head(name, reference)
+            return found.digest if found else None
+
+    async with asyncio.TaskGroup() as group:
+        by_tag = {tag: group.create_task(head(tag)) for tag in unknown_tags}
+        by_digest = [group.create_task(head(str(d))) for d in unknown if d not in digests]
+    tags |= {tag: task.result() for tag, task in by_tag.items() if task.result()}  # type: ignore[misc]  # None is filtered out
+    digests |= {task.result() for task in by_digest if task.result()}  # type: ignore[misc]  # None is filtered out
+    return TargetView(tags, frozenset(digests))
