@@ -1,0 +1,304 @@
+"""Routes: from the image paths of the sources to names at the target.
+
+Every path gets one edge, or is named in one refusal; all refusals of a run are found at once,
+so that a spec is mended in one go.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import (
+    BAD_NAME,
+    LOCATION_MISSING,
+    NAME_TOO_LONG,
+    NO_IMAGE_NAME,
+    REPOSITORY_NAME_REFUSED,
+    STRIP_MISMATCH,
+    TARGET_COLLISION,
+    TRANSLATE_UNBUILT,
+    UNROUTED,
+    MigrateError,
+    Problem,
+)
+from gcr_migrate.model.access import Grant
+from gcr_migrate.model.names import (
+    LONGEST_NAME,
+    ImagePath,
+    Project,
+    ar_host,
+    ar_name,
+    check_location,
+    check_repository_id,
+)
+from gcr_migrate.model.pattern import Pattern, expand
+from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.spec import RegistryTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gcr_migrate.spec import Route, Spec
+
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_NAMED_AT_MOST: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePaths:
+    """The image paths under one root of the source.
+
+    Attributes:
+        shown: the name that people know, such as `us.gcr.io/builds` or `127.0.0.1:5000`.
+        host: the host that a route's `hosts` names, such as `us.gcr.io`.
+        default_location: location that the host implies; None for a plain registry.
+        paths: the image paths.
+    """
+
+    shown: str
+    host: str
+    default_location: str | None
+    paths: Sequence[ImagePath]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One image path of the source and where it goes.
+
+    Attributes:
+        source_shown: the root it is under.
+        source_path: its path there.
+        route_index: which of the spec's effective routes took it.
+        registry: host of the target, such as `us-docker.pkg.dev`.
+        project: target project; None for a plain registry.
+        location: target location; None for a plain registry.
+        repository: repository id; for a plain registry what stands before the path, or None.
+        target_path: its path in the repository.
+        grants: what is to be granted on the repository, sorted.
+        settings: how the repository is created.
+        existing_tags: what happens to target tags that point elsewhere.
+        moved_tags: what happens to source tags that move after planning.
+        captures: what the named parts of the route took, sorted by name.
+    """
+
+    source_shown: str
+    source_path: ImagePath
+    route_index: int
+    registry: str
+    project: Project | None
+    location: str | None
+    repository: str | None
+    target_path: ImagePath
+    grants: tuple[Grant, ...]
+    settings: RepositorySettings
+    existing_tags: str
+    moved_tags: str
+    captures: tuple[tuple[str, str], ...]
+
+    @property
+    def source_name(self) -> str:
+        """The image's name at the source, with its host."""
+        return f"{self.source_shown}/{self.source_path}"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the path in names at the target; may be empty."""
+        if self.project and self.repository:
+            return ar_name(self.project, self.repository)
+        return self.repository or ""
+
+    @property
+    def target_name(self) -> str:
+        """The image's name at the target, with its host."""
+        below = f"{self.prefix}/{self.target_path}" if self.prefix else str(self.target_path)
+        return f"{self.registry}/{below}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a path cannot be planned.
+
+    Attributes:
+        problem: which problem of the catalogue.
+        subject: full name of the image at the source; for a collision, at the target.
+        saw: what was seen there.
+    """
+
+    problem: Problem
+    subject: str
+    saw: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A route of the spec, ready to be matched."""
+
+    index: int
+    route: Route
+    pattern: Pattern
+
+    def serves(self, host: str) -> bool:
+        return self.route.hosts is None or host in self.route.hosts
+
+
+def route_all(spec: Spec, sources: Sequence[SourcePaths]) -> tuple[list[Edge], list[Refusal]]:
+    """Map every path of every source.
+
+    Args:
+        spec: the rules.
+        sources: the roots with their image paths.
+
+    Returns:
+        The edges in order of their source names, and every reason why a path has none. A plan
+        can be made only if there are no refusals.
+    """
+    routes = spec.effective_routes
+    rules = [_Rule(at, route, Pattern.parse(route.match)) for at, route in enumerate(routes)]
+    edges: list[Edge] = []
+    refusals: list[Refusal] = []
+    for source in sorted(sources, key=lambda one: one.shown):
+        paths = sorted(set(source.paths))
+        folders = {path.components[:n] for path in paths for n in range(1, len(path.components))}
+        for path in paths:
+            try:
+                edges.append(_edge(spec, rules, source, path, is_folder=path.components in folders))
+            except MigrateError as error:
+                refusals.append(Refusal(error.problem, f"{source.shown}/{path}", error.saw))
+    kept, collisions = _collisions(edges)
+    return kept, refusals + collisions
+
+
+def _edge(
+    spec: Spec, rules: list[_Rule], source: SourcePaths, path: ImagePath, *, is_folder: bool
+) -> Edge:
+    name = f"{source.shown}/{path}"
+    served = [rule for rule in rules if rule.serves(source.host)]
+    rule, parts = _first_match(served, path, name, is_folder=is_folder)
+    route = rule.route
+    if route.access and route.access.translate:
+        raise MigrateError(TRANSLATE_UNBUILT, subject=name, saw=f"routes[{rule.index}].access")
+    registry, location = _registry(spec, route, source, parts, name)
+    edge = Edge(
+        source_shown=source.shown,
+        source_path=path,
+        route_index=rule.index,
+        registry=registry,
+        project=spec.target_project,
+        location=location,
+        repository=_repository(spec, route, parts, name),
+        target_path=_target_path(route, path, parts, name),
+        grants=_grants(route, parts),
+        settings=_settings(route, parts, name),
+        existing_tags=route.existing_tags or spec.existing_tags,
+        moved_tags=route.moved_tags or spec.moved_tags,
+        captures=tuple(sorted(parts.items())),
+    )
+    if len(edge.target_name) > LONGEST_NAME:
+        saw = f"{edge.target_name} has {len(edge.target_name)} characters"
+        raise MigrateError(NAME_TOO_LONG, subject=name, saw=saw)
+    return edge
+
+
+def _first_match(
+    rules: Iterable[_Rule], path: ImagePath, name: str, *, is_folder: bool
+) -> tuple[_Rule, dict[str, str]]:
+    at_folder: _Rule | None = None
+    for rule in rules:
+        parts = rule.pattern.match(path)
+        if parts is not None:
+            return rule, parts
+        folder = rule.pattern.folder
+        if is_folder and folder and at_folder is None and folder.match(path) is not None:
+            at_folder = rule
+    if at_folder:
+        saw = f"{path} is an image and a folder too; `{at_folder.route.match}` takes what is below"
+        raise MigrateError(NO_IMAGE_NAME, subject=name, saw=saw)
+    raise MigrateError(UNROUTED, subject=name, saw=f"no route matches {path}")
+
+
+def _registry(
+    spec: Spec, route: Route, source: SourcePaths, parts: Mapping[str, str], name: str
+) -> tuple[str, str | None]:
+    """Return host and location of the target: the route's word, then the target's, the host's."""
+    if isinstance(spec.target, RegistryTarget):
+        return spec.target.registry, None
+    chosen = expand(route.location, parts) if route.location else None
+    location = chosen or (spec.target.location if spec.target else None) or source.default_location
+    if location is None:
+        raise MigrateError(LOCATION_MISSING, subject=name, saw=f"{source.host} implies none")
+    check_location(location)
+    return ar_host(location), location
+
+
+def _repository(spec: Spec, route: Route, parts: Mapping[str, str], name: str) -> str | None:
+    if route.repository is None:
+        return None
+    repository = expand(route.repository, parts)
+    if spec.is_plain_target:
+        return str(ImagePath.parse(repository))
+    try:
+        check_repository_id(repository)
+    except MigrateError as error:
+        saw = f"repository {repository!r}: {error.saw}"
+        raise MigrateError(REPOSITORY_NAME_REFUSED, subject=name, saw=saw) from error
+    return repository
+
+
+def _target_path(route: Route, path: ImagePath, parts: Mapping[str, str], name: str) -> ImagePath:
+    left: ImagePath | None = path
+    if route.strip is not None:
+        prefix = ImagePath.parse(expand(route.strip, parts))
+        if not path.starts_with(prefix):
+            raise MigrateError(STRIP_MISMATCH, subject=name, saw=f"strip gives {prefix}")
+        left = path.strip(prefix)
+    if route.image is not None:
+        return ImagePath.parse(expand(route.image, parts))
+    if left is None:
+        saw = f"strip takes all of {path}, and the route has no `image`"
+        raise MigrateError(NO_IMAGE_NAME, subject=name, saw=saw)
+    return left
+
+
+def _grants(route: Route, parts: Mapping[str, str]) -> tuple[Grant, ...]:
+    rules = route.access.grant if route.access else ()
+    pairs = {Grant(rule.role, expand(one, parts)) for rule in rules for one in rule.members}
+    return tuple(sorted(pairs))
+
+
+def _settings(route: Route, parts: Mapping[str, str], name: str) -> RepositorySettings:
+    written = route.settings
+    if written is None:
+        return RepositorySettings()
+    labels = tuple(sorted((key, expand(text, parts)) for key, text in written.labels.items()))
+    for key, value in labels:
+        if not _LABEL_VALUE.fullmatch(value):
+            saw = f"label {key}: {value!r} is not up to 63 lower-case letters, digits, _ and -"
+            raise MigrateError(BAD_NAME, subject=name, saw=saw)
+    return RepositorySettings(
+        description=expand(written.description, parts),
+        labels=labels,
+        immutable_tags=written.immutable_tags,
+        kms_key=written.kms_key or "",
+    )
+
+
+def _collisions(edges: list[Edge]) -> tuple[list[Edge], list[Refusal]]:
+    """Part the edges that have a target name of their own from those that share one."""
+    by_target: dict[str, list[Edge]] = {}
+    for edge in edges:
+        by_target.setdefault(edge.target_name, []).append(edge)
+    kept = [edge for edge in edges if len(by_target[edge.target_name]) == 1]
+    refusals = [
+        Refusal(TARGET_COLLISION, target, _named([edge.source_name for edge in shared]))
+        for target, shared in sorted(by_target.items())
+        if len(shared) > 1
+    ]
+    return kept, refusals
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _NAMED_AT_MOST
+    shown = " and ".join(names[:_NAMED_AT_MOST])
+    return f"from {shown}" + (f" and {more} more" if more > 0 else "")
