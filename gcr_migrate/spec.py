@@ -379,7 +379,8 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
         above = [step for step in error["loc"][:-1] if isinstance(step, str)]
         known = _FIELDS_BELOW.get(above[-1] if above else "", Spec).model_fields
         near = difflib.get_close_matches(str(steps[-1]), known, n=1)
-        said = (
+        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+        said = f"unknown; {hint}"
             f"unknown; did you mean `{near[0]}`?" if near else f"unknown; known: {', '.join(known)}"
         )
     elif error["type"] == "missing":
