@@ -381,8 +381,6 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
         near = difflib.get_close_matches(str(steps[-1]), known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
         said = f"unknown; {hint}"
-            f"unknown; did you mean `{near[0]}`?" if near else f"unknown; known: {', '.join(known)}"
-        )
     elif error["type"] == "missing":
         said = "missing"
     return _line(data, steps), f"field {name}: {said}" if name else said
