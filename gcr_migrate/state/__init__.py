@@ -1,0 +1,5 @@
+"""The migration file: a frozen plan and the ledger of what was done with it.
+
+`file` opens and locks it, `frozen` writes the plan and seals it, `migration` reads, `ledger`
+records. Nobody else speaks SQL.
+"""

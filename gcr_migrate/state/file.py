@@ -1,0 +1,203 @@
+"""Making, opening and locking a migration file."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sqlite3
+import tempfile
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import (
+    FILE_IN_USE,
+    FILE_LOCKED,
+    FILE_MISSING,
+    NOT_A_MIGRATION,
+    SCHEMA_UNKNOWN,
+    MigrateError,
+)
+from gcr_migrate.state.frozen import Draft, disk_trouble
+from gcr_migrate.state.migration import Migration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
+SCHEMA_VERSION: Final = 1
+
+
+@contextmanager
+def create_draft(path: Path) -> Iterator[Draft]:
+    """Write a plan beside `path`, and move it there when it is sealed and nothing failed.
+
+    Raises:
+        MigrateError: FILE_IN_USE if a run was started from the file that is there;
+            NOT_A_MIGRATION if it is something else; FILE_MISSING if the folder cannot be
+            written to; DISK_FULL.
+    """
+    _check_replaceable(path)
+    try:
+        handle, name = tempfile.mkstemp(".draft", f"{path.name}.", path.parent)
+    except OSError as error:
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with closing(sqlite3.connect(temporary)) as connection:
+            _prepare(connection)
+            draft = Draft(connection)
+            yield draft
+            if draft.sealed:
+                # Readers and the ledger's writer do not wait for each other this way.
+                connection.execute("PRAGMA journal_mode = WAL")
+        if draft.sealed:
+            _move(temporary, path)
+    except sqlite3.OperationalError as error:
+        raise disk_trouble(str(path), error) from error
+    except OSError as error:
+        if error.filename not in {name, str(path)}:
+            raise  # not ours: from what was done while the draft was open
+        raise disk_trouble(str(path), error) from error
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def open_migration(path: Path) -> Iterator[Migration]:
+    """Open a sealed plan and its ledger for reading.
+
+    Raises:
+        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN.
+    """
+    with closing(_open(path)) as connection:
+        rows = connection.execute("SELECT 1 FROM meta WHERE key = 'digest'").fetchall()
+        if not rows:
+            raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw="its plan is not sealed")
+        yield Migration(path, connection)
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Keep other processes from working on this file meanwhile.
+
+    Raises:
+        MigrateError: FILE_LOCKED, with who holds it.
+    """
+    lock_path = Path(f"{path}.lock")
+    handle = _locked_handle(lock_path, path)
+    try:
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        os.truncate(handle, 0)
+        os.write(handle, json.dumps(holder).encode())
+        yield
+    finally:
+        lock_path.unlink(missing_ok=True)  # before it is let go: nobody's else can be hit
+        os.close(handle)
+
+
+def _locked_handle(lock_path: Path, path: Path) -> int:
+    while True:
+        try:
+            handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise MigrateError(FILE_LOCKED, subject=str(path), saw=_holder(lock_path)) from error
+        # The holder before may have unlinked what was opened here; then the lock guards nothing.
+        if lock_path.exists() and lock_path.stat().st_ino == os.fstat(handle).st_ino:
+            return handle
+        os.close(handle)
+
+
+def _holder(lock_path: Path) -> str:
+    try:
+        held = json.loads(lock_path.read_text())
+        return f"process {held['pid']} on {held['host']} since {held['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a process that has just begun or ended"
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    # A draft that is not finished is thrown away, so it needs no protection against a crash.
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    schema = resources.files("gcr_migrate.state").joinpath("schema", f"{SCHEMA_VERSION:04}.sql")
+    connection.executescript(schema.read_text(encoding="utf-8"))
+
+
+def _move(temporary: Path, path: Path) -> None:
+    with temporary.open("rb") as written:
+        os.fsync(written.fileno())
+    _check_replaceable(path)  # again: planning takes long enough for a run to begin
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the file that goes away
+    temporary.replace(path)
+
+
+def _check_replaceable(path: Path) -> None:
+    if not path.exists():
+        return
+    with closing(_open(path)) as connection:
+        runs = connection.execute("SELECT count(*), max(started_at) FROM run").fetchall()
+        if runs[0][0]:
+            saw = f"{runs[0][0]} runs, the last one of {runs[0][1]}"
+            raise MigrateError(FILE_IN_USE, subject=str(path), saw=saw)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        saw = "a folder" if path.is_dir() else "no such file"
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw)
+    try:
+        connection = connect(path)
+    except sqlite3.Error as error:
+        raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
+    try:
+        _check_kind(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_kind(path: Path, connection: sqlite3.Connection) -> None:
+    application = connection.execute("PRAGMA application_id").fetchall()[0][0]
+    version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    if application != APPLICATION_ID:
+        saw = "made by another program"
+        raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=saw)
+    if version != SCHEMA_VERSION:
+        saw = f"version {version}, this tool knows {SCHEMA_VERSION}"
+        raise MigrateError(SCHEMA_UNKNOWN, subject=str(path), saw=saw)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database as every user of a sealed file does."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=256
+    )
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,347 @@
+"""Writing a plan, and the seal that freezes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import DISK_FULL, MigrateError
+from gcr_migrate.model.content import Digest, Manifest
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.model.finding import Finding, LeftOut
+    from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source
+
+_FROZEN: Final = (
+    "meta",
+    "source",
+    "repository",
+    "repository_grant",
+    "manifest",
+    "blob",
+    "manifest_need",
+    "manifest_blob",
+    "image",
+    "planned_manifest",
+    "planned_blob",
+    "planned_tag",
+    "left_out",
+    "finding",
+)
+
+
+class Draft:
+    """A plan that is being written; it becomes a migration file when it is sealed.
+
+    Args:
+        connection: to a file that has the schema and no rows.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+        self.sealed = False
+
+    def add_source(self, source: Source) -> int:
+        """Add a source root and return its id."""
+        return self._insert(
+            "INSERT INTO source (shown, registry, prefix, dialect, plain_http)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (source.shown, source.registry, source.prefix, source.dialect, source.plain_http),
+        )
+
+    def add_repository(self, repository: Repository) -> int:
+        """Add a target repository with its grants and return its id."""
+        settings = repository.settings
+        id_ = self._insert(
+            "INSERT INTO repository (registry, prefix, dialect, resource, present, description,"
+            " labels, immutable_tags, kms_key, plain_http) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                repository.registry,
+                repository.prefix,
+                repository.dialect,
+                repository.resource,
+                repository.exists,
+                settings.description,
+                json.dumps(sorted(settings.labels)),
+                settings.immutable_tags,
+                settings.kms_key,
+                repository.plain_http,
+            ),
+        )
+        self._sql.executemany(
+            "INSERT INTO repository_grant (repository_id, role, member, present)"
+            " VALUES (?, ?, ?, ?)",
+            [
+                (id_, grant.role, grant.member, grant in repository.granted)
+                for grant in sorted(set(repository.grants))
+            ],
+        )
+        return id_
+
+    def has_manifest(self, digest: Digest) -> bool:
+        """Whether the bytes of this manifest are in the plan."""
+        sql = "SELECT 1 FROM manifest WHERE digest = ? AND raw IS NOT NULL"
+        return bool(self._sql.execute(sql, (str(digest),)).fetchall())
+
+    def add_manifest(
+        self,
+        manifest: Manifest,
+        *,
+        extra_blobs: tuple[Descriptor, ...] = (),
+        foreign_present: frozenset[Digest] = frozenset(),
+    ) -> None:
+        """Keep a manifest once, whichever images have it.
+
+        Args:
+            manifest: bytes and what they need.
+            extra_blobs: what it needs besides its own layers.
+            foreign_present: layers with outside addresses that the source has all the same; other
+                layers of that kind are not copied.
+        """
+        id_ = self._manifest_id(manifest.digest)
+        self._sql.execute(
+            "UPDATE manifest SET media_type = ?, raw = ? WHERE id = ? AND raw IS NULL",
+            (manifest.media_type, manifest.raw, id_),
+        )
+        needed = [child.digest for child in manifest.children]
+        if manifest.subject:
+            needed.append(manifest.subject.digest)
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO manifest_need (manifest_id, needed_id) VALUES (?, ?)",
+            [(id_, self._manifest_id(digest)) for digest in needed],
+        )
+        carried = [b for b in manifest.blobs if not b.urls or b.digest in foreign_present]
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO manifest_blob (manifest_id, blob_id, position) VALUES (?, ?, ?)",
+            [(id_, self._blob_id(b), at) for at, b in enumerate((*carried, *extra_blobs))],
+        )
+
+    def manifest(self, digest: Digest) -> Manifest:
+        """Return a manifest that was added before; raise KeyError if it was not."""
+        return read_manifest(self._sql, digest)
+
+    def add_image(  # the columns of one row
+        self,
+        source_id: int,
+        path: str,
+        repository_id: int,
+        target_path: str,
+        existing_tags: str,
+        moved_tags: str,
+    ) -> int:
+        """Add an image path with the name that it gets, and return its id."""
+        return self._insert(
+            "INSERT INTO image (source_id, path, repository_id, target_path, existing_tags,"
+            " moved_tags) VALUES (?, ?, ?, ?, ?, ?)",
+            (source_id, path, repository_id, target_path, existing_tags, moved_tags),
+        )
+
+    def add_manifests(self, image_id: int, manifests: Iterable[PlannedManifest]) -> None:
+        """Add what belongs under the image's target name, in the order of writing."""
+        self._sql.executemany(
+            "INSERT INTO planned_manifest (image_id, manifest_id, rank, present, uploaded_ms)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (
+                (image_id, self._manifest_id(m.digest), m.rank, m.present, m.uploaded_ms)
+                for m in manifests
+            ),
+        )
+
+    def add_blobs(self, image_id: int) -> None:
+        """Add every blob that the image's planned manifests need, once."""
+        self._sql.execute(
+            "INSERT INTO planned_blob (image_id, blob_id, present)"
+            " SELECT p.image_id, b.blob_id, max(p.present) FROM planned_manifest p"
+            " JOIN manifest_blob b ON b.manifest_id = p.manifest_id WHERE p.image_id = ?"
+            " GROUP BY b.blob_id ORDER BY min(p.id), min(b.position)",
+            (image_id,),
+        )
+
+    def add_tags(self, image_id: int, tags: Iterable[PlannedTag]) -> None:
+        """Add tags; what they point to has been added by `add_manifests`."""
+        for tag in tags:
+            found = self._manifest_id(tag.found) if tag.found else None
+            self._insert(
+                "INSERT INTO planned_tag (image_id, tag, planned_manifest_id, action, found_id)"
+                " VALUES (?, ?, (SELECT p.id FROM planned_manifest p JOIN manifest m"
+                " ON m.id = p.manifest_id WHERE p.image_id = ? AND m.digest = ?), ?, ?)",
+                (image_id, tag.tag, image_id, str(tag.digest), tag.action.value, found),
+            )
+
+    def add_left_out(self, left_out: LeftOut) -> None:
+        """Add something that is not carried."""
+        self._insert(
+            "INSERT INTO left_out (code, subject, by_rule, saw) VALUES (?, ?, ?, ?)",
+            (left_out.problem.code, left_out.subject, left_out.by_rule, left_out.saw),
+        )
+
+    def add_finding(self, finding: Finding) -> None:
+        """Add a finding of planning."""
+        self._insert(
+            "INSERT INTO finding (code, severity, subject, saw) VALUES (?, ?, ?, ?)",
+            (finding.problem.code, finding.severity.value, finding.subject, finding.saw),
+        )
+
+    def seal(  # what a plan says about itself
+        self,
+        *,
+        complete: bool,
+        spec_name: str,
+        spec_text: str,
+        estimate: dict[str, int],
+        tool_version: str,
+        created_at: datetime,
+    ) -> str:
+        """Freeze the plan and return its digest; nothing can be added any more."""
+        about = {
+            "complete": json.dumps(complete),
+            "spec_name": spec_name,
+            "spec_text": spec_text,
+            "estimate": json.dumps(estimate, sort_keys=True),
+            "tool_version": tool_version,
+            "created_at": created_at.isoformat(),
+        }
+        put = "INSERT INTO meta (key, value) VALUES (?, ?)"
+        self._sql.executemany(put, about.items())
+        # Only now: an index is built faster at once than row by row.
+        self._sql.execute("CREATE INDEX planned_blob_by_blob ON planned_blob (blob_id, image_id)")
+        self._sql.execute("CREATE INDEX image_by_source ON image (source_id, path)")
+        digest = plan_digest(self._sql)
+        self._insert(put, ("digest", digest))
+        for table in _FROZEN:
+            for verb in ("INSERT", "UPDATE", "DELETE"):
+                self._sql.execute(
+                    f"CREATE TRIGGER {table}_frozen_{verb.lower()} BEFORE {verb} ON {table}"
+                    " BEGIN SELECT RAISE(ABORT, 'the plan is sealed'); END"
+                )
+        self._sql.commit()
+        self.sealed = True
+        return digest
+
+    def _insert(self, sql: str, values: tuple[object, ...]) -> int:
+        return self._sql.execute(sql, values).lastrowid or 0
+
+    def _manifest_id(self, digest: Digest) -> int:
+        text = str(digest)
+        rows = self._sql.execute("SELECT id FROM manifest WHERE digest = ?", (text,)).fetchall()
+        if rows:
+            return int(rows[0][0])
+        return self._insert("INSERT INTO manifest (digest) VALUES (?)", (text,))
+
+    def _blob_id(self, blob: Descriptor) -> int:
+        # The largest size wins, so that the order of adding does not show in the digest.
+        rows = self._sql.execute(
+            "INSERT INTO blob (digest, size_bytes) VALUES (?, ?) ON CONFLICT (digest)"
+            " DO UPDATE SET size_bytes = max(size_bytes, excluded.size_bytes) RETURNING id",
+            (str(blob.digest), blob.size),
+        ).fetchall()
+        return int(rows[0][0])
+
+
+def read_manifest(connection: sqlite3.Connection, digest: Digest) -> Manifest:
+    """Return a manifest from the file, checked against its digest.
+
+    Raises:
+        KeyError: the file does not have it.
+        MigrateError: DIGEST_MISMATCH, if its bytes are damaged.
+    """
+    sql = "SELECT raw, media_type FROM manifest WHERE digest = ? AND raw IS NOT NULL"
+    rows = connection.execute(sql, (str(digest),)).fetchall()
+    if not rows:
+        raise KeyError(str(digest))
+    return Manifest.read(rows[0][0], rows[0][1], digest)
+
+
+def plan_digest(connection: sqlite3.Connection) -> str:
+    """Return the digest over all that a plan decides.
+
+    Rows go in by their natural keys. Ids, times and estimates stay out, so that planning twice
+    over unchanged registries gives the same digest.
+    """
+    hasher = hashlib.sha256()
+    for row in _canonical(connection):
+        line = json.dumps(row, ensure_ascii=True, separators=(",", ":"))
+        hasher.update(line.encode() + b"\n")
+    return f"sha256:{hasher.hexdigest()}"
+
+
+_WHOLE: Final = (
+    ("complete", "SELECT value FROM meta WHERE key = 'complete'"),
+    (
+        "source",
+        (
+            "SELECT registry, prefix, shown, dialect, plain_http FROM source"
+            " ORDER BY registry, prefix, shown"
+        ),
+    ),
+    (
+        "repository",
+        (
+            "SELECT registry, prefix, dialect, resource, present, description, labels,"
+            " immutable_tags, kms_key, plain_http FROM repository ORDER BY registry, prefix"
+        ),
+    ),
+    (
+        "grant",
+        (
+            "SELECT r.registry, r.prefix, g.role, g.member, g.present FROM repository_grant g"
+            " JOIN repository r ON r.id = g.repository_id"
+            " ORDER BY r.registry, r.prefix, g.role, g.member"
+        ),
+    ),
+    (
+        "left-out",
+        "SELECT subject, code, by_rule, saw FROM left_out ORDER BY subject, code, by_rule, saw",
+    ),
+    (
+        "finding",
+        "SELECT subject, code, severity, saw FROM finding ORDER BY subject, code, severity, saw",
+    ),
+)
+_IMAGES: Final = (
+    "SELECT i.id, r.registry, r.prefix, i.target_path, s.registry, s.prefix, s.shown, i.path,"
+    " i.existing_tags, i.moved_tags FROM image i JOIN repository r ON r.id = i.repository_id"
+    " JOIN source s ON s.id = i.source_id ORDER BY r.registry, r.prefix, i.target_path"
+)
+_PER_IMAGE: Final = (
+    (
+        "manifest",
+        (
+            "SELECT m.digest, m.media_type, p.rank, p.present FROM planned_manifest p"
+            " JOIN manifest m ON m.id = p.manifest_id WHERE p.image_id = ? ORDER BY p.id"
+        ),
+    ),
+    (
+        "blob",
+        (
+            "SELECT b.digest, b.size_bytes, p.present FROM planned_blob p"
+            " JOIN blob b ON b.id = p.blob_id WHERE p.image_id = ? ORDER BY b.digest"
+        ),
+    ),
+    (
+        "tag",
+        "SELECT tag, digest, action, found FROM tag_item WHERE image_id = ? ORDER BY tag",
+    ),
+)
+
+
+def _canonical(connection: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
+    for kind, sql in _WHOLE:
+        for row in connection.execute(sql):
+            yield kind, *row
+    for image_id, *row in connection.execute(_IMAGES):
+        yield "image", *row
+        for kind, sql in _PER_IMAGE:
+            for part in connection.execute(sql, (image_id,)):
+                yield kind, *part
+
+
+def disk_trouble(name: str, error: Exception) -> MigrateError:
+    """Return the problem that stands for a write that failed."""
+    return MigrateError(DISK_FULL, subject=name, saw=str(error))

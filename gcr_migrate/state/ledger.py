@@ -1,0 +1,323 @@
+"""Recording what happens to a plan's items, and adding it up.
+
+Copying never waits for the disk one event at a time: a writer thread takes all that has queued up
+and commits it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.model.steps import NEXT, Event, Kind, State
+from gcr_migrate.state.file import connect
+from gcr_migrate.state.frozen import disk_trouble
+from gcr_migrate.state.migration import STATE_BY_LAST, Migration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LARGEST_COMMIT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    row: tuple[int, str, int, str, str, str, str, int, str]  # as the columns of `event`
+    done: asyncio.Future[None]
+    loop: asyncio.AbstractEventLoop
+
+
+class Ledger:
+    """The append-only record of runs and events of one migration file.
+
+    Args:
+        migration: the file, open; who records holds its lock.
+    """
+
+    def __init__(self, migration: Migration) -> None:
+        self._name = str(migration.path)
+        self._sql = connect(migration.path)
+        self._one_at_a_time = threading.Lock()
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._run = 0
+
+    def start_run(self) -> int:
+        """Begin a run, to which all following events belong, and return its number."""
+        sql = "INSERT INTO run (started_at) VALUES (?)"
+        self._run = self._write(sql, _now())
+        return self._run
+
+    def end_run(self, outcome: str) -> None:
+        """Note when and how the run ended."""
+        sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
+        self._write(sql, _now(), outcome, self._run)
+
+    def record(  # one row of the ledger
+        self,
+        kind: Kind,
+        item_id: int,
+        event: Event,
+        *,
+        how: str = "",
+        code: str = "",
+        saw: str = "",
+        size_bytes: int = 0,
+    ) -> asyncio.Future[None]:
+        """Hand an event to the writer.
+
+        Args:
+            kind: what the item is.
+            item_id: which one.
+            event: what happened.
+            how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `set`.
+            code: for GAVE_UP and SKIPPED: code of the problem.
+            saw: what was seen; never a secret.
+            size_bytes: bytes that moved.
+
+        Returns:
+            A future that is done when the event is in the file. It raises DISK_FULL if that failed,
+            and ValueError if the event cannot follow on what the item has been through.
+        """
+        if not self._run:
+            raise RuntimeError("no run was started")
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._work, name="ledger", daemon=True)
+            self._writer.start()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        row = (
+            self._run,
+            kind.value,
+            item_id,
+            event.value,
+            how,
+            code,
+            saw,
+            size_bytes,
+            _now(),
+        )
+        self._queue.put(_Entry(row, done, loop))
+        return done
+
+    async def close(self) -> None:
+        """Write what is queued and close the file."""
+        if self._writer:
+            self._queue.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._writer = None
+        self._sql.close()
+
+    def _write(self, sql: str, *values: object) -> int:
+        try:
+            with self._one_at_a_time:
+                return self._sql.execute(sql, values).lastrowid or 0
+        except sqlite3.OperationalError as error:
+            raise disk_trouble(self._name, error) from error
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            batch = [self._queue.get()]
+            while len(batch) < _LARGEST_COMMIT and batch[-1] is not None:
+                try:
+                    batch.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            going = batch[-1] is not None
+            entries = [entry for entry in batch if entry is not None]
+            if entries:
+                _tell(entries, self._commit(entries))
+
+    def _commit(self, entries: list[_Entry]) -> list[Exception | None]:
+        """Write a batch; give the error of each entry that was not written."""
+        try:
+            with self._one_at_a_time:
+                self._sql.execute("BEGIN IMMEDIATE")
+                try:
+                    results = [self._append(entry) for entry in entries]
+                    self._sql.execute("COMMIT")
+                finally:
+                    if self._sql.in_transaction:
+                        self._sql.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            return [disk_trouble(self._name, error) for _ in entries]
+        return results
+
+    def _append(self, entry: _Entry) -> Exception | None:
+        _, kind, item_id, event, *_ = entry.row
+        last = self._sql.execute(
+            "SELECT event FROM event WHERE kind = ? AND item_id = ? ORDER BY id DESC LIMIT 1",
+            (kind, item_id),
+        ).fetchall()
+        state = STATE_BY_LAST[last[0][0]] if last else State.PLANNED
+        if (state, Event(event)) not in NEXT:
+            return ValueError(f"{kind} {item_id} is {state}: {event} cannot follow")
+        self._sql.execute(
+            "INSERT INTO event (run_id, kind, item_id, event, how, code, saw, size_bytes, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            entry.row,
+        )
+        return None
+
+
+def _tell(entries: list[_Entry], results: list[Exception | None]) -> None:
+    for entry, error in zip(entries, results, strict=True):
+        if not entry.loop.is_closed():
+            entry.loop.call_soon_threadsafe(_resolve, entry.done, error)
+
+
+def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return  # whoever waited was cancelled
+    if error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(slots=True)
+class KindTally:
+    """How far the items of one kind are.
+
+    Attributes:
+        planned: all of them.
+        done: the ledger says that the target has them.
+        skipped: nothing was to be done; `reasons` says why.
+        failed: given up, until a later run.
+        pending: not decided yet, those under way included.
+        reasons: number of skipped ones by reason: `already-there`, `kept`, or a code.
+    """
+
+    planned: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    pending: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that was given up, with its full target name."""
+
+    kind: Kind
+    subject: str
+    code: str
+    saw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; `ended_at` is None while it goes on, or if it was killed."""
+
+    id: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the ledger adds up to."""
+
+    kinds: dict[Kind, KindTally]
+    bytes_transferred: int
+    bytes_mounted: int
+    bytes_already_there: int
+    runs: list[Run]
+    _migration: Migration = field(repr=False)
+
+    def failures(self) -> Iterator[Failure]:
+        """Go through the items that are given up at the moment, oldest first."""
+        for id_, kind, item_id, code, saw in self._migration.paged(_FAILURES):
+            del id_
+            subject = self._migration.rows(_SUBJECT[Kind(kind)], item_id)[0][0]
+            yield Failure(Kind(kind), subject, code, saw)
+
+
+# Per kind: items by last event, by whether there was anything to do, and by the code of a skip.
+_STANDING: Final = {
+    Kind.REPOSITORY: ("repository_item", "present"),
+    Kind.GRANT: ("grant_item", "present"),
+    Kind.BLOB: ("blob_state", "present"),
+    Kind.MANIFEST: ("manifest_state", "present"),
+    Kind.TAG: ("tag_item", "CASE action WHEN 'present' THEN 1 WHEN 'keep' THEN 2 ELSE 0 END"),
+}
+_REASONS: Final = ("", "already-there", "kept")
+_BYTES: Final = """
+SELECT e.how, sum(CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE max(b.size_bytes, 0) END)
+FROM event e JOIN planned_blob p ON p.id = e.item_id JOIN blob b ON b.id = p.blob_id
+WHERE e.kind = 'blob' AND e.event = 'confirmed' GROUP BY e.how
+"""
+_FAILURES: Final = """
+SELECT e.id, e.kind, e.item_id, e.code, e.saw FROM event e
+WHERE e.id > ? AND e.event = 'gave-up' AND NOT EXISTS (SELECT 1 FROM event later
+    WHERE later.kind = e.kind AND later.item_id = e.item_id AND later.id > e.id)
+ORDER BY e.id LIMIT ?
+"""
+_SUBJECT: Final = {
+    Kind.REPOSITORY: "SELECT shown FROM repository_item WHERE id = ?",
+    Kind.GRANT: "SELECT shown FROM grant_item WHERE id = ?",
+    Kind.BLOB: "SELECT n.shown || '@' || b.digest FROM planned_blob p"
+    " JOIN blob b ON b.id = p.blob_id JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
+    Kind.MANIFEST: "SELECT n.shown || '@' || m.digest FROM planned_manifest p"
+    " JOIN manifest m ON m.id = p.manifest_id JOIN image_name n ON n.id = p.image_id"
+    " WHERE p.id = ?",
+    Kind.TAG: "SELECT n.shown || ':' || p.tag FROM planned_tag p"
+    " JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
+}
+
+
+def tally(migration: Migration) -> Tally:
+    """Add up the ledger; what the target had at planning counts as skipped."""
+    moved = dict(migration.rows(_BYTES))
+    return Tally(
+        kinds={kind: _kind_tally(migration, kind) for kind in Kind},
+        bytes_transferred=moved.get("uploaded", 0),
+        bytes_mounted=moved.get("mounted", 0),
+        bytes_already_there=moved.get("present", 0),
+        runs=[
+            Run(
+                row[0],
+                datetime.fromisoformat(row[1]),
+                datetime.fromisoformat(row[2]) if row[2] else None,
+                row[3],
+            )
+            for row in migration.rows("SELECT id, started_at, ended_at, outcome FROM run")
+        ],
+        _migration=migration,
+    )
+
+
+def _kind_tally(migration: Migration, kind: Kind) -> KindTally:
+    view, nothing_to_do = _STANDING[kind]
+    sql = (
+        f"SELECT last_event, {nothing_to_do} AS reason, CASE last_event WHEN 'skipped' THEN"  # noqa: S608  # constants only
+        f" (SELECT e.code FROM event e WHERE e.kind = '{kind.value}' AND e.item_id = i.id"
+        f" ORDER BY e.id DESC LIMIT 1) END AS code, count(*) FROM {view} i GROUP BY 1, 2, 3"
+    )
+    found = KindTally()
+    for last, reason, code, number in migration.rows(sql):
+        state = STATE_BY_LAST[last] if last else State.PLANNED
+        found.planned += number
+        if state is State.PRESENT:
+            found.done += number
+        elif state is State.FAILED:
+            found.failed += number
+        elif state is State.SKIPPED or reason:
+            why = code or _REASONS[reason] or "skipped"
+            found.skipped += number
+            found.reasons[why] = found.reasons.get(why, 0) + number
+        else:
+            found.pending += number
+    return found
