@@ -1,0 +1,220 @@
+"""From a migration file and its ledger to facts; each thing is read once, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.steps import Kind
+from gcr_migrate.report.facts import (
+    ApplyFacts,
+    FailureFact,
+    FindingFact,
+    GrantFact,
+    ImageFact,
+    ItemCountsFact,
+    LeftOutFact,
+    LevelFact,
+    MovedBytesFact,
+    PlanBytesFact,
+    PlanCountsFact,
+    PlanFacts,
+    RepositoryFact,
+    RunFact,
+    RunOutcome,
+    ShowFacts,
+    StatusFacts,
+    TodoFact,
+    VerifyFacts,
+)
+from gcr_migrate.state.ledger import tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.model.plan import Image, Repository, Source
+    from gcr_migrate.state.ledger import Tally
+    from gcr_migrate.state.migration import Migration
+    from gcr_migrate.verify.content import Verification
+
+
+def plan_facts(migration: Migration) -> PlanFacts:
+    """Tell what a frozen plan holds."""
+    return PlanFacts(**_plan(migration))
+
+
+def show_facts(migration: Migration) -> ShowFacts:
+    """Tell a frozen plan with every repository and image."""
+    return ShowFacts(
+        **_plan(migration),
+        spec=migration.spec_name,
+        created_at=migration.created_at.isoformat(timespec="seconds"),
+        repositories=[_repository(r) for r in migration.repositories().values()],
+        images=list(_images(migration)),
+    )
+
+
+def _plan(migration: Migration) -> dict[str, Any]:
+    counts = migration.counts()
+    kinds = tally(migration).kinds
+    return {
+        "file": str(migration.path),
+        "digest": migration.digest,
+        "complete": migration.complete,
+        "counts": PlanCountsFact(
+            repositories=counts.repositories,
+            images=counts.images,
+            manifests=counts.manifests,
+            tags=counts.tags,
+            blobs=counts.blobs,
+        ),
+        "bytes": PlanBytesFact(
+            total=counts.bytes_total,
+            to_transfer=counts.bytes_to_transfer,
+            to_mount=counts.bytes_to_mount,
+        ),
+        "todo": TodoFact(
+            repositories=kinds[Kind.REPOSITORY].pending,
+            grants=kinds[Kind.GRANT].pending,
+            manifests=kinds[Kind.MANIFEST].pending,
+            tags=kinds[Kind.TAG].pending,
+        ),
+        "left_out": [LeftOutFact.of(left) for left in migration.left_outs()],
+        "findings": [FindingFact.of(finding) for finding in migration.findings()],
+    }
+
+
+def _repository(repository: Repository) -> RepositoryFact:
+    had = frozenset(repository.granted)
+    return RepositoryFact(
+        name=repository.shown,
+        create=not repository.exists,
+        grants=[
+            GrantFact(role=grant.role, member=grant.member, present=grant in had)
+            for grant in repository.grants
+        ],
+    )
+
+
+def _images(migration: Migration) -> Iterator[ImageFact]:
+    sources, repositories = migration.sources(), migration.repositories()
+    for image in migration.images():
+        yield _image(migration, image, sources[image.source_id], repositories[image.repository_id])
+
+
+def _image(migration: Migration, image: Image, source: Source, repository: Repository) -> ImageFact:
+    tags = list(migration.tags(image.id))
+    return ImageFact(
+        source=f"{source.shown}/{image.path}",
+        target=f"{repository.shown}/{image.target_path}",
+        tags=[item.tag for item in tags],
+        tag_actions=dict(sorted(Counter(str(item.action) for item in tags).items())),
+    )
+
+
+def apply_facts(migration: Migration, *, was_stopped: bool) -> ApplyFacts:
+    """Tell what became of the plan, after a run."""
+    sums = tally(migration)
+    return ApplyFacts(**_run(migration, sums, was_stopped=was_stopped))
+
+
+def status_facts(migration: Migration) -> StatusFacts:
+    """Tell what the ledger adds up to."""
+    sums = tally(migration)
+    return StatusFacts(
+        **_run(migration, sums, was_stopped=False),
+        runs=[
+            RunFact(
+                number=number,
+                started_at=run.started_at,
+                ended_at=run.ended_at or "",
+                outcome=run.outcome or "",
+            )
+            for number, run in enumerate(sums.runs, 1)
+        ],
+    )
+
+
+def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, Any]:
+    kinds = {
+        str(kind): ItemCountsFact(
+            planned=c.planned, done=c.done, skipped=c.skipped, failed=c.failed, pending=c.pending
+        )
+        for kind, c in sums.kinds.items()
+    }
+    total = ItemCountsFact(
+        planned=sum(c.planned for c in kinds.values()),
+        done=sum(c.done for c in kinds.values()),
+        skipped=sum(c.skipped for c in kinds.values()),
+        failed=sum(c.failed for c in kinds.values()),
+        pending=sum(c.pending for c in kinds.values()),
+    )
+    return {
+        "file": str(migration.path),
+        "digest": migration.digest,
+        "outcome": _outcome(total, was_stopped=was_stopped),
+        "counts": total,
+        "kinds": kinds,
+        "skipped": dict(sums.skipped),
+        "bytes": MovedBytesFact(
+            transferred=sums.bytes_transferred,
+            mounted=sums.bytes_mounted,
+            already_there=sums.bytes_already_there,
+        ),
+        "failures": [
+            FailureFact(
+                kind=str(f.kind),
+                subject=f.subject,
+                code=f.problem.code,
+                saw=f.saw,
+                message=f"{f.problem.title}. {f.problem.meaning}",
+                remedy=f.problem.remedy,
+            )
+            for f in sums.failures()
+        ],
+        "could_not_be_moved": [
+            LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule
+        ],
+        "complete": migration.complete,
+    }
+
+
+def _outcome(counts: ItemCountsFact, *, was_stopped: bool) -> RunOutcome:
+    if was_stopped and counts.pending:
+        return "interrupted"
+    if counts.failed:
+        return "failed"
+    return "pending" if counts.pending else "complete"
+
+
+def verify_facts(migration: Migration, verification: Verification) -> VerifyFacts:
+    """Tell what a verification found; what could not be moved is still not there."""
+    levels = {
+        str(level): LevelFact(checked=c.checked, ok=c.ok, wrong=c.wrong, unchecked=c.unchecked)
+        for level, c in verification.levels.items()
+    }
+    findings = [FindingFact.of(finding) for finding in verification.findings]
+    lost = [LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule]
+    findings += [
+        FindingFact(
+            code=left.code,
+            severity=Severity.ERROR,
+            subject=left.subject,
+            saw=left.saw,
+            message=left.message,
+            remedy=left.remedy,
+        )
+        for left in lost
+    ]
+    is_unchecked = any(level.unchecked for level in levels.values())
+    is_wrong = any(level.wrong for level in levels.values()) or any(
+        f.severity is Severity.ERROR and f.code != "not-checked" for f in findings
+    )
+    return VerifyFacts(
+        file=str(migration.path),
+        digest=migration.digest,
+        outcome="differs" if is_wrong else "unproven" if is_unchecked else "proven",
+        levels=levels,
+        findings=findings,
+    )

@@ -1,0 +1,245 @@
+"""Facts and errors as text for a terminal: whole names that can be pasted, numbers with units."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from rich.text import Text
+
+from gcr_migrate.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from gcr_migrate.report.facts import (
+        ApplyFacts,
+        ErrorFacts,
+        FailureFact,
+        FindingFact,
+        LeftOutFact,
+        OneErrorFact,
+        PlanFacts,
+        ShowFacts,
+        StatusFacts,
+        VerifyFacts,
+    )
+
+_T = TypeVar("_T")
+
+LISTED_AT_MOST: Final = 50  # what a person reads; `--json` and the report have all
+_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def show(console: Console, lines: Iterable[Text | str]) -> None:
+    """Print lines as they are: no folding inside names, no guessed colours."""
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def size_text(size_bytes: int) -> str:
+    """Tell a number of bytes, exactly below 1 KiB, else with one decimal."""
+    value = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":  # noqa: PLR2004  # the step between units
+            return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError
+
+
+def error_lines(error: ErrorFacts) -> Iterator[Text]:
+    """What stopped a command; what several errors have in common is told once."""
+    by_code: dict[str, list[OneErrorFact]] = {}
+    for one in error.errors:
+        by_code.setdefault(one.code, []).append(one)
+    for alike in by_code.values():
+        first = alike[0]
+        yield Text.assemble((f"error[{first.code}]", "bold red"), f": {first.title}")
+        for one in alike:
+            yield Text(f"  name  {one.subject}")
+            if one.saw:
+                yield from _told("saw", one.saw)
+        yield from _told("means", first.meaning)
+        yield from _told("do", first.remedy)
+        yield Text(f"  more  {first.more}")
+
+
+def _told(word: str, text: str) -> Iterator[Text]:
+    for number, line in enumerate(text.splitlines()):
+        yield Text(f"  {word if number == 0 else '':<5} {line}")
+
+
+def _heading(text: str) -> Text:
+    return Text(text, style="bold")
+
+
+def _rows(rows: Sequence[tuple[str, ...]]) -> Iterator[Text]:
+    """Align all columns but the last; numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        yield Text(f"  {'  '.join(cells).rstrip()}")
+
+
+def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
+    counts, size, todo = facts.counts, facts.bytes, facts.todo
+    bytes_todo = (
+        f"{size_text(size.total)}: {size_text(size.to_transfer)} to transfer, "
+        f"{size_text(size.to_mount)} to mount"
+    )
+    yield from _rows(
+        [
+            ("repositories", str(counts.repositories), f"{todo.repositories} to create"),
+            ("images", str(counts.images), ""),
+            ("manifests", str(counts.manifests), f"{todo.manifests} to write"),
+            ("tags", str(counts.tags), f"{todo.tags} to set"),
+            (
+                "blobs",
+                str(counts.blobs),
+                bytes_todo,
+            ),
+        ]
+    )
+
+
+def plan_lines(facts: PlanFacts) -> Iterator[Text]:
+    """Summary of a plan."""
+    yield _heading(f"Plan {facts.file}")
+    yield from _counts(facts)
+    yield from _notes(facts)
+    yield from _sealed(facts)
+
+
+def _sealed(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
+    yield Text(f"  digest        {facts.digest}")
+    if not facts.complete:
+        yield Text.assemble(
+            ("incomplete", "bold red"),
+            ": part of the source could not be listed; `apply` refuses without --allow-incomplete",
+        )
+    if facts.todo.total == 0:
+        yield Text("Nothing to do: the target has everything that the plan names.")
+
+
+def _notes(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
+    if facts.left_out:
+        yield _heading(f"Left out: {len(facts.left_out)}")
+        yield from _capped(facts.left_out, _left_line)
+    yield from _findings(facts.findings)
+
+
+def _capped(items: Sequence[_T], line: Callable[[_T], Text]) -> Iterator[Text]:
+    yield from map(line, islice(items, LISTED_AT_MOST))
+    if len(items) > LISTED_AT_MOST:
+        yield Text(f"  and {len(items) - LISTED_AT_MOST} more: --json lists all")
+
+
+def _left_line(left: LeftOutFact) -> Text:
+    style = "cyan" if left.by_rule else "bold red"
+    saw = f" ({left.saw})" if left.saw else ""
+    return Text.assemble("  ", (f"[{left.code}]", style), f" {left.subject}{saw}")
+
+
+def _finding_line(finding: FindingFact) -> Text:
+    label = f"{finding.severity}[{finding.code}]"
+    saw = f" ({finding.saw})" if finding.saw else ""
+    return Text.assemble("  ", (label, _STYLE[finding.severity]), f" {finding.subject}{saw}")
+
+
+def _findings(findings: list[FindingFact]) -> Iterator[Text]:
+    if not findings:
+        return
+    yield _heading(f"Findings: {len(findings)}")
+    yield from _capped(findings, _finding_line)
+    yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
+
+
+def show_lines(facts: ShowFacts) -> Iterator[Text]:
+    """The plan as a difference: `+` is made or set, `~` is moved, `!` conflicts, `=` is there."""
+    yield _heading(f"Plan {facts.file}, made from {facts.spec} at {facts.created_at}")
+    yield _heading("Repositories")
+    for repository in facts.repositories:
+        yield Text(f"  {'+' if repository.create else '='} {repository.name}")
+        for grant in repository.grants:
+            yield Text(f"      {'=' if grant.present else '+'} {grant.role} for {grant.member}")
+    yield _heading("Images")
+    for image in facts.images[:LISTED_AT_MOST]:
+        yield Text(f"  {image.source}")
+        yield Text(f"    -> {image.target}")
+        if image.tags:
+            yield Text(f"       {' '.join(image.tags)}")
+    if len(facts.images) > LISTED_AT_MOST:
+        yield Text(f"  and {len(facts.images) - LISTED_AT_MOST} more: --json lists all")
+    yield _heading("Sums")
+    yield from _counts(facts)
+    yield from _notes(facts)
+    yield from _sealed(facts)
+
+
+def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
+    """What became of each item, and why the failed ones failed."""
+    title = {
+        "complete": "Complete: everything in the plan is there",
+        "failed": "Finished, with failures",
+        "interrupted": "Interrupted; the same command goes on where it stopped",
+        "pending": "Not finished",
+    }[facts.outcome]
+    yield _heading(f"{facts.file}: {title}")
+    heads = ("", "planned", "done", "skipped", "failed", "pending")
+    rows: list[tuple[str, ...]] = [heads]
+    for kind, c in [*facts.kinds.items(), ("all", facts.counts)]:
+        rows.append((kind, *map(str, (c.planned, c.done, c.skipped, c.failed, c.pending))))
+    yield from _rows(rows)
+    if facts.skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in facts.skipped.items())
+        yield Text(f"  skipped: {reasons}")
+    moved = facts.bytes
+    yield Text(
+        f"  bytes: {size_text(moved.transferred)} transferred, {size_text(moved.mounted)} mounted, "
+        f"{size_text(moved.already_there)} already there"
+    )
+    if facts.failures:
+        yield _heading(f"Failed: {len(facts.failures)}")
+        yield from _capped(facts.failures, _failure_line)
+        yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
+    if facts.could_not_be_moved:
+        yield _heading(f"Could not be moved: {len(facts.could_not_be_moved)}")
+        yield from _capped(facts.could_not_be_moved, _left_line)
+    if not facts.complete:
+        yield Text("The plan is incomplete: the source may have more than it names.")
+
+
+def _failure_line(failure: FailureFact) -> Text:
+    saw = f" ({failure.saw})" if failure.saw else ""
+    return Text.assemble(
+        "  ", (f"error[{failure.code}]", "bold red"), f" {failure.kind} {failure.subject}{saw}"
+    )
+
+
+def status_lines(facts: StatusFacts) -> Iterator[Text]:
+    """Progress from the ledger."""
+    yield from run_lines(facts)
+    for run in facts.runs:
+        ended = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else "not ended"
+        yield Text(f"  run {run.number}: started {run.started_at}, {ended}")
+
+
+def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
+    """What was asked of the registries, and what they answered."""
+    title = {
+        "proven": "Proven: both registries serve what the plan says",
+        "differs": "Differs",
+        "unproven": "Not proven: something could not be checked",
+    }[facts.outcome]
+    yield _heading(f"{facts.file}: {title}")
+    rows: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
+    for name, level in facts.levels.items():
+        numbers = (level.checked, level.ok, level.wrong, level.unchecked)
+        rows.append((name, *map(str, numbers)))
+    yield from _rows(rows)
+    yield from _findings(facts.findings)
