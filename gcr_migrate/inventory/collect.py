@@ -11,6 +11,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.inventory import ImageContent, Listing, Node, TargetView
+from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -135,9 +136,8 @@ class ImageReader:
         asked: set[str] = set()
         while edge:
             asked |= edge
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(reading, ref)) for ref in sorted(edge)]
-            more = {str(d) for task in tasks for d in task.result()}
+            leads = await all_of(self._one(reading, reference) for reference in sorted(edge))
+            more = {str(digest) for digests in leads for digest in digests}
             edge = more - asked - {str(d) for d in reading.nodes}
         return reading.content()
 
@@ -283,9 +283,8 @@ async def view_target(registry: SourceRegistry, name: str, content: ImageContent
             found = await registry.manifest_head(name, reference)
             return found.digest if found else None
 
-    async with asyncio.TaskGroup() as group:
-        by_tag = {tag: group.create_task(head(tag)) for tag in unknown_tags}
-        by_digest = [group.create_task(head(str(d))) for d in unknown if d not in digests]
-    tags |= {tag: task.result() for tag, task in by_tag.items() if task.result()}  # type: ignore[misc]  # None is filtered out
-    digests |= {task.result() for task in by_digest if task.result()}  # type: ignore[misc]  # None is filtered out
+    asked = [*unknown_tags, *(str(digest) for digest in unknown if digest not in digests)]
+    answers = dict(zip(asked, await all_of(head(one) for one in asked), strict=True))
+    tags |= {tag: found for tag in unknown_tags if (found := answers[tag])}
+    digests |= {found for found in answers.values() if found}
     return TargetView(tags, frozenset(digests))

@@ -1,0 +1,1 @@
+"""Do what a frozen plan says, and nothing else."""

@@ -1,0 +1,108 @@
+"""What happened to each item of a run, as it goes to the ledger and to whoever listens."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from gcr_migrate import errors
+from gcr_migrate.errors import Exit, MigrateError
+from gcr_migrate.model.steps import Event, Kind
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from gcr_migrate.state.ledger import Ledger
+
+# So many items in a row out of reach, and none done, is a service that is gone, not a bad item.
+_OUT_OF_REACH_IN_A_ROW = 8
+
+
+class Listener(Protocol):
+    """Who is told of a run's progress."""
+
+    def item(self, kind: Kind, event: Event, size_bytes: int) -> None:
+        """Take note that something happened to one item of this kind and size."""
+        ...
+
+    def bytes(self, count: int) -> None:
+        """Take note that so many bytes of blobs have left for the target."""
+        ...
+
+
+class Outcome(Enum):
+    """How one item came out of this run."""
+
+    DONE = "done"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+class Journal:
+    """Records events, tells the listener, and decides when going on is pointless.
+
+    Args:
+        ledger: where events are kept.
+        listener: who is told.
+        stop: set by a person who wants an orderly stop, and here when a service is gone.
+    """
+
+    def __init__(self, ledger: Ledger, listener: Listener, stop: asyncio.Event) -> None:
+        self._ledger = ledger
+        self.listener = listener
+        self.stop = stop
+        self.fatal: MigrateError | None = None
+        self._confirmed_any = False
+        self._in_a_row = 0
+        self._first_out_of_reach: MigrateError | None = None
+
+    async def started(self, kind: Kind, item_id: int, size_bytes: int = 0) -> None:
+        """Return when the start is on disk, so that no byte leaves before."""
+        await self._ledger.record(kind, item_id, Event.STARTED)
+        self.listener.item(kind, Event.STARTED, size_bytes)
+
+    def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
+        """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
+        self._confirmed_any, self._in_a_row = True, 0
+        self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
+        self.listener.item(kind, Event.CONFIRMED, size_bytes)
+        return Outcome.DONE
+
+    def skipped(self, kind: Kind, item_id: int, *, code: str, saw: str) -> Outcome:
+        """Record that a rule of the spec leaves the item as it is."""
+        self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
+        self.listener.item(kind, Event.SKIPPED, 0)
+        return Outcome.DONE
+
+    def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
+        """Record a failure with its reason; it ends the item, not the run.
+
+        Raises:
+            MigrateError: the migration file itself cannot be written.
+        """
+        if error.problem is errors.DISK_FULL:
+            raise error
+        code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
+        self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
+        self.listener.item(kind, Event.GAVE_UP, 0)
+        if error.problem.exit is Exit.OUT_OF_REACH:
+            self._out_of_reach(error)
+        return Outcome.FAILED
+
+    def _out_of_reach(self, error: MigrateError) -> None:
+        self._first_out_of_reach = self._first_out_of_reach or error
+        self._in_a_row += 1
+        if error.problem is errors.UNAUTHORIZED or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
+            self.fatal = self.fatal or error
+            self.stop.set()
+
+    def raise_if_out_of_reach(self) -> None:
+        """Raise the cause when a service was gone, or nothing at all could be reached.
+
+        Raises:
+            MigrateError: that cause; what is not done stays pending or failed in the ledger.
+        """
+        if self.fatal:
+            raise self.fatal
+        if self._first_out_of_reach and not self._confirmed_any:
+            raise self._first_out_of_reach

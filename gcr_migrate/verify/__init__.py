@@ -1,0 +1,1 @@
+"""Prove it: ask both registries and believe nothing that was remembered."""

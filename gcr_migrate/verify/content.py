@@ -1,0 +1,328 @@
+"""Levels tags, manifests and blobs of a frozen plan against what the registries say now."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from gcr_migrate import errors
+from gcr_migrate.errors import Exit, MigrateError
+from gcr_migrate.model.content import is_fallback_tag
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.plan import TagAction
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from gcr_migrate.errors import Problem
+    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.plan import Image, Repository, Source
+    from gcr_migrate.state.migration import Migration, TagItem
+
+AT_ONCE = 32
+
+
+class Level(StrEnum):
+    """How deep a verification looks."""
+
+    TAGS = "tags"  # every tag resolves to its digest
+    MANIFESTS = "manifests"  # every digest is there, byte by byte
+    BLOBS = "blobs"  # every blob that is needed is there with its size
+
+
+@dataclass(slots=True)
+class LevelCount:
+    """What came out at one level; checked = ok + wrong."""
+
+    checked: int = 0
+    ok: int = 0
+    wrong: int = 0
+    unchecked: int = 0
+
+
+@dataclass(slots=True)
+class Verification:
+    """Outcome of a verification; it is proven when nothing is wrong and nothing unchecked."""
+
+    levels: dict[Level, LevelCount]
+    findings: list[Finding] = field(default_factory=list)
+    out_of_reach: MigrateError | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether every check was made and found right."""
+        return not any(count.wrong or count.unchecked for count in self.levels.values())
+
+
+class Readers(Protocol):
+    """Who hands out clients that only read."""
+
+    def source(
+        self,
+        registry_host: str,
+        dialect_name: str,
+        plain_http: bool | None,  # noqa: FBT001  # as in connect
+    ) -> SourceRegistry:
+        """Return a client that only reads."""
+        ...
+
+
+class Progress(Protocol):
+    """Who is told of each check."""
+
+    def checked(self, level: str, *, ok: bool) -> None:
+        """Take note of one check."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One image path at both sides."""
+
+    image: Image
+    source: Source
+    repository: Repository
+    reader: SourceRegistry
+    target: SourceRegistry
+
+    @property
+    def source_name(self) -> str:
+        return self.source.name(self.image.path)
+
+    @property
+    def target_name(self) -> str:
+        return self.repository.name(self.image.target_path)
+
+    @property
+    def shown(self) -> str:
+        return f"{self.repository.registry}/{self.target_name}"
+
+    @property
+    def source_shown(self) -> str:
+        return f"{self.source.shown}/{self.image.path}"
+
+
+async def verify_migration(
+    migration: Migration, readers: Readers, levels: frozenset[Level], progress: Progress
+) -> Verification:
+    """Check everything that a plan promises against both registries.
+
+    Args:
+        migration: the frozen plan; its ledger is not read.
+        readers: hands out clients.
+        levels: what to check.
+        progress: is told of each check.
+
+    Returns:
+        Counts per level and a finding for all that is wrong, moved, new, or could not be checked.
+    """
+    check = _Check(migration, readers, levels, progress)
+    made_by_target = _tags_made_by_target(migration)
+    for image in migration.images():
+        await check.image(image, made_by_target)
+    return check.result
+
+
+def _tags_made_by_target(migration: Migration) -> frozenset[str]:
+    code = errors.REFERRERS_TAG_LEFT.code
+    return frozenset(one.subject for one in migration.left_outs() if one.problem.code == code)
+
+
+class _Check:
+    """A verification under way."""
+
+    def __init__(
+        self,
+        migration: Migration,
+        readers: Readers,
+        levels: frozenset[Level],
+        progress: Progress,
+    ) -> None:
+        self._migration = migration
+        self._readers = readers
+        self._levels = levels
+        self._progress = progress
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._sources = migration.sources()
+        self._repositories = migration.repositories()
+        self.result = Verification({level: LevelCount() for level in Level if level in levels})
+
+    async def image(self, image: Image, made_by_target: frozenset[str]) -> None:
+        """Check one image path at every level."""
+        source, repository = self._sources[image.source_id], self._repositories[image.repository_id]
+        pair = _Pair(
+            image,
+            source,
+            repository,
+            self._readers.source(source.registry, source.dialect, source.plain_http),
+            self._readers.source(repository.registry, repository.dialect, repository.plain_http),
+        )
+        if Level.TAGS in self._levels:
+            await self._tags(pair, made_by_target)
+        if Level.MANIFESTS in self._levels:
+            await self._manifests(pair)
+        if Level.BLOBS in self._levels:
+            await self._blobs(pair)
+
+    async def _tags(self, pair: _Pair, made_by_target: frozenset[str]) -> None:
+        items = list(self._migration.tags(pair.image.id))
+        begins = pair.source_shown + ":"
+        listed = [s.removeprefix(begins) for s in made_by_target if s.startswith(begins)]
+        names = [item.tag for item in items] + listed
+        try:
+            there, here = await all_of(
+                [
+                    self._resolve(pair.target, pair.target_name, names),
+                    self._resolve(pair.reader, pair.source_name, names),
+                ]
+            )
+        except MigrateError as error:
+            for name in names:
+                self._unchecked(Level.TAGS, f"{pair.shown}:{name}", error)
+            return
+        for item in items:
+            self._tag(pair, item, there.pop(item.tag, None), here.get(item.tag))
+        await self._guarded(
+            (Level.TAGS, f"{pair.shown}:{tag}", self._referrers_tag(pair, tag)) for tag in listed
+        )
+        for tag in sorted(here.keys() - set(names)):
+            self._note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
+
+    def _tag(self, pair: _Pair, item: TagItem, there: Digest | None, here: Digest | None) -> None:
+        subject = f"{pair.shown}:{item.tag}"
+        if here != item.digest and pair.image.moved_tags != "pin":
+            saw = f"source has {here or 'no such tag'}, planned {item.digest}"
+            self._note(errors.TAG_MOVED, Severity.WARNING, f"{pair.source_shown}:{item.tag}", saw)
+        if there == item.digest:
+            self._ok(Level.TAGS)
+        elif there is None:
+            self._wrong(Level.TAGS, errors.TAG_GONE, subject, f"planned {item.digest}")
+        elif item.action is TagAction.KEEP or pair.image.existing_tags == "keep":
+            self._ok(Level.TAGS)  # the spec leaves it where it points
+        else:
+            saw = f"target has {there}, planned {item.digest}"
+            self._wrong(Level.TAGS, errors.TAG_CONFLICT, subject, saw)
+
+    async def _referrers_tag(self, pair: _Pair, tag: str) -> None:
+        """Compare a tag that the target makes itself as a set: its bytes are the target's own."""
+        planned = await pair.reader.manifest(pair.source_name, tag)
+        subject_digest = is_fallback_tag(tag)
+        found = await pair.target.manifest(pair.target_name, tag)
+        missing = {c.digest for c in planned.children} - {c.digest for c in found.children}
+        if not missing:
+            self._ok(Level.TAGS)
+            return
+        saw = f"referrers of {subject_digest} missing: " + ", ".join(sorted(map(str, missing)))
+        self._wrong(Level.TAGS, errors.DIGEST_GONE, f"{pair.shown}:{tag}", saw)
+
+    async def _resolve(
+        self, registry: SourceRegistry, name: str, tags: Iterable[str]
+    ) -> dict[str, Digest | None]:
+        """Every tag that a name has, with its digest; from one list where it tells digests."""
+        try:
+            listing = await registry.listing(name)
+        except MigrateError as error:
+            if error.problem is errors.NAME_UNKNOWN:
+                return {}
+            raise
+        known = dict(listing.tags)
+        unknown = [
+            tag for tag in tags if known.get(tag) is None and (tag in listing.tags or listing.cut)
+        ]
+
+        async def head(tag: str) -> Digest | None:
+            async with self._slots:
+                found = await registry.manifest_head(name, tag)
+                return found.digest if found else None
+
+        return known | dict(zip(unknown, await all_of(map(head, unknown)), strict=True))
+
+    async def _manifests(self, pair: _Pair) -> None:
+        after = 0
+        while items := self._migration.manifests(pair.image.id, after_id=after, limit=256):
+            after = items[-1].id
+            await self._guarded(
+                (
+                    Level.MANIFESTS,
+                    f"{pair.shown}@{item.digest}",
+                    self._manifest(pair, item.digest),
+                )
+                for item in items
+            )
+
+    async def _manifest(self, pair: _Pair, digest: Digest) -> None:
+        """Read a manifest back; its hash proves that each of its bytes is the source's."""
+        subject = f"{pair.shown}@{digest}"
+        try:
+            await pair.target.manifest(pair.target_name, str(digest))
+        except MigrateError as error:
+            gone = {errors.MANIFEST_UNKNOWN.code, errors.NAME_UNKNOWN.code}
+            if error.problem.code in gone:
+                self._wrong(Level.MANIFESTS, errors.DIGEST_GONE, subject)
+            elif error.problem is errors.DIGEST_MISMATCH:
+                self._wrong(Level.MANIFESTS, errors.BYTES_DIFFER, subject, error.saw)
+            else:
+                raise
+        else:
+            self._ok(Level.MANIFESTS)
+
+    async def _blobs(self, pair: _Pair) -> None:
+        batch: list[tuple[Level, str, Coroutine[None, None, None]]] = []
+        for item in self._migration.blobs(pair.image.id):
+            subject = f"{pair.shown}@{item.digest}"
+            work = self._blob(pair, item.digest, item.size_bytes, subject)
+            batch.append((Level.BLOBS, subject, work))
+            if len(batch) >= AT_ONCE * 8:
+                await self._guarded(batch)
+                batch = []
+        await self._guarded(batch)
+
+    async def _blob(self, pair: _Pair, digest: Digest, size_bytes: int, subject: str) -> None:
+        found = await pair.target.blob_size(pair.target_name, digest)
+        if found is None:
+            self._wrong(Level.BLOBS, errors.BLOB_GONE, subject)
+        elif size_bytes >= 0 and found != size_bytes:
+            saw = f"{found} bytes, planned {size_bytes}"
+            self._wrong(Level.BLOBS, errors.BYTES_DIFFER, subject, saw)
+        else:
+            self._ok(Level.BLOBS)
+
+    async def _guarded(
+        self, checks: Iterable[tuple[Level, str, Coroutine[None, None, None]]]
+    ) -> None:
+        """Run checks at once; one that cannot be made is counted as such and named."""
+
+        async def one(level: Level, subject: str, work: Coroutine[None, None, None]) -> None:
+            async with self._slots:
+                try:
+                    await work
+                except MigrateError as error:
+                    self._unchecked(level, subject, error)
+
+        await all_of(one(*check) for check in checks)
+
+    def _ok(self, level: Level) -> None:
+        self.result.levels[level].checked += 1
+        self.result.levels[level].ok += 1
+        self._progress.checked(level, ok=True)
+
+    def _wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
+        self.result.levels[level].checked += 1
+        self.result.levels[level].wrong += 1
+        self._note(problem, Severity.ERROR, subject, saw)
+        self._progress.checked(level, ok=False)
+
+    def _unchecked(self, level: Level, subject: str, error: MigrateError) -> None:
+        self.result.levels[level].unchecked += 1
+        if error.problem.exit is Exit.OUT_OF_REACH:
+            self.result.out_of_reach = self.result.out_of_reach or error
+        saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
+        self._note(errors.NOT_CHECKED, Severity.ERROR, subject, saw)
+        self._progress.checked(level, ok=False)
+
+    def _note(self, problem: Problem, severity: Severity, subject: str, saw: str = "") -> None:
+        self.result.findings.append(Finding(problem, severity, subject, saw))
