@@ -1,0 +1,106 @@
+"""When a request is tried again, and after how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from gcr_migrate.errors import MigrateError, Problem
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_RETRY_AFTER_AT_MOST_S: Final = 120.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often and how long.
+
+    Attributes:
+        tries: requests sent at most, the first included.
+        base_s: upper bound of the first wait, in seconds; doubled each time.
+        cap_s: upper bound of any wait that the server did not ask for.
+    """
+
+    tries: int = 6
+    base_s: float = 0.2
+    cap_s: float = 20.0
+
+
+class TransientError(MigrateError):
+    """A problem that may be gone at the next try.
+
+    Args:
+        problem: which problem of the catalogue.
+        subject: what it happened to.
+        saw: what was seen.
+        after_s: seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self, problem: Problem, *, subject: str, saw: str = "", after_s: float | None = None
+    ) -> None:
+        super().__init__(problem, subject=subject, saw=saw)
+        self.after_s = after_s
+
+
+def retrying(backoff: Backoff) -> AsyncRetrying:
+    """Return a loop of attempts that ends with the last error as it was raised."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_attempt(backoff.tries),
+        wait=_Wait(backoff),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Read a Retry-After header, seconds or HTTP date; bounded, None if it says nothing usable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), _RETRY_AFTER_AT_MOST_S)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), _RETRY_AFTER_AT_MOST_S)
+
+
+class _Wait(wait_random_exponential):
+    """Full jitter; where the server asked for a pause, that pause first."""
+
+    def __init__(self, backoff: Backoff) -> None:
+        super().__init__(multiplier=backoff.base_s, max=backoff.cap_s)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        asked = error.after_s if isinstance(error, TransientError) else None
+        return super().__call__(retry_state) + (asked or 0.0)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, MigrateError):
+        _log.debug(
+            "retry",
+            code=error.problem.code,
+            subject=error.subject,
+            saw=error.saw,
+            attempt=state.attempt_number,
+            wait_s=round(state.upcoming_sleep, 3),
+        )

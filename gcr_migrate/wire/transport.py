@@ -1,0 +1,309 @@
+"""The only room with an HTTP library in it.
+
+Callers name real hosts; the endpoints table decides where a request goes. Time-outs are per
+phase, none is on a whole body. Redirects are followed by hand, because who gets a request's
+credentials is not left to a default.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, MigrateError
+from gcr_migrate.model.names import is_loopback
+from gcr_migrate.wire.replies import Reply, problem_of
+from gcr_migrate.wire.retry import Backoff, TransientError, retrying
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+
+    from gcr_migrate.wire.endpoints import Endpoints
+
+_BODY_AT_MOST: Final = 64 * 1024 * 1024
+_ERROR_BODY_AT_MOST: Final = 64 * 1024
+_REDIRECTS_AT_MOST: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_CONNECTIONS: Final = 64
+_TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
+_SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
+_DIRECT: Final = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
+_URL: Final = re.compile(r"https?://\S+")
+
+
+@dataclass(slots=True)
+class Stream:
+    """A reply whose body is still to be read.
+
+    Attributes:
+        status: HTTP status.
+        headers: header fields; names in any case.
+        url: the URL, with the real host, that gave it; never to be shown.
+        length: bytes that the reply promises, None if it does not say.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    length: int | None
+    _response: httpx.Response = field(repr=False)
+    _subject: str = field(repr=False)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
+        got = 0
+        with _named(self._subject):
+            async for chunk in self._response.aiter_raw():
+                got += len(chunk)
+                yield chunk
+        if self.length is not None and got != self.length:
+            saw = f"{got} of {self.length} bytes arrived"
+            raise TransientError(BAD_REPLY, subject=self._subject, saw=saw)
+
+    async def reply(self) -> Reply:
+        """Read a short body to its end, for its error."""
+        body = bytearray()
+        with _named(self._subject):
+            async for chunk in self._response.aiter_bytes():
+                body += chunk
+                if len(body) > _ERROR_BODY_AT_MOST:
+                    break
+        return Reply(self.status, self.headers, bytes(body), self.url)
+
+
+class Wire:
+    """A pool of connections.
+
+    Args:
+        endpoints: where hosts are.
+        transport: takes the place of the network in tests.
+        backoff: how often and how long requests are tried again.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        transport: httpx.AsyncBaseTransport | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.endpoints = endpoints
+        self.backoff = backoff or Backoff()
+        self._plain_hosts: set[str] = set()
+        self._client = httpx.AsyncClient(
+            transport=transport,
+            mounts=None if transport else _DIRECT,  # a proxy cannot reach our loopback
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(
+                max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
+            ),
+            follow_redirects=False,
+            # Bodies are hashed as they come: nobody may recode them on the way.
+            headers={"user-agent": "gcr-migrate", "accept-encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    def allow_plain(self, host: str) -> None:
+        """Let plain HTTP go to this host, because a person said so."""
+        self._plain_hosts.add(host)
+
+    def same_origin(self, old: str, new: str) -> bool:
+        """Whether a URL in a reply of `old` is at the same service as `old`."""
+        return _origin(new) in {_origin(old), _origin(self.endpoints.resolve(old))}
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        ok: Collection[int],
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        subject: str = "",
+    ) -> Reply:
+        """Send a request until it is answered, and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            url: URL with the real host.
+            ok: statuses that the caller deals with; any other is raised as its problem.
+            headers: header fields.
+            body: body to send.
+            subject: what an error is about; else the URL without its query.
+        """
+        subject = subject or _shown(url)
+        async for attempt in retrying(self.backoff):
+            with attempt:
+                async with self._open(method, url, headers or {}, body, subject) as stream:
+                    reply = await self._whole(stream, subject)
+                if reply.status not in ok:
+                    raise problem_of(reply, subject)
+                return reply
+        raise MigrateError(UNREACHABLE, subject=subject, saw="no try was made")
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        ok: Collection[int],
+        headers: Mapping[str, str] | None = None,
+        subject: str = "",
+    ) -> AsyncIterator[Stream]:
+        """GET a body to be read piece by piece; no try is repeated, as the reader starts over."""
+        subject = subject or _shown(url)
+        async with self._open("GET", url, headers or {}, None, subject) as stream:
+            if stream.status not in ok:
+                raise problem_of(await stream.reply(), subject)
+            yield stream
+
+    async def send_stream(  # the parts of a request
+        self,
+        method: str,
+        url: str,
+        *,
+        content: AsyncIterator[bytes],
+        length: int | None,
+        headers: Mapping[str, str] | None = None,
+        subject: str = "",
+    ) -> Reply:
+        """Send a body piece by piece, once; whatever the answer is, it is returned."""
+        subject = subject or _shown(url)
+        # Without a length httpx would send it chunked, which registries need not take.
+        sized = {} if length is None else {"content-length": str(length)}
+        sent = {**(headers or {}), **sized}
+        async with self._open(method, url, sent, content, subject) as stream:
+            return await stream.reply()
+
+    async def _whole(self, stream: Stream, subject: str) -> Reply:
+        body = bytearray()
+        with _named(subject):
+            async for chunk in stream._response.aiter_bytes():  # noqa: SLF001  # same room
+                body += chunk
+                if len(body) > _BODY_AT_MOST:
+                    saw = f"more than {_BODY_AT_MOST} bytes"
+                    raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+        return Reply(stream.status, stream.headers, bytes(body), stream.url)
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+        subject: str,
+    ) -> AsyncIterator[Stream]:
+        """Send a request and follow the redirects of a GET or HEAD."""
+        sent = dict(headers)
+        for _ in range(_REDIRECTS_AT_MOST + 1):
+            response = await self._send(method, url, sent, body, subject)
+            try:
+                target = _redirect(method, response)
+                if target is None:
+                    yield Stream(
+                        response.status_code,
+                        response.headers,
+                        url,
+                        _length(method, response),
+                        response,
+                        subject,
+                    )
+                    return
+                onward = urljoin(url, target)
+            finally:
+                await response.aclose()
+            if not self.same_origin(url, onward):
+                sent = {k: v for k, v in sent.items() if k.lower() != "authorization"}
+            self._refuse_downgrade(url, onward, subject)
+            url = onward
+        raise MigrateError(BAD_REPLY, subject=subject, saw="too many redirects")
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+        subject: str,
+    ) -> httpx.Response:
+        address = self.endpoints.resolve(url)
+        self._refuse_plain(address, url, subject)
+        timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
+        with _named(subject):
+            request = self._client.build_request(
+                method, address, headers=headers, content=body, timeout=timeout
+            )
+            return await self._client.send(request, stream=True)
+
+    def _refuse_plain(self, address: str, url: str, subject: str) -> None:
+        host = urlsplit(address).netloc
+        if urlsplit(address).scheme == "https" or is_loopback(host):
+            return
+        if not self._plain_hosts & {host, urlsplit(url).netloc}:
+            saw = f"plain HTTP to {host} would show credentials to the network"
+            raise MigrateError(UNREACHABLE, subject=subject, saw=saw)
+
+    def _refuse_downgrade(self, old: str, new: str, subject: str) -> None:
+        before, after = self.endpoints.resolve(old), urlsplit(self.endpoints.resolve(new))
+        if urlsplit(before).scheme != "https" or after.scheme == "https":
+            return
+        if not is_loopback(after.netloc):
+            saw = f"redirect from https to {after.scheme}://{after.netloc}"
+            raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+
+
+def _redirect(method: str, response: httpx.Response) -> str | None:
+    if method not in {"GET", "HEAD"} or response.status_code not in _REDIRECTS:
+        return None
+    return response.headers.get("location") or None
+
+
+def _length(method: str, response: httpx.Response) -> int | None:
+    text = response.headers.get("content-length", "")
+    return int(text) if text.isdigit() and method != "HEAD" else None
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", parts.port or default
+
+
+def _shown(url: str) -> str:
+    """Return the URL without what may be secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@contextmanager
+def _named(subject: str) -> Iterator[None]:
+    """Turn the library's exceptions into problems of the catalogue."""
+    try:
+        yield
+    except httpx.RemoteProtocolError as error:
+        raise TransientError(BAD_REPLY, subject=subject, saw=_why(error)) from error
+    except httpx.TransportError as error:
+        if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+            raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
+        raise TransientError(UNREACHABLE, subject=subject, saw=_why(error)) from error
+    except (httpx.InvalidURL, httpx.DecodingError) as error:
+        raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
+
+
+def _why(error: Exception) -> str:
+    words = _URL.sub("(URL)", " ".join(str(error).split()))[:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
