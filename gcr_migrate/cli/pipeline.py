@@ -1,0 +1,328 @@
+"""Pipes the stations of planning into each other: inventory, routes, plan, frozen file."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.inventory.collect import (
+    ImageReader,
+    ListingFailed,
+    ReadManifest,
+    view_target,
+    walk,
+)
+from gcr_migrate.model.dialect import DISTRIBUTION
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.inventory import TargetView
+from gcr_migrate.model.names import (
+    GCR_HOSTS,
+    GcrHost,
+    ImagePath,
+    ar_host,
+    gcr_host,
+    repository_resource,
+)
+from gcr_migrate.model.plan import Repository, Source
+from gcr_migrate.plan.build import Rules, plan_image
+from gcr_migrate.plan.routes import Edge, Refused, SourcePaths, route_all
+from gcr_migrate.spec import ProjectSource, RegistrySource
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcr_migrate.connect import Connections
+    from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.inventory import ImageContent, Listing
+    from gcr_migrate.spec import Spec
+    from gcr_migrate.state.frozen import Draft
+
+IMAGES_AT_ONCE = 8
+CREATION_S = 2  # Artifact Registry creates about one repository per two seconds
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """A plan that was written: its digest, and whether the whole source could be listed."""
+
+    digest: str
+    complete: bool
+
+
+@dataclass(slots=True)
+class _Root:
+    """One root of the source while it is planned."""
+
+    source: Source
+    host: str
+    default_location: str | None
+    listings: dict[str, Listing] = field(default_factory=dict)
+
+
+async def make_plan(  # what a plan is made of
+    spec: Spec,
+    spec_name: str,
+    spec_text: str,
+    connections: Connections,
+    draft: Draft,
+    listen: Callable[[str, int], None],
+) -> PlanResult:
+    """Read both sides, plan, and seal the draft.
+
+    Args:
+        spec: what the user wants, with its file name and text, which the plan keeps.
+        spec_name: file name of the spec.
+        spec_text: text of the spec.
+        connections: hands out clients.
+        draft: where rows go.
+        listen: is told `("listed" | "read", count)` as names are listed and images are read.
+
+    Raises:
+        Refused: some paths cannot be planned; all of them are named.
+        MigrateError: nothing of the source could be read, or a target could not.
+    """
+    planning = _Planning(spec, connections, draft, listen)
+    roots = await planning.find_roots()
+    await planning.list_all(roots)
+    edges, refusals = route_all(spec, [_paths(root) for root in roots])
+    if refusals:
+        raise Refused(refusals)
+    repositories = await planning.add_repositories(edges)
+    await planning.add_images(roots, edges, repositories)
+    new = sum(1 for one in repositories.values() if one.resource and not one.exists)
+    digest = draft.seal(
+        complete=planning.complete,
+        spec_name=spec_name,
+        spec_text=spec_text,
+        estimate={"repository_creation_s": new * CREATION_S},
+        tool_version=version("gcr-migrate"),
+        created_at=datetime.now(UTC),
+    )
+    return PlanResult(digest, planning.complete)
+
+
+def _paths(root: _Root) -> SourcePaths:
+    paths = [ImagePath.parse(path) for path in sorted(root.listings)]
+    return SourcePaths(root.source.shown, root.host, root.default_location, paths)
+
+
+class _Planning:
+    """A plan in the making."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        connections: Connections,
+        draft: Draft,
+        listen: Callable[[str, int], None],
+    ) -> None:
+        self._spec = spec
+        self._connections = connections
+        self._draft = draft
+        self._listen = listen
+        self.complete = True
+
+    async def find_roots(self) -> list[_Root]:
+        """Find out who answers for each source host and under which name it is read."""
+        source = self._spec.source
+        if isinstance(source, RegistrySource):
+            dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
+            row = Source(source.registry, source.registry, "", dialect, source.plain_http)
+            return [_Root(row, source.registry, None)]
+        roots, first_error = [], None
+        for name in source.hosts:
+            host = gcr_host(name)
+            if host is None:  # the spec's model lets no other host through
+                raise MigrateError(errors.BAD_NAME, subject=name, saw="not a gcr.io host")
+            try:
+                roots.append(_Root(await self._source_of(source, host), name, host.location))
+            except MigrateError as error:
+                first_error = first_error or error
+                self._host_failed(f"{name}/{source.project}", error)
+        if not roots and first_error:
+            raise first_error
+        return roots
+
+    async def _source_of(self, source: ProjectSource, host: GcrHost) -> Source:
+        project = self._spec.source_project
+        if project is None:
+            raise MigrateError(errors.BAD_SPEC, subject="source", saw="no project")
+        shown = f"{host.name}/{project.path}"
+        if source.dialect == "artifact-registry":
+            prefix = f"{project.path}/{host.repository_id}"
+            return Source(shown, ar_host(host.location), prefix, source.dialect)
+        if source.dialect != "auto":
+            return Source(shown, host.name, project.path, source.dialect)
+        registry, prefix, dialect = await self._connections.probe_gcr(project, host)
+        return Source(shown, registry, prefix, dialect)
+
+    def _host_failed(self, shown: str, error: MigrateError) -> None:
+        """Name a host that gave nothing; only one that the spec did not ask for may be unused."""
+        source = self._spec.source
+        asked = isinstance(source, ProjectSource) and len(source.hosts) < len(GCR_HOSTS)
+        if error.problem is errors.NAME_UNKNOWN and not asked:
+            self._draft.add_finding(Finding(errors.HOST_EMPTY, Severity.INFO, shown))
+            return
+        self._failed(shown, error)
+
+    def _failed(self, shown: str, error: MigrateError) -> None:
+        self.complete = False
+        saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
+        self._draft.add_finding(Finding(errors.LISTING_FAILED, Severity.ERROR, shown, saw))
+
+    async def list_all(self, roots: list[_Root]) -> None:
+        """List every name under every root; what fails makes the plan incomplete."""
+        for root in roots:
+            source = root.source
+            registry = self._connections.source(source.registry, source.dialect, source.plain_http)
+            begins = f"{source.prefix}/" if source.prefix else ""
+            async for listing in walk(registry, source, self._spec.source.paths):
+                path = listing.name.removeprefix(begins)
+                shown = f"{source.shown}/{path}"
+                self._listen("listed", 1)
+                if isinstance(listing, ListingFailed):
+                    self._failed(shown, listing.error)
+                    continue
+                if listing.cut:
+                    self.complete = False
+                    finding = Finding(errors.LISTING_CUT, Severity.ERROR, shown, listing.cut)
+                    self._draft.add_finding(finding)
+                if listing.name != source.prefix and (listing.tags or listing.manifests):
+                    root.listings[path] = listing
+
+    async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
+        """Look at every target repository once: is it there, what does its policy grant."""
+        rows: dict[tuple[str, str], Repository] = {}
+        for edge in edges:
+            key = (edge.registry, edge.prefix)
+            if key in rows:
+                grants = tuple(sorted({*rows[key].grants, *edge.grants}))
+                rows[key] = replace(rows[key], grants=grants)
+                continue
+            rows[key] = self._repository(edge)
+        looked_at = await all_of(self._look_at(row) for row in rows.values())
+        return dict(zip(rows, looked_at, strict=True))
+
+    def _repository(self, edge: Edge) -> Repository:
+        resource = ""
+        if edge.project and edge.location and edge.repository:
+            resource = repository_resource(edge.project, edge.location, edge.repository)
+        target = self._spec.target
+        return Repository(
+            registry=edge.registry,
+            prefix=edge.prefix,
+            dialect="artifact-registry" if resource else DISTRIBUTION.name,
+            resource=resource,
+            exists=False,
+            settings=edge.settings,
+            grants=edge.grants,
+            plain_http=getattr(target, "plain_http", None),
+        )
+
+    async def _look_at(self, row: Repository) -> Repository:
+        if not row.resource:
+            return row
+        repositories = self._connections.repositories()
+        settings = await repositories.get(row.resource)
+        if settings is None:
+            return row
+        if settings != row.settings:
+            saw = f"has {settings}, spec says {row.settings}"
+            self._draft.add_finding(
+                Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw)
+            )
+        policy = await repositories.policy(row.resource) if row.grants else None
+        granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
+        return replace(row, exists=True, granted=granted)
+
+    async def add_images(
+        self,
+        roots: list[_Root],
+        edges: list[Edge],
+        repositories: dict[tuple[str, str], Repository],
+    ) -> None:
+        """Read each image whole, look at its target name, and write its plan."""
+        by_shown = {root.source.shown: root for root in roots}
+        sources = {shown: self._draft.add_source(by_shown[shown].source) for shown in by_shown}
+        ids = {key: self._draft.add_repository(row) for key, row in sorted(repositories.items())}
+        readers = {shown: self._reader(root) for shown, root in by_shown.items()}
+        slots = asyncio.Semaphore(IMAGES_AT_ONCE)
+
+        async def one(edge: Edge, image_id: int) -> None:
+            async with slots:
+                root = by_shown[edge.source_shown]
+                row = repositories[edge.registry, edge.prefix]
+                listing = root.listings[str(edge.source_path)]
+                await self._image(edge, image_id, readers[edge.source_shown], listing, row)
+                self._listen("read", 1)
+
+        work = []
+        for edge in sorted(edges, key=lambda edge: edge.source_name):
+            image_id = self._draft.add_image(
+                sources[edge.source_shown],
+                str(edge.source_path),
+                ids[edge.registry, edge.prefix],
+                str(edge.target_path),
+                edge.existing_tags,
+                edge.moved_tags,
+            )
+            work.append((edge, image_id))
+        await all_of(one(edge, image_id) for edge, image_id in work)
+
+    def _reader(self, root: _Root) -> ImageReader:
+        source = root.source
+        registry = self._connections.source(source.registry, source.dialect, source.plain_http)
+
+        def cached(digest: Digest) -> Manifest | None:
+            return self._draft.manifest(digest) if self._draft.has_manifest(digest) else None
+
+        def keep(read: ReadManifest) -> None:
+            self._draft.add_manifest(
+                read.manifest,
+                extra_blobs=read.extra_blobs,
+                foreign_present=read.foreign_present,
+            )
+
+        return ImageReader(registry, cached, keep)
+
+    async def _image(
+        self,
+        edge: Edge,
+        image_id: int,
+        reader: ImageReader,
+        listing: Listing,
+        repository: Repository,
+    ) -> None:
+        try:
+            content = await reader.read(edge.source_name, listing)
+        except MigrateError as error:
+            self._failed(edge.source_name, error)
+            return
+        there = await self._view(repository, str(edge.target_path), content)
+        target = self._connections.target(
+            repository.registry, repository.dialect, repository.plain_http
+        )
+        select = self._spec.select
+        rules = Rules(select.untagged, select.attachments, edge.existing_tags, target.dialect)
+        plan = plan_image(content, there, rules)
+        self._draft.add_manifests(image_id, plan.manifests)
+        self._draft.add_blobs(image_id)
+        self._draft.add_tags(image_id, plan.tags)
+        for left_out in plan.left_out:
+            self._draft.add_left_out(left_out)
+        for finding in plan.findings:
+            self._draft.add_finding(finding)
+
+    async def _view(self, repository: Repository, path: str, content: ImageContent) -> TargetView:
+        target = self._connections.source(
+            repository.registry, repository.dialect, repository.plain_http
+        )
+        if repository.resource and not repository.exists:
+            return TargetView({}, frozenset())
+        return await view_target(target, repository.name(path), content)
