@@ -122,7 +122,8 @@ class Refusal:
 
     Attributes:
         problem: which problem of the catalogue.
-        subject: full name of the image at the source; for a collision, at the target.
+        subject: full name of the image at the source; for a collision, at the target; the route
+            itself where it asks for what is not built.
         saw: what was seen there.
     """
 
@@ -157,7 +158,11 @@ def route_all(spec: Spec, sources: Sequence[SourcePaths]) -> tuple[list[Edge], l
     routes = spec.effective_routes
     rules = [_Rule(at, route, Pattern.parse(route.match)) for at, route in enumerate(routes)]
     edges: list[Edge] = []
-    refusals: list[Refusal] = []
+    refusals = [
+        Refusal(TRANSLATE_UNBUILT, f"routes[{rule.index}] {rule.route.match}", "translate: true")
+        for rule in rules
+        if rule.route.access and rule.route.access.translate
+    ]
     for source in sorted(sources, key=lambda one: one.shown):
         paths = sorted(set(source.paths))
         folders = {path.components[:n] for path in paths for n in range(1, len(path.components))}
@@ -177,8 +182,6 @@ def _edge(
     served = [rule for rule in rules if rule.serves(source.host)]
     rule, parts = _first_match(served, path, name, is_folder=is_folder)
     route = rule.route
-    if route.access and route.access.translate:
-        raise MigrateError(TRANSLATE_UNBUILT, subject=name, saw=f"routes[{rule.index}].access")
     registry, location = _registry(spec, route, source, parts, name)
     edge = Edge(
         source_shown=source.shown,
@@ -302,3 +305,11 @@ def _named(names: list[str]) -> str:
     more = len(names) - _NAMED_AT_MOST
     shown = " and ".join(names[:_NAMED_AT_MOST])
     return f"from {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+class Refused(Exception):  # noqa: N818  # it carries refusals, each with a problem of its own
+    """No plan can be made: every path that cannot be planned, named at once."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__(f"{len(refusals)} names cannot be planned")
+        self.refusals = tuple(refusals)
