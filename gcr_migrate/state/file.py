@@ -80,7 +80,14 @@ def open_migration(path: Path) -> Iterator[Migration]:
         rows = connection.execute("SELECT 1 FROM meta WHERE key = 'digest'").fetchall()
         if not rows:
             raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw="its plan is not sealed")
-        yield Migration(path, connection)
+        try:
+            yield Migration(path, connection)
+        except sqlite3.OperationalError as error:
+            raise disk_trouble(str(path), error) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise  # a statement of ours was wrong; that is a defect
+            raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
 
 
 @contextmanager
@@ -167,7 +174,9 @@ def _open(path: Path) -> sqlite3.Connection:
         raise MigrateError(FILE_MISSING, subject=str(path), saw=saw)
     try:
         connection = connect(path)
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=str(error)) from error
+    except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
     try:
         _check_kind(path, connection)

@@ -211,7 +211,9 @@ class Draft:
         self._sql.executemany(put, about.items())
         # Only now: an index is built faster at once than row by row.
         self._sql.execute("CREATE INDEX planned_blob_by_blob ON planned_blob (blob_id, image_id)")
-        self._sql.execute("CREATE INDEX image_by_source ON image (source_id, path)")
+        for table in ("planned_manifest", "planned_blob", "planned_tag"):
+            # Pages of one image come by id without sorting.
+            self._sql.execute(f"CREATE INDEX {table}_by_image ON {table} (image_id)")
         digest = plan_digest(self._sql)
         self._insert(put, ("digest", digest))
         for table in _FROZEN:

@@ -46,6 +46,7 @@ class Ledger:
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._run = 0
+        self._trouble: Exception | None = None
 
     def start_run(self) -> int:
         """Begin a run, to which all following events belong, and return its number."""
@@ -54,7 +55,8 @@ class Ledger:
         return self._run
 
     def end_run(self, outcome: str) -> None:
-        """Note when and how the run ended."""
+        """Note when and how the run ended, after all that is queued."""
+        self._drain()
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
 
@@ -82,8 +84,11 @@ class Ledger:
 
         Returns:
             A future that is done when the event is in the file. It raises DISK_FULL if that failed,
-            and ValueError if the event cannot follow on what the item has been through.
+            and ValueError if the event cannot follow on what the item has been through. Who does
+            not wait for it gets that error from the next call, or from `close`.
         """
+        if self._trouble:
+            raise self._trouble
         if not self._run:
             raise RuntimeError("no run was started")
         if self._writer is None:
@@ -106,12 +111,17 @@ class Ledger:
         return done
 
     async def close(self) -> None:
-        """Write what is queued and close the file."""
+        """Write what is queued and close the file; raise what went wrong with it, if anything."""
+        await asyncio.to_thread(self._drain)
+        self._sql.close()
+        if self._trouble:
+            raise self._trouble
+
+    def _drain(self) -> None:
         if self._writer:
             self._queue.put(None)
-            await asyncio.to_thread(self._writer.join)
+            self._writer.join()
             self._writer = None
-        self._sql.close()
 
     def _write(self, sql: str, *values: object) -> int:
         try:
@@ -132,7 +142,9 @@ class Ledger:
             going = batch[-1] is not None
             entries = [entry for entry in batch if entry is not None]
             if entries:
-                _tell(entries, self._commit(entries))
+                results = self._commit(entries)
+                self._trouble = self._trouble or next(filter(None, results), None)
+                _tell(entries, results)
 
     def _commit(self, entries: list[_Entry]) -> list[Exception | None]:
         """Write a batch; give the error of each entry that was not written."""
@@ -177,6 +189,7 @@ def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
         return  # whoever waited was cancelled
     if error:
         done.set_exception(error)
+        done.exception()  # counts as seen: `close` raises it too
     else:
         done.set_result(None)
 

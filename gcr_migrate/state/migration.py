@@ -124,8 +124,8 @@ _BLOBS_COUNTED: Final = """
 WITH need AS (
     SELECT p.blob_id, r.registry, count(*) AS names, sum(p.present) AS present,
         max(s.registry = r.registry AND NOT p.present) AS beside
-    FROM planned_blob p JOIN image i ON i.id = p.image_id
-    JOIN repository r ON r.id = i.repository_id JOIN source s ON s.id = i.source_id
+    FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
+    CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN source s ON s.id = i.source_id
     GROUP BY p.blob_id, r.registry
 ), sized AS (
     SELECT need.*, max(b.size_bytes, 0) AS size,
@@ -252,8 +252,9 @@ class Migration:
         sql = (
             "SELECT i.id, i.image_id, i.blob_id, i.digest, i.size_bytes, i.present, i.last_event,"
             " i.shared"
-            " FROM planned_manifest p JOIN manifest_blob b ON b.manifest_id = p.manifest_id"
-            " JOIN blob_item i ON i.image_id = p.image_id AND i.blob_id = b.blob_id"
+            " FROM planned_manifest p CROSS JOIN manifest_blob b ON b.manifest_id = p.manifest_id"
+            " CROSS JOIN planned_blob o ON o.image_id = p.image_id AND o.blob_id = b.blob_id"
+            " CROSS JOIN blob_item i ON i.id = o.id"
             " WHERE p.id = ? ORDER BY b.position"
         )
         return [_blob_item(row) for row in self.rows(sql, manifest_item_id)]
@@ -319,8 +320,8 @@ class Migration:
         """Return an image of that registry under which the blob is known to be, if any."""
         rows = self.rows(
             "SELECT i.id, i.source_id, i.path, i.repository_id, i.target_path, i.existing_tags,"
-            " i.moved_tags FROM planned_blob p JOIN image i ON i.id = p.image_id"
-            " JOIN repository r ON r.id = i.repository_id"
+            " i.moved_tags FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id"
+            " CROSS JOIN repository r ON r.id = i.repository_id"
             " WHERE p.blob_id = ? AND r.registry = ? AND (p.present OR EXISTS (SELECT 1"
             " FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id AND e.event = 'confirmed'))"
             " ORDER BY p.image_id LIMIT 1",

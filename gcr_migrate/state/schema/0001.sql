@@ -182,9 +182,10 @@ CREATE VIEW blob_item AS
 SELECT p.id, p.image_id, p.blob_id, b.digest, b.size_bytes, p.present,
     (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id
         ORDER BY e.id DESC LIMIT 1) AS last_event,
-    EXISTS (SELECT 1 FROM planned_blob o
-        JOIN image oi ON oi.id = o.image_id JOIN repository orr ON orr.id = oi.repository_id
-        WHERE o.blob_id = p.blob_id AND o.id <> p.id AND orr.registry = r.registry) AS shared
+    -- CROSS JOIN fixes the order: from the blob to its other names, never from all names.
+    EXISTS (SELECT 1 FROM planned_blob o CROSS JOIN image oi CROSS JOIN repository other
+        WHERE o.blob_id = p.blob_id AND o.id <> p.id AND oi.id = o.image_id
+            AND other.id = oi.repository_id AND other.registry = r.registry) AS shared
 FROM planned_blob p JOIN blob b ON b.id = p.blob_id
 JOIN image i ON i.id = p.image_id JOIN repository r ON r.id = i.repository_id;
 
