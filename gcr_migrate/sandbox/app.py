@@ -1,0 +1,276 @@
+"""The sandbox as one server: a port for each registry host, and one for the APIs.
+
+Which host is meant follows from the port, so that clients may keep the real names in scopes and
+reports and only their addresses change (an endpoints file maps the names to the ports).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from gcr_migrate.errors import DEFECT, MigrateError
+from gcr_migrate.sandbox.faults import Entry, Fault, Faults, Log
+from gcr_migrate.sandbox.google import ArtifactRegistry, error
+from gcr_migrate.sandbox.registry import Registry
+from gcr_migrate.sandbox.scenarios import Scenario, fill, load_scenario
+from gcr_migrate.sandbox.store import REGISTRY_HOSTS, Store
+from gcr_migrate.sandbox.tokens import Identity, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.types import Message, Receive, Scope, Send
+
+API: Final = "artifact_registry"
+_SERVICES: Final = (
+    API,
+    "resource_manager",
+    "iam",
+    "storage",
+    "cloud_asset",
+    "pubsub",
+    "service_usage",
+)
+_CONTROL: Final = "/_sandbox/"
+_LONGEST_HEAD: Final = 128 * 1024  # Artifact Registry's own headers reached 21 KB
+_START_SECONDS: Final = 20.0
+
+
+class Sandbox:
+    """A registry to rehearse on.
+
+    Args:
+        directory: where blobs lie; made if it is missing.
+        scenario: what it holds at the start.
+        port_base: first of consecutive ports; without it the system chooses free ones.
+        events: file to which each request is appended, as a line of JSON, before its answer.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        scenario: Scenario,
+        *,
+        port_base: int | None = None,
+        events: Path | None = None,
+    ) -> None:
+        self.token = scenario.identities[0].token
+        self.store = Store(directory)
+        identities = [Identity(one.member, one.token, one.roles) for one in scenario.identities]
+        self._tokens = Tokens(identities, scenario.token_lifetime)
+        fill(self.store, scenario)
+        self._registry = Registry(self.store, self._tokens)
+        self._api = ArtifactRegistry(self.store, self._tokens, scenario.operation_polls)
+        self._log, self._faults, self._events = Log(), Faults(), events
+        self._sockets = _listen([*REGISTRY_HOSTS, API], port_base)
+        self._hosts = {one.getsockname()[1]: host for host, one in self._sockets.items()}
+        config = uvicorn.Config(
+            self,
+            lifespan="off",
+            http="h11",
+            ws="none",
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the address of each registry host, and of the APIs."""
+        return {host: f"http://127.0.0.1:{port}" for port, host in self._hosts.items()}
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        """Return what an endpoints file says, so that clients come here."""
+        addresses = self.addresses
+        registries = {host: addresses[host] for host in REGISTRY_HOSTS}
+        return {"registries": registries} | dict.fromkeys(_SERVICES, addresses[API])
+
+    @property
+    def control_url(self) -> str:
+        """Return the address under which requests, faults and state are found."""
+        return f"{self.addresses[API]}{_CONTROL.rstrip('/')}"
+
+    def write_endpoints(self, path: Path) -> None:
+        """Write the endpoints file."""
+        with path.open("w", encoding="utf-8") as stream:
+            YAML().dump(self.endpoints, stream)
+
+    async def serve(self) -> None:
+        """Serve until `stop` is called or a signal comes."""
+        await self._server.serve(sockets=list(self._sockets.values()))
+
+    def stop(self) -> None:
+        """Let `serve` end; may be called from any thread."""
+        self._server.should_exit = True
+
+    @contextmanager
+    def start_in_background(self) -> Iterator[Sandbox]:
+        """Serve in a thread of its own while the block runs."""
+        thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
+        thread.start()
+        limit = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not thread.is_alive() or time.monotonic() > limit:
+                raise MigrateError(DEFECT, subject="sandbox", saw="did not start")
+            time.sleep(0.005)
+        try:
+            yield self
+        finally:
+            self.stop()
+            thread.join(_START_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        request = Request(scope, receive)
+        host = self._hosts[scope["server"][1]]
+        if host == API and request.url.path.startswith(_CONTROL):
+            response = await self._control(request)
+            await response(scope, receive, send)
+            return
+        path, query = request.url.path, request.url.query
+        authorization = "authorization" in request.headers
+        entry = self._log.open(host, request.method, path, query, authorization=authorization)
+        target = f"{path}?{query}" if query else path
+        fault = self._faults.find(host, request.method, target)
+        exchange = _Exchange(self, entry, fault, receive, send)
+        try:
+            await exchange.run(scope, host)
+        except ClientDisconnect:
+            return  # a client that went away in mid-upload gets no answer
+
+    async def answer(self, host: str, request: Request) -> Response:
+        """Do the work of one request."""
+        if host != API:
+            return await self._registry.answer(host, request)
+        if request.url.path.startswith("/v1/"):
+            return await self._api.answer(request)
+        return error(404, f"Method not found: {request.url.path}")
+
+    def note(self, entry: Entry) -> None:
+        """Append a request to the file of events, if there is one."""
+        if self._events:
+            with self._events.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(entry)) + "\n")
+
+    async def _control(self, request: Request) -> Response:
+        """Answer the calls by which tests steer the sandbox."""
+        what = f"{request.method} {request.url.path.removeprefix(_CONTROL)}"
+        if what == "GET requests":
+            return JSONResponse(self._log.plain())
+        if what == "POST requests/reset":
+            self._log.entries.clear()
+            return JSONResponse({})
+        if what == "GET faults":
+            return JSONResponse([rule.plain() for rule in self._faults.rules])
+        if what == "DELETE faults":
+            self._faults.rules.clear()
+            return JSONResponse({})
+        if what == "POST faults":
+            return await self._add_fault(request)
+        if what == "GET state":
+            return JSONResponse(self.store.state())
+        return JSONResponse({"error": f"no such call: {what}"}, 404)
+
+    async def _add_fault(self, request: Request) -> Response:
+        try:
+            rule = Fault.model_validate_json(await request.body())
+        except ValidationError as wrong:
+            return JSONResponse({"error": str(wrong)}, 400)
+        self._faults.rules.append(rule)
+        return JSONResponse(rule.plain())
+
+
+class _Exchange:
+    """One request on its way through the log and the faults."""
+
+    def __init__(
+        self, box: Sandbox, entry: Entry, fault: Fault | None, receive: Receive, send: Send
+    ) -> None:
+        self._box, self._entry, self._fault = box, entry, fault
+        self._receive, self._send = receive, send
+        self._muted = False
+
+    async def run(self, scope: Scope, host: str) -> None:
+        """Do the work, or what the fault says instead, and answer."""
+        fault = self._fault
+        if fault and fault.when == "before":
+            await asyncio.sleep(fault.delay_s)
+            if fault.status:
+                await _drain(self._count)  # the request is read, as a server behind a proxy would
+                await _lie(fault)(scope, self._count, self._note)
+                return
+        response = await self._box.answer(host, Request(scope, self._count))
+        if fault and fault.when == "after":
+            await asyncio.sleep(fault.delay_s)
+            response = _lie(fault) if fault.status else response
+        await response(scope, self._count, self._note)
+
+    async def _count(self) -> Message:
+        message = await self._receive()
+        self._entry.bytes_in += len(message.get("body", b""))
+        return message
+
+    async def _note(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._entry.status = message["status"]
+            self._box.note(self._entry)
+        await self._send(message)
+
+
+def _lie(fault: Fault) -> Response:
+    return Response(fault.body, fault.status or 500, headers=fault.headers)
+
+
+async def _drain(receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+
+
+def _listen(hosts: list[str], port_base: int | None) -> dict[str, socket.socket]:
+    """Bind a port for each host, so that addresses are known before anything is served."""
+    bound = {}
+    for at, host in enumerate(hosts):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", 0 if port_base is None else port_base + at))
+        bound[host] = one
+    return bound
+
+
+@contextmanager
+def running(
+    scenario: Scenario | str, directory: Path, *, events: Path | None = None
+) -> Iterator[Sandbox]:
+    """Run a sandbox while the block runs.
+
+    Args:
+        scenario: a scenario, or the name or path of one.
+        directory: where blobs lie.
+        events: file of requests, see `Sandbox`.
+
+    Yields:
+        The sandbox: `endpoints`, `write_endpoints`, `token`, `control_url`.
+    """
+    wanted = load_scenario(scenario) if isinstance(scenario, str) else scenario
+    with Sandbox(directory, wanted, events=events).start_in_background() as box:
+        yield box

@@ -1,0 +1,156 @@
+"""Blobs: downloads through a redirect, uploads in one piece.
+
+Artifact Registry answers a blob GET with 302 and a relative Location under
+`/artifacts-downloads/`, and opens uploads under `/artifacts-uploads/`; both on the same host,
+with opaque queries, and authorising themselves.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from starlette.responses import FileResponse, Response
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.content import Digest
+from gcr_migrate.sandbox.calls import Call, refuse
+from gcr_migrate.sandbox.store import hash_file
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from gcr_migrate.sandbox.store import Repository, Store
+
+_BINARY: Final = "application/octet-stream"
+
+
+@dataclass(slots=True)
+class _Upload:
+    """An upload that was opened and not finished."""
+
+    name: str
+    repository: Repository
+    path: str
+    file: Path
+    patched: bool = False
+
+
+class Blobs:
+    """The blob end-points of all hosts.
+
+    Args:
+        store: where blobs lie.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._uploads: dict[str, _Upload] = {}
+        self._downloads: dict[str, Digest] = {}
+
+    async def head(self, call: Call) -> Response:
+        """Answer whether a name holds a blob (whether AR redirects HEAD too is not known)."""
+        digest = self._held(call)
+        if digest is None:
+            return refuse(404, "BLOB_UNKNOWN", f"{call.name} has no blob {call.reference}")
+        length = str(self._store.blob_file(digest).stat().st_size)
+        headers = {"Content-Length": length, "Docker-Content-Digest": str(digest)}
+        return Response(status_code=200, headers=headers, media_type=_BINARY)
+
+    async def get(self, call: Call) -> Response:
+        """Send the caller on to where the bytes are."""
+        digest = self._held(call)
+        if digest is None:
+            return refuse(404, "BLOB_UNKNOWN", f"{call.name} has no blob {call.reference}")
+        id_ = secrets.token_urlsafe(24)
+        self._downloads[id_] = digest
+        return Response(status_code=302, headers={"Location": _location(call, "downloads", id_)})
+
+    def start(self, call: Call) -> Response:
+        """Open an upload; a `digest` in the query of the POST is passed over."""
+        id_ = secrets.token_urlsafe(24)
+        file = self._store.uploads / id_
+        self._uploads[id_] = _Upload(call.name, call.repository, call.where.path, file)
+        query = f"?opaque={secrets.token_urlsafe(48)}"  # to be kept, never rebuilt
+        headers = {"Location": _location(call, "uploads", id_) + query, "Range": "0-0"}
+        return Response(status_code=202, headers=headers)
+
+    async def at_location(self, request: Request) -> Response:
+        """Answer at an address that an earlier answer gave."""
+        id_ = request.url.path.rpartition("/")[2]
+        if request.url.path.startswith("/artifacts-downloads/"):
+            digest = self._downloads.get(id_)
+            if digest is None or request.method not in {"GET", "HEAD"}:
+                return refuse(404, "BLOB_UNKNOWN", "no such download")
+            return FileResponse(self._store.blob_file(digest), media_type=_BINARY)
+        upload = self._uploads.get(id_)
+        if upload is None or not request.query_params.get("opaque"):
+            return refuse(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
+        if request.method == "PATCH":
+            return await self._patch(request, upload)
+        if request.method == "PUT":
+            return await self._put(request, upload, id_)
+        return refuse(405, "UNSUPPORTED", f"{request.method} on an upload")
+
+    async def _patch(self, request: Request, upload: _Upload) -> Response:
+        if upload.patched:
+            return refuse(405, "UNSUPPORTED", "uploads come in one piece")  # no chunks, no resume
+        upload.patched = True
+        size = await _receive(request, upload.file, "wb")
+        location = f"{request.url.path}?{request.url.query}"
+        return Response(status_code=202, headers={"Location": location, "Range": f"0-{size - 1}"})
+
+    async def _put(self, request: Request, upload: _Upload, id_: str) -> Response:
+        if "content-length" not in request.headers and "transfer-encoding" in request.headers:
+            return refuse(411, "SIZE_INVALID", "Content-Length is required")
+        try:
+            digest = Digest.parse(request.query_params.get("digest", ""))
+        except MigrateError as error:
+            return refuse(400, "DIGEST_INVALID", error.saw)
+        # A stream that breaks off leaves the upload open; the next PUT starts it afresh.
+        await _receive(request, upload.file, "ab" if upload.patched else "wb")
+        if hash_file(upload.file, digest.algorithm) != digest.encoded:
+            upload.file.unlink()
+            self._uploads.pop(id_, None)
+            return refuse(400, "DIGEST_INVALID", f"bytes are not {digest}")
+        self._store.adopt(upload.file, digest)
+        self._uploads.pop(id_, None)
+        upload.repository.images.setdefault(
+            upload.path, upload.repository.image(upload.path)
+        ).blobs.add(digest)
+        headers = {
+            "Location": f"/v2/{upload.name}/blobs/{digest}",
+            "Docker-Content-Digest": str(digest),
+        }
+        return Response(status_code=201, headers=headers)
+
+    def _held(self, call: Call) -> Digest | None:
+        try:
+            digest = Digest.parse(call.reference)
+        except MigrateError:
+            return None
+        held = digest in call.image.blobs and self._store.blob_file(digest).exists()
+        return digest if held else None
+
+
+def _location(call: Call, kind: str, id_: str) -> str:
+    project, repository = quote(call.where.project), call.where.repository
+    return f"/artifacts-{kind}/namespaces/{project}/repositories/{repository}/{kind}/{id_}"
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk
+
+
+async def _receive(request: Request, file: Path, mode: str) -> int:
+    """Write a body to disk as it comes; return the size of the file then."""
+    with file.open(mode) as target:
+        async for chunk in _chunks(request):
+            target.write(chunk)
+    return file.stat().st_size

@@ -1,0 +1,109 @@
+"""What was asked of the sandbox, and what shall go wrong with it.
+
+The log is how tests count requests; a fault is how they make a server slow, broken or out of
+reach at a chosen request. Rules come and go over HTTP, so that any program can set them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request, and what became of it; status 0 while it has no answer."""
+
+    n: int
+    host: str
+    method: str
+    path: str
+    query: str
+    name: str
+    authorization: bool
+    status: int = 0
+    bytes_in: int = 0
+
+
+@dataclass(slots=True)
+class Log:
+    """All requests since the start or the last reset."""
+
+    entries: list[Entry] = field(default_factory=list)
+    _count: int = 0
+
+    def open(self, host: str, method: str, path: str, query: str, *, authorization: bool) -> Entry:
+        """Note a request as it arrives."""
+        found = re.match(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)", path)
+        self._count += 1
+        name = found[1] if found else ""
+        entry = Entry(self._count, host, method, path, query, name, authorization)
+        self.entries.append(entry)
+        return entry
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Return all entries as plain data."""
+        return [asdict(entry) for entry in self.entries]
+
+
+class Fault(BaseModel):
+    """One rule of what goes wrong.
+
+    Attributes:
+        host: only requests to this registry host, or `artifact_registry`.
+        method: only this method.
+        path: regular expression searched in path and query.
+        skip: so many matching requests pass first.
+        times: so many are hit after those; None for all.
+        status: answer with this instead; None to delay only.
+        headers: headers of that answer.
+        body: body of that answer.
+        delay_s: seconds to wait.
+        when: `before` the work, which then is not done if a status is set; or `after` it, with
+            the work done and nobody told yet: the moment at which to kill a client.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str | None = None
+    method: str | None = None
+    path: re.Pattern[str] = re.compile("")
+    skip: int = 0
+    times: int | None = None
+    status: int | None = None
+    headers: dict[str, str] = {}
+    body: str = ""
+    delay_s: float = 0.0
+    when: Literal["before", "after"] = "before"
+    _seen: int = PrivateAttr(default=0)
+    _hits: int = PrivateAttr(default=0)
+
+    def strikes(self, host: str, method: str, target: str) -> bool:
+        """Whether this request is hit; counts it."""
+        if self.host not in {None, host} or self.method not in {None, method}:
+            return False
+        if not self.path.search(target):
+            return False
+        self._seen += 1
+        if self._seen <= self.skip or (self.times is not None and self._hits >= self.times):
+            return False
+        self._hits += 1
+        return True
+
+    def plain(self) -> dict[str, Any]:
+        """Return the rule and its hits as plain data."""
+        return self.model_dump(mode="json") | {"hits": self._hits, "seen": self._seen}
+
+
+@dataclass(slots=True)
+class Faults:
+    """The rules in force; the first that matches strikes."""
+
+    rules: list[Fault] = field(default_factory=list)
+
+    def find(self, host: str, method: str, target: str) -> Fault | None:
+        """Return the rule that strikes this request."""
+        return next((rule for rule in self.rules if rule.strikes(host, method, target)), None)

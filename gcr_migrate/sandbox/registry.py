@@ -1,0 +1,280 @@
+"""The `/v2/` dialect of Artifact Registry: manifests, tags and referrers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from gcr_migrate.errors import DIGEST_MISMATCH, MigrateError
+from gcr_migrate.model.content import OCI_INDEX, Digest, Kind, Manifest
+from gcr_migrate.model.names import gcr_host
+from gcr_migrate.sandbox.blobs import Blobs
+from gcr_migrate.sandbox.calls import Call, refuse
+from gcr_migrate.sandbox.store import Stored, missing_parts, place, referrers_index
+from gcr_migrate.sandbox.tokens import Caller, Tokens, allowed, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from gcr_migrate.sandbox.store import Image, Store
+
+LONGEST_LIST: Final = 10_000
+_DEFAULT_LIST: Final = 1_000
+_LARGEST_MANIFEST: Final = 4 * 1024 * 1024
+_ROUTE = re.compile(
+    r"/v2/(?P<name>.+?)/"
+    r"(?P<what>manifests|blobs/uploads|blobs|tags/list|referrers)(?:/(?P<ref>[^/]*))?"
+)
+_NAME = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_SHUT_DOWN: Final = (
+    "Container Registry is deprecated and shutting down, please use the auto migration tool to "
+    "migrate to Artifact Registry (gcloud artifacts docker upgrade migrate --projects={}).\n"
+)
+
+
+class Registry:
+    """All registry hosts over one store.
+
+    Args:
+        store: what they serve.
+        tokens: who may ask.
+    """
+
+    def __init__(self, store: Store, tokens: Tokens) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._blobs = Blobs(store)
+        self._routes: dict[str, Callable[[Call], Awaitable[Response]]] = {
+            "GET manifests": self._get_manifest,
+            "HEAD manifests": self._get_manifest,
+            "PUT manifests": self._put_manifest,
+            "GET tags/list": self._list_tags,
+            "GET referrers": self._get_referrers,
+            "GET blobs": self._blobs.get,
+            "HEAD blobs": self._blobs.head,
+            "POST blobs/uploads": self._post_upload,
+        }
+
+    async def answer(self, host: str, request: Request) -> Response:
+        """Answer a request as the registry host of this name would."""
+        response = await self._answer(host, request)
+        if gcr_host(host):
+            response.headers["X-Gcr-Using-Artifact-Registry"] = "true"  # a redirected project
+        return response
+
+    async def _answer(self, host: str, request: Request) -> Response:
+        path = request.url.path
+        if path == "/v2/token":
+            return exchange(self._tokens, self._store, host, request)
+        if path.startswith(("/artifacts-downloads/", "/artifacts-uploads/")):
+            return await self._blobs.at_location(request)  # these addresses authorise themselves
+        caller = self._tokens.caller(request.headers.get("authorization", ""))
+        if caller is None:
+            return _challenge(host, request)
+        if path in {"/v2/", "/v2"}:
+            return JSONResponse({}, headers={"Docker-Distribution-API-Version": "registry/2.0"})
+        found = _ROUTE.fullmatch(path)
+        if not found or not _NAME.fullmatch(found["name"]):
+            return refuse(404, "NAME_INVALID", f"no such end-point or illegal name: {path}")
+        return await self._dispatch(host, request, caller, found)
+
+    async def _dispatch(
+        self, host: str, request: Request, caller: Caller, found: re.Match[str]
+    ) -> Response:
+        name, what = found["name"], found["what"]
+        where = place(host, name)
+        if where is None:
+            return refuse(404, "NAME_UNKNOWN", f"{name} names no repository")
+        if gcr_host(host) and where.project in self._store.never_migrated:
+            # Container Registry's last answer: plain text, which JSON parsers break on.
+            return PlainTextResponse(_SHUT_DOWN.format(where.project), 412)
+        action = "pull" if request.method in {"GET", "HEAD"} else "push"
+        if not allowed(caller, self._store, where, name, action):
+            return refuse(403, "DENIED", f'"{action}" denied on {name} (or it may not exist)')
+        repository = self._store.get(where.key)
+        if repository is None:
+            return refuse(404, "NAME_UNKNOWN", f'Repository "{where.repository}" not found')
+        route = self._routes.get(f"{request.method} {what}")
+        if route is None:  # blob and chunk deletion included; and nothing here ever deletes
+            return refuse(405, "UNSUPPORTED", f"{request.method} {what} is not supported")
+        return await route(Call(host, request, caller, name, where, repository, found["ref"] or ""))
+
+    async def _get_manifest(self, call: Call) -> Response:
+        stored = None
+        if _TAG.fullmatch(call.reference) or _digest(call.reference):
+            stored = call.image.find(call.reference)
+        if stored is None:
+            return refuse(404, "MANIFEST_UNKNOWN", f'Failed to fetch "{call.reference}"')
+        manifest = stored.manifest
+        if not _accepts(call.request.headers.getlist("accept"), manifest.media_type):
+            # A type that was not asked for is not served: send the whole Accept list.
+            return refuse(404, "MANIFEST_UNKNOWN", f"is {manifest.media_type}, not accepted")
+        headers = {
+            "Docker-Content-Digest": str(manifest.digest),
+            "Content-Length": str(len(manifest.raw)),
+        }
+        body = b"" if call.request.method == "HEAD" else manifest.raw
+        return Response(body, media_type=manifest.media_type, headers=headers)
+
+    async def _put_manifest(self, call: Call) -> Response:
+        raw = await _body(call.request)
+        if raw is None:
+            return refuse(413, "MANIFEST_INVALID", "manifest is larger than 4 MiB")
+        wanted = _digest(call.reference)
+        if wanted is None and not _TAG.fullmatch(call.reference):
+            return refuse(400, "MANIFEST_INVALID", f"bad tag or digest: {call.reference}")
+        try:
+            manifest = Manifest.read(raw, call.request.headers.get("content-type", ""), wanted)
+        except MigrateError as error:
+            code = "DIGEST_INVALID" if error.problem is DIGEST_MISMATCH else "MANIFEST_INVALID"
+            return refuse(400, code, error.saw)
+        refusal = self._refusal(call, manifest, None if wanted else call.reference)
+        if refusal:
+            return refusal
+        return self._keep(call, manifest, None if wanted else call.reference)
+
+    def _refusal(self, call: Call, manifest: Manifest, tag: str | None) -> Response | None:
+        """Return why a manifest cannot be taken, if so."""
+        if manifest.kind is Kind.SCHEMA1:
+            # Whether Artifact Registry takes schema 1 is not known; the harder answer is given.
+            return refuse(400, "MANIFEST_INVALID", "schema 1 manifests are not supported")
+        missing = missing_parts(self._store, call.image, manifest)
+        if missing:
+            text = f"missing: {', '.join(str(one.digest) for one in missing[:5])}"
+            return refuse(400, "MANIFEST_BLOB_UNKNOWN", text)
+        now = call.image.tags.get(tag or "")
+        if call.repository.immutable_tags and now not in {None, manifest.digest}:
+            text = f"The repository has enabled tag immutability; tag {tag} is {now}"
+            return refuse(400, "FAILED_PRECONDITION", text)
+        return None
+
+    def _keep(self, call: Call, manifest: Manifest, tag: str | None) -> Response:
+        call.repository.put_manifest(call.where.path, manifest, tag)
+        headers = {
+            "Location": f"/v2/{call.name}/manifests/{manifest.digest}",
+            "Docker-Content-Digest": str(manifest.digest),
+        }
+        if manifest.subject:
+            headers["OCI-Subject"] = str(manifest.subject.digest)
+        return Response(status_code=201, headers=headers)
+
+    async def _list_tags(self, call: Call) -> Response:
+        query = call.request.query_params
+        asked = query.get("n", "")
+        limit = min(int(asked), LONGEST_LIST) if asked.isdigit() else _DEFAULT_LIST
+        tags = [tag for tag in sorted(call.image.tags) if tag > query.get("last", "")]
+        shown = tags[:limit]
+        body = {
+            "child": call.repository.children(call.where.path),
+            "manifest": _manifest_map(call, shown, cut=shown != sorted(call.image.tags)),
+            "name": call.name,
+            "tags": shown,
+        }
+        headers = {}
+        if len(shown) < len(tags) and 0 < limit < LONGEST_LIST and asked:
+            # A list that fills the largest page ends there without a Link, and without a word.
+            last = f"/v2/{call.name}/tags/list?n={limit}&last={shown[-1]}"
+            headers["Link"] = f'<{last}>; rel="next"'
+        return JSONResponse(body, headers=headers)
+
+    async def _get_referrers(self, call: Call) -> Response:
+        digest = _digest(call.reference)
+        if digest is None:
+            return refuse(400, "DIGEST_INVALID", f"not a digest: {call.reference}")
+        # Artifact Registry was seen to state wrong sizes here: only the digests can be trusted.
+        index: dict[str, Any] = referrers_index(call.image.referrers(digest), size=0)
+        wanted, headers = call.request.query_params.get("artifactType"), {}
+        if wanted:
+            entries = [one for one in index["manifests"] if one.get("artifactType") == wanted]
+            index, headers = index | {"manifests": entries}, {"OCI-Filters-Applied": "artifactType"}
+        return Response(json.dumps(index), media_type=OCI_INDEX, headers=headers)
+
+    async def _post_upload(self, call: Call) -> Response:
+        query = call.request.query_params
+        digest, origin = _digest(query.get("mount", "")), query.get("from", "")
+        if digest and self._mountable(call, digest, origin):
+            call.repository.images.setdefault(call.where.path, call.image).blobs.add(digest)
+            headers = {
+                "Location": f"/v2/{call.name}/blobs/{digest}",
+                "Docker-Content-Digest": str(digest),
+            }
+            return Response(status_code=201, headers=headers)
+        return self._blobs.start(call)
+
+    def _mountable(self, call: Call, digest: Digest, origin: str) -> bool:
+        """Whether a blob can be mounted: same location, and the token may pull at the origin.
+
+        `from` has no host. It is read as the name that it has at `LOCATION-docker.pkg.dev`, and
+        at a gcr.io host also as that host would read it.
+        """
+        for host in (call.host, f"{call.where.location}-docker.pkg.dev"):
+            where = place(host, origin) if origin else None
+            repository = self._store.get(where.key) if where else None
+            if where is None or repository is None or where.location != call.where.location:
+                continue
+            held = digest in repository.image(where.path).blobs
+            if held and allowed(call.caller, self._store, where, origin, "pull"):
+                return True
+        return False
+
+
+def _challenge(host: str, request: Request) -> Response:
+    # Who came under another name than the host's own, past a relay or without an endpoints file,
+    # can only reach the token end-point where he reached this one.
+    came_by = request.headers.get("host", host)
+    base = f"https://{host}" if came_by == host else f"http://{came_by}"
+    value = f'Bearer realm="{base}/v2/token",service="{host}"'
+    return refuse(401, "UNAUTHORIZED", "authentication failed", {"WWW-Authenticate": value})
+
+
+def _digest(text: str) -> Digest | None:
+    try:
+        return Digest.parse(text)
+    except MigrateError:
+        return None
+
+
+def _accepts(accept: list[str], media_type: str) -> bool:
+    types = {one.partition(";")[0].strip() for line in accept for one in line.split(",")}
+    return not types or bool(types & {media_type, "*/*", "application/*"})
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return the body, or None as soon as it is too large."""
+    parts, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > _LARGEST_MANIFEST:
+            return None
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _manifest_map(call: Call, shown: list[str], *, cut: bool) -> dict[str, Any]:
+    """Return Google's map of manifests: untagged ones too, unless the list of tags is cut."""
+    image: Image = call.image
+    tags: dict[Digest, list[str]] = {}
+    for tag in shown:
+        tags.setdefault(image.tags[tag], []).append(tag)
+    return {
+        str(digest): _info(image, stored, tags.get(digest, []))
+        for digest, stored in image.manifests.items()
+        if digest in tags or not cut
+    }
+
+
+def _info(image: Image, stored: Stored, tags: list[str]) -> dict[str, Any]:
+    return {
+        "imageSizeBytes": str(image.size_of(stored)),
+        "layerId": "",
+        "mediaType": stored.manifest.media_type,
+        "tag": tags,
+        "timeCreatedMs": str(stored.created_ms),
+        "timeUploadedMs": stored.uploaded_ms,  # Container Registry: a string; here an integer
+    }

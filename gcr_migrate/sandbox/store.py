@@ -1,0 +1,291 @@
+"""What the sandbox holds: repositories, images and tags in memory, blobs on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from gcr_migrate.model.content import OCI_INDEX, Descriptor, Digest, Manifest, fallback_tag
+from gcr_migrate.model.names import GCR_HOSTS, gcr_host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REGISTRY_HOSTS: Final = (
+    *(host.name for host in GCR_HOSTS),
+    "us-docker.pkg.dev",
+    "europe-docker.pkg.dev",
+    "asia-docker.pkg.dev",
+    "us-central1-docker.pkg.dev",
+    "europe-west1-docker.pkg.dev",
+)
+_AR_SUFFIX: Final = "-docker.pkg.dev"
+_REPOSITORY_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A manifest as it was pushed, and when."""
+
+    manifest: Manifest
+    created_ms: int
+    uploaded_ms: int
+
+
+@dataclass(slots=True)
+class Image:
+    """Everything under one image path; blobs are linked per path, as OCI asks of a name."""
+
+    tags: dict[str, Digest] = field(default_factory=dict)
+    manifests: dict[Digest, Stored] = field(default_factory=dict)
+    blobs: set[Digest] = field(default_factory=set)
+
+    def find(self, reference: str) -> Stored | None:
+        """Return the manifest under a tag or digest."""
+        digest = Digest.parse(reference) if ":" in reference else self.tags.get(reference)
+        return self.manifests.get(digest) if digest else None
+
+    def size_of(self, stored: Stored) -> int:
+        """Return the bytes of an image: its config and layers as described."""
+        return sum(max(blob.size, 0) for blob in stored.manifest.blobs)
+
+    def referrers(self, subject: Digest) -> list[Stored]:
+        """Return the manifests that are attached to a digest, oldest first."""
+        return [
+            stored
+            for stored in self.manifests.values()
+            if stored.manifest.subject and stored.manifest.subject.digest == subject
+        ]
+
+
+@dataclass(slots=True)
+class Repository:
+    """One Artifact Registry repository.
+
+    Attributes:
+        project: id of the project, with a colon where a domain scopes it.
+        location: such as `us`.
+        id: such as `us.gcr.io` or `product1`.
+        settings: what a create call stated: format, mode, dockerConfig, …
+        bindings: its own policy.
+        policy_version: counts the writes of the policy; the etag is made of it.
+        ready: false while the operation that creates it runs.
+        images: by path below the repository.
+    """
+
+    project: str
+    location: str
+    id: str
+    settings: dict[str, Any] = field(default_factory=lambda: {"format": "DOCKER"})
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+    policy_version: int = 0
+    ready: bool = True
+    server_moves_own_tags: bool = True
+    images: dict[str, Image] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the resource name in the REST API."""
+        return f"projects/{self.project}/locations/{self.location}/repositories/{self.id}"
+
+    @property
+    def immutable_tags(self) -> bool:
+        """Whether a tag, once set, stays where it is."""
+        return bool(self.settings.get("dockerConfig", {}).get("immutableTags"))
+
+    @property
+    def etag(self) -> str:
+        """Return the etag of the policy, which changes with every write."""
+        return f"BwX{self.policy_version:06d}="
+
+    def image(self, path: str) -> Image:
+        """Return the image at a path; an empty one, not kept, where there is none."""
+        return self.images.get(path) or Image()
+
+    def children(self, path: str) -> list[str]:
+        """Return the next path components below a path that lead to images."""
+        prefix = f"{path}/" if path else ""
+        below = (one[len(prefix) :] for one in self.images if one.startswith(prefix))
+        return sorted({one.partition("/")[0] for one in below if one})
+
+    def put_manifest(
+        self, path: str, manifest: Manifest, tag: str | None, at_ms: int | None = None
+    ) -> None:
+        """Keep a manifest, set its tag, and list it as a referrer where it has a subject."""
+        now = int(time.time() * 1000) if at_ms is None else at_ms
+        image = self.images.setdefault(path, Image())
+        image.manifests.setdefault(manifest.digest, Stored(manifest, now, now))
+        if tag:
+            image.tags[tag] = manifest.digest
+        if manifest.subject:
+            self._list_referrers(image, manifest.subject.digest, now)
+
+    def _list_referrers(self, image: Image, subject: Digest, now: int) -> None:
+        """Make or move the tag `sha256-<hex>`.
+
+        Artifact Registry does this itself on a push with `subject`; whether also where tags are
+        immutable is not known, so a scenario may have it either way.
+        """
+        tag = fallback_tag(subject)
+        if tag in image.tags and self.immutable_tags and not self.server_moves_own_tags:
+            return
+        raw = json.dumps(referrers_index(image.referrers(subject))).encode()
+        index = Manifest.read(raw, OCI_INDEX)
+        image.manifests.setdefault(index.digest, Stored(index, now, now))
+        image.tags[tag] = index.digest
+
+
+def referrers_index(referrers: list[Stored], *, size: int | None = None) -> dict[str, Any]:
+    """Return the OCI index that lists some referrers (OCI end-12).
+
+    Args:
+        referrers: what to list.
+        size: state this size for each instead of the true one.
+    """
+    entries = []
+    for stored in referrers:
+        manifest = stored.manifest
+        config = json.loads(manifest.raw).get("config", {}).get("mediaType")
+        entry = {
+            "mediaType": manifest.media_type,
+            "digest": str(manifest.digest),
+            "size": len(manifest.raw) if size is None else size,
+            "artifactType": manifest.artifact_type or config,
+        }
+        entries.append({key: value for key, value in entry.items() if value is not None})
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a registry name leads: the repository's key and the image path in it."""
+
+    project: str
+    location: str
+    repository: str
+    path: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return the key of the repository."""
+        return self.project, self.location, self.repository
+
+
+class Store:
+    """All repositories, and the blobs on disk.
+
+    Args:
+        directory: where blobs and unfinished uploads lie.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.repositories: dict[tuple[str, str, str], Repository] = {}
+        self.never_migrated: frozenset[str] = frozenset()
+        self._blobs = directory / "blobs"
+        self.uploads = directory / "uploads"
+        self.uploads.mkdir(parents=True, exist_ok=True)
+
+    def blob_file(self, digest: Digest) -> Path:
+        """Return where the bytes of a digest lie, whether or not they are there."""
+        return self._blobs / digest.algorithm / digest.encoded
+
+    def add_blob(self, data: bytes) -> Digest:
+        """Put bytes on disk under their digest."""
+        digest = Digest.of(data)
+        file = self.blob_file(digest)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.write_bytes(data)
+        return digest
+
+    def adopt(self, upload: Path, digest: Digest) -> None:
+        """Move a finished upload to its place."""
+        file = self.blob_file(digest)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        upload.replace(file)
+
+    def get(self, key: tuple[str, str, str]) -> Repository | None:
+        """Return a repository that is ready for use."""
+        repository = self.repositories.get(key)
+        return repository if repository and repository.ready else None
+
+    def add(self, repository: Repository) -> None:
+        """Keep a new repository."""
+        self.repositories[repository.project, repository.location, repository.id] = repository
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that is held, as plain data."""
+        found = {}
+        for repository in self.repositories.values():
+            images = {
+                path: {
+                    "tags": {tag: str(digest) for tag, digest in sorted(image.tags.items())},
+                    "manifests": sorted(map(str, image.manifests)),
+                    "blobs": sorted(map(str, image.blobs)),
+                }
+                for path, image in sorted(repository.images.items())
+            }
+            found[repository.name] = {
+                "host": registry_host(repository),
+                "settings": repository.settings,
+                "bindings": repository.bindings,
+                "images": images,
+            }
+        return found
+
+
+def registry_host(repository: Repository) -> str:
+    """Return the host under which clients know a repository."""
+    return repository.id if gcr_host(repository.id) else f"{repository.location}{_AR_SUFFIX}"
+
+
+def place(host: str, name: str) -> Place | None:
+    """Return where a name at a host leads, or None if the name is too short.
+
+    A domain-scoped project takes two components, its domain being the only first component with
+    a dot. `us.gcr.io/P/IMG` is answered by the repository `us.gcr.io` of the location `us`.
+    """
+    parts = name.split("/")
+    if "." in parts[0]:
+        parts[:2] = [":".join(parts[:2])]
+    project, rest = parts[0], parts[1:]
+    gcr = gcr_host(host)
+    if gcr:
+        return Place(project, gcr.location, gcr.repository_id, "/".join(rest))
+    if not rest:
+        return None
+    return Place(project, host.removesuffix(_AR_SUFFIX), rest[0], "/".join(rest[1:]))
+
+
+def legal_repository_id(repository_id: str, location: str) -> bool:
+    """Whether a repository may be created under this id.
+
+    Ids have no dot, save those of the four gcr.io hosts in their own location.
+    """
+    gcr = gcr_host(repository_id)
+    if gcr:
+        return gcr.location == location
+    return bool(_REPOSITORY_ID.fullmatch(repository_id))
+
+
+def missing_parts(store: Store, image: Image, manifest: Manifest) -> list[Descriptor]:
+    """Return what a manifest needs and its name does not hold.
+
+    Foreign layers, which name outside addresses, are not in the registry and are not asked for.
+    """
+    missing = [child for child in manifest.children if child.digest not in image.manifests]
+    for blob in manifest.blobs:
+        held = blob.digest in image.blobs and store.blob_file(blob.digest).exists()
+        if not held and not blob.urls:
+            missing.append(blob)
+    return missing
+
+
+def hash_file(file: Path, algorithm: str) -> str:
+    """Return the hexadecimal hash of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
