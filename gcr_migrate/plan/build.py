@@ -226,15 +226,19 @@ def _in_order(kept: list[Node], there: TargetView) -> list[PlannedManifest]:
     def key(node: Node) -> tuple[int, str]:
         return (_LAST if node.uploaded_ms is None else node.uploaded_ms, str(node.digest))
 
+    opened: set[Digest] = set()
     for first in sorted(kept, key=key):
         stack = [first]
         while stack:
             node = stack[-1]
             needs = [nodes[d] for d in (*node.children, node.subject) if d in nodes]
-            waiting = [need for need in needs if need.digest not in ranks and need not in stack]
+            waiting = [
+                need for need in needs if need.digest not in ranks and need.digest not in opened
+            ]
             if node.digest in ranks:
                 stack.pop()
-            elif waiting:
+            elif node.digest not in opened and waiting:
+                opened.add(node.digest)
                 stack += sorted(waiting, key=key, reverse=True)
             else:
                 stack.pop()

@@ -1,0 +1,184 @@
+"""The plan of one image path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcr_migrate import errors
+from gcr_migrate.model.content import Digest, fallback_tag
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.inventory import ImageContent, Node, TargetView
+from gcr_migrate.model.plan import TagAction
+from gcr_migrate.plan.build import Rules, plan_image
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+EMPTY = TargetView({}, frozenset())
+ALL = Rules(untagged=True, attachments=True, existing_tags="fail", target=ARTIFACT_REGISTRY)
+
+
+def node(
+    number: int,
+    *,
+    children: tuple[Digest, ...] = (),
+    subject: Digest | None = None,
+    uploaded_ms: int | None = None,
+) -> Node:
+    """Make a manifest whose digest follows from its number."""
+    digest = Digest.of(str(number).encode())
+    return Node(digest, "application/x", 100, False, children, subject, uploaded_ms)  # noqa: FBT003
+
+
+def content(*nodes: Node, tags: dict[str, Digest] | None = None) -> ImageContent:
+    """Make the content of an image path."""
+    return ImageContent("us.gcr.io/builds/app", tags or {}, {one.digest: one for one in nodes})
+
+
+@st.composite
+def contents(draw: DrawFn) -> ImageContent:
+    """Draw content whose manifests hang together without a loop, as digests force it to."""
+    nodes: list[Node] = []
+    for number in range(draw(st.integers(0, 12))):
+        earlier = [one.digest for one in nodes]
+        some = (
+            st.lists(st.sampled_from(earlier), unique=True, max_size=3) if earlier else st.just([])
+        )
+        children = tuple(draw(some))
+        subject = draw(st.none() | st.sampled_from(earlier)) if earlier else None
+        time = draw(st.none() | st.integers(0, 50))
+        one = node(number, children=children, subject=subject, uploaded_ms=time)
+        nodes.append(replace(one, is_schema1=draw(st.integers(0, 9)) == 0))
+    digests = [one.digest for one in nodes]
+    names = st.sampled_from(["a", "b", "c", "1.0", *(fallback_tag(digest) for digest in digests)])
+    tags = draw(st.dictionaries(names, st.sampled_from(digests))) if digests else {}
+    return content(*nodes, tags=tags)
+
+
+RULES = st.builds(
+    Rules,
+    untagged=st.booleans(),
+    attachments=st.booleans(),
+    existing_tags=st.sampled_from(["fail", "keep", "overwrite"]),
+    target=st.sampled_from([ARTIFACT_REGISTRY, DISTRIBUTION]),
+)
+
+
+@given(contents(), RULES)
+def test_nothing_is_lost_silently(image: ImageContent, rules: Rules) -> None:
+    """Every tag and every manifest is planned, or is named on the list of what is left out."""
+    plan = plan_image(image, EMPTY, rules)
+    left = {one.subject for one in plan.left_out}
+    planned = {row.digest for row in plan.manifests}
+    for tag in image.tags:
+        assert tag in {row.tag for row in plan.tags} or f"{image.shown}:{tag}" in left
+    for digest in image.nodes.keys() - planned:
+        names = {f"{image.shown}:{tag}" for tag, at in image.tags.items() if at == digest}
+        assert f"{image.shown}@{digest}" in left or names & left
+
+
+@given(contents(), RULES)
+def test_what_a_manifest_needs_is_written_before_it(image: ImageContent, rules: Rules) -> None:
+    """Children stand before their indexes and subjects before their referrers, with lower rank."""
+    rows = plan_image(image, EMPTY, rules).manifests
+    ranks = {row.digest: row.rank for row in rows}
+    written: set[Digest] = set()
+    for row in rows:
+        one = image.nodes[row.digest]
+        for need in (*one.children, one.subject):
+            if need in ranks:
+                assert need in written
+                assert ranks[need] < row.rank
+        written.add(row.digest)
+
+
+@given(contents(), RULES)
+def test_a_planned_tag_has_its_manifest_planned(image: ImageContent, rules: Rules) -> None:
+    """No tag is set on a manifest that the plan does not carry."""
+    plan = plan_image(image, EMPTY, rules)
+    assert {row.digest for row in plan.tags} <= {row.digest for row in plan.manifests}
+
+
+@given(contents(), RULES)
+def test_planning_over_a_finished_target_leaves_nothing_to_do(
+    image: ImageContent, rules: Rules
+) -> None:
+    """With everything at the target, each row is marked as present."""
+    first = plan_image(image, EMPTY, rules)
+    there = TargetView(
+        {row.tag: row.digest for row in first.tags}, frozenset(r.digest for r in first.manifests)
+    )
+    again = plan_image(image, there, rules)
+    assert all(row.present for row in again.manifests)
+    assert {row.action for row in again.tags} <= {TagAction.PRESENT}
+
+
+def test_unrelated_manifests_are_written_oldest_first() -> None:
+    """Upload order is kept, as clean-up rules of the target judge by it; unknown times go last."""
+    old, new, unknown = node(1, uploaded_ms=5), node(2, uploaded_ms=9), node(3)
+    rows = plan_image(content(unknown, new, old), EMPTY, ALL).manifests
+    assert [row.digest for row in rows] == [old.digest, new.digest, unknown.digest]
+
+
+def test_a_tag_that_points_elsewhere_is_a_conflict_and_an_error() -> None:
+    """With `existing_tags: fail` the plan names both digests and sets nothing."""
+    one, other = node(1), Digest.of(b"other")
+    there = TargetView({"1.0": other}, frozenset())
+    plan = plan_image(content(one, tags={"1.0": one.digest}), there, ALL)
+    assert [row.action for row in plan.tags] == [TagAction.CONFLICT]
+    assert [finding.problem for finding in plan.findings] == [errors.TAG_CONFLICT]
+    assert str(other) in plan.findings[0].saw
+
+
+def test_artifact_registry_keeps_its_own_referrers_tag() -> None:
+    """The tag that the target makes by itself is left to it, and its index is not written."""
+    image = node(1)
+    referrer = node(2, subject=image.digest)
+    index = node(3, children=(referrer.digest,))
+    tag = fallback_tag(image.digest)
+    plan = plan_image(content(image, referrer, index, tags={tag: index.digest}), EMPTY, ALL)
+    assert {row.digest for row in plan.manifests} == {image.digest, referrer.digest}
+    assert (errors.REFERRERS_TAG_LEFT, True) in {(o.problem, o.by_rule) for o in plan.left_out}
+
+
+def test_a_plain_registry_gets_the_referrers_tag() -> None:
+    """Where the target makes no such tag, it is carried as any other."""
+    image = node(1)
+    referrer = node(2, subject=image.digest)
+    index = node(3, children=(referrer.digest,))
+    tag = fallback_tag(image.digest)
+    rules = replace(ALL, target=DISTRIBUTION)
+    plan = plan_image(content(image, referrer, index, tags={tag: index.digest}), EMPTY, rules)
+    assert [row.tag for row in plan.tags] == [tag]
+    assert not plan.left_out
+
+
+def test_an_index_over_a_schema_1_manifest_is_left_out_with_it() -> None:
+    """What the target would refuse takes along what needs it; both are named as not movable."""
+    old = replace(node(1), is_schema1=True)
+    index = node(2, children=(old.digest,))
+    plan = plan_image(content(old, index, tags={"1": index.digest}), EMPTY, ALL)
+    assert not plan.manifests
+    assert {one.problem for one in plan.left_out} == {
+        errors.SCHEMA1_LEFT,
+        errors.CHILD_MISSING,
+        errors.BLOCKED,
+    }
+    assert not any(one.by_rule for one in plan.left_out)
+
+
+def test_selection_without_untagged_still_carries_children_and_referrers() -> None:
+    """What a kept tag needs and what is attached to it comes along; only loose digests stay."""
+    child, loose = node(1), node(2)
+    index = node(3, children=(child.digest,))
+    referrer = node(4, subject=index.digest)
+    rules = replace(ALL, untagged=False)
+    plan = plan_image(
+        content(child, loose, index, referrer, tags={"1": index.digest}), EMPTY, rules
+    )
+    assert {row.digest for row in plan.manifests} == {child.digest, index.digest, referrer.digest}
+    assert [(one.problem, one.by_rule) for one in plan.left_out] == [(errors.UNTAGGED_LEFT, True)]
