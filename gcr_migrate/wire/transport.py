@@ -145,13 +145,16 @@ class Wire:
             subject: what an error is about; else the URL without its query.
         """
         subject = subject or _shown(url)
-        async for attempt in retrying(self.backoff):
-            with attempt:
-                async with self._open(method, url, headers or {}, body, subject) as stream:
-                    reply = await self._whole(stream, subject)
-                if reply.status not in ok:
+        try:
+            async for attempt in retrying(self.backoff):
+                with attempt:
+                    async with self._open(method, url, headers or {}, body, subject) as stream:
+                        reply = await self._whole(stream, subject)
+                    if reply.status in ok:
+                        return reply
                     raise problem_of(reply, subject)
-                return reply
+        except TransientError as error:  # tried enough: nobody above is to try it yet again
+            raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
         raise MigrateError(UNREACHABLE, subject=subject, saw="no try was made")
 
     @asynccontextmanager

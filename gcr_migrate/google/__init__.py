@@ -1,0 +1,1 @@
+"""Credentials, and Artifact Registry's REST API."""

@@ -1,0 +1,348 @@
+"""A registry, read and written end-point by end-point.
+
+Nothing here can delete. The type under which a station gets a client says what it may do.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+from gcr_migrate.errors import (
+    BAD_REPLY,
+    BLOB_UNKNOWN,
+    DENIED,
+    DIGEST_MISMATCH,
+    MANIFEST_UNKNOWN,
+    REQUEST_REFUSED,
+    MigrateError,
+)
+from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest
+from gcr_migrate.model.inventory import Listing, ManifestHead
+from gcr_migrate.model.names import is_loopback
+from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.listing import ListingReader, pages
+from gcr_migrate.registry.uploads import Upload, location_of
+from gcr_migrate.wire.replies import Reply, problem_of, words_of
+from gcr_migrate.wire.retry import retrying
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+    from contextlib import AbstractAsyncContextManager
+
+    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.model.dialect import Dialect
+    from gcr_migrate.wire.secret import CredentialSource
+    from gcr_migrate.wire.transport import Wire
+
+_OK: Final = 200
+_CREATED: Final = 201
+_ACCEPTED: Final = 202
+_UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404
+_NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
+_CATALOG_PAGE: Final = 1_000
+
+
+class RegistryClient:
+    """One registry host; as a `TargetRegistry` it may write, as a `SourceRegistry` only read.
+
+    Args:
+        host: its real host, with a port where it has one.
+        wire: connections.
+        credentials: user and password for a host.
+        dialect: its habits.
+        plain_http: whether to speak plain HTTP; None does so with loopback only.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        wire: Wire,
+        credentials: CredentialSource,
+        dialect: Dialect,
+        *,
+        plain_http: bool | None = None,
+    ) -> None:
+        plain = is_loopback(host) if plain_http is None else plain_http
+        if plain_http:
+            wire.allow_plain(host)
+        self._host = host
+        self._dialect = dialect
+        self._wire = wire
+        self._base = f"{'http' if plain else 'https'}://{host}"
+        self._auth = Authorizer(host, self._base, wire, credentials)
+
+    @property
+    def host(self) -> str:
+        """The real host."""
+        return self._host
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its habits."""
+        return self._dialect
+
+    async def listing(self, name: str) -> Listing:
+        """List tags, manifests and children of a name over all pages (OCI end-8)."""
+        subject = f"{self._host}/{name}"
+        reader = ListingReader(name, self._dialect, subject)
+
+        async def fetch(url: str) -> Reply:
+            return await self._json("GET", url, (_pull(name),), subject)
+
+        size = self._dialect.page_size
+        query = f"?n={size}" if size else ""
+        async for page in pages(self._url(name, f"tags/list{query}"), fetch, self._wire, subject):
+            reader.add(page.json(subject))
+        return reader.listing()
+
+    async def catalog(self) -> AsyncIterator[str]:
+        """Give all repository names; raise NAME_UNKNOWN where there is no catalogue."""
+        subject = f"{self._host} catalog"
+
+        async def fetch(url: str) -> Reply:
+            return await self._json("GET", url, ("registry:catalog:*",), subject)
+
+        first = f"{self._base}/v2/_catalog?n={_CATALOG_PAGE}"
+        async for page in pages(first, fetch, self._wire, subject):
+            names = page.json(subject).get("repositories")
+            if not isinstance(names, list):
+                raise MigrateError(BAD_REPLY, subject=subject, saw="no list `repositories`")
+            for name in names:
+                yield str(name)
+
+    async def uses_artifact_registry(self, name: str) -> bool:
+        """Whether a gcr.io host answers for this name out of Artifact Registry."""
+        url = self._url(name, "tags/list?n=1")
+        reply = await self._call("GET", url, (_pull(name),), f"{self._host}/{name}", ok={_OK})
+        return reply.headers.get("x-gcr-using-artifact-registry", "").lower() == "true"
+
+    async def manifest(self, name: str, reference: str) -> Manifest:
+        """Get a manifest's raw bytes, checked against its digest (OCI end-3)."""
+        subject = self._named(name, reference)
+        reply = await self._call(
+            "GET",
+            self._manifest_url(name, reference),
+            (_pull(name),),
+            subject,
+            ok={_OK, _NOT_FOUND},
+            headers={"accept": ACCEPT},
+        )
+        if reply.status == _NOT_FOUND:
+            raise MigrateError(MANIFEST_UNKNOWN, subject=subject, saw=words_of(reply))
+        stated = reply.headers.get("docker-content-digest")
+        expected = Digest.parse(reference) if ":" in reference else None
+        if expected is None and stated:
+            expected = _stated(stated, subject)
+        return Manifest.read(reply.body, reply.headers.get("content-type", ""), expected)
+
+    async def manifest_head(self, name: str, reference: str) -> ManifestHead | None:
+        """Return what a tag or digest resolves to, None when it is not there (OCI end-3)."""
+        subject = self._named(name, reference)
+        reply = await self._call(
+            "HEAD",
+            self._manifest_url(name, reference),
+            (_pull(name),),
+            subject,
+            ok={_OK, _NOT_FOUND},
+            headers={"accept": ACCEPT},
+        )
+        if reply.status == _NOT_FOUND:
+            return None
+        media_type = reply.headers.get("content-type", "").partition(";")[0].strip()
+        stated = reply.headers.get("docker-content-digest")
+        if not stated:  # only SHOULD be there: then the bytes say it
+            manifest = await self.manifest(name, reference)
+            return ManifestHead(manifest.digest, manifest.media_type, len(manifest.raw))
+        return ManifestHead(_stated(stated, subject), media_type, _length(reply))
+
+    async def blob_size(self, name: str, digest: Digest) -> int | None:
+        """Return the size of a blob under this name, None when it is not there (OCI end-2)."""
+        subject = self._named(name, str(digest))
+        url = self._url(name, f"blobs/{digest}")
+        reply = await self._call("HEAD", url, (_pull(name),), subject, ok={_OK, _NOT_FOUND})
+        if reply.status == _NOT_FOUND:
+            return None
+        size = _length(reply)
+        if size is None:
+            raise MigrateError(BAD_REPLY, subject=subject, saw="HEAD without a Content-Length")
+        return size
+
+    @asynccontextmanager
+    async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
+        scopes = (_pull(name),)
+        subject = self._named(name, str(blob.digest))
+        url = self._url(name, f"blobs/{blob.digest}")
+        ok = {_OK, _NOT_FOUND, _UNAUTHORIZED}
+        for last in (False, True):
+            headers = await self._auth.headers(scopes)
+            async with self._wire.stream(url, ok=ok, headers=headers, subject=subject) as stream:
+                if stream.status == _OK:
+                    yield stream.chunks()
+                    return
+                reply = await stream.reply()
+            if stream.status == _NOT_FOUND:
+                raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
+            if last:
+                raise problem_of(reply, subject)
+            self._refused(reply, headers, scopes)
+
+    async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
+        """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
+        subject = f"{self._named(name, str(digest))} referrers"
+        scopes = (_pull(name),)
+
+        async def fetch(url: str) -> Reply:
+            return await self._call("GET", url, scopes, subject, ok={_OK, *_NO_ENDPOINT})
+
+        found: dict[Digest, Descriptor] = {}
+        first = self._url(name, f"referrers/{digest}")
+        async for page in pages(first, fetch, self._wire, subject):
+            if page.status != _OK:
+                return None
+            index = Manifest.read(page.body, OCI_INDEX)
+            found.update({child.digest: child for child in index.children})
+        return tuple(found.values())
+
+    async def mount(self, name: str, digest: Digest, from_name: str) -> str | None:
+        """Mount a blob from another name; see `TargetRegistry` for what is returned."""
+        subject = self._named(name, str(digest))
+        query = urlencode({"mount": str(digest), "from": from_name})
+        scopes = (_push(name), _pull(from_name))
+        try:
+            reply = await self._call(
+                "POST",
+                self._url(name, f"blobs/uploads/?{query}"),
+                scopes,
+                subject,
+                ok={_CREATED, _ACCEPTED, *_NO_ENDPOINT},
+                body=b"",
+            )
+        except MigrateError as error:
+            if error.problem not in {DENIED, REQUEST_REFUSED}:
+                raise
+            return ""  # the source may be hidden from us; an upload shows if the target is too
+        if reply.status == _CREATED:
+            return None
+        return location_of(reply, self._wire, subject) if reply.status == _ACCEPTED else ""
+
+    async def upload(
+        self,
+        name: str,
+        blob: Descriptor,
+        open_source: Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        *,
+        session: str = "",
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        """Stream a blob in one PUT (OCI end-4a, end-6); start over whole where that can help."""
+        scopes = (_push(name),)
+        subject = self._named(name, str(blob.digest))
+
+        async def open_session() -> str:
+            url = self._url(name, "blobs/uploads/")
+            reply = await self._call("POST", url, scopes, subject, ok={_ACCEPTED}, body=b"")
+            return location_of(reply, self._wire, subject)
+
+        upload = Upload(
+            wire=self._wire,
+            blob=blob,
+            subject=subject,
+            open_session=open_session,
+            headers=lambda: self._auth.headers(scopes),
+            refused=lambda reply, sent: self._refused(reply, sent, scopes),
+            on_bytes=on_bytes,
+        )
+        await upload.run(open_source, session)
+
+    async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
+        """Write a manifest's raw bytes under a tag or digest (OCI end-7)."""
+        subject = self._named(name, reference)
+        reply = await self._call(
+            "PUT",
+            self._manifest_url(name, reference),
+            (_push(name),),
+            subject,
+            ok={_CREATED},
+            body=manifest.raw,
+            headers={"content-type": manifest.media_type},
+        )
+        stated = reply.headers.get("docker-content-digest")
+        comparable = stated is not None and stated.startswith(manifest.digest.algorithm + ":")
+        if comparable and stated != str(manifest.digest):
+            saw = f"the registry names it {stated}"[:200]
+            raise MigrateError(DIGEST_MISMATCH, subject=subject, saw=saw)
+
+    async def _json(self, method: str, url: str, scopes: tuple[str, ...], subject: str) -> Reply:
+        """Call for a JSON object; one that was cut short may be whole at the next try."""
+        async for attempt in retrying(self._wire.backoff):
+            with attempt:
+                reply = await self._call(method, url, scopes, subject, ok={_OK})
+                reply.json(subject)
+                return reply
+        raise MigrateError(BAD_REPLY, subject=subject, saw="no try was made")
+
+    async def _call(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        subject: str,
+        *,
+        ok: Collection[int],
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        """Send a request; where it is not accepted any more, once again with a new token."""
+        accepted = {*ok, _UNAUTHORIZED}
+
+        async def once() -> tuple[Reply, dict[str, str]]:
+            authorization = await self._auth.headers(scopes)
+            sent = {**(headers or {}), **authorization}
+            reply = await self._wire.request(
+                method, url, ok=accepted, headers=sent, body=body, subject=subject
+            )
+            return reply, authorization
+
+        reply, authorization = await once()
+        if reply.status == _UNAUTHORIZED:
+            self._refused(reply, authorization, scopes)
+            reply, _ = await once()
+        if reply.status not in ok:
+            raise problem_of(reply, subject)
+        return reply
+
+    def _refused(self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...]) -> None:
+        self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
+
+    def _url(self, name: str, tail: str) -> str:
+        return f"{self._base}/v2/{quote(name)}/{tail}"
+
+    def _manifest_url(self, name: str, reference: str) -> str:
+        return self._url(name, f"manifests/{quote(reference, safe=':')}")
+
+    def _named(self, name: str, reference: str) -> str:
+        return f"{self._host}/{name}{'@' if ':' in reference else ':'}{reference}"
+
+
+def _pull(name: str) -> str:
+    return f"repository:{name}:pull"
+
+
+def _push(name: str) -> str:
+    return f"repository:{name}:pull,push"
+
+
+def _stated(text: str, subject: str) -> Digest:
+    try:
+        return Digest.parse(text)
+    except MigrateError as error:
+        raise MigrateError(BAD_REPLY, subject=subject, saw=f"digest {text[:100]}") from error
+
+
+def _length(reply: Reply) -> int | None:
+    text = reply.headers.get("content-length", "")
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,159 @@
+"""Blobs on their way in: one PUT, hashed as it goes, never completed with wrong bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
+
+from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, DIGEST_MISMATCH, MigrateError
+from gcr_migrate.wire.replies import codes_of, problem_of
+from gcr_migrate.wire.retry import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.wire.replies import Reply
+    from gcr_migrate.wire.transport import Wire
+
+    OpenSource = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+
+_SESSIONS_AT_MOST: Final = 4
+_WRONG_READS_AT_MOST: Final = 2
+
+
+@dataclass(slots=True)
+class Upload:
+    """One blob and where it goes.
+
+    Attributes:
+        wire: connections.
+        blob: what it is.
+        subject: its full name, for errors.
+        open_session: opens an upload session and returns its URL (OCI end-4a).
+        headers: gives the Authorization for the PUT.
+        refused: is told of a 401 and what was sent.
+        on_bytes: is told of bytes as they leave; of as many negative ones when they were in vain.
+    """
+
+    wire: Wire
+    blob: Descriptor
+    subject: str
+    open_session: Callable[[], Awaitable[str]]
+    headers: Callable[[], Awaitable[dict[str, str]]]
+    refused: Callable[[Reply, dict[str, str]], None]
+    on_bytes: Callable[[int], None] | None = None
+    _sent: int = 0
+
+    async def run(self, open_source: OpenSource, session: str) -> None:
+        """Send the blob; start over as a whole, under a new session, where that can help."""
+        wrong = 0
+        sessions = min(_SESSIONS_AT_MOST, max(self.wire.backoff.tries, 2))
+        for attempt in range(1, sessions + 1):
+            try:
+                await self._once(open_source, session or await self.open_session())
+            except TransientError as error:
+                self._forget()
+                wrong += error.problem is DIGEST_MISMATCH
+                if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
+                    raise
+                await self._pause(attempt, error.after_s)
+                session = ""
+            else:
+                return
+
+    async def _once(self, open_source: OpenSource, session: str) -> None:
+        url = with_digest(session, str(self.blob.digest))
+        length = self.blob.size if self.blob.size >= 0 else None
+        headers = {**await self.headers(), "content-type": "application/octet-stream"}
+        async with open_source() as chunks:
+            reply = await self.wire.send_stream(
+                "PUT",
+                url,
+                headers=headers,
+                content=self._checked(chunks),
+                length=length,
+                subject=self.subject,
+            )
+        self._judge(reply, headers)
+
+    async def _checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass the bytes on, the last of them only when all of them have the digest."""
+        hasher, size = self.blob.digest.hasher(), 0
+        held = b""
+        async for chunk in chunks:
+            if not chunk:
+                continue
+            size += len(chunk)
+            if 0 <= self.blob.size < size:
+                raise self._wrong(f"more than {self.blob.size} bytes")
+            hasher.update(chunk)
+            if held:
+                self._count(len(held))
+                yield held
+            held = chunk
+        if self.blob.size not in {-1, size}:
+            raise self._wrong(f"{size} bytes instead of {self.blob.size}")
+        if hasher.hexdigest() != self.blob.digest.encoded:
+            raise self._wrong(f"{size} bytes that hash to {hasher.hexdigest()}")
+        if held:
+            self._count(len(held))
+            yield held
+
+    def _judge(self, reply: Reply, headers: dict[str, str]) -> None:
+        if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
+            stated = reply.headers.get("docker-content-digest", str(self.blob.digest))
+            if stated != str(self.blob.digest):
+                raise self._wrong(f"the target names it {stated[:100]}")
+            return
+        error = problem_of(reply, self.subject)
+        codes = codes_of(reply)
+        if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
+            self.refused(reply, headers)
+            raise TransientError(error.problem, subject=self.subject, saw=error.saw)
+        gone = reply.status in {404, 416} and not codes - {"BLOB_UPLOAD_UNKNOWN", "RANGE_INVALID"}
+        if gone:  # the session is lost, not the name
+            raise TransientError(BLOB_UNKNOWN, subject=self.subject, saw=error.saw)
+        if "DIGEST_INVALID" in codes:  # our hash was right, so the bytes were damaged on the way
+            raise self._wrong(error.saw)
+        raise error
+
+    def _wrong(self, saw: str) -> TransientError:
+        return TransientError(DIGEST_MISMATCH, subject=self.subject, saw=saw)
+
+    def _count(self, sent: int) -> None:
+        self._sent += sent
+        if self.on_bytes:
+            self.on_bytes(sent)
+
+    def _forget(self) -> None:
+        if self.on_bytes and self._sent:
+            self.on_bytes(-self._sent)
+        self._sent = 0
+
+    async def _pause(self, attempt: int, after_s: float | None) -> None:
+        backoff = self.wire.backoff
+        most = min(backoff.cap_s, backoff.base_s * 2 ** (attempt - 1))
+        await asyncio.sleep((after_s or 0.0) + random.uniform(0, most))  # noqa: S311  # jitter
+
+
+def location_of(reply: Reply, wire: Wire, subject: str) -> str:
+    """Return the upload session of a 202; raise BAD_REPLY if it is none or at another host."""
+    target = reply.headers.get("location")
+    if not target:
+        raise MigrateError(BAD_REPLY, subject=subject, saw="202 without a Location")
+    url = urljoin(reply.url, target)
+    if not wire.same_origin(reply.url, url):
+        raise MigrateError(BAD_REPLY, subject=subject, saw="upload session is at another host")
+    return url
+
+
+def with_digest(session: str, digest: str) -> str:
+    """Add the digest to a session's own query, which is not touched."""
+    parts = urlsplit(session)
+    query = "&".join(part for part in (parts.query, urlencode({"digest": digest})) if part)
+    return urlunsplit(parts._replace(query=query))
