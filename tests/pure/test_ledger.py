@@ -1,0 +1,259 @@
+"""The ledger: what is recorded, and what it adds up to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gcr_migrate.model.access import Grant
+from gcr_migrate.model.content import OCI_MANIFEST, Digest, Manifest
+from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
+from gcr_migrate.model.steps import NEXT, Event, Kind, State, state_after
+from gcr_migrate.state.file import create_draft, lock, open_migration
+from gcr_migrate.state.ledger import Ledger, tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TARGET = "eu-docker.pkg.dev"
+
+
+def image_manifest(*layers: bytes) -> Manifest:
+    """Make a manifest of these layers; the first one is the config."""
+    entries = [
+        {"mediaType": "x/y", "digest": str(Digest.of(layer)), "size": len(layer)}
+        for layer in layers
+    ]
+    body = {"mediaType": OCI_MANIFEST, "config": entries[0], "layers": entries[1:]}
+    return Manifest.read(json.dumps(body).encode(), OCI_MANIFEST)
+
+
+AMD = image_manifest(b"config-amd", b"base", b"amd")
+ARM = image_manifest(b"config-arm", b"base", b"arm")
+
+
+def write_plan(path: Path, *, present: bool = False) -> None:
+    """Write a plan of two names that both get the same two manifests: ten blobs, five apart."""
+    grant = Grant("roles/artifactregistry.reader", "group:a@b.example")
+    with create_draft(path) as draft:
+        source = draft.add_source(Source("127.0.0.1:5000", "127.0.0.1:5000", "", "plain"))
+        repository = draft.add_repository(
+            Repository(TARGET, "builds/product1", "ar", "r", exists=False, grants=(grant,))
+        )
+        for name in ("app", "web"):
+            image = draft.add_image(source, name, repository, name, "fail", "fail")
+            for manifest in (AMD, ARM):
+                draft.add_manifest(manifest)
+            planned = [
+                PlannedManifest(AMD.digest, None, present=present, rank=0),
+                PlannedManifest(ARM.digest, None, present=False, rank=0),
+            ]
+            draft.add_manifests(image, planned)
+            draft.add_blobs(image)
+            kept = PlannedTag("old", AMD.digest, TagAction.KEEP, ARM.digest)
+            draft.add_tags(image, [PlannedTag("1.0", ARM.digest, TagAction.SET), kept])
+        draft.seal(
+            complete=True,
+            spec_name="spec.yaml",
+            spec_text="",
+            estimate={},
+            tool_version="1",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+
+def test_the_ledger_only_grows(tmp_path: Path) -> None:
+    """An event that is written can neither be changed nor removed."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    record(path, [(Kind.BLOB, 1, Event.STARTED, "")])
+
+    with closing(sqlite3.connect(path)) as other:
+        for statement in ("UPDATE event SET event = 'confirmed'", "DELETE FROM event"):
+            with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+                other.execute(statement)
+
+
+Entry = tuple[Kind, int, Event, str]
+
+
+def record(path: Path, entries: Sequence[Entry]) -> None:
+    """Record these events in one run."""
+
+    async def write() -> None:
+        with open_migration(path) as migration:
+            ledger = Ledger(migration)
+            ledger.start_run()
+            await asyncio.gather(*(ledger.record(k, i, e, how=how) for k, i, e, how in entries))
+            ledger.end_run("done")
+            await ledger.close()
+
+    asyncio.run(write())
+
+
+_KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from gcr_migrate.model.steps import Event, Kind
+from gcr_migrate.state.file import lock, open_migration
+from gcr_migrate.state.ledger import Ledger
+
+async def main():
+    path = Path(sys.argv[1])
+    with lock(path), open_migration(path) as migration:
+        ledger = Ledger(migration)
+        ledger.start_run()
+        await ledger.record(Kind.BLOB, 1, Event.STARTED)
+        os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+def test_a_blob_interrupted_by_a_kill_shows_as_moving(tmp_path: Path) -> None:
+    """After kill -9 between start and end the start is on disk, and the file is not locked."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False)
+
+    assert done.returncode == -9
+    with lock(path), open_migration(path) as migration:
+        assert next(migration.blobs(1)).state is State.MOVING
+        assert tally(migration).runs[0].ended_at is None
+        migration.check_seal()
+
+
+def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
+    """An open walk through the images does not hide events that were written since."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+
+    async def look() -> None:
+        with open_migration(path) as migration:
+            ledger = Ledger(migration)
+            ledger.start_run()
+            walk, blob = migration.images(), next(migration.blobs(1))
+            image = next(walk)
+            assert migration.holder(blob.blob_id, TARGET) is None
+            await ledger.record(Kind.BLOB, blob.id, Event.CONFIRMED, how="uploaded")
+            assert migration.holder(blob.blob_id, TARGET) == image
+            assert migration.holder(blob.blob_id, "us-docker.pkg.dev") is None
+            await ledger.close()
+
+    asyncio.run(look())
+
+
+def test_an_event_that_cannot_follow_is_refused_alone(tmp_path: Path) -> None:
+    """A start of what is present is an error; events committed with it are kept."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+
+    async def write() -> None:
+        with open_migration(path) as migration:
+            ledger = Ledger(migration)
+            ledger.start_run()
+            first = ledger.record(Kind.BLOB, 1, Event.CONFIRMED)
+            second = ledger.record(Kind.BLOB, 1, Event.STARTED)
+            await first
+            with pytest.raises(ValueError, match="cannot follow"):
+                await second
+            with pytest.raises(ValueError, match="cannot follow"):
+                await ledger.close()
+            assert next(migration.blobs(1)).state is State.PRESENT
+
+    asyncio.run(write())
+
+
+def test_recording_needs_a_run(tmp_path: Path) -> None:
+    """An event belongs to a run."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+
+    with open_migration(path) as migration:
+        ledger = Ledger(migration)
+        with pytest.raises(RuntimeError, match="no run"):
+            ledger.record(Kind.BLOB, 1, Event.STARTED)
+        asyncio.run(ledger.close())
+
+
+def test_failures_have_full_names(tmp_path: Path) -> None:
+    """What is given up is listed by its full target name until it succeeds."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    record(path, [(kind, 1, Event.GAVE_UP, "") for kind in Kind])
+    record(path, [(Kind.GRANT, 1, Event.CONFIRMED, "created")])
+
+    with open_migration(path) as migration:
+        names = {f.kind: f.subject for f in tally(migration).failures()}
+    app = f"{TARGET}/builds/product1/app"
+    assert names == {
+        Kind.REPOSITORY: f"{TARGET}/builds/product1",
+        Kind.BLOB: f"{app}@{AMD.blobs[0].digest}",
+        Kind.MANIFEST: f"{app}@{AMD.digest}",
+        Kind.TAG: f"{app}:1.0",
+    }
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Entry]:
+    """Draw legal lives of some items of the usual plan, mixed."""
+    items = [(Kind.BLOB, i) for i in range(1, 11)] + [(Kind.MANIFEST, i) for i in range(1, 5)]
+    states = dict.fromkeys(items, State.PLANNED)
+    entries: list[Entry] = []
+    for item in draw(st.lists(st.sampled_from(items), max_size=25)):
+        legal = [event for before, event in NEXT if before is states[item]]
+        if legal:
+            event = draw(st.sampled_from(legal))
+            how = draw(st.sampled_from(["uploaded", "mounted", "present"]))
+            states[item] = NEXT[states[item], event]
+            entries.append((*item, event, how))
+    return entries
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(entries=ledgers(), present=st.booleans())
+def test_counts_add_up(tmp_path: Path, entries: list[Entry], present: bool) -> None:  # noqa: FBT001  # drawn
+    """Whatever happened, each item is counted once, in the state in which its events leave it."""
+    path = tmp_path / "a.migration"
+    path.unlink(missing_ok=True)
+    write_plan(path, present=present)
+    record(path, entries)
+
+    with open_migration(path) as migration:
+        sums = tally(migration)
+        items = [*migration.blobs(1), *migration.blobs(2)]
+        for item in items:
+            events = [e for k, i, e, _ in entries if (k, i) == (Kind.BLOB, item.id)]
+            assert item.state is state_after(events)
+    for count in sums.kinds.values():
+        assert count.planned == count.done + count.skipped + count.failed + count.pending
+        assert count.skipped == sum(count.reasons.values())
+    confirmed = [i for k, i, e, _ in entries if (k, e) == (Kind.BLOB, Event.CONFIRMED)]
+    sizes = {item.id: item.size_bytes for item in items}
+    moved = sums.bytes_transferred + sums.bytes_mounted + sums.bytes_already_there
+    assert moved == sum(sizes[i] for i in confirmed)
+    assert sums.kinds[Kind.BLOB].done == len(confirmed)
+
+
+def test_what_was_there_at_planning_is_skipped(tmp_path: Path) -> None:
+    """Before any run, what the target has and tags that are kept count as skipped, with reason."""
+    path = tmp_path / "a.migration"
+    write_plan(path, present=True)
+
+    with open_migration(path) as migration:
+        kinds = tally(migration).kinds
+    assert kinds[Kind.MANIFEST].reasons == {"already-there": 2}
+    assert kinds[Kind.BLOB].reasons == {"already-there": 6}
+    assert kinds[Kind.TAG].reasons == {"kept": 2}
+    assert kinds[Kind.TAG].pending == 2
