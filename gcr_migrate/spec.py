@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -46,6 +47,8 @@ _SHORT_ROLE = re.compile(r"[a-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)+")
 _MEMBER = re.compile(
     r"(?:user|group|serviceAccount):[^\s@]+@[^\s@]+|domain:[^\s@]+\.[^\s@]+|principal(?:Set)?://\S+"
 )
+# What the YAML library lets through for tags and keys that do not fit, found by fuzzing.
+_YAML_SLIPS: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 _PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _READER: Final = "roles/artifactregistry.reader"
 
@@ -315,8 +318,9 @@ def load_spec(text: str, filename: str) -> Spec:
         MigrateError: BAD_YAML, or BAD_SPEC with every field that does not fit.
     """
     try:
-        data = YAML(typ="rt", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+        with warnings.catch_warnings(action="ignore"):  # an anchor used twice is no concern here
+            data = YAML(typ="rt", pure=True).load(text)
+    except (YAMLError, *_YAML_SLIPS) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{filename}:{mark.line + 1}" if mark else filename
         saw = getattr(error, "problem", None) or str(error).partition("\n")[0]
@@ -375,12 +379,14 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
     steps = [step for step in error["loc"] if not str(step).startswith("(")]
     name = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).lstrip(".")
     said = error["msg"].removeprefix("Value error, ")
+    above = [step for step in error["loc"][:-1] if isinstance(step, str)]
+    known = _FIELDS_BELOW.get(above[-1] if above else "", Spec).model_fields
     if error["type"] == "extra_forbidden":
-        above = [step for step in error["loc"][:-1] if isinstance(step, str)]
-        known = _FIELDS_BELOW.get(above[-1] if above else "", Spec).model_fields
         near = difflib.get_close_matches(str(steps[-1]), known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
         said = f"unknown; {hint}"
+    elif error["type"] == "string_pattern_mismatch" and (field := known.get(str(steps[-1]))):
+        said = f"does not fit: {field.description}"
     elif error["type"] == "missing":
         said = "missing"
     return _line(data, steps), f"field {name}: {said}" if name else said

@@ -99,7 +99,7 @@ def test_every_field_can_be_written() -> None:
         ("source: {project: B}\n", 1, "field source.project: project 'B': upper-case"),
         ("source: {project: 7}\n", 1, "field source.project"),
         ("source:\n  project: builds\n  hosts:\n    - us.gcr.io\n    - my.gcr.io\n", 5, "hosts[1]"),
-        ("source: {registry: 'http://a'}\n", 1, "field source.registry"),
+        ("source: {registry: 'http://a'}\n", 1, "field source.registry: does not fit: HOST or"),
         ("source: {registry: 'a:1'}\n", 1, "target is needed"),
         ("source: {registry: 'a:1'}\ntarget: {location: us}\n", 1, "target.project is needed"),
         (PROJECT + "target: {project: p}\n", 2, "field target.project"),
@@ -185,6 +185,9 @@ def test_each_kind_of_member_is_taken(member: str) -> None:
         ("a: b\n\tc: d\n", "move.yaml:2"),
         ("\x01", "move.yaml"),
         ("a: 2001-99-99\n", "move.yaml"),
+        ("a: !!bool maybe\n", "move.yaml"),
+        ("a: !!omap b\n", "move.yaml"),
+        ("? {a: [b]}\n: c\n", "move.yaml"),
     ],
 )
 def test_broken_yaml_is_named_with_its_line(text: str, subject: str) -> None:
