@@ -256,7 +256,7 @@ class StatusFacts(_RunLike):
 
 
 class LevelFact(Fact):
-    """What one level of a verification checked: checked = ok + wrong + unchecked."""
+    """What one level of a verification found: checked = ok + wrong; unchecked got no answer."""
 
     checked: int
     ok: int
@@ -376,10 +376,12 @@ class SandboxFacts(Fact):
 
     schema_: Literal["gcr-migrate/sandbox"] = Field("gcr-migrate/sandbox", alias="schema")
     version: Literal[1] = VERSION
-    url: str
-    endpoints: str
+    control: str = Field(description="URL where requests, faults and state are found.")
+    endpoints: str = Field(description="The endpoints file that was written, or empty.")
+    access_token: str = Field(description="Token of its first identity; worth nothing elsewhere.")
     directory: str
     scenario: str
+    registries: dict[str, str]
 
 
 class DemoFacts(Fact):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from gcr_migrate.errors import CATALOGUE, DEFECT
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.model.plan import Image, Repository, Source
-    from gcr_migrate.state.ledger import Tally
+    from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.verify.content import Verification
 
@@ -126,12 +127,12 @@ def status_facts(migration: Migration) -> StatusFacts:
         **_run(migration, sums, was_stopped=False),
         runs=[
             RunFact(
-                number=number,
-                started_at=run.started_at,
-                ended_at=run.ended_at or "",
+                number=run.id,
+                started_at=run.started_at.isoformat(timespec="seconds"),
+                ended_at=run.ended_at.isoformat(timespec="seconds") if run.ended_at else "",
                 outcome=run.outcome or "",
             )
-            for number, run in enumerate(sums.runs, 1)
+            for run in sums.runs
         ],
     )
 
@@ -156,28 +157,38 @@ def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, A
         "outcome": _outcome(total, was_stopped=was_stopped),
         "counts": total,
         "kinds": kinds,
-        "skipped": dict(sums.skipped),
+        "skipped": _reasons(sums),
         "bytes": MovedBytesFact(
             transferred=sums.bytes_transferred,
             mounted=sums.bytes_mounted,
             already_there=sums.bytes_already_there,
         ),
-        "failures": [
-            FailureFact(
-                kind=str(f.kind),
-                subject=f.subject,
-                code=f.problem.code,
-                saw=f.saw,
-                message=f"{f.problem.title}. {f.problem.meaning}",
-                remedy=f.problem.remedy,
-            )
-            for f in sums.failures()
-        ],
+        "failures": [_failure(failure) for failure in sums.failures()],
         "could_not_be_moved": [
             LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule
         ],
         "complete": migration.complete,
     }
+
+
+def _reasons(sums: Tally) -> dict[str, int]:
+    reasons: Counter[str] = Counter()
+    for kind in sums.kinds.values():
+        reasons.update(kind.reasons)
+    return dict(sorted(reasons.items()))
+
+
+def _failure(failure: Failure) -> FailureFact:
+    # A file of a later version may name a code that this one does not know.
+    problem = CATALOGUE.get(failure.code, DEFECT)
+    return FailureFact(
+        kind=str(failure.kind),
+        subject=failure.subject,
+        code=failure.code,
+        saw=failure.saw,
+        message=f"{problem.title}. {problem.meaning}",
+        remedy=problem.remedy,
+    )
 
 
 def _outcome(counts: ItemCountsFact, *, was_stopped: bool) -> RunOutcome:

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.facts import (
         ApplyFacts,
+        DemoFacts,
         ErrorFacts,
+        ExplainFacts,
         FailureFact,
         FindingFact,
         LeftOutFact,
         OneErrorFact,
         PlanFacts,
+        ProblemFact,
+        SandboxFacts,
         ShowFacts,
         StatusFacts,
         VerifyFacts,
@@ -243,3 +247,35 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         rows.append((name, *map(str, numbers)))
     yield from _rows(rows)
     yield from _findings(facts.findings)
+
+
+def problem_lines(problem: ProblemFact) -> Iterator[Text]:
+    """One entry of the catalogue."""
+    yield Text.assemble((problem.code, "bold"), f": {problem.title}")
+    yield from _told("means", problem.meaning)
+    yield from _told("do", problem.remedy)
+    yield Text(f"  exit  {problem.exit} when it stops a command")
+    yield Text(f"  more  {problem.more}")
+
+
+def catalogue_lines(facts: ExplainFacts) -> Iterator[Text]:
+    """The whole catalogue, a line each."""
+    yield from _rows([(problem.code, problem.title) for problem in facts.problems])
+
+
+def sandbox_lines(facts: SandboxFacts) -> Iterator[Text]:
+    """Where the sandbox is, and how to use it."""
+    yield _heading(f"Sandbox with {facts.scenario} in {facts.directory}; Ctrl-C ends it")
+    yield from _rows(list(facts.registries.items()))
+    if facts.endpoints:
+        yield Text(f"  export GCR_MIGRATE_ENDPOINTS={facts.endpoints}")
+    yield Text(f"  export GCR_MIGRATE_ACCESS_TOKEN={facts.access_token}")
+
+
+def demo_lines(facts: DemoFacts) -> Iterator[Text]:
+    """Where the demo's files are."""
+    yield Text("")
+    yield _heading("Done: every digest and tag is in place and proven.")
+    yield Text(f"  migration file  {facts.migration}")
+    yield Text(f"  report          {facts.report}")
+    yield Text(f"  everything      {facts.directory}")

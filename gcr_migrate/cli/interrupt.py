@@ -1,0 +1,57 @@
+"""Ctrl-C: once finishes what is in flight, twice drops it; both leave a clean ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]:
+    """Turn the first signal into `stop`, and end the process at the second one.
+
+    The ledger is only added to, in transactions, so that ending at any line is safe.
+    """
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(Exit.INTERRUPTED)
+        stop.set()
+        tell("Stopping: what is in flight is finished first. Once more drops it.")
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def until_signal() -> Iterator[threading.Event]:
+    """Give an event that a signal sets, for what serves until it is told to end."""
+    ended = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

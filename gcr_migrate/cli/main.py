@@ -1,0 +1,110 @@
+"""The command `gcr-migrate`: its commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from gcr_migrate.cli import demo, migrate, tools
+from gcr_migrate.cli.output import Output, defect_report, set_up_logs
+from gcr_migrate.errors import BAD_USAGE, DEFECT, INTERRUPTED, Exit, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PROGRAM: Final = "gcr-migrate"
+
+app = typer.Typer(
+    name=_PROGRAM,
+    help="Move images from Container Registry to Artifact Registry: planned, resumable, proven.",
+    epilog=(
+        "Exit codes: 0 success, 1 something failed or differs, 2 bad input, 3 refused and nothing "
+        "changed, 4 out of reach, 5 a defect of ours, 10 something to do (with "
+        "--detailed-exitcode), 130 interrupted and resumable."
+    ),
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001  # typer calls it
+    if value:
+        from importlib.metadata import version  # only this option needs it
+
+        typer.echo(f"{_PROGRAM} {version(_PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+migrate.add_to(app)
+tools.add_to(app)
+demo.add_to(app)
+
+
+def outcome(args: Sequence[str]) -> int:
+    """Run a command, and tell what stopped it.
+
+    Args:
+        args: the command line without the program.
+
+    Returns:
+        The exit code.
+    """
+    # Usage errors come before any option is read, and must be told in the form asked for too.
+    output = Output(as_json="--json" in args)
+    set_up_logs(as_json=output.as_json)
+    try:
+        result = app(list(args), prog_name=_PROGRAM, standalone_mode=False)
+    except MigrateError as error:
+        return output.errors([error])
+    except TyperException as error:
+        subject = " ".join([_PROGRAM, *args[:1]])
+        return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
+    except (Abort, KeyboardInterrupt):
+        return _interrupted(output, args)
+    except Exception as error:  # noqa: BLE001  # the top handler: whatever is left is our defect
+        return _defect(output, error)
+    # A command returns an Exit; typer itself returns 130 after Ctrl-C, and 0 after --help.
+    if result == Exit.INTERRUPTED and not isinstance(result, Exit):
+        return _interrupted(output, args)
+    return int(result or 0)
+
+
+def _interrupted(output: Output, args: Sequence[str]) -> int:
+    subject = " ".join([_PROGRAM, *args[:2]])
+    return output.errors([MigrateError(INTERRUPTED, subject=subject)])
+
+
+def _defect(output: Output, error: Exception) -> int:
+    path = defect_report(error)
+    return output.errors(
+        [MigrateError(DEFECT, subject=str(path), saw=f"{type(error).__name__}; see the file")]
+    )
+
+
+def run() -> None:
+    """Run the program and exit."""
+    code = outcome(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain at exit; the reader has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -1,0 +1,345 @@
+"""The way of a migration: plan, show, apply, status, verify, report.
+
+Stations are imported by the command that needs them, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcr_migrate.cli.options import (
+    AccessTokenFile,
+    Endpoints,
+    Json,
+    MigrationFile,
+    open_connections,
+)
+from gcr_migrate.cli.output import Output
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
+
+if TYPE_CHECKING:
+    from gcr_migrate.report.facts import ApplyFacts, PlanFacts
+    from gcr_migrate.spec import Spec
+    from gcr_migrate.state.migration import Migration
+    from gcr_migrate.verify.content import Level, Verification
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for command in (plan, show, apply, status, verify, report):
+        app.command()(command)
+
+
+def plan(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML file; see `schema spec`.")],
+    output_file: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Default: PROJECT.migration."),
+    ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Write a file beside one that has a ledger.")
+    ] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 10 when there is something to do.")
+    ] = False,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Look at both sides and freeze a plan in a migration file.
+
+    Nothing is written at the source or the target.
+
+    Exit codes: 0 plan made, 1 plan made but something cannot be moved or listed, 2 bad spec or no
+    plan can be made, 4 out of reach, 10 something to do (with --detailed-exitcode).
+    """
+    from gcr_migrate.report.gather import plan_facts
+    from gcr_migrate.report.terminal import plan_lines
+    from gcr_migrate.spec import load_spec
+    from gcr_migrate.state.file import open_migration
+
+    output = Output(as_json=as_json)
+    text = _read(spec)
+    loaded = load_spec(text, str(spec))
+    path = output_file or Path(f"{_default_name(loaded)}.migration")
+    if new:
+        path = _beside(path)
+    refused = _make_plan(output, loaded, spec, text, path, endpoints, access_token_file)
+    if refused:
+        return Exit(output.errors(refused))
+    with open_migration(path) as migration:
+        facts = plan_facts(migration)
+    output.result(facts, plan_lines(facts))
+    return _plan_exit(facts, detailed=detailed_exitcode)
+
+
+def _read(spec: Path) -> str:
+    try:
+        return spec.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        saw = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise MigrateError(FILE_MISSING, subject=str(spec), saw=saw or "") from error
+
+
+def _default_name(spec: Spec) -> str:
+    project = spec.source_project
+    # A colon in a file name is trouble for tar, scp and other systems.
+    if project:
+        return project.id.replace(":", "-")
+    host: str = getattr(spec.source, "registry", "registry")
+    return host.translate(str.maketrans(".:", "--", "[]"))
+
+
+def _beside(path: Path) -> Path:
+    number, sibling = 2, path
+    while sibling.exists():
+        sibling = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return sibling
+
+
+def _make_plan(
+    output: Output,
+    spec: Spec,
+    spec_path: Path,
+    text: str,
+    path: Path,
+    endpoints: Path | None,
+    access_token_file: Path | None,
+) -> list[MigrateError]:
+    """Write the migration file, or return all that speaks against it."""
+    from gcr_migrate.cli.pipeline import make_plan
+    from gcr_migrate.plan.routes import Refused
+    from gcr_migrate.report.progress import Watch
+    from gcr_migrate.state.file import create_draft
+
+    async def work() -> None:
+        async with open_connections(endpoints, access_token_file) as connections:
+            with Watch(output.err, "plan", as_events=output.as_json) as watch:
+                await make_plan(spec, str(spec_path), text, connections, draft, watch.listed)
+
+    try:
+        with create_draft(path) as draft:
+            asyncio.run(work())
+    except Refused as refused:
+        return [MigrateError(r.problem, subject=r.subject, saw=r.saw) for r in refused.refusals]
+    return []
+
+
+def _plan_exit(facts: PlanFacts, *, detailed: bool) -> Exit:
+    if facts.exit is Exit.OK and detailed and facts.todo.total:
+        return Exit.TODO
+    return facts.exit
+
+
+def show(file: MigrationFile, as_json: Json = False) -> int:
+    """Show a frozen plan as a difference to what the target has.
+
+    Reads the file only, and asks nobody.
+
+    Exit codes: 0 shown, 2 not a migration file.
+    """
+    from gcr_migrate.report.gather import show_facts
+    from gcr_migrate.report.terminal import show_lines
+    from gcr_migrate.state.file import open_migration
+
+    with open_migration(file) as migration:
+        facts = show_facts(migration)
+    Output(as_json=as_json).result(facts, show_lines(facts))
+    return Exit.OK
+
+
+def apply(
+    file: MigrationFile,
+    expect_digest: Annotated[
+        str | None,
+        typer.Option("--expect-digest", metavar="D", help="Refuse any plan but this one."),
+    ] = None,
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Apply a plan that may miss images.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Do what the frozen plan in FILE says, and nothing else.
+
+    Stopped at any point, the same command goes on where it stopped.
+
+    Exit codes: 0 all is there, 1 something failed or could not be moved, 3 refused and nothing
+    changed, 4 out of reach, 130 interrupted.
+    """
+    from gcr_migrate.apply.run import check_gates
+    from gcr_migrate.report.terminal import run_lines
+    from gcr_migrate.state.file import lock, open_migration
+
+    output = Output(as_json=as_json)
+    with ExitStack() as stack:
+        migration = stack.enter_context(open_migration(file))
+        stack.enter_context(lock(file))
+        check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
+        if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
+            typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
+        facts = asyncio.run(_apply(output, migration, endpoints, access_token_file))
+    output.result(facts, run_lines(facts))
+    return facts.exit
+
+
+async def _apply(
+    output: Output,
+    migration: Migration,
+    endpoints: Path | None,
+    access_token_file: Path | None,
+) -> ApplyFacts:
+    from gcr_migrate.apply.run import apply_migration
+    from gcr_migrate.cli.interrupt import stopping
+    from gcr_migrate.report.gather import apply_facts
+    from gcr_migrate.report.progress import Watch
+    from gcr_migrate.state.ledger import Ledger, tally
+
+    stop = asyncio.Event()
+    interrupted = False
+
+    def tell(text: str) -> None:
+        nonlocal interrupted
+        interrupted = True
+        output.err.print(text)
+
+    total = sum(kind.pending for kind in tally(migration).kinds.values())
+    ledger = Ledger(migration)
+    outcome = "killed"
+    try:
+        ledger.start_run()
+        async with open_connections(endpoints, access_token_file) as connections:
+            with (
+                stopping(stop, tell),
+                Watch(output.err, "apply", total, as_events=output.as_json) as watch,
+            ):
+                await apply_migration(migration, ledger, connections, watch, stop=stop)
+        outcome = "interrupted" if interrupted else "finished"
+    except MigrateError as error:
+        outcome = error.problem.code
+        raise
+    finally:
+        ledger.end_run(outcome)
+        await ledger.close()
+    return apply_facts(migration, was_stopped=interrupted)
+
+
+def status(file: MigrationFile, as_json: Json = False) -> int:
+    """Tell how far the plan in FILE is, also while it is applied.
+
+    Reads the file only; `verify` asks the registries.
+
+    Exit codes: 0 told, 2 not a migration file.
+    """
+    from gcr_migrate.report.gather import status_facts
+    from gcr_migrate.report.terminal import status_lines
+    from gcr_migrate.state.file import open_migration
+
+    with open_migration(file) as migration:
+        facts = status_facts(migration)
+    Output(as_json=as_json).result(facts, status_lines(facts))
+    return Exit.OK
+
+
+def verify(
+    file: MigrationFile,
+    level: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--level", metavar="LEVEL", help="tags, manifests or blobs; repeat it. Default: all."
+        ),
+    ] = None,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Prove the plan in FILE by asking both registries.
+
+    Never reads the ledger, and writes nothing anywhere.
+
+    Exit codes: 0 proven, 1 something differs, 4 something could not be checked.
+    """
+    from gcr_migrate.report.gather import verify_facts
+    from gcr_migrate.report.terminal import verify_lines
+    from gcr_migrate.state.file import open_migration
+
+    output = Output(as_json=as_json)
+    levels = _levels(level or [])
+    with open_migration(file) as migration:
+        migration.check_seal()
+        verification = asyncio.run(_verify(output, migration, levels, endpoints, access_token_file))
+        facts = verify_facts(migration, verification)
+    output.result(facts, verify_lines(facts))
+    return facts.exit
+
+
+def _levels(named: list[str]) -> frozenset[Level]:
+    from gcr_migrate.verify.content import Level
+
+    unknown = sorted(set(named) - {str(known) for known in Level})
+    if unknown:
+        saw = f"levels are {', '.join(Level)}"
+        raise MigrateError(BAD_USAGE, subject=f"--level {unknown[0]}", saw=saw)
+    return frozenset(map(Level, named)) or frozenset(Level)
+
+
+async def _verify(
+    output: Output,
+    migration: Migration,
+    levels: frozenset[Level],
+    endpoints: Path | None,
+    access_token_file: Path | None,
+) -> Verification:
+    from gcr_migrate.report.progress import Watch
+    from gcr_migrate.verify.content import verify_migration
+
+    async with open_connections(endpoints, access_token_file) as connections:
+        with Watch(output.err, "verify", as_events=output.as_json) as watch:
+            return await verify_migration(migration, connections, levels, watch)
+
+
+def report(
+    file: MigrationFile,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="For a change review or a ticket.")
+    ] = False,
+    output_file: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Default: stdout.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Tell plan and progress of FILE as one document.
+
+    Reads the file only.
+
+    Exit codes: 0 written, 2 not a migration file, or no form was chosen.
+    """
+    from gcr_migrate.report.documents import markdown_text
+    from gcr_migrate.report.facts import ReportFacts
+    from gcr_migrate.report.gather import show_facts, status_facts
+    from gcr_migrate.state.file import open_migration
+
+    if markdown == as_json:
+        saw = "one of --markdown and --json is needed"
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate report", saw=saw)
+    with open_migration(file) as migration:
+        facts = ReportFacts(plan=show_facts(migration), status=status_facts(migration))
+    text = facts.json_text() + "\n" if as_json else markdown_text(facts)
+    if output_file is None:
+        Output(as_json=as_json).result(facts, text.splitlines())
+        return Exit.OK
+    try:
+        output_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(FILE_MISSING, subject=str(output_file), saw=saw) from error
+    return Exit.OK

@@ -1,0 +1,94 @@
+"""Where results, progress and errors go: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from rich.console import Console
+
+from gcr_migrate.report.facts import ErrorFacts
+from gcr_migrate.report.terminal import error_lines, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.text import Text
+    from structlog.typing import Processor
+
+    from gcr_migrate.errors import MigrateError
+    from gcr_migrate.report.facts import Fact
+
+
+class _Console(Console):
+    """A console whose reader may go away: the command's own exit code stays what it is."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, (sys.stderr if self.stderr else sys.stdout).fileno())
+
+
+class Output:
+    """The two streams of a command.
+
+    Args:
+        as_json: one JSON object on stdout, log lines as JSON on stderr.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.out = _Console()
+        self.err = _Console(stderr=True)
+
+    def result(self, facts: Fact, lines: Iterable[Text | str]) -> None:
+        """Print a command's result: the object, or its lines."""
+        show(self.out, [facts.json_text()] if self.as_json else lines)
+
+    def errors(self, errors: Sequence[MigrateError]) -> int:
+        """Print what stopped a command, and return the exit code that says so."""
+        facts = ErrorFacts.of_all(errors)
+        if self.as_json:
+            show(self.out, [facts.json_text()])
+        else:
+            show(self.err, error_lines(facts))
+        return facts.exit
+
+
+def set_up_logs(*, as_json: bool) -> None:
+    """Log events with keys to stderr, for people or for machines; libraries only warn."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    last: Processor = structlog.dev.ConsoleRenderer(colors=coloured)
+    if as_json:
+        last = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def defect_report(error: Exception) -> Path:
+    """Write where it happened into a file; values are left out, they may hold secrets.
+
+    Returns:
+        The file.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{type(error).__module__}.{type(error).__qualname__}"]
+    lines += [f"  {Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames]
+    handle, name = tempfile.mkstemp(".txt", "gcr-migrate-defect-")
+    with os.fdopen(handle, "w", encoding="utf-8") as report:
+        report.write("\n".join(lines) + "\n")
+    return Path(name)

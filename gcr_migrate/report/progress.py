@@ -1,0 +1,110 @@
+"""Progress while a command works: a bar on a terminal, else a line every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Self
+
+import structlog
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gcr_migrate.model.steps import Event
+from gcr_migrate.report.terminal import size_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console
+
+    from gcr_migrate.model.steps import Kind
+
+EVERY_S: Final = 5.0
+_ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
+
+
+class Watch:
+    """What a station tells of its work.
+
+    Args:
+        console: where progress goes: stderr.
+        what: the verb of the command, such as `apply`.
+        total: number of items, None where nobody knows it.
+        as_events: log lines instead of a bar even on a terminal.
+    """
+
+    def __init__(
+        self, console: Console, what: str, total: int | None = None, *, as_events: bool = False
+    ) -> None:
+        self._what = what
+        self._total = total
+        self._sums: Counter[str] = Counter()
+        self._bytes = 0
+        self._told_at = time.monotonic()
+        self._log = structlog.get_logger()
+        self._bar: Progress | None = None
+        if console.is_terminal and not as_events:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[sums]}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task(what, total=total, sums="")
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away; results follow on stdout."""
+        if self._bar:
+            self._bar.stop()
+
+    def item(self, kind: Kind, event: Event, size_bytes: int = 0) -> None:
+        """Something happened to one item of the plan."""
+        del kind, size_bytes  # bytes are told while they flow
+        if event in _ENDS:
+            self._count(_ENDS[event])
+
+    def bytes(self, count: int) -> None:
+        """So many bytes flowed."""
+        self._bytes += count
+        self._tell()
+
+    def listed(self, what: str, count: int) -> None:
+        """So many of a kind were found or checked."""
+        self._sums[what] += count
+        self._tell()
+
+    def checked(self, level: str, *, ok: bool) -> None:
+        """One check was made at a level."""
+        self._count(f"{level} right" if ok else f"{level} wrong")
+
+    def _count(self, what: str) -> None:
+        self._sums[what] += 1
+        if self._bar:
+            self._bar.advance(self._task)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._bar:
+            sums = [f"{count} {what}" for what, count in self._sums.items()]
+            if self._bytes:
+                sums.append(size_text(self._bytes))
+            self._bar.update(self._task, sums=", ".join(sums))
+            return
+        now = time.monotonic()
+        if now - self._told_at >= EVERY_S:
+            self._told_at = now
+            more = {"of": self._total} if self._total is not None else {}
+            self._log.info(f"{self._what}.progress", **self._sums, bytes=self._bytes, **more)
