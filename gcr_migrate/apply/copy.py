@@ -78,6 +78,7 @@ class Copier:
 
     def __init__(self, migration: Migration, journal: Journal, blobs_at_once: int) -> None:
         self._migration = migration
+        self._repositories = migration.repositories()
         self._journal = journal
         self._slots = asyncio.Semaphore(blobs_at_once)
         self._shared = Shared()
@@ -144,7 +145,7 @@ class Copier:
         holder = self._migration.holder(item.blob_id, place.repository.registry)
         if holder is None:
             return ""
-        return self._migration.repositories()[holder.repository_id].name(holder.target_path)
+        return self._repositories[holder.repository_id].name(holder.target_path)
 
     def _confirm(self, key: tuple[str, int], place: Place, item: BlobItem, how: str) -> Outcome:
         if item.shared:

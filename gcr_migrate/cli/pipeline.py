@@ -219,7 +219,7 @@ class _Planning:
             prefix=edge.prefix,
             dialect="artifact-registry" if resource else DISTRIBUTION.name,
             resource=resource,
-            exists=False,
+            exists=not resource,  # a plain registry is there, or nothing can be planned
             settings=edge.settings,
             grants=edge.grants,
             plain_http=getattr(target, "plain_http", None),
