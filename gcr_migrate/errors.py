@@ -97,6 +97,13 @@ BAD_SPEC: Final = _problem(
     "A field is unknown, missing, or holds a value that it may not hold.",
     "Correct the field that is named; `gcr-migrate schema spec` prints the model.",
 )
+BAD_SCENARIO: Final = _problem(
+    "bad-scenario",
+    Exit.BAD_INPUT,
+    "scenario of the sandbox does not fit its model",
+    "A field is unknown, missing, or holds a value that it may not hold.",
+    "Correct the field that is named; the sandbox's reference page lists all fields.",
+)
 BAD_ENDPOINTS: Final = _problem(
     "bad-endpoints",
     Exit.BAD_INPUT,
@@ -181,6 +188,13 @@ NAME_TOO_LONG: Final = _problem(
     "target name is too long",
     "Many clients refuse names over 255 characters, host included (OCI end-3).",
     "Shorten the repository or the image name by a route.",
+)
+SETTINGS_DIFFER: Final = _problem(
+    "settings-differ",
+    Exit.BAD_INPUT,
+    "routes give one repository different settings",
+    "A repository is created once, so only one of the settings could count.",
+    "Write the same `settings` on these routes, or on one of them only.",
 )
 LOCATION_MISSING: Final = _problem(
     "location-missing",

@@ -7,7 +7,7 @@ so that a spec is mended in one go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import (
@@ -16,6 +16,7 @@ from gcr_migrate.errors import (
     NAME_TOO_LONG,
     NO_IMAGE_NAME,
     REPOSITORY_NAME_REFUSED,
+    SETTINGS_DIFFER,
     STRIP_MISMATCH,
     TARGET_COLLISION,
     TRANSLATE_UNBUILT,
@@ -122,8 +123,8 @@ class Refusal:
 
     Attributes:
         problem: which problem of the catalogue.
-        subject: full name of the image at the source; for a collision, at the target; the route
-            itself where it asks for what is not built.
+        subject: full name of the image at the source; for a collision, at the target; the route or
+            repository itself where the spec asks for what cannot be.
         saw: what was seen there.
     """
 
@@ -172,7 +173,8 @@ def route_all(spec: Spec, sources: Sequence[SourcePaths]) -> tuple[list[Edge], l
             except MigrateError as error:
                 refusals.append(Refusal(error.problem, f"{source.shown}/{path}", error.saw))
     kept, collisions = _collisions(edges)
-    return kept, refusals + collisions
+    settled, contradictions = _settle(routes, kept)
+    return settled, refusals + collisions + contradictions
 
 
 def _edge(
@@ -299,6 +301,31 @@ def _collisions(edges: list[Edge]) -> tuple[list[Edge], list[Refusal]]:
         if len(shared) > 1
     ]
     return kept, refusals
+
+
+def _settle(routes: Sequence[Route], edges: list[Edge]) -> tuple[list[Edge], list[Refusal]]:
+    """Give each repository the settings that a route wrote for it.
+
+    A route without settings says nothing about them; two that say different things are refused.
+    """
+    written: dict[tuple[str, str], dict[RepositorySettings, Edge]] = {}
+    for edge in edges:
+        if routes[edge.route_index].settings is not None:
+            written.setdefault((edge.registry, edge.prefix), {}).setdefault(edge.settings, edge)
+    refusals = [
+        Refusal(
+            SETTINGS_DIFFER,
+            f"{registry}/{prefix}",
+            _named([f"routes[{one.route_index}] for {one.source_name}" for one in said.values()]),
+        )
+        for (registry, prefix), said in sorted(written.items())
+        if len(said) > 1
+    ]
+    settled = []
+    for edge in edges:
+        said = written.get((edge.registry, edge.prefix))
+        settled.append(replace(edge, settings=next(iter(said))) if said else edge)
+    return settled, refusals
 
 
 def _named(names: list[str]) -> str:

@@ -15,6 +15,7 @@ from gcr_migrate.errors import (
     NAME_TOO_LONG,
     NO_IMAGE_NAME,
     REPOSITORY_NAME_REFUSED,
+    SETTINGS_DIFFER,
     STRIP_MISMATCH,
     TARGET_COLLISION,
     TRANSLATE_UNBUILT,
@@ -204,6 +205,28 @@ def test_translate_is_refused_once_for_its_route() -> None:
     routes = "{match: '**', repository: r, access: {translate: true}}"
     _, refusals = one(routes, "a", "b")
     assert [(r.problem, r.subject) for r in refusals] == [(TRANSLATE_UNBUILT, "routes[0] **")]
+
+
+def test_a_route_without_settings_does_not_take_those_of_another_away() -> None:
+    """All images of a repository agree on how it is created, whichever comes first."""
+    edges, refusals = one(
+        "{match: t, repository: t, image: t},"
+        " {match: 't/**', repository: t, strip: t, settings: {immutable_tags: true}}",
+        "t",
+        "t/a",
+    )
+    assert refusals == []
+    assert [edge.settings.immutable_tags for edge in edges] == [True, True]
+
+
+def test_different_settings_for_one_repository_are_refused() -> None:
+    """None of them is chosen silently."""
+    routes = "{match: '{t}/*', repository: r, settings: {description: 'of {t}'}}"
+    _, refusals = one(routes, "a/x", "b/y", "b/z")
+    assert [(r.problem, r.subject) for r in refusals] == [
+        (SETTINGS_DIFFER, "us-docker.pkg.dev/builds/r")
+    ]
+    assert "us.gcr.io/builds/a/x and routes[0] for us.gcr.io/builds/b/y" in refusals[0].saw
 
 
 def test_named_parts_reach_every_field() -> None:
