@@ -30,6 +30,7 @@ from gcr_migrate.model.names import (
 )
 from gcr_migrate.model.plan import Repository, Source
 from gcr_migrate.plan.build import Rules, plan_image
+from gcr_migrate.plan.checks import differences
 from gcr_migrate.plan.routes import Edge, Refused, SourcePaths, route_all
 from gcr_migrate.spec import ProjectSource, RegistrySource
 from gcr_migrate.tasks import all_of
@@ -232,8 +233,7 @@ class _Planning:
         settings = await repositories.get(row.resource)
         if settings is None:
             return row
-        if settings != row.settings:
-            saw = f"has {settings}, spec says {row.settings}"
+        for saw in differences(settings, row.settings):
             self._draft.add_finding(
                 Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw)
             )
