@@ -37,7 +37,7 @@ def create_draft(path: Path) -> Iterator[Draft]:
     """Write a plan beside `path`, and move it there when it is sealed and nothing failed.
 
     Raises:
-        MigrateError: FILE_IN_USE if a run was started from the file that is there;
+        MigrateError: FILE_IN_USE if a run was started from the file that is there; FILE_LOCKED;
             NOT_A_MIGRATION if it is something else; FILE_MISSING if the folder cannot be
             written to; DISK_FULL.
     """
@@ -152,10 +152,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _move(temporary: Path, path: Path) -> None:
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
-    _check_replaceable(path)  # again: planning takes long enough for a run to begin
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the file that goes away
-    temporary.replace(path)
+    with lock(path):  # a run that has just opened the file must not get another plan
+        _check_replaceable(path)  # again: planning takes long enough for a run to begin
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the file that goes away
+        temporary.replace(path)
 
 
 def _check_replaceable(path: Path) -> None:

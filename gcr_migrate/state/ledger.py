@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LARGEST_COMMIT: Final = 1000
+# Two manifests may need one blob, and the second may ask before it sees the first one's success.
+# That moves nothing out of its place, so it is no new fact either.
+_REPEATS: Final = frozenset({Event.STARTED, Event.CONFIRMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ class Ledger:
 
         Returns:
             A future that is done when the event is in the file. It raises DISK_FULL if that failed,
-            and ValueError if the event cannot follow on what the item has been through. Who does
-            not wait for it gets that error from the next call, or from `close`.
+            and ValueError if the event cannot follow on what the item has been through; to move
+            again what is present is no error, and not recorded. Who does not wait for it gets the
+            error from the next call, or from `close`.
         """
         if self._trouble:
             raise self._trouble
@@ -168,6 +172,8 @@ class Ledger:
             (kind, item_id),
         ).fetchall()
         state = STATE_BY_LAST[last[0][0]] if last else State.PLANNED
+        if state is State.PRESENT and event in _REPEATS:
+            return None
         if (state, Event(event)) not in NEXT:
             return ValueError(f"{kind} {item_id} is {state}: {event} cannot follow")
         self._sql.execute(

@@ -155,7 +155,7 @@ def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
 
 
 def test_an_event_that_cannot_follow_is_refused_alone(tmp_path: Path) -> None:
-    """A start of what is present is an error; events committed with it are kept."""
+    """A failure of what is present is an error; events committed with it are kept."""
     path = tmp_path / "a.migration"
     write_plan(path)
 
@@ -164,7 +164,7 @@ def test_an_event_that_cannot_follow_is_refused_alone(tmp_path: Path) -> None:
             ledger = Ledger(migration)
             ledger.start_run()
             first = ledger.record(Kind.BLOB, 1, Event.CONFIRMED)
-            second = ledger.record(Kind.BLOB, 1, Event.STARTED)
+            second = ledger.record(Kind.BLOB, 1, Event.GAVE_UP)
             await first
             with pytest.raises(ValueError, match="cannot follow"):
                 await second
@@ -173,6 +173,17 @@ def test_an_event_that_cannot_follow_is_refused_alone(tmp_path: Path) -> None:
             assert next(migration.blobs(1)).state is State.PRESENT
 
     asyncio.run(write())
+
+
+def test_moving_again_what_is_present_counts_once(tmp_path: Path) -> None:
+    """A second move of a blob, begun before the first one's end was seen, adds no bytes."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    move = [(Kind.BLOB, 1, Event.STARTED, ""), (Kind.BLOB, 1, Event.CONFIRMED, "uploaded")]
+    record(path, [*move, *move])
+
+    with open_migration(path) as migration:
+        assert tally(migration).bytes_transferred == next(migration.blobs(1)).size_bytes
 
 
 def test_recording_needs_a_run(tmp_path: Path) -> None:
@@ -257,3 +268,40 @@ def test_what_was_there_at_planning_is_skipped(tmp_path: Path) -> None:
     assert kinds[Kind.BLOB].reasons == {"already-there": 6}
     assert kinds[Kind.TAG].reasons == {"kept": 2}
     assert kinds[Kind.TAG].pending == 2
+
+
+_FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.steps import Event, Kind
+from gcr_migrate.state.file import open_migration
+from gcr_migrate.state.ledger import Ledger
+
+async def main():
+    path = Path(sys.argv[1])
+    with open_migration(path) as migration:
+        ledger = Ledger(migration)
+        ledger.start_run()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+        try:
+            for _ in range(100):
+                await ledger.record(Kind.BLOB, 1, Event.STARTED, saw="x" * 9_000)
+        except MigrateError as error:
+            sys.exit(error.problem.code)
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_is_a_named_problem(tmp_path: Path) -> None:
+    """When the file cannot grow, who records is told so, and the file can be read afterwards."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    command = [sys.executable, "-c", _FULL, str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert done.stderr.strip() == "disk-trouble"
+    with open_migration(path) as migration:
+        migration.check_seal()
+        assert next(migration.blobs(1)).state in {State.PLANNED, State.MOVING}

@@ -253,6 +253,18 @@ def test_a_plan_is_not_written_over_a_ledger(tmp_path: Path) -> None:
     assert refused(errors.FILE_IN_USE, caught.value)
 
 
+def test_a_plan_does_not_replace_a_locked_file(tmp_path: Path) -> None:
+    """While a run has the file, a new plan is refused, and the old one stays."""
+    path = tmp_path / "a.migration"
+    before = write_plan(path)
+
+    with lock(path), pytest.raises(MigrateError) as caught:
+        write_plan(path, images=["other"])
+    assert refused(errors.FILE_LOCKED, caught.value)
+    with open_migration(path) as migration:
+        assert migration.digest == before
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
