@@ -19,6 +19,7 @@ from gcr_migrate.cli.options import (
     Json,
     MigrationFile,
     open_connections,
+    read_text,
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
@@ -65,7 +66,7 @@ def plan(
     from gcr_migrate.state.file import open_migration
 
     output = Output(as_json=as_json)
-    text = _read(spec)
+    text = read_text(spec)
     loaded = load_spec(text, str(spec))
     path = output_file or Path(f"{_default_name(loaded)}.migration")
     if new:
@@ -77,14 +78,6 @@ def plan(
         facts = plan_facts(migration)
     output.result(facts, plan_lines(facts))
     return _plan_exit(facts, detailed=detailed_exitcode)
-
-
-def _read(spec: Path) -> str:
-    try:
-        return spec.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        saw = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise MigrateError(FILE_MISSING, subject=str(spec), saw=saw or "") from error
 
 
 def _default_name(spec: Spec) -> str:

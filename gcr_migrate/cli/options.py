@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.errors import FILE_MISSING, MigrateError
+
 if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
 
@@ -41,5 +43,20 @@ def open_connections(endpoints: Path | None, access_token_file: Path | None) -> 
     from gcr_migrate.connect import Connections, Settings
     from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
 
-    where = EndpointsFile.load(endpoints) if endpoints else EndpointsFile()
+    where = EndpointsFile()
+    if endpoints:
+        where = EndpointsFile.load(read_text(endpoints), str(endpoints))
     return Connections(Settings(endpoints=where, access_token_file=access_token_file))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that a person named.
+
+    Raises:
+        MigrateError: `file-missing`.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        saw = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw or "") from error

@@ -93,7 +93,7 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> Iterator[Text]:
 def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
     counts, size, todo = facts.counts, facts.bytes, facts.todo
     bytes_todo = (
-        f"{size_text(size.total)}: {size_text(size.to_transfer)} to transfer, "
+        f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer, "
         f"{size_text(size.to_mount)} to mount"
     )
     yield from _rows(
