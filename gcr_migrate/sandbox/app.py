@@ -30,7 +30,7 @@ from gcr_migrate.sandbox.store import REGISTRY_HOSTS, Store
 from gcr_migrate.sandbox.tokens import Identity, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from starlette.types import Message, Receive, Scope, Send
@@ -47,6 +47,8 @@ _SERVICES: Final = (
 )
 _CONTROL: Final = "/_sandbox/"
 _LONGEST_HEAD: Final = 128 * 1024  # Artifact Registry's own headers reached 21 KB
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 75  # longer than clients keep idle connections
 _START_SECONDS: Final = 20.0
 
 
@@ -88,6 +90,8 @@ class Sandbox:
             server_header=False,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            backlog=_BACKLOG,
         )
         self._server = uvicorn.Server(config)
 
@@ -110,8 +114,11 @@ class Sandbox:
 
     def write_endpoints(self, path: Path) -> None:
         """Write the endpoints file."""
-        with path.open("w", encoding="utf-8") as stream:
+        # Whoever waits for the file shall find all of it.
+        draft = path.with_name(f".{path.name}.draft")
+        with draft.open("w", encoding="utf-8") as stream:
             YAML().dump(self.endpoints, stream)
+        draft.replace(path)
 
     async def serve(self) -> None:
         """Serve until `stop` is called or a signal comes."""
@@ -173,21 +180,18 @@ class Sandbox:
     async def _control(self, request: Request) -> Response:
         """Answer the calls by which tests steer the sandbox."""
         what = f"{request.method} {request.url.path.removeprefix(_CONTROL)}"
-        if what == "GET requests":
-            return JSONResponse(self._log.plain())
-        if what == "POST requests/reset":
-            self._log.entries.clear()
-            return JSONResponse({})
-        if what == "GET faults":
-            return JSONResponse([rule.plain() for rule in self._faults.rules])
-        if what == "DELETE faults":
-            self._faults.rules.clear()
-            return JSONResponse({})
         if what == "POST faults":
             return await self._add_fault(request)
-        if what == "GET state":
-            return JSONResponse(self.store.state())
-        return JSONResponse({"error": f"no such call: {what}"}, 404)
+        calls: dict[str, Callable[[], Any]] = {
+            "GET requests": self._log.plain,
+            "POST requests/reset": self._log.entries.clear,
+            "GET faults": self._faults.plain,
+            "DELETE faults": self._faults.rules.clear,
+            "GET state": self.store.state,
+        }
+        if what not in calls:
+            return JSONResponse({"error": f"no such call: {what}"}, 404)
+        return JSONResponse(calls[what]())
 
     async def _add_fault(self, request: Request) -> Response:
         try:
@@ -206,7 +210,6 @@ class _Exchange:
     ) -> None:
         self._box, self._entry, self._fault = box, entry, fault
         self._receive, self._send = receive, send
-        self._muted = False
 
     async def run(self, scope: Scope, host: str) -> None:
         """Do the work, or what the fault says instead, and answer."""
@@ -215,23 +218,26 @@ class _Exchange:
             await asyncio.sleep(fault.delay_s)
             if fault.status:
                 await _drain(self._count)  # the request is read, as a server behind a proxy would
-                await _lie(fault)(scope, self._count, self._note)
+                await _lie(fault)(scope, self._count, self._tell)
                 return
         response = await self._box.answer(host, Request(scope, self._count))
+        # From here on the work is done and can be seen to be, though nobody has been told.
+        self._entry.status = response.status_code
+        self._box.note(self._entry)
         if fault and fault.when == "after":
             await asyncio.sleep(fault.delay_s)
             response = _lie(fault) if fault.status else response
-        await response(scope, self._count, self._note)
+        await response(scope, self._count, self._tell)
 
     async def _count(self) -> Message:
         message = await self._receive()
         self._entry.bytes_in += len(message.get("body", b""))
         return message
 
-    async def _note(self, message: Message) -> None:
+    async def _tell(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._entry.status = message["status"]
-            self._box.note(self._entry)
+            self._entry.told = message["status"]
+            self._entry.status = self._entry.status or message["status"]
         await self._send(message)
 
 
@@ -253,13 +259,14 @@ def _listen(hosts: list[str], port_base: int | None) -> dict[str, socket.socket]
         one = socket.socket()
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("127.0.0.1", 0 if port_base is None else port_base + at))
+        one.listen(_BACKLOG)
         bound[host] = one
     return bound
 
 
 @contextmanager
 def running(
-    scenario: Scenario | str, directory: Path, *, events: Path | None = None
+    scenario: Scenario | str | Path, directory: Path, *, events: Path | None = None
 ) -> Iterator[Sandbox]:
     """Run a sandbox while the block runs.
 
@@ -271,6 +278,6 @@ def running(
     Yields:
         The sandbox: `endpoints`, `write_endpoints`, `token`, `control_url`.
     """
-    wanted = load_scenario(scenario) if isinstance(scenario, str) else scenario
+    wanted = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     with Sandbox(directory, wanted, events=events).start_in_background() as box:
         yield box

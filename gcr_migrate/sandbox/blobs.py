@@ -20,7 +20,6 @@ from gcr_migrate.sandbox.calls import Call, refuse
 from gcr_migrate.sandbox.store import hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -112,6 +111,8 @@ class Blobs:
             digest = Digest.parse(request.query_params.get("digest", ""))
         except MigrateError as error:
             return refuse(400, "DIGEST_INVALID", error.saw)
+        if not digest.verifiable:
+            return refuse(400, "DIGEST_INVALID", f"unknown algorithm {digest.algorithm}")
         # A stream that breaks off leaves the upload open; the next PUT starts it afresh.
         await _receive(request, upload.file, "ab" if upload.patched else "wb")
         if hash_file(upload.file, digest.algorithm) != digest.encoded:
@@ -143,14 +144,9 @@ def _location(call: Call, kind: str, id_: str) -> str:
     return f"/artifacts-{kind}/namespaces/{project}/repositories/{repository}/{kind}/{id_}"
 
 
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        yield chunk
-
-
 async def _receive(request: Request, file: Path, mode: str) -> int:
     """Write a body to disk as it comes; return the size of the file then."""
     with file.open(mode) as target:
-        async for chunk in _chunks(request):
+        async for chunk in request.stream():
             target.write(chunk)
-    return file.stat().st_size
+        return target.tell()

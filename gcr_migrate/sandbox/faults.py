@@ -15,7 +15,20 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 @dataclass(slots=True)
 class Entry:
-    """One request, and what became of it; status 0 while it has no answer."""
+    """One request, and what became of it.
+
+    Attributes:
+        n: its place in the order of arrival.
+        host: the registry host that was asked, or `artifact_registry`.
+        method: its method.
+        path: its path.
+        query: its query.
+        name: the registry name in the path, if there is one.
+        authorization: whether credentials came with it.
+        status: how the work ended; 0 while it is not done.
+        told: the status that was sent; 0 while nothing was.
+        bytes_in: bytes of its body that arrived.
+    """
 
     n: int
     host: str
@@ -25,6 +38,7 @@ class Entry:
     name: str
     authorization: bool
     status: int = 0
+    told: int = 0
     bytes_in: int = 0
 
 
@@ -107,3 +121,7 @@ class Faults:
     def find(self, host: str, method: str, target: str) -> Fault | None:
         """Return the rule that strikes this request."""
         return next((rule for rule in self.rules if rule.strikes(host, method, target)), None)
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Return all rules and their hits as plain data."""
+        return [rule.plain() for rule in self.rules]

@@ -10,13 +10,16 @@ from urllib.parse import quote, unquote
 from starlette.responses import JSONResponse, Response
 
 from gcr_migrate.sandbox.store import Repository, Store, legal_repository_id
-from gcr_migrate.sandbox.tokens import ADMIN, READ, Caller, Tokens, rights
+from gcr_migrate.sandbox.tokens import ADMIN, READ, WRITE, Caller, Tokens, rights
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
+_COLLECTION: Final = 5  # parts of projects/P/locations/L/repositories
+_RESOURCE: Final = 6  # … and of one of them
+_PACKAGE_LIST: Final = 3  # packages/PKG/tags
 _LARGEST_PAGE: Final = 1_000
 _OPERATION_SECONDS: Final = 1.0
 _CODES: Final = {
@@ -98,7 +101,7 @@ class ArtifactRegistry:
             operation.settle()
         if shape == ["projects", "projectSettings"] or parts[2:] == ["projectSettings"]:
             return self._project_settings(ask)
-        if shape == ["projects", "locations", "operations"] and len(parts) == 6:
+        if shape == ["projects", "locations", "operations"] and len(parts) == _RESOURCE:
             return self._poll(ask)
         if shape[:3] == ["projects", "locations", "repositories"]:
             return await self._repositories(ask)
@@ -106,7 +109,7 @@ class ArtifactRegistry:
 
     async def _repositories(self, ask: _Ask) -> Response:
         method, parts = ask.request.method, ask.parts
-        if len(parts) == 5:
+        if len(parts) == _COLLECTION:
             if method == "POST":
                 return await self._create(ask)
             return self._list(ask) if method == "GET" else error(404, "Method not found.")
@@ -117,7 +120,7 @@ class ArtifactRegistry:
             return _denied("get", "/".join(parts[:6]))
         if repository is None:
             return error(404, f'Requested entity was not found: "{"/".join(parts[:6])}"')
-        if len(parts) > 6:
+        if len(parts) > _RESOURCE:
             return self._contents(ask, repository)
         route = self._verbs.get(f"{method} {verb}")
         return await route(ask, repository) if route else error(404, "Method not found.")
@@ -196,12 +199,7 @@ class ArtifactRegistry:
         body = await _json(ask.request) or {}
         held = rights(ask.caller.identity, repository)
         asked = [str(one) for one in body.get("permissions", [])]
-        needs = {one: one.rpartition(".")[2] for one in asked}
-        granted = [
-            one
-            for one, last in needs.items()
-            if (last if last in held or last not in _READING else READ) in held
-        ]
+        granted = [one for one in asked if _needs(one) in held]
         return JSONResponse({"permissions": granted} if granted else {})
 
     def _project_settings(self, ask: _Ask) -> Response:
@@ -223,7 +221,7 @@ class ArtifactRegistry:
                 f"{repository.name}/packages/{quote(p, '')}" for p in sorted(repository.images)
             ]
             return _page(request, "packages", [{"name": name} for name in names])
-        if len(parts) == 3 and parts[0] == "packages" and parts[1] in repository.images:
+        if len(parts) == _PACKAGE_LIST and parts[0] == "packages" and parts[1] in repository.images:
             if parts[2] == "tags":
                 return _page(request, "tags", _tags(repository, parts[1]))
             if parts[2] == "versions":
@@ -231,7 +229,12 @@ class ArtifactRegistry:
         return error(404, "Requested entity was not found.")
 
 
-_READING: Final = frozenset({"get", "list", "getIamPolicy", READ})
+def _needs(permission: str) -> str:
+    """Return the right that stands for a permission."""
+    verb = permission.rpartition(".")[2]
+    if verb in {"get", "list", "getIamPolicy", READ}:
+        return READ
+    return WRITE if verb == WRITE or ".tags." in permission else ADMIN
 
 
 def error(status: int, message: str, code: str = "") -> Response:

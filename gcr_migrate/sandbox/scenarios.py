@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from gcr_migrate.errors import BAD_SPEC, BAD_YAML, FILE_MISSING, MigrateError
+from gcr_migrate.errors import BAD_SCENARIO, BAD_YAML, FILE_MISSING, MigrateError
 from gcr_migrate.model.content import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -133,7 +133,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         name_or_path: name of one that comes with the tool, or path of a YAML file.
 
     Raises:
-        MigrateError: FILE_MISSING, BAD_YAML or BAD_SPEC.
+        MigrateError: FILE_MISSING, BAD_YAML or BAD_SCENARIO.
     """
     name = str(name_or_path)
     try:
@@ -152,7 +152,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise MigrateError(BAD_SPEC, subject=f"{name}: {where}", saw=first["msg"]) from error
+        raise MigrateError(BAD_SCENARIO, subject=f"{name}: {where}", saw=first["msg"]) from error
 
 
 def fill(store: Store, scenario: Scenario) -> None:
