@@ -71,7 +71,7 @@ def outcome(args: Sequence[str]) -> int:
     output = Output(as_json="--json" in args)
     set_up_logs(as_json=output.as_json)
     try:
-        result = app(list(args), prog_name=_PROGRAM, standalone_mode=False)
+        result = app(list(args) or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:
         return output.errors([error])
     except TyperException as error:
@@ -84,7 +84,7 @@ def outcome(args: Sequence[str]) -> int:
     # A command returns an Exit; typer itself returns 130 after Ctrl-C, and 0 after --help.
     if result == Exit.INTERRUPTED and not isinstance(result, Exit):
         return _interrupted(output, args)
-    return int(result or 0)
+    return int(result or 0) if args else Exit.BAD_INPUT
 
 
 def _interrupted(output: Output, args: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ These models are what `--json` prints; their JSON Schemas are published under `d
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -25,8 +26,10 @@ class Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     def json_text(self) -> str:
-        """The value as one line of JSON."""
-        return self.model_dump_json(by_alias=True)
+        """The value as one line of JSON, its schema and version first."""
+        data = self.model_dump(mode="json", by_alias=True)
+        first = {key: data[key] for key in ("schema", "version") if key in data}
+        return json.dumps(first | data, ensure_ascii=False)
 
 
 class FindingFact(Fact):
