@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from gcr_migrate.errors import DEFECT, MigrateError
+from gcr_migrate.sandbox.calls import NAME
 from gcr_migrate.sandbox.faults import Entry, Fault, Faults, Log
 from gcr_migrate.sandbox.google import ArtifactRegistry, error
 from gcr_migrate.sandbox.registry import Registry
@@ -223,6 +224,7 @@ class _Exchange:
         response = await self._box.answer(host, Request(scope, self._count))
         # From here on the work is done and can be seen to be, though nobody has been told.
         self._entry.status = response.status_code
+        self._entry.name = self._entry.name or scope.get(NAME, "")
         self._box.note(self._entry)
         if fault and fault.when == "after":
             await asyncio.sleep(fault.delay_s)

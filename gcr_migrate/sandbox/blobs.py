@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, Response
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest
-from gcr_migrate.sandbox.calls import Call, refuse
+from gcr_migrate.sandbox.calls import NAME, Call, refuse
 from gcr_migrate.sandbox.store import hash_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Blobs:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._uploads: dict[str, _Upload] = {}
-        self._downloads: dict[str, Digest] = {}
+        self._downloads: dict[str, tuple[str, Digest]] = {}
 
     async def head(self, call: Call) -> Response:
         """Answer whether a name holds a blob (whether AR redirects HEAD too is not known)."""
@@ -67,7 +67,7 @@ class Blobs:
         if digest is None:
             return refuse(404, "BLOB_UNKNOWN", f"{call.name} has no blob {call.reference}")
         id_ = secrets.token_urlsafe(24)
-        self._downloads[id_] = digest
+        self._downloads[id_] = call.name, digest
         return Response(status_code=302, headers={"Location": _location(call, "downloads", id_)})
 
     def start(self, call: Call) -> Response:
@@ -83,13 +83,15 @@ class Blobs:
         """Answer at an address that an earlier answer gave."""
         id_ = request.url.path.rpartition("/")[2]
         if request.url.path.startswith("/artifacts-downloads/"):
-            digest = self._downloads.get(id_)
+            name, digest = self._downloads.get(id_, ("", None))
             if digest is None or request.method not in {"GET", "HEAD"}:
                 return refuse(404, "BLOB_UNKNOWN", "no such download")
+            request.scope[NAME] = name
             return FileResponse(self._store.blob_file(digest), media_type=_BINARY)
         upload = self._uploads.get(id_)
         if upload is None or not request.query_params.get("opaque"):
             return refuse(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
+        request.scope[NAME] = upload.name
         if request.method == "PATCH":
             return await self._patch(request, upload)
         if request.method == "PUT":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, Response
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.store import Image, Place, Repository
     from gcr_migrate.sandbox.tokens import Caller
+
+NAME: Final = "sandbox.name"  # in the scope: the registry name that an opaque address stands for
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Entry:
         method: its method.
         path: its path.
         query: its query.
-        name: the registry name in the path, if there is one.
+        name: the registry name that it is about, if there is one.
         authorization: whether credentials came with it.
         status: how the work ended; 0 while it is not done.
         told: the status that was sent; 0 while nothing was.

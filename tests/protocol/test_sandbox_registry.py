@@ -229,6 +229,8 @@ def test_uploads_are_whole_or_refused(box: Sandbox) -> None:
         assert at.patch(location, content=LAYER).status_code == 405
         assert at.put(f"{location}&digest={digest}").status_code == 201
         assert upload(at, name, b"more").status_code == 201
+        last = httpx.get(f"{box.control_url}/requests").json()[-1]
+        assert (last["method"], last["name"], last["bytes_in"]) == ("PUT", name, 4)
         assert at.head(f"/v2/{name}/blobs/{digest}").status_code == 200
 
 
