@@ -1,0 +1,274 @@
+"""Killed at any point, a migration goes on to the same end, and sends nothing twice.
+
+Each point holds one request at the sandbox: `before` it is done, or `after` it, when the target
+has committed and the ledger knows nothing of it. Then the client gets SIGKILL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import time
+import urllib.request
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from gcr_migrate.sandbox.app import Sandbox, running
+from gcr_migrate.sandbox.scenarios import ImagePart, LayerPart, Scenario, load_scenario
+from tests.conftest import Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+API = "artifact_registry"
+UPLOAD = "^/artifacts-uploads/.*digest="
+MOUNT = "/blobs/uploads/[?]mount="
+OPEN = "/blobs/uploads/$"
+BY_DIGEST = "/manifests/sha256:"
+BY_TAG = "/manifests/(?!sha256:)"
+CREATE = "/repositories[?]"
+POLICY = ":setIamPolicy"
+DOWNLOAD = "^/artifacts-downloads/"
+HELD_S = 600.0  # longer than any test: what is held when its client dies is never done later
+
+SPEC = """\
+version: 1
+source: {{project: builds, hosts: [us.gcr.io]}}
+target: {{location: {location}}}
+routes:
+  - match: "**"
+    repository: moved
+    access:
+      grant:
+        - {{role: artifactregistry.reader, members: ["group:devs@example.com"]}}
+"""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the client dies: at the request after `skip` others of its kind.
+
+    Attributes:
+        to: location of the target; `us` is where the source is, so that all blobs are mounted.
+        when: before the request is done, or after.
+        method: of the request.
+        path: regular expression found in its path and query.
+        skip: how many of them pass.
+    """
+
+    to: str
+    when: Literal["before", "after"]
+    method: str
+    path: str
+    skip: int = 0
+
+    @property
+    def host(self) -> str:
+        """Who is asked."""
+        if self.path in {CREATE, POLICY}:
+            return API
+        return "us-docker.pkg.dev" if self.path == DOWNLOAD else f"{self.to}-docker.pkg.dev"
+
+    def takes(self, entry: dict[str, Any]) -> bool:
+        """Whether a request is of this kind."""
+        target = f"{entry['path']}?{entry['query']}" if entry["query"] else entry["path"]
+        same = (entry["host"], entry["method"]) == (self.host, self.method)
+        return same and re.search(self.path, target) is not None
+
+    def fault(self) -> dict[str, Any]:
+        """Return the rule for the sandbox that holds this request."""
+        named = {"host": self.host, "method": self.method, "path": self.path, "skip": self.skip}
+        return named | {"times": 1, "when": self.when, "delay_s": HELD_S}
+
+
+POINTS = [
+    Point("europe", "before", "POST", CREATE),
+    Point("europe", "after", "POST", CREATE),
+    Point("europe", "before", "POST", POLICY),
+    Point("europe", "after", "POST", POLICY),
+    Point("europe", "before", "POST", OPEN),
+    Point("europe", "before", "GET", DOWNLOAD, 3),
+    Point("europe", "before", "PUT", UPLOAD),
+    Point("europe", "before", "PUT", UPLOAD, 7),
+    Point("europe", "after", "PUT", UPLOAD),
+    Point("europe", "after", "PUT", UPLOAD, 4),
+    Point("europe", "after", "PUT", UPLOAD, 9),
+    Point("europe", "after", "POST", MOUNT),
+    Point("europe", "after", "PUT", BY_DIGEST),
+    Point("europe", "before", "PUT", BY_DIGEST, 4),
+    Point("europe", "after", "PUT", BY_TAG),
+    Point("europe", "before", "PUT", BY_TAG, 3),
+    Point("us", "before", "POST", MOUNT, 2),
+    Point("us", "after", "POST", MOUNT, 6),
+    Point("us", "after", "PUT", BY_DIGEST, 6),
+    Point("us", "after", "PUT", BY_TAG, 2),
+]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A sandbox with the tool in front of it; `cli.home` is a folder of this stage alone."""
+
+    box: Sandbox
+    cli: Cli
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return what tells the tool of the sandbox."""
+        endpoints = str(self.cli.home / "endpoints.yaml")
+        return {"GCR_MIGRATE_ENDPOINTS": endpoints, "GCR_MIGRATE_ACCESS_TOKEN": self.box.token}
+
+    def run(self, *args: str | Path) -> dict[str, Any]:
+        """Run a command, which must succeed, and return its JSON."""
+        with self.cli.start(*args, "--json", **self.variables) as process:
+            out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{args}: {process.returncode}\n{out}\n{err}"
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+    def ask(self, what: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the sandbox itself, or give it a fault."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"{self.box.control_url}/{what}", data)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+            return json.load(answer)
+
+    def blobs(self, location: str) -> set[str]:
+        """Return the digests of all blobs that the target holds."""
+        moved = self.ask("state").get(f"projects/builds/locations/{location}/repositories/moved")
+        return (
+            {blob for image in moved["images"].values() for blob in image["blobs"]}
+            if moved
+            else set()
+        )
+
+    def uploads(self) -> list[tuple[str, int]]:
+        """Return digest and status of each upload of a blob since the last reset."""
+        asked = [
+            one for one in self.ask("requests") if one["path"].startswith("/artifacts-uploads")
+        ]
+        return [(_digest(one), one["status"]) for one in asked if _digest(one)]
+
+
+def _digest(entry: dict[str, Any]) -> str:
+    found = re.search(r"digest=(sha256)(?::|%3A)([0-9a-f]{64})", entry["query"])
+    return ":".join(found.groups()) if found else ""
+
+
+class Theatre:
+    """Opens stages; plans once for each target, since equal sandboxes make equal plans."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self._plans: dict[str, Path] = {}
+        self._ends: dict[str, Any] = {}
+        self.boxes: list[Sandbox] = []
+
+    def open(self) -> Stage:
+        """Open a stage with a sandbox of its own."""
+        home = self._folder / f"stage-{len(self.boxes)}"
+        home.mkdir()
+        box = self._stack.enter_context(running(_scenario(), home / "box"))
+        self.boxes.append(box)
+        box.write_endpoints(home / "endpoints.yaml")
+        return Stage(box, Cli(home))
+
+    def planned(self, location: str) -> Stage:
+        """Open a stage with the migration file `m` in it."""
+        if location not in self._plans:
+            self._rehearse(location)
+        stage = self.open()
+        shutil.copy(self._plans[location], stage.cli.home / "m")
+        return stage
+
+    def end(self, location: str) -> Any:
+        """Return the state in which an undisturbed run leaves the sandbox."""
+        return self._ends[location]
+
+    def _rehearse(self, location: str) -> None:
+        stage = self.open()
+        (stage.cli.home / "spec.yaml").write_text(SPEC.format(location=location))
+        stage.run("plan", "spec.yaml", "-o", "planned")
+        shutil.copy(stage.cli.home / "planned", stage.cli.home / "m")
+        assert stage.run("apply", "m")["outcome"] == "complete"
+        self._plans[location] = stage.cli.home / "planned"
+        self._ends[location] = stage.ask("state")
+
+
+def _scenario() -> Scenario:
+    """The documentation's example, and an image that does not fit into a socket's buffer."""
+    builds = load_scenario("builds")
+    layers = (LayerPart(name="base", size=120_000), LayerPart(name="large", size=4_000_000))
+    large = ImagePart(path="large/app", tags=("1.0", "latest"), layers=layers)
+    first = builds.repositories[0]
+    more = first.model_copy(update={"images": (*first.images, large)})
+    return builds.model_copy(update={"repositories": (more,)})
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """Open stages on demand; they end together, as each takes a second over what it holds."""
+    with ExitStack() as stack:
+        found = Theatre(tmp_path_factory.mktemp("kill"), stack)
+        yield found
+        for box in found.boxes:
+            box.stop()
+
+
+def _kill_at(stage: Stage, point: Point) -> None:
+    """Start `apply`, and kill it when the point is reached."""
+    stage.ask("faults", point.fault())
+    with stage.cli.start("apply", "m", "--json", **stage.variables) as process:
+        try:
+            until = time.monotonic() + 20
+            while not _is_reached(stage, point):
+                assert time.monotonic() < until, f"{point} was never reached"
+                time.sleep(0.01)
+            assert process.poll() is None, "the run ended by itself"
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+def _is_reached(stage: Stage, point: Point) -> bool:
+    """Whether the request is held: not begun, or done (its status is known) and not answered."""
+    kin = [one for one in stage.ask("requests") if point.takes(one)]
+    if len(kin) <= point.skip:
+        return False
+    held = kin[point.skip]
+    assert not held["told"], f"{held} was answered"
+    return point.when == "before" or held["status"] in {200, 201}
+
+
+@pytest.mark.parametrize(
+    "point", POINTS, ids=lambda p: f"{p.to}-{p.when}-{p.method}-{p.skip}-{p.path}"
+)
+def test_a_killed_run_goes_on_to_the_same_end(theatre: Theatre, point: Point) -> None:
+    """After kill -9 `apply` ends in the state of a quiet run, and sends nothing that was there."""
+    stage = theatre.planned(point.to)
+    _kill_at(stage, point)
+    had = stage.blobs(point.to)
+    first_run = stage.uploads()
+    stage.ask("requests/reset", {})
+
+    facts = stage.run("apply", "m")
+
+    assert facts["outcome"] == "complete"
+    counts = facts["counts"]
+    assert counts["planned"] == counts["done"] + counts["skipped"]
+    assert stage.ask("state") == theatre.end(point.to)
+    second_run = stage.uploads()
+    assert not had & {digest for digest, _ in second_run}, "sent again what the target had"
+    arrived = Counter(digest for digest, _ in second_run) + Counter(
+        digest for digest, _ in first_run if digest in had
+    )
+    assert not {digest: n for digest, n in arrived.items() if n > 1}
+    if point.to == "us":
+        assert not first_run + second_run, "blobs in one location are mounted, never sent"
