@@ -131,7 +131,7 @@ class Authorizer:
 
     def _check_realm(self, realm: str) -> None:
         """Raise unless credentials for this registry may be sent to the realm."""
-        parts = urlsplit(realm)
+        parts = urlsplit(joined(self._base, realm, self._host))
         own = self._wire.same_origin(self._base, realm)
         both_here = is_loopback(parts.netloc) and is_loopback(
             urlsplit(self._wire.endpoints.resolve(self._base)).netloc

@@ -108,10 +108,10 @@ class RegistryClient:
         first = f"{self._base}/v2/_catalog?n={_CATALOG_PAGE}"
         async for page in pages(first, fetch, self._wire, subject):
             names = page.json(subject).get("repositories")
-            if not isinstance(names, list):
+            if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
                 raise MigrateError(BAD_REPLY, subject=subject, saw="no list `repositories`")
             for name in names:
-                yield str(name)
+                yield name
 
     async def uses_artifact_registry(self, name: str) -> bool:
         """Whether a gcr.io host answers for this name out of Artifact Registry."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin
 
 from gcr_migrate.errors import BAD_REPLY, MigrateError
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.inventory import ListedManifest, Listing
+from gcr_migrate.wire.replies import joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.transport import Wire
 
 _PAGES_AT_MOST: Final = 10_000
+_TOO_LARGE: Final = 10**18
 _LINK: Final = re.compile(r"<([^>]*)>((?:\s*;[^,]*)?)")
 _NEXT: Final = re.compile(r';\s*rel\s*=\s*"?next\b', re.IGNORECASE)
 
@@ -27,7 +28,7 @@ def next_url(reply: Reply, wire: Wire, subject: str) -> str | None:
     for link in _LINK.finditer(reply.headers.get("link", "")):
         if not _NEXT.search(link[2]):
             continue
-        onward: str = urljoin(reply.url, link.group(1))
+        onward = joined(reply.url, link.group(1), subject)
         if not wire.same_origin(reply.url, onward):
             raise MigrateError(BAD_REPLY, subject=subject, saw="next page is at another host")
         return onward
@@ -124,7 +125,7 @@ class ListingReader:
         value = body.get(member)
         if value is None:
             return []
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(map(_is_name, value)):
             raise self._bad(f"`{member}` is not a list of texts")
         return value
 
@@ -132,7 +133,12 @@ class ListingReader:
         return MigrateError(BAD_REPLY, subject=self._subject, saw=f"in the list: {what}")
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
 def _number(value: object) -> int | None:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _TOO_LARGE
+    return int(value) if isinstance(value, int) and usable else None

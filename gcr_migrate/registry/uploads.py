@@ -6,10 +6,10 @@ import asyncio
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, DIGEST_MISMATCH, MigrateError
-from gcr_migrate.wire.replies import codes_of, problem_of
+from gcr_migrate.errors import BAD_REPLY, DIGEST_MISMATCH, REQUEST_REFUSED, MigrateError
+from gcr_migrate.wire.replies import codes_of, joined, problem_of
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SESSIONS_AT_MOST: Final = 4
 _WRONG_READS_AT_MOST: Final = 2
+_SESSION_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 
 
 @dataclass(slots=True)
@@ -115,9 +116,9 @@ class Upload:
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
             self.refused(reply, headers)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)
-        gone = reply.status in {404, 416} and not codes - {"BLOB_UPLOAD_UNKNOWN", "RANGE_INVALID"}
-        if gone:  # the session is lost, not the name
-            raise TransientError(BLOB_UNKNOWN, subject=self.subject, saw=error.saw)
+        lost = reply.status in {404, 416} and "NAME_UNKNOWN" not in codes
+        if lost or codes & _SESSION_CODES:  # the session, not the name: a new one may do
+            raise TransientError(REQUEST_REFUSED, subject=self.subject, saw=error.saw)
         if "DIGEST_INVALID" in codes:  # our hash was right, so the bytes were damaged on the way
             raise self._wrong(error.saw)
         raise error
@@ -146,7 +147,7 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
     target = reply.headers.get("location")
     if not target:
         raise MigrateError(BAD_REPLY, subject=subject, saw="202 without a Location")
-    url = urljoin(reply.url, target)
+    url = joined(reply.url, target, subject)
     if not wire.same_origin(reply.url, url):
         raise MigrateError(BAD_REPLY, subject=subject, saw="upload session is at another host")
     return url

@@ -178,7 +178,8 @@ def test_a_mount_that_fails_leaves_a_session_that_an_upload_uses(
     """The session of a 202 takes the blob; none is opened beside it."""
     data = bytes(range(256)) * 1_000
     blob = Descriptor("application/octet-stream", Digest.of(data), len(data))
-    name, seen = "builds/product1/a", []
+    name = "builds/product1/a"
+    seen: list[int] = []
 
     @asynccontextmanager
     async def open_source() -> AsyncIterator[AsyncIterator[bytes]]:

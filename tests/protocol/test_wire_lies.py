@@ -1,0 +1,277 @@
+"""Servers that cut, stall, lie and redirect: what the wire makes of them.
+
+Each server is a socket that sends bytes as written, so that no library mends them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.retry import Backoff, TransientError
+from gcr_migrate.wire.transport import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+OK = b"HTTP/1.1 200 OK\r\n"
+FAST = Backoff(tries=3, base_s=0.001)
+
+
+class Server:
+    """Gives each connection the next script: bytes to send after the request's head.
+
+    Attributes:
+        heads: heads of the requests that came, in lower case.
+        url: where it listens.
+    """
+
+    def __init__(self, *scripts: bytes) -> None:
+        self._scripts = list(scripts)
+        self.heads: list[str] = []
+        self.url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head.decode().lower())
+        script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        if script:
+            writer.write(script)
+            await writer.drain()
+            writer.close()
+        else:
+            writer.transport.abort()  # a reset
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Server]:
+        """Listen while the block runs."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with server:
+            self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            yield self
+
+
+def body(data: bytes, *headers: str) -> bytes:
+    """Return a whole reply with this body."""
+    fields = [f"Content-Length: {len(data)}", "Connection: close", *headers]
+    return OK + "\r\n".join(fields).encode() + b"\r\n\r\n" + data
+
+
+def status(code: int, *headers: str) -> bytes:
+    """Return an empty reply with this status."""
+    fields = [f"HTTP/1.1 {code} X", "Content-Length: 0", "Connection: close", *headers]
+    return "\r\n".join(fields).encode() + b"\r\n\r\n"
+
+
+CUT = OK + b"Content-Length: 100\r\n\r\nonly this"
+
+
+def fetch(
+    scripts: list[bytes], backoff: Backoff = FAST, path: str = "/x?secret=1"
+) -> tuple[bytes, Server]:
+    """GET from a server with these scripts; return the body and the server."""
+
+    async def run() -> tuple[bytes, Server]:
+        server = Server(*scripts)
+        async with server.running(), Wire(Endpoints(), backoff=backoff) as wire:
+            return (await wire.request("GET", server.url + path, ok={200})).body, server
+
+    return asyncio.run(run())
+
+
+def failure(scripts: list[bytes], backoff: Backoff = FAST) -> MigrateError:
+    """Return the error that a GET ends with."""
+    with pytest.raises(MigrateError) as raised:
+        fetch(scripts, backoff)
+    assert "secret" not in str(raised.value)
+    return raised.value
+
+
+def test_a_body_that_was_cut_is_asked_for_again() -> None:
+    """Two cut bodies and a whole one give the whole one."""
+    data, server = fetch([CUT, CUT, body(b"whole")])
+    assert data == b"whole"
+    assert len(server.heads) == 3
+
+
+def test_a_body_that_is_always_cut_is_a_bad_reply() -> None:
+    """The tries end, and the problem says what kind of lie it was."""
+    assert failure([CUT]).problem.code == "bad-reply"
+
+
+def test_a_reset_is_tried_again() -> None:
+    """A connection that breaks before the answer is made again."""
+    assert fetch([b"", body(b"whole")])[0] == b"whole"
+
+
+def test_a_server_that_always_resets_is_unreachable_or_says_nothing() -> None:
+    """The tries end with a problem that a person can act on."""
+    assert failure([b""]).problem.code in {"unreachable", "bad-reply"}
+
+
+def test_what_is_not_http_is_a_bad_reply() -> None:
+    """Another protocol on the port gives no traceback."""
+    assert failure([b"SSH-2.0-OpenSSH_9\r\n\r\n"]).problem.code == "bad-reply"
+
+
+def test_a_refused_connection_is_unreachable() -> None:
+    """Nobody listens."""
+
+    async def run() -> None:
+        server = Server(b"")
+        async with server.running():
+            url = server.url
+        async with Wire(Endpoints(), backoff=FAST) as wire:
+            await wire.request("GET", url, ok={200})
+
+    with pytest.raises(MigrateError) as raised:
+        asyncio.run(run())
+    assert raised.value.problem.code == "unreachable"
+
+
+def test_a_head_of_60_kilobytes_is_read() -> None:
+    """Artifact Registry's heads are long; they are no reason to fail."""
+    assert fetch([body(b"x", "X-Long: " + "a" * 60_000)])[0] == b"x"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda: "1",
+        lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True),
+    ],
+    ids=["seconds", "date"],
+)
+def test_the_server_s_pause_is_kept(value: Callable[[], str]) -> None:
+    """Retry-After counts in both of its forms."""
+    before = time.monotonic()
+    data, _ = fetch([status(429, f"Retry-After: {value()}"), body(b"then")])
+    assert data == b"then"
+    assert time.monotonic() - before >= 0.9
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 409, 413, 416])
+def test_what_cannot_get_better_is_asked_once(code: int) -> None:
+    """A second script would have succeeded: it is never reached."""
+    assert str(code) in failure([status(code), body(b"x")]).saw
+
+
+def redirected(scripts: list[bytes], location: Callable[[Server, Server], str]) -> Server:
+    """Redirect from one server to another; return the second."""
+
+    async def run() -> Server:
+        second = Server(*scripts)
+        first = Server(b"")
+        async with second.running(), first.running():
+            first._scripts = [status(307, f"Location: {location(first, second)}")]  # noqa: SLF001
+            async with Wire(Endpoints(), backoff=FAST) as wire:
+                headers = {"Authorization": "Bearer very-secret", "Accept": "a/b"}
+                await wire.request("GET", first.url, ok={200}, headers=headers)
+        return second
+
+    return asyncio.run(run())
+
+
+def test_a_redirect_to_another_host_carries_no_credentials() -> None:
+    """Another port is another service: it gets the request without the Authorization."""
+    second = redirected([body(b"x")], lambda _, second: f"{second.url}/y")
+    assert "authorization" not in second.heads[0]
+    assert "accept: a/b" in second.heads[0]
+
+
+def test_a_redirect_within_a_host_keeps_credentials() -> None:
+    """A relative Location is the same service."""
+
+    async def run() -> Server:
+        server = Server(status(302, "Location: /second?a=b"), body(b"x"))
+        async with server.running(), Wire(Endpoints()) as wire:
+            headers = {"authorization": "Bearer t"}
+            await wire.request("GET", f"{server.url}/first", ok={200}, headers=headers)
+        return server
+
+    server = asyncio.run(run())
+    assert server.heads[1].startswith("get /second?a=b ")
+    assert "authorization: bearer t" in server.heads[1]
+
+
+def test_two_real_hosts_behind_one_address_are_two_hosts() -> None:
+    """With an endpoints file it is the real host that decides who gets the credentials."""
+
+    async def run() -> Server:
+        server = Server(status(302, "Location: https://storage.googleapis.com/b"), body(b"x"))
+        async with server.running():
+            text = f"registries: {{a.pkg.dev: '{server.url}'}}\nstorage: {server.url}"
+            async with Wire(Endpoints.load(text, "e")) as wire:
+                headers = {"authorization": "Bearer t"}
+                await wire.request("GET", "https://a.pkg.dev/v2/", ok={200}, headers=headers)
+        return server
+
+    server = asyncio.run(run())
+    assert "authorization" in server.heads[0]
+    assert "authorization" not in server.heads[1]
+
+
+def test_redirects_end() -> None:
+    """A circle is left after a few rounds."""
+    assert failure([status(302, "Location: /again")]).problem.code == "bad-reply"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_what_writes_is_never_redirected(method: str) -> None:
+    """A body is sent to the host that was meant and nowhere else."""
+
+    async def run() -> Server:
+        server = Server(status(307, "Location: /other"), body(b"x"))
+        async with server.running(), Wire(Endpoints(), backoff=FAST) as wire:
+            with pytest.raises(MigrateError, match="redirect not followed"):
+                await wire.request(method, server.url, ok={200}, body=b"data")
+        return server
+
+    assert len(asyncio.run(run()).heads) == 1
+
+
+def test_plain_http_goes_to_loopback_only() -> None:
+    """Credentials are never put on a network in the clear unless a person says so."""
+
+    async def run() -> None:
+        async with Wire(Endpoints(), backoff=FAST) as wire:
+            await wire.request("GET", "http://registry.example/v2/", ok={200})
+
+    with pytest.raises(MigrateError, match=r"plain HTTP to registry\.example"):
+        asyncio.run(run())
+
+
+async def _read(script: bytes) -> bytes:
+    server = Server(script)
+    async with (
+        server.running(),
+        Wire(Endpoints(), backoff=FAST) as wire,
+        wire.stream(server.url, ok={200}) as stream,
+    ):
+        return b"".join([chunk async for chunk in stream.chunks()])
+
+
+def test_a_stream_that_was_cut_can_be_started_over() -> None:
+    """The reader of a stream learns that bytes are missing, as a problem that may pass."""
+    with pytest.raises(TransientError, match="bad-reply"):
+        asyncio.run(_read(CUT))
+
+
+def test_a_stream_gives_the_bytes_of_its_length_and_no_more() -> None:
+    """Bytes after the stated length are not part of the body."""
+    assert asyncio.run(_read(body(b"exactly") + b" and more")) == b"exactly"
+
+
+def test_a_stream_is_not_recoded() -> None:
+    """A body that says it is compressed comes as it is: digests are over these bytes."""
+    assert asyncio.run(_read(body(b"\x1f\x8bnot gzip", "Content-Encoding: gzip"))) == (
+        b"\x1f\x8bnot gzip"
+    )
