@@ -57,8 +57,9 @@ def plan(
 
     Nothing is written at the source or the target.
 
-    Exit codes: 0 plan made, 1 plan made but something cannot be moved or listed, 2 bad spec or no
-    plan can be made, 4 out of reach, 10 something to do (with --detailed-exitcode).
+    Exit codes: 0 plan made, 1 plan made but something cannot be moved, 2 bad spec or no plan can
+    be made, 3 plan made but part of the source could not be listed, 4 out of reach, 10 something
+    to do (with --detailed-exitcode).
     """
     from gcr_migrate.report.gather import plan_facts
     from gcr_migrate.report.terminal import plan_lines

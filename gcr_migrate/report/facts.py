@@ -123,9 +123,11 @@ class _PlanLike(Fact):
     @property
     def exit(self) -> Exit:
         """Success only if the plan is complete, and all that no rule leaves out can be moved."""
+        if not self.complete:
+            return Exit.REFUSED  # as `apply` will, unless it is told otherwise
         bad = any(f.severity is Severity.ERROR for f in self.findings)
         lost = any(not left.by_rule for left in self.left_out)
-        return Exit.FAILED if bad or lost or not self.complete else Exit.OK
+        return Exit.FAILED if bad or lost else Exit.OK
 
 
 class PlanFacts(_PlanLike):
