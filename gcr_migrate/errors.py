@@ -43,6 +43,13 @@ class Problem:
     exit: Exit
 
 
+def printable(text: str) -> str:
+    """Return the text with a space for each character that cannot be shown or stored."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 class MigrateError(Exception):
     """A named problem that stops what is being done.
 
@@ -53,6 +60,8 @@ class MigrateError(Exception):
     """
 
     def __init__(self, problem: Problem, *, subject: str, saw: str = "") -> None:
+        # Words of strangers go to terminals and files: no control characters, no half characters.
+        subject, saw = printable(subject), printable(saw)
         text = f"{problem.code}: {problem.title}: {subject}"
         super().__init__(f"{text}: {saw}" if saw else text)
         self.problem = problem

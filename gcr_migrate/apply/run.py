@@ -145,14 +145,19 @@ class _Content:
     async def image(self, image_id: int, place: Place) -> None:
         """Blobs, then manifests bottom-up and oldest first, then tags."""
         outcomes: dict[int, Outcome] = {}
+        blob_outcomes: dict[int, Outcome] = {}
         after = 0
         while items := self._migration.manifests(image_id, after_id=after, limit=_CHUNK):
             after = items[-1].id
-            await self._chunk(place, items, outcomes)
+            await self._chunk(place, items, outcomes, blob_outcomes)
         await self._tags(image_id, place, outcomes)
 
     async def _chunk(
-        self, place: Place, items: list[ManifestItem], outcomes: dict[int, Outcome]
+        self,
+        place: Place,
+        items: list[ManifestItem],
+        outcomes: dict[int, Outcome],
+        blob_outcomes: dict[int, Outcome],
     ) -> None:
         """Start blobs of all, and write each manifest when what it needs is there."""
         blobs: dict[int, asyncio.Task[Outcome]] = {}
@@ -161,8 +166,9 @@ class _Content:
 
         async def write(item: ManifestItem, blob_ids: list[int]) -> Outcome:
             needs = [tasks[need] for need in item.needs if need in tasks]
-            needed = [blobs[blob_id] for blob_id in blob_ids]
+            needed = [blobs[blob_id] for blob_id in blob_ids if blob_id in blobs]
             came_out = [await task for task in (*needed, *needs)]
+            came_out += [blob_outcomes[one] for one in blob_ids if one not in blobs]
             came_out += [outcomes[need] for need in item.needs if need not in tasks]
             if Outcome.PENDING in came_out:
                 return Outcome.PENDING
@@ -179,10 +185,11 @@ class _Content:
                     continue
                 needed = self._migration.blobs_of(item.id)
                 for blob in needed:
-                    if blob.id not in blobs:
+                    if blob.id not in blobs and blob.id not in blob_outcomes:
                         blobs[blob.id] = group.create_task(self._copier.blob(place, blob))
                 tasks[item.id] = group.create_task(write(item, [blob.id for blob in needed]))
         outcomes |= {item_id: task.result() for item_id, task in tasks.items()}
+        blob_outcomes |= {blob_id: task.result() for blob_id, task in blobs.items()}
 
     async def _tags(self, image_id: int, place: Place, outcomes: dict[int, Outcome]) -> None:
         """Set tags last, so that no reader ever sees one whose content is not complete."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import MigrateError, printable
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.inventory import ImageContent, Listing, Node, TargetView
@@ -174,9 +174,12 @@ class ImageReader:
             if "manifest" in child.media_type or "index" in child.media_type:
                 continue
             head = await self._registry.manifest_head(reading.name, str(child.digest))
-            if head is None and await self._registry.blob_size(reading.name, child.digest):
+            if head is None and await self._is_blob(reading.name, child.digest):
                 blobs.append(child)
         return tuple(blobs)
+
+    async def _is_blob(self, name: str, digest: Digest) -> bool:
+        return await self._registry.blob_size(name, digest) is not None  # an empty one counts
 
     async def _foreign(self, reading: _Reading, manifest: Manifest) -> frozenset[Digest]:
         present = set()
@@ -187,7 +190,8 @@ class ImageReader:
                 present.add(blob.digest)
                 continue
             subject = f"{reading.shown}@{manifest.digest}"
-            saw = f"{blob.digest} from {blob.urls[0]}"
+            address = printable(blob.urls[0].partition("?")[0])  # a query may hold a signature
+            saw = f"{blob.digest} from {address}"
             reading.findings.append(Finding(errors.FOREIGN_LAYER, Severity.WARNING, subject, saw))
         return frozenset(present)
 

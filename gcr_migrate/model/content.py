@@ -26,6 +26,8 @@ _KNOWN: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, SCHEMA1_
 ACCEPT: Final = ", ".join([*_KNOWN, "*/*"])
 
 _DIGEST = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
+_MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it is sent on in a header
+_LARGEST_SIZE: Final = (1 << 53) - 1  # more is a lie, and neither JSON nor SQLite adds it up
 _HEX_LENGTH: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 _FALLBACK_TAG = re.compile(r"sha256-([a-f0-9]{64})")
 _COSIGN_TAG = re.compile(r"sha256-([a-f0-9]{64})\.(?:sig|att|sbom)")
@@ -230,6 +232,8 @@ def _media_type(body: dict[str, Any], stated: str, name: str) -> str:
         return stated
     own = body.get("mediaType")
     if isinstance(own, str) and own:
+        if not _MEDIA_TYPE.fullmatch(own):
+            raise _bad(name, "its mediaType is no media type")
         return own
     if isinstance(body.get("manifests"), list):
         return OCI_INDEX
@@ -280,7 +284,7 @@ def _descriptor(entry: object, name: str) -> Descriptor:
     digest, size = entry.get("digest"), entry.get("size")
     if not isinstance(digest, str):
         raise _bad(name, "descriptor has no digest")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_SIZE:
         raise _bad(name, "descriptor has no size")
     media_type, urls, artifact = (entry.get(k) for k in ("mediaType", "urls", "artifactType"))
     return Descriptor(

@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
+from gcr_migrate.wire.replies import joined
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.replies import Reply
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.transport import Wire
 
 _DEFAULT_LIFE_S: Final = 60.0
+_LONGEST_LIFE_S: Final = 86_400.0
 _EARLY_S: Final = 300.0
 _EARLY_PART: Final = 0.1
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
@@ -131,7 +133,7 @@ class Authorizer:
 
     def _check_realm(self, realm: str) -> None:
         """Raise unless credentials for this registry may be sent to the realm."""
-        parts = urlsplit(joined(self._base, realm, self._host))
+        parts = urlsplit(joined(realm, "", self._host))
         own = self._wire.same_origin(self._base, realm)
         both_here = is_loopback(parts.netloc) and is_loopback(
             urlsplit(self._wire.endpoints.resolve(self._base)).netloc
@@ -151,4 +153,4 @@ def _read_token(reply: Reply, subject: str) -> tuple[str, float]:
         raise MigrateError(UNAUTHORIZED, subject=subject, saw="the token service gave no token")
     life = body.get("expires_in")
     known = isinstance(life, (int, float)) and life > 0
-    return text, float(life) if known and life is not None else _DEFAULT_LIFE_S
+    return text, float(min(life, _LONGEST_LIFE_S)) if known and life else _DEFAULT_LIFE_S

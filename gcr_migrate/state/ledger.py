@@ -161,7 +161,8 @@ class Ledger:
                 finally:
                     if self._sql.in_transaction:
                         self._sql.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            # Values that cannot be stored count too: those who wait are never left without answer.
             return [disk_trouble(self._name, error) for _ in entries]
         return results
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -77,6 +78,20 @@ def problem_of(reply: Reply, subject: str) -> MigrateError:
     server = status >= 500  # noqa: PLR2004  # the class of server errors
     problem = SERVER_ERROR if server else _PROBLEMS.get(status, REQUEST_REFUSED)
     return MigrateError(problem, subject=subject, saw=saw)
+
+
+def joined(url: str, target: str, subject: str) -> str:
+    """Return where a reply's header leads to; raise BAD_REPLY if that is no http(s) URL."""
+    onward = ""
+    try:
+        onward = urljoin(url, target)
+        parts = urlsplit(onward)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not onward.isascii() or not onward.isprintable():
+        raise MigrateError(BAD_REPLY, subject=subject, saw="it leads to what is no URL")
+    return onward
 
 
 def codes_of(reply: Reply) -> frozenset[str]:

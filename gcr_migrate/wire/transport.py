@@ -11,13 +11,13 @@ import re
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, MigrateError
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.wire.replies import Reply, problem_of
+from gcr_migrate.wire.replies import Reply, joined, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, retrying
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Wire:
                         subject,
                     )
                     return
-                onward = urljoin(url, target)
+                onward = joined(url, target, subject)
             finally:
                 await response.aclose()
             if not self.same_origin(url, onward):
