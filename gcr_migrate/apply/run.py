@@ -146,11 +146,13 @@ class _Content:
         """Blobs, then manifests bottom-up and oldest first, then tags."""
         outcomes: dict[int, Outcome] = {}
         blob_outcomes: dict[int, Outcome] = {}
+        ranks: dict[int, int] = {}
         after = 0
         while items := self._migration.manifests(image_id, after_id=after, limit=_CHUNK):
             after = items[-1].id
+            ranks |= {item.id: item.rank for item in items}
             await self._chunk(place, items, outcomes, blob_outcomes)
-        await self._tags(image_id, place, outcomes)
+        await self._tags(image_id, place, outcomes, ranks)
 
     async def _chunk(
         self,
@@ -191,7 +193,9 @@ class _Content:
         outcomes |= {item_id: task.result() for item_id, task in tasks.items()}
         blob_outcomes |= {blob_id: task.result() for blob_id, task in blobs.items()}
 
-    async def _tags(self, image_id: int, place: Place, outcomes: dict[int, Outcome]) -> None:
+    async def _tags(
+        self, image_id: int, place: Place, outcomes: dict[int, Outcome], ranks: dict[int, int]
+    ) -> None:
         """Set tags last, so that no reader ever sees one whose content is not complete."""
         open_tags: list[TagItem] = []
         for item in self._migration.tags(image_id):
@@ -214,7 +218,13 @@ class _Content:
             async with slots:
                 await self._copier.tag(place, item, now[item.tag])
 
-        await all_of(one(item) for item in open_tags)
+        # A tag writes its manifest again, and a registry on a plain disk does so in place: an
+        # index must not be checked there while a tag of what it lists is set.
+        waves: dict[int, list[TagItem]] = {}
+        for item in open_tags:
+            waves.setdefault(ranks[item.manifest_item_id], []).append(item)
+        for _, wave in sorted(waves.items()):
+            await all_of(one(item) for item in wave)
 
     def _is_lost(self, place: Place, item: TagItem, outcomes: dict[int, Outcome]) -> bool:
         """Whether a tag cannot be set, as its manifest is not there."""
