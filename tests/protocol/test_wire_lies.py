@@ -34,8 +34,9 @@ class Server:
         url: where it listens.
     """
 
-    def __init__(self, *scripts: bytes) -> None:
+    def __init__(self, *scripts: bytes, lingers: bool = False) -> None:
         self._scripts = list(scripts)
+        self._lingers = lingers
         self.heads: list[str] = []
         self.url = ""
 
@@ -46,6 +47,8 @@ class Server:
         if script:
             writer.write(script)
             await writer.drain()
+            while self._lingers and await reader.read(1 << 20):
+                pass
             writer.close()
         else:
             writer.transport.abort()  # a reset
@@ -275,3 +278,21 @@ def test_a_stream_is_not_recoded() -> None:
     assert asyncio.run(_read(body(b"\x1f\x8bnot gzip", "Content-Encoding: gzip"))) == (
         b"\x1f\x8bnot gzip"
     )
+
+
+def test_an_early_answer_to_an_upload_is_read() -> None:
+    """A server that refuses before it has all bytes, and lingers as HTTP asks, is quoted."""
+
+    async def content() -> AsyncIterator[bytes]:
+        for _ in range(400):
+            yield b"x" * 65_536
+
+    async def run() -> int:
+        server = Server(status(413), lingers=True)
+        async with server.running(), Wire(Endpoints(), backoff=FAST) as wire:
+            reply = await wire.send_stream(
+                "PUT", server.url, content=content(), length=400 * 65_536
+            )
+        return reply.status
+
+    assert asyncio.run(run()) == 413

@@ -1,0 +1,283 @@
+"""Challenges and tokens, against a registry of a few lines on httpx's own seam."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.content import Descriptor, Digest
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.registry.auth import Challenge
+from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.retry import Backoff
+from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.transport import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gcr_migrate.model.dialect import Dialect
+
+HOST = "registry.example"
+REALM = f"https://{HOST}/token"
+
+
+class Fake(httpx.AsyncBaseTransport):
+    """A registry that wants tokens.
+
+    Attributes:
+        challenge: WWW-Authenticate of its 401.
+        token_reply: what the token service gives; `{n}` is the number of the token.
+        lists: replies to `tags/list`, the last again and again.
+        asked: requests, as method and URL, with their Authorization.
+    """
+
+    def __init__(self, challenge: str = f'bEaReR realm="{REALM}",service="s"') -> None:
+        self.challenge = challenge
+        self.token_reply: dict[str, object] = {"token": "t{n}", "expires_in": 3600}
+        self.token_status = 200
+        self.lists: list[httpx.Response] = [httpx.Response(200, json={"tags": ["a"]})]
+        self.asked: list[tuple[str, str]] = []
+        self.tokens = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        authorization = request.headers.get("authorization", "")
+        self.asked.append((f"{request.method} {request.url}", authorization))
+        if request.url.path == "/v2/":
+            return httpx.Response(401, headers={"www-authenticate": self.challenge})
+        if request.url.path == "/token":
+            self.tokens += 1
+            await asyncio.sleep(0.01)
+            text = json.dumps(self.token_reply).replace("{n}", str(self.tokens))
+            return httpx.Response(self.token_status, content=text)
+        reply = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
+
+
+async def ada(_host: str) -> tuple[str, Secret]:
+    """Log in as somebody."""
+    return "ada", Secret("hunter2")
+
+
+async def nobody(_host: str) -> None:
+    """Log in as nobody."""
+
+
+def using(
+    fake: Fake,
+    work: Callable[[RegistryClient], Awaitable[object]],
+    dialect: Dialect = DISTRIBUTION,
+    *,
+    anonymous: bool = False,
+) -> None:
+    """Work with a client of the fake."""
+
+    async def run() -> None:
+        async with Wire(Endpoints(), fake, Backoff(tries=2, base_s=0.001)) as wire:
+            await work(RegistryClient(HOST, wire, nobody if anonymous else ada, dialect))
+
+    asyncio.run(run())
+
+
+def refusal(fake: Fake, dialect: Dialect = DISTRIBUTION) -> MigrateError:
+    """Return the error that a listing ends with."""
+    with pytest.raises(MigrateError) as raised:
+        using(fake, lambda client: client.listing("a/b"), dialect)
+    assert "hunter2" not in str(raised.value)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("header", "challenge"),
+    [
+        ('Bearer realm="https://h/t",service="s"', Challenge("bearer", "https://h/t", "s")),
+        ('BEARER Realm="https://h/t" , SERVICE=s', Challenge("bearer", "https://h/t", "s")),
+        ('bearer realm="https://h/t?a=b,c",service=""', Challenge("bearer", "https://h/t?a=b,c")),
+        ('Basic realm="x"', Challenge("basic", "x")),
+        ("", Challenge("")),
+        (None, Challenge("")),
+    ],
+)
+def test_challenges_are_read(header: str | None, challenge: Challenge) -> None:
+    """Scheme and names count in any case; commas may be within quotes."""
+    assert Challenge.parse(header) == challenge
+
+
+def test_the_password_goes_to_the_token_service_only() -> None:
+    """The call itself carries the token that was bought."""
+    fake = Fake()
+    using(fake, lambda client: client.listing("a/b"))
+    assert [authorization.partition(" ")[0] for _, authorization in fake.asked] == [
+        "",
+        "Basic",
+        "Bearer",
+    ]
+    assert "scope=repository%3Aa%2Fb%3Apull" in fake.asked[1][0]
+    assert "service=s" in fake.asked[1][0]
+
+
+def test_anonymous_callers_buy_tokens_without_a_password() -> None:
+    """Public images need a token too."""
+    fake = Fake()
+    using(fake, lambda client: client.listing("a/b"), anonymous=True)
+    assert [a for _, a in fake.asked] == ["", "", "Bearer t1"]
+
+
+def test_a_mount_asks_for_both_names() -> None:
+    """Push on the target and pull on the source, in one token."""
+    fake = Fake()
+    fake.lists = [httpx.Response(201)]
+    using(fake, lambda client: client.mount("new/name", Digest.of(b""), "old/name"))
+    token = fake.asked[1][0]
+    assert "scope=repository%3Anew%2Fname%3Apull%2Cpush" in token
+    assert "scope=repository%3Aold%2Fname%3Apull" in token
+
+
+def test_a_basic_challenge_gets_the_password_with_each_call() -> None:
+    """Some plain registries know no tokens."""
+    fake = Fake('Basic realm="x"')
+    using(fake, lambda client: client.listing("a/b"))
+    assert fake.asked[-1][1].startswith("Basic ")
+    assert fake.tokens == 0
+
+
+def test_waiters_share_one_renewal() -> None:
+    """Thirty callers at once, and one token that lives long enough for all."""
+    fake = Fake()
+    using(fake, lambda client: asyncio.gather(*(client.listing("a/b") for _ in range(30))))
+    assert fake.tokens == 1
+
+
+@pytest.mark.parametrize(("life", "bought"), [(3600, 1), (None, 1), (0.001, 2)])
+def test_a_token_is_renewed_before_it_ends(life: float | None, bought: int) -> None:
+    """One without a stated life is used for a minute; one that is over is bought again."""
+    fake = Fake()
+    fake.token_reply = {"access_token": "t{n}"} | ({"expires_in": life} if life else {})
+
+    async def twice(client: RegistryClient) -> None:
+        await client.listing("a/b")
+        await asyncio.sleep(0.01)
+        await client.listing("a/b")
+
+    using(fake, twice)
+    assert fake.tokens == bought
+
+
+def test_a_refused_token_is_renewed_once_only() -> None:
+    """A registry that goes on to say 401 gets two calls, and then it is a problem."""
+    fake = Fake()
+    fake.lists = [httpx.Response(401)]
+    assert refusal(fake).problem.code == "unauthorized"
+    assert fake.tokens == 2
+    assert len([one for one, _ in fake.asked if "tags/list" in one]) == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "unauthorized"), (403, "denied")])
+def test_the_token_service_may_refuse(status: int, code: str) -> None:
+    """403 there means that rights are missing, or the name."""
+    fake = Fake()
+    fake.token_status = status
+    assert refusal(fake).problem.code == code
+
+
+@pytest.mark.parametrize(
+    "realm", ["http://elsewhere.example/token", "http://127.0.0.1:9/token", "ftp://x/token", ""]
+)
+def test_a_password_goes_to_no_insecure_realm(realm: str) -> None:
+    """A realm that is not https must be the registry itself."""
+    fake = Fake(f'Bearer realm="{realm}"')
+    assert refusal(fake).problem.code == "bad-reply"
+    assert not any(authorization for _, authorization in fake.asked)
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        (httpx.Response(200, content=b'{"tags": ["a"'), "bad-reply"),
+        (httpx.Response(200, content=b"[]"), "bad-reply"),
+        (httpx.Response(200, json={"tags": "a"}), "bad-reply"),
+        (httpx.Response(200, json={"tags": [], "manifest": {"x": {}}}), "bad-reply"),
+        (
+            httpx.Response(
+                200, json={"tags": []}, headers={"link": '</v2/a/b/tags/list>; rel="next"'}
+            ),
+            "bad-reply",
+        ),
+        (
+            httpx.Response(200, json={}, headers={"link": '<https://evil.example/>; rel="next"'}),
+            "bad-reply",
+        ),
+        (httpx.Response(412, text="Container Registry is deprecated"), "not-migrated"),
+    ],
+)
+def test_lists_that_cannot_be_used_are_refused(first: httpx.Response, code: str) -> None:
+    """Cut JSON, other shapes, pages in a circle or at another host: no listing, no traceback."""
+    fake = Fake()
+    fake.lists = [first]
+    assert refusal(fake, ARTIFACT_REGISTRY).problem.code == code
+
+
+def test_json_that_was_cut_is_asked_for_again() -> None:
+    """The second answer is whole."""
+    fake = Fake()
+    fake.lists = [
+        httpx.Response(200, content=b'{"tags": ["a"'),
+        httpx.Response(200, json={"tags": ["a"]}),
+    ]
+    using(fake, lambda client: client.listing("a/b"))
+
+
+@pytest.mark.parametrize(
+    ("count", "linked", "cut"), [(9_999, 0, 0), (10_000, 0, 1), (10_000, 1, 0)]
+)
+def test_a_list_as_long_as_lists_get_may_be_cut(count: int, linked: int, cut: int) -> None:
+    """Ten thousand entries without a mark that more follow are suspect."""
+    tags = {"tags": [f"t{number}" for number in range(count)], "manifest": {}}
+    fake = Fake()
+    fake.lists = [httpx.Response(200, json={"tags": ["last"], "manifest": {}})]
+    link = {"link": '</v2/a/b/tags/list?last=x>; rel="next"'} if linked else {}
+    fake.lists.insert(0, httpx.Response(200, json=tags, headers=link))
+
+    async def work(client: RegistryClient) -> None:
+        listing = await client.listing("a/b")
+        assert bool(listing.cut) is bool(cut)
+        assert len(listing.tags) == count + linked
+
+    using(fake, work, ARTIFACT_REGISTRY)
+
+
+@pytest.mark.parametrize("stamp", [1_700_000_000_000, "1700000000000"], ids=["number", "text"])
+def test_upload_times_are_read_as_number_or_text(stamp: object) -> None:
+    """Container Registry wrote texts, Artifact Registry writes numbers."""
+    digest = str(Digest.of(b"x"))
+    entry = {"tag": ["a"], "mediaType": "m/t", "timeUploadedMs": stamp, "imageSizeBytes": "7"}
+    fake = Fake()
+    fake.lists = [httpx.Response(200, json={"tags": ["a"], "manifest": {digest: entry}})]
+
+    async def work(client: RegistryClient) -> None:
+        manifests = (await client.listing("a/b")).manifests or ()
+        assert [(m.uploaded_ms, m.size_bytes) for m in manifests] == [(1_700_000_000_000, 7)]
+
+    using(fake, work, ARTIFACT_REGISTRY)
+
+
+@pytest.mark.parametrize("location", ["https://evil.example/upload", ""])
+def test_an_upload_goes_to_the_registry_s_own_host(location: str) -> None:
+    """A session at another host gets neither bytes nor token."""
+    fake = Fake()
+    fake.lists = [httpx.Response(202, headers={"location": location} if location else {})]
+    blob = Descriptor("a/b", Digest.of(b"x"), 1)
+
+    def never() -> object:
+        pytest.fail("the source was opened")
+
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(fake, lambda client: client.upload("a/b", blob, never))  # type: ignore[arg-type]  # never called
+    assert not any("evil" in one for one, _ in fake.asked)

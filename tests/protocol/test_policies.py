@@ -1,0 +1,162 @@
+"""Artifact Registry's policies and operations, where the service is awkward.
+
+Answers are scripted on httpx's own seam; the usual course runs against the sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.google.repositories import ArtifactRegistry
+from gcr_migrate.model.access import Grant
+from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.retry import Backoff
+from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.transport import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+RESOURCE = "projects/example.com:builds/locations/us/repositories/team"
+READER = "roles/artifactregistry.reader"
+GRANT = Grant(READER, "group:new@example.com")
+
+
+class Service(httpx.AsyncBaseTransport):
+    """Gives scripted answers: for a method, the last one again and again.
+
+    Attributes:
+        asked: requests as method, URL and body.
+    """
+
+    def __init__(self, **answers: list[tuple[int, dict[str, Any]]]) -> None:
+        self._answers = answers
+        self.asked: list[tuple[str, str, dict[str, Any]]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        content = await request.aread()
+        self.asked.append((request.method, str(request.url), json.loads(content or b"{}")))
+        assert request.headers["authorization"] == "Bearer t"
+        answers = self._answers[request.method]
+        status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+        return httpx.Response(status, json=body)
+
+
+def using(service: Service, work: Callable[[ArtifactRegistry], Awaitable[object]]) -> object:
+    """Work with a client of this service."""
+
+    async def token() -> Secret:
+        return Secret("t")
+
+    async def run() -> object:
+        async with Wire(Endpoints(), service, Backoff(tries=2, base_s=0.001)) as wire:
+            return await work(ArtifactRegistry(wire, token))
+
+    return asyncio.run(run())
+
+
+def policy(*bindings: dict[str, Any], etag: str = "e1") -> tuple[int, dict[str, Any]]:
+    """Return an answer with a policy."""
+    return 200, {"version": 1, "etag": etag, "bindings": list(bindings)}
+
+
+def test_conditions_are_kept_and_the_version_says_so() -> None:
+    """A binding with a condition goes back as it came, in version 3, with the etag."""
+    condition = {"title": "until", "expression": "request.time < x", "description": "d"}
+    bound = {"role": READER, "members": ["user:a@example.com"], "condition": condition}
+    service = Service(GET=[policy(bound)], POST=[(200, {})])
+    assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
+    written = service.asked[1][2]["policy"]
+    assert written["version"] == 3
+    assert written["etag"] == "e1"
+    assert bound in written["bindings"]
+    assert {"role": READER, "members": [GRANT.member]} in written["bindings"]
+    assert "requestedPolicyVersion=3" in service.asked[0][1]
+
+
+def test_a_conflict_is_read_and_merged_again() -> None:
+    """What another writer added meanwhile is in what is written then."""
+    other = {"role": READER, "members": ["user:other@example.com"]}
+    service = Service(
+        GET=[policy(), policy(other, etag="e2")], POST=[(409, {"error": {}}), (200, {})]
+    )
+    assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
+    written = service.asked[-1][2]["policy"]
+    assert written["etag"] == "e2"
+    assert written["bindings"] == [{"role": READER, "members": [*other["members"], GRANT.member]}]
+
+
+def test_conflicts_without_end_are_a_problem() -> None:
+    """After five tries it is said, and nothing was overwritten."""
+    service = Service(GET=[policy()], POST=[(409, {"error": {}})])
+    with pytest.raises(MigrateError, match="policy-conflict"):
+        using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
+    assert len([one for one in service.asked if one[0] == "POST"]) == 5
+
+
+def test_what_is_granted_is_not_written() -> None:
+    """No write, no audit entry."""
+    service = Service(GET=[policy({"role": READER, "members": [GRANT.member]})])
+    assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is False
+
+
+def test_an_operation_is_awaited() -> None:
+    """Create returns when the service says done and shows the repository."""
+    name = "projects/p/locations/us/operations/1"
+    waiting, done = {"name": name}, {"name": name, "done": True}
+    service = Service(POST=[(200, waiting)], GET=[(200, waiting), (200, done), (200, {})])
+    using(service, lambda client: client.create(RESOURCE, RepositorySettings("d")))
+    method, url, body = service.asked[0]
+    assert method == "POST"
+    assert "projects/example.com%3Abuilds/locations/us/repositories?repositoryId=team" in url
+    assert body == {"format": "DOCKER", "mode": "STANDARD_REPOSITORY", "description": "d"}
+    assert len(service.asked) == 4
+
+
+def test_an_operation_that_failed_is_quoted() -> None:
+    """The service's own words come out."""
+    error = {"name": "projects/x", "done": True, "error": {"code": 9, "message": "no such key"}}
+    service = Service(POST=[(200, error)])
+    with pytest.raises(MigrateError, match=r"operation-failed.*no such key"):
+        using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(409, {"error": {}}), (200, {"name": "projects/x", "done": True, "error": {"code": 6}})],
+    ids=["at-once", "by-the-operation"],
+)
+def test_a_repository_that_is_there_is_fine(answer: tuple[int, dict[str, Any]]) -> None:
+    """Somebody else was first."""
+    service = Service(POST=[answer], GET=[(200, {"format": "DOCKER"})])
+    using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
+
+
+@pytest.mark.parametrize(
+    "body", [{"format": "NPM"}, {"format": "DOCKER", "mode": "REMOTE_REPOSITORY"}]
+)
+def test_a_repository_of_another_kind_is_refused(body: dict[str, Any]) -> None:
+    """Images cannot be written into it."""
+    with pytest.raises(MigrateError, match="repository-differs"):
+        using(Service(GET=[(200, body)]), lambda client: client.get(RESOURCE))
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "unauthorized"), (403, "denied"), (500, "server-error")]
+)
+def test_refusals_have_their_problem(status: int, code: str) -> None:
+    """Google's own words are quoted, and the resource is named."""
+    answer = (status, {"error": {"status": "X_Y", "message": "words"}})
+    with pytest.raises(MigrateError) as raised:
+        using(Service(GET=[answer]), lambda client: client.get(RESOURCE))
+    assert raised.value.problem.code == code
+    assert raised.value.subject == RESOURCE
+    assert raised.value.saw == f"{status} X_Y words"
