@@ -1,0 +1,61 @@
+"""The documents say what the program says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from gcr_migrate.errors import CATALOGUE, Exit, Problem
+from gcr_migrate.spec import load_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+PLANS = sorted((ROOT / "plans").glob("*.yaml"))
+
+
+def test_what_is_generated_is_fresh() -> None:
+    """Reference, schemas and the README's output are what this version prints."""
+    check = [sys.executable, str(ROOT / "scripts" / "docs.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("problem", CATALOGUE.values(), ids=list(CATALOGUE))
+def test_a_problem_says_all_that_helps(problem: Problem) -> None:
+    """Each problem has a title without full stop, a meaning, a remedy and a known exit code."""
+    assert problem.title
+    assert not problem.title.endswith(".")
+    assert problem.meaning.endswith(".")
+    assert problem.remedy.endswith(".")
+    assert problem.exit in set(Exit)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)
+def test_a_sample_fits_the_published_schema(path: Path) -> None:
+    """Each sample is a spec, by the model and by the JSON Schema that editors use."""
+    text = path.read_text(encoding="utf-8")
+    load_spec(text, path.name)
+    schema = json.loads((ROOT / "docs" / "reference" / "spec.schema.json").read_text())
+    jsonschema.validate(YAML(typ="safe").load(text), schema)
+
+
+def test_the_readme_shows_the_first_sample() -> None:
+    """The spec in the README is the first sample without its comments."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("```yaml\n")[2].partition("```")[0]
+    sample = (ROOT / "plans" / "builds.yaml").read_text(encoding="utf-8")
+    assert load_spec(shown, "README.md") == load_spec(sample, "builds.yaml")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    """Each relative link of a page names a file or folder that is there."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [part.partition(")")[0] for part in text.split("](")[1:]]
+    missing = [t for t in targets if "://" not in t and not (ROOT / t.partition("#")[0]).exists()]
+    assert not missing
