@@ -10,9 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gcr_migrate.model.content import Digest
-
     from gcr_migrate.model.access import Grant
+    from gcr_migrate.model.content import Digest
 
 
 class TagAction(StrEnum):
