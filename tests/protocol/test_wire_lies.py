@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -37,21 +37,32 @@ class Server:
     def __init__(self, *scripts: bytes, lingers: bool = False) -> None:
         self._scripts = list(scripts)
         self._lingers = lingers
+        self._handlers: list[asyncio.Task[object]] = []
         self.heads: list[str] = []
         self.url = ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers.append(task)
+        with suppress(OSError, EOFError):  # the client may hang up at any point
+            try:
+                await self._answer(reader, writer)
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head.decode().lower())
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        if script:
-            writer.write(script)
-            await writer.drain()
-            while self._lingers and await reader.read(1 << 20):
-                pass
-            writer.close()
-        else:
+        if not script:
             writer.transport.abort()  # a reset
+            return
+        writer.write(script)
+        await writer.drain()
+        while self._lingers and await reader.read(1 << 20):
+            pass
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Server]:
@@ -60,6 +71,7 @@ class Server:
         async with server:
             self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield self
+        await asyncio.gather(*self._handlers)
 
 
 def body(data: bytes, *headers: str) -> bytes:
