@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.steps import Kind
 
 EVERY_S: Final = 5.0
+DRAWN_EVERY_S: Final = 0.1
 _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 
 
@@ -97,14 +98,16 @@ class Watch:
         self._tell()
 
     def _tell(self) -> None:
+        # Bytes come in many small steps: drawing each would cost more than moving it.
+        now = time.monotonic()
+        if now - self._told_at < (DRAWN_EVERY_S if self._bar else EVERY_S):
+            return
+        self._told_at = now
         if self._bar:
             sums = [f"{count} {what}" for what, count in self._sums.items()]
             if self._bytes:
                 sums.append(size_text(self._bytes))
             self._bar.update(self._task, sums=", ".join(sums))
             return
-        now = time.monotonic()
-        if now - self._told_at >= EVERY_S:
-            self._told_at = now
-            more = {"of": self._total} if self._total is not None else {}
-            self._log.info(f"{self._what}.progress", **self._sums, bytes=self._bytes, **more)
+        more = {"of": self._total} if self._total is not None else {}
+        self._log.info(f"{self._what}.progress", **self._sums, bytes=self._bytes, **more)
