@@ -66,9 +66,17 @@ class ArtifactRegistry:
         reply = await self._call("POST", path, resource, ok={_OK, _CONFLICT}, body=body)
         if reply.status == _OK:
             await self._wait(reply.json(resource), resource)
-        if await self.get(resource) is None:
-            saw = "the service says that it is there, and does not show it"
-            raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
+        await self._wait_until_shown(resource)
+
+    async def _wait_until_shown(self, resource: str) -> None:
+        """Wait for a repository that somebody, or a killed run of ours, is still creating."""
+        until, pause_s = time.monotonic() + _OPERATION_S, _FIRST_POLL_S
+        while await self.get(resource) is None:
+            if time.monotonic() > until:
+                saw = "the service says that it is there, and does not show it"
+                raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * _POLL_GROWTH, _LONGEST_POLL_S)
 
     async def policy(self, resource: str) -> Policy:
         """Read the repository's own access policy, version 3."""

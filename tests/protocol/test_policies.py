@@ -140,6 +140,14 @@ def test_a_repository_that_is_there_is_fine(answer: tuple[int, dict[str, Any]]) 
     using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
 
 
+def test_a_repository_that_is_still_being_created_is_waited_for() -> None:
+    """A run that was killed while it created one goes on when the service shows it."""
+    missing: tuple[int, dict[str, Any]] = (404, {"error": {"status": "NOT_FOUND"}})
+    service = Service(POST=[(409, {"error": {}})], GET=[missing, (200, {"format": "DOCKER"})])
+    using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
+    assert [method for method, _, _ in service.asked] == ["POST", "GET", "GET"]
+
+
 @pytest.mark.parametrize(
     "body", [{"format": "NPM"}, {"format": "DOCKER", "mode": "REMOTE_REPOSITORY"}]
 )
