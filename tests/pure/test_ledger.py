@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import OCI_MANIFEST, Digest, Manifest
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
@@ -305,3 +306,21 @@ def test_a_full_disk_is_a_named_problem(tmp_path: Path) -> None:
     with open_migration(path) as migration:
         migration.check_seal()
         assert next(migration.blobs(1)).state in {State.PLANNED, State.MOVING}
+
+
+def test_a_word_that_cannot_be_stored_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """An event that the file cannot take is an error for who recorded it, never a silence."""
+    path = tmp_path / "m"
+    write_plan(path)
+
+    async def run() -> None:
+        with open_migration(path) as migration:
+            ledger = Ledger(migration)
+            ledger.start_run()
+            told = ledger.record(Kind.BLOB, 1, Event.GAVE_UP, saw="half a character: \ud800")
+            with pytest.raises(MigrateError):
+                await asyncio.wait_for(told, 10)
+            with pytest.raises(MigrateError):
+                await ledger.close()
+
+    asyncio.run(run())
