@@ -128,7 +128,10 @@ class Stage:
     def run(self, *args: str | Path) -> dict[str, Any]:
         """Run a command, which must succeed, and return its JSON."""
         with self.cli.start(*args, "--json", **self.variables) as process:
-            out, err = process.communicate(timeout=120)
+            try:
+                out, err = process.communicate(timeout=120)
+            finally:
+                process.kill()  # nothing, once it has ended
         assert process.returncode == 0, f"{args}: {process.returncode}\n{out}\n{err}"
         found: dict[str, Any] = json.loads(out)
         return found
@@ -227,10 +230,10 @@ def _kill_at(stage: Stage, point: Point) -> None:
     stage.ask("faults", point.fault())
     with stage.cli.start("apply", "m", "--json", **stage.variables) as process:
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while not _is_reached(stage, point):
                 assert time.monotonic() < until, f"{point} was never reached"
-                time.sleep(0.01)
+                time.sleep(0.02)
             assert process.poll() is None, "the run ended by itself"
         finally:
             process.kill()
