@@ -39,6 +39,7 @@ DialectName = Literal["auto", "gcr", "artifact-registry", "distribution"]
 ExistingTags = Literal["fail", "keep", "overwrite"]
 MovedTags = Literal["fail", "pin", "skip"]
 
+_LARGEST_PORT: Final = 65_535
 _REGISTRY: Final = r"^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?$"
 _KMS_KEY: Final = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
 _LABEL_KEY: Final = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -81,13 +82,20 @@ def _member(text: str) -> str:
     raise ValueError(f"{text!r} is no member; it starts with {kinds}")
 
 
+def _with_port(text: str) -> str:
+    found = re.search(r":([0-9]+)$", text)
+    if found and not 0 < int(found[1]) <= _LARGEST_PORT:
+        raise ValueError(f"port {found[1]} is not between 1 and {_LARGEST_PORT}")
+    return text
+
+
 PathText = Annotated[str, _in_words(ImagePath.parse)]
 ProjectText = Annotated[str, _in_words(Project.parse)]
 NewProjectText = Annotated[str, _in_words(lambda text: Project.parse(text).check_new())]
 LocationText = Annotated[str, _in_words(check_location)]
 TemplateText = Annotated[str, Field(min_length=1), _in_words(template_names)]
 AnyTemplate = Annotated[str, _in_words(template_names)]
-RegistryText = Annotated[str, Field(pattern=_REGISTRY)]
+RegistryText = Annotated[str, Field(pattern=_REGISTRY), AfterValidator(_with_port)]
 
 
 class _Part(BaseModel):

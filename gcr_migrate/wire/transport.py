@@ -303,6 +303,8 @@ def _named(subject: str) -> Iterator[None]:
         if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
             raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
         raise TransientError(UNREACHABLE, subject=subject, saw=_why(error)) from error
+    except UnicodeError as error:  # a host that cannot be a name of the Internet
+        raise MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__) from error
     except (httpx.InvalidURL, httpx.DecodingError) as error:
         raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
 

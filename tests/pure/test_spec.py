@@ -227,3 +227,12 @@ def test_any_text_loads_or_is_refused_by_name(text: str) -> None:
     except MigrateError as error:
         problem = error.problem
     assert problem in {None, BAD_SPEC, BAD_YAML}
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_a_port_that_cannot_be_is_refused(port: str) -> None:
+    """Nobody can listen there, so the spec's line is named before anything is asked."""
+    text = f"source: {{registry: '127.0.0.1:{port}'}}\ntarget: {{registry: '127.0.0.1:5001'}}\n"
+    with pytest.raises(MigrateError) as caught:
+        load_spec(text, "spec.yaml")
+    assert port in caught.value.saw
