@@ -14,7 +14,7 @@ from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces import SourceRegistry, TargetRegistry
@@ -113,12 +113,11 @@ class Copier:
             return self._confirm(key, place, item, "present")
         await self._journal.started(Kind.BLOB, item.id, item.size_bytes)
         session = ""
-        origin = self._origin(place, item)
-        if origin:
+        for origin in self._origins(place, item):
             opened = await place.writer.mount(name, item.digest, origin)
             if opened is None:
                 return self._confirm(key, place, item, "mounted")
-            session = opened
+            session = opened or session
         blob = Descriptor("application/octet-stream", item.digest, item.size_bytes)
 
         def open_source() -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
@@ -133,12 +132,15 @@ class Copier:
         )
         return self._confirm(key, place, item, "uploaded")
 
-    def _origin(self, place: Place, item: BlobItem) -> str:
-        """Name at the target registry from which the blob can be mounted; "" if there is none."""
+    def _origins(self, place: Place, item: BlobItem) -> Iterator[str]:
+        """Names at the target registry from which the blob can be mounted, the best one first."""
         if place.source.registry == place.repository.registry:
-            return place.source_name
-        if not item.shared:
-            return ""
+            yield place.source_name
+        if item.shared and (held := self._held_by(place, item)):
+            yield held
+
+    def _held_by(self, place: Place, item: BlobItem) -> str:
+        """A name that a run wrote the blob under; "" if there is none."""
         key = (place.repository.registry, item.blob_id)
         if key in self._shared.holders:
             return self._shared.holders[key]

@@ -111,3 +111,11 @@ def test_odd_lists_are_named_and_never_read_as_short_ones(
     stage.fault(host=US, path="product1/stable/product1/tags/list", status=200, body=body)
     plan = stage.run("plan", PLANS / "builds.yaml", "-o", "m", code=code)
     assert plan["complete"] is (code == 1)
+
+
+def test_bytes_cross_once_where_the_source_cannot_be_mounted_from(stage: Stage) -> None:
+    """A service that refuses mounts from the source still gets each blob's bytes only once."""
+    stage.run("plan", PLANS / "builds.yaml", "-o", "m", code=0)
+    stage.fault(host=US, method="POST", path="from=builds%2Fus.gcr.io", status=404)
+    facts = stage.run("apply", "m", code=0)
+    assert facts["bytes"]["mounted"] > 0
