@@ -212,20 +212,11 @@ def test_tags_of_referrers_lead_back_to_their_subject(data: bytes) -> None:
         assert is_fallback_tag(f"{tag}.{suffix}") is None
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ["config", "layers", "manifests", "digest", "size", "subject", "fsLayers"]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
-)
+MEMBERS = ["config", "layers", "manifests", "digest", "size", "subject", "fsLayers"]
+leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+flat = leaves | st.lists(leaves, max_size=3)
+shallow = flat | st.dictionaries(st.sampled_from(MEMBERS), flat, max_size=4)
+json_values = shallow | st.dictionaries(st.sampled_from(MEMBERS), st.lists(shallow) | shallow)
 
 
 @given(json_values, st.sampled_from(["", OCI_INDEX, OCI_MANIFEST, SCHEMA1_SIGNED, "x/y"]))
