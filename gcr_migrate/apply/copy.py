@@ -14,7 +14,7 @@ from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces import SourceRegistry, TargetRegistry
@@ -113,7 +113,7 @@ class Copier:
             return self._confirm(key, place, item, "present")
         await self._journal.started(Kind.BLOB, item.id, item.size_bytes)
         session = ""
-        for origin in self._origins(place, item):
+        async for origin in self._origins(place, item):
             opened = await place.writer.mount(name, item.digest, origin)
             if opened is None:
                 return self._confirm(key, place, item, "mounted")
@@ -132,12 +132,23 @@ class Copier:
         )
         return self._confirm(key, place, item, "uploaded")
 
-    def _origins(self, place: Place, item: BlobItem) -> Iterator[str]:
+    async def _origins(self, place: Place, item: BlobItem) -> AsyncIterator[str]:
         """Names at the target registry from which the blob can be mounted, the best one first."""
         if place.source.registry == place.repository.registry:
             yield place.source_name
-        if item.shared and (held := self._held_by(place, item)):
+        if not item.shared:
+            return
+        if held := self._held_by(place, item):
             yield held
+            return
+        # A killed run may have brought it under another name without living to write that down.
+        for other in self._migration.interrupted(item.blob_id, place.repository.registry):
+            name = self._target_name(other)
+            if name == place.target_name:
+                continue
+            if await place.writer.blob_size(name, item.digest) is not None:
+                yield name
+                return
 
     def _held_by(self, place: Place, item: BlobItem) -> str:
         """A name that a run wrote the blob under; "" if there is none."""
@@ -145,9 +156,10 @@ class Copier:
         if key in self._shared.holders:
             return self._shared.holders[key]
         holder = self._migration.holder(item.blob_id, place.repository.registry)
-        if holder is None:
-            return ""
-        return self._repositories[holder.repository_id].name(holder.target_path)
+        return self._target_name(holder) if holder else ""
+
+    def _target_name(self, image: Image) -> str:
+        return self._repositories[image.repository_id].name(image.target_path)
 
     def _confirm(self, key: tuple[str, int], place: Place, item: BlobItem, how: str) -> Outcome:
         if item.shared:

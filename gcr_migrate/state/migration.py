@@ -318,17 +318,30 @@ class Migration:
 
     def holder(self, blob_id: int, registry: str) -> Image | None:
         """Return an image of that registry under which the blob is known to be, if any."""
+        known = (
+            "(p.present OR EXISTS (SELECT 1 FROM event e WHERE e.kind = 'blob'"
+            " AND e.item_id = p.id AND e.event = 'confirmed')) ORDER BY p.image_id LIMIT 1"
+        )
+        return next(iter(self._images_with(blob_id, registry, known)), None)
+
+    def interrupted(self, blob_id: int, registry: str) -> list[Image]:
+        """Return images of that registry under which the blob was started and never ended."""
+        started = (
+            "(SELECT last_event FROM blob_state s WHERE s.id = p.id) = 'started'"
+            " ORDER BY p.image_id"
+        )
+        return self._images_with(blob_id, registry, started)
+
+    def _images_with(self, blob_id: int, registry: str, condition: str) -> list[Image]:
         rows = self.rows(
-            "SELECT i.id, i.source_id, i.path, i.repository_id, i.target_path, i.existing_tags,"
+            "SELECT i.id, i.source_id, i.path, i.repository_id, i.target_path, i.existing_tags,"  # noqa: S608  # constants only
             " i.moved_tags FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id"
             " CROSS JOIN repository r ON r.id = i.repository_id"
-            " WHERE p.blob_id = ? AND r.registry = ? AND (p.present OR EXISTS (SELECT 1"
-            " FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id AND e.event = 'confirmed'))"
-            " ORDER BY p.image_id LIMIT 1",
+            f" WHERE p.blob_id = ? AND r.registry = ? AND {condition}",
             blob_id,
             registry,
         )
-        return Image(*rows[0]) if rows else None
+        return [Image(*row) for row in rows]
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Return all rows of a statement; for this package."""

@@ -155,6 +155,27 @@ def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
     asyncio.run(look())
 
 
+def test_a_start_without_an_end_is_found_by_blob(tmp_path: Path) -> None:
+    """What a killed run may have brought is known under each name, until its end is recorded."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+
+    async def look() -> None:
+        with open_migration(path) as migration:
+            ledger = Ledger(migration)
+            ledger.start_run()
+            image, blob = next(migration.images()), next(migration.blobs(1))
+            assert migration.interrupted(blob.blob_id, TARGET) == []
+            await ledger.record(Kind.BLOB, blob.id, Event.STARTED)
+            assert migration.interrupted(blob.blob_id, TARGET) == [image]
+            assert migration.interrupted(blob.blob_id, "us-docker.pkg.dev") == []
+            await ledger.record(Kind.BLOB, blob.id, Event.CONFIRMED, how="uploaded")
+            assert migration.interrupted(blob.blob_id, TARGET) == []
+            await ledger.close()
+
+    asyncio.run(look())
+
+
 def test_an_event_that_cannot_follow_is_refused_alone(tmp_path: Path) -> None:
     """A failure of what is present is an error; events committed with it are kept."""
     path = tmp_path / "a.migration"
