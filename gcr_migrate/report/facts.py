@@ -96,6 +96,14 @@ class PlanBytesFact(Fact):
     to_mount: int
 
 
+class EstimateFact(Fact):
+    """What a run takes at least, apart from the bytes that it moves."""
+
+    repository_creation_s: int = Field(
+        description="Seconds to create the missing repositories at the service's own pace."
+    )
+
+
 class TodoFact(Fact):
     """How many items a run still has to do."""
 
@@ -116,6 +124,7 @@ class _PlanLike(Fact):
     complete: bool = Field(description="Whether every listing is known to be whole.")
     counts: PlanCountsFact
     bytes: PlanBytesFact
+    estimate: EstimateFact
     todo: TodoFact
     left_out: list[LeftOutFact]
     findings: list[FindingFact]

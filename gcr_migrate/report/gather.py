@@ -10,6 +10,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import (
     ApplyFacts,
+    EstimateFact,
     FailureFact,
     FindingFact,
     GrantFact,
@@ -74,6 +75,9 @@ def _plan(migration: Migration) -> dict[str, Any]:
             total=counts.bytes_total,
             to_transfer=counts.bytes_to_transfer,
             to_mount=counts.bytes_to_mount,
+        ),
+        "estimate": EstimateFact(
+            repository_creation_s=migration.estimate.get("repository_creation_s", 0)
         ),
         "todo": TodoFact(
             repositories=kinds[Kind.REPOSITORY].pending,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -109,6 +110,9 @@ def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
             ),
         ]
     )
+    if facts.estimate.repository_creation_s:
+        pace = timedelta(seconds=facts.estimate.repository_creation_s)
+        yield Text(f"  time          at least {pace} to create repositories, beside the bytes")
 
 
 def plan_lines(facts: PlanFacts) -> Iterator[Text]:

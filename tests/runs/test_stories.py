@@ -380,3 +380,16 @@ def test_two_sources_on_one_name_are_refused(open_stage: OpenStage) -> None:
     for name in ("team-a", "team-a/api"):
         assert f"asia.gcr.io/hub-shared/{name} " in f"{error['saw']} "
     assert stage.writes() == []
+
+
+def test_the_time_to_create_three_hundred_repositories_is_told(open_stage: OpenStage) -> None:
+    """One repository per two seconds is ten minutes, and the plan does not hide them."""
+    layers = [{"name": "base"}]
+    images = [
+        {"path": f"team-{number:03}/api", "tags": ["1"], "layers": layers} for number in range(300)
+    ]
+    source = {"project": "acme", "location": "us", "id": "us.gcr.io", "images": images}
+    stage = open_stage(Scenario.model_validate({"identities": [{}], "repositories": [source]}))
+    plan = stage.plan(_SPEC)
+    assert plan["counts"]["repositories"] == 300
+    assert plan["estimate"] == {"repository_creation_s": 600}
