@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,6 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Final
+
+from rich.console import Console
+from rich.text import Text
 
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.errors import CATALOGUE, Exit
@@ -49,11 +53,14 @@ _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)
 
 def main() -> int:
     """Write or check all that is generated; return the exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = _demo_outputs(Path(folder))
     wanted = {
+        ROOT / "docs" / "demo.svg": picture(outputs),
         REFERENCE / "errors.md": errors_page(),
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "spec.schema.json": schema_text("spec"),
-        ROOT / "README.md": readme(),
+        ROOT / "README.md": readme(outputs),
     }
     wanted |= {REFERENCE / "schemas" / f"{name}.json": schema_text(name) for name in PUBLISHED}
     stale = [path for path, text in wanted.items() if _now(path) != text]
@@ -118,10 +125,19 @@ def schema_text(name: str) -> str:
     return json.dumps(json_schema(name), indent=2, ensure_ascii=False) + "\n"
 
 
-def readme() -> str:
+def picture(outputs: dict[str, str]) -> str:
+    """A terminal with the end of a demo that has just been run, as SVG."""
+    console = Console(record=True, width=76, file=io.StringIO(), force_terminal=True)
+    for command in ("gcr-migrate apply builds.migration", "gcr-migrate verify builds.migration"):
+        console.print(Text(f"$ {command}", style="bold"))
+        console.print(Text(outputs[command]))
+    svg = console.export_svg(title="gcr-migrate", unique_id="demo")
+    # The page must not fetch fonts from elsewhere: any monospaced one of the reader's will do.
+    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+
+
+def readme(outputs: dict[str, str]) -> str:
     """The README with the output of a demo that has just been run."""
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = _demo_outputs(Path(folder))
 
     def filled(found: re.Match[str]) -> str:
         command = found[2]
