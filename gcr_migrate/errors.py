@@ -432,6 +432,13 @@ HOST_EMPTY: Final = _problem(
     "The project does not use this gcr.io host.",
     "Nothing to do; name `source.hosts` to ask only the hosts in use.",
 )
+NAME_WITHOUT_TAGS: Final = _problem(
+    "name-without-tags",
+    Exit.OK,
+    "registry has the name, and lists no tags for it",
+    "Its tags were deleted, or it only ever had digests; a plain registry cannot list those.",
+    "Nothing to do, unless something is still pulled from there by digest: then tag it and plan.",
+)
 REPOSITORY_DIFFERS: Final = _problem(
     "repository-differs",
     Exit.FAILED,

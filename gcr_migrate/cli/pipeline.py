@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gcr_migrate.connect import Connections
+    from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import ImageContent, Listing
     from gcr_migrate.spec import Spec
@@ -172,6 +173,14 @@ class _Planning:
             return
         self._failed(shown, error)
 
+    def _not_listed(self, shown: str, error: MigrateError, registry: SourceRegistry) -> None:
+        """Name what gave no list; a name of a catalogue that has lost its tags is not a doubt."""
+        in_catalogue = not registry.dialect.lists_manifests and not self._spec.source.paths
+        if in_catalogue and error.problem is errors.NAME_UNKNOWN:
+            self._draft.add_finding(Finding(errors.NAME_WITHOUT_TAGS, Severity.WARNING, shown))
+            return
+        self._failed(shown, error)
+
     def _failed(self, shown: str, error: MigrateError) -> None:
         self.complete = False
         saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
@@ -188,7 +197,7 @@ class _Planning:
                 shown = f"{source.shown}/{path}"
                 self._listen("listed", 1)
                 if isinstance(listing, ListingFailed):
-                    self._failed(shown, listing.error)
+                    self._not_listed(shown, listing.error, registry)
                     continue
                 if listing.cut:
                     self.complete = False

@@ -304,6 +304,29 @@ def test_a_tag_lost_at_the_target_is_found_and_brought_back(pair: Pair) -> None:
     assert pair.run("verify", "m2")["outcome"] == "proven"
 
 
+def test_a_name_without_tags_is_told_and_makes_no_plan_incomplete(pair: Pair) -> None:
+    """The catalogue names it, and its list of tags answers 404: nothing can be missing silently."""
+    base = f"http://{pair.source.host}/v2/loose"
+    image = raw(f"{pair.source.host}/docker/mail:1.0")
+    body = json.loads(image)
+    for blob in (body["config"], *body["layers"]):
+        query = f"mount={blob['digest']}&from=docker/mail"
+        mounted = urllib.request.urlopen(f"{base}/blobs/uploads/?{query}", b"", 10)  # noqa: S310
+        mounted.close()
+        assert mounted.status == 201
+    request = urllib.request.Request(  # noqa: S310  # loopback
+        f"{base}/manifests/{_digest(image)}",
+        image,
+        {"Content-Type": body["mediaType"]},
+        method="PUT",
+    )
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+    plan = pair.run("plan", pair.spec(), "-o", "m")
+    assert plan["complete"]
+    told = {one["subject"] for one in plan["findings"] if one["code"] == "name-without-tags"}
+    assert told == {f"{pair.source.host}/loose"}
+
+
 def _files(folder: Path) -> dict[str, int]:
     """Return every file with its time of change."""
     files = (path for path in folder.rglob("*") if path.is_file())
