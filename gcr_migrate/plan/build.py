@@ -113,10 +113,10 @@ def _tags_to_carry(
     for tag, digest in content.tags.items():
         subject = f"{content.shown}:{tag}"
         of = is_fallback_tag(tag)
-        if of and rules.target.makes_referrer_tags and _lists_referrers(content, digest, of):
-            left_out.append(LeftOut(errors.REFERRERS_TAG_LEFT, subject, by_rule=True))
-        elif (of or cosign_subject(tag)) and not rules.attachments:
+        if (of or cosign_subject(tag)) and not rules.attachments:
             left_out.append(LeftOut(errors.ATTACHMENT_LEFT, subject, by_rule=True))
+        elif of and rules.target.makes_referrer_tags and _lists_referrers(content, digest, of):
+            left_out.append(LeftOut(errors.REFERRERS_TAG_LEFT, subject, by_rule=True))
         else:
             tags[tag] = digest
     return tags

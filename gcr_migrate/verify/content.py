@@ -121,15 +121,9 @@ async def verify_migration(
         Counts per level and a finding for all that is wrong, moved, new, or could not be checked.
     """
     check = _Check(migration, readers, levels, progress)
-    made_by_target = _tags_made_by_target(migration)
     for image in migration.images():
-        await check.image(image, made_by_target)
+        await check.image(image)
     return check.result
-
-
-def _tags_made_by_target(migration: Migration) -> frozenset[str]:
-    code = errors.REFERRERS_TAG_LEFT.code
-    return frozenset(one.subject for one in migration.left_outs() if one.problem.code == code)
 
 
 class _Check:
@@ -147,11 +141,15 @@ class _Check:
         self._levels = levels
         self._progress = progress
         self._slots = asyncio.Semaphore(AT_ONCE)
+        left_outs = list(migration.left_outs())
+        self._left_out = frozenset(one.subject for one in left_outs)
+        made = errors.REFERRERS_TAG_LEFT.code
+        self._made_by_target = [one.subject for one in left_outs if one.problem.code == made]
         self._sources = migration.sources()
         self._repositories = migration.repositories()
         self.result = Verification({level: LevelCount() for level in Level if level in levels})
 
-    async def image(self, image: Image, made_by_target: frozenset[str]) -> None:
+    async def image(self, image: Image) -> None:
         """Check one image path at every level."""
         source, repository = self._sources[image.source_id], self._repositories[image.repository_id]
         pair = _Pair(
@@ -162,16 +160,16 @@ class _Check:
             self._readers.source(repository.registry, repository.dialect, repository.plain_http),
         )
         if Level.TAGS in self._levels:
-            await self._tags(pair, made_by_target)
+            await self._tags(pair)
         if Level.MANIFESTS in self._levels:
             await self._manifests(pair)
         if Level.BLOBS in self._levels:
             await self._blobs(pair)
 
-    async def _tags(self, pair: _Pair, made_by_target: frozenset[str]) -> None:
+    async def _tags(self, pair: _Pair) -> None:
         items = list(self._migration.tags(pair.image.id))
         begins = pair.source_shown + ":"
-        listed = [s.removeprefix(begins) for s in made_by_target if s.startswith(begins)]
+        listed = [s.removeprefix(begins) for s in self._made_by_target if s.startswith(begins)]
         names = [item.tag for item in items] + listed
         try:
             there, here = await all_of(
@@ -189,8 +187,9 @@ class _Check:
         await self._guarded(
             (Level.TAGS, f"{pair.shown}:{tag}", self._referrers_tag(pair, tag)) for tag in listed
         )
-        for tag in sorted(here.keys() - set(names)):
-            self._note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
+        for subject in sorted(begins + tag for tag in here.keys() - set(names)):
+            if subject not in self._left_out:
+                self._note(errors.IMAGE_NEW, Severity.WARNING, subject)
 
     def _tag(self, pair: _Pair, item: TagItem, there: Digest | None, here: Digest | None) -> None:
         subject = f"{pair.shown}:{item.tag}"
@@ -211,7 +210,13 @@ class _Check:
         """Compare a tag that the target makes itself as a set: its bytes are the target's own."""
         planned = await pair.reader.manifest(pair.source_name, tag)
         subject_digest = is_fallback_tag(tag)
-        found = await pair.target.manifest(pair.target_name, tag)
+        try:
+            found = await pair.target.manifest(pair.target_name, tag)
+        except MigrateError as error:
+            if error.problem is not errors.MANIFEST_UNKNOWN:
+                raise
+            self._wrong(Level.TAGS, errors.TAG_GONE, f"{pair.shown}:{tag}", error.saw)
+            return
         missing = {c.digest for c in planned.children} - {c.digest for c in found.children}
         if not missing:
             self._ok(Level.TAGS)

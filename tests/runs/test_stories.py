@@ -393,3 +393,15 @@ def test_the_time_to_create_three_hundred_repositories_is_told(open_stage: OpenS
     plan = stage.plan(_SPEC)
     assert plan["counts"]["repositories"] == 300
     assert plan["estimate"] == {"repository_creation_s": 600}
+
+
+def test_what_a_rule_leaves_out_is_not_told_as_new(open_stage: OpenStage) -> None:
+    """The plan knows a signature that `select` leaves out, and the migration is proven without."""
+    stage = open_stage("builds")
+    spec = (PLANS / "builds.yaml").read_text().replace("attachments: true", "attachments: false")
+    plan = stage.plan(spec)
+    assert "attachment-left-out" in {one["code"] for one in plan["left_out"]}
+    stage.run("apply", "m")
+    proof = stage.run("verify", "m")
+    assert proof["outcome"] == "proven"
+    assert "image-new" not in {one["code"] for one in proof["findings"]}
