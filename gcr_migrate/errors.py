@@ -291,6 +291,76 @@ DENIED: Final = _problem(
     "No permission for this, or no such repository: registries hide which.",
     "Check the spelling and grant artifactregistry.reader (source) or .repoAdmin (target).",
 )
+TOKEN_EXPIRED: Final = _problem(
+    "token-expired",
+    Exit.OUT_OF_REACH,
+    "access token has ended and cannot be renewed",
+    "The token was given as it is, so the tool cannot get a new one. What is done stays done.",
+    "Get a fresh token and run the same command again, or use credentials that renew themselves.",
+)
+NO_CREDENTIALS: Final = _problem(
+    "no-credentials",
+    Exit.OUT_OF_REACH,
+    "no Google credentials were found",
+    "Neither a token, application default credentials, gcloud nor Docker's configuration has any.",
+    "Run `gcloud auth application-default login`, or pass --access-token-file.",
+)
+API_DISABLED: Final = _problem(
+    "api-disabled",
+    Exit.OUT_OF_REACH,
+    "API is not enabled in the project",
+    "The service answers nobody in this project until it is enabled.",
+    "Enable the service that is named: `gcloud services enable SERVICE --project=PROJECT`.",
+)
+BILLING_OFF: Final = _problem(
+    "billing-off",
+    Exit.OUT_OF_REACH,
+    "project has no active billing account",
+    "Artifact Registry refuses projects whose billing is switched off.",
+    "Link a billing account: `gcloud billing projects link PROJECT --billing-account=ACCOUNT`.",
+)
+QUOTA_PROJECT: Final = _problem(
+    "quota-project",
+    Exit.OUT_OF_REACH,
+    "quota project cannot be used",
+    "Calls are counted against a project in which the caller may not use services.",
+    "Grant serviceusage.serviceUsageConsumer there, or name another one with --quota-project.",
+)
+PERIMETER: Final = _problem(
+    "perimeter",
+    Exit.OUT_OF_REACH,
+    "a VPC Service Controls perimeter refuses the request",
+    "The caller may do this, but not from here, or not across this boundary.",
+    "Give the unique id to those who run the perimeter: it needs an ingress or egress rule.",
+)
+AGENT_DENIED: Final = _problem(
+    "agent-denied",
+    Exit.OUT_OF_REACH,
+    "Artifact Registry's service agent cannot read the bucket",
+    "The server-side copy reads the old bucket as the account that is named, and may not.",
+    "Grant roles/storage.objectViewer to that account in the project, and wait a few minutes.",
+)
+REPOSITORY_MISSING: Final = _problem(
+    "repository-missing",
+    Exit.BAD_INPUT,
+    "repository does not exist",
+    "Artifact Registry's API was asked: the caller may see the project, and it is not there.",
+    "Check location, project and repository; for a gcr.io host create its repository.",
+)
+IMMUTABLE_TAG: Final = _problem(
+    "immutable-tag",
+    Exit.FAILED,
+    "repository does not let a tag move",
+    "Its tags are immutable, and this one points elsewhere. Nothing was overwritten.",
+    "Choose another tag, or switch immutability off for the time of the migration.",
+)
+UNSUPPORTED: Final = _problem(
+    "unsupported",
+    Exit.FAILED,
+    "registry does not support this request",
+    "The registry lacks an end-point or a method that the tool used.",
+    "Set the `dialect` of the source if it was guessed wrongly; else report it as a defect.",
+)
 NAME_UNKNOWN: Final = _problem(
     "name-unknown",
     Exit.BAD_INPUT,

@@ -8,10 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.model.access import Grant, Policy
+    from gcr_migrate.model.cloud import (
+        BucketFacts,
+        OrgPolicy,
+        ProjectFacts,
+        RedirectSettings,
+        RepositoryFacts,
+    )
     from gcr_migrate.model.content import Descriptor, Digest, Manifest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
@@ -118,9 +125,18 @@ class Repositories(Protocol):
         """
         ...
 
-    async def create(self, resource: str, settings: RepositorySettings) -> None:
+    async def create(
+        self,
+        resource: str,
+        settings: RepositorySettings,
+        *,
+        operation: str = "",
+        on_operation: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         """Create a Docker repository and wait until it is there; one that is there is fine.
 
+        With the name of an `operation` that an earlier run started, that one is waited for
+        instead. `on_operation` is told the name of a new one before anything is waited for.
         Raises `operation-failed`, `denied`.
         """
         ...
@@ -133,5 +149,56 @@ class Repositories(Protocol):
         """Read, merge and write with etag; again on a conflict, bounded.
 
         Returns whether anything had to be written. Raises `policy-conflict`.
+        """
+        ...
+
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on a repository."""
+        ...
+
+    async def in_location(self, project: str, location: str) -> tuple[RepositoryFacts, ...]:
+        """All repositories of a project in a location, of any format."""
+        ...
+
+    async def locations(self, project: str) -> tuple[str, ...]:
+        """Locations in which the project may have repositories."""
+        ...
+
+
+class Projects(Protocol):
+    """What Google's APIs tell about a project; ids have a colon where a domain scopes them.
+
+    Every method raises `MigrateError`: `denied`, `api-disabled`, `perimeter`, `quota-project`,
+    `billing-off`, `unauthorized`, `unreachable` and the like.
+    """
+
+    async def facts(self, project: str) -> ProjectFacts:
+        """Number, parent and state of a project (Resource Manager v3)."""
+        ...
+
+    async def held(self, project: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on the project."""
+        ...
+
+    async def enabled(self, project: str, services: Collection[str]) -> frozenset[str]:
+        """Which of these services, such as `artifactregistry.googleapis.com`, are enabled."""
+        ...
+
+    async def redirection(self, project: str) -> RedirectSettings:
+        """The redirect setting of the project's gcr.io names, read as text."""
+        ...
+
+    async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
+        """The effective organisation policy of a constraint; None where none is set."""
+        ...
+
+
+class Buckets(Protocol):
+    """The artifacts buckets that Container Registry left behind; only ever read."""
+
+    async def get(self, name: str) -> BucketFacts | None:
+        """Facts of a bucket, None when it does not exist.
+
+        A bucket that is there and hidden from the caller raises `denied`.
         """
         ...

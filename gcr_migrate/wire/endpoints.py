@@ -24,6 +24,11 @@ _SERVICES: Final = {
     "iam.googleapis.com": "iam",
     "pubsub.googleapis.com": "pubsub",
     "serviceusage.googleapis.com": "service_usage",
+    "orgpolicy.googleapis.com": "org_policy",
+    "oauth2.googleapis.com": "oauth2",
+    "sts.googleapis.com": "sts",
+    "iamcredentials.googleapis.com": "iam_credentials",
+    "metadata.google.internal": "metadata",
 }
 
 
@@ -39,6 +44,11 @@ class Endpoints(BaseModel):
         iam: URL of IAM.
         pubsub: URL of Pub/Sub.
         service_usage: URL of Service Usage.
+        org_policy: URL of Organisation Policy.
+        oauth2: URL that gives access tokens for keys and refresh tokens.
+        sts: URL that gives access tokens for those of other identity providers.
+        iam_credentials: URL that gives access tokens of service accounts to act as.
+        metadata: URL of the metadata server of a machine of Google's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +61,11 @@ class Endpoints(BaseModel):
     iam: str | None = None
     pubsub: str | None = None
     service_usage: str | None = None
+    org_policy: str | None = None
+    oauth2: str | None = None
+    sts: str | None = None
+    iam_credentials: str | None = None
+    metadata: str | None = None
 
     _loaded: bool = PrivateAttr(default=False)
 

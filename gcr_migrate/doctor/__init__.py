@@ -1,0 +1,1 @@
+"""What would stop a migration: asked before anything is done."""
