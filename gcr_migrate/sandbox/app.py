@@ -1,4 +1,4 @@
-"""The sandbox as one server: a port for each registry host, and one for the APIs.
+"""The sandbox as one server: a port for each registry host and each of Google's services.
 
 Which host is meant follows from the port, so that clients may keep the real names in scopes and
 reports and only their addresses change (an endpoints file maps the names to the ports).
@@ -24,9 +24,10 @@ from starlette.responses import JSONResponse, Response
 from gcr_migrate.errors import DEFECT, MigrateError
 from gcr_migrate.sandbox.calls import NAME
 from gcr_migrate.sandbox.faults import Entry, Fault, Faults, Log
-from gcr_migrate.sandbox.google import ArtifactRegistry, error
+from gcr_migrate.sandbox.google import error
 from gcr_migrate.sandbox.registry import Registry
 from gcr_migrate.sandbox.scenarios import Scenario, fill, load_scenario
+from gcr_migrate.sandbox.services import API, SERVICES, make_gates, make_services
 from gcr_migrate.sandbox.store import REGISTRY_HOSTS, Store
 from gcr_migrate.sandbox.tokens import Identity, Tokens
 
@@ -36,16 +37,6 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-API: Final = "artifact_registry"
-_SERVICES: Final = (
-    API,
-    "resource_manager",
-    "iam",
-    "storage",
-    "cloud_asset",
-    "pubsub",
-    "service_usage",
-)
 _CONTROL: Final = "/_sandbox/"
 _LONGEST_HEAD: Final = 128 * 1024  # Artifact Registry's own headers reached 21 KB
 _BACKLOG: Final = 2048
@@ -77,9 +68,10 @@ class Sandbox:
         self._tokens = Tokens(identities, scenario.token_lifetime)
         fill(self.store, scenario)
         self._registry = Registry(self.store, self._tokens)
-        self._api = ArtifactRegistry(self.store, self._tokens, scenario.operation_polls)
+        self._services = make_services(self.store, self._tokens, scenario)
+        self._gates = make_gates(self.store, self._tokens, scenario)
         self._log, self._faults, self._events = Log(), Faults(), events
-        self._sockets = _listen([*REGISTRY_HOSTS, API], port_base)
+        self._sockets = _listen([*REGISTRY_HOSTS, *SERVICES], port_base)
         self._hosts = {one.getsockname()[1]: host for host, one in self._sockets.items()}
         config = uvicorn.Config(
             self,
@@ -98,7 +90,7 @@ class Sandbox:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Return the address of each registry host, and of the APIs."""
+        """Return the address of each registry host and of each service."""
         return {host: f"http://127.0.0.1:{port}" for port, host in self._hosts.items()}
 
     @property
@@ -106,7 +98,7 @@ class Sandbox:
         """Return what an endpoints file says, so that clients come here."""
         addresses = self.addresses
         registries = {host: addresses[host] for host in REGISTRY_HOSTS}
-        return {"registries": registries} | dict.fromkeys(_SERVICES, addresses[API])
+        return {"registries": registries} | {label: addresses[label] for label in SERVICES}
 
     @property
     def control_url(self) -> str:
@@ -166,10 +158,14 @@ class Sandbox:
 
     async def answer(self, host: str, request: Request) -> Response:
         """Do the work of one request."""
-        if host != API:
+        for gate in self._gates:
+            refusal = gate.closed(host, request)
+            if refusal:
+                return refusal
+        if host in REGISTRY_HOSTS:
             return await self._registry.answer(host, request)
-        if request.url.path.startswith("/v1/"):
-            return await self._api.answer(request)
+        if host in self._services:
+            return await self._services[host].answer(request)
         return error(404, f"Method not found: {request.url.path}")
 
     def note(self, entry: Entry) -> None:

@@ -166,13 +166,15 @@ def test_a_late_fault_comes_after_the_work(box: Sandbox, api: httpx.Client) -> N
 
 
 def test_the_endpoints_file_names_every_host(box: Sandbox, tmp_path: Path) -> None:
-    """Each registry has a port of its own, all services share one."""
+    """Each registry and each service has a port of its own."""
     box.write_endpoints(tmp_path / "endpoints.yaml")
 
     text = (tmp_path / "endpoints.yaml").read_text()
     assert f"us.gcr.io: {box.addresses['us.gcr.io']}" in text
     assert len(set(box.addresses.values())) == len(box.addresses)
-    assert f"storage: {box.addresses['artifact_registry']}" in text
+    assert f"storage: {box.addresses['storage']}" in text
+    reply = httpx.get(f"{box.addresses['iam']}/v1/nothing")
+    assert (reply.status_code, reply.json()["error"]["status"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""What answers at each service's port, by the labels of the endpoints file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gcr_migrate.sandbox.google import ArtifactRegistry
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gcr_migrate.sandbox.scenarios import Scenario
+    from gcr_migrate.sandbox.store import Store
+    from gcr_migrate.sandbox.tokens import Tokens
+
+API: Final = "artifact_registry"
+METADATA: Final = "metadata"
+SERVICES: Final = (
+    API,
+    "resource_manager",
+    "iam",
+    "storage",
+    "cloud_asset",
+    "pubsub",
+    "service_usage",
+    "org_policy",
+    "oauth2",
+    "sts",
+    "iam_credentials",
+    METADATA,
+)
+
+
+class Service(Protocol):
+    """One of Google's APIs."""
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        ...
+
+
+class Gate(Protocol):
+    """What stands before registries and services alike, such as a disabled API."""
+
+    def closed(self, host: str, request: Request) -> Response | None:
+        """Return the refusal; None to let a request for a host or service pass."""
+        ...
+
+
+def make_services(store: Store, tokens: Tokens, scenario: Scenario) -> dict[str, Service]:
+    """Return the services that there are, by label; others answer that there is no such method."""
+    return {API: ArtifactRegistry(store, tokens, scenario.operation_polls)}
+
+
+def make_gates(_store: Store, _tokens: Tokens, _scenario: Scenario) -> list[Gate]:
+    """Return what is asked, in this order, before a request is answered."""
+    return []
