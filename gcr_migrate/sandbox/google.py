@@ -116,7 +116,7 @@ class ArtifactRegistry:
         id_, _, verb = parts[5].partition(":")
         parts[5] = id_
         repository = self._store.get(ask.key)
-        if READ not in rights(ask.caller.identity, repository):
+        if READ not in self._rights(ask, repository):
             return _denied("get", "/".join(parts[:6]))
         if repository is None:
             return error(404, f'Requested entity was not found: "{"/".join(parts[:6])}"')
@@ -125,8 +125,11 @@ class ArtifactRegistry:
         route = self._verbs.get(f"{method} {verb}")
         return await route(ask, repository) if route else error(404, "Method not found.")
 
+    def _rights(self, ask: _Ask, repository: Repository | None) -> frozenset[str]:
+        return rights(self._store, ask.caller.identity, ask.parts[1], repository)
+
     def _list(self, ask: _Ask) -> Response:
-        if READ not in rights(ask.caller.identity, None):
+        if READ not in self._rights(ask, None):
             return _denied("list", "/".join(ask.parts[:4]))
         found = [
             _plain(one)
@@ -138,7 +141,7 @@ class ArtifactRegistry:
     async def _create(self, ask: _Ask) -> Response:
         project, location = ask.parts[1], ask.parts[3]
         id_ = ask.request.query_params.get("repositoryId", "")
-        if ADMIN not in rights(ask.caller.identity, None):
+        if ADMIN not in self._rights(ask, None):
             return _denied("create", "/".join(ask.parts[:4]))
         if not legal_repository_id(id_, location):
             return error(400, f"repository_id {id_!r} is invalid")
@@ -166,7 +169,7 @@ class ArtifactRegistry:
         return JSONResponse(_plain(repository))
 
     async def _patch(self, ask: _Ask, repository: Repository) -> Response:
-        if ADMIN not in rights(ask.caller.identity, repository):
+        if ADMIN not in self._rights(ask, repository):
             return _denied("update", repository.name)
         body = await _json(ask.request) or {}
         for field in ask.request.query_params.get("updateMask", "").split(","):
@@ -181,7 +184,7 @@ class ArtifactRegistry:
         return JSONResponse(_policy(repository))
 
     async def _set_policy(self, ask: _Ask, repository: Repository) -> Response:
-        if ADMIN not in rights(ask.caller.identity, repository):
+        if ADMIN not in self._rights(ask, repository):
             return _denied("setIamPolicy", repository.name)
         body = await _json(ask.request)
         policy = body.get("policy") if body else None
@@ -197,18 +200,17 @@ class ArtifactRegistry:
 
     async def _test_permissions(self, ask: _Ask, repository: Repository) -> Response:
         body = await _json(ask.request) or {}
-        held = rights(ask.caller.identity, repository)
+        held = self._rights(ask, repository)
         asked = [str(one) for one in body.get("permissions", [])]
         granted = [one for one in asked if _needs(one) in held]
         return JSONResponse({"permissions": granted} if granted else {})
 
     def _project_settings(self, ask: _Ask) -> Response:
-        if READ not in rights(ask.caller.identity, None) or ask.request.method != "GET":
+        if READ not in self._rights(ask, None) or ask.request.method != "GET":
             return _denied("projectsettings.get", ask.parts[1])
-        never = ask.parts[1] in self._store.never_migrated
-        state = "DISABLED" if never else "ENABLED"
         name = f"projects/{ask.parts[1]}/projectSettings"
-        body = {"name": name, "legacyRedirectionState": f"REDIRECTION_FROM_GCR_IO_{state}"}
+        state = self._store.project(ask.parts[1]).redirect_state
+        body = {"name": name, "legacyRedirectionState": state}
         return JSONResponse(body)
 
     def _contents(self, ask: _Ask, repository: Repository) -> Response:

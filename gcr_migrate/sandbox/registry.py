@@ -91,7 +91,8 @@ class Registry:
         where = place(host, name)
         if where is None:
             return refuse(404, "NAME_UNKNOWN", f"{name} names no repository")
-        if gcr_host(host) and where.project in self._store.never_migrated:
+        project = self._store.find_project(where.project)
+        if gcr_host(host) and project and not project.migrated:
             # Container Registry's last answer: plain text, which JSON parsers break on.
             return PlainTextResponse(_SHUT_DOWN.format(where.project), 412)
         action = "pull" if request.method in {"GET", "HEAD"} else "push"

@@ -29,7 +29,7 @@ from gcr_migrate.model.content import (
     Manifest,
     fallback_tag,
 )
-from gcr_migrate.sandbox.store import Image, Repository, Store
+from gcr_migrate.sandbox.store import NOT_REDIRECTED, Image, Repository, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +157,8 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
 
 def fill(store: Store, scenario: Scenario) -> None:
     """Put everything that a scenario lists into a store."""
-    store.never_migrated = frozenset(scenario.never_migrated)
+    for project in scenario.never_migrated:
+        store.project(project).redirect_state = NOT_REDIRECTED
     at_ms = _FIRST_UPLOAD_MS
     for part in scenario.repositories:
         settings: dict[str, Any] = {"format": part.format}

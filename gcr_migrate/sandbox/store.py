@@ -24,6 +24,9 @@ REGISTRY_HOSTS: Final = (
     "europe-west1-docker.pkg.dev",
 )
 _AR_SUFFIX: Final = "-docker.pkg.dev"
+REDIRECTED: Final = "REDIRECTION_FROM_GCR_IO_ENABLED"
+NOT_REDIRECTED: Final = "REDIRECTION_FROM_GCR_IO_DISABLED"
+_NOT_MIGRATED: Final = frozenset({NOT_REDIRECTED, "REDIRECTION_STATE_UNSPECIFIED"})
 _REPOSITORY_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -160,6 +163,78 @@ def referrers_index(referrers: list[Stored], *, size: int | None = None) -> dict
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
 
 
+@dataclass(slots=True)
+class ProjectState:
+    """A project, as far as services ask for it.
+
+    Attributes:
+        id: its id, with a colon where a domain scopes it.
+        number: its number as text.
+        parent: `folders/N` or `organizations/N`, empty without.
+        bindings: its own policy.
+        disabled: services that are not enabled, such as `artifactregistry.googleapis.com`.
+        billing: whether it has a billing account.
+        redirect_state: who answers its gcr.io names, in Artifact Registry's words.
+        pull_percent: share of reads that Artifact Registry answers, where the state has one.
+        org_policies: effective rules by constraint, as the service words them.
+        perimeter: name of the service perimeter around it, empty without.
+        requests_per_minute: quota of each location and service; None without limit.
+    """
+
+    id: str
+    number: str
+    parent: str = ""
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+    disabled: set[str] = field(default_factory=set)
+    billing: bool = True
+    redirect_state: str = REDIRECTED
+    pull_percent: int | None = None
+    org_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    perimeter: str = ""
+    requests_per_minute: int | None = None
+
+    @property
+    def migrated(self) -> bool:
+        """Whether Artifact Registry answers the gcr.io names at all."""
+        return self.redirect_state not in _NOT_MIGRATED
+
+
+@dataclass(frozen=True, slots=True)
+class BucketObject:
+    """An object of a bucket.
+
+    Attributes:
+        name: such as `containers/images/sha256:…`.
+        digest: under which its bytes lie in the store.
+        updated_ms: when it was written.
+    """
+
+    name: str
+    digest: Digest
+    updated_ms: int
+
+
+@dataclass(slots=True)
+class BucketState:
+    """A bucket of Cloud Storage.
+
+    Attributes:
+        name: its name.
+        project: id of its project.
+        location: such as `US`.
+        uniform: whether its policy alone decides.
+        bindings: its policy.
+        objects: by name.
+    """
+
+    name: str
+    project: str
+    location: str = "US"
+    uniform: bool = True
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+    objects: dict[str, BucketObject] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a registry name leads: the repository's key and the image path in it."""
@@ -176,18 +251,41 @@ class Place:
 
 
 class Store:
-    """All repositories, and the blobs on disk.
+    """All projects, repositories and buckets, and the blobs on disk.
 
     Args:
         directory: where blobs and unfinished uploads lie.
+
+    Attributes:
+        repositories: by project, location and id.
+        buckets: by name.
+        only_known: whether projects that nothing has named do not exist; else all do.
+        uploads: folder of unfinished uploads.
     """
 
     def __init__(self, directory: Path) -> None:
         self.repositories: dict[tuple[str, str, str], Repository] = {}
-        self.never_migrated: frozenset[str] = frozenset()
+        self.buckets: dict[str, BucketState] = {}
+        self.only_known = False
+        self._projects: dict[str, ProjectState] = {}
         self._blobs = directory / "blobs"
         self.uploads = directory / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
+
+    def project(self, project_id: str) -> ProjectState:
+        """Return the state of a project, made on demand."""
+        if project_id not in self._projects:
+            self._projects[project_id] = ProjectState(project_id, project_number(project_id))
+        return self._projects[project_id]
+
+    def find_project(self, id_or_number: str) -> ProjectState | None:
+        """Return a project by its id or number, or None where it does not exist."""
+        if id_or_number in self._projects:
+            return self._projects[id_or_number]
+        if id_or_number.isdigit():
+            kept = self._projects.values()
+            return next((one for one in kept if one.number == id_or_number), None)
+        return None if self.only_known else self.project(id_or_number)
 
     def blob_file(self, digest: Digest) -> Path:
         """Return where the bytes of a digest lie, whether or not they are there."""
@@ -214,7 +312,8 @@ class Store:
         return repository if repository and repository.ready else None
 
     def add(self, repository: Repository) -> None:
-        """Keep a new repository."""
+        """Keep a new repository; its project exists from now on."""
+        self.project(repository.project)
         self.repositories[repository.project, repository.location, repository.id] = repository
 
     def state(self) -> dict[str, Any]:
@@ -236,6 +335,12 @@ class Store:
                 "images": images,
             }
         return found
+
+
+def project_number(project_id: str) -> str:
+    """Return the number of a project for which none was stated: twelve digits from its id."""
+    number = int.from_bytes(hashlib.sha256(project_id.encode()).digest()[:8], "big")
+    return str(100_000_000_000 + number % 900_000_000_000)
 
 
 def registry_host(repository: Repository) -> str:

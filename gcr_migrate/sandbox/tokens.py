@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, Response
 
+from gcr_migrate.sandbox.permissions import held
 from gcr_migrate.sandbox.store import Place, Repository, Store, place
 
 if TYPE_CHECKING:
@@ -23,15 +24,8 @@ if TYPE_CHECKING:
 READ: Final = "downloadArtifacts"
 WRITE: Final = "uploadArtifacts"
 ADMIN: Final = "setIamPolicy"
-_ROLES: Final = {
-    "roles/owner": frozenset({READ, WRITE, ADMIN}),
-    "roles/artifactregistry.admin": frozenset({READ, WRITE, ADMIN}),
-    "roles/artifactregistry.repoAdmin": frozenset({READ, WRITE}),
-    "roles/artifactregistry.writer": frozenset({READ, WRITE}),
-    "roles/artifactregistry.reader": frozenset({READ}),
-}
+_REPOSITORIES: Final = "artifactregistry.repositories."
 _ACTIONS: Final = {"pull": READ, "push": WRITE}
-_PUBLIC: Final = "allUsers"
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
@@ -106,23 +100,21 @@ def _password(value: str) -> str:
         return ""
 
 
-def rights(identity: Identity | None, repository: Repository | None) -> frozenset[str]:
+def rights(
+    store: Store, identity: Identity | None, project: str, repository: Repository | None
+) -> frozenset[str]:
     """Return what somebody may do in a repository, by project roles and its own policy."""
-    held: set[str] = set()
-    for role in identity.roles if identity else ():
-        held |= _ROLES.get(role, _NOBODY)
-    members = {_PUBLIC} | ({identity.member, "allAuthenticatedUsers"} if identity else set())
-    for binding in repository.bindings if repository else ():
-        if members & set(binding.get("members", ())):
-            held |= _ROLES.get(str(binding.get("role")), _NOBODY)
-    return frozenset(held)
+    names = held(store, identity, project, repository.bindings if repository else ())
+    return frozenset(name.rpartition(".")[2] for name in names if name.startswith(_REPOSITORIES))
 
 
 def allowed(caller: Caller, store: Store, where: Place, name: str, action: str) -> bool:
     """Whether a caller may pull from or push to a name."""
     if caller.scopes is not None and action not in caller.scopes.get(name, ()):
         return False
-    return _ACTIONS.get(action, action) in rights(caller.identity, store.get(where.key))
+    return _ACTIONS.get(action, action) in rights(
+        store, caller.identity, where.project, store.get(where.key)
+    )
 
 
 def exchange(tokens: Tokens, store: Store, host: str, request: Request) -> Response:
@@ -135,8 +127,10 @@ def exchange(tokens: Tokens, store: Store, host: str, request: Request) -> Respo
     for scope in (one for text in request.query_params.getlist("scope") for one in text.split()):
         name, actions = _read_scope(scope)
         where = place(host, name)
-        held = rights(caller.identity, store.get(where.key)) if where else _NOBODY
-        if any(_ACTIONS.get(action, action) not in held for action in actions):
+        has = _NOBODY
+        if where:
+            has = rights(store, caller.identity, where.project, store.get(where.key))
+        if any(_ACTIONS.get(action, action) not in has for action in actions):
             who = "Permission" if caller.identity else "Unauthenticated request. Permission"
             text = f'{who} "artifactregistry.repositories.{READ}" denied on "{name}"'
             return _refuse(403, "DENIED", f"{text} (or it may not exist)")
