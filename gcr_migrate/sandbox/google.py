@@ -13,7 +13,7 @@ from gcr_migrate.sandbox.store import Repository, Store, legal_repository_id
 from gcr_migrate.sandbox.tokens import ADMIN, READ, WRITE, Caller, Tokens, rights
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
@@ -28,6 +28,7 @@ _CODES: Final = {
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     409: "ALREADY_EXISTS",
+    429: "RESOURCE_EXHAUSTED",
 }
 
 
@@ -239,9 +240,13 @@ def _needs(permission: str) -> str:
     return WRITE if verb == WRITE or ".tags." in permission else ADMIN
 
 
-def error(status: int, message: str, code: str = "") -> Response:
+def error(
+    status: int, message: str, code: str = "", details: Sequence[dict[str, Any]] = ()
+) -> Response:
     """Return an error as Google's APIs word it."""
-    body = {"code": status, "message": message, "status": code or _CODES[status]}
+    body: dict[str, Any] = {"code": status, "message": message, "status": code or _CODES[status]}
+    if details:
+        body["details"] = list(details)
     return JSONResponse({"error": body}, status)
 
 
