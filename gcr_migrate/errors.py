@@ -120,6 +120,13 @@ BAD_ENDPOINTS: Final = _problem(
     "A key is unknown, or an address is not a URL.",
     "Use the keys `registries`, `artifact_registry` and the other services, with http(s) URLs.",
 )
+BAD_NETWORK: Final = _problem(
+    "bad-network",
+    Exit.BAD_INPUT,
+    "network settings cannot be used",
+    "An environment variable names a proxy or a file of certificates that is of no use.",
+    "Correct the variable that is named, or take it away.",
+)
 ENDPOINT_UNMAPPED: Final = _problem(
     "endpoint-unmapped",
     Exit.BAD_INPUT,
@@ -274,8 +281,15 @@ UNREACHABLE: Final = _problem(
     "unreachable",
     Exit.OUT_OF_REACH,
     "service cannot be reached",
-    "The connection was refused, broke, timed out, or its certificate is not trusted.",
+    "The connection was refused, broke or timed out, or a proxy on the way refused it.",
     "Check address, network, proxy and certificate; then run the same command again.",
+)
+UNTRUSTED: Final = _problem(
+    "untrusted",
+    Exit.OUT_OF_REACH,
+    "certificate of the service is not trusted",
+    "The connection is encrypted, but who is at its other end is not proven. Nothing was sent.",
+    "If your network puts its own certificates in between, name its authority in SSL_CERT_FILE.",
 )
 UNAUTHORIZED: Final = _problem(
     "unauthorized",

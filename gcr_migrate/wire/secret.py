@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Mapping
 
 
 class Secret:
@@ -33,5 +33,21 @@ class Secret:
         return "***"
 
 
-if TYPE_CHECKING:
-    CredentialSource = Callable[[str], Awaitable[tuple[str, Secret] | None]]
+class CredentialSource(Protocol):
+    """Who knows how to log in to registries, and hears how that went."""
+
+    async def for_host(self, host: str) -> tuple[str, Secret] | None:
+        """Return user and password for a registry host, None to go there anonymously."""
+        ...
+
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Take note that these header fields were good."""
+        ...
+
+    async def refused(self, sent: Mapping[str, str]) -> None:
+        """Take note of a 401 to these header fields: what is given next is new where it can be.
+
+        Raises:
+            MigrateError: TOKEN_EXPIRED if nothing new can be had for what was good before.
+        """
+        ...

@@ -83,6 +83,7 @@ class Wire:
         endpoints: where hosts are.
         transport: takes the place of the network in tests.
         backoff: how often and how long requests are tried again.
+        direct: never through a proxy, for servers of the machine's own surroundings.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class Wire:
         endpoints: Endpoints,
         transport: httpx.AsyncBaseTransport | None = None,
         backoff: Backoff | None = None,
+        *,
+        direct: bool = False,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -97,6 +100,7 @@ class Wire:
         self._client = httpx.AsyncClient(
             transport=transport,
             mounts=None if transport else _DIRECT,  # a proxy cannot reach our loopback
+            trust_env=not direct,
             timeout=_TIMEOUT,
             limits=httpx.Limits(
                 max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS

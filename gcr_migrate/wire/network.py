@@ -1,0 +1,191 @@
+"""The way out of this machine: proxies and trusted certificates, as the environment says.
+
+Every client goes this one way, so that what lets one of them out lets out all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+import certifi
+
+from gcr_migrate.errors import BAD_NETWORK, MigrateError
+from gcr_migrate.model.names import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The address is what google-auth asks first; neither has TLS, and neither is behind a proxy.
+METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
+_METADATA_VARIABLES: Final = ("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT")
+_TRUST_VARIABLES: Final = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that opens tunnels (CONNECT).
+
+    Attributes:
+        url: its address without user and password; may be shown.
+        auth: user and password, None if it asks for none.
+    """
+
+    url: str
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+
+
+class Network:
+    """Who is asked by way of a proxy, and whose certificates are trusted.
+
+    Args:
+        environ: environment variables; none of them: no proxy and the usual certificates.
+
+    Raises:
+        MigrateError: BAD_NETWORK if a variable holds what cannot be used.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        environ = environ or {}
+        any_scheme = _proxy(environ, "ALL_PROXY")
+        self._proxies = {
+            "https": _proxy(environ, "HTTPS_PROXY") or any_scheme,
+            "http": _proxy(environ, "HTTP_PROXY") or any_scheme,
+        }
+        self._without = _without(_value(environ, "NO_PROXY"))
+        named = (environ.get(name, "").partition(":")[0] for name in _METADATA_VARIABLES)
+        self.metadata_hosts = METADATA_HOSTS | {host for host in named if host}
+        self.trust = trust(environ)
+
+    @property
+    def proxies(self) -> frozenset[Proxy]:
+        """All proxies that may be used."""
+        return frozenset(proxy for proxy in self._proxies.values() if proxy)
+
+    def proxy_for(self, scheme: str, host: str, port: int | None) -> Proxy | None:
+        """Return the proxy for an address, None if it is asked directly."""
+        proxy = self._proxies.get(scheme)
+        host = host.lower().strip("[]")
+        if proxy is None or is_loopback(host) or host in self.metadata_hosts:
+            return None
+        number = port or _PORTS[scheme]
+        return None if any(one.covers(host, number) for one in self._without) else proxy
+
+
+@dataclass(frozen=True, slots=True)
+class _Exempt:
+    """One entry of NO_PROXY: a host and what is below it, a network, or everything."""
+
+    host: str
+    port: int | None = None
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
+
+    def covers(self, host: str, port: int) -> bool:
+        if self.port not in {None, port}:
+            return False
+        if self.network is not None:
+            try:
+                return ipaddress.ip_address(host) in self.network
+            except ValueError:
+                return False
+        return self.host in {"*", host} or host.endswith(f".{self.host}")
+
+
+def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return whose certificates are trusted; servers' names are always checked.
+
+    What the variables name is trusted, all of it and nothing else. Without them it is what the
+    machine trusts, to which companies add their own authority, and what browsers trust.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
+    named = {name: environ[name] for name in _TRUST_VARIABLES if environ.get(name)}
+    for variable, value in named.items():
+        for path in value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value]:
+            _load(context, Path(path), variable)
+    if named:
+        return context
+    machine = ssl.get_default_verify_paths()
+    # Not load_default_certs: it would read the variables of the process, not those given here.
+    file = machine.openssl_cafile if Path(machine.openssl_cafile).is_file() else None
+    folder = machine.openssl_capath if Path(machine.openssl_capath).is_dir() else None
+    if file or folder:
+        context.load_verify_locations(file, folder)
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _load(context: ssl.SSLContext, path: Path, variable: str) -> None:
+    subject = f"{variable}={path}"
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)  # OpenSSL would not tell that it may not look into it
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        saw = "no certificates in PEM form are in it"
+        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
+    except OSError as error:
+        saw = error.strerror or type(error).__name__
+        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
+
+
+def _value(environ: Mapping[str, str], name: str) -> str:
+    """Return a variable that is written in lower or upper case; lower case counts more."""
+    return (environ.get(name.lower()) or environ.get(name) or "").strip()
+
+
+def _proxy(environ: Mapping[str, str], name: str) -> Proxy | None:
+    """Read a proxy variable; no part of its value is shown, as a password may be anywhere."""
+    value = _value(environ, name)
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise MigrateError(BAD_NETWORK, subject=name, saw="it is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        saw = "it is not the address of an HTTP proxy, such as http://proxy.example:3128"
+        raise MigrateError(BAD_NETWORK, subject=name, saw=saw)
+    shown = f"[{host}]" if ":" in host else host
+    url = f"{parts.scheme}://{shown}:{port or _PORTS[parts.scheme]}"
+    if parts.username is None:
+        return Proxy(url)
+    return Proxy(url, (unquote(parts.username), unquote(parts.password or "")))
+
+
+def _without(text: str) -> tuple[_Exempt, ...]:
+    entries = (entry.strip().lower() for entry in text.replace(" ", ",").split(","))
+    return tuple(_exempt(entry) for entry in entries if entry)
+
+
+def _exempt(entry: str) -> _Exempt:
+    bare = entry.strip("[]")
+    try:
+        return _Exempt("", network=ipaddress.ip_network(bare, strict=False))
+    except ValueError:
+        pass
+    host, colon, port = bare.rpartition(":")
+    if not colon or not port.isdigit():
+        return _Exempt(_suffix(bare))
+    host = host.strip("[]")
+    try:
+        return _Exempt("", int(port), ipaddress.ip_network(host, strict=False))
+    except ValueError:
+        return _Exempt(_suffix(host), int(port))
+
+
+def _suffix(host: str) -> str:
+    return host if host == "*" else host.removeprefix("*").lstrip(".")
