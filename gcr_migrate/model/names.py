@@ -25,7 +25,7 @@ _LOCATION = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _VARIABLE = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+|\{\{.*|\$")
 _HOST = re.compile(r"([a-z0-9.-]+)(?::[0-9]{1,5})?")
 _AR_SUFFIX: Final = "-docker.pkg.dev"
-_GOOGLES_OWN: Final = frozenset(
+GOOGLES_OWN: Final = frozenset(
     {
         "mirror.gcr.io",
         "us-mirror.gcr.io",
@@ -84,13 +84,13 @@ class Project:
 
         Old ids may break today's rules, so sources are read leniently; `check_new` is strict.
         """
-        _refuse_template(text)
+        refuse_template(text)
         separator = ":" if ":" in text else "/"
         domain, scoped, name = text.rpartition(separator)
         if scoped and not _DOMAIN.fullmatch(domain):
-            raise _bad(text, f"project domain {domain!r}: {_why_not(domain) or 'no dot in it'}")
+            raise bad_name(text, f"project domain {domain!r}: {_why_not(domain) or 'no dot in it'}")
         if not _COMPONENT.fullmatch(name) or "." in name:
-            raise _bad(text, f"project {name!r}: {_why_not(name) or 'a project id has no dot'}")
+            raise bad_name(text, f"project {name!r}: {_why_not(name) or 'a project id has no dot'}")
         return cls(f"{domain}:{name}" if scoped else name)
 
     @property
@@ -103,7 +103,7 @@ class Project:
         name = self.id.rpartition(":")[2]
         if not _NEW_PROJECT.fullmatch(name):
             saw = "a project id has 6 to 30 lower-case letters, digits and hyphens, a letter first"
-            raise _bad(self.id, f"project {name!r}: {saw}")
+            raise bad_name(self.id, f"project {name!r}: {saw}")
 
     def __str__(self) -> str:
         return self.id
@@ -122,11 +122,11 @@ class ImagePath:
     @classmethod
     def parse(cls, text: str) -> ImagePath:
         """Read a path; raise BAD_NAME with the component that offends."""
-        _refuse_template(text)
+        refuse_template(text)
         components = tuple(text.split("/"))
         for component in components:
             if not _COMPONENT.fullmatch(component):
-                raise _bad(text, f"path component {component!r}: {_why_not(component)}")
+                raise bad_name(text, f"path component {component!r}: {_why_not(component)}")
         return cls(components)
 
     def starts_with(self, prefix: ImagePath) -> bool:
@@ -155,10 +155,10 @@ class Tag:
     @classmethod
     def parse(cls, text: str) -> Tag:
         """Read a tag; raise BAD_NAME for what no registry takes."""
-        _refuse_template(text)
+        refuse_template(text)
         if not _TAG.fullmatch(text):
             saw = "1 to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
-            raise _bad(text, f"tag {text!r}: a tag has {saw}")
+            raise bad_name(text, f"tag {text!r}: a tag has {saw}")
         return cls(text)
 
     def __str__(self) -> str:
@@ -186,15 +186,19 @@ class Reference:
     @classmethod
     def parse(cls, text: str) -> Reference:
         """Read `HOST/PROJECT/IMAGE[:TAG][@DIGEST]`; raise BAD_NAME with the part that offends."""
-        host, rest, tag, digest = _split(text)
-        if host in _GOOGLES_OWN:
-            raise _bad(text, f"host {host}: Google's own images, not a project's; leave them alone")
+        host, rest, tag, digest = split_name(text)
+        if host in GOOGLES_OWN:
+            raise bad_name(
+                text, f"host {host}: Google's own images, not a project's; leave them alone"
+            )
         if not gcr_host(host):
             hosts = ", ".join(one.name for one in GCR_HOSTS)
-            raise _bad(text, f"host {host!r}: not one of {hosts}")
-        project, components = _split_project(text, host, rest)
+            raise bad_name(text, f"host {host!r}: not one of {hosts}")
+        project, components = split_project(text, host, rest)
         if not components:
-            raise _bad(text, f"names the project {project}, not an image: an image path is missing")
+            raise bad_name(
+                text, f"names the project {project}, not an image: an image path is missing"
+            )
         return cls(host, project, ImagePath.parse("/".join(components)), tag, digest)
 
     def __str__(self) -> str:
@@ -224,20 +228,20 @@ class ArImage:
     @classmethod
     def parse(cls, text: str) -> ArImage:
         """Read `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/PATH[:TAG][@DIGEST]`."""
-        host, rest, tag, digest = _split(text)
+        host, rest, tag, digest = split_name(text)
         location = host.removesuffix(_AR_SUFFIX)
         if location == host or not _LOCATION.fullmatch(location):
-            raise _bad(text, f"host {host!r}: not LOCATION{_AR_SUFFIX}")
+            raise bad_name(text, f"host {host!r}: not LOCATION{_AR_SUFFIX}")
         if location == "eu":
-            raise _bad(text, "host 'eu-docker.pkg.dev': the location is `europe` here")
-        project, components = _split_project(text, host, rest)
+            raise bad_name(text, "host 'eu-docker.pkg.dev': the location is `europe` here")
+        project, components = split_project(text, host, rest)
         if len(components) < 2:  # noqa: PLR2004  # a repository and an image
-            raise _bad(text, "an image needs a repository and a path in it")
+            raise bad_name(text, "an image needs a repository and a path in it")
         served = gcr_host(components[0])
         if not served:
             check_repository_id(components[0])
         elif served.location != location:
-            raise _bad(text, f"repository {components[0]} exists in {served.location} only")
+            raise bad_name(text, f"repository {components[0]} exists in {served.location} only")
         path = ImagePath.parse("/".join(components[1:]))
         return cls(location, project, components[0], path, tag, digest)
 
@@ -270,7 +274,7 @@ def check_location(text: str) -> None:
     """Raise BAD_NAME unless this can be the name of a location."""
     if text == "eu" or not _LOCATION.fullmatch(text):
         hint = "the location is `europe` here" if text == "eu" else "not a region or multi-region"
-        raise _bad(text, f"location {text!r}: {hint}")
+        raise bad_name(text, f"location {text!r}: {hint}")
 
 
 def ar_host(location: str) -> str:
@@ -314,14 +318,16 @@ def is_loopback(host_port: str) -> bool:
         return False
 
 
-def _bad(text: str, saw: str) -> MigrateError:
+def bad_name(text: str, saw: str) -> MigrateError:
+    """Return BAD_NAME about a text, with the part of it that offends."""
     return MigrateError(BAD_NAME, subject=text[:300] or "(empty)", saw=saw)
 
 
-def _refuse_template(text: str) -> None:
+def refuse_template(text: str) -> None:
+    """Raise BAD_NAME for a text that a program has still to put something into."""
     found = _VARIABLE.search(text)
     if found:
-        raise _bad(text, f"template with the unresolved variable {found[0]}")
+        raise bad_name(text, f"template with the unresolved variable {found[0]}")
 
 
 def _why_not(component: str) -> str:
@@ -338,27 +344,27 @@ def _why_not(component: str) -> str:
     return "between letters or digits there is one `.`, `_` or `__`, or hyphens; never at an end"
 
 
-def _split(text: str) -> tuple[str, str, Tag | None, Digest | None]:
+def split_name(text: str) -> tuple[str, str, Tag | None, Digest | None]:
     """Take a written name apart into host, path, tag and digest; the host is not checked."""
-    _refuse_template(text)
+    refuse_template(text)
     name, at, digest = text.removeprefix("https://").partition("@")
     host, slash, rest = name.partition("/")
     host = host.removesuffix(":443")
     if not slash:
-        raise _bad(text, f"only a host {host!r}: a project and an image path are missing")
+        raise bad_name(text, f"only a host {host!r}: a project and an image path are missing")
     head, colon, tag = rest.rpartition(":")
     if colon and "/" in tag:  # the colon belongs to a project id, not to a tag
-        raise _bad(text, f"a colon in the path; in image names write {host}/{head}/{tag}")
+        raise bad_name(text, f"a colon in the path; in image names write {host}/{head}/{tag}")
     path = head if colon else rest
     return host, path, Tag.parse(tag) if colon else None, Digest.parse(digest) if at else None
 
 
-def _split_project(text: str, host: str, rest: str) -> tuple[Project, list[str]]:
+def split_project(text: str, host: str, rest: str) -> tuple[Project, list[str]]:
     """Part the project, with its domain if the first component has a dot, from what follows."""
     components = rest.split("/")
     scoped = "." in components[0]
     if scoped and len(components) == 1:
-        raise _bad(text, f"{components[0]} is a domain: {host}/{components[0]}/PROJECT/IMAGE")
+        raise bad_name(text, f"{components[0]} is a domain: {host}/{components[0]}/PROJECT/IMAGE")
     taken = 2 if scoped else 1
     return Project.parse("/".join(components[:taken])), components[taken:]
 
