@@ -23,10 +23,11 @@ from starlette.responses import JSONResponse, Response
 
 from gcr_migrate.errors import DEFECT, MigrateError
 from gcr_migrate.sandbox.calls import NAME
+from gcr_migrate.sandbox.contents import fill
 from gcr_migrate.sandbox.faults import Entry, Fault, Faults, Log
 from gcr_migrate.sandbox.google import error
 from gcr_migrate.sandbox.registry import Registry
-from gcr_migrate.sandbox.scenarios import Scenario, fill, load_scenario
+from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from gcr_migrate.sandbox.services import API, SERVICES, make_gates, make_services
 from gcr_migrate.sandbox.store import REGISTRY_HOSTS, Store
 from gcr_migrate.sandbox.tokens import Identity, Tokens
@@ -64,8 +65,8 @@ class Sandbox:
     ) -> None:
         self.token = scenario.identities[0].token
         self.store = Store(directory)
-        identities = [Identity(one.member, one.token, one.roles) for one in scenario.identities]
-        self._tokens = Tokens(identities, scenario.token_lifetime)
+        identities = [Identity(**part.model_dump()) for part in scenario.identities]
+        self._tokens = Tokens(identities, scenario.token_lifetime, scenario.access_token_lifetime)
         fill(self.store, scenario)
         self._registry = Registry(self.store, self._tokens)
         self._services = make_services(self.store, self._tokens, scenario)

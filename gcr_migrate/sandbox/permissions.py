@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.store import Store
     from gcr_migrate.sandbox.tokens import Identity
 
-AR: Final = "artifactregistry"
-DOWNLOAD: Final = "artifactregistry.repositories.downloadArtifacts"
-UPLOAD: Final = "artifactregistry.repositories.uploadArtifacts"
 NOBODY: Final[frozenset[str]] = frozenset()
 
 
@@ -185,20 +182,37 @@ def held(
     Args:
         store: has the project's own policy.
         identity: who asks; None for nobody in particular.
-        project: id of the project that the thing belongs to.
+        project: id or number of the project that the thing belongs to.
         bindings: policy of the thing itself; none for the project.
     """
     state = store.find_project(project)
     if state is None:
         return NOBODY
-    members = {"allUsers"}
-    if identity:
-        members |= {"allAuthenticatedUsers", identity.member}
+    members = members_of(identity)
     roles = set(identity.roles if identity else ()) | _roles(state.bindings, members)
+    for folder in store.above(state.parent):
+        roles |= _roles(folder.bindings, members)
     for role, group in _GROUPS_OF_BASIC_ROLES.items():
         if role in roles:
-            members.add(f"{group}:{project}")
-    roles |= _roles(bindings, members)
+            members.add(f"{group}:{state.id}")
+    return permissions_of(roles | _roles(bindings, members))
+
+
+def held_above(store: Store, identity: Identity | None, name: str) -> frozenset[str]:
+    """Return the permissions that somebody holds on a folder or organisation."""
+    roles = set(identity.roles if identity else ())
+    for folder in store.above(name):
+        roles |= _roles(folder.bindings, members_of(identity))
+    return permissions_of(roles)
+
+
+def members_of(identity: Identity | None) -> set[str]:
+    """Return what policies may call somebody."""
+    return {"allUsers", "allAuthenticatedUsers", identity.member} if identity else {"allUsers"}
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+    """Return what is in some roles."""
     return NOBODY.union(*(ROLES.get(role, NOBODY) for role in roles))
 
 

@@ -1,48 +1,22 @@
-"""What a sandbox holds at the start: read from YAML, made into images.
-
-All content follows from the scenario alone, so that every run has the same digests.
-"""
+"""What a sandbox holds and knows at the start, read from YAML."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import struct
-import tarfile
-import zlib
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SCENARIO, BAD_YAML, FILE_MISSING, MigrateError
-from gcr_migrate.model.content import (
-    DOCKER_LIST,
-    DOCKER_MANIFEST,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    Digest,
-    Manifest,
-    fallback_tag,
+
+_GUARDED: Final = (
+    "artifactregistry.googleapis.com",
+    "pubsub.googleapis.com",
+    "storage.googleapis.com",
 )
-from gcr_migrate.sandbox.store import NOT_REDIRECTED, Image, Repository, Store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_FIRST_UPLOAD_MS: Final = 1_704_067_200_000  # 2024-01-01T00:00:00Z
-_DAY_MS: Final = 86_400_000
-_STORED_BLOCK: Final = 65_535  # largest stored block of deflate
-_EMPTY: Final = "application/vnd.oci.empty.v1+json"
-_DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
-_OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
-_DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-_OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
-_COSIGN_LAYER: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 
 class _Part(BaseModel):
@@ -50,11 +24,43 @@ class _Part(BaseModel):
 
 
 class IdentityPart(_Part):
-    """Somebody with an access token; roles are held on every project."""
+    """Somebody with an access token; roles are held on every project.
+
+    Attributes:
+        member: as policies name it.
+        token: an access token that is good from the start; empty for none.
+        roles: roles held on every project.
+        token_lifetime: seconds after the start at which that token ends; None for never.
+        refresh_token: what buys new access tokens; empty for none.
+    """
 
     member: str = "user:migrator@example.com"
     token: str = Field("ya29.sandbox-migrator", repr=False)
     roles: tuple[str, ...] = ("roles/owner",)
+    token_lifetime: float | None = None
+    refresh_token: str = Field("", repr=False)
+
+
+class IdentityPoolPart(_Part):
+    """Another identity provider: whoever brings its token for an audience is a member here."""
+
+    audience: str
+    subject_token: str = Field(repr=False)
+    member: str
+
+
+class ServiceAccountPart(_Part):
+    """A service account, and the members who may get tokens for it."""
+
+    email: str
+    token_creators: tuple[str, ...] = ()
+
+
+class MetadataPart(_Part):
+    """A machine of Google's: its service account, as a member, and its project."""
+
+    member: str
+    project: str
 
 
 class LayerPart(_Part):
@@ -101,22 +107,155 @@ class RepositoryPart(_Part):
     images: tuple[ImagePart, ...] = ()
 
 
+class BucketPart(_Part):
+    """A bucket of Cloud Storage, such as Container Registry left behind.
+
+    Attributes:
+        name: its name, such as `us.artifacts.builds.appspot.com`.
+        location: such as `US`.
+        uniform: whether its policy alone decides, and no access list of an object's own.
+        bindings: its policy; where none is stated, the one that Google gives to a new bucket,
+            which lets the owners, editors and viewers of the project in.
+        images: their configs and layers lie there as `containers/images/sha256:…`, without
+            manifests and names, as Container Registry kept them.
+        objects: further objects, their text by name.
+    """
+
+    name: str
+    location: str = "US"
+    uniform: bool = True
+    bindings: tuple[dict[str, Any], ...] | None = None
+    images: tuple[ImagePart, ...] = ()
+    objects: dict[str, str] = {}
+
+
+class OrgPolicyPart(_Part):
+    """The effective rule of an organisation policy in a project.
+
+    Attributes:
+        constraint: such as `constraints/gcp.resourceLocations`.
+        allowed: the values that are allowed, where others are not.
+        denied: values that are denied.
+        deny_all: whether every value is denied.
+        enforce: whether a constraint without values is on.
+    """
+
+    constraint: str
+    allowed: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
+    deny_all: bool = False
+    enforce: bool | None = None
+
+
+class QuotaPart(_Part):
+    """How much a project may ask of Artifact Registry.
+
+    Attributes:
+        requests_per_minute: in each location, by the API and the registry hosts together; beyond
+            it everything there is refused until the minute (see `quota_window`) is over.
+        retry_after: whether a registry says in a header when to come back.
+    """
+
+    requests_per_minute: int
+    retry_after: bool = False
+
+
+class ProjectPart(_Part):
+    """A project and what surrounds it.
+
+    Attributes:
+        id: its id, such as `builds` or `example.com:builds`.
+        number: its number; without it one that follows from the id.
+        parent: `folders/N` or `organizations/N`.
+        bindings: its own policy.
+        disabled_services: such as `artifactregistry.googleapis.com`.
+        billing: whether it has a billing account; without one nothing is served that costs.
+        redirect_state: who answers its gcr.io names: the service's word, or its last part such
+            as `PARTIAL`. Without it `ENABLED`, or `DISABLED` if the project is never migrated.
+        pull_percent: share of reads that Artifact Registry answers.
+        org_policies: effective organisation policies.
+        perimeter: name of the perimeter around it.
+        buckets: its buckets.
+        subscriptions: Pub/Sub subscriptions by id, as that service words them.
+        quota: its quota of Artifact Registry; without it there is no limit.
+    """
+
+    id: str
+    number: str = ""
+    parent: str = ""
+    bindings: tuple[dict[str, Any], ...] = ()
+    disabled_services: tuple[str, ...] = ()
+    billing: bool = True
+    redirect_state: str = ""
+    pull_percent: int | None = None
+    org_policies: tuple[OrgPolicyPart, ...] = ()
+    perimeter: str = ""
+    buckets: tuple[BucketPart, ...] = ()
+    subscriptions: dict[str, dict[str, Any]] = {}
+    quota: QuotaPart | None = None
+
+
+class FolderPart(_Part):
+    """A folder or organisation; everything below inherits its policy.
+
+    Attributes:
+        name: `folders/N` or `organizations/N`.
+        parent: what it lies in.
+        bindings: its policy.
+    """
+
+    name: str
+    parent: str = ""
+    bindings: tuple[dict[str, Any], ...] = ()
+
+
+class PerimeterPart(_Part):
+    """A service perimeter (VPC Service Controls).
+
+    Attributes:
+        name: its name.
+        members: who may pass, such as `user:ada@example.com`.
+        services: what it guards.
+    """
+
+    name: str
+    members: tuple[str, ...] = ()
+    services: tuple[str, ...] = _GUARDED
+
+
 class Scenario(_Part):
     """What a sandbox holds and knows.
 
     Attributes:
         identities: who may come; the first is the one that a demo uses.
+        projects: projects of which more is known than their repositories. Where any are listed,
+            others exist only if a repository names them; where none are, every project exists.
+        folders: folders and organisations above them.
+        perimeters: service perimeters around them.
         repositories: what is there.
         never_migrated: projects whose gcr.io names answer 412 in plain text.
+        quota_window: seconds that a quota's minute lasts.
         token_lifetime: seconds for which a registry token is good.
         operation_polls: after how many polls a repository is made.
+        access_token_lifetime: seconds for which access tokens are good that were asked for.
+        identity_pools: whose tokens of other providers are taken.
+        service_accounts: who may act as which.
+        metadata: the machine whose metadata server this is; None for none.
     """
 
     identities: tuple[IdentityPart, ...] = (IdentityPart(),)
+    projects: tuple[ProjectPart, ...] = ()
+    folders: tuple[FolderPart, ...] = ()
+    perimeters: tuple[PerimeterPart, ...] = ()
     repositories: tuple[RepositoryPart, ...] = ()
     never_migrated: tuple[str, ...] = ()
+    quota_window: float = 60.0
     token_lifetime: float = 43_200
     operation_polls: int = 2
+    access_token_lifetime: float = 3_600
+    identity_pools: tuple[IdentityPoolPart, ...] = ()
+    service_accounts: tuple[ServiceAccountPart, ...] = ()
+    metadata: MetadataPart | None = None
 
 
 def scenario_names() -> list[str]:
@@ -153,144 +292,3 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise MigrateError(BAD_SCENARIO, subject=f"{name}: {where}", saw=first["msg"]) from error
-
-
-def fill(store: Store, scenario: Scenario) -> None:
-    """Put everything that a scenario lists into a store."""
-    for project in scenario.never_migrated:
-        store.project(project).redirect_state = NOT_REDIRECTED
-    at_ms = _FIRST_UPLOAD_MS
-    for part in scenario.repositories:
-        settings: dict[str, Any] = {"format": part.format}
-        if part.immutable_tags:
-            settings["dockerConfig"] = {"immutableTags": True}
-        repository = Repository(
-            part.project, part.location, part.id, settings, [dict(one) for one in part.bindings]
-        )
-        repository.server_moves_own_tags = part.server_moves_own_tags
-        store.add(repository)
-        for image in part.images:
-            _Maker(store, repository, image, at_ms).push()
-            at_ms += _DAY_MS
-
-
-class _Maker:
-    """Pushes one image, as a client would, into a repository."""
-
-    def __init__(self, store: Store, repository: Repository, part: ImagePart, at_ms: int) -> None:
-        self._store, self._repository, self._part, self._at = store, repository, part, at_ms
-        self._image = repository.images.setdefault(part.path, Image())
-
-    def push(self) -> None:
-        """Make the image and set its tags."""
-        part = self._part
-        tags: tuple[str, ...] = part.tags
-        if part.signature_of:
-            top, tags = self._signature(part.signature_of)
-        elif part.subject_of:
-            top = self._referrer(part.subject_of)
-        elif len(part.platforms) > 1:
-            top = self._index()
-        else:
-            top = self._platform(part.platforms[0])
-        self._put(top, tags)
-
-    def _put(self, manifest: Manifest, tags: Sequence[str]) -> None:
-        for tag in tags or (None,):
-            self._repository.put_manifest(self._part.path, manifest, tag, self._at)
-
-    def _platform(self, platform: str) -> Manifest:
-        os, _, architecture = platform.partition("/")
-        part, docker = self._part, self._part.format == "docker"
-        tars = [_tar(layer) for layer in part.layers]
-        kind = _DOCKER_LAYER if docker else _OCI_LAYER
-        layers = [self._blob(_gzip(tar), kind) for tar in tars]
-        config = {
-            "architecture": architecture,
-            "os": os,
-            "created": "2024-01-01T00:00:00Z",
-            "config": {"Cmd": ["/bin/true"], "Labels": {"path": part.path}},
-            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(tar)) for tar in tars]},
-        }
-        config_type = _DOCKER_CONFIG if docker else _OCI_CONFIG
-        body = {
-            "schemaVersion": 2,
-            "mediaType": DOCKER_MANIFEST if docker else OCI_MANIFEST,
-            "config": self._blob(json.dumps(config).encode(), config_type),
-            "layers": layers,
-        }
-        return _manifest(body)
-
-    def _index(self) -> Manifest:
-        entries = []
-        for platform in self._part.platforms:
-            child = self._platform(platform)
-            self._put(child, ())
-            os, _, architecture = platform.partition("/")
-            described = {"platform": {"architecture": architecture, "os": os}}
-            entries.append(_describe(child) | described)
-        media_type = DOCKER_LIST if self._part.format == "docker" else OCI_INDEX
-        return _manifest({"schemaVersion": 2, "mediaType": media_type, "manifests": entries})
-
-    def _signature(self, tag: str) -> tuple[Manifest, tuple[str, ...]]:
-        """Return what cosign's older scheme puts under `sha256-<hex>.sig`."""
-        signed = self._image.tags[tag]
-        payload = {"critical": {"image": {"docker-manifest-digest": str(signed)}}, "optional": None}
-        layer = self._blob(json.dumps(payload).encode(), _COSIGN_LAYER)
-        config = self._blob(b'{"architecture":"","os":""}', _OCI_CONFIG)
-        body = {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": config,
-            "layers": [layer | {"annotations": {"dev.cosignproject.cosign/signature": "c2FuZA=="}}],
-        }
-        return _manifest(body), (f"{fallback_tag(signed)}.sig",)
-
-    def _referrer(self, tag: str) -> Manifest:
-        subject = self._image.manifests[self._image.tags[tag]].manifest
-        report = json.dumps({"about": str(subject.digest)}).encode()
-        body = {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "artifactType": self._part.artifact_type,
-            "config": self._blob(b"{}", _EMPTY),
-            "layers": [self._blob(report, self._part.artifact_type)],
-            "subject": _describe(subject),
-        }
-        return _manifest(body)
-
-    def _blob(self, data: bytes, media_type: str) -> dict[str, Any]:
-        digest = self._store.add_blob(data)
-        self._image.blobs.add(digest)
-        return {"mediaType": media_type, "size": len(data), "digest": str(digest)}
-
-
-def _manifest(body: dict[str, Any]) -> Manifest:
-    return Manifest.read(json.dumps(body, indent=2).encode(), str(body["mediaType"]))
-
-
-def _describe(manifest: Manifest) -> dict[str, Any]:
-    size, digest = len(manifest.raw), str(manifest.digest)
-    return {"mediaType": manifest.media_type, "size": size, "digest": digest}
-
-
-def _tar(layer: LayerPart) -> bytes:
-    """Return a tar of one file whose bytes follow from the layer's name and size."""
-    data = hashlib.shake_256(layer.name.encode()).digest(layer.size)
-    info = tarfile.TarInfo(f"opt/{layer.name}.bin")
-    info.size = len(data)
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(info, io.BytesIO(data))
-    return target.getvalue()
-
-
-def _gzip(data: bytes) -> bytes:
-    """Return the data as gzip, uncompressed: the bytes of a compressor change with its version."""
-    parts = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
-    for start in range(0, len(data), _STORED_BLOCK):
-        block = data[start : start + _STORED_BLOCK]
-        last = start + _STORED_BLOCK >= len(data)
-        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    parts.append(struct.pack("<II", zlib.crc32(data), len(data)))
-    return b"".join(parts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.model.content import OCI_INDEX, Descriptor, Digest, Manifest, fallback_tag
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host
+from gcr_migrate.sandbox.states import BucketState, FolderState, ProjectState, project_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +25,6 @@ REGISTRY_HOSTS: Final = (
     "europe-west1-docker.pkg.dev",
 )
 _AR_SUFFIX: Final = "-docker.pkg.dev"
-REDIRECTED: Final = "REDIRECTION_FROM_GCR_IO_ENABLED"
-NOT_REDIRECTED: Final = "REDIRECTION_FROM_GCR_IO_DISABLED"
-_NOT_MIGRATED: Final = frozenset({NOT_REDIRECTED, "REDIRECTION_STATE_UNSPECIFIED"})
 _REPOSITORY_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -163,78 +161,6 @@ def referrers_index(referrers: list[Stored], *, size: int | None = None) -> dict
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
 
 
-@dataclass(slots=True)
-class ProjectState:
-    """A project, as far as services ask for it.
-
-    Attributes:
-        id: its id, with a colon where a domain scopes it.
-        number: its number as text.
-        parent: `folders/N` or `organizations/N`, empty without.
-        bindings: its own policy.
-        disabled: services that are not enabled, such as `artifactregistry.googleapis.com`.
-        billing: whether it has a billing account.
-        redirect_state: who answers its gcr.io names, in Artifact Registry's words.
-        pull_percent: share of reads that Artifact Registry answers, where the state has one.
-        org_policies: effective rules by constraint, as the service words them.
-        perimeter: name of the service perimeter around it, empty without.
-        requests_per_minute: quota of each location and service; None without limit.
-    """
-
-    id: str
-    number: str
-    parent: str = ""
-    bindings: list[dict[str, Any]] = field(default_factory=list)
-    disabled: set[str] = field(default_factory=set)
-    billing: bool = True
-    redirect_state: str = REDIRECTED
-    pull_percent: int | None = None
-    org_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    perimeter: str = ""
-    requests_per_minute: int | None = None
-
-    @property
-    def migrated(self) -> bool:
-        """Whether Artifact Registry answers the gcr.io names at all."""
-        return self.redirect_state not in _NOT_MIGRATED
-
-
-@dataclass(frozen=True, slots=True)
-class BucketObject:
-    """An object of a bucket.
-
-    Attributes:
-        name: such as `containers/images/sha256:…`.
-        digest: under which its bytes lie in the store.
-        updated_ms: when it was written.
-    """
-
-    name: str
-    digest: Digest
-    updated_ms: int
-
-
-@dataclass(slots=True)
-class BucketState:
-    """A bucket of Cloud Storage.
-
-    Attributes:
-        name: its name.
-        project: id of its project.
-        location: such as `US`.
-        uniform: whether its policy alone decides.
-        bindings: its policy.
-        objects: by name.
-    """
-
-    name: str
-    project: str
-    location: str = "US"
-    uniform: bool = True
-    bindings: list[dict[str, Any]] = field(default_factory=list)
-    objects: dict[str, BucketObject] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a registry name leads: the repository's key and the image path in it."""
@@ -259,6 +185,7 @@ class Store:
     Attributes:
         repositories: by project, location and id.
         buckets: by name.
+        folders: folders and organisations by their full names.
         only_known: whether projects that nothing has named do not exist; else all do.
         uploads: folder of unfinished uploads.
     """
@@ -266,6 +193,7 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self.repositories: dict[tuple[str, str, str], Repository] = {}
         self.buckets: dict[str, BucketState] = {}
+        self.folders: dict[str, FolderState] = {}
         self.only_known = False
         self._projects: dict[str, ProjectState] = {}
         self._blobs = directory / "blobs"
@@ -286,6 +214,14 @@ class Store:
             kept = self._projects.values()
             return next((one for one in kept if one.number == id_or_number), None)
         return None if self.only_known else self.project(id_or_number)
+
+    def above(self, parent: str) -> list[FolderState]:
+        """Return a folder or organisation and what it lies in, bottom up."""
+        found: list[FolderState] = []
+        while parent in self.folders and self.folders[parent] not in found:
+            found.append(self.folders[parent])
+            parent = found[-1].parent
+        return found
 
     def blob_file(self, digest: Digest) -> Path:
         """Return where the bytes of a digest lie, whether or not they are there."""
@@ -335,12 +271,6 @@ class Store:
                 "images": images,
             }
         return found
-
-
-def project_number(project_id: str) -> str:
-    """Return the number of a project for which none was stated: twelve digits from its id."""
-    number = int.from_bytes(hashlib.sha256(project_id.encode()).digest()[:8], "big")
-    return str(100_000_000_000 + number % 900_000_000_000)
 
 
 def registry_host(repository: Repository) -> str:

@@ -1,0 +1,113 @@
+"""Projects, what they lie in, and their buckets, as the sandbox keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gcr_migrate.model.content import Digest
+
+STATES: Final = "REDIRECTION_FROM_GCR_IO_"  # how most redirect states begin
+REDIRECTED: Final = f"{STATES}ENABLED"
+NOT_REDIRECTED: Final = f"{STATES}DISABLED"
+_NOT_MIGRATED: Final = frozenset({NOT_REDIRECTED, "REDIRECTION_STATE_UNSPECIFIED"})
+
+
+@dataclass(slots=True)
+class ProjectState:
+    """A project, as far as services ask for it.
+
+    Attributes:
+        id: its id, with a colon where a domain scopes it.
+        number: its number as text.
+        parent: `folders/N` or `organizations/N`, empty without.
+        bindings: its own policy.
+        disabled: services that are not enabled, such as `artifactregistry.googleapis.com`.
+        billing: whether it has a billing account.
+        redirect_state: who answers its gcr.io names, in Artifact Registry's words.
+        pull_percent: share of reads that Artifact Registry answers, where the state has one.
+        org_policies: effective rule by constraint, named without `constraints/`.
+        perimeter: name of the service perimeter around it, empty without.
+        requests_per_minute: quota of each location; None without limit.
+        subscriptions: by id, those of Pub/Sub, as that service words them.
+        retry_after: whether a registry says when to come back after too many requests.
+    """
+
+    id: str
+    number: str
+    parent: str = ""
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+    disabled: set[str] = field(default_factory=set)
+    billing: bool = True
+    redirect_state: str = REDIRECTED
+    pull_percent: int | None = None
+    org_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    perimeter: str = ""
+    requests_per_minute: int | None = None
+
+    subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    retry_after: bool = False
+
+    @property
+    def migrated(self) -> bool:
+        """Whether Artifact Registry answers the gcr.io names at all."""
+        return self.redirect_state not in _NOT_MIGRATED
+
+
+@dataclass(frozen=True, slots=True)
+class BucketObject:
+    """An object of a bucket.
+
+    Attributes:
+        name: such as `containers/images/sha256:…`.
+        digest: under which its bytes lie in the store.
+        updated_ms: when it was written.
+    """
+
+    name: str
+    digest: Digest
+    updated_ms: int
+
+
+@dataclass(slots=True)
+class BucketState:
+    """A bucket of Cloud Storage.
+
+    Attributes:
+        name: its name.
+        project: id of its project.
+        location: such as `US`.
+        uniform: whether its policy alone decides.
+        bindings: its policy.
+        objects: by name.
+    """
+
+    name: str
+    project: str
+    location: str = "US"
+    uniform: bool = True
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+    objects: dict[str, BucketObject] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FolderState:
+    """A folder or an organisation.
+
+    Attributes:
+        name: `folders/N` or `organizations/N`.
+        parent: what it lies in, empty without.
+        bindings: its policy, which everything below inherits.
+    """
+
+    name: str
+    parent: str = ""
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def project_number(project_id: str) -> str:
+    """Return the number of a project for which none was stated: twelve digits from its id."""
+    number = int.from_bytes(hashlib.sha256(project_id.encode()).digest()[:8], "big")
+    return str(100_000_000_000 + number % 900_000_000_000)
