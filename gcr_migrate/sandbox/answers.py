@@ -1,4 +1,4 @@
-"""How Google's APIs word what they answer: errors, pages of a list, words or numbers of an enum."""
+"""How Google's APIs word what they answer: errors, times, and the pages of a list."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ _CODES: Final = {
     503: "UNAVAILABLE",
 }
 _FILTER: Final = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"]*)"|([^\s"]+))\s*')
-_UNKNOWN_NUMBER: Final = 99  # stands for a word that is in no released list
 
 
 class RefusalError(Exception):
@@ -62,7 +61,7 @@ def error(
     return JSONResponse({"error": body | ({"details": details} if details else {})}, status)
 
 
-def error_info(reason: str, service: str, **metadata: str) -> dict[str, Any]:
+def error_info(reason: str, service: str, /, **metadata: str) -> dict[str, Any]:
     """Return the detail that names the reason of an error."""
     return {"@type": _ERROR_INFO, "reason": reason, "domain": service, "metadata": metadata}
 
@@ -120,27 +119,6 @@ def mask(request: Request) -> list[str]:
     """Return the fields of `updateMask`, each as JSON has it."""
     text = request.query_params.get("updateMask", "")
     return [camel(one.strip()) for one in text.split(",") if one.strip()]
-
-
-def word_of(value: object, words: Mapping[str, int], field: str) -> str:
-    """Return the word of an enum that came as a word or as its number."""
-    if isinstance(value, str) and value in words:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        for word, number in words.items():
-            if number == value:
-                return word
-    raise bad(f"Invalid value at '{field}': {value!r}")
-
-
-def speaks_numbers(request: Request) -> bool:
-    """Whether the caller asked for the numbers of enums, as Google's Python clients do."""
-    return "enum-encoding=int" in request.query_params.get("$alt", "")
-
-
-def number_of(word: str, words: Mapping[str, int]) -> int:
-    """Return the number of an enum's word."""
-    return words.get(word, _UNKNOWN_NUMBER)
 
 
 def page(

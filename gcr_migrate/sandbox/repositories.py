@@ -1,0 +1,294 @@
+"""Repositories of Artifact Registry, their creation in the background, and their policies."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gcr_migrate.model.names import gcr_host
+from gcr_migrate.sandbox.answers import (
+    RefusalError,
+    bad,
+    error,
+    failed,
+    mask,
+    missing,
+    moment,
+    no_method,
+    now_ms,
+    page,
+    read_object,
+)
+from gcr_migrate.sandbox.enums import in_words
+from gcr_migrate.sandbox.store import Repository, Store, legal_repository_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcr_migrate.sandbox.asks import Ask
+
+_ANY: Final = "type.googleapis.com/google.devtools.artifactregistry.v1."
+_OPERATION_SECONDS: Final = 1.0
+_FIXED: Final = frozenset({"format", "mode", "kmsKeyName"})
+_SETTABLE: Final = _FIXED | {
+    "cleanupPolicies",
+    "cleanupPolicyDryRun",
+    "description",
+    "disallowUnspecifiedMode",
+    "dockerConfig",
+    "labels",
+    "mavenConfig",
+    "networkConfig",
+    "remoteRepositoryConfig",
+    "sbomConfig",
+    "virtualRepositoryConfig",
+    "vulnerabilityScanningConfig",
+}
+_OUTPUT_ONLY: Final = frozenset(
+    {"name", "createTime", "updateTime", "sizeBytes", "registryUri", "satisfiesPzs", "satisfiesPzi"}
+)
+_LABEL_KEY: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE: Final = re.compile(r"[a-z0-9_-]{0,63}")
+_MOST_LABELS: Final = 64
+_MEMBER: Final = re.compile(r"allUsers|allAuthenticatedUsers|[A-Za-z]+:.+")
+_HIDDEN_CONDITION: Final = "_withcond_"
+_CONDITIONS_VERSION: Final = 3
+_VERSIONS: Final = frozenset({0, 1, _CONDITIONS_VERSION})
+_MADE_MS: Final = 1_704_067_200_000  # when what was there from the start was made: 2024-01-01
+
+
+@dataclass(slots=True)
+class _Operation:
+    """A long-running operation: done after some polls, or after a second without any."""
+
+    name: str
+    repository: Repository
+    polls_left: int
+    started: float
+
+    def settle(self, polls: int = 0) -> None:
+        self.polls_left -= polls
+        late = time.monotonic() - self.started > _OPERATION_SECONDS
+        if self.polls_left <= 0 or late:
+            self.repository.ready = True
+
+
+class Repositories:
+    """The repositories of a store.
+
+    Args:
+        store: where they lie.
+        polls: after how many polls a creation is done.
+    """
+
+    def __init__(self, store: Store, polls: int) -> None:
+        self._store = store
+        self._polls = polls
+        self._operations: dict[str, _Operation] = {}
+        self._times: dict[str, tuple[int, int]] = {}
+
+    def settle(self) -> None:
+        """End the operations whose time has come."""
+        for operation in self._operations.values():
+            operation.settle()
+
+    async def operation(self, ask: Ask) -> dict[str, Any]:
+        """Answer a poll."""
+        operation = self._operations.get(ask.name())
+        if operation is None:
+            raise missing(ask.name())
+        operation.settle(polls=1)
+        return self._state(operation)
+
+    async def collection(self, ask: Ask) -> dict[str, Any]:
+        """Answer a call on all repositories of a location."""
+        if ask.request.method == "POST":
+            return await self._create(ask)
+        if ask.request.method != "GET":
+            raise no_method(ask.request)
+        ask.need("repositories.list")
+        found = [
+            self._plain(one)
+            for one in self._store.repositories.values()
+            if (one.project, one.location) == (ask.project, ask.location) and one.ready
+        ]
+        found.sort(key=lambda one: str(one["name"]))
+        orders = ("name", "createTime", "updateTime", "description")
+        return page(ask.request, "repositories", found, orders=orders)
+
+    async def one(self, ask: Ask) -> dict[str, Any]:
+        """Answer a call on one repository."""
+        what = f"{ask.request.method} {ask.verb}"
+        permission = {
+            "GET ": "get",
+            "PATCH ": "update",
+            "GET getIamPolicy": "getIamPolicy",
+            "POST setIamPolicy": "setIamPolicy",
+            "POST testIamPermissions": "",
+        }.get(what)
+        if permission is None:
+            raise no_method(ask.request)
+        repository = self._store.get(ask.key)
+        if permission:
+            ask.need(f"repositories.{permission}", repository)
+        if repository is None:
+            raise missing(ask.name())
+        body = await read_object(ask.request) if ask.request.method != "GET" else {}
+        if permission == "":
+            return _tested(ask, repository, body)
+        if permission == "update":
+            return self._update(ask, repository, in_words(body))
+        if permission == "setIamPolicy":
+            return _set_policy(repository, body)
+        return self._plain(repository) if permission == "get" else _get_policy(ask, repository)
+
+    async def _create(self, ask: Ask) -> dict[str, Any]:
+        ask.need("repositories.create")
+        id_ = ask.parameter("repositoryId")
+        if not legal_repository_id(id_, ask.location):
+            raise bad(f"repository_id {id_!r} is invalid")
+        settings = _settings(in_words(await read_object(ask.request)))
+        if settings.get("format", "FORMAT_UNSPECIFIED") == "FORMAT_UNSPECIFIED":
+            raise bad("repository.format is required")
+        if gcr_host(id_) and settings["format"] != "DOCKER":
+            raise bad(f"repository_id {id_!r} is for the format DOCKER only")
+        if (ask.project, ask.location, id_) in self._store.repositories:
+            raise RefusalError(error(409, "the repository already exists"))
+        ready = self._polls <= 0
+        repository = Repository(ask.project, ask.location, id_, settings, ready=ready)
+        self._store.add(repository)
+        self._times[repository.name] = now_ms(), now_ms()
+        name = f"{ask.name(4)}/operations/{uuid.uuid4()}"
+        operation = _Operation(name, repository, self._polls, time.monotonic())
+        self._operations[name] = operation
+        return self._state(operation)
+
+    def _state(self, operation: _Operation) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "name": operation.name,
+            "metadata": {"@type": f"{_ANY}OperationMetadata"},
+        }
+        if operation.repository.ready:
+            typed = {"@type": f"{_ANY}Repository"} | self._plain(operation.repository)
+            body |= {"done": True, "response": typed}
+        return body
+
+    def _update(self, ask: Ask, repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
+        settings = _settings(body)
+        fields = [one.partition(".")[0] for one in mask(ask.request)]
+        for field in fields if fields and fields != ["*"] else settings:
+            if field not in _SETTABLE:
+                raise bad(f"update_mask: {field!r} is no field that can be set")
+            if field in _FIXED and settings.get(field) != repository.settings.get(field):
+                raise bad(f"{field} cannot be updated")
+            if field in settings:
+                repository.settings[field] = settings[field]
+            else:
+                repository.settings.pop(field, None)  # named and not sent: back to its default
+        made, _ = self._times.get(repository.name, (_MADE_MS, _MADE_MS))
+        self._times[repository.name] = made, now_ms()
+        return self._plain(repository)
+
+    def _plain(self, repository: Repository) -> dict[str, Any]:
+        made, changed = self._times.get(repository.name, (_MADE_MS, _MADE_MS))
+        sizes = {
+            blob.digest: max(blob.size, 0)
+            for image in repository.images.values()
+            for stored in image.manifests.values()
+            for blob in stored.manifest.blobs
+        }
+        return {
+            "name": repository.name,
+            "registryUri": registry_uri(repository),
+            "mode": "STANDARD_REPOSITORY",
+            "createTime": moment(made),
+            "updateTime": moment(changed),
+            "sizeBytes": str(sum(sizes.values())),
+        } | repository.settings
+
+
+def registry_uri(repository: Repository) -> str:
+    """Return the name of a repository as clients of the registry spell it."""
+    project = repository.project.replace(":", "/")
+    return f"{repository.location}-docker.pkg.dev/{project}/{repository.id}"
+
+
+def _settings(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what can be set; refuse what is no field, or a label that is none."""
+    for field in body.keys() - _SETTABLE - _OUTPUT_ONLY:
+        saw = f"Unknown name {field!r} at 'repository': Cannot find field."
+        raise bad(f"Invalid JSON payload received. {saw}")
+    labels = body.get("labels", {})
+    fine = len(labels) <= _MOST_LABELS and all(
+        _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(str(value))
+        for key, value in labels.items()
+    )
+    if not fine:
+        raise bad("repository.labels is invalid")
+    return {key: value for key, value in body.items() if key in _SETTABLE}
+
+
+def _get_policy(ask: Ask, repository: Repository) -> dict[str, Any]:
+    text = ask.parameter("options.requestedPolicyVersion") or "0"
+    version = int(text) if text.isdigit() else -1
+    if version not in _VERSIONS:
+        raise bad(f"options.requested_policy_version {text!r} is invalid")
+    return _policy(repository, version)
+
+
+def _policy(repository: Repository, version: int) -> dict[str, Any]:
+    """Return the policy as a version shows it: any below 3 hides conditions behind a role."""
+    bindings = repository.bindings
+    conditions = any("condition" in one for one in bindings)
+    if conditions and version < _CONDITIONS_VERSION:
+        bindings = [_without_condition(one) for one in bindings]
+    shown = _CONDITIONS_VERSION if conditions and version == _CONDITIONS_VERSION else 1
+    policy: dict[str, Any] = {"version": shown, "etag": repository.etag}
+    return policy | ({"bindings": bindings} if bindings else {})
+
+
+def _without_condition(binding: Mapping[str, Any]) -> dict[str, Any]:
+    if "condition" not in binding:
+        return dict(binding)
+    seal = hashlib.sha256(repr(binding["condition"]).encode()).hexdigest()[:20]
+    return {"role": f"{binding['role']}{_HIDDEN_CONDITION}{seal}", "members": binding["members"]}
+
+
+def _set_policy(repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
+    policy = body.get("policy")
+    if not isinstance(policy, dict):
+        raise bad("policy is required")
+    # The whole policy is replaced; without an etag there is no check at all.
+    if policy.get("etag") not in {None, "", repository.etag}:
+        text = "There were concurrent policy changes. Please retry the whole read-modify-write."
+        raise RefusalError(error(409, text, "ABORTED"))
+    version = policy.get("version", 0)
+    if version not in _VERSIONS:
+        raise bad(f"policy.version {version!r} is invalid")
+    bindings = [dict(one) for one in policy.get("bindings", []) if one.get("members")]
+    for binding in bindings:
+        _check(binding)
+        if version != _CONDITIONS_VERSION:
+            binding.pop("condition", None)  # what no version 3 says is lost, and the grant wider
+    repository.bindings = bindings
+    repository.policy_version += 1
+    return _policy(repository, _CONDITIONS_VERSION)
+
+
+def _check(binding: Mapping[str, Any]) -> None:
+    role = str(binding.get("role", ""))
+    if _HIDDEN_CONDITION in role or not re.fullmatch(r"(\w+/[^/]+/)?roles/[\w.]+", role):
+        raise failed(f"Role {role} is not supported for this resource.")
+    for member in binding["members"]:
+        if not _MEMBER.fullmatch(str(member)):
+            raise bad(f"Invalid member: {member}")
+
+
+def _tested(ask: Ask, repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
+    held = ask.held(repository.bindings)
+    granted = [one for one in body.get("permissions", []) if one in held]
+    return {"permissions": granted} if granted else {}
