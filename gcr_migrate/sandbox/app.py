@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
-import time
+import re
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-import uvicorn
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gcr_migrate.errors import DEFECT, MigrateError
+from gcr_migrate.sandbox.answers import RefusalError, error, read_object
 from gcr_migrate.sandbox.calls import NAME
 from gcr_migrate.sandbox.contents import fill
 from gcr_migrate.sandbox.faults import Entry, Fault, Faults, Log
-from gcr_migrate.sandbox.google import error
 from gcr_migrate.sandbox.registry import Registry
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
-from gcr_migrate.sandbox.services import API, SERVICES, make_gates, make_services
+from gcr_migrate.sandbox.services import API, METADATA, OAUTH, SERVICES, make_gates, make_services
+from gcr_migrate.sandbox.serving import Ports
 from gcr_migrate.sandbox.store import REGISTRY_HOSTS, Store
+from gcr_migrate.sandbox.tls import Authority
 from gcr_migrate.sandbox.tokens import Identity, Tokens
 
 if TYPE_CHECKING:
@@ -39,10 +37,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
 _CONTROL: Final = "/_sandbox/"
-_LONGEST_HEAD: Final = 128 * 1024  # Artifact Registry's own headers reached 21 KB
-_BACKLOG: Final = 2048
-_KEEP_ALIVE_SECONDS: Final = 75  # longer than clients keep idle connections
-_START_SECONDS: Final = 20.0
+_SERVICE_ACCOUNT: Final = re.compile(r"serviceAccount:[^@\s]+@[^@\s]+")
 
 
 class Sandbox:
@@ -53,6 +48,12 @@ class Sandbox:
         scenario: what it holds at the start.
         port_base: first of consecutive ports; without it the system chooses free ones.
         events: file to which each request is appended, as a line of JSON, before its answer.
+        tls: serve TLS with an authority of its own, whose certificate lies in `directory`.
+
+    Attributes:
+        token: access token of the first identity.
+        store: what it holds.
+        certificate: file of its authority's certificate; None without TLS.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Sandbox:
         *,
         port_base: int | None = None,
         events: Path | None = None,
+        tls: bool = False,
     ) -> None:
         self.token = scenario.identities[0].token
         self.store = Store(directory)
@@ -69,30 +71,18 @@ class Sandbox:
         self._tokens = Tokens(identities, scenario.token_lifetime, scenario.access_token_lifetime)
         fill(self.store, scenario)
         self._registry = Registry(self.store, self._tokens)
-        self._services = make_services(self.store, self._tokens, scenario)
         self._gates = make_gates(self.store, self._tokens, scenario)
         self._log, self._faults, self._events = Log(), Faults(), events
-        self._sockets = _listen([*REGISTRY_HOSTS, *SERVICES], port_base)
-        self._hosts = {one.getsockname()[1]: host for host, one in self._sockets.items()}
-        config = uvicorn.Config(
-            self,
-            lifespan="off",
-            http="h11",
-            ws="none",
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            h11_max_incomplete_event_size=_LONGEST_HEAD,
-            timeout_graceful_shutdown=1,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            backlog=_BACKLOG,
-        )
-        self._server = uvicorn.Server(config)
+        authority = Authority(directory) if tls else None
+        self.certificate = authority.certificate if authority else None
+        context = authority.context if authority else None
+        self._ports = Ports([*REGISTRY_HOSTS, *SERVICES], port_base, context, {METADATA})
+        self._services = make_services(self.store, self._tokens, scenario, self.addresses)
 
     @property
     def addresses(self) -> dict[str, str]:
         """Return the address of each registry host and of each service."""
-        return {host: f"http://127.0.0.1:{port}" for port, host in self._hosts.items()}
+        return self._ports.addresses
 
     @property
     def endpoints(self) -> dict[str, Any]:
@@ -114,36 +104,21 @@ class Sandbox:
             YAML().dump(self.endpoints, stream)
         draft.replace(path)
 
-    async def serve(self) -> None:
-        """Serve until `stop` is called or a signal comes."""
-        await self._server.serve(sockets=list(self._sockets.values()))
-
-    def stop(self) -> None:
-        """Let `serve` end; may be called from any thread."""
-        self._server.should_exit = True
-
     @contextmanager
     def start_in_background(self) -> Iterator[Sandbox]:
         """Serve in a thread of its own while the block runs."""
-        thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
-        thread.start()
-        limit = time.monotonic() + _START_SECONDS
-        while not self._server.started:
-            if not thread.is_alive() or time.monotonic() > limit:
-                raise MigrateError(DEFECT, subject="sandbox", saw="did not start")
-            time.sleep(0.005)
-        try:
+        with self._ports.serving(self):
             yield self
-        finally:
-            self.stop()
-            thread.join(_START_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         request = Request(scope, receive)
-        host = self._hosts[scope["server"][1]]
+        host = self._ports.labels[scope["server"][1]]
         if host == API and request.url.path.startswith(_CONTROL):
-            response = await self._control(request)
+            try:
+                response = await self._control(request)
+            except RefusalError as refusal:
+                response = refusal.response
             await response(scope, receive, send)
             return
         path, query = request.url.path, request.url.query
@@ -159,6 +134,12 @@ class Sandbox:
 
     async def answer(self, host: str, request: Request) -> Response:
         """Do the work of one request."""
+        try:
+            return await self._answer(host, request)
+        except RefusalError as refusal:
+            return refusal.response
+
+    async def _answer(self, host: str, request: Request) -> Response:
         for gate in self._gates:
             refusal = gate.closed(host, request)
             if refusal:
@@ -168,6 +149,16 @@ class Sandbox:
         if host in self._services:
             return await self._services[host].answer(request)
         return error(404, f"Method not found: {request.url.path}")
+
+    async def issue_key(self, member: str, token_uri: str = "") -> dict[str, str]:
+        """Make a key for a service account.
+
+        Args:
+            member: such as `serviceAccount:robot@project.iam.gserviceaccount.com`.
+            token_uri: where its holder gets access tokens; here, if it is not stated.
+        """
+        email = member.partition(":")[2]
+        return await self._tokens.keys.issue(email, token_uri or f"{self.addresses[OAUTH]}/token")
 
     def note(self, entry: Entry) -> None:
         """Append a request to the file of events, if there is one."""
@@ -180,6 +171,8 @@ class Sandbox:
         what = f"{request.method} {request.url.path.removeprefix(_CONTROL)}"
         if what == "POST faults":
             return await self._add_fault(request)
+        if what in {"POST keys", "POST tokens/expire"}:
+            return await self._credentials(what, request)
         calls: dict[str, Callable[[], Any]] = {
             "GET requests": self._log.plain,
             "POST requests/reset": self._log.entries.clear,
@@ -190,6 +183,16 @@ class Sandbox:
         if what not in calls:
             return JSONResponse({"error": f"no such call: {what}"}, 404)
         return JSONResponse(calls[what]())
+
+    async def _credentials(self, what: str, request: Request) -> Response:
+        wanted = await read_object(request)
+        member = str(wanted.get("member") or "")
+        if what == "POST tokens/expire":
+            self._tokens.end(member or None, registry=bool(wanted.get("registry")))
+            return JSONResponse({})
+        if not _SERVICE_ACCOUNT.fullmatch(member):
+            return JSONResponse({"error": "member names no service account"}, 400)
+        return JSONResponse(await self.issue_key(member, str(wanted.get("token_uri") or "")))
 
     async def _add_fault(self, request: Request) -> Response:
         try:
@@ -251,21 +254,13 @@ async def _drain(receive: Receive) -> None:
             return
 
 
-def _listen(hosts: list[str], port_base: int | None) -> dict[str, socket.socket]:
-    """Bind a port for each host, so that addresses are known before anything is served."""
-    bound = {}
-    for at, host in enumerate(hosts):
-        one = socket.socket()
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", 0 if port_base is None else port_base + at))
-        one.listen(_BACKLOG)
-        bound[host] = one
-    return bound
-
-
 @contextmanager
 def running(
-    scenario: Scenario | str | Path, directory: Path, *, events: Path | None = None
+    scenario: Scenario | str | Path,
+    directory: Path,
+    *,
+    events: Path | None = None,
+    tls: bool = False,
 ) -> Iterator[Sandbox]:
     """Run a sandbox while the block runs.
 
@@ -273,10 +268,11 @@ def running(
         scenario: a scenario, or the name or path of one.
         directory: where blobs lie.
         events: file of requests, see `Sandbox`.
+        tls: serve TLS, see `Sandbox`.
 
     Yields:
         The sandbox: `endpoints`, `write_endpoints`, `token`, `control_url`.
     """
     wanted = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    with Sandbox(directory, wanted, events=events).start_in_background() as box:
+    with Sandbox(directory, wanted, events=events, tls=tls).start_in_background() as box:
         yield box

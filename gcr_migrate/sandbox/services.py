@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gcr_migrate.sandbox.google import ArtifactRegistry
+from gcr_migrate.sandbox.artifact_registry import ArtifactRegistry
+from gcr_migrate.sandbox.login import IamCredentials, OAuth, Sts
+from gcr_migrate.sandbox.metadata import Metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 API: Final = "artifact_registry"
 METADATA: Final = "metadata"
+OAUTH: Final = "oauth2"
 SERVICES: Final = (
     API,
     "resource_manager",
@@ -25,7 +30,7 @@ SERVICES: Final = (
     "pubsub",
     "service_usage",
     "org_policy",
-    "oauth2",
+    OAUTH,
     "sts",
     "iam_credentials",
     METADATA,
@@ -48,9 +53,17 @@ class Gate(Protocol):
         ...
 
 
-def make_services(store: Store, tokens: Tokens, scenario: Scenario) -> dict[str, Service]:
+def make_services(
+    store: Store, tokens: Tokens, scenario: Scenario, addresses: Mapping[str, str]
+) -> dict[str, Service]:
     """Return the services that there are, by label; others answer that there is no such method."""
-    return {API: ArtifactRegistry(store, tokens, scenario.operation_polls)}
+    return {
+        API: ArtifactRegistry(store, tokens, scenario.operation_polls),
+        OAUTH: OAuth(tokens, addresses[OAUTH]),
+        "sts": Sts(tokens, scenario.identity_pools),
+        "iam_credentials": IamCredentials(tokens, scenario.service_accounts),
+        METADATA: Metadata(tokens, scenario.metadata),
+    }
 
 
 def make_gates(_store: Store, _tokens: Tokens, _scenario: Scenario) -> list[Gate]:

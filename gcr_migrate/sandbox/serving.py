@@ -1,0 +1,111 @@
+"""A port of loopback for each host that the sandbox plays, with TLS or without."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from gcr_migrate.errors import DEFECT, MigrateError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Collection, Iterator, Sequence
+
+    from starlette.types import ASGIApp
+
+_LONGEST_HEAD: Final = 128 * 1024  # Artifact Registry's own headers reached 21 KB
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 75  # longer than clients keep idle connections
+_START_SECONDS: Final = 20.0
+
+
+class Ports:
+    """One port for each label, bound at once, so that addresses are known before any is served.
+
+    Args:
+        labels: registry hosts and services.
+        port_base: first of consecutive ports; without it the system chooses free ones.
+        tls: what serves TLS; None for plain HTTP.
+        plain: labels that stay plain HTTP.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        port_base: int | None,
+        tls: ssl.SSLContext | None = None,
+        plain: Collection[str] = (),
+    ) -> None:
+        self._tls = tls
+        self._sockets: dict[str, socket.socket] = {}
+        self._servers: list[uvicorn.Server] = []
+        self._plain = frozenset(plain if tls else labels)
+        for at, label in enumerate(labels):
+            one = socket.socket()
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0 if port_base is None else port_base + at))
+            one.listen(_BACKLOG)
+            self._sockets[label] = one
+        self.labels = {one.getsockname()[1]: label for label, one in self._sockets.items()}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the address of each label."""
+        return {
+            label: f"{'http' if label in self._plain else 'https'}://127.0.0.1:{port}"
+            for port, label in self.labels.items()
+        }
+
+    async def serve(self, app: ASGIApp) -> None:
+        """Serve until `stop` is called."""
+        by_scheme: dict[bool, list[socket.socket]] = {}
+        for label, one in self._sockets.items():
+            by_scheme.setdefault(label in self._plain, []).append(one)
+        self._servers = [self._server(app, plain=plain) for plain in by_scheme]
+        pairs = zip(self._servers, by_scheme.values(), strict=True)
+        await asyncio.gather(*(server.serve(sockets=sockets) for server, sockets in pairs))
+
+    def _server(self, app: ASGIApp, *, plain: bool) -> uvicorn.Server:
+        tls = self._tls
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            http="h11",
+            ws="none",
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            backlog=_BACKLOG,
+            ssl_context_factory=None if plain or tls is None else lambda *_: tls,
+        )
+        return uvicorn.Server(config)
+
+    def stop(self) -> None:
+        """Let `serve` end; may be called from any thread."""
+        for server in self._servers:
+            server.should_exit = True
+
+    @contextmanager
+    def serving(self, app: ASGIApp) -> Iterator[None]:
+        """Serve in a thread of its own while the block runs."""
+        thread = threading.Thread(target=lambda: asyncio.run(self.serve(app)), daemon=True)
+        thread.start()
+        limit = time.monotonic() + _START_SECONDS
+        while not (self._servers and all(server.started for server in self._servers)):
+            if not thread.is_alive() or time.monotonic() > limit:
+                raise MigrateError(DEFECT, subject="sandbox", saw="did not start")
+            time.sleep(0.005)
+        try:
+            yield
+        finally:
+            self.stop()
+            thread.join(_START_SECONDS)
