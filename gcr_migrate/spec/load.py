@@ -1,0 +1,144 @@
+"""Reading a spec, with errors that lead back to its lines."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
+from gcr_migrate.spec.model import Spec
+from gcr_migrate.spec.rules import Access, GrantRule, Route, Select, Settings
+from gcr_migrate.spec.sides import (
+    NO_SECRETS,
+    Credentials,
+    ProjectSource,
+    ProjectTarget,
+    RegistrySource,
+    RegistryTarget,
+    is_secret_field,
+    looks_secret,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pydantic_core import ErrorDetails
+
+# What the YAML library lets through for tags and keys that do not fit, found by fuzzing.
+_YAML_SLIPS: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def load_spec(text: str, filename: str) -> Spec:
+    """Read a spec.
+
+    Args:
+        text: the YAML.
+        filename: the name that errors show.
+
+    Returns:
+        The spec, checked.
+
+    Raises:
+        MigrateError: BAD_YAML, or BAD_SPEC with every field that does not fit.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # an anchor used twice is no concern here
+            data = YAML(typ="rt", pure=True).load(text)
+    except (YAMLError, *_YAML_SLIPS) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{filename}:{mark.line + 1}" if mark else filename
+        saw = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise MigrateError(BAD_YAML, subject=where, saw=saw) from error
+    if not isinstance(data, dict):
+        saw = "empty" if data is None else "not a mapping of fields"
+        raise MigrateError(BAD_SPEC, subject=f"{filename}:1", saw=saw)
+    try:
+        return Spec.model_validate(data)
+    except ValidationError as error:
+        every = error.errors(include_url=False)
+        wrong = [one for one in every if not any(_is_within(other, one) for other in every)]
+        found = sorted(_explain(data, one) for one in wrong)
+        more = [f"line {line}: {said}" for line, said in found[1:]]
+        saw = "; ".join([found[0][1], *more])
+        raise MigrateError(
+            BAD_SPEC, subject=f"{filename}:{found[0][0]}", saw=saw
+        ) from None  # it shows keys, perhaps a secret
+
+
+def spec_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the format, for editors and for checks elsewhere."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Spec.model_json_schema(),
+        "title": "gcr-migrate spec",
+    }
+
+
+_PLAIN: Final = ("(registry source)", "(registry target)")
+_FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
+    "": Spec,
+    "(project source)": ProjectSource,
+    "(registry source)": RegistrySource,
+    "(project target)": ProjectTarget,
+    "(registry target)": RegistryTarget,
+    "routes": Route,
+    "credentials": Credentials,
+    "settings": Settings,
+    "access": Access,
+    "grant": GrantRule,
+    "select": Select,
+}
+
+
+def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
+    """Turn one error of the model into a line and a sentence with the field's full name."""
+    steps = [step for step in error["loc"] if not str(step).startswith("(")]
+    name = "".join(f"[{s}]" if isinstance(s, int) else f".{_shown(s)}" for s in steps).lstrip(".")
+    said = error["msg"].removeprefix("Value error, ")
+    above = [step for step in error["loc"][:-1] if isinstance(step, str)]
+    known = _FIELDS_BELOW.get(above[-1] if above else "", Spec).model_fields
+    if error["type"] == "extra_forbidden":
+        said = _unknown(str(steps[-1]), error["loc"], known)
+    elif error["type"] == "string_pattern_mismatch" and (field := known.get(str(steps[-1]))):
+        said = f"does not fit: {field.description}"
+    elif error["type"] == "missing":
+        said = "missing"
+    return _line(data, steps), f"field {name}: {said}" if name else said
+
+
+def _shown(step: str) -> str:
+    """Return the name of a field, unless somebody wrote a secret in its place."""
+    return "…" if looks_secret(step) else step
+
+
+def _unknown(name: str, loc: tuple[int | str, ...], known: Collection[str]) -> str:
+    """Say what to write instead of a field that there is not."""
+    near = difflib.get_close_matches(name, known, n=1)
+    if is_secret_field(name) and (not near or near[0] in Credentials.model_fields):
+        return NO_SECRETS
+    if name == "credentials" and any(step in loc for step in _PLAIN):
+        return "a registry that is not Google's takes its login from Docker's configuration"
+    return f"unknown; did you mean `{near[0]}`?" if near else f"unknown; known: {', '.join(known)}"
+
+
+def _is_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
+    """Whether the outer error only follows from the inner one, as a list without good entries."""
+    depth = len(outer["loc"])
+    return outer["type"] == "too_short" and inner["loc"][:depth] == outer["loc"] != inner["loc"]
+
+
+def _line(data: Any, steps: list[int | str]) -> int:
+    """Line of the deepest field on the way that is in the file, counted from 1."""
+    line = data.lc.line
+    for step in steps:
+        places = getattr(getattr(data, "lc", None), "data", None) or {}
+        if step not in places:
+            break
+        line = places[step][0]
+        data = data[step]
+    return int(line) + 1

@@ -1,0 +1,120 @@
+"""Routes of the spec: which image paths go to which repository, and how that is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+
+from gcr_migrate.model.pattern import Pattern, template_names
+from gcr_migrate.spec.fields import (
+    PUBLIC,
+    AnyTemplate,
+    KmsKeyText,
+    LabelKeyText,
+    MemberText,
+    Part,
+    PatternText,
+    RoleText,
+    TemplateText,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ExistingTags = Literal["fail", "keep", "overwrite"]
+MovedTags = Literal["fail", "pin", "skip"]
+
+_READER: Final = "roles/artifactregistry.reader"
+
+
+class Settings(Part):
+    """Settings of a repository that is created."""
+
+    description: AnyTemplate = Field("", description="Text; named parts may be used.")
+    labels: dict[LabelKeyText, AnyTemplate] = Field(
+        default_factory=dict, description="Labels; named parts may be used in the values."
+    )
+    immutable_tags: bool = Field(default=False, description="Tags can never be moved or deleted.")
+    kms_key: KmsKeyText | None = Field(
+        None, description="Cloud KMS key, projects/P/locations/L/keyRings/R/cryptoKeys/K."
+    )
+
+
+class GrantRule(Part):
+    """A role and who gets it."""
+
+    role: RoleText = Field(description="Such as artifactregistry.reader.")
+    members: tuple[MemberText, ...] = Field(
+        min_length=1, description="Such as group:{team}@example.com; named parts may be used."
+    )
+
+
+class Access(Part):
+    """Who can do what with the repository."""
+
+    translate: bool = Field(default=False, description="Carry over the grants of the source.")
+    public: Literal["allow", "refuse"] = Field(
+        "refuse", description="Whether allUsers and allAuthenticatedUsers may be readers."
+    )
+    grant: tuple[GrantRule, ...] = Field((), description="Grants to add.")
+
+    @field_validator("grant")
+    @classmethod
+    def _public_only_on_request(
+        cls, grant: tuple[GrantRule, ...], info: ValidationInfo
+    ) -> tuple[GrantRule, ...]:
+        for rule in grant:
+            public = sorted(PUBLIC.intersection(rule.members))
+            if public and info.data.get("public") != "allow":
+                raise ValueError(f"{public[0]} opens the repository; it needs `public: allow`")
+            if public and rule.role != _READER:
+                raise ValueError(f"{public[0]} can only be artifactregistry.reader")
+        return grant
+
+
+class Route(Part):
+    """A rule for image paths; the first route that matches a path takes it."""
+
+    match: PatternText = Field(
+        description="Pattern of paths: {name} a component or part of one, * one, ** one or more."
+    )
+    hosts: tuple[str, ...] | None = Field(None, description="Only for these source hosts.")
+    repository: TemplateText | None = Field(None, description="Target repository.")
+    strip: TemplateText | None = Field(None, description="Leading components to take off.")
+    image: TemplateText | None = Field(None, description="Image name instead of what is left.")
+    location: TemplateText | None = Field(None, description="Location of the repository.")
+    settings: Settings | None = Field(None, description="How the repository is created.")
+    access: Access | None = Field(None, description="Who can do what with the repository.")
+    existing_tags: ExistingTags | None = Field(None, description="Instead of the spec's.")
+    moved_tags: MovedTags | None = Field(None, description="Instead of the spec's.")
+
+    @field_validator("repository", "strip", "image", "location", "settings", "access")
+    @classmethod
+    def _uses_parts_of_match(cls, value: Any, info: ValidationInfo) -> Any:
+        match = info.data.get("match")
+        if match is not None:  # else its own error is reported
+            used = {name for text in _texts(value) for name in template_names(text)}
+            unknown = sorted(used - Pattern.parse(match).names)
+            if unknown:
+                raise ValueError(f"{{{unknown[0]}}} is not a named part of `match`")
+        return value
+
+
+class Select(Part):
+    """What is carried besides tagged images."""
+
+    untagged: bool = Field(default=True, description="Digests that no tag names.")
+    attachments: bool = Field(default=True, description="Signatures, attestations and referrers.")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a field, however deep, that named parts may stand in."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, BaseModel):
+        yield from _texts(dict(value))
+    elif isinstance(value, dict):
+        yield from (text for one in value.values() for text in _texts(one))
+    elif isinstance(value, tuple):
+        yield from (text for one in value for text in _texts(one))

@@ -1,0 +1,290 @@
+"""Source and target of the spec: where images are read, where they go, and who logs in."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.login import Login
+from gcr_migrate.model.places import Place, read_place
+from gcr_migrate.spec.fields import LocationText, Part, PathText, RegistryText
+
+GcrHostName = Literal["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"]
+DialectName = Literal["auto", "gcr", "artifact-registry", "distribution"]
+
+_LONGEST_FILE_NAME: Final = 255
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.gserviceaccount\.com")
+_SECRET_FIELD = re.compile(
+    r"(?:.*_)?(?:token|password|passwd|passphrase|secret|key|json|pem|bearer|auth)s?", re.IGNORECASE
+)
+# How tokens and keys of Google's begin; nobody's file does.
+_SECRET = re.compile(r"ya29\.|1//0|GOCSPX-|AIza|eyJ|ewog|\s*\{|\s*-----BEGIN")
+NO_SECRETS: Final = (
+    "a secret is never written in a spec; name a file that holds it in access_token_file or "
+    "key_file"
+)
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether a field of this name, which the spec does not know, would hold a secret."""
+    return _SECRET_FIELD.fullmatch(name) is not None
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text is rather a token or key itself than a name of something."""
+    return bool(_SECRET.match(text)) or "\n" in text
+
+
+def _place(text: str) -> Place:
+    if looks_secret(text):
+        raise ValueError(NO_SECRETS)
+    try:
+        return read_place(text)
+    except MigrateError as error:
+        raise ValueError(error.saw) from error
+
+
+def _project(text: str) -> str:
+    """Return the id of a project, from whatever names a project and nothing more."""
+    place = _place(text)
+    if place.kind == "project":
+        return place.project.id
+    fields = [f"project: {place.project}"]
+    if place.gcr_host:
+        fields.append(f"hosts: [{place.gcr_host.name}]")
+    elif place.location:
+        fields.append(f"location: {place.location}")
+    if place.path and place.gcr_host:
+        fields.append(f"below: [{place.path}]")
+    raise ValueError(f"{place} says more than a project; write {', '.join(fields)}")
+
+
+def _new_project(text: str) -> str:
+    """Return the id of a project to write to; Google Cloud's rules for new ids hold."""
+    place = _place(text)
+    if place.kind != "project":
+        location = f", location: {place.location}" if place.location and not place.gcr_host else ""
+        says = f"{place} says more than a project"
+        raise ValueError(f"{says}; write project: {place.project}{location}")
+    try:
+        place.project.check_new()
+    except MigrateError as error:
+        raise ValueError(error.saw) from error
+    return place.project.id
+
+
+def _file(text: str) -> str:
+    if looks_secret(text) or len(text.rpartition("/")[2]) > _LONGEST_FILE_NAME:
+        raise ValueError(NO_SECRETS)
+    if not text or not text.isprintable():
+        raise ValueError("not the path of a file")
+    if text.startswith("~"):
+        raise ValueError("`~` is not replaced here; write the whole path")
+    return text
+
+
+def _account(text: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        form = "NAME@PROJECT.iam.gserviceaccount.com, without `serviceAccount:`"
+        said = NO_SECRETS if looks_secret(text) else f"{text!r} is no service account: {form}"
+        raise ValueError(said)
+    return text
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _mapping(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    raise ValueError(f"a mapping of fields is needed; {NO_SECRETS}")
+
+
+ProjectText = Annotated[str, AfterValidator(_project)]
+NewProjectText = Annotated[str, AfterValidator(_new_project)]
+FileText = Annotated[str, AfterValidator(_file)]
+AccountText = Annotated[str, AfterValidator(_account)]
+Accounts = Annotated[
+    tuple[AccountText, ...],
+    BeforeValidator(_listed, json_schema_input_type=AccountText | tuple[AccountText, ...]),
+]
+
+
+class Credentials(Part):
+    """How one side logs in to Google. Names and paths only: no secret is written in a spec."""
+
+    access_token_file: FileText | None = Field(
+        None, description="File with one access token, seen from where a command is run."
+    )
+    key_file: FileText | None = Field(
+        None, description="File with a service account key, or another of Google's credentials."
+    )
+    impersonate: Accounts = Field(
+        (),
+        description="Service account to act as; of several the last one, by way of the others.",
+    )
+    quota_project: ProjectText | None = Field(
+        None, description="Project that calls of Google's APIs are counted and billed to."
+    )
+
+    @model_validator(mode="after")
+    def _one_file(self) -> Self:
+        if self.access_token_file and self.key_file:
+            raise ValueError("access_token_file and key_file: one of them at most")
+        if len(set(self.impersonate)) < len(self.impersonate):
+            raise ValueError("impersonate names an account twice")
+        return self
+
+    @property
+    def login(self) -> Login:
+        """The same, as the rest of the tool takes it."""
+        return Login(
+            access_token_file=self.access_token_file or "",
+            key_file=self.key_file or "",
+            impersonate=self.impersonate,
+            quota_project=self.quota_project or "",
+        )
+
+
+CredentialsField = Annotated[
+    Credentials, BeforeValidator(_mapping, json_schema_input_type=Credentials)
+]
+
+
+class ProjectSource(Part):
+    """A Google Cloud project whose gcr.io names are read."""
+
+    project: ProjectText = Field(
+        description="Project id, such as `builds` or `example.com:builds`, or what shows it."
+    )
+    hosts: tuple[GcrHostName, ...] = Field(
+        ("gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"),
+        min_length=1,
+        description="The gcr.io hosts to read.",
+    )
+    dialect: DialectName = Field("auto", description="How the registry speaks; auto detects it.")
+    paths: tuple[PathText, ...] = Field(
+        (), description="Only these image paths, and nothing below them; empty: all."
+    )
+    below: tuple[PathText, ...] = Field(
+        (), description="Only what is at these image paths or below them; empty: all."
+    )
+    credentials: CredentialsField | None = Field(
+        None, description="Who reads; default: what the command line and environment say."
+    )
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.paths and self.below:
+            raise ValueError("paths and below: one of them at most")
+        return self
+
+
+class RegistrySource(Part):
+    """Any registry that speaks the OCI distribution protocol."""
+
+    registry: RegistryText = Field(description="HOST or HOST:PORT, without http://.")
+    paths: tuple[PathText, ...] = Field(
+        (), description="Image paths, for a registry that does not list them itself."
+    )
+    plain_http: bool | None = Field(None, description="Allow plain HTTP beyond loopback.")
+    dialect: DialectName = Field("auto", description="How the registry speaks; auto detects it.")
+
+
+class ProjectTarget(Part):
+    """Artifact Registry repositories in a project."""
+
+    project: NewProjectText | None = Field(None, description="Project id; default: the source's.")
+    location: LocationText | None = Field(
+        None, description="Region or multi-region; default: that of the source's host."
+    )
+    credentials: CredentialsField | None = Field(
+        None, description="Who creates and writes; default: the source's credentials."
+    )
+
+
+class RegistryTarget(Part):
+    """Any registry that speaks the OCI distribution protocol."""
+
+    registry: RegistryText = Field(description="HOST or HOST:PORT, without http://.")
+    plain_http: bool | None = Field(None, description="Allow plain HTTP beyond loopback.")
+
+
+def _which_source(value: object) -> str:
+    has = "registry" in value if isinstance(value, dict) else isinstance(value, RegistrySource)
+    return "(registry source)" if has else "(project source)"
+
+
+def _which_target(value: object) -> str:
+    has = "registry" in value if isinstance(value, dict) else isinstance(value, RegistryTarget)
+    return "(registry target)" if has else "(project target)"
+
+
+def _pasted_source(value: object) -> object:
+    """Turn a pasted place into the fields that say the same, never more."""
+    if not isinstance(value, str):
+        return value
+    place = _place(value)
+    if place.kind == "project":
+        return {"project": place.project.id}
+    if place.gcr_host is None:
+        wanted = f"source: {{registry: {place.host}, paths: [PROJECT/REPOSITORY/IMAGE, …]}}"
+        said = "a repository of Artifact Registry's own is read as any registry is"
+        raise ValueError(f"{place}: {said}; write {wanted} with the path of each image")
+    if place.tag or place.digest:
+        whole = f"{place.gcr_host.name}/{place.project.path}"
+        whole += f"/{place.path}" if place.path else ""
+        raise ValueError(f"{place} says less than an image with all its tags; write {whole}")
+    below = {"below": [str(place.path)]} if place.path else {}
+    return {"project": place.project.id, "hosts": [place.gcr_host.name], **below}
+
+
+def _pasted_target(value: object) -> object:
+    """Turn a pasted place into the fields that say the same, never more."""
+    if not isinstance(value, str):
+        return value
+    place = _place(value)
+    if place.kind == "project":
+        return {"project": place.project.id}
+    if place.gcr_host:
+        wanted = f"{place.gcr_host.location}-docker.pkg.dev/{place.project.path}"
+        raise ValueError(f"{place} is a name of the source's kind; the target is like {wanted}")
+    if place.repository:
+        wanted = f"target: {place.host}/{place.project.path}"
+        said = f"write {wanted} and, in a route, repository: {place.repository}"
+        raise ValueError(f"{place} names a repository, which routes do; {said}")
+    return {"project": place.project.id, "location": place.location}
+
+
+PastedText = Annotated[
+    str, Field(description="A place as it is shown elsewhere, such as `us.gcr.io/builds`.")
+]
+_SourceFields = Annotated[
+    Annotated[ProjectSource, Tag("(project source)")]
+    | Annotated[RegistrySource, Tag("(registry source)")],
+    Discriminator(_which_source),
+]
+_TargetFields = Annotated[
+    Annotated[ProjectTarget, Tag("(project target)")]
+    | Annotated[RegistryTarget, Tag("(registry target)")],
+    Discriminator(_which_target),
+]
+Source = Annotated[
+    _SourceFields,
+    BeforeValidator(_pasted_source, json_schema_input_type=PastedText | _SourceFields),
+]
+Target = Annotated[
+    _TargetFields,
+    BeforeValidator(_pasted_target, json_schema_input_type=PastedText | _TargetFields),
+]
