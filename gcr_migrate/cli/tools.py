@@ -103,6 +103,10 @@ def sandbox(
         Path | None,
         typer.Option("--events", metavar="FILE", help="Append each request as a JSON line."),
     ] = None,
+    tls: Annotated[
+        bool,
+        typer.Option("--tls", help="Serve TLS; its authority is ca.pem in the directory."),
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Run a registry to rehearse on: gcr.io, Artifact Registry and its API, on loopback only.
@@ -121,7 +125,7 @@ def sandbox(
         if directory is None:
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="gcr-migrate-"))
             directory = Path(temporary)
-        box = Sandbox(directory, load_scenario(scenario), events=events)
+        box = Sandbox(directory, load_scenario(scenario), events=events, tls=tls)
         ended = stack.enter_context(until_signal())
         stack.enter_context(box.start_in_background())
         # Written when it answers already: who waits for the file may connect at once.
@@ -134,6 +138,7 @@ def sandbox(
             directory=str(directory),
             scenario=scenario,
             registries=box.endpoints["registries"],
+            certificate=str(box.certificate or ""),
         )
         output = Output(as_json=as_json)
         output.result(facts, sandbox_lines(facts))

@@ -396,6 +396,7 @@ class SandboxFacts(Fact):
     directory: str
     scenario: str
     registries: dict[str, str]
+    certificate: str = Field(description="With --tls, the authority to trust (PEM); else empty.")
 
 
 class DemoFacts(Fact):

@@ -273,6 +273,8 @@ def sandbox_lines(facts: SandboxFacts) -> Iterator[Text]:
     yield from _rows(list(facts.registries.items()))
     if facts.endpoints:
         yield Text(f"  export GCR_MIGRATE_ENDPOINTS={facts.endpoints}")
+    if facts.certificate:
+        yield Text(f"  export SSL_CERT_FILE={facts.certificate}")
     yield Text(f"  export GCR_MIGRATE_ACCESS_TOKEN={facts.access_token}")
 
 

@@ -124,6 +124,8 @@ class Sandbox:
         path, query = request.url.path, request.url.query
         authorization = "authorization" in request.headers
         entry = self._log.open(host, request.method, path, query, authorization=authorization)
+        caller = self._tokens.caller(request.headers.get("authorization", ""))
+        entry.member = caller.identity.member if caller and caller.identity else ""
         target = f"{path}?{query}" if query else path
         fault = self._faults.find(host, request.method, target)
         exchange = _Exchange(self, entry, fault, receive, send)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+_SECRET: Final = re.compile(r"((?:^|&)access_token=)[^&]*")
 
 
 @dataclass(slots=True)
@@ -19,12 +21,13 @@ class Entry:
 
     Attributes:
         n: its place in the order of arrival.
-        host: the registry host that was asked, or `artifact_registry`.
+        host: the registry host or service that was asked, as the endpoints file names it.
         method: its method.
         path: its path.
         query: its query.
         name: the registry name that it is about, if there is one.
         authorization: whether credentials came with it.
+        member: whose they were, as policies name it; empty where they were good for nobody.
         status: how the work ended; 0 while it is not done.
         told: the status that was sent; 0 while nothing was.
         bytes_in: bytes of its body that arrived.
@@ -37,6 +40,7 @@ class Entry:
     query: str
     name: str
     authorization: bool
+    member: str = ""
     status: int = 0
     told: int = 0
     bytes_in: int = 0
@@ -54,6 +58,7 @@ class Log:
         found = re.match(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)", path)
         self._count += 1
         name = found[1] if found else ""
+        query = _SECRET.sub(r"\1***", query)
         entry = Entry(self._count, host, method, path, query, name, authorization)
         self.entries.append(entry)
         return entry
@@ -67,7 +72,7 @@ class Fault(BaseModel):
     """One rule of what goes wrong.
 
     Attributes:
-        host: only requests to this registry host, or `artifact_registry`.
+        host: only requests to this registry host or service.
         method: only this method.
         path: regular expression searched in path and query.
         skip: so many matching requests pass first.

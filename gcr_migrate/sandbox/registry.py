@@ -229,7 +229,7 @@ def _challenge(host: str, request: Request) -> Response:
     # Who came under another name than the host's own, past a relay or without an endpoints file,
     # can only reach the token end-point where he reached this one.
     came_by = request.headers.get("host", host)
-    base = f"https://{host}" if came_by == host else f"http://{came_by}"
+    base = f"https://{host}" if came_by == host else f"{request.url.scheme}://{came_by}"
     value = f'Bearer realm="{base}/v2/token",service="{host}"'
     return refuse(401, "UNAUTHORIZED", "authentication failed", {"WWW-Authenticate": value})
 
