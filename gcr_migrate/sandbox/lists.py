@@ -70,7 +70,8 @@ class Lists:
                 return _packages(ask, repository, is_list=is_list)
             case ("packages", "versions" | "tags" as kind):
                 return await self._in_package(ask, repository, kind, is_list=is_list)
-        raise no_method(ask.request)
+            case _:
+                raise no_method(ask.request)
 
     async def _in_package(
         self, ask: Ask, repository: Repository, kind: str, *, is_list: bool

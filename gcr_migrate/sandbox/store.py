@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -100,8 +101,8 @@ class Repository:
 
     @property
     def etag(self) -> str:
-        """Return the etag of the policy, which changes with every write."""
-        return f"BwX{self.policy_version:06d}="
+        """Return the etag of the policy, bytes in base64, which changes with every write."""
+        return base64.b64encode(b"\x07" + self.policy_version.to_bytes(7)).decode()
 
     def image(self, path: str) -> Image:
         """Return the image at a path; an empty one, not kept, where there is none."""
@@ -214,6 +215,10 @@ class Store:
             kept = self._projects.values()
             return next((one for one in kept if one.number == id_or_number), None)
         return None if self.only_known else self.project(id_or_number)
+
+    def projects(self) -> list[ProjectState]:
+        """Return all projects that something has named, by id."""
+        return sorted(self._projects.values(), key=lambda one: one.id)
 
     def above(self, parent: str) -> list[FolderState]:
         """Return a folder or organisation and what it lies in, bottom up."""
