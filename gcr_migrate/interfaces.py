@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from gcr_migrate.model.access import Grant, Policy
     from gcr_migrate.model.cloud import (
         BucketFacts,
+        DockerImage,
         OrgPolicy,
+        Package,
         ProjectFacts,
         RedirectSettings,
         RepositoryFacts,
+        TagRow,
+        Version,
     )
     from gcr_migrate.model.content import Descriptor, Digest, Manifest
     from gcr_migrate.model.dialect import Dialect
@@ -162,6 +166,26 @@ class Repositories(Protocol):
 
     async def locations(self, project: str) -> tuple[str, ...]:
         """Locations in which the project may have repositories."""
+        ...
+
+
+class Contents(Protocol):
+    """What is in a repository of Artifact Registry, by its API; pages come as they are wanted."""
+
+    def packages(self, resource: str) -> AsyncIterator[Package]:
+        """Image paths of a repository."""
+        ...
+
+    def versions(self, resource: str, package: str) -> AsyncIterator[Version]:
+        """Manifests of one image path, tagged or not."""
+        ...
+
+    def tags(self, resource: str, package: str) -> AsyncIterator[TagRow]:
+        """Tags of one image path."""
+        ...
+
+    def docker_images(self, resource: str) -> AsyncIterator[DockerImage]:
+        """Manifests of all image paths of a repository, tagged or not."""
         ...
 
 

@@ -1,10 +1,15 @@
-"""Artifact Registry's repositories and their access policies, by its REST API v1."""
+"""Artifact Registry's repositories and their access policies.
+
+Lists, creation and the caller's permissions by Google's client library. By raw calls what the
+library would lose or refuse: of a repository and of a policy the fields that it does not know,
+and of an operation the whole answer once the repository in it has such a field.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -15,16 +20,19 @@ from gcr_migrate.errors import (
     REPOSITORY_DIFFERS,
     MigrateError,
 )
+from gcr_migrate.google.api import PAGE, objects
+from gcr_migrate.google.libraries import CALL
 from gcr_migrate.model.access import Binding, Condition, Policy
+from gcr_migrate.model.cloud import RepositoryFacts
 from gcr_migrate.model.plan import RepositorySettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
+    from enum import IntEnum
 
+    from gcr_migrate.google.api import Api
+    from gcr_migrate.google.libraries import Libraries
     from gcr_migrate.model.access import Grant
-    from gcr_migrate.wire.replies import Reply
-    from gcr_migrate.wire.secret import Secret
-    from gcr_migrate.wire.transport import Wire
 
 _BASE: Final = "https://artifactregistry.googleapis.com/v1/"
 _OPERATION_S: Final = 300.0
@@ -32,6 +40,7 @@ _FIRST_POLL_S: Final = 0.2
 _LONGEST_POLL_S: Final = 20.0
 _POLL_GROWTH: Final = 1.5
 _POLICY_TRIES: Final = 5
+_PERMISSIONS_AT_ONCE: Final = 100
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -43,30 +52,141 @@ class ArtifactRegistry:
     """The service; resources are `projects/P/locations/L/repositories/R`.
 
     Args:
-        wire: connections.
-        token: gives the access token; None goes without.
+        api: raw calls.
+        libraries: Google's client libraries.
     """
 
-    def __init__(self, wire: Wire, token: Callable[[], Awaitable[Secret | None]]) -> None:
-        self._wire = wire
-        self._token = token
+    def __init__(self, api: Api, libraries: Libraries) -> None:
+        self._api = api
+        self._libraries = libraries
 
     async def get(self, resource: str) -> RepositorySettings | None:
         """Return the settings of a Docker repository, None when it does not exist."""
-        reply = await self._call("GET", quote(resource), resource, ok={_OK, _NOT_FOUND})
+        reply = await self._api.call("GET", _url(resource), resource, ok={_OK, _NOT_FOUND})
         if reply.status == _NOT_FOUND:
             return None
         return _settings(reply.json(resource), resource)
 
-    async def create(self, resource: str, settings: RepositorySettings) -> None:
+    async def create(
+        self,
+        resource: str,
+        settings: RepositorySettings,
+        *,
+        operation: str = "",
+        on_operation: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         """Create a Docker repository and wait until it is there; one that is there is fine."""
-        parent, _, name = resource.rpartition("/")
-        path = f"{quote(parent)}?repositoryId={quote(name, safe='')}"
-        body = _body(settings)
-        reply = await self._call("POST", path, resource, ok={_OK, _CONFLICT}, body=body)
-        if reply.status == _OK:
-            await self._wait(reply.json(resource), resource)
+        started_before = _Progress(operation, done=False)
+        if not (operation and await self._wait(started_before, resource)):
+            begun = await self._start(resource, settings)
+            if begun and begun.name and on_operation:
+                await on_operation(begun.name)
+            if begun:
+                await self._wait(begun, resource)
         await self._wait_until_shown(resource)
+
+    async def policy(self, resource: str) -> Policy:
+        """Read the repository's own access policy, version 3."""
+        return _policy(await self._raw_policy(resource), resource)
+
+    async def add_grants(self, resource: str, grants: tuple[Grant, ...]) -> bool:
+        """Add what is missing, and nothing else; return whether anything had to be written."""
+        url = _url(resource, ":setIamPolicy")
+        for attempt in range(_POLICY_TRIES):
+            raw = await self._raw_policy(resource)
+            before = _policy(raw, resource)
+            after = before.added(grants)
+            if after == before:
+                return False
+            body = {"policy": _changed(raw, after)}
+            reply = await self._api.call("POST", url, resource, ok={_OK, _CONFLICT}, body=body)
+            if reply.status == _OK:
+                return True
+            await asyncio.sleep(_FIRST_POLL_S * attempt)
+        raise MigrateError(POLICY_CONFLICT, subject=resource, saw=f"{_POLICY_TRIES} tries")
+
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on a repository."""
+        asked = sorted(permissions)
+        found: set[str] = set()
+        for start in range(0, len(asked), _PERMISSIONS_AT_ONCE):
+            some = asked[start : start + _PERMISSIONS_AT_ONCE]
+            request = {"resource": resource, "permissions": some}
+
+            def ask(request: dict[str, Any] = request) -> list[str]:
+                client = self._libraries.artifact_registry()
+                return list(client.test_iam_permissions(request=request, **CALL).permissions)
+
+            found.update(await self._libraries.call(ask, resource))
+        return frozenset(found)
+
+    async def in_location(self, project: str, location: str) -> tuple[RepositoryFacts, ...]:
+        """All repositories of a project in a location, of any format."""
+        parent = f"projects/{project}/locations/{location}"
+
+        def opened() -> Any:
+            request = {"parent": parent, "page_size": PAGE}
+            return self._libraries.artifact_registry().list_repositories(request=request, **CALL)
+
+        found: list[RepositoryFacts] = []
+        async for rows in self._libraries.pages(opened, _facts, parent):
+            found += rows
+        return tuple(found)
+
+    async def locations(self, project: str) -> tuple[str, ...]:
+        """Locations in which the project may have repositories."""
+        parent = f"projects/{project}"
+        found: set[str] = set()
+        async for rows in self._api.pages(_url(parent, "/locations"), "locations", parent):
+            found.update(str(row["locationId"]) for row in rows if row.get("locationId"))
+        return tuple(sorted(found))
+
+    async def _raw_policy(self, resource: str) -> dict[str, Any]:
+        url = _url(resource, ":getIamPolicy?options.requestedPolicyVersion=3")
+        return (await self._api.call("GET", url, resource)).json(resource)
+
+    async def _start(self, resource: str, settings: RepositorySettings) -> _Progress | None:
+        """Ask for a repository; None if one of this name is there, or on its way."""
+        parent, _, name = resource.rpartition("/repositories/")
+
+        def start() -> _Progress | None:
+            from google.api_core.exceptions import Conflict  # noqa: PLC0415  # slow to load
+
+            client = self._libraries.artifact_registry()
+            request = {"parent": parent, "repository_id": name, "repository": _body(settings)}
+            try:
+                begun = client.create_repository(request=request, **CALL).operation
+            except Conflict:
+                return None
+            return _Progress(begun.name, begun.done, begun.error.code, begun.error.message)
+
+        return await self._libraries.call(start, resource)
+
+    async def _poll(self, name: str, resource: str) -> _Progress | None:
+        if not name.startswith("projects/"):
+            raise MigrateError(BAD_REPLY, subject=resource, saw="operation without a name")
+        reply = await self._api.call("GET", _url(name), resource, ok={_OK, _NOT_FOUND})
+        return _progress(reply.json(resource), name) if reply.status == _OK else None
+
+    async def _wait(self, progress: _Progress, resource: str) -> bool:
+        """Wait for an operation; False if the service does not know it, or not any more."""
+        until, pause_s = time.monotonic() + _OPERATION_S, _FIRST_POLL_S
+        while not progress.done:
+            polled = await self._poll(progress.name, resource)
+            if polled is None:
+                return False
+            progress = polled
+            if progress.done:
+                break
+            if time.monotonic() > until:
+                saw = f"operation not done after {_OPERATION_S:.0f} s"
+                raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * _POLL_GROWTH, _LONGEST_POLL_S)
+        if progress.code and progress.code != _ALREADY_EXISTS:
+            saw = f"{progress.code} {progress.message}".strip()[:200]
+            raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
+        return True
 
     async def _wait_until_shown(self, resource: str) -> None:
         """Wait for a repository that somebody, or a killed run of ours, is still creating."""
@@ -78,62 +198,50 @@ class ArtifactRegistry:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * _POLL_GROWTH, _LONGEST_POLL_S)
 
-    async def policy(self, resource: str) -> Policy:
-        """Read the repository's own access policy, version 3."""
-        path = f"{quote(resource)}:getIamPolicy?options.requestedPolicyVersion=3"
-        reply = await self._call("GET", path, resource, ok={_OK})
-        return _policy(reply.json(resource), resource)
 
-    async def add_grants(self, resource: str, grants: tuple[Grant, ...]) -> bool:
-        """Add what is missing, and nothing else; return whether anything had to be written."""
-        path = f"{quote(resource)}:setIamPolicy"
-        for attempt in range(_POLICY_TRIES):
-            before = await self.policy(resource)
-            after = before.added(grants)
-            if after == before:
-                return False
-            body = {"policy": _policy_body(after)}
-            reply = await self._call("POST", path, resource, ok={_OK, _CONFLICT}, body=body)
-            if reply.status == _OK:
-                return True
-            await asyncio.sleep(_FIRST_POLL_S * attempt)
-        raise MigrateError(POLICY_CONFLICT, subject=resource, saw=f"{_POLICY_TRIES} tries")
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far a long-running operation is; `code` is 0 unless it failed."""
 
-    async def _wait(self, operation: dict[str, Any], resource: str) -> None:
-        until, pause_s = time.monotonic() + _OPERATION_S, _FIRST_POLL_S
-        while not operation.get("done"):
-            name = operation.get("name")
-            if not isinstance(name, str) or not name.startswith("projects/"):
-                raise MigrateError(BAD_REPLY, subject=resource, saw="operation without a name")
-            if time.monotonic() > until:
-                saw = f"operation not done after {_OPERATION_S:.0f} s"
-                raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * _POLL_GROWTH, _LONGEST_POLL_S)
-            operation = (await self._call("GET", quote(name), resource, ok={_OK})).json(resource)
-        error = operation.get("error")
-        if isinstance(error, dict) and error.get("code") != _ALREADY_EXISTS:
-            saw = f"{error.get('code', '')} {error.get('message', '')}".strip()[:200]
-            raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
+    name: str
+    done: bool
+    code: int = 0
+    message: str = ""
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        subject: str,
-        *,
-        ok: Collection[int],
-        body: dict[str, Any] | None = None,
-    ) -> Reply:
-        token = await self._token()
-        headers = {"authorization": f"Bearer {token.reveal()}"} if token else {}
-        content = None
-        if body is not None:
-            headers["content-type"] = "application/json"
-            content = json.dumps(body).encode()
-        return await self._wire.request(
-            method, _BASE + path, ok=ok, headers=headers, body=content, subject=subject
+
+def _progress(body: dict[str, Any], name: str) -> _Progress:
+    error = body.get("error")
+    if not isinstance(error, dict):
+        return _Progress(name, bool(body.get("done")))
+    code = error.get("code")
+    known = code if isinstance(code, int) and code else -1  # an error, whatever its code is
+    return _Progress(name, bool(body.get("done")), known, str(error.get("message") or ""))
+
+
+def _url(resource: str, more: str = "") -> str:
+    return _BASE + quote(resource) + more
+
+
+def _facts(page: Any) -> list[RepositoryFacts]:
+    from google.cloud.artifactregistry_v1 import Repository  # noqa: PLC0415  # slow to load
+
+    return [
+        RepositoryFacts(
+            resource=row.name,
+            format=_word(Repository.Format, row.format),
+            mode=_word(Repository.Mode, row.mode),
+            size_bytes=row.size_bytes,
         )
+        for row in (Repository.pb(one) for one in page.repositories)
+    ]
+
+
+def _word(words: type[IntEnum], value: int) -> str:
+    """Return the service's word for a number, the number where this library has no word."""
+    try:
+        return words(value).name
+    except ValueError:
+        return str(value)
 
 
 def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
@@ -153,22 +261,21 @@ def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
 
 
 def _body(settings: RepositorySettings) -> dict[str, Any]:
-    body: dict[str, Any] = {"format": "DOCKER", "mode": "STANDARD_REPOSITORY"}
+    """Return what a repository is made with, in the library's own spelling."""
+    body: dict[str, Any] = {"format_": "DOCKER", "mode": "STANDARD_REPOSITORY"}
     if settings.description:
         body["description"] = settings.description
     if settings.labels:
         body["labels"] = dict(settings.labels)
     if settings.immutable_tags:
-        body["dockerConfig"] = {"immutableTags": True}
+        body["docker_config"] = {"immutable_tags": True}
     if settings.kms_key:
-        body["kmsKeyName"] = settings.kms_key
+        body["kms_key_name"] = settings.kms_key
     return body
 
 
 def _policy(body: dict[str, Any], resource: str) -> Policy:
-    bindings = body.get("bindings") or []
-    if not isinstance(bindings, list) or not all(isinstance(one, dict) for one in bindings):
-        raise MigrateError(BAD_REPLY, subject=resource, saw="policy without a list `bindings`")
+    bindings = objects(body, "bindings", resource)
     return Policy(tuple(_binding(one) for one in bindings), str(body.get("etag") or ""))
 
 
@@ -185,19 +292,15 @@ def _binding(body: dict[str, Any]) -> Binding:
     return Binding(str(body.get("role") or ""), tuple(str(one) for one in members), kept)
 
 
-def _policy_body(policy: Policy) -> dict[str, Any]:
-    bindings = [_binding_body(one) for one in policy.bindings]
-    body: dict[str, Any] = {"bindings": bindings, "etag": policy.etag}
-    if any(one.condition for one in policy.bindings):
+def _changed(raw: dict[str, Any], after: Policy) -> dict[str, Any]:
+    """Return a policy as it came, with the members of `after`; the order is that of `raw`."""
+    old = raw.get("bindings") or []
+    more: list[dict[str, Any]] = [{}] * (len(after.bindings) - len(old))
+    bindings = [
+        {**before, "role": one.role, "members": list(one.members)}
+        for before, one in zip([*old, *more], after.bindings, strict=True)
+    ]
+    body = {**raw, "bindings": bindings}
+    if any(one.condition for one in after.bindings):
         body["version"] = _CONDITIONS_VERSION  # any lower version would drop the conditions
-    return body
-
-
-def _binding_body(binding: Binding) -> dict[str, Any]:
-    body: dict[str, Any] = {"role": binding.role, "members": list(binding.members)}
-    if binding.condition:
-        one = binding.condition
-        body["condition"] = {"title": one.title, "expression": one.expression}
-        if one.description:
-            body["condition"]["description"] = one.description
     return body

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gcr_migrate.model.content import Digest
 
 
 class Redirection(StrEnum):
@@ -72,13 +76,85 @@ class RepositoryFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """An image path of a repository, as Artifact Registry counts it.
+
+    Attributes:
+        path: image path below the repository, with its slashes.
+        created_ms: when it came, in milliseconds since 1970; None if it was not told.
+        updated_ms: when it last changed, likewise.
+    """
+
+    path: str
+    created_ms: int | None = None
+    updated_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """A tag of an image path, and what it points to."""
+
+    tag: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A manifest, as the list of versions of an image path shows it.
+
+    Attributes:
+        digest: its digest.
+        tags: tags that point to it; the service names a hundred at most.
+        media_type: its media type; empty if it was not told.
+        artifact_type: its artifact type; empty if it has none or it was not told.
+        subject: digest of what it is attached to; None if to nothing, or it was not told.
+        size_bytes: size of the image; None if it was not told.
+        created_ms: when it came, in milliseconds since 1970; None if it was not told.
+    """
+
+    digest: Digest
+    tags: tuple[str, ...] = ()
+    media_type: str = ""
+    artifact_type: str = ""
+    subject: Digest | None = None
+    size_bytes: int | None = None
+    created_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DockerImage:
+    """A manifest, as the list of all manifests of a repository shows it.
+
+    Attributes:
+        path: image path below the repository, with its slashes.
+        digest: its digest.
+        tags: tags that point to it.
+        media_type: its media type; empty if it was not told.
+        artifact_type: its artifact type; empty if it has none or it was not told.
+        subject: digest of what it is attached to; None if to nothing, or it was not told.
+        size_bytes: size of the image; None if it was not told.
+        uploaded_ms: when it came, in milliseconds since 1970; None if it was not told.
+    """
+
+    path: str
+    digest: Digest
+    tags: tuple[str, ...] = ()
+    media_type: str = ""
+    artifact_type: str = ""
+    subject: Digest | None = None
+    size_bytes: int | None = None
+    uploaded_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BucketFacts:
     """A bucket of Cloud Storage.
 
     Attributes:
         name: its name.
-        location: such as `US`.
-        uniform_access: whether its policy alone decides, and no list of an object's own.
+        location: such as `US`; empty where its settings are hidden from the caller.
+        uniform_access: whether its policy alone decides, and no list of an object's own; not so
+            far as is known where its settings are hidden.
         readable: whether the caller may list and read its objects.
     """
 

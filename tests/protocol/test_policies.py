@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.google.repositories import ArtifactRegistry
+from gcr_migrate.google.services import Services
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.plan import RepositorySettings
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import Backoff
-from gcr_migrate.wire.secret import Secret
 from gcr_migrate.wire.transport import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from gcr_migrate.google.repositories import ArtifactRegistry
 
 RESOURCE = "projects/example.com:builds/locations/us/repositories/team"
 READER = "roles/artifactregistry.reader"
@@ -50,15 +52,25 @@ class Service(httpx.AsyncBaseTransport):
         return httpx.Response(status, json=body)
 
 
+class Login:
+    """Always the same token."""
+
+    async def api_headers(self) -> dict[str, str]:
+        """Return it."""
+        return {"authorization": "Bearer t"}
+
+    async def refused(self, sent: Mapping[str, str]) -> None:
+        """Have no other."""
+
+
 def using(service: Service, work: Callable[[ArtifactRegistry], Awaitable[object]]) -> object:
     """Work with a client of this service."""
 
-    async def token() -> Secret:
-        return Secret("t")
-
     async def run() -> object:
-        async with Wire(Endpoints(), service, Backoff(tries=2, base_s=0.001)) as wire:
-            return await work(ArtifactRegistry(wire, token))
+        backoff = Backoff(tries=2, base_s=0.001)
+        with ThreadPoolExecutor(1) as threads:
+            async with Wire(Endpoints(), service, backoff) as wire:
+                return await work(Services(wire, Login(), threads).repositories)
 
     return asyncio.run(run())
 
@@ -117,7 +129,7 @@ def test_an_operation_is_awaited() -> None:
     method, url, body = service.asked[0]
     assert method == "POST"
     assert "projects/example.com%3Abuilds/locations/us/repositories?repositoryId=team" in url
-    assert body == {"format": "DOCKER", "mode": "STANDARD_REPOSITORY", "description": "d"}
+    assert body == {"format": 1, "mode": 1, "description": "d"}  # numbers of Google's enums
     assert len(service.asked) == 4
 
 

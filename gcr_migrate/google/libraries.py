@@ -1,0 +1,168 @@
+"""Google's client libraries for one side of a migration: in threads, over the wire.
+
+They are loaded when the first call needs them, as loading takes its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import requests
+from google.auth.credentials import AnonymousCredentials
+
+from gcr_migrate.errors import BAD_REPLY, MigrateError
+from gcr_migrate.google.api import PageTokens
+from gcr_migrate.google.bridge import Bridge, WireAdapter
+from gcr_migrate.wire.replies import Reply, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from concurrent.futures import Executor
+
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.cloud.artifactregistry_v1 import ArtifactRegistryClient
+    from google.cloud.storage import Client as StorageClient  # type: ignore[import-untyped]
+
+    from gcr_migrate.google.api import Api
+
+T = TypeVar("T")
+
+# Every call of a library names both. Without them it would wait for ever, or try again on top of
+# the wire's own tries: so none of its retries, and a time that covers all tries of the wire.
+CALL: Final[dict[str, Any]] = {"timeout": 900.0, "retry": None}
+_ARTIFACT_REGISTRY: Final = "https://artifactregistry.googleapis.com"
+_STORAGE: Final = "https://storage.googleapis.com"
+# What the libraries raise over JSON of another shape than they expect.
+_ODD_REPLY: Final = (ValueError, TypeError, AttributeError, KeyError)
+
+
+class Libraries:
+    """The clients, and the threads that they work in.
+
+    Args:
+        api: calls with our login.
+        bridge: the way back to the loop.
+        threads: where the clients work; nothing that they wait for may run there.
+    """
+
+    def __init__(self, api: Api, bridge: Bridge, threads: Executor) -> None:
+        self._threads = threads
+        self._adapter = WireAdapter(bridge, api)
+        self._one_at_a_time = threading.Lock()
+        self._artifact_registry: ArtifactRegistryClient | None = None
+        self._storage: StorageClient | None = None
+
+    async def call(self, work: Callable[[], T], subject: str) -> T:
+        """Do something with a client in a thread.
+
+        Args:
+            work: uses `artifact_registry()` or `storage()`, with `**CALL` at each call.
+            subject: what an error is about.
+
+        Raises:
+            MigrateError: what the service said, in the same words as elsewhere.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._translated, work, subject)
+
+    async def pages(
+        self, opened: Callable[[], Any], rows: Callable[[Any], list[T]], subject: str
+    ) -> AsyncIterator[list[T]]:
+        """Give a list page by page; the next page is asked for when it is wanted.
+
+        Args:
+            opened: calls a list method, and returns its pager.
+            rows: makes rows of one page, in the thread.
+            subject: what an error is about.
+        """
+        turned = PageTokens(subject)
+        pager = await self.call(opened, subject)
+        pages: Iterator[Any] = iter(pager.pages)
+
+        def following() -> tuple[list[T], str] | None:
+            page = next(pages, None)
+            return None if page is None else (rows(page), page.next_page_token)
+
+        while (found := await self.call(following, subject)) is not None:
+            yield found[0]
+            if found[1]:
+                turned.check(found[1])
+
+    def artifact_registry(self) -> ArtifactRegistryClient:
+        """Return the client of Artifact Registry; from a thread of ours only."""
+        with self._one_at_a_time:
+            if self._artifact_registry is None:
+                self._artifact_registry = self._open_artifact_registry()
+            return self._artifact_registry
+
+    def storage(self) -> StorageClient:
+        """Return the client of Cloud Storage; from a thread of ours only."""
+        with self._one_at_a_time:
+            if self._storage is None:
+                self._storage = self._open_storage()
+            return self._storage
+
+    def _open_artifact_registry(self) -> ArtifactRegistryClient:
+        from google.cloud import artifactregistry_v1  # noqa: PLC0415  # as said above
+
+        client = artifactregistry_v1.ArtifactRegistryClient(
+            transport="rest",
+            credentials=_nobody(),
+            client_options={"api_endpoint": _ARTIFACT_REGISTRY},
+        )
+        session: requests.Session = vars(client.transport)["_session"]  # there is no other way
+        self._mount(session, _ARTIFACT_REGISTRY)
+        return client
+
+    def _open_storage(self) -> StorageClient:
+        from google.cloud import storage  # noqa: PLC0415  # as said above
+
+        session = requests.Session()
+        self._mount(session, _STORAGE)
+        # The end-point is named, or else a variable of the environment would move it.
+        return storage.Client(
+            project="-",
+            credentials=_nobody(),
+            client_options={"api_endpoint": _STORAGE},
+            _http=session,
+        )
+
+    def _mount(self, session: requests.Session, base: str) -> None:
+        """Leave a session this one way out: nobody else's host sees our login."""
+        session.trust_env = False  # neither a proxy nor a login of its own
+        session.adapters.clear()
+        session.mount(f"{base}/", self._adapter)
+
+    def _translated(self, work: Callable[[], T], subject: str) -> T:
+        from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415  # as above
+        from google.protobuf.json_format import (  # type: ignore[import-untyped]  # noqa: PLC0415
+            ParseError,
+        )
+
+        self._adapter.about(subject)
+        try:
+            return work()
+        except GoogleAPICallError as error:
+            raise _problem(error, subject) from error
+        except (ParseError, *_ODD_REPLY) as error:
+            saw = f"the client library cannot read it: {type(error).__name__}"
+            raise MigrateError(BAD_REPLY, subject=subject, saw=saw) from error
+        except requests.RequestException as error:
+            saw = f"the client library calls another host: {type(error).__name__}"
+            raise MigrateError(BAD_REPLY, subject=subject, saw=saw) from error
+
+
+def _nobody() -> AnonymousCredentials:
+    """Return credentials for a library whose requests the adapter authorises."""
+    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+
+
+def _problem(error: GoogleAPICallError, subject: str) -> MigrateError:
+    """Return what the reply says that the library made an exception of."""
+    response = error.response
+    if not isinstance(response, requests.Response):
+        return MigrateError(BAD_REPLY, subject=subject, saw=type(error).__name__)
+    reply = Reply(response.status_code, response.headers, response.content, response.url)
+    return problem_of(reply, subject)

@@ -1,0 +1,141 @@
+"""What Google's APIs tell about a project: itself, its services, redirect setting and policies.
+
+All by raw calls: the libraries know fewer redirect states than the service, and take one that
+they do not know for none at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from gcr_migrate.google.api import objects
+from gcr_migrate.model.cloud import OrgPolicy, ProjectFacts, Redirection, RedirectSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from gcr_migrate.google.api import Api
+
+_RESOURCE_MANAGER: Final = "https://cloudresourcemanager.googleapis.com/v3/"
+_SERVICE_USAGE: Final = "https://serviceusage.googleapis.com/v1/"
+_ARTIFACT_REGISTRY: Final = "https://artifactregistry.googleapis.com/v1/"
+_ORG_POLICY: Final = "https://orgpolicy.googleapis.com/v2/"
+_PERMISSIONS_AT_ONCE: Final = 100
+_SERVICES_AT_ONCE: Final = 30
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+
+
+class GoogleProjects:
+    """Projects, by id; one that a domain scopes has a colon in it.
+
+    Args:
+        api: raw calls.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def facts(self, project: str) -> ProjectFacts:
+        """Number, parent and state of a project."""
+        subject = _name(project)
+        body = await self._get(_RESOURCE_MANAGER + _path(project), subject)
+        kind, _, number = str(body.get("name") or "").partition("/")
+        return ProjectFacts(
+            id=str(body.get("projectId") or project),
+            number=number if kind == "projects" and number.isdigit() else "",
+            parent=str(body.get("parent") or ""),
+            active=body.get("state") == "ACTIVE",
+        )
+
+    async def held(self, project: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on the project."""
+        url, subject = f"{_RESOURCE_MANAGER}{_path(project)}:testIamPermissions", _name(project)
+        found: set[str] = set()
+        for some in _parts(permissions, _PERMISSIONS_AT_ONCE):
+            reply = await self._api.call("POST", url, subject, body={"permissions": some})
+            found.update(_texts(reply.json(subject).get("permissions")))
+        return frozenset(found & set(permissions))
+
+    async def enabled(self, project: str, services: Collection[str]) -> frozenset[str]:
+        """Which of these services are enabled."""
+        parent, subject = _name(project), _name(project)
+        found: set[str] = set()
+        for some in _parts(services, _SERVICES_AT_ONCE):
+            query = urlencode([("names", f"{parent}/services/{one}") for one in some])
+            url = f"{_SERVICE_USAGE}{_path(project)}/services:batchGet?{query}"
+            rows = objects(await self._get(url, subject), "services", subject)
+            # Their names have the project's number where we gave its id.
+            found.update(
+                str(row.get("name")).rpartition("/")[2]
+                for row in rows
+                if row.get("state") == "ENABLED"
+            )
+        return frozenset(found & set(services))
+
+    async def redirection(self, project: str) -> RedirectSettings:
+        """The redirect setting of the project's gcr.io names, read as text."""
+        subject = f"{_name(project)}/projectSettings"
+        url = f"{_ARTIFACT_REGISTRY}{_path(project)}/projectSettings"
+        body = await self._get(url, subject)
+        word = str(body.get("legacyRedirectionState", Redirection.UNSPECIFIED.value))
+        percent = body.get("pullPercent")
+        if isinstance(percent, bool) or not isinstance(percent, int):
+            percent = None
+        return RedirectSettings(_state(word), word, percent)
+
+    async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
+        """The effective organisation policy of a constraint; None where none is set.
+
+        Rules with a condition are left out: whether they count depends on tags.
+        """
+        name = constraint.removeprefix("constraints/")
+        subject = f"{_name(project)}/policies/{name}"
+        url = f"{_ORG_POLICY}{_path(project)}/policies/{quote(name)}:getEffectivePolicy"
+        reply = await self._api.call("GET", url, subject, ok={_OK, _NOT_FOUND})
+        if reply.status == _NOT_FOUND:
+            return None
+        spec = reply.json(subject).get("spec")
+        if not isinstance(spec, dict):
+            return None
+        rules = [one for one in objects(spec, "rules", subject) if not one.get("condition")]
+        return _org_policy(f"constraints/{name}", rules)
+
+    async def _get(self, url: str, subject: str) -> dict[str, Any]:
+        return (await self._api.call("GET", url, subject)).json(subject)
+
+
+def _name(project: str) -> str:
+    return f"projects/{project}"
+
+
+def _path(project: str) -> str:
+    return f"projects/{quote(project, safe='')}"
+
+
+def _parts(texts: Collection[str], size: int) -> list[list[str]]:
+    ordered = sorted(set(texts))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _state(word: str) -> Redirection:
+    known = {one.value: one for one in Redirection}
+    return known.get(word, Redirection.UNKNOWN)
+
+
+def _org_policy(constraint: str, rules: list[dict[str, Any]]) -> OrgPolicy:
+    values = [one["values"] for one in rules if isinstance(one.get("values"), dict)]
+    allowed = [text for one in values for text in _texts(one.get("allowedValues"))]
+    denied = [text for one in values for text in _texts(one.get("deniedValues"))]
+    return OrgPolicy(
+        constraint=constraint,
+        enforced=any(one.get("enforce") is True for one in rules),
+        allowed=tuple(dict.fromkeys(allowed)),
+        denied=tuple(dict.fromkeys(denied)),
+        deny_all=any(one.get("denyAll") is True for one in rules),
+    )
