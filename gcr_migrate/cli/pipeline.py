@@ -24,6 +24,7 @@ from gcr_migrate.model.names import (
     GCR_HOSTS,
     GcrHost,
     ImagePath,
+    Project,
     ar_host,
     gcr_host,
     repository_resource,
@@ -146,7 +147,7 @@ class _Planning:
                 roots.append(_Root(await self._source_of(source, host), name, host.location))
             except MigrateError as error:
                 first_error = first_error or error
-                self._host_failed(f"{name}/{source.project}", error)
+                self._host_failed(f"{name}/{Project.parse(source.project).path}", error)
         if not roots and first_error:
             raise first_error
         return roots
@@ -192,7 +193,8 @@ class _Planning:
             source = root.source
             registry = self._connections.source(source.registry, source.dialect, source.plain_http)
             begins = f"{source.prefix}/" if source.prefix else ""
-            async for listing in walk(registry, source, self._spec.source.paths):
+            below = getattr(self._spec.source, "below", ())
+            async for listing in walk(registry, source, self._spec.source.paths, below):
                 path = listing.name.removeprefix(begins)
                 shown = f"{source.shown}/{path}"
                 self._listen("listed", 1)

@@ -48,7 +48,10 @@ class ReadManifest:
 
 
 async def walk(
-    registry: SourceRegistry, source: Source, paths: Iterable[str] = ()
+    registry: SourceRegistry,
+    source: Source,
+    paths: Iterable[str] = (),
+    below: Iterable[str] = (),
 ) -> AsyncIterator[Listing | ListingFailed]:
     """List every image path under a source root.
 
@@ -56,6 +59,7 @@ async def walk(
         registry: where to ask.
         source: the root.
         paths: image paths to list where the registry has no catalogue; all if empty.
+        below: image paths to list with all that is below them; all if empty.
 
     Yields:
         One listing per name that shows tags or manifests or fails; order as answers come.
@@ -64,12 +68,13 @@ async def walk(
         MigrateError: the root itself cannot be listed.
     """
     names = [source.name(path) for path in paths]
+    tops = [source.name(path) for path in below]
     if names:
         first: list[str] = names
     elif registry.dialect.lists_manifests:
-        first = [source.prefix]
+        first = tops or [source.prefix]
     else:
-        first = [name async for name in registry.catalog()]
+        first = [name async for name in registry.catalog() if not tops or _is_in(name, tops)]
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str) -> Listing | ListingFailed:
@@ -97,6 +102,10 @@ async def walk(
     finally:
         for task in waiting:
             task.cancel()
+
+
+def _is_in(name: str, tops: list[str]) -> bool:
+    return any(name == top or name.startswith(f"{top}/") for top in tops)
 
 
 class ImageReader:

@@ -65,9 +65,8 @@ def load_spec(text: str, filename: str) -> Spec:
         found = sorted(_explain(data, one) for one in wrong)
         more = [f"line {line}: {said}" for line, said in found[1:]]
         saw = "; ".join([found[0][1], *more])
-        raise MigrateError(
-            BAD_SPEC, subject=f"{filename}:{found[0][0]}", saw=saw
-        ) from None  # it shows keys, perhaps a secret
+        # Without the cause: it shows the names of fields, and one may be a misplaced secret.
+        raise MigrateError(BAD_SPEC, subject=f"{filename}:{found[0][0]}", saw=saw) from None
 
 
 def spec_json_schema() -> dict[str, Any]:
@@ -122,7 +121,7 @@ def _unknown(name: str, loc: tuple[int | str, ...], known: Collection[str]) -> s
     if is_secret_field(name) and (not near or near[0] in Credentials.model_fields):
         return NO_SECRETS
     if name == "credentials" and any(step in loc for step in _PLAIN):
-        return "a registry that is not Google's takes its login from Docker's configuration"
+        return "only projects have them; a registry's login comes from Docker's configuration"
     return f"unknown; did you mean `{near[0]}`?" if near else f"unknown; known: {', '.join(known)}"
 
 
