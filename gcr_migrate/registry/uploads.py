@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from gcr_migrate.errors import BAD_REPLY, DIGEST_MISMATCH, REQUEST_REFUSED, MigrateError
+from gcr_migrate.errors import (
+    BAD_REPLY,
+    DIGEST_MISMATCH,
+    REQUEST_REFUSED,
+    TOO_MANY_REQUESTS,
+    MigrateError,
+)
 from gcr_migrate.wire.replies import codes_of, joined, problem_of
 from gcr_migrate.wire.retry import TransientError
 
@@ -46,24 +52,28 @@ class Upload:
     subject: str
     open_session: Callable[[], Awaitable[str]]
     headers: Callable[[], Awaitable[dict[str, str]]]
-    refused: Callable[[Reply, dict[str, str]], None]
+    refused: Callable[[Reply, dict[str, str]], Awaitable[None]]
     on_bytes: Callable[[int], None] | None = None
     _sent: int = 0
+    _refused_at: float | None = None
 
     async def run(self, open_source: OpenSource, session: str) -> None:
         """Send the blob; start over as a whole, under a new session, where that can help."""
-        wrong = 0
+        wrong = attempt = 0
         sessions = min(_SESSIONS_AT_MOST, max(self.wire.backoff.tries, 2))
-        for attempt in range(1, sessions + 1):
+        while True:
             try:
                 await self._once(open_source, session or await self.open_session())
             except TransientError as error:
                 self._forget()
+                session = ""  # whatever is left of it, its address is never used again
+                if error.problem is TOO_MANY_REQUESTS:
+                    continue  # the next request waits for its turn; in the end it is given up
+                attempt += 1
                 wrong += error.problem is DIGEST_MISMATCH
                 if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
                     raise
                 await self._pause(attempt, error.after_s)
-                session = ""
             else:
                 return
 
@@ -80,7 +90,7 @@ class Upload:
                 length=length,
                 subject=self.subject,
             )
-        self._judge(reply, headers)
+        await self._judge(reply, headers)
 
     async def _checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass the bytes on, the last of them only when all of them have the digest."""
@@ -105,16 +115,19 @@ class Upload:
             self._count(len(held))
             yield held
 
-    def _judge(self, reply: Reply, headers: dict[str, str]) -> None:
+    async def _judge(self, reply: Reply, headers: dict[str, str]) -> None:
         if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
             stated = reply.headers.get("docker-content-digest", str(self.blob.digest))
             if stated != str(self.blob.digest):
                 raise self._wrong(f"the target names it {stated[:100]}")
             return
         error = problem_of(reply, self.subject)
+        if error.problem is TOO_MANY_REQUESTS:
+            self._refused_at = self.wire.quota_used_up(reply, self.subject, self._refused_at)
+            raise error
         codes = codes_of(reply)
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
-            self.refused(reply, headers)
+            await self.refused(reply, headers)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)
         lost = reply.status in {404, 416} and "NAME_UNKNOWN" not in codes
         if lost or codes & _SESSION_CODES:  # the session, not the name: a new one may do

@@ -98,6 +98,11 @@ class Endpoints(BaseModel):
         endpoints._loaded = True  # noqa: SLF001  # of this very class
         return endpoints
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is a file, which then names all that may be called."""
+        return self._loaded
+
     def resolve(self, url: str) -> str:
         """Return the address for a URL that names a real host.
 

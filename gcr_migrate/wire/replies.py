@@ -17,18 +17,21 @@ from gcr_migrate.errors import (
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     UNREACHABLE,
+    UNSUPPORTED,
     MigrateError,
 )
-from gcr_migrate.wire.retry import RETRIED, TransientError, retry_after
+from gcr_migrate.wire.refusals import Refusal
+from gcr_migrate.wire.retry import RETRIED, RETRY_AFTER_AT_MOST_S, TransientError, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_WORDS_AT_MOST: Final = 200
+_REFUSED: Final = frozenset({400, 403})  # where Google's reasons stand
 _PROBLEMS: Final = {
     401: UNAUTHORIZED,
     403: DENIED,
     404: NAME_UNKNOWN,
+    405: UNSUPPORTED,
     408: UNREACHABLE,
     429: TOO_MANY_REQUESTS,
 }
@@ -65,19 +68,28 @@ class Reply:
 
 def problem_of(reply: Reply, subject: str) -> MigrateError:
     """Return the error for a reply that was not expected."""
-    saw = words_of(reply)
-    status = reply.status
+    refusal = refusal_of(reply)
+    status, saw = reply.status, _saw(reply, refusal)
     if status in RETRIED:
         problem = _PROBLEMS.get(status, SERVER_ERROR)
-        after_s = retry_after(reply.headers.get("retry-after"))
-        return TransientError(problem, subject=subject, saw=saw, after_s=after_s)
+        return TransientError(problem, subject=subject, saw=saw, after_s=pause_of(reply))
     if 300 <= status < 400:  # noqa: PLR2004  # the class of redirects
         return MigrateError(BAD_REPLY, subject=subject, saw=f"{status}: redirect not followed")
-    if status == 412 and _object(reply.body) is None:  # noqa: PLR2004  # with JSON: a precondition
+    if status == 412 and not refusal.structured:  # noqa: PLR2004  # with JSON: a precondition
         return MigrateError(NOT_MIGRATED, subject=subject, saw=saw)
+    known = refusal.problem if status in _REFUSED else None
     server = status >= 500  # noqa: PLR2004  # the class of server errors
-    problem = SERVER_ERROR if server else _PROBLEMS.get(status, REQUEST_REFUSED)
+    problem = known or (SERVER_ERROR if server else _PROBLEMS.get(status, REQUEST_REFUSED))
     return MigrateError(problem, subject=subject, saw=saw)
+
+
+def pause_of(reply: Reply) -> float | None:
+    """Return how long the service asked to wait, by its header or a RetryInfo; bounded."""
+    seconds = retry_after(reply.headers.get("retry-after"))
+    if seconds is not None:
+        return seconds
+    said = refusal_of(reply).retry_s
+    return None if said is None else min(said, RETRY_AFTER_AT_MOST_S)
 
 
 def joined(url: str, target: str, subject: str) -> str:
@@ -94,47 +106,21 @@ def joined(url: str, target: str, subject: str) -> str:
     return onward
 
 
+def refusal_of(reply: Reply) -> Refusal:
+    """Return what the body of an error says."""
+    return Refusal.read(reply.body, reply.headers.get("content-type", ""))
+
+
 def codes_of(reply: Reply) -> frozenset[str]:
-    """Return the error codes that a registry's reply names (OCI error body)."""
-    errors = (_object(reply.body) or {}).get("errors")
-    if not isinstance(errors, list):
-        return frozenset()
-    return frozenset(str(one.get("code")) for one in errors if isinstance(one, dict))
+    """Return the error codes that a reply names."""
+    return frozenset(refusal_of(reply).codes)
 
 
 def words_of(reply: Reply) -> str:
     """Return the status and the service's own words, shortened to one line."""
-    body = _object(reply.body)
-    words = _plain(reply) if body is None else _oci(body) or _google(body)
-    words = " ".join(words.split())[:_WORDS_AT_MOST]
-    return f"{reply.status} {words}".strip()
+    return f"{reply.status} {refusal_of(reply).words}".strip()
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _oci(body: dict[str, Any]) -> str:
-    errors = body.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return ""
-    return f"{first.get('code', '')} {first.get('message', '')}"
-
-
-def _google(body: dict[str, Any]) -> str:
-    error = body.get("error")
-    if not isinstance(error, dict):
-        return str(body.get("details") or "")
-    return f"{error.get('status', '')} {error.get('message', '')}"
-
-
-def _plain(reply: Reply) -> str:
-    if "html" in reply.headers.get("content-type", ""):
-        return "(a web page)"
-    text = reply.body[: 4 * _WORDS_AT_MOST].decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else " " for c in text)
+def _saw(reply: Reply, refusal: Refusal) -> str:
+    words = f"{reply.status} {refusal.words}".strip()
+    return f"{words}; {refusal.advice}" if refusal.advice else words

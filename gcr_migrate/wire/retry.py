@@ -16,8 +16,8 @@ from gcr_migrate.errors import MigrateError, Problem
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
-_RETRY_AFTER_AT_MOST_S: Final = 120.0
+RETRIED: Final = frozenset({408, 429, 499, 500, 502, 503, 504})
+RETRY_AFTER_AT_MOST_S: Final = 120.0
 _log = structlog.get_logger()
 
 
@@ -70,7 +70,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _RETRY_AFTER_AT_MOST_S)
+        return min(float(text[:9]), RETRY_AFTER_AT_MOST_S)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
@@ -78,7 +78,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), _RETRY_AFTER_AT_MOST_S)
+    return min(max(seconds, 0.0), RETRY_AFTER_AT_MOST_S)
 
 
 class _Wait(wait_random_exponential):

@@ -7,21 +7,27 @@ credentials is not left to a default.
 
 from __future__ import annotations
 
-import re
-from contextlib import asynccontextmanager, contextmanager
+import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 import httpx
 
-from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, MigrateError
+from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.wire.replies import Reply, joined, problem_of
+from gcr_migrate.wire.failures import named
+from gcr_migrate.wire.network import Network
+from gcr_migrate.wire.pilot import Pilot
+from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, retrying
+from gcr_migrate.wire.routes import transport_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from gcr_migrate.wire.endpoints import Endpoints
 
@@ -32,8 +38,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CONNECTIONS: Final = 64
 _TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
 _SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
-_DIRECT: Final = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
-_URL: Final = re.compile(r"https?://\S+")
+_TOO_MANY: Final = 429
+_CLOCK_READ_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -57,7 +63,7 @@ class Stream:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
         got = 0
-        with _named(self._subject):
+        with named(self._subject):
             async for chunk in self._response.aiter_raw():
                 got += len(chunk)
                 yield chunk
@@ -68,7 +74,7 @@ class Stream:
     async def reply(self) -> Reply:
         """Read a short body to its end, for its error."""
         body = bytearray()
-        with _named(self._subject):
+        with named(self._subject):
             async for chunk in self._response.aiter_bytes():
                 body += chunk
                 if len(body) > _ERROR_BODY_AT_MOST:
@@ -79,32 +85,36 @@ class Stream:
 class Wire:
     """A pool of connections.
 
+    Attributes:
+        clock_skew_s: how far this machine's clock is ahead of the services', in seconds; negative
+            if it is behind, None until a service has told its time.
+
     Args:
         endpoints: where hosts are.
-        transport: takes the place of the network in tests.
         backoff: how often and how long requests are tried again.
-        direct: never through a proxy, for servers of the machine's own surroundings.
+        network: the way out of this machine; None: no proxy, and the usual certificates.
+        pilot: gives requests their turn; None: one of this pool's own.
     """
 
     def __init__(
         self,
         endpoints: Endpoints,
-        transport: httpx.AsyncBaseTransport | None = None,
         backoff: Backoff | None = None,
-        *,
-        direct: bool = False,
+        network: Network | None = None,
+        pilot: Pilot | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
-        self._plain_hosts: set[str] = set()
+        self.clock_skew_s: float | None = None
+        self._clock_read_at = 0.0
+        self._network = network or Network()
+        self._pilot = pilot or Pilot()
+        self._plain_hosts = set(self._network.metadata_hosts)
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         self._client = httpx.AsyncClient(
-            transport=transport,
-            mounts=None if transport else _DIRECT,  # a proxy cannot reach our loopback
-            trust_env=not direct,
+            transport=transport_for(self._network, limits),
+            trust_env=False,
             timeout=_TIMEOUT,
-            limits=httpx.Limits(
-                max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
-            ),
             follow_redirects=False,
             # Bodies are hashed as they come: nobody may recode them on the way.
             headers={"user-agent": "gcr-migrate", "accept-encoding": "identity"},
@@ -119,6 +129,12 @@ class Wire:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    def beside(
+        self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None
+    ) -> Wire:
+        """Return a pool of its own that leaves this machine by the same way."""
+        return Wire(endpoints or self.endpoints, backoff or self.backoff, self._network)
 
     def allow_plain(self, host: str) -> None:
         """Let plain HTTP go to this host, because a person said so."""
@@ -152,8 +168,7 @@ class Wire:
         try:
             async for attempt in retrying(self.backoff):
                 with attempt:
-                    async with self._open(method, url, headers or {}, body, subject) as stream:
-                        reply = await self._whole(stream, subject)
+                    reply = await self._in_turn(method, url, headers or {}, body, subject)
                     if reply.status in ok:
                         return reply
                     raise problem_of(reply, subject)
@@ -172,10 +187,16 @@ class Wire:
     ) -> AsyncIterator[Stream]:
         """GET a body to be read piece by piece; no try is repeated, as the reader starts over."""
         subject = subject or _shown(url)
-        async with self._open("GET", url, headers or {}, None, subject) as stream:
-            if stream.status not in ok:
-                raise problem_of(await stream.reply(), subject)
-            yield stream
+        refused_at: float | None = None
+        while True:
+            async with self._open("GET", url, headers or {}, None, subject) as stream:
+                if stream.status in ok:
+                    yield stream
+                    return
+                reply = await stream.reply()
+            if reply.status != _TOO_MANY:
+                raise problem_of(reply, subject)
+            refused_at = self.quota_used_up(reply, subject, refused_at)
 
     async def send_stream(  # the parts of a request
         self,
@@ -195,9 +216,43 @@ class Wire:
         async with self._open(method, url, sent, content, subject) as stream:
             return await stream.reply()
 
+    def quota_used_up(self, reply: Reply, subject: str, refused_at: float | None) -> float:
+        """Open a pause for all who ask the service that answered 429.
+
+        Args:
+            reply: the answer.
+            subject: what an error is about.
+            refused_at: what this method returned to the same caller at the first 429.
+
+        Returns:
+            When the request was refused first.
+
+        Raises:
+            MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
+        """
+        service = _service(reply.url)
+        first = time.monotonic() if refused_at is None else refused_at
+        error = problem_of(reply, subject)
+        self._pilot.refused(service, pause_of(reply), error.saw)
+        if self._pilot.hopeless(service, first):
+            raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
+        return first
+
+    async def _in_turn(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, subject: str
+    ) -> Reply:
+        """Send a request until the service has quota for it; these tries are not counted."""
+        refused_at: float | None = None
+        while True:
+            async with self._open(method, url, headers, body, subject) as stream:
+                reply = await self._whole(stream, subject)
+            if reply.status != _TOO_MANY:
+                return reply
+            refused_at = self.quota_used_up(reply, subject, refused_at)
+
     async def _whole(self, stream: Stream, subject: str) -> Reply:
         body = bytearray()
-        with _named(subject):
+        with named(subject):
             async for chunk in stream._response.aiter_bytes():  # noqa: SLF001  # same room
                 body += chunk
                 if len(body) > _BODY_AT_MOST:
@@ -249,12 +304,41 @@ class Wire:
     ) -> httpx.Response:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
+        service = _service(url)
+        await self._pilot.turn(service)
         timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
-        with _named(subject):
+        with named(subject, self._via(address)):
             request = self._client.build_request(
                 method, address, headers=headers, content=body, timeout=timeout
             )
-            return await self._client.send(request, stream=True)
+            response = await self._client.send(request, stream=True)
+        if response.status_code != _TOO_MANY:
+            self._pilot.took(service)
+        self._read_clock(response)
+        return response
+
+    def _via(self, address: str) -> str:
+        if not self._network.proxies:
+            return ""
+        parts = urlsplit(address)
+        proxy = self._network.proxy_for(parts.scheme, parts.hostname or "", parts.port)
+        return urlsplit(proxy.url).netloc if proxy else ""
+
+    def _read_clock(self, response: httpx.Response) -> None:
+        """Compare clocks, now and then."""
+        now = time.monotonic()
+        told = response.headers.get("date")
+        if not told or (self.clock_skew_s is not None and now < self._clock_read_at):
+            return
+        try:
+            theirs = parsedate_to_datetime(told)
+        except ValueError:
+            return
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        self._clock_read_at = now + _CLOCK_READ_S
+        # Whole seconds were told: in the middle it was half a second later.
+        self.clock_skew_s = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
     def _refuse_plain(self, address: str, url: str, subject: str) -> None:
         host = urlsplit(address).netloc
@@ -290,29 +374,12 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or default
 
 
+def _service(url: str) -> str:
+    """Return whose quota a request counts against."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
 def _shown(url: str) -> str:
     """Return the URL without what may be secret in it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-@contextmanager
-def _named(subject: str) -> Iterator[None]:
-    """Turn the library's exceptions into problems of the catalogue."""
-    try:
-        yield
-    except httpx.RemoteProtocolError as error:
-        raise TransientError(BAD_REPLY, subject=subject, saw=_why(error)) from error
-    except httpx.TransportError as error:
-        if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
-            raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
-        raise TransientError(UNREACHABLE, subject=subject, saw=_why(error)) from error
-    except UnicodeError as error:  # a host that cannot be a name of the Internet
-        raise MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__) from error
-    except (httpx.InvalidURL, httpx.DecodingError) as error:
-        raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
-
-
-def _why(error: Exception) -> str:
-    words = _URL.sub("(URL)", " ".join(str(error).split()))[:200]
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,0 +1,85 @@
+"""What the HTTP library and TLS raise, as problems of the catalogue."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, UNTRUSTED, MigrateError
+from gcr_migrate.wire.retry import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_URL: Final = re.compile(r"https?://\S+")
+_PROXY_REFUSES: Final = re.compile(r"(?:401|403|407)\b")
+# Numbers of OpenSSL's X509_V_ERR_*: its own words name neither side nor remedy.
+_EXPIRED: Final = frozenset({10})
+_NOT_YET: Final = frozenset({9})
+_WRONG_NAME: Final = frozenset({62, 64})
+_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21})
+
+
+@contextmanager
+def named(subject: str, via: str = "") -> Iterator[None]:
+    """Turn what is raised in the block into problems.
+
+    Args:
+        subject: what they are about.
+        via: address of the proxy on the way, empty if there is none.
+    """
+    try:
+        yield
+    except httpx.RemoteProtocolError as error:
+        raise TransientError(BAD_REPLY, subject=subject, saw=_why(error)) from error
+    except httpx.TransportError as error:
+        raise _of_transport(error, subject, via) from error
+    except UnicodeError as error:  # a host that cannot be a name of the Internet
+        raise MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__) from error
+    except (httpx.InvalidURL, httpx.DecodingError) as error:
+        raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
+
+
+def _of_transport(error: httpx.TransportError, subject: str, via: str) -> MigrateError:
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+        return MigrateError(BAD_REPLY, subject=subject, saw=_why(error))
+    way = f"through the proxy {via}: " if via else ""
+    tls = _cause(error, ssl.SSLError)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return MigrateError(UNTRUSTED, subject=subject, saw=way + _distrust(tls))
+    if tls is not None:
+        saw = f"{way}TLS failed: {(tls.reason or 'no reason given').replace('_', ' ').lower()}"
+        return TransientError(UNREACHABLE, subject=subject, saw=saw)
+    saw = way + _why(error)
+    if isinstance(error, httpx.ProxyError) and _PROXY_REFUSES.match(str(error)):
+        return MigrateError(UNREACHABLE, subject=subject, saw=saw)
+    return TransientError(UNREACHABLE, subject=subject, saw=saw)
+
+
+def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | None:
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, kind):
+        found = found.__cause__ or found.__context__
+    return found
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    code = error.verify_code
+    if code in _EXPIRED:
+        return "the certificate has expired, or this machine's clock is ahead"
+    if code in _NOT_YET:
+        return "the certificate is not valid yet, or this machine's clock is behind"
+    if code in _WRONG_NAME:
+        return f"the certificate is for another host: {error.verify_message}"
+    if code in _UNKNOWN_ISSUER:
+        return f"the certificate's issuer is not known here: {error.verify_message}"
+    return f"the certificate was refused: {error.verify_message}"
+
+
+def _why(error: Exception) -> str:
+    words = _URL.sub("(URL)", " ".join(str(error).split()))[:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,0 +1,47 @@
+"""Which connections a request goes over: straight, or through a proxy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from gcr_migrate.wire.network import Network, Proxy
+
+
+def transport_for(network: Network, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    """Return the connections to all hosts."""
+    if network.proxies:
+        return _Routes(network, limits)
+    return httpx.AsyncHTTPTransport(verify=network.trust, trust_env=False, limits=limits)
+
+
+class _Routes(httpx.AsyncBaseTransport):
+    """One pool of connections without a proxy, and one for each proxy."""
+
+    def __init__(self, network: Network, limits: httpx.Limits) -> None:
+        self._network = network
+        self._pools: dict[Proxy | None, httpx.AsyncHTTPTransport] = {
+            proxy: httpx.AsyncHTTPTransport(
+                verify=network.trust,
+                trust_env=False,
+                limits=limits,
+                proxy=_for_library(proxy, network) if proxy else None,
+            )
+            for proxy in (None, *network.proxies)
+        }
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        pool = self._pools[self._network.proxy_for(url.scheme, url.host, url.port)]
+        return await pool.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for pool in self._pools.values():
+            await pool.aclose()
+
+
+def _for_library(proxy: Proxy, network: Network) -> httpx.Proxy:
+    trust = network.trust if proxy.url.startswith("https:") else None
+    return httpx.Proxy(proxy.url, auth=proxy.auth, ssl_context=trust)
