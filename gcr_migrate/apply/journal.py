@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # So many items in a row out of reach, and none done, is a service that is gone, not a bad item.
 _OUT_OF_REACH_IN_A_ROW = 8
+# Without a login nothing further can succeed.
+_NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.TOKEN_EXPIRED, errors.NO_CREDENTIALS})
 
 
 class Listener(Protocol):
@@ -56,9 +58,18 @@ class Journal:
         self._in_a_row = 0
         self._first_out_of_reach: MigrateError | None = None
 
-    async def started(self, kind: Kind, item_id: int, size_bytes: int = 0) -> None:
-        """Return when the start is on disk, so that no byte leaves before."""
-        await self._ledger.record(kind, item_id, Event.STARTED)
+    async def started(
+        self, kind: Kind, item_id: int, size_bytes: int = 0, *, operation: str = ""
+    ) -> None:
+        """Return when the start is on disk, so that no byte leaves before.
+
+        Args:
+            kind: what the item is.
+            item_id: which one.
+            size_bytes: bytes that are to move.
+            operation: name of the service's operation that a later run can ask for, if any.
+        """
+        await self._ledger.record(kind, item_id, Event.STARTED, how=operation)
         self.listener.item(kind, Event.STARTED, size_bytes)
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
@@ -92,7 +103,7 @@ class Journal:
     def _out_of_reach(self, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
         self._in_a_row += 1
-        if error.problem is errors.UNAUTHORIZED or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
+        if error.problem in _NO_LOGIN or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
             self.fatal = self.fatal or error
             self.stop.set()
 

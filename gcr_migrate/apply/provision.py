@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from gcr_migrate.apply.journal import Outcome
@@ -15,15 +17,9 @@ if TYPE_CHECKING:
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
 
-CREATION_PAUSE_S = 2.0  # Artifact Registry creates about one repository per two seconds
-
 
 async def provision(
-    migration: Migration,
-    repositories: Repositories,
-    journal: Journal,
-    *,
-    pause_s: float = CREATION_PAUSE_S,
+    migration: Migration, repositories: Repositories, journal: Journal, *, pause_s: float
 ) -> set[int]:
     """Create missing repositories and add missing grants.
 
@@ -31,24 +27,25 @@ async def provision(
         migration: the frozen plan.
         repositories: Artifact Registry.
         journal: where events go.
-        pause_s: seconds between two creations.
+        pause_s: seconds between the starts of two creations.
 
     Returns:
         Ids of repositories that content can be written to.
     """
-    states = migration.repository_states()
+    states, operations = migration.repository_states(), migration.operations()
     usable: set[int] = set()
-    created_any = False
+    turn = _Turn(journal.stop, pause_s)
     for item_id, repository in migration.repositories().items():
-        if journal.stop.is_set():
-            break
         ready = not repository.resource or repository.exists
         if not ready and states.get(item_id) is not State.PRESENT:
-            if created_any:
-                await asyncio.sleep(pause_s)
-            created_any = True
-            ready = await _create(item_id, repository, repositories, journal) is Outcome.DONE
-        elif not ready:
+            operation = operations.get(item_id, "")
+            if not operation:
+                await turn.wait()
+            if journal.stop.is_set():
+                break
+            created = await _create(item_id, repository, repositories, journal, operation)
+            ready = created is Outcome.DONE
+        else:
             ready = True
         if ready:
             usable.add(item_id)
@@ -59,12 +56,44 @@ async def provision(
     return usable
 
 
+class _Turn:
+    """Keeps creations apart, as the service takes them at a slow pace.
+
+    Args:
+        stop: ends a wait early.
+        pause_s: seconds between two of them.
+    """
+
+    def __init__(self, stop: asyncio.Event, pause_s: float) -> None:
+        self._stop = stop
+        self._pause_s = pause_s
+        self._next_at = 0.0
+
+    async def wait(self) -> None:
+        left_s = self._next_at - time.monotonic()
+        if left_s > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), left_s)
+        self._next_at = time.monotonic() + self._pause_s
+
+
 async def _create(
-    item_id: int, repository: Repository, repositories: Repositories, journal: Journal
+    item_id: int,
+    repository: Repository,
+    repositories: Repositories,
+    journal: Journal,
+    operation: str,
 ) -> Outcome:
-    await journal.started(Kind.REPOSITORY, item_id)
+    """Create a repository, or wait for the operation by which an earlier run began to."""
+
+    async def keep(name: str) -> None:
+        await journal.started(Kind.REPOSITORY, item_id, operation=name)
+
+    await keep(operation)
     try:
-        await repositories.create(repository.resource, repository.settings)
+        await repositories.create(
+            repository.resource, repository.settings, operation=operation, on_operation=keep
+        )
     except MigrateError as error:
         return journal.gave_up(Kind.REPOSITORY, item_id, error)
     return journal.confirmed(Kind.REPOSITORY, item_id, how="created")

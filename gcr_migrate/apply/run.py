@@ -27,7 +27,13 @@ _CHUNK = 64  # manifests of one path that are looked at together
 
 
 class Clients(Protocol):
-    """Who hands out the clients that a run needs."""
+    """Who hands out the clients that a run needs.
+
+    Attributes:
+        creation_pause_s: seconds between two creations of repositories.
+    """
+
+    creation_pause_s: float
 
     def source(
         self,
@@ -90,7 +96,8 @@ async def apply_migration(
     """
     journal = Journal(ledger, listener, stop)
     if any(repository.resource for repository in migration.repositories().values()):
-        usable = await provision(migration, clients.repositories(), journal)
+        pause_s = clients.creation_pause_s
+        usable = await provision(migration, clients.repositories(), journal, pause_s=pause_s)
     else:
         usable = set(migration.repositories())
     run = _Content(migration, clients, journal)

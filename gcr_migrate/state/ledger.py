@@ -80,7 +80,8 @@ class Ledger:
             kind: what the item is.
             item_id: which one.
             event: what happened.
-            how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `set`.
+            how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `set`; for STARTED
+                the name of the service's operation, where there is one.
             code: for GAVE_UP and SKIPPED: code of the problem.
             saw: what was seen; never a secret.
             size_bytes: bytes that moved.

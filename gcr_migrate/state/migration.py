@@ -15,6 +15,7 @@ from gcr_migrate.errors import CATALOGUE, PLAN_DAMAGED, MigrateError
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import Image, Repository, RepositorySettings, Source, TagAction
 from gcr_migrate.model.steps import NEXT, State
 from gcr_migrate.state.frozen import plan_digest, read_manifest
@@ -156,6 +157,12 @@ class Migration:
         self.estimate: dict[str, int] = json.loads(about["estimate"])
         self.tool_version: str = about["tool_version"]
         self.created_at = datetime.fromisoformat(about["created_at"])
+        self._logins: dict[str, dict[str, Any]] = json.loads(about.get("logins", "{}"))
+
+    def login(self, side: str) -> Login:
+        """Return how the `source` or the `target` logs in; files made before tell nothing."""
+        kept = self._logins.get(side, {})
+        return Login(**kept | {"impersonate": tuple(kept.get("impersonate", ()))})
 
     def check_seal(self) -> None:
         """Compute the plan's digest again; raise PLAN_DAMAGED if it is another one."""
@@ -199,6 +206,15 @@ class Migration:
         """Return what the ledger says of each repository, by its id."""
         sql = "SELECT id, last_event FROM repository_item ORDER BY id"
         return {row[0]: _state(row[1]) for row in self.rows(sql)}
+
+    def operations(self) -> dict[int, str]:
+        """Return the service's operations that create repositories and did not end, by their id."""
+        sql = (
+            "SELECT e.item_id, e.how FROM event e WHERE e.kind = 'repository'"
+            " AND e.event = 'started' AND e.how != '' AND NOT EXISTS (SELECT 1 FROM event later"
+            " WHERE later.kind = e.kind AND later.item_id = e.item_id AND later.id > e.id)"
+        )
+        return dict(self.rows(sql))
 
     def grant_items(self, repository_id: int) -> list[tuple[int, Grant, bool, State]]:
         """Return item id, grant, whether the policy had it at planning, and state."""
