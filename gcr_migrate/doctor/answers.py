@@ -1,0 +1,158 @@
+"""What was answered: for each question a value, or the error that came instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gcr_migrate.doctor.remedies import member_of
+from gcr_migrate.errors import MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gcr_migrate.doctor.checks import Case, Place, Step
+    from gcr_migrate.model.address import Way
+    from gcr_migrate.model.cloud import (
+        BucketFacts,
+        Caller,
+        OrgPolicy,
+        ProjectFacts,
+        RedirectSettings,
+        RepositoryFacts,
+    )
+    from gcr_migrate.model.names import GcrHost
+
+T = TypeVar("T")
+
+ARTIFACT_REGISTRY: Final = "artifactregistry.googleapis.com"
+RESOURCE_MANAGER: Final = "cloudresourcemanager.googleapis.com"
+SERVICE_USAGE: Final = "serviceusage.googleapis.com"
+ORG_POLICY: Final = "orgpolicy.googleapis.com"
+STORAGE: Final = "storage.googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """An image that was really pulled: its manifest, and the beginning of one blob.
+
+    Attributes:
+        name: full name with its digest.
+        blob_bytes: bytes of the blob that were read; None if it has no blob to read.
+    """
+
+    name: str
+    blob_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceAnswers:
+    """What was asked about a project with the credentials of one side.
+
+    Attributes:
+        place: the project and the side.
+        caller: whose credentials those are.
+        facts: the project itself.
+        enabled: its services that are on, of those asked for.
+        held: permissions on the project, of those asked for.
+        redirection: the redirect setting; None if it does not matter here.
+        policies: organisation policies by constraint.
+        locations: where repositories may be.
+        repositories: repositories by location.
+        held_on: permissions by repository.
+    """
+
+    place: Place
+    caller: Caller | MigrateError
+    facts: ProjectFacts | MigrateError
+    enabled: frozenset[str] | MigrateError
+    held: frozenset[str] | MigrateError
+    redirection: RedirectSettings | MigrateError | None
+    policies: Mapping[str, OrgPolicy | MigrateError | None]
+    locations: tuple[str, ...] | MigrateError
+    repositories: Mapping[str, tuple[RepositoryFacts, ...] | MigrateError]
+    held_on: Mapping[str, frozenset[str] | MigrateError] = field(default_factory=dict)
+
+    @property
+    def member(self) -> str:
+        """Whose credentials those are, as policies name it."""
+        known = "" if isinstance(self.caller, MigrateError) else self.caller.account
+        return member_of(known)
+
+    def repository(self, resource: str) -> RepositoryFacts | MigrateError | None:
+        """Return what a list shows of a repository; None: it is not there."""
+        listed = self.repositories.get(resource.split("/")[3], ())
+        if isinstance(listed, MigrateError):
+            return listed
+        return next((one for one in listed if one.resource == resource), None)
+
+    def errors(self) -> Iterator[tuple[str, MigrateError]]:
+        """Each refusal, with the service that it came from."""
+        answers: list[tuple[str, object]] = [
+            (RESOURCE_MANAGER, self.facts),
+            (RESOURCE_MANAGER, self.held),
+            (SERVICE_USAGE, self.enabled),
+            (ARTIFACT_REGISTRY, self.redirection),
+            (ARTIFACT_REGISTRY, self.locations),
+            *((ORG_POLICY, one) for one in self.policies.values()),
+            *((ARTIFACT_REGISTRY, one) for one in self.repositories.values()),
+            *((ARTIFACT_REGISTRY, one) for one in self.held_on.values()),
+        ]
+        for service, answer in answers:
+            if isinstance(answer, MigrateError):
+                yield service, answer
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswers:
+    """What was asked about one gcr.io host of the source's project.
+
+    Attributes:
+        bucket: the bucket that Container Registry used; None: there is none.
+        pull: the image that was pulled; None: there is no image to pull.
+    """
+
+    bucket: BucketFacts | MigrateError | None
+    pull: Pull | MigrateError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Everything that was asked about one case.
+
+    Attributes:
+        case: what a person asked about.
+        steps: the steps that they asked for.
+        places: the projects.
+        hosts: the gcr.io hosts of the source's project.
+        plain_pull: an image of the plain source; None: there was none, or no such source.
+        plain_target: whether the plain target answers; None: there is no such target.
+        ways: how each host is reached.
+        skew_s: how far the clock of this machine is ahead of Google's; None if unknown.
+        now_s: the time, in seconds since 1970.
+    """
+
+    case: Case
+    steps: frozenset[Step]
+    places: tuple[PlaceAnswers, ...]
+    hosts: Mapping[GcrHost, HostAnswers]
+    plain_pull: Pull | MigrateError | None
+    plain_target: bool | MigrateError | None
+    ways: Mapping[str, Way | MigrateError]
+    skew_s: float | None
+    now_s: float
+
+    @property
+    def source(self) -> PlaceAnswers | None:
+        """The answers about the source's project."""
+        return next((one for one in self.places if "source" in one.place.serves), None)
+
+    @property
+    def target(self) -> PlaceAnswers | None:
+        """The answers about the target's project."""
+        return next((one for one in self.places if "target" in one.place.serves), None)
+
+
+def why(error: MigrateError) -> str:
+    """Return in one line what an error says."""
+    return f"{error.problem.title}: {error.saw}".removesuffix(": ")

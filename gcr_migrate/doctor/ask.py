@@ -1,0 +1,303 @@
+"""Asks everything at once; what is refused is an answer too, and stops nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull
+from gcr_migrate.doctor.permissions import on_repositories, permissions_for
+from gcr_migrate.doctor.rules import CONSTRAINTS
+from gcr_migrate.doctor.services import SERVICES
+from gcr_migrate.errors import DENIED, MigrateError
+from gcr_migrate.model.names import ar_host, repository_resource
+from gcr_migrate.model.places import artifacts_bucket
+from gcr_migrate.tasks import first_cause
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine
+
+    from gcr_migrate.doctor.checks import Case, Place, PlainRegistry, Side, Step
+    from gcr_migrate.interfaces import Buckets, Projects, Repositories, SourceRegistry
+    from gcr_migrate.model.address import Way
+    from gcr_migrate.model.cloud import BucketFacts, Caller
+    from gcr_migrate.model.names import GcrHost, Project
+
+_T = TypeVar("_T")
+_LISTINGS_AT_MOST: Final = 30  # names that are looked into for one image
+_PROBE: Final = "gcr-migrate/doctor"  # a name that nobody has, for a registry without a project
+
+
+class Clients(Protocol):
+    """Who hands out the clients that questions need."""
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        """How far this machine's clock is ahead of Google's, once something was answered."""
+        ...
+
+    async def caller(self, side: Side) -> Caller:
+        """Tell whose credentials a side has."""
+        ...
+
+    async def way(self, host: str) -> Way:
+        """Tell how a host is reached, and look its name up where that is done here."""
+        ...
+
+    def projects(self, side: Side) -> Projects:
+        """Return what is known about projects."""
+        ...
+
+    def repositories(self, side: Side) -> Repositories:
+        """Return Artifact Registry's repositories."""
+        ...
+
+    def buckets(self, side: Side) -> Buckets:
+        """Return buckets of Cloud Storage."""
+        ...
+
+    def source(
+        self,
+        host: str,
+        dialect_name: str,
+        plain_http: bool | None,  # noqa: FBT001  # as in the plan
+    ) -> SourceRegistry:
+        """Return the client of a registry host, to read from it as the source."""
+        ...
+
+    def target(
+        self,
+        host: str,
+        dialect_name: str,
+        plain_http: bool | None,  # noqa: FBT001  # as in the plan
+    ) -> SourceRegistry:
+        """Return the client of a registry host with the target's credentials; only read here."""
+        ...
+
+    async def probe_gcr(self, project: Project, gcr_host: GcrHost) -> tuple[str, str, str]:
+        """Ask a gcr.io host who answers: registry host, prefix of names, dialect."""
+        ...
+
+
+async def examine(case: Case, steps: frozenset[Step], clients: Clients) -> Answers:
+    """Ask all that these steps need to know about a case.
+
+    Args:
+        case: what a person asked about.
+        steps: the steps that they asked for.
+        clients: hands out clients.
+    """
+    hosts = case.hosts if case.source else ()
+    try:
+        async with asyncio.TaskGroup() as group:
+            places = [_PlaceQuestions(case, one, steps, clients, group) for one in case.places]
+            ways = {name: _ask(group, clients.way(name)) for name in _names(case)}
+            buckets = {host: _ask(group, _bucket(case, host, clients)) for host in hosts}
+            pulls = {host: _ask(group, _pull(case, host, clients)) for host in hosts}
+            plain = _ask(group, _plain_source(case, clients))
+            target = _ask(group, _plain_target(case.plain_target, clients))
+    except BaseExceptionGroup as found:  # nothing that was answered: a defect
+        raise first_cause(found) from None
+    return Answers(
+        case=case,
+        steps=steps,
+        places=tuple(one.answers() for one in places),
+        hosts={host: HostAnswers(buckets[host].result(), pulls[host].result()) for host in hosts},
+        plain_pull=plain.result(),
+        plain_target=target.result(),
+        ways={name: way.result() for name, way in ways.items()},
+        skew_s=clients.clock_skew_s,  # known only now, by what was answered
+        now_s=time.time(),
+    )
+
+
+def _ask(
+    group: asyncio.TaskGroup, question: Coroutine[None, None, _T]
+) -> asyncio.Task[_T | MigrateError]:
+    """Ask beside all others; an error that came instead is an answer too."""
+
+    async def asked() -> _T | MigrateError:
+        try:
+            return await question
+        except MigrateError as error:
+            return error
+
+    return group.create_task(asked())
+
+
+def _names(case: Case) -> tuple[str, ...]:
+    """Return the hosts whose names have to be known here: both worlds' of the source, targets'."""
+    hosts = case.hosts if case.source else ()
+    names = [host.name for host in hosts]
+    names += [ar_host(host.location) for host in hosts]
+    names += [ar_host(location) for location in case.locations]
+    names += [ar_host(resource.split("/")[3]) for resource in case.repositories]
+    return tuple(dict.fromkeys(names))
+
+
+class _PlaceQuestions:
+    """All questions about one project, asked at once."""
+
+    def __init__(
+        self,
+        case: Case,
+        place: Place,
+        steps: frozenset[Step],
+        clients: Clients,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        project, projects = place.project.id, clients.projects(place.side)
+        repositories = clients.repositories(place.side)
+        asked = permissions_for(place.serves, steps & place.steps)
+        on_each = on_repositories(place.serves, steps & place.steps)
+        self._place = place
+        self._caller = _ask(group, clients.caller(place.side))
+        self._facts = _ask(group, projects.facts(project))
+        self._enabled = _ask(group, projects.enabled(project, SERVICES))
+        self._held = _ask(group, projects.held(project, asked))
+        self._redirection = (
+            _ask(group, projects.redirection(project)) if "source" in place.serves else None
+        )
+        self._policies = {
+            one: _ask(group, projects.org_policy(project, one)) for one in CONSTRAINTS
+        }
+        self._locations = _ask(group, repositories.locations(project))
+        self._listed = {
+            location: _ask(group, repositories.in_location(project, location))
+            for location in _locations(case, place)
+        }
+        self._held_on = {
+            resource: _ask(group, self._on(resource, repositories, on_each))
+            for resource in _resources(case, place)
+        }
+
+    async def _on(
+        self, resource: str, repositories: Repositories, permissions: Collection[str]
+    ) -> frozenset[str] | None:
+        """Ask for permissions on a repository that is there, or that may be."""
+        listed = await self._listed[resource.split("/")[3]]
+        if isinstance(listed, MigrateError):
+            if listed.problem is not DENIED:
+                raise listed
+        elif resource not in {one.resource for one in listed}:
+            return None
+        return await repositories.held(resource, permissions)
+
+    def answers(self) -> PlaceAnswers:
+        """Return what was answered, when all has been."""
+        held_on = {resource: task.result() for resource, task in self._held_on.items()}
+        return PlaceAnswers(
+            place=self._place,
+            caller=self._caller.result(),
+            facts=self._facts.result(),
+            enabled=self._enabled.result(),
+            held=self._held.result(),
+            redirection=self._redirection.result() if self._redirection else None,
+            policies={one: task.result() for one, task in self._policies.items()},
+            locations=self._locations.result(),
+            repositories={one: task.result() for one, task in self._listed.items()},
+            held_on={name: found for name, found in held_on.items() if found is not None},
+        )
+
+
+def _resources(case: Case, place: Place) -> tuple[str, ...]:
+    """Return the repositories that matter in a project, whether they are there or not."""
+    names = []
+    if "source" in place.serves:
+        names += [
+            repository_resource(place.project, host.location, host.repository_id)
+            for host in case.hosts
+        ]
+    if "target" in place.serves:
+        names += case.repositories
+    return tuple(dict.fromkeys(names))
+
+
+def _locations(case: Case, place: Place) -> tuple[str, ...]:
+    """Return the locations whose repositories are listed."""
+    wanted = case.locations if "target" in place.serves else ()
+    named = (resource.split("/")[3] for resource in _resources(case, place))
+    return tuple(dict.fromkeys([*named, *wanted]))
+
+
+async def _bucket(case: Case, host: GcrHost, clients: Clients) -> BucketFacts | None:
+    project = case.source
+    if project is None:
+        return None
+    return await clients.buckets("source").get(artifacts_bucket(host.name, project))
+
+
+async def _pull(case: Case, host: GcrHost, clients: Clients) -> Pull | None:
+    """Really pull an image of a host, as the next run would."""
+    if case.source is None:
+        return None
+    registry_host, prefix, dialect = await clients.probe_gcr(case.source, host)
+    registry = clients.source(registry_host, dialect, None)
+    names = [f"{prefix}/{path}" for path in case.paths] or [prefix]
+    return await _first_pull(registry, names)
+
+
+async def _plain_source(case: Case, clients: Clients) -> Pull | None:
+    plain = case.plain_source
+    if plain is None:
+        return None
+    registry = clients.source(plain.host, plain.dialect, plain.plain_http)
+    names = list(case.paths)
+    if not names:
+        names = await _catalog(registry)
+    return await _first_pull(registry, names)
+
+
+async def _catalog(registry: SourceRegistry) -> list[str]:
+    """Return the first names of a registry that lists them."""
+    names = []
+    async for name in registry.catalog():
+        names.append(name)
+        if len(names) == _LISTINGS_AT_MOST:
+            break
+    return names
+
+
+async def _plain_target(plain: PlainRegistry | None, clients: Clients) -> bool | None:
+    if plain is None:
+        return None
+    registry = clients.target(plain.host, plain.dialect, plain.plain_http)
+    await registry.manifest_head(_PROBE, "latest")
+    return True
+
+
+async def _first_pull(registry: SourceRegistry, names: list[str]) -> Pull | None:
+    """Pull the first image under some names: its manifest, and one byte of a blob."""
+    found = await _first_image(registry, names)
+    if found is None:
+        return None
+    name, reference = found
+    manifest = await registry.manifest(name, reference)
+    while not manifest.blobs and manifest.children:
+        manifest = await registry.manifest(name, str(manifest.children[0].digest))
+    own = [blob for blob in manifest.blobs if not blob.urls]
+    shown = f"{registry.host}/{name}@{manifest.digest}"
+    if not own:
+        return Pull(shown, None)
+    smallest = min(own, key=lambda blob: blob.size)
+    async with registry.open_blob(name, smallest) as chunks:
+        async for chunk in chunks:
+            return Pull(shown, len(chunk))
+    return Pull(shown, 0)
+
+
+async def _first_image(registry: SourceRegistry, names: list[str]) -> tuple[str, str] | None:
+    """Look into names and what lies below them, depth first, for a tag or a digest."""
+    waiting = list(reversed(names))
+    for _ in range(_LISTINGS_AT_MOST):
+        if not waiting:
+            break
+        name = waiting.pop()
+        listing = await registry.listing(name)
+        if listing.tags:
+            return name, next(iter(listing.tags))
+        if listing.manifests:
+            return name, str(listing.manifests[0].digest)
+        waiting += [f"{name}/{child}" for child in sorted(listing.children, reverse=True)]
+    return None

@@ -1,0 +1,278 @@
+"""Judges the gcr.io hosts of the source: who answers for them, and what that means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.doctor.answers import Pull, why
+from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.permissions import DOWNLOAD, LIST_OBJECTS, least_roles
+from gcr_migrate.doctor.remedies import (
+    create_repository,
+    grant_on_project,
+    grant_on_repository,
+    migrate,
+)
+from gcr_migrate.doctor.services import ROOTS
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
+from gcr_migrate.model.names import repository_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers
+    from gcr_migrate.model.names import GcrHost
+
+_READS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY})
+_NOT_THERE: Final = frozenset({errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
+_REDIRECTED: Final = frozenset({Redirection.ENABLED, Redirection.FINALIZED})
+_NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
+_COPYING: Final = frozenset({Redirection.ENABLED_AND_COPYING, Redirection.PARTIAL_AND_COPYING})
+_PARTIAL: Final = frozenset({Redirection.PARTIAL, Redirection.PARTIAL_AND_COPYING})
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """One host with all that is known about it."""
+
+    host: GcrHost
+    place: PlaceAnswers
+    answers: HostAnswers
+    named: bool
+
+    @property
+    def shown(self) -> str:
+        return f"{self.host.name}/{self.place.place.project.path}"
+
+    @property
+    def resource(self) -> str:
+        project = self.place.place.project
+        return repository_resource(project, self.host.location, self.host.repository_id)
+
+    @property
+    def has_repository(self) -> bool | None:
+        """Whether its repository exists; None if nobody tells."""
+        found = self.place.repository(self.resource)
+        if not isinstance(found, MigrateError):
+            return found is not None
+        if isinstance(self.answers.pull, MigrateError):
+            return False if self.answers.pull.problem in _NOT_THERE else None
+        return True  # it answered
+
+    @property
+    def has_bucket(self) -> bool | None:
+        """Whether Container Registry's bucket is there; None if nobody tells."""
+        bucket = self.answers.bucket
+        if isinstance(bucket, MigrateError):
+            return True if bucket.problem is errors.DENIED else None
+        return bucket is not None
+
+    @property
+    def never_migrated(self) -> bool:
+        pull = self.answers.pull
+        return isinstance(pull, MigrateError) and pull.problem is errors.NOT_MIGRATED
+
+
+def host_checks(answers: Answers) -> Iterator[Check]:
+    """Judge each host: what it is, its bucket, a real pull; and the redirect that all share."""
+    place = answers.source
+    if place is None:
+        return
+    hosts = [
+        _Host(host, place, found, answers.case.hosts_named) for host, found in answers.hosts.items()
+    ]
+    yield _redirect(place, hosts, answers.steps)
+    for host in hosts:
+        yield _kind(host, answers.steps)
+        yield from _pull(host, answers.steps)
+        yield from _bucket(host, answers.steps)
+
+
+def _over(
+    steps: frozenset[Step], default: Status, **other: Mapping[str, Status] | Status
+) -> dict[Step, Status]:
+    """Return a verdict per asked step: the default, or what is said of a step by its name."""
+    return {step: Status(str(other.get(step.value, default))) for step in sorted(steps)}
+
+
+def _kind(host: _Host, steps: frozenset[Step]) -> Check:
+    """Say in words which of the kinds of hosts this is."""
+    if host.never_migrated:
+        return _never_migrated(host, steps)
+    if host.has_repository:
+        saw = "its images are in Artifact Registry"
+        return Check(Area.HOST, host.shown, dict.fromkeys(sorted(steps), Status.OK), saw)
+    if host.has_repository is None:
+        saw = "whether it has a repository could not be asked"
+        if isinstance(host.answers.pull, MigrateError):
+            saw = f"{saw}; {why(host.answers.pull)}"
+        return Check(Area.HOST, host.shown, dict.fromkeys(sorted(steps), Status.NOT_ASKED), saw)
+    return _without_repository(host, steps)
+
+
+def _never_migrated(host: _Host, steps: frozenset[Step]) -> Check:
+    verdicts = _over(
+        steps,
+        Status.MISSING,
+        discover=Status.OK,
+        rescue=Status.MISSING if host.has_bucket is False else Status.OK,
+    )
+    saw = "never migrated: the host answers 412 instead of images"
+    if host.has_bucket is False:
+        saw += ", and its bucket is gone"
+    remedy = (
+        "Have Google copy the images into Artifact Registry (rescue) before anything else; "
+        "keep the bucket until then."
+    )
+    command = migrate(host.place.place.project.id)
+    code = errors.NOT_MIGRATED.code
+    return Check(Area.HOST, host.shown, verdicts, saw, remedy, (command,), code)
+
+
+def _without_repository(host: _Host, steps: frozenset[Step]) -> Check:
+    """Judge a host that is not in use, or that lost its repository."""
+    code = errors.REPOSITORY_MISSING.code
+    commands = (create_repository(host.resource),)
+    if host.has_bucket:
+        saw = "its repository is missing though its bucket is there: its names answer 404"
+        remedy = "Create the repository, then have the images copied (rescue)."
+        verdicts = _over(
+            steps,
+            Status.MISSING if host.named else Status.WARNING,
+            discover=Status.OK,
+            redirect=Status.MISSING,
+            rescue=Status.MISSING,
+        )
+        return Check(Area.HOST, host.shown, verdicts, saw, remedy, commands, code)
+    if host.named:
+        saw = "not in use: it has neither a repository nor a bucket"
+        remedy = "Take the host out of what was asked for, or create its repository."
+        verdicts = _over(steps & _READS, Status.MISSING) | _over(steps - _READS, Status.OK)
+        return Check(Area.HOST, host.shown, verdicts, saw, remedy, commands, code)
+    saw = "not in use: it has no repository" + (
+        " and no bucket" if host.has_bucket is False else "; its bucket could not be asked for"
+    )
+    return Check(Area.HOST, host.shown, dict.fromkeys(sorted(steps), Status.OK), saw)
+
+
+def _pull(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
+    """Judge the pull of a real image, where there is a repository to pull from."""
+    pull, reading = host.answers.pull, steps & (_READS | {Step.REDIRECT})
+    if host.has_repository is False or host.never_migrated:
+        return
+    if not isinstance(pull, MigrateError):
+        verdicts = dict.fromkeys(sorted(reading), Status.OK)
+        subject = pull.name if pull else host.shown
+        yield Check(Area.PULL, subject, verdicts, pulled(pull))
+        return
+    if pull.problem is errors.DENIED:
+        grant = _reader(host)
+        saw = f"{DOWNLOAD} is not held: {pull.saw}".removesuffix(": ")
+        remedy = "Grant the role that lets this caller pull."
+        verdicts = dict.fromkeys(sorted(reading), Status.MISSING)
+        yield Check(Area.PULL, host.shown, verdicts, saw, remedy, (grant,), pull.problem.code)
+        return
+    known = pull.problem in ROOTS or pull.problem is errors.ENDPOINT_UNMAPPED
+    status = Status.NOT_ASKED if known else Status.WARNING
+    remedy = "" if known else pull.problem.remedy
+    verdicts = dict.fromkeys(sorted(reading), status)
+    yield Check(Area.PULL, host.shown, verdicts, why(pull), remedy, code=pull.problem.code)
+
+
+def pulled(pull: Pull | None) -> str:
+    """Tell what was pulled."""
+    if pull is None:
+        return "no image is there to pull"
+    if pull.blob_bytes is None:
+        return "manifest pulled; it has no blob of its own"
+    return f"manifest pulled, and {pull.blob_bytes} bytes of a blob"
+
+
+def _reader(host: _Host) -> str:
+    role = least_roles({DOWNLOAD}, repository=True)[0]
+    return grant_on_repository(host.resource, host.place.member, role)
+
+
+def _bucket(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
+    """Judge what Container Registry left behind; only a rescue needs it."""
+    bucket, using = host.answers.bucket, steps & {Step.DISCOVER, Step.RESCUE}
+    if bucket is None:
+        return
+    subject = f"bucket of {host.shown}"
+    if isinstance(bucket, BucketFacts):
+        where = f" in {bucket.location}" if bucket.location else ""
+        saw = f"gs://{bucket.name}{where}, still billed"
+        if bucket.readable:
+            yield Check(Area.BUCKET, subject, dict.fromkeys(sorted(using), Status.OK), saw)
+            return
+        saw += "; its objects cannot be read by this caller"
+    elif bucket.problem is errors.DENIED:
+        saw = f"there, and hidden from this caller: {bucket.saw}".removesuffix(": ")
+    else:
+        verdicts = dict.fromkeys(sorted(using), Status.NOT_ASKED)
+        yield Check(Area.BUCKET, subject, verdicts, why(bucket), code=bucket.problem.code)
+        return
+    role = least_roles({LIST_OBJECTS})[0]
+    grant = grant_on_project(host.place.place.project.id, host.place.member, role)
+    remedy = "Grant the role to know how much is in it."
+    verdicts = dict.fromkeys(sorted(using), Status.WARNING)
+    yield Check(Area.BUCKET, subject, verdicts, saw, remedy, (grant,))
+
+
+def _redirect(place: PlaceAnswers, hosts: list[_Host], steps: frozenset[Step]) -> Check:
+    """Judge the setting that decides who answers for all four hosts."""
+    subject = f"gcr.io names of {place.place.project.id}"
+    settings, project = place.redirection, place.place.project.id
+    if settings is None or isinstance(settings, MigrateError):
+        saw = why(settings) if settings else "not asked for"
+        code = settings.problem.code if settings else ""
+        verdicts = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+        return Check(Area.REDIRECT, subject, verdicts, saw, code=code)
+    verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
+    rescued = settings.state not in _REDIRECTED and remedy
+    commands = (migrate(project),) if rescued and settings.state in _NOT_REDIRECTED else ()
+    return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
+
+
+def _redirect_words(
+    settings: RedirectSettings, hosts: list[_Host], steps: frozenset[Step]
+) -> tuple[dict[Step, Status], str, str]:
+    ok, warning, missing = Status.OK, Status.WARNING, Status.MISSING
+    state = settings.state
+    if state is Redirection.UNKNOWN:
+        saw = "a word that this version does not know; it is not taken for disabled"
+        remedy = "Use a newer version of this tool before the redirect is changed."
+        return _over(steps, warning, discover=ok, redirect=missing, rescue=missing), saw, remedy
+    if state in _REDIRECTED:
+        final = " for good" if state is Redirection.FINALIZED else ""
+        return _over(steps, ok), f"Artifact Registry answers{final}", ""
+    if state in _PARTIAL:
+        share = "" if settings.pull_percent is None else f" ({settings.pull_percent} % of reads)"
+        saw = f"only a part of the reads goes to Artifact Registry{share}; the others fail"
+        remedy = "Finish the migration: every read has to go to Artifact Registry."
+        return _over(steps, warning, discover=ok), saw, remedy
+    if state in _COPYING:
+        saw = "Artifact Registry answers, and copies what it lacks when it is asked for"
+        remedy = "Finish the copy (rescue), then enable the redirect without copying."
+        return _over(steps, warning, discover=ok, redirect=ok, rescue=ok), saw, remedy
+    return _not_redirected(hosts, steps)
+
+
+def _not_redirected(
+    hosts: list[_Host], steps: frozenset[Step]
+) -> tuple[dict[Step, Status], str, str]:
+    if any(host.never_migrated or (host.has_bucket and not host.has_repository) for host in hosts):
+        saw = "Container Registry should answer, and is shut down: this project needs a rescue"
+        remedy = "Have Google copy the images into Artifact Registry first."
+        bad = _over(
+            steps, Status.MISSING, discover=Status.OK, rescue=Status.OK, redirect=Status.MISSING
+        )
+        return bad, saw, remedy
+    if any(host.has_repository for host in hosts):
+        saw = "not redirected, though repositories for gcr.io names are there"
+        remedy = "Verify what they hold, then enable the redirect."
+        return _over(steps, Status.OK, verify=Status.WARNING), saw, remedy
+    return _over(steps, Status.OK), "the project does not use gcr.io names", ""

@@ -1,0 +1,127 @@
+"""Judges credentials and the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.doctor.answers import PlaceAnswers, why
+from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.remedies import LOG_IN
+from gcr_migrate.errors import MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.doctor.answers import Answers
+    from gcr_migrate.model.cloud import Caller
+
+LOGIN_PROBLEMS: Final = frozenset(
+    {
+        errors.UNAUTHORIZED,
+        errors.TOKEN_EXPIRED,
+        errors.NO_CREDENTIALS,
+        errors.BAD_CREDENTIALS,
+    }
+)
+_SKEW_WARNED_S: Final = 60.0
+_SKEW_TOO_MUCH_S: Final = 300.0
+_SHORT_S: Final = 3600.0  # what is left of a token should last for a run of this length
+_LONG_RUNS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY, Step.RESCUE})
+_RENEW: Final = "Use credentials that renew themselves for runs of more than an hour."
+
+
+def login_checks(answers: Answers) -> Iterator[Check]:
+    """Judge whose credentials were found, once for each login that is used."""
+    places = answers.places[:1] if answers.case.one_login else answers.places
+    for place in places:
+        serving = answers.places if answers.case.one_login else (place,)
+        steps = frozenset(step for one in serving for step in one.place.steps) & answers.steps
+        refused = _refusal(answers, serving)
+        side = "" if answers.case.one_login else f"{place.place.side}: "
+        yield _login(side, place.caller, refused, steps, answers.now_s)
+
+
+def _refusal(answers: Answers, places: tuple[PlaceAnswers, ...]) -> MigrateError | None:
+    """Return the first refusal of a service that says that the login is no good."""
+    found = [error for place in places for _, error in place.errors()]
+    if any("source" in place.place.serves for place in places):
+        found += [h.pull for h in answers.hosts.values() if isinstance(h.pull, MigrateError)]
+    return next((error for error in found if error.problem in LOGIN_PROBLEMS), None)
+
+
+def _login(
+    side: str,
+    caller: Caller | MigrateError,
+    refused: MigrateError | None,
+    steps: frozenset[Step],
+    now_s: float,
+) -> Check:
+    area = Area.CREDENTIALS
+    missing = dict.fromkeys(sorted(steps), Status.MISSING)
+    if isinstance(caller, MigrateError):
+        code, remedy = caller.problem.code, caller.problem.remedy
+        if caller.problem not in LOGIN_PROBLEMS:
+            asked = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+            return Check(area, f"{side}login", asked, why(caller), remedy, code=code)
+        return Check(area, f"{side}login", missing, why(caller), remedy, (LOG_IN,), code)
+    subject = side + (caller.account or "account not told")
+    if is_anonymous(caller):
+        remedy = errors.NO_CREDENTIALS.remedy
+        code = errors.NO_CREDENTIALS.code
+        return Check(area, f"{side}anonymous", missing, "none were found", remedy, (LOG_IN,), code)
+    if refused:
+        saw = f"{caller.source}; {why(refused)}"
+        code, remedy = refused.problem.code, refused.problem.remedy
+        return Check(area, subject, missing, saw, remedy, (LOG_IN,), code)
+    return _lifetime(subject, caller, steps, now_s)
+
+
+def _lifetime(subject: str, caller: Caller, steps: frozenset[Step], now_s: float) -> Check:
+    area, ok = Area.CREDENTIALS, dict.fromkeys(sorted(steps), Status.OK)
+    if caller.renewable:
+        return Check(area, subject, ok, f"{caller.source}; renewed by itself")
+    if caller.expires_at is None:
+        verdicts = ok | dict.fromkeys(sorted(steps & _LONG_RUNS), Status.WARNING)
+        saw = f"{caller.source}; not renewable, and its end is not known"
+        return Check(area, subject, verdicts, saw, _RENEW)
+    left_s = caller.expires_at - now_s
+    ends = datetime.fromtimestamp(caller.expires_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if left_s <= 0:
+        missing = dict.fromkeys(sorted(steps), Status.MISSING)
+        problem = errors.TOKEN_EXPIRED
+        saw = f"{caller.source}; ended at {ends}"
+        return Check(area, subject, missing, saw, problem.remedy, (LOG_IN,), problem.code)
+    saw = f"{caller.source}; not renewable, ends at {ends} in {left_s / 60:.0f} min"
+    if left_s >= _SHORT_S:
+        return Check(area, subject, ok, saw)
+    return Check(
+        area, subject, ok | dict.fromkeys(sorted(steps & _LONG_RUNS), Status.WARNING), saw, _RENEW
+    )
+
+
+def is_anonymous(caller: Caller) -> bool:
+    """Whether nobody's credentials were found."""
+    return not caller.source or caller.source.startswith("anonymous")
+
+
+def clock_check(answers: Answers) -> Check:
+    """Judge this machine's clock by what Google's answers say."""
+    steps, skew_s = sorted(answers.steps), answers.skew_s
+    if skew_s is None:
+        saw = "no answer told a time"
+        return Check(
+            Area.CLOCK, "this machine's clock", dict.fromkeys(steps, Status.NOT_ASKED), saw
+        )
+    status, remedy = Status.OK, ""
+    if abs(skew_s) > _SKEW_WARNED_S:
+        status = Status.MISSING if abs(skew_s) > _SKEW_TOO_MUCH_S else Status.WARNING
+        remedy = "Set the clock; tokens and signatures are refused when it is wrong."
+    if abs(skew_s) < 1:
+        saw = "less than a second off"
+    else:
+        saw = f"{abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}"
+    commands = ("sudo timedatectl set-ntp true",) if remedy else ()
+    verdicts = dict.fromkeys(steps, status)
+    return Check(Area.CLOCK, "this machine's clock", verdicts, saw, remedy, commands)

@@ -1,0 +1,92 @@
+"""Commands that a person can paste, with nothing left to fill in where the answer is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SERVICE_ACCOUNT: Final = ".gserviceaccount.com"
+UNKNOWN_MEMBER: Final = "user:YOU@EXAMPLE.COM"
+RESTRICTED_ADDRESSES: Final = "199.36.153.4,199.36.153.5,199.36.153.6,199.36.153.7"
+PRIVATE_ADDRESSES: Final = "199.36.153.8,199.36.153.9,199.36.153.10,199.36.153.11"
+LOG_IN: Final = "gcloud auth application-default login"
+
+
+def member_of(account: str) -> str:
+    """Return an account as policies name it; a placeholder if it is not known."""
+    if not account:
+        return UNKNOWN_MEMBER
+    if ":" in account:
+        return account
+    kind = "serviceAccount" if account.endswith(_SERVICE_ACCOUNT) else "user"
+    return f"{kind}:{account}"
+
+
+def enable_service(project: str, service: str) -> str:
+    """Return the command that enables a service."""
+    return f"gcloud services enable {service} --project={project}"
+
+
+def grant_on_project(project: str, member: str, role: str) -> str:
+    """Return the command that grants a role on a project."""
+    return (
+        f"gcloud projects add-iam-policy-binding {project} --member={_word(member)} --role={role}"
+        " --condition=None"
+    )
+
+
+def grant_on_repository(resource: str, member: str, role: str) -> str:
+    """Return the command that grants a role on a repository."""
+    _, project, _, location, _, repository = resource.split("/")
+    return (
+        f"gcloud artifacts repositories add-iam-policy-binding {repository} --location={location}"
+        f" --project={project} --member={_word(member)} --role={role}"
+    )
+
+
+def create_repository(resource: str) -> str:
+    """Return the command that creates a Docker repository."""
+    _, project, _, location, _, repository = resource.split("/")
+    return (
+        f"gcloud artifacts repositories create {repository} --repository-format=docker"
+        f" --location={location} --project={project}"
+    )
+
+
+def migrate(project: str) -> str:
+    """Return the command by which Google copies a project's images into Artifact Registry."""
+    return f"gcloud artifacts docker upgrade migrate --projects={project}"
+
+
+def link_billing(project: str) -> str:
+    """Return the command that links a billing account."""
+    return f"gcloud billing projects link {project} --billing-account=ACCOUNT"
+
+
+def grant_quota_use(project: str, member: str) -> str:
+    """Return the command that lets a member count calls against a project."""
+    return grant_on_project(project, member, "roles/serviceusage.serviceUsageConsumer")
+
+
+def private_zone(domain: str, addresses: str) -> tuple[str, ...]:
+    """Return the commands that send a domain and all below it to Google's virtual addresses."""
+    zone = domain.replace(".", "-")
+    create = (
+        f"gcloud dns managed-zones create {zone} --dns-name={domain}. --visibility=private"
+        f' --networks=NETWORK --description="{domain} by Google\'s virtual addresses"'
+    )
+    apex = f"gcloud dns record-sets create {domain}. --zone={zone} --type=A --ttl=300"
+    below = f'gcloud dns record-sets create "*.{domain}." --zone={zone} --type=CNAME --ttl=300'
+    return create, f"{apex} --rrdatas={addresses}", f"{below} --rrdatas={domain}."
+
+
+def unique(commands: Iterable[str]) -> tuple[str, ...]:
+    """Return the commands in their order, each once."""
+    return tuple(dict.fromkeys(commands))
+
+
+def _word(text: str) -> str:
+    """Quote what a shell would take apart."""
+    return f"'{text}'" if any(c in text for c in " *?$&;|<>()") else text

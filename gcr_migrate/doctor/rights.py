@@ -1,0 +1,160 @@
+"""Judges permissions: on the project, else on each repository that is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gcr_migrate.doctor.answers import PlaceAnswers, why
+from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.permissions import least_roles, needs_of
+from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.names import repository_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gcr_migrate.doctor.answers import Answers
+    from gcr_migrate.doctor.checks import Side
+    from gcr_migrate.doctor.permissions import Need
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known about one permission.
+
+    Attributes:
+        status: ok, missing or not asked.
+        saw: where it is held, or why it is not known.
+        lacking: repositories on which it is lacking; none if the project is to give it.
+    """
+
+    status: Status
+    saw: str
+    lacking: tuple[str, ...] = ()
+
+
+def permission_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
+    """Judge each permission that an asked step needs or uses, with one remedy for all."""
+    wanted: dict[tuple[Side, str], dict[Step, Need]] = {}
+    for step in sorted(place.place.steps & answers.steps):
+        for need in needs_of(step, grants=answers.case.grants):
+            if need.side in place.place.serves:
+                wanted.setdefault((need.side, need.permission), {})[step] = need
+    found = {key: _find(place, answers, needs) for key, needs in wanted.items()}
+    commands = _commands(place, found)
+    merged: dict[str, Check] = {}
+    for (side, permission), one in found.items():
+        if one is None:
+            continue
+        check = _check(place, permission, one, wanted[side, permission], commands)
+        merged[permission] = _together(merged.get(permission), check)
+    yield from merged.values()
+
+
+def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> _Found | None:
+    """Look for a permission; None where there is nothing that it could be needed on."""
+    need = next(iter(needs.values()))
+    held, project = place.held, place.place.project.id
+    if not isinstance(held, MigrateError) and need.permission in held:
+        return _Found(Status.OK, f"held on the project {project}")
+    repositories = _repositories(place, answers, need.side) if need.by_repository else []
+    on = {name: place.held_on[name] for name in repositories if name in place.held_on}
+    unknown = next((one for one in on.values() if isinstance(one, MigrateError)), None)
+    lacking = tuple(
+        name
+        for name, one in on.items()
+        if not isinstance(one, MigrateError) and need.permission not in one
+    )
+    if lacking:
+        return _Found(Status.MISSING, f"not held on {', '.join(map(_shown, lacking))}", lacking)
+    if on and not unknown:
+        return _Found(Status.OK, f"held on {', '.join(map(_shown, on))}")
+    doubt = unknown or (held if isinstance(held, MigrateError) else None)
+    if doubt:
+        return _Found(Status.NOT_ASKED, why(doubt))
+    if need.by_repository and need.side == "source" and Step.RESCUE not in needs:
+        return None  # no repository, nothing to read: the host's own line says so
+    return _Found(Status.MISSING, f"not held on the project {project}")
+
+
+def _repositories(place: PlaceAnswers, answers: Answers, side: Side) -> list[str]:
+    """Return the repositories of a side that are there."""
+    case = answers.case
+    if side == "source":
+        names = [
+            repository_resource(place.place.project, host.location, host.repository_id)
+            for host in case.hosts
+        ]
+    else:
+        names = list(case.repositories)
+    return [name for name in names if place.repository(name) is not None]
+
+
+def _shown(resource: str) -> str:
+    return resource.rpartition("/")[2]
+
+
+def _commands(
+    place: PlaceAnswers, found: Mapping[tuple[Side, str], _Found | None]
+) -> dict[str, tuple[str, ...]]:
+    """Return by permission what to paste: the least roles that give all that is missing there."""
+    on_project: set[str] = set()
+    on_repository: dict[str, set[str]] = {}
+    for (_, permission), one in found.items():
+        if one is None or one.status is not Status.MISSING:
+            continue
+        if not one.lacking:
+            on_project.add(permission)
+        for resource in one.lacking:
+            on_repository.setdefault(resource, set()).add(permission)
+    commands: dict[str, tuple[str, ...]] = {}
+    for permission in sorted(on_project):
+        service = permission.partition(".")[0]
+        alike = {other for other in on_project if other.startswith(f"{service}.")}
+        commands[permission] = tuple(
+            grant_on_project(place.place.project.id, place.member, role)
+            for role in least_roles(alike)
+        )
+    for resource, permissions in on_repository.items():
+        for permission in sorted(permissions - on_project):
+            commands[permission] = commands.get(permission, ()) + tuple(
+                grant_on_repository(resource, place.member, role)
+                for role in least_roles(permissions, repository=True)
+            )
+    return commands
+
+
+def _check(
+    place: PlaceAnswers,
+    permission: str,
+    found: _Found,
+    needs: Mapping[Step, Need],
+    commands: Mapping[str, tuple[str, ...]],
+) -> Check:
+    verdicts = {step: _weighed(found.status, need) for step, need in needs.items()}
+    subject = f"{permission} in {place.place.project.id}"
+    if found.status is not Status.MISSING:
+        return Check(Area.PERMISSION, subject, verdicts, found.saw)
+    remedy = "Grant the least role that has it, or ask an owner of the project to."
+    return Check(
+        Area.PERMISSION, subject, verdicts, found.saw, remedy, commands.get(permission, ())
+    )
+
+
+def _weighed(status: Status, need: Need) -> Status:
+    return Status.WARNING if status is Status.MISSING and not need.needed else status
+
+
+def _together(one: Check | None, other: Check) -> Check:
+    """Return one line for a permission that both sides need in the same project."""
+    if one is None:
+        return other
+    heavier, lighter = (one, other) if one.status is not Status.OK else (other, one)
+    verdicts = dict(lighter.verdicts)
+    for step, status in heavier.verdicts.items():
+        verdicts[step] = max(verdicts.get(step, status), status, key=list(Status).index)
+    return Check(
+        heavier.area, heavier.subject, verdicts, heavier.saw, heavier.remedy, heavier.commands
+    )

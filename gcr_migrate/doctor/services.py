@@ -1,0 +1,191 @@
+"""Judges projects, their services, and refusals that have one cause for many questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.doctor.answers import (
+    ARTIFACT_REGISTRY,
+    ORG_POLICY,
+    RESOURCE_MANAGER,
+    SERVICE_USAGE,
+    STORAGE,
+    PlaceAnswers,
+    why,
+)
+from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.logins import LOGIN_PROBLEMS
+from gcr_migrate.doctor.remedies import (
+    enable_service,
+    grant_on_project,
+    grant_quota_use,
+    link_billing,
+)
+from gcr_migrate.errors import MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gcr_migrate.doctor.answers import Answers
+    from gcr_migrate.errors import Problem
+
+SCANNING: Final = "containerscanning.googleapis.com"
+ASSETS: Final = "cloudasset.googleapis.com"
+IAM: Final = "iam.googleapis.com"
+_ALL: Final = frozenset(Step)
+# What a step needs is missing without it; what it uses tells it more.
+USED_BY: Final[Mapping[str, frozenset[Step]]] = {
+    ARTIFACT_REGISTRY: _ALL,
+    RESOURCE_MANAGER: frozenset({Step.DISCOVER, Step.RESCUE}),
+    SERVICE_USAGE: frozenset({Step.DISCOVER}),
+    STORAGE: frozenset({Step.DISCOVER, Step.RESCUE}),
+    ASSETS: frozenset({Step.DISCOVER, Step.RESCUE}),
+    IAM: frozenset({Step.RESCUE}),
+    ORG_POLICY: frozenset({Step.APPLY, Step.RESCUE}),
+    SCANNING: frozenset({Step.APPLY, Step.RESCUE}),
+}
+NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
+SERVICES: Final = tuple(USED_BY)
+_PUSHES: Final = frozenset({Step.APPLY, Step.RESCUE})
+# One cause, told once; the questions that met it say that it was not asked.
+ROOTS: Final = LOGIN_PROBLEMS | {
+    errors.API_DISABLED,
+    errors.PERIMETER,
+    errors.BILLING_OFF,
+    errors.QUOTA_PROJECT,
+    errors.UNREACHABLE,
+    errors.SERVER_ERROR,
+    errors.TOO_MANY_REQUESTS,
+}
+_TOLD_ELSEWHERE: Final = LOGIN_PROBLEMS | {errors.API_DISABLED}
+
+
+def project_check(place: PlaceAnswers, asked: frozenset[Step]) -> Check:
+    """Judge whether the project is there and in use."""
+    steps, project = sorted(place.place.steps & asked), place.place.project.id
+    facts = place.facts
+    if isinstance(facts, MigrateError):
+        verdicts = dict.fromkeys(steps, Status.NOT_ASKED)
+        if facts.problem is not errors.DENIED:
+            return Check(Area.PROJECT, project, verdicts, why(facts), code=facts.problem.code)
+        grant = grant_on_project(project, place.member, "roles/browser")
+        saw = f"hidden from this caller, or no such project: {facts.saw}".removesuffix(": ")
+        remedy = "Check the spelling; a role that shows the project also tells its organisation."
+        return Check(Area.PROJECT, project, verdicts, saw, remedy, (grant,), facts.problem.code)
+    inside = f"number {facts.number}" + (f", in {facts.parent}" if facts.parent else "")
+    if not facts.active:
+        remedy = "Restore it within 30 days of its deletion, or name another project."
+        commands = (f"gcloud projects undelete {project}",)
+        missing = dict.fromkeys(steps, Status.MISSING)
+        return Check(Area.PROJECT, project, missing, f"deleted; {inside}", remedy, commands)
+    return Check(Area.PROJECT, project, dict.fromkeys(steps, Status.OK), inside)
+
+
+def service_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
+    """Judge each service by the list of enabled ones and by what its own refusals say."""
+    refused = {
+        service if service in USED_BY else ARTIFACT_REGISTRY: error
+        for service, error in _all_errors(place, answers)
+        if error.problem is errors.API_DISABLED
+    }
+    for service, users in USED_BY.items():
+        steps = users & place.place.steps & answers.steps
+        if service == SCANNING:
+            yield _scanning(place, steps)
+        else:
+            yield _service(place, service, refused.get(service), steps)
+
+
+def _service(
+    place: PlaceAnswers, service: str, refused: MigrateError | None, steps: frozenset[Step]
+) -> Check:
+    project = place.place.project.id
+    missing = Status.MISSING if service in NEEDED else Status.WARNING
+    code, remedy = errors.API_DISABLED.code, errors.API_DISABLED.remedy
+    commands = (enable_service(project, service),)
+    subject = f"{service} in {project}"
+
+    def line(status: Status, saw: str, *, mend: bool = False) -> Check:
+        verdicts = dict.fromkeys(sorted(steps), status)
+        if not mend:
+            return Check(Area.SERVICE, subject, verdicts, saw)
+        return Check(Area.SERVICE, subject, verdicts, saw, remedy, commands, code)
+
+    if refused:
+        return line(missing, why(refused), mend=True)
+    if not isinstance(place.enabled, MigrateError):
+        if service in place.enabled:
+            return line(Status.OK, "enabled")
+        return line(missing, "not enabled", mend=True)
+    if service == ARTIFACT_REGISTRY and _answered(place):
+        return line(Status.OK, "it answers; the list of enabled services could not be read")
+    return line(Status.NOT_ASKED, why(place.enabled))
+
+
+def _answered(place: PlaceAnswers) -> bool:
+    return any(not isinstance(one, MigrateError) for one in place.repositories.values())
+
+
+def _scanning(place: PlaceAnswers, steps: frozenset[Step]) -> Check:
+    """Warn of a service that charges for each image that is pushed."""
+    subject = f"{SCANNING} in {place.place.project.id}"
+    if isinstance(place.enabled, MigrateError):
+        verdicts = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+        return Check(Area.SERVICE, subject, verdicts, why(place.enabled))
+    if SCANNING not in place.enabled:
+        verdicts = dict.fromkeys(sorted(steps), Status.OK)
+        return Check(Area.SERVICE, subject, verdicts, "not enabled: pushed images cost no scan")
+    saw = "enabled: each image digest that is pushed is scanned for a fee, about $0.26"
+    remedy = "Let it be, or switch scanning off on the new repositories until the copy is done."
+    verdicts = dict.fromkeys(sorted(steps), Status.WARNING)
+    return Check(Area.SERVICE, subject, verdicts, saw, remedy)
+
+
+def refusal_checks(answers: Answers) -> Iterator[Check]:
+    """Tell each cause of refusals once, with all services that it stops."""
+    for place in answers.places:
+        found: dict[tuple[Problem, str], list[tuple[str, MigrateError]]] = {}
+        for service, error in _all_errors(place, answers):
+            if error.problem in ROOTS - _TOLD_ELSEWHERE:
+                # Two perimeters have two ids; the other causes need not be told twice.
+                which = error.saw if error.problem is errors.PERIMETER else ""
+                found.setdefault((error.problem, which), []).append((service, error))
+        yield from (_refusal(place, met, answers) for met in found.values())
+
+
+def _refusal(place: PlaceAnswers, met: list[tuple[str, MigrateError]], answers: Answers) -> Check:
+    project, error = place.place.project.id, met[0][1]
+    services = list(dict.fromkeys(service for service, _ in met))
+    needed = any(one in NEEDED or one not in USED_BY for one in services)
+    status = Status.MISSING if needed else Status.WARNING
+    steps = sorted(place.place.steps & answers.steps)
+    return Check(
+        Area.REFUSAL,
+        f"{', '.join(services)} in {project}",
+        dict.fromkeys(steps, status),
+        why(error),
+        error.problem.remedy,
+        _commands(place, error.problem),
+        error.problem.code,
+    )
+
+
+def _commands(place: PlaceAnswers, problem: Problem) -> tuple[str, ...]:
+    project = place.place.project.id
+    if problem is errors.BILLING_OFF:
+        return (link_billing(project),)
+    if problem is errors.QUOTA_PROJECT:
+        return (grant_quota_use("QUOTA_PROJECT", place.member),)
+    return ()
+
+
+def _all_errors(place: PlaceAnswers, answers: Answers) -> Iterable[tuple[str, MigrateError]]:
+    """Each refusal with the service or the registry host that it came from."""
+    yield from place.errors()
+    if "source" in place.place.serves:
+        for name, host in answers.hosts.items():
+            if isinstance(host.pull, MigrateError):
+                yield name.name, host.pull
+            if isinstance(host.bucket, MigrateError):
+                yield STORAGE, host.bucket
