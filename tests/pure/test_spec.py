@@ -12,12 +12,21 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
-from gcr_migrate.spec import ProjectSource, RegistrySource, Spec, load_spec, spec_json_schema
+from gcr_migrate.spec import (
+    ProjectSource,
+    RegistrySource,
+    Spec,
+    load_spec,
+    spec_json_schema,
+)
 
 FULL = """\
 version: 1
 source: {project: "example.com:builds", hosts: [us.gcr.io, gcr.io], paths: [a/b]}
-target: {project: builds-new, location: europe-west1}
+target:
+  project: builds-new
+  location: europe-west1
+  credentials: {key_file: keys/new.json, impersonate: [a@p.iam.gserviceaccount.com]}
 routes:
   - match: "{product}/**"
     hosts: [us.gcr.io]
@@ -41,6 +50,7 @@ existing_tags: overwrite
 moved_tags: skip
 """
 PROJECT = "source: {project: builds}\n"
+PASTED = "source: us.gcr.io/builds/product1\ntarget: us-docker.pkg.dev/builds-new\n"
 PLAIN = "source: {registry: '127.0.0.1:5000'}\ntarget: {registry: '127.0.0.1:5001'}\n"
 
 
@@ -203,7 +213,7 @@ def plain(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
 
 
-@pytest.mark.parametrize("text", [PROJECT, PLAIN, FULL])
+@pytest.mark.parametrize("text", [PROJECT, PLAIN, FULL, PASTED])
 def test_the_json_schema_accepts_what_the_model_accepts(text: str) -> None:
     """Editors that use the schema do not complain about a valid spec."""
     schema = spec_json_schema()
