@@ -12,7 +12,7 @@ PROJECT = "source: {project: builds}\n"
 PLAIN = "source: {registry: '127.0.0.1:5000'}\ntarget: {registry: '127.0.0.1:5001'}\n"
 HEX = "0123456789abcdef" * 4
 CONSOLE = "https://console.cloud.google.com"
-TOKEN_FILE = "token.txt"
+SOME_FILE = "access.txt"
 ACCOUNT = "mover@tools.iam.gserviceaccount.com"
 
 
@@ -145,11 +145,11 @@ def test_paths_and_below_exclude_each_other() -> None:
 
 def test_each_side_can_log_in_in_its_own_way() -> None:
     """What is written for a side is its login, and one account may stand alone."""
-    text = side(f"access_token_file: {TOKEN_FILE}", f"impersonate: {ACCOUNT}") + (
+    text = side(f"access_token_file: {SOME_FILE}", f"impersonate: {ACCOUNT}") + (
         "target:\n  credentials: {key_file: k.json, quota_project: 'example.com:billing'}\n"
     )
     spec = load_spec(text, "move.yaml")
-    assert spec.source_login == Login(access_token_file=TOKEN_FILE, impersonate=(ACCOUNT,))
+    assert spec.source_login == Login(access_token_file=SOME_FILE, impersonate=(ACCOUNT,))
     assert spec.target_login == Login(key_file="k.json", quota_project="example.com:billing")
 
 
