@@ -621,3 +621,6 @@ DEFECT: Final = _problem(
     "The tool met something that its authors did not expect. Nothing is lost.",
     "Report it with the text below; run the same command again to go on.",
 )
+
+NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
+"""What a registry name gives that leads nowhere: nothing is there, and nobody hides it."""

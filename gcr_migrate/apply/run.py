@@ -268,7 +268,7 @@ async def _resolve(
         try:
             listing = await registry.listing(name)
         except MigrateError as error:
-            if error.problem is not errors.NAME_UNKNOWN:
+            if error.problem not in errors.NOT_THERE:
                 raise
             return dict.fromkeys(tags)
         known = {tag: digest for tag, digest in listing.tags.items() if digest}

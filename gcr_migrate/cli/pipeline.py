@@ -106,6 +106,7 @@ async def make_plan(  # what a plan is made of
         estimate={"repository_creation_s": new * CREATION_S},
         tool_version=version("gcr-migrate"),
         created_at=datetime.now(UTC),
+        logins={"source": spec.source_login, "target": spec.target_login},
     )
     return PlanResult(digest, planning.complete)
 
@@ -169,7 +170,7 @@ class _Planning:
         """Name a host that gave nothing; only one that the spec did not ask for may be unused."""
         source = self._spec.source
         asked = isinstance(source, ProjectSource) and len(source.hosts) < len(GCR_HOSTS)
-        if error.problem is errors.NAME_UNKNOWN and not asked:
+        if error.problem in errors.NOT_THERE and not asked:
             self._draft.add_finding(Finding(errors.HOST_EMPTY, Severity.INFO, shown))
             return
         self._failed(shown, error)
@@ -183,6 +184,8 @@ class _Planning:
         self._failed(shown, error)
 
     def _failed(self, shown: str, error: MigrateError) -> None:
+        if error.problem is errors.TOKEN_EXPIRED:
+            raise error  # all that is still to be read would fail alike
         self.complete = False
         saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
         self._draft.add_finding(Finding(errors.LISTING_FAILED, Severity.ERROR, shown, saw))

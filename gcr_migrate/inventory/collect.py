@@ -282,7 +282,7 @@ async def view_target(registry: SourceRegistry, name: str, content: ImageContent
     try:
         listing = await registry.listing(name)
     except MigrateError as error:
-        if error.problem is errors.NAME_UNKNOWN:
+        if error.problem in errors.NOT_THERE:
             return TargetView({}, frozenset())
         raise
     tags = {tag: digest for tag, digest in listing.tags.items() if digest}

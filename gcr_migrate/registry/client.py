@@ -6,7 +6,7 @@ Nothing here can delete. The type under which a station gets a client says what 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlencode
 
 from gcr_migrate.errors import (
@@ -14,7 +14,11 @@ from gcr_migrate.errors import (
     BLOB_UNKNOWN,
     DENIED,
     DIGEST_MISMATCH,
+    IMMUTABLE_TAG,
+    MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
+    NAME_UNKNOWN,
+    PERIMETER,
     REQUEST_REFUSED,
     MigrateError,
 )
@@ -24,7 +28,7 @@ from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer
 from gcr_migrate.registry.listing import ListingReader, pages
 from gcr_migrate.registry.uploads import Upload, location_of
-from gcr_migrate.wire.replies import Reply, problem_of, words_of
+from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import retrying
 
 if TYPE_CHECKING:
@@ -41,8 +45,20 @@ _CREATED: Final = 201
 _ACCEPTED: Final = 202
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
+_TOO_LARGE: Final = 413
+_TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 _CATALOG_PAGE: Final = 1_000
+
+
+class Explain(Protocol):
+    """Tells what is behind a refusal that can mean two things."""
+
+    async def __call__(
+        self, host: str, name: str, error: MigrateError, *, write: bool
+    ) -> MigrateError:
+        """Return what to raise instead of DENIED or NAME_UNKNOWN, or just that."""
+        ...
 
 
 class RegistryClient:
@@ -51,9 +67,10 @@ class RegistryClient:
     Args:
         host: its real host, with a port where it has one.
         wire: connections.
-        credentials: user and password for a host.
+        credentials: who knows how to log in to hosts.
         dialect: its habits.
         plain_http: whether to speak plain HTTP; None does so with loopback only.
+        explain: tells what is behind a refusal that can mean two things.
     """
 
     def __init__(
@@ -64,6 +81,7 @@ class RegistryClient:
         dialect: Dialect,
         *,
         plain_http: bool | None = None,
+        explain: Explain | None = None,
     ) -> None:
         plain = is_loopback(host) if plain_http is None else plain_http
         if plain_http:
@@ -72,6 +90,7 @@ class RegistryClient:
         self._dialect = dialect
         self._wire = wire
         self._base = f"{'http' if plain else 'https'}://{host}"
+        self._explain = explain
         self._auth = Authorizer(host, self._base, wire, credentials)
 
     @property
@@ -188,7 +207,7 @@ class RegistryClient:
                 raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
             if last:
                 raise problem_of(reply, subject)
-            self._refused(reply, headers, scopes)
+            await self._refused(reply, headers, scopes)
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
@@ -211,18 +230,12 @@ class RegistryClient:
         """Mount a blob from another name; see `TargetRegistry` for what is returned."""
         subject = self._named(name, str(digest))
         query = urlencode({"mount": str(digest), "from": from_name})
-        scopes = (_push(name), _pull(from_name))
+        url = self._url(name, f"blobs/uploads/?{query}")
+        scopes, ok = (_push(name), _pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
         try:
-            reply = await self._call(
-                "POST",
-                self._url(name, f"blobs/uploads/?{query}"),
-                scopes,
-                subject,
-                ok={_CREATED, _ACCEPTED, *_NO_ENDPOINT},
-                body=b"",
-            )
+            reply = await self._sent("POST", url, scopes, subject, ok, b"", {})
         except MigrateError as error:
-            if error.problem not in {DENIED, REQUEST_REFUSED}:
+            if error.problem not in {DENIED, PERIMETER, REQUEST_REFUSED}:
                 raise
             return ""  # the source may be hidden from us; an upload shows if the target is too
         if reply.status == _CREATED:
@@ -266,15 +279,30 @@ class RegistryClient:
             self._manifest_url(name, reference),
             (_push(name),),
             subject,
-            ok={_CREATED},
+            ok={_CREATED, _TOO_LARGE, *_TAG_STAYS},
             body=manifest.raw,
             headers={"content-type": manifest.media_type},
         )
+        if reply.status == _TOO_LARGE:
+            raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
+        if reply.status != _CREATED:
+            await self._tag_stays(name, reference, manifest, reply)
+            return
         stated = reply.headers.get("docker-content-digest")
         comparable = stated is not None and stated.startswith(manifest.digest.algorithm + ":")
         if comparable and stated != str(manifest.digest):
             saw = f"the registry names it {stated}"[:200]
             raise MigrateError(DIGEST_MISMATCH, subject=subject, saw=saw)
+
+    async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
+        """Judge a refusal to write: a tag that cannot move is fine where it points already."""
+        subject = self._named(name, reference)
+        if ":" in reference or not refusal_of(reply).immutable_tag:
+            raise problem_of(reply, subject)
+        there = await self.manifest_head(name, reference)
+        if there is None or there.digest != manifest.digest:
+            saw = f"{words_of(reply)}; it points to {there.digest if there else 'nothing'}"
+            raise MigrateError(IMMUTABLE_TAG, subject=subject, saw=saw)
 
     async def _json(self, method: str, url: str, scopes: tuple[str, ...], subject: str) -> Reply:
         """Call for a JSON object; one that was cut short may be whole at the next try."""
@@ -296,12 +324,36 @@ class RegistryClient:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Reply:
+        """Send a request; where it is refused for what can mean two things, find out which."""
+        try:
+            return await self._sent(method, url, scopes, subject, ok, body, headers or {})
+        except MigrateError as error:
+            kind, _, rest = scopes[0].partition(":")
+            unclear = error.problem in {DENIED, NAME_UNKNOWN} and kind == "repository"
+            if not (unclear and self._explain):
+                raise
+            name, _, actions = rest.rpartition(":")
+            better = await self._explain(self._host, name, error, write="push" in actions)
+            if better is error:
+                raise
+            raise better from error
+
+    async def _sent(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        subject: str,
+        ok: Collection[int],
+        body: bytes | None,
+        headers: dict[str, str],
+    ) -> Reply:
         """Send a request; where it is not accepted any more, once again with a new token."""
         accepted = {*ok, _UNAUTHORIZED}
 
         async def once() -> tuple[Reply, dict[str, str]]:
             authorization = await self._auth.headers(scopes)
-            sent = {**(headers or {}), **authorization}
+            sent = {**headers, **authorization}
             reply = await self._wire.request(
                 method, url, ok=accepted, headers=sent, body=body, subject=subject
             )
@@ -309,14 +361,14 @@ class RegistryClient:
 
         reply, authorization = await once()
         if reply.status == _UNAUTHORIZED:
-            self._refused(reply, authorization, scopes)
+            await self._refused(reply, authorization, scopes)
             reply, _ = await once()
         if reply.status not in ok:
             raise problem_of(reply, subject)
         return reply
 
-    def _refused(self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...]) -> None:
-        self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
+    async def _refused(self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...]) -> None:
+        await self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
 
     def _url(self, name: str, tail: str) -> str:
         return f"{self._base}/v2/{quote(name)}/{tail}"

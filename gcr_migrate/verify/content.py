@@ -231,7 +231,7 @@ class _Check:
         try:
             listing = await registry.listing(name)
         except MigrateError as error:
-            if error.problem is errors.NAME_UNKNOWN:
+            if error.problem in errors.NOT_THERE:
                 return {}
             raise
         known = dict(listing.tags)
@@ -265,8 +265,7 @@ class _Check:
         try:
             await pair.target.manifest(pair.target_name, str(digest))
         except MigrateError as error:
-            gone = {errors.MANIFEST_UNKNOWN.code, errors.NAME_UNKNOWN.code}
-            if error.problem.code in gone:
+            if error.problem in {errors.MANIFEST_UNKNOWN, *errors.NOT_THERE}:
                 self._wrong(Level.MANIFESTS, errors.DIGEST_GONE, subject)
             elif error.problem is errors.DIGEST_MISMATCH:
                 self._wrong(Level.MANIFESTS, errors.BYTES_DIFFER, subject, error.saw)
@@ -308,7 +307,12 @@ class _Check:
                 except MigrateError as error:
                     self._unchecked(level, subject, error)
 
-        await all_of(one(*check) for check in checks)
+        listed = list(checks)
+        try:
+            await all_of(one(*check) for check in listed)
+        finally:
+            for *_, work in listed:
+                work.close()  # where one ended all, some were never begun
 
     def _ok(self, level: Level) -> None:
         self.result.levels[level].checked += 1
@@ -322,6 +326,8 @@ class _Check:
         self._progress.checked(level, ok=False)
 
     def _unchecked(self, level: Level, subject: str, error: MigrateError) -> None:
+        if error.problem is errors.TOKEN_EXPIRED:
+            raise error  # nothing more can be checked, and what was found is not the whole
         self.result.levels[level].unchecked += 1
         if error.problem.exit is Exit.OUT_OF_REACH:
             self.result.out_of_reach = self.result.out_of_reach or error
