@@ -174,7 +174,7 @@ def test_the_endpoints_file_names_every_host(box: Sandbox, tmp_path: Path) -> No
     assert len(set(box.addresses.values())) == len(box.addresses)
     assert f"storage: {box.addresses['storage']}" in text
     reply = httpx.get(f"{box.addresses['iam']}/v1/nothing")
-    assert (reply.status_code, reply.json()["error"]["status"]) == (404, "NOT_FOUND")
+    assert (reply.status_code, reply.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize(
