@@ -129,7 +129,7 @@ def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
     }
     named |= {name: store.add_blob(text.encode()) for name, text in part.objects.items()}
     for name, digest in sorted(named.items()):
-        bucket.objects[name] = BucketObject(name, digest, _FIRST_UPLOAD_MS)
+        bucket.objects[name] = BucketObject(part.name, name, digest, _FIRST_UPLOAD_MS)
     return bucket
 
 

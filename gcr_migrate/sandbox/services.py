@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate.sandbox.artifact_registry import ArtifactRegistry
+from gcr_migrate.sandbox.buckets import Buckets
+from gcr_migrate.sandbox.iam import PubSub, Roles
 from gcr_migrate.sandbox.login import IamCredentials, OAuth, Sts
 from gcr_migrate.sandbox.metadata import Metadata
+from gcr_migrate.sandbox.projects import OrgPolicy, ResourceManager, ServiceUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +62,12 @@ def make_services(
     """Return the services that there are, by label; others answer that there is no such method."""
     return {
         API: ArtifactRegistry(store, tokens, scenario.operation_polls),
+        "resource_manager": ResourceManager(store, tokens),
+        "iam": Roles(tokens),
+        "storage": Buckets(store, tokens),
+        "pubsub": PubSub(store, tokens),
+        "service_usage": ServiceUsage(store, tokens),
+        "org_policy": OrgPolicy(store, tokens),
         OAUTH: OAuth(tokens, addresses[OAUTH]),
         "sts": Sts(tokens, scenario.identity_pools),
         "iam_credentials": IamCredentials(tokens, scenario.service_accounts),

@@ -61,14 +61,21 @@ class BucketObject:
     """An object of a bucket.
 
     Attributes:
+        bucket: name of the bucket.
         name: such as `containers/images/sha256:…`.
         digest: under which its bytes lie in the store.
         updated_ms: when it was written.
     """
 
+    bucket: str
     name: str
     digest: Digest
     updated_ms: int
+
+    @property
+    def generation(self) -> str:
+        """Return the number that a new version would change."""
+        return str(self.updated_ms * 1000)
 
 
 @dataclass(slots=True)

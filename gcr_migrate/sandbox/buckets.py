@@ -1,0 +1,307 @@
+"""Cloud Storage's JSON API: buckets, their policies, and objects that are only ever read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from gcr_migrate.sandbox.answers import RefusalError, moment
+from gcr_migrate.sandbox.permissions import held
+from gcr_migrate.sandbox.rest import policy, take_path
+from gcr_migrate.sandbox.tokens import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from starlette.requests import Request
+
+    from gcr_migrate.sandbox.states import BucketObject, BucketState
+    from gcr_migrate.sandbox.store import Store
+    from gcr_migrate.sandbox.tokens import Tokens
+
+_HOST: Final = "storage.googleapis.com"
+_BINARY: Final = "application/octet-stream"
+_LARGEST_PAGE: Final = 1_000
+_COLLECTION: Final = 2  # parts of BUCKET/o
+_MADE: Final = "2016-01-01T00:00:00.000Z"
+_MULTI_REGIONS: Final = frozenset({"US", "EU", "ASIA"})
+_REASONS: Final = {400: "invalid", 401: "required", 403: "forbidden", 404: "notFound"}
+_POLYNOMIAL: Final = 0x82F63B78  # of CRC-32C, its bits reversed
+
+
+class Buckets:
+    """Cloud Storage over one store.
+
+    Args:
+        store: has the buckets, and the bytes of their objects.
+        tokens: who may ask; without a token one is anybody.
+    """
+
+    def __init__(self, store: Store, tokens: Tokens) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._hashes: dict[str, tuple[str, str]] = {}
+        self._routes: dict[str, Callable[[Caller, Request, BucketState], dict[str, Any]]] = {
+            "": self._get,
+            "iam": self._policy,
+            "iam/testPermissions": self._tested,
+            "acl": self._access_lists,
+            "defaultObjectAcl": self._access_lists,
+            "o": self._list_objects,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a call such as `GET /storage/v1/b/B/o`."""
+        try:
+            return self._dispatch(request)
+        except RefusalError as refusal:
+            return refusal.response
+
+    def _dispatch(self, request: Request) -> Response:
+        caller, (parts, _) = self._caller(request), take_path(request)
+        media = request.query_params.get("alt") == "media"
+        if parts[:1] == ["download"]:
+            parts, media = parts[1:], True
+        if request.method != "GET" or parts[:3] != ["storage", "v1", "b"]:
+            raise _refusal(404, "Not Found")
+        named = parts[3:]
+        if not named:
+            return JSONResponse(self._list_buckets(caller, request))
+        bucket = self._find(named[0])
+        if named[1:2] == ["o"] and len(named) > _COLLECTION:
+            found = self._object(caller, bucket, "/".join(named[2:]))
+            return self._download(found) if media else JSONResponse(self._describe(request, found))
+        route = self._routes.get("/".join(named[1:]))
+        if route is None:
+            raise _refusal(404, "Not Found")
+        return JSONResponse(route(caller, request, bucket))
+
+    def _caller(self, request: Request) -> Caller:
+        header = request.headers.get("authorization", "")
+        caller = self._tokens.caller(header) if header else Caller(None)
+        if caller is None or caller.scopes is not None:
+            raise _refusal(401, "Invalid Credentials")
+        return caller
+
+    def _find(self, name: str) -> BucketState:
+        """Return a bucket; that there is none is told to everybody."""
+        if name not in self._store.buckets:
+            raise _refusal(404, "The specified bucket does not exist.")
+        return self._store.buckets[name]
+
+    def _held(self, caller: Caller, bucket: BucketState) -> frozenset[str]:
+        return held(self._store, caller.identity, bucket.project, bucket.bindings)
+
+    def _need(self, caller: Caller, bucket: BucketState, permission: str) -> None:
+        _need(caller, self._held(caller, bucket), permission, "bucket")
+
+    def _list_buckets(self, caller: Caller, request: Request) -> dict[str, Any]:
+        project = request.query_params.get("project", "")
+        state = self._store.find_project(project)
+        has = held(self._store, caller.identity, project)
+        _need(caller, has, "storage.buckets.list", "project")
+        found = [one for one in self._store.buckets.values() if state and one.project == state.id]
+        found.sort(key=lambda one: one.name)
+        items = [self._plain(one) for one in found]
+        return {"kind": "storage#buckets"} | ({"items": items} if items else {})
+
+    def _get(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
+        self._need(caller, bucket, "storage.buckets.get")
+        plain = self._plain(bucket)
+        if request.query_params.get("projection") == "full":
+            self._need(caller, bucket, "storage.buckets.getIamPolicy")
+            owner = f"project-owners-{plain['projectNumber']}"
+            entries = [] if bucket.uniform else [{"entity": owner, "role": "OWNER"}]
+            plain |= {"owner": {"entity": owner}, "acl": entries, "defaultObjectAcl": entries}
+        return plain
+
+    def _plain(self, bucket: BucketState) -> dict[str, Any]:
+        uniform: dict[str, Any] = {"enabled": bucket.uniform}
+        if bucket.uniform:
+            uniform["lockedTime"] = "2016-04-01T00:00:00.000Z"
+        multi = bucket.location.upper() in _MULTI_REGIONS
+        return {
+            "kind": "storage#bucket",
+            "id": bucket.name,
+            "name": bucket.name,
+            "projectNumber": self._store.project(bucket.project).number,
+            "location": bucket.location.upper(),
+            "locationType": "multi-region" if multi else "region",
+            "storageClass": "STANDARD",
+            "metageneration": "1",
+            "etag": "CAE=",
+            "timeCreated": _MADE,
+            "updated": _MADE,
+            "iamConfiguration": {
+                "uniformBucketLevelAccess": uniform,
+                "bucketPolicyOnly": uniform,  # the same under its older name
+                "publicAccessPrevention": "inherited",
+            },
+        }
+
+    def _tested(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
+        asked, has = request.query_params.getlist("permissions"), self._held(caller, bucket)
+        granted = [one for one in asked if one in has]
+        kind = {"kind": "storage#testIamPermissionsResponse"}
+        return kind | ({"permissions": granted} if granted else {})
+
+    def _policy(self, caller: Caller, _request: Request, bucket: BucketState) -> dict[str, Any]:
+        self._need(caller, bucket, "storage.buckets.getIamPolicy")
+        kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket.name}"}
+        return kind | policy(bucket.bindings)
+
+    def _access_lists(
+        self, caller: Caller, _request: Request, bucket: BucketState
+    ) -> dict[str, Any]:
+        self._need(caller, bucket, "storage.buckets.getIamPolicy")
+        if bucket.uniform:
+            text = "Cannot get legacy ACL for a bucket that has uniform bucket-level access."
+            raise _refusal(400, text)
+        return {"kind": "storage#bucketAccessControls"}
+
+    def _list_objects(
+        self, caller: Caller, request: Request, bucket: BucketState
+    ) -> dict[str, Any]:
+        """Answer one page of a bucket's objects by name; `fields` is passed over."""
+        self._need(caller, bucket, "storage.objects.list")
+        asked = request.query_params
+        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+        entries: dict[str, BucketObject | None] = {}
+        for name in sorted(bucket.objects):
+            folder = _folder(name, prefix, delimiter)
+            if name.startswith(prefix):
+                entries[folder or name] = None if folder else bucket.objects[name]
+        start, limit = _start(request), _page_size(request)
+        shown = list(entries.items())[start : start + limit]
+        items = [self._describe(request, one) for _, one in shown if one]
+        prefixes = [folder for folder, one in shown if one is None]
+        token = _token(start + limit) if start + limit < len(entries) else ""
+        lists = {"items": items, "prefixes": prefixes, "nextPageToken": token}
+        return {"kind": "storage#objects"} | {key: one for key, one in lists.items() if one}
+
+    def _object(self, caller: Caller, bucket: BucketState, name: str) -> BucketObject:
+        _need(caller, self._held(caller, bucket), "storage.objects.get", "object")
+        if name not in bucket.objects:
+            raise _refusal(404, f"No such object: {bucket.name}/{name}")
+        return bucket.objects[name]
+
+    def _download(self, one: BucketObject) -> Response:
+        file = self._store.blob_file(one.digest)
+        checksum, md5 = self._hashes_of(one)
+        headers = {
+            "X-Goog-Hash": f"crc32c={checksum},md5={md5}",
+            "X-Goog-Generation": one.generation,
+            "X-Goog-Metageneration": "1",
+            "X-Goog-Stored-Content-Length": str(file.stat().st_size),
+            "X-Goog-Stored-Content-Encoding": "identity",
+            "X-Goog-Storage-Class": "STANDARD",
+        }
+        return FileResponse(file, media_type=_BINARY, headers=headers)
+
+    def _hashes_of(self, one: BucketObject) -> tuple[str, str]:
+        """Return CRC-32C and MD5, computed once for each content."""
+        key = str(one.digest)
+        if key not in self._hashes:
+            self._hashes[key] = _hashes(self._store.blob_file(one.digest).read_bytes())
+        return self._hashes[key]
+
+    def _describe(self, request: Request, one: BucketObject) -> dict[str, Any]:
+        checksum, md5 = self._hashes_of(one)
+        at = moment(one.updated_ms)
+        place = f"/storage/v1/b/{one.bucket}/o/{quote(one.name, '')}"
+        query = f"?generation={one.generation}&alt=media"
+        return {
+            "kind": "storage#object",
+            "id": f"{one.bucket}/{one.name}/{one.generation}",
+            "name": one.name,
+            "bucket": one.bucket,
+            "generation": one.generation,
+            "metageneration": "1",
+            "contentType": _BINARY,
+            "storageClass": "STANDARD",
+            "size": str(self._store.blob_file(one.digest).stat().st_size),
+            "crc32c": checksum,
+            "md5Hash": md5,
+            "etag": "CAE=",
+            "timeCreated": at,
+            "updated": at,
+            "selfLink": f"{_base(request)}{place}",
+            "mediaLink": f"{_base(request)}/download{place}{query}",
+        }
+
+
+def crc32c(data: bytes) -> int:
+    """Return the CRC-32C (Castagnoli) of some bytes."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = _TABLE[(value ^ byte) & 0xFF] ^ (value >> 8)
+    return value ^ 0xFFFFFFFF
+
+
+def _table() -> tuple[int, ...]:
+    found = []
+    for byte in range(256):
+        value = byte
+        for _ in range(8):
+            value = (value >> 1) ^ (_POLYNOMIAL if value & 1 else 0)
+        found.append(value)
+    return tuple(found)
+
+
+_TABLE: Final = _table()
+
+
+def _hashes(data: bytes) -> tuple[str, str]:
+    checksum = base64.b64encode(crc32c(data).to_bytes(4, "big")).decode()
+    md5 = hashlib.md5(data, usedforsecurity=False).digest()
+    return checksum, base64.b64encode(md5).decode()
+
+
+def _base(request: Request) -> str:
+    """Return where clients find this API: by the name under which this one came."""
+    host = request.headers.get("host", _HOST)
+    return f"https://{host}" if host == _HOST else f"{request.url.scheme}://{host}"
+
+
+def _folder(name: str, prefix: str, delimiter: str) -> str:
+    """Return the common beginning that stands for a name in a list with a delimiter."""
+    front, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+    return f"{prefix}{front}{delimiter}" if found else ""
+
+
+def _page_size(request: Request) -> int:
+    asked = request.query_params.get("maxResults", "")
+    return min(int(asked), _LARGEST_PAGE) if asked.isdigit() and int(asked) else _LARGEST_PAGE
+
+
+def _token(start: int) -> str:
+    return base64.urlsafe_b64encode(str(start).encode()).decode()
+
+
+def _start(request: Request) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(request.query_params.get("pageToken", "MA==")))
+    except ValueError:
+        raise _refusal(400, "Invalid argument.") from None
+
+
+def _need(caller: Caller, has: Collection[str], permission: str, kind: str) -> None:
+    if permission in has:
+        return
+    who = caller.identity.member.partition(":")[2] if caller.identity else "Anonymous caller"
+    text = (
+        f"{who} does not have {permission} access to the Google Cloud Storage {kind}. "
+        f"Permission '{permission}' denied on resource (or it may not exist)."
+    )
+    raise _refusal(403 if caller.identity else 401, text)
+
+
+def _refusal(status: int, message: str) -> RefusalError:
+    """Return a refusal as this API words it, which is older than the form of the others."""
+    first = {"message": message, "domain": "global", "reason": _REASONS[status]}
+    body = {"code": status, "message": message, "errors": [first]}
+    return RefusalError(JSONResponse({"error": body}, status))

@@ -1,0 +1,122 @@
+"""IAM, Pub/Sub: what roles are made of, and who listens to a project's pushes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import JSONResponse, Response
+
+from gcr_migrate.sandbox.answers import RefusalError, missing, no_method, page
+from gcr_migrate.sandbox.permissions import ROLES, held
+from gcr_migrate.sandbox.rest import need, sign_in, take_path
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gcr_migrate.sandbox.store import Store
+    from gcr_migrate.sandbox.tokens import Identity, Tokens
+
+_TOPIC: Final = "gcr"  # to which registries tell of pushes and deletions
+
+
+class Roles:
+    """IAM's predefined roles, from the table that rights are computed with.
+
+    Args:
+        tokens: who may ask.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def answer(self, request: Request) -> Response:
+        """Answer `GET /v1/roles/NAME`, which everybody may ask, and `GET /v1/roles`."""
+        try:
+            sign_in(self._tokens, request)
+            return JSONResponse(_roles(request))
+        except RefusalError as refusal:
+            return refusal.response
+
+
+def _roles(request: Request) -> dict[str, Any]:
+    parts, _ = take_path(request)
+    if request.method != "GET" or parts[:1] != ["v1"]:
+        raise no_method(request)
+    name = "/".join(parts[1:])
+    if name == "roles":
+        return page(request, "roles", [_role(one, full=False) for one in sorted(ROLES)])
+    if name not in ROLES:  # custom roles of projects included: there are none
+        raise missing(name)
+    return _role(name, full=True)
+
+
+def _role(name: str, *, full: bool) -> dict[str, Any]:
+    plain: dict[str, Any] = {"name": name, "title": name.rpartition("/")[2], "stage": "GA"}
+    return plain | ({"includedPermissions": sorted(ROLES[name])} if full else {})
+
+
+class PubSub:
+    """The subscriptions of Pub/Sub, as far as they are read.
+
+    Args:
+        store: has the projects.
+        tokens: who may ask.
+    """
+
+    def __init__(self, store: Store, tokens: Tokens) -> None:
+        self._store = store
+        self._tokens = tokens
+
+    async def answer(self, request: Request) -> Response:
+        """Answer which subscriptions the topic `gcr` has, or what one of them is."""
+        try:
+            identity = sign_in(self._tokens, request)
+            return JSONResponse(self._dispatch(identity, request))
+        except RefusalError as refusal:
+            return refusal.response
+
+    def _dispatch(self, identity: Identity, request: Request) -> dict[str, Any]:
+        parts, _ = take_path(request)
+        if request.method != "GET":
+            raise no_method(request)
+        match parts:
+            case ["v1", "projects", project, "topics", topic, "subscriptions"]:
+                self._need(identity, project, "pubsub.topics.get")
+                names = self._names(project, topic)
+                return {"subscriptions": names} if names else {}
+            case ["v1", "projects", project, "subscriptions", name]:
+                self._need(identity, project, "pubsub.subscriptions.get")
+                found = self._store.project(project).subscriptions.get(name)
+                if found is None:
+                    raise missing(f"projects/{project}/subscriptions/{name}")
+                return _subscription(project, name, found)
+            case _:
+                raise no_method(request)
+
+    def _need(self, identity: Identity, project: str, permission: str) -> None:
+        need(held(self._store, identity, project), permission, f"projects/{project}")
+
+    def _names(self, project: str, topic: str) -> list[str]:
+        """Return the names of a topic's subscriptions, those of other projects too."""
+        wanted = f"projects/{project}/topics/{topic}"
+        found = [
+            plain["name"]
+            for state in self._store.projects()
+            for plain in (_subscription(state.id, *one) for one in state.subscriptions.items())
+            if plain["topic"] == wanted
+        ]
+        if not found and topic != _TOPIC:
+            raise missing(wanted)
+        return sorted(found)
+
+
+def _subscription(project: str, name: str, stated: dict[str, Any]) -> dict[str, Any]:
+    usual = {
+        "name": f"projects/{project}/subscriptions/{name}",
+        "topic": f"projects/{project}/topics/{_TOPIC}",
+        "pushConfig": {},
+        "ackDeadlineSeconds": 10,
+        "messageRetentionDuration": "604800s",
+        "state": "ACTIVE",
+    }
+    return usual | stated

@@ -1,0 +1,62 @@
+"""What the smaller services share: who asks, for what, and how a policy looks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from gcr_migrate.sandbox.answers import RefusalError, error, error_info
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from starlette.requests import Request
+
+    from gcr_migrate.sandbox.tokens import Identity, Tokens
+
+
+def sign_in(tokens: Tokens, request: Request) -> Identity:
+    """Return whose access token came with a request; refuse it without a good one."""
+    header = request.headers.get("authorization", "")
+    caller = tokens.caller(header) if header.lower().startswith("bearer ") else None
+    if caller is None or caller.scopes is not None or caller.identity is None:
+        text = "Request had invalid authentication credentials."
+        raise RefusalError(error(401, text))
+    return caller.identity
+
+
+def take_path(request: Request, verbs: Collection[str] = ()) -> tuple[list[str], str]:
+    """Return the parts of a path, each decoded, and the verb behind its last colon.
+
+    Only a colon before one of `verbs` ends a name: ids of projects may have one as well.
+    """
+    raw = request.scope["raw_path"].decode("ascii")
+    front, _, verb = raw.rpartition(":")
+    if verb not in verbs:
+        front, verb = raw, ""
+    return [unquote(part) for part in front.split("/")[1:]], verb
+
+
+def need(
+    held: Collection[str], permission: str, resource: str, *, service: str = "googleapis.com"
+) -> None:
+    """Refuse who lacks a permission, in words that hide whether the thing exists."""
+    if permission in held:
+        return
+    text = f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
+    info = error_info("IAM_PERMISSION_DENIED", service, permission=permission, resource=resource)
+    raise RefusalError(error(403, text, details=[info]))
+
+
+def policy(bindings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a policy as APIs show it; its etag changes with what is in it."""
+    stated = [dict(one) for one in bindings]
+    raw = json.dumps(stated, sort_keys=True).encode()
+    conditions = any("condition" in one for one in stated)
+    answer: dict[str, Any] = {
+        "version": 3 if conditions else 1,
+        "etag": f"BwY{hashlib.sha256(raw).hexdigest()[:8]}=",
+    }
+    return answer | ({"bindings": stated} if stated else {})
