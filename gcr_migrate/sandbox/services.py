@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate.sandbox.artifact_registry import ArtifactRegistry
 from gcr_migrate.sandbox.buckets import Buckets
+from gcr_migrate.sandbox.gates import Gates
 from gcr_migrate.sandbox.iam import PubSub, Roles
 from gcr_migrate.sandbox.login import IamCredentials, OAuth, Sts
 from gcr_migrate.sandbox.metadata import Metadata
@@ -75,6 +76,6 @@ def make_services(
     }
 
 
-def make_gates(_store: Store, _tokens: Tokens, _scenario: Scenario) -> list[Gate]:
+def make_gates(store: Store, tokens: Tokens, scenario: Scenario) -> list[Gate]:
     """Return what is asked, in this order, before a request is answered."""
-    return []
+    return [Gates(store, tokens, scenario)]
