@@ -213,7 +213,7 @@ class Projects(Protocol):
         ...
 
     async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
-        """The effective organisation policy of a constraint; None where none is set."""
+        """The effective organisation policy of a constraint; None where it restricts nothing."""
         ...
 
 

@@ -81,14 +81,11 @@ class Libraries:
         pager = await self.call(opened, subject)
         pages: Iterator[Any] = iter(pager.pages)
 
-        def following() -> tuple[list[T], str] | None:
-            page = next(pages, None)
-            return None if page is None else (rows(page), page.next_page_token)
-
-        while (found := await self.call(following, subject)) is not None:
-            yield found[0]
-            if found[1]:
-                turned.check(found[1])
+        loop = asyncio.get_running_loop()
+        while (page := await self.call(lambda: next(pages, None), subject)) is not None:
+            yield await loop.run_in_executor(self._threads, rows, page)
+            if page.next_page_token:
+                turned.check(page.next_page_token)
 
     def artifact_registry(self) -> ArtifactRegistryClient:
         """Return the client of Artifact Registry; from a thread of ours only."""

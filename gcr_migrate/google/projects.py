@@ -86,7 +86,7 @@ class GoogleProjects:
         return RedirectSettings(_state(word), word, percent)
 
     async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
-        """The effective organisation policy of a constraint; None where none is set.
+        """The effective organisation policy of a constraint; None where it restricts nothing.
 
         Rules with a condition are left out: whether they count depends on tags.
         """
@@ -97,9 +97,7 @@ class GoogleProjects:
         if reply.status == _NOT_FOUND:
             return None
         spec = reply.json(subject).get("spec")
-        if not isinstance(spec, dict):
-            return None
-        rules = [one for one in objects(spec, "rules", subject) if not one.get("condition")]
+        rules = objects(spec, "rules", subject) if isinstance(spec, dict) else []
         return _org_policy(f"constraints/{name}", rules)
 
     async def _get(self, url: str, subject: str) -> dict[str, Any]:
@@ -128,14 +126,16 @@ def _state(word: str) -> Redirection:
     return known.get(word, Redirection.UNKNOWN)
 
 
-def _org_policy(constraint: str, rules: list[dict[str, Any]]) -> OrgPolicy:
+def _org_policy(constraint: str, all_rules: list[dict[str, Any]]) -> OrgPolicy | None:
+    rules = [one for one in all_rules if not one.get("condition")]
     values = [one["values"] for one in rules if isinstance(one.get("values"), dict)]
     allowed = [text for one in values for text in _texts(one.get("allowedValues"))]
     denied = [text for one in values for text in _texts(one.get("deniedValues"))]
-    return OrgPolicy(
+    found = OrgPolicy(
         constraint=constraint,
         enforced=any(one.get("enforce") is True for one in rules),
         allowed=tuple(dict.fromkeys(allowed)),
         denied=tuple(dict.fromkeys(denied)),
         deny_all=any(one.get("denyAll") is True for one in rules),
     )
+    return None if found == OrgPolicy(constraint) else found

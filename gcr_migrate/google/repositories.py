@@ -228,7 +228,7 @@ def _facts(page: Any) -> list[RepositoryFacts]:
     return [
         RepositoryFacts(
             resource=row.name,
-            format=_word(Repository.Format, row.format),
+            format=_word(Repository.Format, row.format_),
             mode=_word(Repository.Mode, row.mode),
             size_bytes=row.size_bytes,
         )

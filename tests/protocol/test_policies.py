@@ -1,25 +1,23 @@
 """Artifact Registry's policies and operations, where the service is awkward.
 
-Answers are scripted on httpx's own seam; the usual course runs against the sandbox.
+Answers are scripted; the usual course runs against the sandbox.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.services import Services
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.plan import RepositorySettings
-from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
+from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -31,25 +29,17 @@ READER = "roles/artifactregistry.reader"
 GRANT = Grant(READER, "group:new@example.com")
 
 
-class Service(httpx.AsyncBaseTransport):
-    """Gives scripted answers: for a method, the last one again and again.
-
-    Attributes:
-        asked: requests as method, URL and body.
-    """
+class Service(Scripted):
+    """Gives scripted answers: for a method, the last one again and again."""
 
     def __init__(self, **answers: list[tuple[int, dict[str, Any]]]) -> None:
+        super().__init__(self._next)
         self._answers = answers
-        self.asked: list[tuple[str, str, dict[str, Any]]] = []
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
-        content = await request.aread()
-        self.asked.append((request.method, str(request.url), json.loads(content or b"{}")))
-        assert request.headers["authorization"] == "Bearer t"
-        answers = self._answers[request.method]
+    def _next(self, asked: Asked) -> Answer:
+        answers = self._answers[asked.method]
         status, body = answers.pop(0) if len(answers) > 1 else answers[0]
-        return httpx.Response(status, json=body)
+        return Answer(status, body)
 
 
 class Login:
@@ -68,8 +58,8 @@ def using(service: Service, work: Callable[[ArtifactRegistry], Awaitable[object]
 
     async def run() -> object:
         backoff = Backoff(tries=2, base_s=0.001)
-        with ThreadPoolExecutor(1) as threads:
-            async with Wire(Endpoints(), service, backoff) as wire:
+        with service, ThreadPoolExecutor(1) as threads:
+            async with Wire(service.endpoints, backoff=backoff) as wire:
                 return await work(Services(wire, Login(), threads).repositories)
 
     return asyncio.run(run())
@@ -86,12 +76,12 @@ def test_conditions_are_kept_and_the_version_says_so() -> None:
     bound = {"role": READER, "members": ["user:a@example.com"], "condition": condition}
     service = Service(GET=[policy(bound)], POST=[(200, {})])
     assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
-    written = service.asked[1][2]["policy"]
+    written = service.asked[1].json()["policy"]
     assert written["version"] == 3
     assert written["etag"] == "e1"
     assert bound in written["bindings"]
     assert {"role": READER, "members": [GRANT.member]} in written["bindings"]
-    assert "requestedPolicyVersion=3" in service.asked[0][1]
+    assert "requestedPolicyVersion=3" in service.asked[0].target
 
 
 def test_a_conflict_is_read_and_merged_again() -> None:
@@ -101,7 +91,7 @@ def test_a_conflict_is_read_and_merged_again() -> None:
         GET=[policy(), policy(other, etag="e2")], POST=[(409, {"error": {}}), (200, {})]
     )
     assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
-    written = service.asked[-1][2]["policy"]
+    written = service.asked[-1].json()["policy"]
     assert written["etag"] == "e2"
     assert written["bindings"] == [{"role": READER, "members": [*other["members"], GRANT.member]}]
 
@@ -111,7 +101,7 @@ def test_conflicts_without_end_are_a_problem() -> None:
     service = Service(GET=[policy()], POST=[(409, {"error": {}})])
     with pytest.raises(MigrateError, match="policy-conflict"):
         using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
-    assert len([one for one in service.asked if one[0] == "POST"]) == 5
+    assert len([one for one in service.asked if one.method == "POST"]) == 5
 
 
 def test_what_is_granted_is_not_written() -> None:
@@ -126,10 +116,12 @@ def test_an_operation_is_awaited() -> None:
     waiting, done = {"name": name}, {"name": name, "done": True}
     service = Service(POST=[(200, waiting)], GET=[(200, waiting), (200, done), (200, {})])
     using(service, lambda client: client.create(RESOURCE, RepositorySettings("d")))
-    method, url, body = service.asked[0]
-    assert method == "POST"
-    assert "projects/example.com%3Abuilds/locations/us/repositories?repositoryId=team" in url
-    assert body == {"format": 1, "mode": 1, "description": "d"}  # numbers of Google's enums
+    first = service.asked[0]
+    assert first.method == "POST"
+    assert (
+        "projects/example.com%3Abuilds/locations/us/repositories?repositoryId=team" in first.target
+    )
+    assert first.json() == {"format": 1, "mode": 1, "description": "d"}  # numbers of Google's enums
     assert len(service.asked) == 4
 
 
@@ -157,7 +149,7 @@ def test_a_repository_that_is_still_being_created_is_waited_for() -> None:
     missing: tuple[int, dict[str, Any]] = (404, {"error": {"status": "NOT_FOUND"}})
     service = Service(POST=[(409, {"error": {}})], GET=[missing, (200, {"format": "DOCKER"})])
     using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
-    assert [method for method, _, _ in service.asked] == ["POST", "GET", "GET"]
+    assert [one.method for one in service.asked] == ["POST", "GET", "GET"]
 
 
 @pytest.mark.parametrize(
