@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
+from gcr_migrate.google.api import Api
 from gcr_migrate.google.credentials import Credentials
-from gcr_migrate.google.repositories import ArtifactRegistry
+from gcr_migrate.google.explain import Explainer
+from gcr_migrate.google.services import Services
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
+from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.wire.dns import way_to
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.network import Network
+from gcr_migrate.wire.pilot import PATIENCE_S, Pilot
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from gcr_migrate.interfaces import Repositories, SourceRegistry, TargetRegistry
+    from gcr_migrate.interfaces import (
+        Buckets,
+        Contents,
+        Projects,
+        Repositories,
+        SourceRegistry,
+        TargetRegistry,
+    )
+    from gcr_migrate.model.address import Way
+    from gcr_migrate.model.cloud import Caller
     from gcr_migrate.model.names import GcrHost, Project
 
+Side = Literal["source", "target"]
+
 TRIES_VARIABLE: Final = "GCR_MIGRATE_RETRY_TRIES"
+PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
+CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
+_CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
+_API_THREADS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +54,14 @@ class Settings:
 
     Attributes:
         endpoints: where hosts are.
-        access_token_file: file with an access token for Google's hosts.
+        login: how both sides log in to Google, where a side does not say it otherwise.
         environ: environment variables.
         tries: requests sent at most for one call; None takes GCR_MIGRATE_RETRY_TRIES or 6.
         base_s: upper bound of the first wait between them, in seconds.
     """
 
     endpoints: Endpoints = field(default_factory=Endpoints)
-    access_token_file: Path | None = None
+    login: Login = field(default_factory=Login)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tries: int | None = None
     base_s: float = 0.2
@@ -50,26 +72,64 @@ class Settings:
         written = int(text) if text.isascii() and text.isdigit() else Backoff().tries
         return Backoff(tries=max(1, self.tries or written), base_s=self.base_s)
 
+    def pilot(self) -> Pilot:
+        """Return who makes requests wait for their turn under the services' quotas."""
+        text = self.environ.get(PATIENCE_VARIABLE, "")
+        return Pilot(float(text) if text.isascii() and text.isdigit() else PATIENCE_S)
+
+    def creation_pause_s(self) -> float:
+        """Return the seconds between two creations of repositories."""
+        text = self.environ.get(CREATION_PAUSE_VARIABLE, "")
+        usable = text.isascii() and text.replace(".", "", 1).isdigit()
+        return float(text) if usable else _CREATION_PAUSE_S
+
 
 class Connections:
     """All clients of one command; closes them at the end.
 
     Args:
         settings: what they have in common.
+        source: how the source logs in to Google.
+        target: how the target does.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        backoff = settings.backoff()
-        self._credentials = Credentials(settings.environ, settings.access_token_file)
+    def __init__(
+        self, settings: Settings, source: Login | None = None, target: Login | None = None
+    ) -> None:
+        backoff, network, pilot = settings.backoff(), Network(settings.environ), settings.pilot()
+        self._endpoints, self._network = settings.endpoints, network
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
-        self._source_wire = Wire(settings.endpoints, backoff=backoff)
-        self._target_wire = Wire(settings.endpoints, backoff=backoff)
-        self._clients: dict[tuple[int, str, str, bool | None], RegistryClient] = {}
+        self._source_wire = Wire(settings.endpoints, backoff, network, pilot)
+        self._target_wire = Wire(settings.endpoints, backoff, network, pilot)
+        # A third one for tokens: no transfer must keep the token waiting that it needs.
+        self._login_wire = Wire(settings.endpoints, backoff, network, pilot)
+        logins: dict[Side, Login] = {
+            "source": (source or Login()).or_else(settings.login),
+            "target": (target or Login()).or_else(settings.login),
+        }
+        made = {
+            login: Credentials(login, settings.environ, self._login_wire)
+            for login in set(logins.values())
+        }
+        self._credentials = {side: made[login] for side, login in logins.items()}
+        wires: dict[Side, Wire] = {"source": self._source_wire, "target": self._target_wire}
+        self._explainers = {
+            side: Explainer(Api(wires[side], found), found)
+            for side, found in self._credentials.items()
+        }
+        self._clients: dict[tuple[Side, str, str, bool | None], RegistryClient] = {}
+        self._services: dict[Side, Services] = {}
+        self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
+        self.creation_pause_s = settings.creation_pause_s()
 
     async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._login_wire)
+        for credentials in self._credentials.values():
+            self._stack.push_async_callback(credentials.close)
         await self._stack.enter_async_context(self._source_wire)
         await self._stack.enter_async_context(self._target_wire)
+        self._stack.push_async_callback(self._end_threads)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,7 +142,7 @@ class Connections:
         plain_http: bool | None = None,  # noqa: FBT001  # a column of the plan, handed on as it is
     ) -> SourceRegistry:
         """Return the client of a host, to read from it."""
-        return self._client(self._source_wire, host, dialect_name, plain_http)
+        return self._client("source", host, dialect_name, plain_http)
 
     def target(
         self,
@@ -91,11 +151,49 @@ class Connections:
         plain_http: bool | None = None,  # noqa: FBT001  # as above
     ) -> TargetRegistry:
         """Return the client of a host, to write to it."""
-        return self._client(self._target_wire, host, dialect_name, plain_http)
+        return self._client("target", host, dialect_name, plain_http)
 
-    def repositories(self) -> Repositories:
+    async def caller(self, side: Side) -> Caller:
+        """Return whose credentials a side was given or has found."""
+        return await self._credentials[side].caller()
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        """How far this machine's clock is ahead of the services'; None if none has told."""
+        wires = (self._source_wire, self._target_wire, self._login_wire)
+        return next((w.clock_skew_s for w in wires if w.clock_skew_s is not None), None)
+
+    async def way(self, host: str) -> Way:
+        """Tell how a host is reached, and look its name up where that is done here."""
+        return await way_to(host, self._endpoints, self._network)
+
+    def repositories(self, side: Side = "target") -> Repositories:
         """Return Artifact Registry's repositories."""
-        return ArtifactRegistry(self._target_wire, self._credentials.access_token)
+        return self._google(side).repositories
+
+    def contents(self, side: Side) -> Contents:
+        """Return the lists of what repositories of Artifact Registry hold."""
+        return self._google(side).contents
+
+    def projects(self, side: Side) -> Projects:
+        """Return what Google's APIs tell about projects."""
+        return self._google(side).projects
+
+    def buckets(self, side: Side) -> Buckets:
+        """Return the buckets of Cloud Storage."""
+        return self._google(side).buckets
+
+    def _google(self, side: Side) -> Services:
+        if side not in self._services:
+            wire = self._source_wire if side == "source" else self._target_wire
+            self._services[side] = Services(wire, self._credentials[side], self._threads)
+        return self._services[side]
+
+    async def _end_threads(self) -> None:
+        for services in self._services.values():
+            services.close()
+        # In a thread of its own: what ends meanwhile still has to be told to the loop.
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     async def probe_gcr(self, project: Project, gcr_host: GcrHost) -> tuple[str, str, str]:
         """Ask a gcr.io host who answers for a project.
@@ -106,7 +204,7 @@ class Connections:
         Raises:
             MigrateError: NAME_UNKNOWN if the project does not use the host; NOT_MIGRATED.
         """
-        client = self._client(self._source_wire, gcr_host.name, GCR.name, None)
+        client = self._client("source", gcr_host.name, GCR.name, None)
         if await client.uses_artifact_registry(project.path):
             prefix = f"{project.path}/{gcr_host.repository_id}"
             return ar_host(gcr_host.location), prefix, ARTIFACT_REGISTRY.name
@@ -114,18 +212,19 @@ class Connections:
 
     def _client(
         self,
-        wire: Wire,
+        side: Side,
         host: str,
         dialect_name: str,
         plain_http: bool | None,  # noqa: FBT001  # as above
     ) -> RegistryClient:
-        key = (id(wire), host, dialect_name, plain_http)
+        key: tuple[Side, str, str, bool | None] = (side, host, dialect_name, plain_http)
         if key not in self._clients:
             self._clients[key] = RegistryClient(
                 host,
-                wire,
-                self._credentials.for_host,
+                self._source_wire if side == "source" else self._target_wire,
+                self._credentials[side],
                 BY_NAME[dialect_name],
                 plain_http=plain_http,
+                explain=self._explainers[side],
             )
         return self._clients[key]

@@ -54,6 +54,7 @@ class Journal:
         self.listener = listener
         self.stop = stop
         self.fatal: MigrateError | None = None
+        self._moving: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
         self._in_a_row = 0
         self._first_out_of_reach: MigrateError | None = None
@@ -75,6 +76,7 @@ class Journal:
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
         self._confirmed_any, self._in_a_row = True, 0
+        self._moving.discard((kind, item_id))
         self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
         self.listener.item(kind, Event.CONFIRMED, size_bytes)
         return Outcome.DONE
@@ -88,11 +90,22 @@ class Journal:
     def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
         """Record a failure with its reason; it ends the item, not the run.
 
+        A login that has ended is no failure of the item: it is given back, for a run that has a
+        fresh one, and nothing new begins in this run.
+
         Raises:
             MigrateError: the migration file itself cannot be written.
         """
         if error.problem is errors.DISK_FULL:
             raise error
+        was_moving = (kind, item_id) in self._moving
+        self._moving.discard((kind, item_id))
+        if error.problem is errors.TOKEN_EXPIRED:
+            if was_moving:  # it was refused, so the target does not have it
+                self._ledger.record(kind, item_id, Event.LOST)
+            self.fatal = self.fatal or error
+            self.stop.set()
+            return Outcome.PENDING
         code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
         self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
         self.listener.item(kind, Event.GAVE_UP, 0)

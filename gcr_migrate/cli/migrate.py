@@ -16,9 +16,11 @@ import typer
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
+    Impersonate,
     Json,
     MigrationFile,
-    open_connections,
+    QuotaProject,
+    Way,
     read_text,
 )
 from gcr_migrate.cli.output import Output
@@ -51,6 +53,8 @@ def plan(
     ] = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
@@ -72,7 +76,8 @@ def plan(
     path = output_file or Path(f"{_default_name(loaded)}.migration")
     if new:
         path = _beside(path)
-    refused = _make_plan(output, loaded, spec, text, path, endpoints, access_token_file)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    refused = _make_plan(output, loaded, (str(spec), text), path, way)
     if refused:
         return Exit(output.errors(refused))
     with open_migration(path) as migration:
@@ -101,22 +106,22 @@ def _beside(path: Path) -> Path:
 def _make_plan(
     output: Output,
     spec: Spec,
-    spec_path: Path,
-    text: str,
+    written: tuple[str, str],
     path: Path,
-    endpoints: Path | None,
-    access_token_file: Path | None,
+    way: Way,
 ) -> list[MigrateError]:
     """Write the migration file, or return all that speaks against it."""
+    from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import make_plan
     from gcr_migrate.plan.routes import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.file import create_draft
 
     async def work() -> None:
-        async with open_connections(endpoints, access_token_file) as connections:
+        async with way.open(spec.source_login, spec.target_login) as connections:
+            await announce(output, connections, hosts_of_spec(spec))
             with Watch(output.err, "plan", as_events=output.as_json) as watch:
-                await make_plan(spec, str(spec_path), text, connections, draft, watch.listed)
+                await make_plan(spec, *written, connections, draft, watch.listed)
 
     try:
         with create_draft(path) as draft:
@@ -161,6 +166,8 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
     as_json: Json = False,
 ) -> int:
     """Do what the frozen plan in FILE says, and nothing else.
@@ -181,19 +188,16 @@ def apply(
         check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
         if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
             typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
-        facts = asyncio.run(_apply(output, migration, endpoints, access_token_file))
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+        facts = asyncio.run(_apply(output, migration, way))
     output.result(facts, run_lines(facts))
     return facts.exit
 
 
-async def _apply(
-    output: Output,
-    migration: Migration,
-    endpoints: Path | None,
-    access_token_file: Path | None,
-) -> ApplyFacts:
+async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
     from gcr_migrate.apply.run import apply_migration
     from gcr_migrate.cli.interrupt import stopping
+    from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.ledger import Ledger, tally
@@ -211,7 +215,8 @@ async def _apply(
     outcome = "killed"
     try:
         ledger.start_run()
-        async with open_connections(endpoints, access_token_file) as connections:
+        async with way.open(*logins(migration)) as connections:
+            await announce(output, connections, hosts_of(migration))
             with (
                 stopping(stop, tell),
                 Watch(output.err, "apply", total, as_events=output.as_json) as watch,
@@ -254,6 +259,8 @@ def verify(
     ] = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
     as_json: Json = False,
 ) -> int:
     """Prove the plan in FILE by asking both registries.
@@ -270,7 +277,8 @@ def verify(
     levels = _levels(level or [])
     with open_migration(file) as migration:
         migration.check_seal()
-        verification = asyncio.run(_verify(output, migration, levels, endpoints, access_token_file))
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+        verification = asyncio.run(_verify(output, migration, levels, way))
         facts = verify_facts(migration, verification)
     output.result(facts, verify_lines(facts))
     return facts.exit
@@ -287,16 +295,14 @@ def _levels(named: list[str]) -> frozenset[Level]:
 
 
 async def _verify(
-    output: Output,
-    migration: Migration,
-    levels: frozenset[Level],
-    endpoints: Path | None,
-    access_token_file: Path | None,
+    output: Output, migration: Migration, levels: frozenset[Level], way: Way
 ) -> Verification:
+    from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.verify.content import verify_migration
 
-    async with open_connections(endpoints, access_token_file) as connections:
+    async with way.open(*logins(migration)) as connections:
+        await announce(output, connections, hosts_of(migration))
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
             return await verify_migration(migration, connections, levels, watch)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gcr_migrate.errors import FILE_MISSING, MigrateError
+from gcr_migrate.model.login import Login
 
 if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
@@ -30,7 +32,23 @@ AccessTokenFile = Annotated[
     typer.Option(
         "--access-token-file",
         metavar="FILE",
-        help="File with a Google access token. Else GCR_MIGRATE_ACCESS_TOKEN, Docker's config.",
+        help="File with a Google access token, for a side for which the spec names no login.",
+    ),
+]
+Impersonate = Annotated[
+    str | None,
+    typer.Option(
+        "--impersonate-service-account",
+        metavar="ACCOUNT",
+        help="Service account to act as; of several with commas the last, by way of the others.",
+    ),
+]
+QuotaProject = Annotated[
+    str | None,
+    typer.Option(
+        "--quota-project",
+        metavar="PROJECT",
+        help="Project that calls of Google's APIs are counted for and billed to.",
     ),
 ]
 MigrationFile = Annotated[
@@ -38,15 +56,49 @@ MigrationFile = Annotated[
 ]
 
 
-def open_connections(endpoints: Path | None, access_token_file: Path | None) -> Connections:
-    """Return the connections that these options ask for; use them in an `async with`."""
-    from gcr_migrate.connect import Connections, Settings
-    from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a command reaches the services: what its options say.
 
-    where = EndpointsFile()
-    if endpoints:
-        where = EndpointsFile.load(read_text(endpoints), str(endpoints))
-    return Connections(Settings(endpoints=where, access_token_file=access_token_file))
+    Attributes:
+        endpoints: endpoints file.
+        login: how a side logs in to Google, where the spec does not say it.
+    """
+
+    endpoints: Path | None
+    login: Login
+
+    @classmethod
+    def of(
+        cls,
+        endpoints: Path | None,
+        access_token_file: Path | None = None,
+        impersonate: str | None = None,
+        quota_project: str | None = None,
+    ) -> Way:
+        """Return the way that the shared options tell."""
+        chain = [one.strip() for one in (impersonate or "").split(",")]
+        login = Login(
+            access_token_file=str(access_token_file or ""),
+            impersonate=tuple(one for one in chain if one),
+            quota_project=quota_project or "",
+        )
+        return cls(endpoints, login)
+
+    def open(self, source: Login | None = None, target: Login | None = None) -> Connections:
+        """Return the connections; use them in an `async with`.
+
+        Args:
+            source: how the source logs in, where it was said.
+            target: how the target does.
+        """
+        from gcr_migrate.connect import Connections, Settings
+        from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
+
+        where = EndpointsFile()
+        if self.endpoints:
+            where = EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
+        return Connections(Settings(endpoints=where, login=self.login), source, target)
 
 
 def read_text(path: Path) -> str:

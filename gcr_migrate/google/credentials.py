@@ -8,167 +8,164 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
-from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
+import structlog
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.google.docker import Docker
+from gcr_migrate.google.finding import Finder
+from gcr_migrate.google.tokens import Given
+from gcr_migrate.model.cloud import Caller
 from gcr_migrate.model.names import is_google_host
+from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOKEN_VARIABLE: Final = "GCR_MIGRATE_ACCESS_TOKEN"  # noqa: S105  # the name of a variable
+    from gcr_migrate.google.tokens import Holder
+    from gcr_migrate.model.login import Login
+    from gcr_migrate.wire.transport import Wire
+
+ANONYMOUS: Final = "no credentials: calls are anonymous"
 _TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105  # a user name
-_IDENTITY_USER: Final = "<token>"
-_HELPER_S: Final = 30.0
-_NOT_FOUND: Final = "credentials not found"
+_TOKEN_INFO: Final = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105  # a URL
+_TOKEN_INFO_S: Final = 5.0
+_OK: Final = 200
+_FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenInfo:
+    """What Google says of an access token."""
+
+    account: str = ""
+    expires_at: float | None = None
 
 
 class Credentials:
-    """Finds credentials when they are needed, so that a renewed file counts at once.
+    """The credentials of one side, looked for when they are first needed.
 
     Args:
+        login: what a person said.
         environ: environment variables.
-        token_file: file with one access token.
+        wire: connections to Google; of no registry, so that no transfer keeps tokens waiting.
     """
 
-    def __init__(self, environ: Mapping[str, str], token_file: Path | None = None) -> None:
-        self._environ = environ
-        self._token_file = token_file
+    def __init__(self, login: Login, environ: Mapping[str, str], wire: Wire) -> None:
+        self._docker = Docker(environ)
+        self._finder = Finder(login, environ, wire, self._docker)
+        self._wire = wire
+        self._finding = asyncio.Lock()
+        self._was_sought = False
+        self._holder: Holder | None = None
+        self._infos: dict[Secret, _TokenInfo] = {}
+
+    async def api_headers(self) -> dict[str, str]:
+        """Return the header fields of an API call; none where we go anonymously."""
+        holder = await self._held()
+        if holder is None:
+            return {}
+        token = await holder.get()
+        headers = {"authorization": f"Bearer {token.secret.reveal()}"}
+        if project := self._finder.quota_project(holder.source):
+            headers["x-goog-user-project"] = project
+        return headers
 
     async def access_token(self) -> Secret | None:
-        """Return the explicit access token: of the file, else of the environment."""
-        if self._token_file is not None:
-            return _token(_read(self._token_file), str(self._token_file))
-        text = self._environ.get(TOKEN_VARIABLE)
-        return _token(text, TOKEN_VARIABLE) if text else None
+        """Return an access token for Google; None to go there anonymously."""
+        holder = await self._held()
+        return (await holder.get()).secret if holder else None
 
     async def for_host(self, host: str) -> tuple[str, Secret] | None:
         """Return user and password for a registry host, None to go there anonymously."""
+        token = None
         if is_google_host(host):
-            token = await self.access_token()
-            if token is not None:
-                return _TOKEN_USER, token
-        return await self._from_docker(host)
+            holder = await self._held()
+            if holder is not None and not self._finder.is_docker_s:
+                return _TOKEN_USER, (await holder.get()).secret
+            token = holder
+        pair = await self._docker.pair(host)
+        if pair is not None:
+            return pair.user, pair.password
+        # `docker login` at one of Google's hosts says who we are at all of them.
+        return (_TOKEN_USER, (await token.get()).secret) if token else None
 
-    async def _from_docker(self, host: str) -> tuple[str, Secret] | None:
-        path = self._docker_config()
-        if path is None or not path.is_file():
-            return None
-        config = _object(_read(path), str(path))
-        helpers = config.get("credHelpers")
-        helper = helpers.get(host) if isinstance(helpers, dict) else None
-        helper = helper or config.get("credsStore")
-        if isinstance(helper, str) and helper:
-            found = await self._ask_helper(helper, host)
-            if found is not None:
-                return found
-        auths = config.get("auths")
-        entry = None
-        if isinstance(auths, dict):
-            keys = (host, f"https://{host}", f"http://{host}", f"https://{host}/v2/")
-            entry = next((auths[key] for key in keys if key in auths), None)
-        return _written(entry, f"{path}: auths of {host}") if isinstance(entry, dict) else None
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Take note that a service took these header fields."""
+        secret = _secret_of(sent)
+        if self._holder and secret:
+            self._holder.accepted(secret)
 
-    def _docker_config(self) -> Path | None:
-        folder = self._environ.get("DOCKER_CONFIG")
-        if folder:
-            return Path(folder) / "config.json"
-        home = self._environ.get("HOME")
-        return Path(home) / ".docker" / "config.json" if home else None
+    async def refused(self, sent: Mapping[str, str]) -> None:
+        """Take note that a service answered 401 to these header fields; the next ones are new.
 
-    async def _ask_helper(self, helper: str, host: str) -> tuple[str, Secret] | None:
-        """Run a Docker credential helper; it tells its errors on stdout."""
-        program = f"docker-credential-{helper}"
-        subject = f"{program} for {host}"
-        if "/" in helper:
-            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw="a helper is a bare name")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                "get",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=dict(self._environ),
+        Raises:
+            MigrateError: TOKEN_EXPIRED where no new ones can be had and these had been good.
+        """
+        secret = _secret_of(sent)
+        self._docker.forget()
+        if self._holder and secret:
+            await self._holder.refused(secret)
+
+    async def caller(self) -> Caller:
+        """Return whose credentials were found, and how long they last."""
+        holder = await self._held()
+        if holder is None:
+            return Caller(
+                "no credentials: calls are anonymous", "", renewable=True, expires_at=None
             )
-        except OSError as error:
-            saw = error.strerror or type(error).__name__
-            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=saw) from error
+        token, source = await holder.get(), holder.source
+        account, expires_at = await source.account(), token.expires_at
+        if isinstance(holder, Given) or not account:
+            info = await self._token_info(token.secret)
+            account, expires_at = account or info.account, expires_at or info.expires_at
+            if isinstance(holder, Given) and info.expires_at is not None:
+                holder.learn(token.secret, info.expires_at)
+        return Caller(source.words, account, source.renewable, expires_at)
+
+    async def close(self) -> None:
+        """Close what was opened to get tokens."""
+        await self._finder.close()
+
+    async def _held(self) -> Holder | None:
+        async with self._finding:
+            if not self._was_sought:
+                self._holder = await self._finder.find()
+                self._was_sought = True
+            return self._holder
+
+    async def _token_info(self, secret: Secret) -> _TokenInfo:
+        """Ask Google about a token, once; that nobody knows is fine."""
+        if secret not in self._infos:
+            self._infos[secret] = await self._asked(secret)
+        return self._infos[secret]
+
+    async def _asked(self, secret: Secret) -> _TokenInfo:
+        body = urlencode({"access_token": secret.reveal()}).encode()
+        quick = self._wire.beside(backoff=Backoff(tries=1))
         try:
-            async with asyncio.timeout(_HELPER_S):
-                output, _ = await process.communicate(host.encode())
-        except TimeoutError as error:
-            process.kill()
-            await process.wait()
-            saw = f"no answer within {_HELPER_S:.0f} s"
-            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=saw) from error
-        text = output.decode("utf-8", "replace").strip()
-        if process.returncode:
-            if _NOT_FOUND in text:
-                return None
-            words = text.splitlines()[0][:200] if text else f"exit {process.returncode}"
-            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=words)
-        return _helped(_object(text, subject), subject)
+            async with quick, asyncio.timeout(_TOKEN_INFO_S):
+                reply = await quick.request(
+                    "POST", _TOKEN_INFO, ok={_OK, 400}, headers=_FORM, body=body
+                )
+                about = reply.json(_TOKEN_INFO) if reply.status == _OK else {}
+        except (MigrateError, TimeoutError) as error:
+            _log.debug("token.not-described", saw=str(error))
+            return _TokenInfo()
+        life = str(about.get("expires_in") or "")
+        ends = time.time() + int(life) if life.isascii() and life.isdigit() else None
+        return _TokenInfo(str(about.get("email") or ""), ends)
 
 
-def _token(text: str, subject: str) -> Secret:
-    token = text.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise MigrateError(BAD_CREDENTIALS, subject=subject, saw="not one line with a token")
-    return Secret(token)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise MigrateError(BAD_CREDENTIALS, subject=str(path), saw="not UTF-8") from error
-    except OSError as error:
-        saw = error.strerror or type(error).__name__
-        raise MigrateError(BAD_CREDENTIALS, subject=str(path), saw=saw) from error
-
-
-def _object(text: str, subject: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):  # the text itself may be secret: it is not shown
-        raise MigrateError(BAD_CREDENTIALS, subject=subject, saw="not a JSON object")
-    return value
-
-
-def _helped(answer: dict[str, Any], subject: str) -> tuple[str, Secret]:
-    user, secret = answer.get("Username"), answer.get("Secret")
-    if not isinstance(user, str) or not isinstance(secret, str):
-        raise MigrateError(BAD_CREDENTIALS, subject=subject, saw="no Username and Secret")
-    return _usable(user, secret, subject)
-
-
-def _written(entry: dict[str, Any], subject: str) -> tuple[str, Secret] | None:
-    if entry.get("identitytoken"):
-        return _usable(_IDENTITY_USER, "", subject)
-    auth = entry.get("auth")
-    if isinstance(auth, str) and auth:
-        try:
-            pair = base64.b64decode(auth).decode("utf-8")
-        except ValueError:
-            pair = ""
-        user, colon, password = pair.partition(":")
-        if not colon:
-            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw="`auth` is not base64")
-        return _usable(user, password, subject)
-    name, secret = entry.get("username"), entry.get("password")
-    if isinstance(name, str) and isinstance(secret, str):
-        return _usable(name, secret, subject)
-    return None
-
-
-def _usable(user: str, password: str, subject: str) -> tuple[str, Secret]:
-    if user == _IDENTITY_USER:
-        saw = "an identity token, which this tool cannot exchange; log in with a password"
-        raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=saw)
-    return user, Secret(password)
+def _secret_of(sent: Mapping[str, str]) -> Secret | None:
+    """Return the token or password that header fields carry."""
+    scheme, _, value = sent.get("authorization", "").partition(" ")
+    if scheme == "Basic":
+        value = base64.b64decode(value).decode().partition(":")[2]
+    return Secret(value) if value else None

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
-from gcr_migrate.wire.replies import joined
+from gcr_migrate.wire.replies import joined, problem_of
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.replies import Reply
@@ -23,6 +23,7 @@ _DEFAULT_LIFE_S: Final = 60.0
 _LONGEST_LIFE_S: Final = 86_400.0
 _EARLY_S: Final = 300.0
 _EARLY_PART: Final = 0.1
+_UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
@@ -61,7 +62,7 @@ class Authorizer:
         host: the registry's real host.
         base: its URL, without a path.
         wire: connections.
-        credentials: user and password for a host, or None.
+        credentials: who knows how to log in, and hears how that went.
     """
 
     def __init__(self, host: str, base: str, wire: Wire, credentials: CredentialSource) -> None:
@@ -83,8 +84,14 @@ class Authorizer:
             return await self._basic(self._host)
         return {}
 
-    def refused(self, header: str | None, sent: dict[str, str], scopes: tuple[str, ...]) -> None:
-        """Take note of a 401: of its challenge, and that what was sent is worth nothing."""
+    async def refused(
+        self, header: str | None, sent: dict[str, str], scopes: tuple[str, ...]
+    ) -> None:
+        """Take note of a 401: of its challenge, and that what was sent is worth nothing.
+
+        Raises:
+            MigrateError: TOKEN_EXPIRED if it was a password that cannot be renewed.
+        """
         challenge = Challenge.parse(header)
         if challenge.scheme:
             self._challenge = challenge
@@ -93,6 +100,8 @@ class Authorizer:
         # Another waiter may have renewed it since this request was sent: then keep it.
         if held and sent.get("authorization") == f"Bearer {held.text}":
             held.renew_at = 0.0
+        if sent.get("authorization", "").startswith("Basic "):
+            await self._credentials.refused(sent)
 
     async def _known_challenge(self) -> Challenge:
         async with self._asking:
@@ -118,13 +127,27 @@ class Authorizer:
         url = challenge.realm + (separator + urlencode(query) if query else "")
         subject = f"{self._host} ({', '.join(scopes)})"
         asked_at = time.monotonic()
-        headers = await self._basic(self._host)
-        reply = await self._wire.request("GET", url, headers=headers, ok={200}, subject=subject)
+        reply = await self._bought(url, subject)
         token.text, life_s = _read_token(reply, subject)
         token.renew_at = asked_at + life_s - min(_EARLY_S, life_s * _EARLY_PART)
 
+    async def _bought(self, url: str, subject: str) -> Reply:
+        """Ask the token service; where it does not know us any more, once with new credentials."""
+        sent = await self._basic(self._host)
+        reply = await self._wire.request(
+            "GET", url, headers=sent, ok={200, _UNAUTHORIZED}, subject=subject
+        )
+        if reply.status == _UNAUTHORIZED and sent:
+            await self._credentials.refused(sent)
+            sent = await self._basic(self._host)
+            reply = await self._wire.request("GET", url, headers=sent, ok={200}, subject=subject)
+        if reply.status == _UNAUTHORIZED:
+            raise problem_of(reply, subject)
+        await self._credentials.accepted(sent)
+        return reply
+
     async def _basic(self, host: str) -> dict[str, str]:
-        found = await self._credentials(host)
+        found = await self._credentials.for_host(host)
         if found is None:
             return {}
         user, secret = found

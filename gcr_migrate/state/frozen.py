@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import DISK_FULL, MigrateError
@@ -11,11 +12,12 @@ from gcr_migrate.model.content import Digest, Manifest
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.finding import Finding, LeftOut
+    from gcr_migrate.model.login import Login
     from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source
 
 _FROZEN: Final = (
@@ -197,8 +199,12 @@ class Draft:
         estimate: dict[str, int],
         tool_version: str,
         created_at: datetime,
+        logins: Mapping[str, Login] | None = None,
     ) -> str:
-        """Freeze the plan and return its digest; nothing can be added any more."""
+        """Freeze the plan and return its digest; nothing can be added any more.
+
+        How each side logs in is kept with it and is no part of the digest.
+        """
         about = {
             "complete": json.dumps(complete),
             "spec_name": spec_name,
@@ -206,6 +212,7 @@ class Draft:
             "estimate": json.dumps(estimate, sort_keys=True),
             "tool_version": tool_version,
             "created_at": created_at.isoformat(),
+            "logins": json.dumps({side: asdict(one) for side, one in (logins or {}).items()}),
         }
         put = "INSERT INTO meta (key, value) VALUES (?, ?)"
         self._sql.executemany(put, about.items())

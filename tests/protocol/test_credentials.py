@@ -11,12 +11,16 @@ import pytest
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.credentials import Credentials
+from gcr_migrate.model.login import Login
+from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.transport import Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "registry.example:5000"
+NOWHERE = Endpoints.load("{}", "endpoints.yaml")  # no test may reach a metadata server
 
 
 def auth(text: str) -> dict[str, str]:
@@ -39,8 +43,15 @@ def helper(tmp_path: Path, script: str, name: str = "test") -> None:
 
 def found(environ: dict[str, str], host: str = HOST, file: Path | None = None) -> object:
     """Return user and revealed password for a host, or None."""
-    pair = asyncio.run(Credentials(environ, file).for_host(host))
-    return (pair[0], pair[1].reveal()) if pair else None
+
+
+    async def ask() -> object:
+        async with Wire(NOWHERE) as wire:
+            login = Login(access_token_file=str(file or ""))
+            pair = await Credentials(login, environ, wire).for_host(host)
+            return (pair[0], pair[1].reveal()) if pair else None
+
+    return asyncio.run(ask())
 
 
 def refusal(environ: dict[str, str], host: str = HOST, file: Path | None = None) -> str:
@@ -80,10 +91,16 @@ def test_an_access_token_goes_nowhere_else(host: str) -> None:
 def test_the_token_file_comes_before_the_variable_and_is_read_each_time(tmp_path: Path) -> None:
     """A file that is renewed during a run counts from the next use on."""
     file = tmp_path / "token"
-    credentials = Credentials({"GCR_MIGRATE_ACCESS_TOKEN": "env"}, file)
-    for text in ("first", "second"):
-        file.write_text(f"{text}\n")
-        assert asyncio.run(credentials.access_token()) == Secret(text)
+
+    async def ask() -> None:
+        async with Wire(NOWHERE) as wire:
+            login = Login(access_token_file=str(file))
+            credentials = Credentials(login, {"GCR_MIGRATE_ACCESS_TOKEN": "env"}, wire)
+            for text in ("first", "second"):
+                file.write_text(f"{text}\n")  # noqa: ASYNC240  # a test has nothing else to do
+                assert await credentials.access_token() == Secret(text)
+
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("text", ["", "\n", "two words", "two\nlines"])
