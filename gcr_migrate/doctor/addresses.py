@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcr_migrate.doctor.answers import why
-from gcr_migrate.doctor.checks import STEPS_OF, Area, Check, Status, Step
+from gcr_migrate.doctor.checks import STEPS_OF, Area, Check, Status, Step, given
+from gcr_migrate.doctor.hosts import in_use
 from gcr_migrate.doctor.remedies import PRIVATE_ADDRESSES, RESTRICTED_ADDRESSES, private_zone
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.address import Range, Reach, Way
+from gcr_migrate.model.names import ar_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,14 +21,26 @@ if TYPE_CHECKING:
 
 def dns_checks(answers: Answers) -> Iterator[Check]:
     """Judge each host by itself, and against the virtual addresses that others lead to."""
+    used = _used(answers)
+    ways = {host: way for host, way in answers.ways.items() if host in used}
     ranges = {
         one.range
-        for one in answers.ways.values()
+        for one in ways.values()
         if isinstance(one, Way) and one.reach is Reach.DIRECT and one.addresses
     }
     virtual = next((one for one in (Range.RESTRICTED, Range.PRIVATE) if one in ranges), None)
-    for host, way in answers.ways.items():
+    for host, way in ways.items():
         yield _check(host, way, virtual, _steps(answers, host))
+
+
+def _used(answers: Answers) -> frozenset[str]:
+    """Return the hosts that matter: no names for gcr.io hosts that the project does not use."""
+    case = answers.case
+    names = in_use(answers)
+    locations = [host.location for host in answers.hosts if host.name in names]
+    locations += case.locations
+    locations += [resource.split("/")[3] for resource in case.repositories]
+    return names | {ar_host(location) for location in locations}
 
 
 def _steps(answers: Answers, host: str) -> frozenset[Step]:
@@ -43,9 +57,7 @@ def _check(
     host: str, way: Way | MigrateError, virtual: Range | None, steps: frozenset[Step]
 ) -> Check:
     def line(status: Status, saw: str, remedy: str = "", commands: tuple[str, ...] = ()) -> Check:
-        return Check(
-            Area.DNS, host, dict.fromkeys(sorted(steps), status), saw, remedy, commands, code
-        )
+        return Check(Area.DNS, host, given(steps, status), saw, remedy, commands, code)
 
     code = way.problem.code if isinstance(way, MigrateError) else ""
     if isinstance(way, MigrateError):
@@ -53,7 +65,7 @@ def _check(
         remedy = _remedy(host, virtual) if virtual else way.problem.remedy
         return line(Status.MISSING, why(way), remedy, commands)
     if way.reach is Reach.MAPPED:
-        return line(Status.NOT_ASKED, f"the endpoints file sends it to {way.via}")
+        return line(Status.NOT_ASKED, "the endpoints file maps it to another address")
     if way.reach is Reach.PROXY:
         return line(Status.NOT_ASKED, f"the proxy {way.via} looks it up")
     shown = ", ".join(way.addresses[:4])

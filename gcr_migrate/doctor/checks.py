@@ -60,6 +60,16 @@ STEPS_OF: Final[Mapping[Side, frozenset[Step]]] = {
 }
 
 
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """Return steps in the order in which a migration takes them."""
+    return sorted(steps, key=list(Step).index)
+
+
+def given(steps: Iterable[Step], status: Status) -> dict[Step, Status]:
+    """Return the same verdict for each of these steps."""
+    return dict.fromkeys(in_order(steps), status)
+
+
 def worst(statuses: Iterable[Status]) -> Status:
     """Return the one that weighs most; ok if there is none."""
     return max(statuses, key=_WEIGHT.__getitem__, default=Status.OK)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import Pull, why
-from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, given, in_order
 from gcr_migrate.doctor.permissions import DOWNLOAD, LIST_OBJECTS, least_roles
 from gcr_migrate.doctor.remedies import (
     create_repository,
@@ -81,9 +81,7 @@ def host_checks(answers: Answers) -> Iterator[Check]:
     place = answers.source
     if place is None:
         return
-    hosts = [
-        _Host(host, place, found, answers.case.hosts_named) for host, found in answers.hosts.items()
-    ]
+    hosts = _hosts(answers)
     yield _redirect(place, hosts, answers.steps)
     for host in hosts:
         yield _kind(host, answers.steps)
@@ -91,11 +89,39 @@ def host_checks(answers: Answers) -> Iterator[Check]:
         yield from _bucket(host, answers.steps)
 
 
+def pointless(answers: Answers) -> frozenset[Step]:
+    """Return the steps for which there is nothing left to do in the source's project."""
+    place = answers.source
+    settings = place.redirection if place else None
+    if not isinstance(settings, RedirectSettings) or settings.state not in _REDIRECTED:
+        return frozenset()
+    done = {Step.REDIRECT} if settings.state is Redirection.FINALIZED else set()
+    lost = (host for host in _hosts(answers) if host.has_bucket and not host.has_repository)
+    return frozenset(done if any(lost) else done | {Step.RESCUE})
+
+
+def in_use(answers: Answers) -> frozenset[str]:
+    """Return the gcr.io hosts that matter: named ones, and those that are not known to be idle."""
+    return frozenset(
+        one.host.name
+        for one in _hosts(answers)
+        if one.named or one.never_migrated or one.has_bucket or one.has_repository is not False
+    )
+
+
+def _hosts(answers: Answers) -> list[_Host]:
+    place = answers.source
+    if place is None:
+        return []
+    named = answers.case.hosts_named
+    return [_Host(host, place, found, named) for host, found in answers.hosts.items()]
+
+
 def _over(
     steps: frozenset[Step], default: Status, **other: Mapping[str, Status] | Status
 ) -> dict[Step, Status]:
     """Return a verdict per asked step: the default, or what is said of a step by its name."""
-    return {step: Status(str(other.get(step.value, default))) for step in sorted(steps)}
+    return {step: Status(str(other.get(step.value, default))) for step in in_order(steps)}
 
 
 def _kind(host: _Host, steps: frozenset[Step]) -> Check:
@@ -104,12 +130,12 @@ def _kind(host: _Host, steps: frozenset[Step]) -> Check:
         return _never_migrated(host, steps)
     if host.has_repository:
         saw = "its images are in Artifact Registry"
-        return Check(Area.HOST, host.shown, dict.fromkeys(sorted(steps), Status.OK), saw)
+        return Check(Area.HOST, host.shown, given(steps, Status.OK), saw)
     if host.has_repository is None:
         saw = "whether it has a repository could not be asked"
         if isinstance(host.answers.pull, MigrateError):
             saw = f"{saw}; {why(host.answers.pull)}"
-        return Check(Area.HOST, host.shown, dict.fromkeys(sorted(steps), Status.NOT_ASKED), saw)
+        return Check(Area.HOST, host.shown, given(steps, Status.NOT_ASKED), saw)
     return _without_repository(host, steps)
 
 
@@ -155,7 +181,7 @@ def _without_repository(host: _Host, steps: frozenset[Step]) -> Check:
     saw = "not in use: it has no repository" + (
         " and no bucket" if host.has_bucket is False else "; its bucket could not be asked for"
     )
-    return Check(Area.HOST, host.shown, dict.fromkeys(sorted(steps), Status.OK), saw)
+    return Check(Area.HOST, host.shown, given(steps, Status.OK), saw)
 
 
 def _pull(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
@@ -164,7 +190,7 @@ def _pull(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
     if host.has_repository is False or host.never_migrated:
         return
     if not isinstance(pull, MigrateError):
-        verdicts = dict.fromkeys(sorted(reading), Status.OK)
+        verdicts = given(reading, Status.OK)
         subject = pull.name if pull else host.shown
         yield Check(Area.PULL, subject, verdicts, pulled(pull))
         return
@@ -172,13 +198,13 @@ def _pull(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
         grant = _reader(host)
         saw = f"{DOWNLOAD} is not held: {pull.saw}".removesuffix(": ")
         remedy = "Grant the role that lets this caller pull."
-        verdicts = dict.fromkeys(sorted(reading), Status.MISSING)
+        verdicts = given(reading, Status.MISSING)
         yield Check(Area.PULL, host.shown, verdicts, saw, remedy, (grant,), pull.problem.code)
         return
     known = pull.problem in ROOTS or pull.problem is errors.ENDPOINT_UNMAPPED
     status = Status.NOT_ASKED if known else Status.WARNING
     remedy = "" if known else pull.problem.remedy
-    verdicts = dict.fromkeys(sorted(reading), status)
+    verdicts = given(reading, status)
     yield Check(Area.PULL, host.shown, verdicts, why(pull), remedy, code=pull.problem.code)
 
 
@@ -206,19 +232,19 @@ def _bucket(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
         where = f" in {bucket.location}" if bucket.location else ""
         saw = f"gs://{bucket.name}{where}, still billed"
         if bucket.readable:
-            yield Check(Area.BUCKET, subject, dict.fromkeys(sorted(using), Status.OK), saw)
+            yield Check(Area.BUCKET, subject, given(using, Status.OK), saw)
             return
         saw += "; its objects cannot be read by this caller"
     elif bucket.problem is errors.DENIED:
         saw = f"there, and hidden from this caller: {bucket.saw}".removesuffix(": ")
     else:
-        verdicts = dict.fromkeys(sorted(using), Status.NOT_ASKED)
+        verdicts = given(using, Status.NOT_ASKED)
         yield Check(Area.BUCKET, subject, verdicts, why(bucket), code=bucket.problem.code)
         return
     role = least_roles({LIST_OBJECTS})[0]
     grant = grant_on_project(host.place.place.project.id, host.place.member, role)
     remedy = "Grant the role to know how much is in it."
-    verdicts = dict.fromkeys(sorted(using), Status.WARNING)
+    verdicts = given(using, Status.WARNING)
     yield Check(Area.BUCKET, subject, verdicts, saw, remedy, (grant,))
 
 
@@ -229,7 +255,7 @@ def _redirect(place: PlaceAnswers, hosts: list[_Host], steps: frozenset[Step]) -
     if settings is None or isinstance(settings, MigrateError):
         saw = why(settings) if settings else "not asked for"
         code = settings.problem.code if settings else ""
-        verdicts = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+        verdicts = given(steps, Status.NOT_ASKED)
         return Check(Area.REDIRECT, subject, verdicts, saw, code=code)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
     rescued = settings.state not in _REDIRECTED and remedy

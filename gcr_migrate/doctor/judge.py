@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.doctor.addresses import dns_checks
 from gcr_migrate.doctor.answers import Pull, why
-from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.hosts import host_checks, pulled
 from gcr_migrate.doctor.logins import clock_check, login_checks
 from gcr_migrate.doctor.rights import permission_checks
@@ -52,9 +52,9 @@ def _plain_source(answers: Answers) -> Iterator[Check]:
     registry, pull = answers.case.plain_source, answers.plain_pull
     if registry is None:
         return
-    steps = sorted(_READS & answers.steps)
+    steps = _READS & answers.steps
     if isinstance(pull, MigrateError):
-        verdicts = dict.fromkeys(steps, Status.MISSING)
+        verdicts = given(steps, Status.MISSING)
         yield Check(
             Area.PULL,
             registry.host,
@@ -66,7 +66,7 @@ def _plain_source(answers: Answers) -> Iterator[Check]:
         )
         return
     subject = pull.name if isinstance(pull, Pull) else registry.host
-    yield Check(Area.PULL, subject, dict.fromkeys(steps, Status.OK), pulled(pull))
+    yield Check(Area.PULL, subject, given(steps, Status.OK), pulled(pull))
 
 
 def _plain_target(answers: Answers) -> Iterator[Check]:
@@ -74,13 +74,13 @@ def _plain_target(answers: Answers) -> Iterator[Check]:
     registry, answer = answers.case.plain_target, answers.plain_target
     if registry is None:
         return
-    steps = sorted(_READS & answers.steps)
+    steps = _READS & answers.steps
     if isinstance(answer, MigrateError) and answer.problem is not errors.DENIED:
-        verdicts = dict.fromkeys(steps, Status.MISSING)
+        verdicts = given(steps, Status.MISSING)
         remedy, code = answer.problem.remedy, answer.problem.code
         yield Check(Area.REPOSITORY, registry.host, verdicts, why(answer), remedy, (), code)
         return
-    verdicts = dict.fromkeys(steps, Status.OK)
+    verdicts = given(steps, Status.OK)
     if Step.APPLY in verdicts:
         verdicts[Step.APPLY] = Status.NOT_ASKED
     saw = "it answers; whether it may be written to is not asked without writing"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import PlaceAnswers, why
-from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import LOG_IN
 from gcr_migrate.errors import MigrateError
 
@@ -27,8 +27,8 @@ LOGIN_PROBLEMS: Final = frozenset(
 )
 _SKEW_WARNED_S: Final = 60.0
 _SKEW_TOO_MUCH_S: Final = 300.0
-_SHORT_S: Final = 3600.0  # what is left of a token should last for a run of this length
-_LONG_RUNS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY, Step.RESCUE})
+_LONG_RUNS: Final = frozenset({Step.APPLY, Step.RESCUE})  # may take longer than a token lasts
+_SHORT_S: Final = 600.0  # too little for any step
 _RENEW: Final = "Use credentials that renew themselves for runs of more than an hour."
 
 
@@ -59,11 +59,11 @@ def _login(
     now_s: float,
 ) -> Check:
     area = Area.CREDENTIALS
-    missing = dict.fromkeys(sorted(steps), Status.MISSING)
+    missing = given(steps, Status.MISSING)
     if isinstance(caller, MigrateError):
         code, remedy = caller.problem.code, caller.problem.remedy
         if caller.problem not in LOGIN_PROBLEMS:
-            asked = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+            asked = given(steps, Status.NOT_ASKED)
             return Check(area, f"{side}login", asked, why(caller), remedy, code=code)
         return Check(area, f"{side}login", missing, why(caller), remedy, (LOG_IN,), code)
     subject = side + (caller.account or "account not told")
@@ -79,26 +79,24 @@ def _login(
 
 
 def _lifetime(subject: str, caller: Caller, steps: frozenset[Step], now_s: float) -> Check:
-    area, ok = Area.CREDENTIALS, dict.fromkeys(sorted(steps), Status.OK)
+    area, ok = Area.CREDENTIALS, given(steps, Status.OK)
     if caller.renewable:
         return Check(area, subject, ok, f"{caller.source}; renewed by itself")
     if caller.expires_at is None:
-        verdicts = ok | dict.fromkeys(sorted(steps & _LONG_RUNS), Status.WARNING)
+        verdicts = ok | given(steps & _LONG_RUNS, Status.WARNING)
         saw = f"{caller.source}; not renewable, and its end is not known"
         return Check(area, subject, verdicts, saw, _RENEW)
     left_s = caller.expires_at - now_s
     ends = datetime.fromtimestamp(caller.expires_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if left_s <= 0:
-        missing = dict.fromkeys(sorted(steps), Status.MISSING)
+        missing = given(steps, Status.MISSING)
         problem = errors.TOKEN_EXPIRED
         saw = f"{caller.source}; ended at {ends}"
         return Check(area, subject, missing, saw, problem.remedy, (LOG_IN,), problem.code)
     saw = f"{caller.source}; not renewable, ends at {ends} in {left_s / 60:.0f} min"
-    if left_s >= _SHORT_S:
-        return Check(area, subject, ok, saw)
-    return Check(
-        area, subject, ok | dict.fromkeys(sorted(steps & _LONG_RUNS), Status.WARNING), saw, _RENEW
-    )
+    short = steps if left_s < _SHORT_S else steps & _LONG_RUNS
+    remedy = _RENEW if short else ""
+    return Check(area, subject, ok | given(short, Status.WARNING), saw, remedy)
 
 
 def is_anonymous(caller: Caller) -> bool:
@@ -108,12 +106,10 @@ def is_anonymous(caller: Caller) -> bool:
 
 def clock_check(answers: Answers) -> Check:
     """Judge this machine's clock by what Google's answers say."""
-    steps, skew_s = sorted(answers.steps), answers.skew_s
+    steps, skew_s = answers.steps, answers.skew_s
     if skew_s is None:
         saw = "no answer told a time"
-        return Check(
-            Area.CLOCK, "this machine's clock", dict.fromkeys(steps, Status.NOT_ASKED), saw
-        )
+        return Check(Area.CLOCK, "this machine's clock", given(steps, Status.NOT_ASKED), saw)
     status, remedy = Status.OK, ""
     if abs(skew_s) > _SKEW_WARNED_S:
         status = Status.MISSING if abs(skew_s) > _SKEW_TOO_MUCH_S else Status.WARNING
@@ -123,5 +119,5 @@ def clock_check(answers: Answers) -> Check:
     else:
         saw = f"{abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}"
     commands = ("sudo timedatectl set-ntp true",) if remedy else ()
-    verdicts = dict.fromkeys(steps, status)
+    verdicts = given(steps, status)
     return Check(Area.CLOCK, "this machine's clock", verdicts, saw, remedy, commands)

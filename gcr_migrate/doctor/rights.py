@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate.doctor.answers import PlaceAnswers, why
-from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order
 from gcr_migrate.doctor.permissions import least_roles, needs_of
 from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
 from gcr_migrate.errors import MigrateError
@@ -38,7 +38,7 @@ class _Found:
 def permission_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     """Judge each permission that an asked step needs or uses, with one remedy for all."""
     wanted: dict[tuple[Side, str], dict[Step, Need]] = {}
-    for step in sorted(place.place.steps & answers.steps):
+    for step in in_order(place.place.steps & answers.steps):
         for need in needs_of(step, grants=answers.case.grants):
             if need.side in place.place.serves:
                 wanted.setdefault((need.side, need.permission), {})[step] = need

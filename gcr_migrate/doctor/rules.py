@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import ARTIFACT_REGISTRY, why
-from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import create_repository
 from gcr_migrate.errors import MigrateError
 
@@ -45,22 +45,22 @@ def target_locations(answers: Answers) -> tuple[str, ...]:
 
 def location_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     """Judge each target location: does it exist, and may resources be there."""
-    steps = sorted(_CREATES & place.place.steps & answers.steps)
+    steps = _CREATES & place.place.steps & answers.steps
     for location in target_locations(answers):
         if "target" not in place.place.serves:
             return
         subject = f"{location} for {place.place.project.id}"
         if isinstance(place.locations, MigrateError):
-            verdicts = dict.fromkeys(steps, Status.NOT_ASKED)
+            verdicts = given(steps, Status.NOT_ASKED)
             code = place.locations.problem.code
             yield Check(Area.LOCATION, subject, verdicts, why(place.locations), code=code)
         elif location not in place.locations:
             saw = "Artifact Registry has no such location for this project"
             remedy = f"Choose another location, such as {', '.join(place.locations[:5])}."
-            verdicts = dict.fromkeys(steps, Status.MISSING)
+            verdicts = given(steps, Status.MISSING)
             yield Check(Area.LOCATION, subject, verdicts, saw, remedy)
         else:
-            verdicts = dict.fromkeys(steps, Status.OK)
+            verdicts = given(steps, Status.OK)
             yield Check(Area.LOCATION, subject, verdicts, "repositories can be there")
 
 
@@ -71,9 +71,9 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     steps = _TARGETS & answers.steps
     for resource in answers.case.repositories:
         found = place.repository(resource)
-        ok = dict.fromkeys(sorted(steps), Status.OK)
+        ok = given(steps, Status.OK)
         if isinstance(found, MigrateError):
-            verdicts = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+            verdicts = given(steps, Status.NOT_ASKED)
             code = found.problem.code
             yield Check(Area.REPOSITORY, resource, verdicts, why(found), code=code)
         elif found is None:
@@ -83,7 +83,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
         elif (found.format, found.mode or _DOCKER[1]) != _DOCKER:
             saw = f"it is {found.format}, {found.mode}: images cannot be written to it"
             remedy = "Choose another repository."
-            verdicts = dict.fromkeys(sorted(steps), Status.MISSING)
+            verdicts = given(steps, Status.MISSING)
             code = errors.REPOSITORY_DIFFERS.code
             yield Check(Area.REPOSITORY, resource, verdicts, saw, remedy, code=code)
         else:
@@ -96,12 +96,12 @@ def policy_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     for constraint, policy in place.policies.items():
         subject = f"{constraint} on {place.place.project.id}"
         if isinstance(policy, MigrateError):
-            verdicts = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+            verdicts = given(steps, Status.NOT_ASKED)
             code = policy.problem.code
             yield Check(Area.POLICY, subject, verdicts, why(policy), code=code)
             continue
         status, saw, remedy = _policy(constraint, policy, place, answers)
-        yield Check(Area.POLICY, subject, dict.fromkeys(sorted(steps), status), saw, remedy)
+        yield Check(Area.POLICY, subject, given(steps, status), saw, remedy)
 
 
 def _policy(

@@ -14,7 +14,7 @@ from gcr_migrate.doctor.answers import (
     PlaceAnswers,
     why,
 )
-from gcr_migrate.doctor.checks import Area, Check, Status, Step
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.logins import LOGIN_PROBLEMS
 from gcr_migrate.doctor.remedies import (
     enable_service,
@@ -63,10 +63,10 @@ _TOLD_ELSEWHERE: Final = LOGIN_PROBLEMS | {errors.API_DISABLED}
 
 def project_check(place: PlaceAnswers, asked: frozenset[Step]) -> Check:
     """Judge whether the project is there and in use."""
-    steps, project = sorted(place.place.steps & asked), place.place.project.id
+    steps, project = place.place.steps & asked, place.place.project.id
     facts = place.facts
     if isinstance(facts, MigrateError):
-        verdicts = dict.fromkeys(steps, Status.NOT_ASKED)
+        verdicts = given(steps, Status.NOT_ASKED)
         if facts.problem is not errors.DENIED:
             return Check(Area.PROJECT, project, verdicts, why(facts), code=facts.problem.code)
         grant = grant_on_project(project, place.member, "roles/browser")
@@ -77,9 +77,9 @@ def project_check(place: PlaceAnswers, asked: frozenset[Step]) -> Check:
     if not facts.active:
         remedy = "Restore it within 30 days of its deletion, or name another project."
         commands = (f"gcloud projects undelete {project}",)
-        missing = dict.fromkeys(steps, Status.MISSING)
+        missing = given(steps, Status.MISSING)
         return Check(Area.PROJECT, project, missing, f"deleted; {inside}", remedy, commands)
-    return Check(Area.PROJECT, project, dict.fromkeys(steps, Status.OK), inside)
+    return Check(Area.PROJECT, project, given(steps, Status.OK), inside)
 
 
 def service_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
@@ -107,7 +107,7 @@ def _service(
     subject = f"{service} in {project}"
 
     def line(status: Status, saw: str, *, mend: bool = False) -> Check:
-        verdicts = dict.fromkeys(sorted(steps), status)
+        verdicts = given(steps, status)
         if not mend:
             return Check(Area.SERVICE, subject, verdicts, saw)
         return Check(Area.SERVICE, subject, verdicts, saw, remedy, commands, code)
@@ -131,14 +131,14 @@ def _scanning(place: PlaceAnswers, steps: frozenset[Step]) -> Check:
     """Warn of a service that charges for each image that is pushed."""
     subject = f"{SCANNING} in {place.place.project.id}"
     if isinstance(place.enabled, MigrateError):
-        verdicts = dict.fromkeys(sorted(steps), Status.NOT_ASKED)
+        verdicts = given(steps, Status.NOT_ASKED)
         return Check(Area.SERVICE, subject, verdicts, why(place.enabled))
     if SCANNING not in place.enabled:
-        verdicts = dict.fromkeys(sorted(steps), Status.OK)
+        verdicts = given(steps, Status.OK)
         return Check(Area.SERVICE, subject, verdicts, "not enabled: pushed images cost no scan")
     saw = "enabled: each image digest that is pushed is scanned for a fee, about $0.26"
     remedy = "Let it be, or switch scanning off on the new repositories until the copy is done."
-    verdicts = dict.fromkeys(sorted(steps), Status.WARNING)
+    verdicts = given(steps, Status.WARNING)
     return Check(Area.SERVICE, subject, verdicts, saw, remedy)
 
 
@@ -159,11 +159,11 @@ def _refusal(place: PlaceAnswers, met: list[tuple[str, MigrateError]], answers: 
     services = list(dict.fromkeys(service for service, _ in met))
     needed = any(one in NEEDED or one not in USED_BY for one in services)
     status = Status.MISSING if needed else Status.WARNING
-    steps = sorted(place.place.steps & answers.steps)
+    steps = place.place.steps & answers.steps
     return Check(
         Area.REFUSAL,
         f"{', '.join(services)} in {project}",
-        dict.fromkeys(steps, status),
+        given(steps, status),
         why(error),
         error.problem.remedy,
         _commands(place, error.problem),

@@ -17,7 +17,7 @@ from gcr_migrate.model.finding import Finding, LeftOut, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcr_migrate.doctor.checks import Check
+    from gcr_migrate.doctor.checks import Case, Check
 
 VERSION: Final = 1
 _MORE: Final = "docs/reference/errors.md#"
@@ -449,6 +449,24 @@ class CheckListFact(Fact):
         description="For each asked step the status that weighs most; missing stops it."
     )
     checks: list[CheckFact]
+
+    @classmethod
+    def of(cls, case: Case, steps: Iterable[Step], checks: Iterable[Check]) -> Self:
+        """Tell the check-list of a case."""
+        listed = list(checks)
+        plain = case.plain_source, case.plain_target
+        source, target = (one.host if one else "" for one in plain)
+        return cls(
+            name=case.name,
+            source=source or str(case.source or ""),
+            target=target or str(case.target or ""),
+            steps={
+                step: worst(c.verdicts[step] for c in listed if step in c.verdicts)
+                for step in Step
+                if step in set(steps)
+            },
+            checks=[CheckFact.of(check) for check in listed],
+        )
 
 
 class DoctorFacts(Fact):

@@ -1,0 +1,114 @@
+"""What would stop a migration: asked of everything that its steps need, before any of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gcr_migrate.cli.options import (
+    AccessTokenFile,
+    Endpoints,
+    Impersonate,
+    Json,
+    QuotaProject,
+    Way,
+    read_text,
+)
+from gcr_migrate.cli.output import Output
+from gcr_migrate.errors import BAD_USAGE, MigrateError
+
+if TYPE_CHECKING:
+    from gcr_migrate.doctor.checks import Case, Step
+    from gcr_migrate.model.login import Login
+    from gcr_migrate.report.facts import CheckListFact
+
+_SPEC_SUFFIXES: Final = frozenset({".yaml", ".yml"})
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(doctor)
+
+
+def doctor(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="Project, any name or page of its images, or spec file; several may be given.",
+        ),
+    ],
+    step: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--step",
+            metavar="STEP",
+            help="discover, plan, apply, verify, redirect or rescue; repeat it. Default: all.",
+        ),
+    ] = None,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
+    as_json: Json = False,
+) -> int:
+    """Tell what would stop each step of a migration, and how to mend it.
+
+    Asks for credentials, clock, names, services, permissions, repositories, the redirect and
+    policies, and pulls one image of each host. Nothing is changed anywhere.
+
+    Exit codes: 0 nothing needed is missing, 2 bad name or spec, 4 something needed is missing.
+    """
+    from gcr_migrate.report.checklist import checklist_lines
+    from gcr_migrate.report.facts import DoctorFacts
+
+    output = Output(as_json=as_json)
+    steps = _steps(step or [])
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    cases = [_case(target) for target in targets]
+    lists = [asyncio.run(_examine(case, logins, steps, way)) for case, logins in cases]
+    facts = DoctorFacts.of_all(lists)
+    output.result(facts, checklist_lines(facts, output.out.width))
+    return facts.exit
+
+
+def _steps(named: list[str]) -> frozenset[Step]:
+    from gcr_migrate.doctor.checks import Step
+
+    unknown = sorted(set(named) - {str(known) for known in Step})
+    if unknown:
+        saw = f"steps are {', '.join(Step)}"
+        raise MigrateError(BAD_USAGE, subject=f"--step {unknown[0]}", saw=saw)
+    return frozenset(map(Step, named))
+
+
+def _case(target: str) -> tuple[Case, tuple[Login | None, Login | None]]:
+    """Return what a target asks about, and how its sides log in."""
+    from gcr_migrate.doctor.case import case_of_name, case_of_spec
+    from gcr_migrate.spec import load_spec
+
+    path = Path(target)
+    if path.suffix not in _SPEC_SUFFIXES and not path.is_file():
+        return case_of_name(target), (None, None)
+    spec = load_spec(read_text(path), target)
+    return case_of_spec(spec, target), (spec.source_login, spec.target_login)
+
+
+async def _examine(
+    case: Case, logins: tuple[Login | None, Login | None], steps: frozenset[Step], way: Way
+) -> CheckListFact:
+    from gcr_migrate.doctor.ask import examine
+    from gcr_migrate.doctor.checks import Step
+    from gcr_migrate.doctor.hosts import pointless
+    from gcr_migrate.doctor.judge import judge
+    from gcr_migrate.report.facts import CheckListFact
+
+    async with way.open(*logins) as connections:
+        answers = await examine(case, steps or frozenset(Step), connections)
+    if not steps:  # nobody named any: those for which nothing is left to do are not asked for
+        answers = replace(answers, steps=answers.steps - pointless(answers))
+    return CheckListFact.of(case, answers.steps, judge(answers))
