@@ -144,7 +144,8 @@ class Cli:
         kept = {k: os.environ[k] for k in ("PATH", "LANG", "TMPDIR") if k in os.environ}
         coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
         fixed = {"HOME": str(self.home), "COLUMNS": "100", "NO_COLOR": "1"}
-        return {**kept, **coverage, **fixed, **more}
+        impatient = {"GCR_MIGRATE_QUOTA_WAIT_S": "1"}
+        return {**kept, **coverage, **fixed, **impatient, **more}
 
     def start(self, *args: str | Path, **more: str) -> subprocess.Popen[str]:
         """Start a command and do not wait for it."""
