@@ -284,7 +284,7 @@ def _token(start: int) -> str:
 
 def _start(request: Request) -> int:
     try:
-        return int(base64.urlsafe_b64decode(request.query_params.get("pageToken", "MA==")))
+        return int(base64.urlsafe_b64decode(request.query_params.get("pageToken") or _token(0)))
     except ValueError:
         raise _refusal(400, "Invalid argument.") from None
 
