@@ -30,6 +30,10 @@ class Authorization(Protocol):
         """Header fields of a call; none where we go anonymously."""
         ...
 
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Take note that a service knew us by these, whatever it answered."""
+        ...
+
     async def refused(self, sent: Mapping[str, str]) -> None:
         """Take note that a service answered 401 to these; the next ones are new.
 
@@ -103,11 +107,12 @@ class Api:
         reply = await once(login)
         if reply.status == _UNAUTHORIZED:
             await self._authorization.refused(login)
-            renewed = await self._authorization.api_headers()
-            if renewed != login:
-                reply = await once(renewed)
+            before, login = login, await self._authorization.api_headers()
+            if login != before:
+                reply = await once(login)
         if reply.status == _UNAUTHORIZED:
             raise problem_of(reply, subject)
+        await self._authorization.accepted(login)
         return reply
 
     async def pages(

@@ -119,12 +119,15 @@ class Libraries:
         session = requests.Session()
         self._mount(session, _STORAGE)
         # The end-point is named, or else a variable of the environment would move it.
-        return storage.Client(
+        client = storage.Client(
             project="-",
             credentials=_nobody(),
             client_options={"api_endpoint": _STORAGE},
             _http=session,
         )
+        # For its traces it would ask for each bucket once more, in a thread that nobody waits for.
+        client._bucket_metadata_cache = None  # noqa: SLF001  # there is no other way
+        return client
 
     def _mount(self, session: requests.Session, base: str) -> None:
         """Leave a session this one way out: nobody else's host sees our login."""

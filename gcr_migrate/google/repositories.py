@@ -40,6 +40,7 @@ _FIRST_POLL_S: Final = 0.2
 _LONGEST_POLL_S: Final = 20.0
 _POLL_GROWTH: Final = 1.5
 _POLICY_TRIES: Final = 5
+_CONFLICT_PAUSE_S: Final = 0.05  # the other writer is done already; more of them come apart
 _PERMISSIONS_AT_ONCE: Final = 100
 _OK: Final = 200
 _NOT_FOUND: Final = 404
@@ -102,7 +103,7 @@ class ArtifactRegistry:
             reply = await self._api.call("POST", url, resource, ok={_OK, _CONFLICT}, body=body)
             if reply.status == _OK:
                 return True
-            await asyncio.sleep(_FIRST_POLL_S * attempt)
+            await asyncio.sleep(_CONFLICT_PAUSE_S * attempt)
         raise MigrateError(POLICY_CONFLICT, subject=resource, saw=f"{_POLICY_TRIES} tries")
 
     async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:

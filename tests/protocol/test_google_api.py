@@ -110,6 +110,9 @@ class Login:
         """Return the first token that was not refused."""
         return {"authorization": f"Bearer {self._tokens[0]}"}
 
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Remember nothing."""
+
     async def refused(self, sent: Mapping[str, str]) -> None:
         """Go on to the next token, if there is one."""
         self.refusals.append(sent["authorization"])

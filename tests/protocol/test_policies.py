@@ -49,6 +49,9 @@ class Login:
         """Return it."""
         return {"authorization": "Bearer t"}
 
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Remember nothing."""
+
     async def refused(self, sent: Mapping[str, str]) -> None:
         """Have no other."""
 
