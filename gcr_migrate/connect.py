@@ -141,8 +141,17 @@ class Connections:
         dialect_name: str,
         plain_http: bool | None = None,  # noqa: FBT001  # a column of the plan, handed on as it is
     ) -> SourceRegistry:
-        """Return the client of a host, to read from it."""
+        """Return the client of a host of the source, to read from it."""
         return self._client("source", host, dialect_name, plain_http)
+
+    def target_reader(
+        self,
+        host: str,
+        dialect_name: str,
+        plain_http: bool | None = None,  # noqa: FBT001  # as above
+    ) -> SourceRegistry:
+        """Return the client of a host of the target, to read what is there already."""
+        return self._client("target", host, dialect_name, plain_http)
 
     def target(
         self,

@@ -334,7 +334,7 @@ class _Planning:
             self._draft.add_finding(finding)
 
     async def _view(self, repository: Repository, path: str, content: ImageContent) -> TargetView:
-        target = self._connections.source(
+        target = self._connections.target_reader(
             repository.registry, repository.dialect, repository.plain_http
         )
         if repository.resource and not repository.exists:

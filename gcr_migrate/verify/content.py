@@ -67,7 +67,16 @@ class Readers(Protocol):
         dialect_name: str,
         plain_http: bool | None,  # noqa: FBT001  # as in connect
     ) -> SourceRegistry:
-        """Return a client that only reads."""
+        """Return a client that reads the source."""
+        ...
+
+    def target_reader(
+        self,
+        registry_host: str,
+        dialect_name: str,
+        plain_http: bool | None,  # noqa: FBT001  # as in connect
+    ) -> SourceRegistry:
+        """Return a client that reads the target, with the target's login."""
         ...
 
 
@@ -157,7 +166,9 @@ class _Check:
             source,
             repository,
             self._readers.source(source.registry, source.dialect, source.plain_http),
-            self._readers.source(repository.registry, repository.dialect, repository.plain_http),
+            self._readers.target_reader(
+                repository.registry, repository.dialect, repository.plain_http
+            ),
         )
         if Level.TAGS in self._levels:
             await self._tags(pair)

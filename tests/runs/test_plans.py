@@ -1,0 +1,230 @@
+"""The plans that come with the tool, planned and applied on the sandbox, digests read back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+
+from gcr_migrate.model.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from gcr_migrate.sandbox.app import Sandbox, running
+from gcr_migrate.sandbox.scenarios import Scenario
+from tests.conftest import Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLANS = Path(__file__).parents[2] / "plans"
+READER = "image-reader@legacy-images.iam.gserviceaccount.com"
+WRITER = "image-writer@platform-images.iam.gserviceaccount.com"
+OPERATOR = "user:operator@example.com"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A sandbox and the tool in front of it."""
+
+    box: Sandbox
+    cli: Cli
+
+    def run(self, *args: str | Path, code: int = 0) -> dict[str, Any]:
+        """Run a command with `--json` and return its object, after a check of the exit code."""
+        done = self.cli(
+            *args,
+            "--json",
+            GCR_MIGRATE_ENDPOINTS=str(self.cli.home / "endpoints.yaml"),
+            GCR_MIGRATE_ACCESS_TOKEN=self.box.token,
+            GCR_MIGRATE_CREATION_PAUSE_S="0",
+        )
+        assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        assert self.box.token not in done.stdout + done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def migrate(self, name: str) -> None:
+        """Plan, apply and verify a plan of the tool, in a file of the default name."""
+        assert self.run("plan", PLANS / f"{name}.yaml")["complete"]
+        (file,) = self.cli.home.glob("*.migration")
+        assert self.run("apply", file.name)["outcome"] == "complete"
+        self.run("verify", file.name)
+
+    def ask(self, what: str) -> Any:
+        """Ask the sandbox itself for its requests or state."""
+        url = f"{self.box.control_url}/{what}"
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # loopback
+            return json.load(answer)
+
+    def digest(self, name: str) -> str:
+        """Read an image's digest from the registry that its name names, with no part of ours."""
+        registry, _, rest = name.partition("/")
+        path, _, tag = rest.rpartition(":")
+        url = f"{self.box.endpoints['registries'][registry]}/v2/{path}/manifests/{tag}"
+        user = base64.b64encode(f"oauth2accesstoken:{self.box.token}".encode()).decode()
+        accept = f"{DOCKER_MANIFEST}, {DOCKER_LIST}, {OCI_MANIFEST}, {OCI_INDEX}"
+        headers = {"Authorization": f"Basic {user}", "Accept": accept}
+        request = urllib.request.Request(url, headers=headers, method="HEAD")  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+            return str(answer.headers["Docker-Content-Digest"])
+
+    def tags(self, project: str) -> dict[str, dict[str, str]]:
+        """Return what a project holds: digests by tag, by repository and path."""
+        return {
+            f"{name.rpartition('/')[2]}/{path}": image["tags"]
+            for name, held in self.ask("state").items()
+            if name.startswith(f"projects/{project}/")
+            for path, image in held["images"].items()
+        }
+
+
+def _image(path: str, *tags: str, **more: Any) -> dict[str, Any]:
+    return {"path": path, "tags": tags, "layers": [{"name": path.replace("/", "-")}], **more}
+
+
+def _scoped() -> Scenario:
+    """A project of a domain, with one path under two hosts."""
+    project = {"project": "example.com:my-project"}
+    two = {"format": "oci", "platforms": ["linux/amd64", "linux/arm64"]}
+    here = [_image("shop/web", "1.4", **two), _image("tools/lint/fast", "v2")]
+    there = [_image("shop/web", "1.4"), _image("shop/web")]
+    return Scenario.model_validate(
+        {
+            "identities": [{}],
+            "repositories": [
+                {**project, "location": "us", "id": "gcr.io", "images": here},
+                {**project, "location": "europe", "id": "eu.gcr.io", "images": there},
+            ],
+        }
+    )
+
+
+def _two_teams() -> Scenario:
+    """Two projects, an account for each, and an operator who has no rights of their own."""
+    images = [_image("shop/web", "1", "latest"), _image("tools/lint", "2")]
+    images += [_image("attic/old", "0"), _image("shopping/cart", "0")]
+    source = {"project": "legacy-images", "location": "us", "id": "gcr.io", "images": images}
+    reader, writer = f"serviceAccount:{READER}", f"serviceAccount:{WRITER}"
+    may_read = {"role": "roles/artifactregistry.reader", "members": [reader]}
+    may_write = {"role": "roles/artifactregistry.admin", "members": [writer]}
+    may_bill = {"role": "roles/serviceusage.serviceUsageConsumer", "members": [writer]}
+    return Scenario.model_validate(
+        {
+            "identities": [
+                {"member": OPERATOR, "token": "ya29.sandbox-operator", "roles": []},
+                {"member": reader, "token": "", "roles": []},
+                {"member": writer, "token": "", "roles": []},
+            ],
+            "projects": [
+                {"id": "legacy-images", "bindings": [may_read]},
+                {"id": "platform-images", "bindings": [may_write, may_bill]},
+            ],
+            "service_accounts": [
+                {"email": READER, "token_creators": [OPERATOR]},
+                {"email": WRITER, "token_creators": [OPERATOR]},
+            ],
+            "repositories": [source],
+        }
+    )
+
+
+def _migrated(name: str, scenario: Scenario, folder: Path) -> Iterator[Stage]:
+    home = folder / "home"
+    home.mkdir()
+    with running(scenario, folder / "box") as box:
+        box.write_endpoints(home / "endpoints.yaml")
+        stage = Stage(box, Cli(home))
+        stage.migrate(name)
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def scoped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The sandbox after `domain-scoped.yaml`: planned, applied and verified."""
+    yield from _migrated("domain-scoped", _scoped(), tmp_path_factory.mktemp("scoped"))
+
+
+@pytest.fixture(scope="module")
+def crossed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The sandbox after `cross-project.yaml`: planned, applied and verified."""
+    yield from _migrated("cross-project", _two_teams(), tmp_path_factory.mktemp("crossed"))
+
+
+@pytest.mark.parametrize(
+    ("name", "moved"),
+    [
+        (
+            "gcr.io/example.com/my-project/shop/web:1.4",
+            "us-docker.pkg.dev/example.com/my-project/shop/web:1.4",
+        ),
+        (
+            "gcr.io/example.com/my-project/tools/lint/fast:v2",
+            "us-docker.pkg.dev/example.com/my-project/tools/lint/fast:v2",
+        ),
+        (
+            "eu.gcr.io/example.com/my-project/shop/web:1.4",
+            "europe-docker.pkg.dev/example.com/my-project/shop/web:1.4",
+        ),
+    ],
+)
+def test_an_image_of_a_domain_scoped_project_keeps_its_digest(
+    scoped: Stage, name: str, moved: str
+) -> None:
+    """Each host's image is found in the host's own location, byte for byte."""
+    assert scoped.digest(moved) == scoped.digest(name)
+
+
+def test_one_path_under_two_hosts_stays_two_images(scoped: Stage) -> None:
+    """The same repository id in two locations holds what its own host had."""
+    below = "docker.pkg.dev/example.com/my-project/shop/web:1.4"
+    assert scoped.digest(f"us-{below}") != scoped.digest(f"europe-{below}")
+
+
+def test_the_file_of_a_domain_scoped_project_has_no_colon_in_its_name(scoped: Stage) -> None:
+    """A colon would make a host of the name for scp and tar."""
+    files = [file.name for file in scoped.cli.home.glob("*.migration")]
+    assert files == ["example.com-my-project.migration"]
+
+
+def test_a_domain_scoped_project_is_shown_as_in_names_of_images(scoped: Stage) -> None:
+    """What a person reads can be pasted into docker: no colon but that before a tag."""
+    done = scoped.cli("show", "example.com-my-project.migration")
+    assert "gcr.io/example.com/my-project" in done.stdout
+    assert "gcr.io/example.com:my-project" not in done.stdout
+
+
+def test_a_domain_scoped_project_keeps_its_colon_in_apis(scoped: Stage) -> None:
+    """Resource names have the colon, registry names the slash; neither has the other."""
+    asked = [one for one in scoped.ask("requests") if "my-project" in one["path"]]
+    of_api = {unquote(one["path"]) for one in asked if one["host"] == "artifact_registry"}
+    of_registries = {unquote(one["path"]) for one in asked if one["path"].startswith("/v2/")}
+    assert any("/projects/example.com:my-project/locations/europe/" in path for path in of_api)
+    assert not any("example.com/my-project" in path for path in of_api)
+    assert any(path.startswith("/v2/example.com/my-project/shop/web/") for path in of_registries)
+    assert not any("example.com:my-project" in path for path in of_registries)
+
+
+def test_two_accounts_move_images_between_two_projects(crossed: Stage) -> None:
+    """Only the folders that the plan names go over, with the digests that they had."""
+    before = crossed.tags("legacy-images")
+    assert crossed.tags("platform-images") == {
+        "legacy-shop/web": before["gcr.io/shop/web"],
+        "legacy-tools/lint": before["gcr.io/tools/lint"],
+    }
+    assert before["gcr.io/shop/web"].keys() == {"1", "latest"}
+
+
+def test_each_side_is_touched_by_its_own_account_only(crossed: Stage) -> None:
+    """The reader never comes to the target, the writer never to the source."""
+    members: dict[str, set[str]] = {"legacy-images": set(), "platform-images": set()}
+    for one in crossed.ask("requests"):
+        for project, seen in members.items():
+            if f"/{project}/" in f"{one['path']}/":
+                seen.add(one["member"])
+    assert members["legacy-images"] - {""} == {f"serviceAccount:{READER}"}
+    assert members["platform-images"] - {""} == {f"serviceAccount:{WRITER}"}
