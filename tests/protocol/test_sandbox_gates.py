@@ -275,7 +275,7 @@ def test_a_registry_may_say_when_to_come_back(fresh: Sandbox) -> None:
     """With the scenario's switch the header has whole seconds, never none."""
     tags(fresh, "busy-too")
 
-    assert tags(fresh, "busy-too").headers["retry-after"] == "1"
+    assert tags(fresh, "busy-too").headers["retry-after"] in {"59", "60"}
 
 
 def test_windows_begin_anew_when_they_are_over() -> None:
