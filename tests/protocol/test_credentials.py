@@ -44,7 +44,6 @@ def helper(tmp_path: Path, script: str, name: str = "test") -> None:
 def found(environ: dict[str, str], host: str = HOST, file: Path | None = None) -> object:
     """Return user and revealed password for a host, or None."""
 
-
     async def ask() -> object:
         async with Wire(NOWHERE) as wire:
             login = Login(access_token_file=str(file or ""))
@@ -97,7 +96,7 @@ def test_the_token_file_comes_before_the_variable_and_is_read_each_time(tmp_path
             login = Login(access_token_file=str(file))
             credentials = Credentials(login, {"GCR_MIGRATE_ACCESS_TOKEN": "env"}, wire)
             for text in ("first", "second"):
-                file.write_text(f"{text}\n")  # noqa: ASYNC240  # a test has nothing else to do
+                file.write_text(f"{text}\n")  # a test has nothing else to do
                 assert await credentials.access_token() == Secret(text)
 
     asyncio.run(ask())
