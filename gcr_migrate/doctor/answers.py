@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from gcr_migrate import errors
 from gcr_migrate.doctor.remedies import member_of
 from gcr_migrate.errors import MigrateError
 
@@ -74,6 +75,11 @@ class PlaceAnswers:
     held_on: Mapping[str, frozenset[str] | MigrateError] = field(default_factory=dict)
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is somebody at all who asks."""
+        return not isinstance(self.caller, MigrateError) and not is_anonymous(self.caller)
+
+    @property
     def member(self) -> str:
         """Whose credentials those are, as policies name it."""
         known = "" if isinstance(self.caller, MigrateError) else self.caller.account
@@ -83,7 +89,9 @@ class PlaceAnswers:
         """Return what a list shows of a repository; None: it is not there."""
         listed = self.repositories.get(resource.split("/")[3], ())
         if isinstance(listed, MigrateError):
-            return listed
+            asked = self.held_on.get(resource)
+            absent = isinstance(asked, MigrateError) and asked.problem in NOT_THERE
+            return None if absent else listed
         return next((one for one in listed if one.resource == resource), None)
 
     def errors(self) -> Iterator[tuple[str, MigrateError]]:
@@ -151,6 +159,32 @@ class Answers:
     def target(self) -> PlaceAnswers | None:
         """The answers about the target's project."""
         return next((one for one in self.places if "target" in one.place.serves), None)
+
+
+LOGIN_PROBLEMS: Final = frozenset(
+    {errors.UNAUTHORIZED, errors.TOKEN_EXPIRED, errors.NO_CREDENTIALS, errors.BAD_CREDENTIALS}
+)
+# One cause, told once; the questions that met it only say that they could not be asked.
+ROOTS: Final = LOGIN_PROBLEMS | {
+    errors.API_DISABLED,
+    errors.PERIMETER,
+    errors.BILLING_OFF,
+    errors.QUOTA_PROJECT,
+    errors.UNREACHABLE,
+    errors.SERVER_ERROR,
+    errors.TOO_MANY_REQUESTS,
+}
+NOT_THERE: Final = frozenset({errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
+
+
+def is_anonymous(caller: Caller) -> bool:
+    """Whether nobody's credentials were found."""
+    return not caller.account and "anonymous" in caller.source
+
+
+def reason(error: MigrateError) -> str:
+    """Return why something could not be asked, without details that another line tells."""
+    return error.problem.title if error.problem in ROOTS else why(error)
 
 
 def why(error: MigrateError) -> str:

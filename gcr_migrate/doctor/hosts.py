@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import Pull, why
+from gcr_migrate.doctor.answers import NOT_THERE, ROOTS, Pull, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given, in_order
-from gcr_migrate.doctor.permissions import DOWNLOAD, LIST_OBJECTS, least_roles
+from gcr_migrate.doctor.permissions import DOWNLOAD, GET_SETTINGS, LIST_OBJECTS, least_roles
 from gcr_migrate.doctor.remedies import (
     create_repository,
     grant_on_project,
     grant_on_repository,
     migrate,
 )
-from gcr_migrate.doctor.services import ROOTS
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
 from gcr_migrate.model.names import repository_resource
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.names import GcrHost
 
 _READS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY})
-_NOT_THERE: Final = frozenset({errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
 _REDIRECTED: Final = frozenset({Redirection.ENABLED, Redirection.FINALIZED})
 _NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
 _COPYING: Final = frozenset({Redirection.ENABLED_AND_COPYING, Redirection.PARTIAL_AND_COPYING})
@@ -42,6 +40,7 @@ class _Host:
     place: PlaceAnswers
     answers: HostAnswers
     named: bool
+    others_have_bucket: bool
 
     @property
     def shown(self) -> str:
@@ -55,12 +54,20 @@ class _Host:
     @property
     def has_repository(self) -> bool | None:
         """Whether its repository exists; None if nobody tells."""
+        if self.is_known is not None:
+            return self.is_known
+        if isinstance(self.answers.pull, MigrateError):
+            return False if self.answers.pull.problem in NOT_THERE else None
+        return True  # it answered
+
+    @property
+    def is_known(self) -> bool | None:
+        """Whether its repository exists by what Artifact Registry's API says."""
         found = self.place.repository(self.resource)
         if not isinstance(found, MigrateError):
             return found is not None
-        if isinstance(self.answers.pull, MigrateError):
-            return False if self.answers.pull.problem in _NOT_THERE else None
-        return True  # it answered
+        held = self.place.held_on.get(self.resource)
+        return True if held and not isinstance(held, MigrateError) else None
 
     @property
     def has_bucket(self) -> bool | None:
@@ -75,6 +82,15 @@ class _Host:
         pull = self.answers.pull
         return isinstance(pull, MigrateError) and pull.problem is errors.NOT_MIGRATED
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses it, and nobody asked for it by its name."""
+        if self.named or self.has_bucket:
+            return False
+        if self.never_migrated:  # then all four hosts answer so, those without images too
+            return self.has_bucket is False and self.others_have_bucket
+        return self.has_repository is False
+
 
 def host_checks(answers: Answers) -> Iterator[Check]:
     """Judge each host: what it is, its bucket, a real pull; and the redirect that all share."""
@@ -83,9 +99,11 @@ def host_checks(answers: Answers) -> Iterator[Check]:
         return
     hosts = _hosts(answers)
     yield _redirect(place, hosts, answers.steps)
+    may_be_hidden = any(not isinstance(host.answers.pull, MigrateError) for host in hosts)
+    may_be_hidden |= not place.is_known
     for host in hosts:
         yield _kind(host, answers.steps)
-        yield from _pull(host, answers.steps)
+        yield from _pull(host, answers.steps, may_be_hidden=may_be_hidden)
         yield from _bucket(host, answers.steps)
 
 
@@ -102,11 +120,7 @@ def pointless(answers: Answers) -> frozenset[Step]:
 
 def in_use(answers: Answers) -> frozenset[str]:
     """Return the gcr.io hosts that matter: named ones, and those that are not known to be idle."""
-    return frozenset(
-        one.host.name
-        for one in _hosts(answers)
-        if one.named or one.never_migrated or one.has_bucket or one.has_repository is not False
-    )
+    return frozenset(one.host.name for one in _hosts(answers) if not one.is_idle)
 
 
 def _hosts(answers: Answers) -> list[_Host]:
@@ -114,7 +128,11 @@ def _hosts(answers: Answers) -> list[_Host]:
     if place is None:
         return []
     named = answers.case.hosts_named
-    return [_Host(host, place, found, named) for host, found in answers.hosts.items()]
+    left = [host for host, found in answers.hosts.items() if isinstance(found.bucket, BucketFacts)]
+    return [
+        _Host(host, place, found, named, any(other is not host for other in left))
+        for host, found in answers.hosts.items()
+    ]
 
 
 def _over(
@@ -126,6 +144,11 @@ def _over(
 
 def _kind(host: _Host, steps: frozenset[Step]) -> Check:
     """Say in words which of the kinds of hosts this is."""
+    if host.is_idle:
+        saw = "not in use: it has no repository" + (
+            " and no bucket" if host.has_bucket is False else "; its bucket could not be asked for"
+        )
+        return Check(Area.HOST, host.shown, given(steps, Status.OK), saw)
     if host.never_migrated:
         return _never_migrated(host, steps)
     if host.has_repository:
@@ -134,7 +157,7 @@ def _kind(host: _Host, steps: frozenset[Step]) -> Check:
     if host.has_repository is None:
         saw = "whether it has a repository could not be asked"
         if isinstance(host.answers.pull, MigrateError):
-            saw = f"{saw}; {why(host.answers.pull)}"
+            saw = f"{saw}: {host.answers.pull.problem.title}"
         return Check(Area.HOST, host.shown, given(steps, Status.NOT_ASKED), saw)
     return _without_repository(host, steps)
 
@@ -173,18 +196,13 @@ def _without_repository(host: _Host, steps: frozenset[Step]) -> Check:
             rescue=Status.MISSING,
         )
         return Check(Area.HOST, host.shown, verdicts, saw, remedy, commands, code)
-    if host.named:
-        saw = "not in use: it has neither a repository nor a bucket"
-        remedy = "Take the host out of what was asked for, or create its repository."
-        verdicts = _over(steps & _READS, Status.MISSING) | _over(steps - _READS, Status.OK)
-        return Check(Area.HOST, host.shown, verdicts, saw, remedy, commands, code)
-    saw = "not in use: it has no repository" + (
-        " and no bucket" if host.has_bucket is False else "; its bucket could not be asked for"
-    )
-    return Check(Area.HOST, host.shown, given(steps, Status.OK), saw)
+    saw = "not in use: it has neither a repository nor a bucket"
+    remedy = "Take the host out of what was asked for, or create its repository."
+    verdicts = _over(steps & _READS, Status.MISSING) | _over(steps - _READS, Status.OK)
+    return Check(Area.HOST, host.shown, verdicts, saw, remedy, commands, code)
 
 
-def _pull(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
+def _pull(host: _Host, steps: frozenset[Step], *, may_be_hidden: bool) -> Iterator[Check]:
     """Judge the pull of a real image, where there is a repository to pull from."""
     pull, reading = host.answers.pull, steps & (_READS | {Step.REDIRECT})
     if host.has_repository is False or host.never_migrated:
@@ -195,17 +213,21 @@ def _pull(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
         yield Check(Area.PULL, subject, verdicts, pulled(pull))
         return
     if pull.problem is errors.DENIED:
-        grant = _reader(host)
-        saw = f"{DOWNLOAD} is not held: {pull.saw}".removesuffix(": ")
-        remedy = "Grant the role that lets this caller pull."
-        verdicts = given(reading, Status.MISSING)
-        yield Check(Area.PULL, host.shown, verdicts, saw, remedy, (grant,), pull.problem.code)
+        # Registries hide what a caller may not see: a host that nobody named may not be there.
+        hidden = may_be_hidden and not host.named and host.is_known is None
+        status = Status.NOT_ASKED if hidden else Status.MISSING
+        saw = f"{DOWNLOAD} is not held, or there is no such repository"
+        remedy = "If it is there, grant the role that lets this caller pull."
+        verdicts, commands = given(reading, status), (_reader(host),)
+        if not host.place.is_known:  # nobody to grant it to
+            remedy, commands = "", ()
+        yield Check(Area.PULL, host.shown, verdicts, saw, remedy, commands, pull.problem.code)
         return
     known = pull.problem in ROOTS or pull.problem is errors.ENDPOINT_UNMAPPED
     status = Status.NOT_ASKED if known else Status.WARNING
     remedy = "" if known else pull.problem.remedy
     verdicts = given(reading, status)
-    yield Check(Area.PULL, host.shown, verdicts, why(pull), remedy, code=pull.problem.code)
+    yield Check(Area.PULL, host.shown, verdicts, reason(pull), remedy, code=pull.problem.code)
 
 
 def pulled(pull: Pull | None) -> str:
@@ -239,7 +261,7 @@ def _bucket(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
         saw = f"there, and hidden from this caller: {bucket.saw}".removesuffix(": ")
     else:
         verdicts = given(using, Status.NOT_ASKED)
-        yield Check(Area.BUCKET, subject, verdicts, why(bucket), code=bucket.problem.code)
+        yield Check(Area.BUCKET, subject, verdicts, reason(bucket), code=bucket.problem.code)
         return
     role = least_roles({LIST_OBJECTS})[0]
     grant = grant_on_project(host.place.place.project.id, host.place.member, role)
@@ -253,14 +275,26 @@ def _redirect(place: PlaceAnswers, hosts: list[_Host], steps: frozenset[Step]) -
     subject = f"gcr.io names of {place.place.project.id}"
     settings, project = place.redirection, place.place.project.id
     if settings is None or isinstance(settings, MigrateError):
-        saw = why(settings) if settings else "not asked for"
-        code = settings.problem.code if settings else ""
-        verdicts = given(steps, Status.NOT_ASKED)
-        return Check(Area.REDIRECT, subject, verdicts, saw, code=code)
+        return _redirect_unknown(place, subject, settings, steps)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
     rescued = settings.state not in _REDIRECTED and remedy
     commands = (migrate(project),) if rescued and settings.state in _NOT_REDIRECTED else ()
     return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
+
+
+def _redirect_unknown(
+    place: PlaceAnswers, subject: str, error: MigrateError | None, steps: frozenset[Step]
+) -> Check:
+    verdicts = given(steps, Status.NOT_ASKED)
+    if error is None:
+        return Check(Area.REDIRECT, subject, verdicts, "not asked for")
+    code = error.problem.code
+    if error.problem is not errors.DENIED:
+        return Check(Area.REDIRECT, subject, verdicts, reason(error), code=code)
+    role = least_roles({GET_SETTINGS})[0]
+    grant = grant_on_project(place.place.project.id, place.member, role)
+    remedy = "Grant the role that shows the setting."
+    return Check(Area.REDIRECT, subject, verdicts, reason(error), remedy, (grant,), code)
 
 
 def _redirect_words(
@@ -290,7 +324,8 @@ def _redirect_words(
 def _not_redirected(
     hosts: list[_Host], steps: frozenset[Step]
 ) -> tuple[dict[Step, Status], str, str]:
-    if any(host.never_migrated or (host.has_bucket and not host.has_repository) for host in hosts):
+    lost = (host.has_bucket and not host.has_repository for host in hosts)
+    if any(lost) or any(host.never_migrated for host in hosts):
         saw = "Container Registry should answer, and is shut down: this project needs a rescue"
         remedy = "Have Google copy the images into Artifact Registry first."
         bad = _over(

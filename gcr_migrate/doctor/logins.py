@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import PlaceAnswers, why
+from gcr_migrate.doctor.answers import LOGIN_PROBLEMS, PlaceAnswers, is_anonymous, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import LOG_IN
 from gcr_migrate.errors import MigrateError
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from gcr_migrate.doctor.answers import Answers
     from gcr_migrate.model.cloud import Caller
 
-LOGIN_PROBLEMS: Final = frozenset(
-    {
-        errors.UNAUTHORIZED,
-        errors.TOKEN_EXPIRED,
-        errors.NO_CREDENTIALS,
-        errors.BAD_CREDENTIALS,
-    }
-)
 _SKEW_WARNED_S: Final = 60.0
 _SKEW_TOO_MUCH_S: Final = 300.0
 _LONG_RUNS: Final = frozenset({Step.APPLY, Step.RESCUE})  # may take longer than a token lasts
@@ -97,11 +89,6 @@ def _lifetime(subject: str, caller: Caller, steps: frozenset[Step], now_s: float
     short = steps if left_s < _SHORT_S else steps & _LONG_RUNS
     remedy = _RENEW if short else ""
     return Check(area, subject, ok | given(short, Status.WARNING), saw, remedy)
-
-
-def is_anonymous(caller: Caller) -> bool:
-    """Whether nobody's credentials were found."""
-    return not caller.source or caller.source.startswith("anonymous")
 
 
 def clock_check(answers: Answers) -> Check:

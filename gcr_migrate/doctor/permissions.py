@@ -82,7 +82,6 @@ NEEDS: Final[Mapping[Step, tuple[Need, ...]]] = {
         Need(UPDATE_SETTINGS, "source"),
         Need(GET_POLICY, "source", by_repository=True, needed=False),
         Need(SET_POLICY, "source", by_repository=True, needed=False),
-        Need(LIST_OBJECTS, "source", needed=False),
     ),
 }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gcr_migrate.doctor.answers import PlaceAnswers, why
-from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order
-from gcr_migrate.doctor.permissions import least_roles, needs_of
+from gcr_migrate.doctor.answers import PlaceAnswers, reason
+from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order, worst
+from gcr_migrate.doctor.permissions import ROLES, least_roles, needs_of
 from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import repository_resource
@@ -73,7 +73,7 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
         return _Found(Status.OK, f"held on {', '.join(map(_shown, on))}")
     doubt = unknown or (held if isinstance(held, MigrateError) else None)
     if doubt:
-        return _Found(Status.NOT_ASKED, why(doubt))
+        return _Found(Status.NOT_ASKED, reason(doubt))
     if need.by_repository and need.side == "source" and Step.RESCUE not in needs:
         return None  # no repository, nothing to read: the host's own line says so
     return _Found(Status.MISSING, f"not held on the project {project}")
@@ -89,7 +89,14 @@ def _repositories(place: PlaceAnswers, answers: Answers, side: Side) -> list[str
         ]
     else:
         names = list(case.repositories)
-    return [name for name in names if place.repository(name) is not None]
+    there = [name for name in names if place.repository(name) is not None]
+    # Where lists are refused, names of which nothing is held may not be there at all.
+    sure = [
+        name
+        for name in there
+        if not isinstance(place.repository(name), MigrateError) or place.held_on.get(name)
+    ]
+    return sure or there
 
 
 def _shown(resource: str) -> str:
@@ -110,20 +117,20 @@ def _commands(
         for resource in one.lacking:
             on_repository.setdefault(resource, set()).add(permission)
     commands: dict[str, tuple[str, ...]] = {}
-    for permission in sorted(on_project):
-        service = permission.partition(".")[0]
-        alike = {other for other in on_project if other.startswith(f"{service}.")}
-        commands[permission] = tuple(
-            grant_on_project(place.place.project.id, place.member, role)
-            for role in least_roles(alike)
-        )
+    by_repository: dict[str, tuple[str, ...]] = {}
+    for role in least_roles(on_project):
+        # What a role of the project gives anyway need not be granted on each repository.
+        for permission in ROLES[role] & {*on_project, *set().union(*on_repository.values())}:
+            grant = grant_on_project(place.place.project.id, place.member, role)
+            commands[permission] = (grant,)
     for resource, permissions in on_repository.items():
-        for permission in sorted(permissions - on_project):
-            commands[permission] = commands.get(permission, ()) + tuple(
-                grant_on_repository(resource, place.member, role)
-                for role in least_roles(permissions, repository=True)
-            )
-    return commands
+        lacking = permissions - commands.keys()
+        grants = [
+            grant_on_repository(resource, place.member, role)
+            for role in least_roles(lacking, repository=True)
+        ]
+        by_repository |= {one: (*by_repository.get(one, ()), *grants) for one in lacking}
+    return commands | by_repository
 
 
 def _check(
@@ -151,10 +158,12 @@ def _together(one: Check | None, other: Check) -> Check:
     """Return one line for a permission that both sides need in the same project."""
     if one is None:
         return other
-    heavier, lighter = (one, other) if one.status is not Status.OK else (other, one)
-    verdicts = dict(lighter.verdicts)
-    for step, status in heavier.verdicts.items():
-        verdicts[step] = max(verdicts.get(step, status), status, key=list(Status).index)
+    lighter, heavier = sorted((one, other), key=lambda check: list(Status).index(check.status))
+    both = (lighter.verdicts, heavier.verdicts)
+    verdicts = {
+        step: worst(told[step] for told in both if step in told)
+        for step in in_order({*lighter.verdicts, *heavier.verdicts})
+    }
     return Check(
         heavier.area, heavier.subject, verdicts, heavier.saw, heavier.remedy, heavier.commands
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import ARTIFACT_REGISTRY, why
+from gcr_migrate.doctor.answers import ARTIFACT_REGISTRY, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
-from gcr_migrate.doctor.remedies import create_repository
+from gcr_migrate.doctor.remedies import create_repository, grant_on_project
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ RESOURCE_LOCATIONS: Final = "constraints/gcp.resourceLocations"
 KEYS: Final = "constraints/gcp.restrictNonCmekServices"
 MEMBERS: Final = "constraints/iam.allowedPolicyMemberDomains"
 CONSTRAINTS: Final = (RESOURCE_LOCATIONS, KEYS, MEMBERS)
+_SEES_POLICIES: Final = "roles/orgpolicy.policyViewer"
 _CREATES: Final = frozenset({Step.APPLY, Step.RESCUE})
 _TARGETS: Final = frozenset({Step.PLAN, Step.APPLY})
 _DOCKER: Final = ("DOCKER", "STANDARD_REPOSITORY")
@@ -53,7 +54,7 @@ def location_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
         if isinstance(place.locations, MigrateError):
             verdicts = given(steps, Status.NOT_ASKED)
             code = place.locations.problem.code
-            yield Check(Area.LOCATION, subject, verdicts, why(place.locations), code=code)
+            yield Check(Area.LOCATION, subject, verdicts, reason(place.locations), code=code)
         elif location not in place.locations:
             saw = "Artifact Registry has no such location for this project"
             remedy = f"Choose another location, such as {', '.join(place.locations[:5])}."
@@ -75,7 +76,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
         if isinstance(found, MigrateError):
             verdicts = given(steps, Status.NOT_ASKED)
             code = found.problem.code
-            yield Check(Area.REPOSITORY, resource, verdicts, why(found), code=code)
+            yield Check(Area.REPOSITORY, resource, verdicts, reason(found), code=code)
         elif found is None:
             saw = "not there yet: `apply` creates it"
             commands = (create_repository(resource),)
@@ -96,12 +97,21 @@ def policy_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     for constraint, policy in place.policies.items():
         subject = f"{constraint} on {place.place.project.id}"
         if isinstance(policy, MigrateError):
-            verdicts = given(steps, Status.NOT_ASKED)
-            code = policy.problem.code
-            yield Check(Area.POLICY, subject, verdicts, why(policy), code=code)
+            yield _unknown(place, subject, steps, policy)
             continue
         status, saw, remedy = _policy(constraint, policy, place, answers)
         yield Check(Area.POLICY, subject, given(steps, status), saw, remedy)
+
+
+def _unknown(
+    place: PlaceAnswers, subject: str, steps: frozenset[Step], error: MigrateError
+) -> Check:
+    verdicts, code = given(steps, Status.NOT_ASKED), error.problem.code
+    if error.problem is not errors.DENIED:
+        return Check(Area.POLICY, subject, verdicts, reason(error), code=code)
+    grant = grant_on_project(place.place.project.id, place.member, _SEES_POLICIES)
+    remedy = "Grant the role that shows organisation policies."
+    return Check(Area.POLICY, subject, verdicts, reason(error), remedy, (grant,), code)
 
 
 def _policy(

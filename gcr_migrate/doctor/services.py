@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import (
     ARTIFACT_REGISTRY,
+    LOGIN_PROBLEMS,
     ORG_POLICY,
     RESOURCE_MANAGER,
+    ROOTS,
     SERVICE_USAGE,
     STORAGE,
     PlaceAnswers,
+    reason,
     why,
 )
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
-from gcr_migrate.doctor.logins import LOGIN_PROBLEMS
 from gcr_migrate.doctor.remedies import (
     enable_service,
     grant_on_project,
@@ -48,16 +50,8 @@ USED_BY: Final[Mapping[str, frozenset[Step]]] = {
 NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
 SERVICES: Final = tuple(USED_BY)
 _PUSHES: Final = frozenset({Step.APPLY, Step.RESCUE})
-# One cause, told once; the questions that met it say that it was not asked.
-ROOTS: Final = LOGIN_PROBLEMS | {
-    errors.API_DISABLED,
-    errors.PERIMETER,
-    errors.BILLING_OFF,
-    errors.QUOTA_PROJECT,
-    errors.UNREACHABLE,
-    errors.SERVER_ERROR,
-    errors.TOO_MANY_REQUESTS,
-}
+_ANSWERS: Final = frozenset({errors.DENIED, errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
+_SEES_SERVICES: Final = "roles/serviceusage.serviceUsageViewer"
 _TOLD_ELSEWHERE: Final = LOGIN_PROBLEMS | {errors.API_DISABLED}
 
 
@@ -68,7 +62,7 @@ def project_check(place: PlaceAnswers, asked: frozenset[Step]) -> Check:
     if isinstance(facts, MigrateError):
         verdicts = given(steps, Status.NOT_ASKED)
         if facts.problem is not errors.DENIED:
-            return Check(Area.PROJECT, project, verdicts, why(facts), code=facts.problem.code)
+            return Check(Area.PROJECT, project, verdicts, reason(facts), code=facts.problem.code)
         grant = grant_on_project(project, place.member, "roles/browser")
         saw = f"hidden from this caller, or no such project: {facts.saw}".removesuffix(": ")
         remedy = "Check the spelling; a role that shows the project also tells its organisation."
@@ -120,19 +114,34 @@ def _service(
         return line(missing, "not enabled", mend=True)
     if service == ARTIFACT_REGISTRY and _answered(place):
         return line(Status.OK, "it answers; the list of enabled services could not be read")
-    return line(Status.NOT_ASKED, why(place.enabled))
+    return _unknown(place, subject, steps, place.enabled)
 
 
 def _answered(place: PlaceAnswers) -> bool:
-    return any(not isinstance(one, MigrateError) for one in place.repositories.values())
+    """Whether the service itself said anything; a refusal for want of a permission counts."""
+    if any(not isinstance(one, MigrateError) for one in place.repositories.values()):
+        return True
+    refusals = (error for service, error in place.errors() if service == ARTIFACT_REGISTRY)
+    return any(error.problem in _ANSWERS for error in refusals)
+
+
+def _unknown(
+    place: PlaceAnswers, subject: str, steps: frozenset[Step], error: MigrateError
+) -> Check:
+    """Tell that the list of services cannot be read, and which role would show it."""
+    verdicts, code = given(steps, Status.NOT_ASKED), error.problem.code
+    if error.problem is not errors.DENIED:
+        return Check(Area.SERVICE, subject, verdicts, reason(error), code=code)
+    grant = grant_on_project(place.place.project.id, place.member, _SEES_SERVICES)
+    remedy = "Grant the role that shows enabled services."
+    return Check(Area.SERVICE, subject, verdicts, reason(error), remedy, (grant,), code)
 
 
 def _scanning(place: PlaceAnswers, steps: frozenset[Step]) -> Check:
     """Warn of a service that charges for each image that is pushed."""
     subject = f"{SCANNING} in {place.place.project.id}"
     if isinstance(place.enabled, MigrateError):
-        verdicts = given(steps, Status.NOT_ASKED)
-        return Check(Area.SERVICE, subject, verdicts, why(place.enabled))
+        return _unknown(place, subject, steps, place.enabled)
     if SCANNING not in place.enabled:
         verdicts = given(steps, Status.OK)
         return Check(Area.SERVICE, subject, verdicts, "not enabled: pushed images cost no scan")
@@ -145,12 +154,10 @@ def _scanning(place: PlaceAnswers, steps: frozenset[Step]) -> Check:
 def refusal_checks(answers: Answers) -> Iterator[Check]:
     """Tell each cause of refusals once, with all services that it stops."""
     for place in answers.places:
-        found: dict[tuple[Problem, str], list[tuple[str, MigrateError]]] = {}
+        found: dict[Problem, list[tuple[str, MigrateError]]] = {}
         for service, error in _all_errors(place, answers):
             if error.problem in ROOTS - _TOLD_ELSEWHERE:
-                # Two perimeters have two ids; the other causes need not be told twice.
-                which = error.saw if error.problem is errors.PERIMETER else ""
-                found.setdefault((error.problem, which), []).append((service, error))
+                found.setdefault(error.problem, []).append((service, error))
         yield from (_refusal(place, met, answers) for met in found.values())
 
 

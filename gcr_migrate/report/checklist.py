@@ -42,7 +42,7 @@ def checklist_lines(facts: DoctorFacts, width: int) -> Iterator[Text]:
     for one in facts.lists:
         yield from _list_lines(one, width)
     counts = facts.counts
-    told = f"{counts[Status.MISSING]} missing, {counts[Status.WARNING]} warnings, "
+    told = f"{counts[Status.MISSING]} missing, {counts[Status.WARNING]} to be looked at (warn), "
     told += f"{counts[Status.NOT_ASKED]} could not be asked (?), {counts[Status.OK]} ok"
     yield Text(told, style="bold")
 
@@ -52,14 +52,24 @@ def _list_lines(one: CheckListFact, width: int) -> Iterator[Text]:
     named = one.name if one.name == sides else f"{one.name}: {sides}"
     yield Text(named, style="bold")
     yield from _summary(one)
-    rows = _alike(one.checks)
+    # With one project only, each line need not say which.
+    checks = one.checks if one.source != one.target else [_short(c, one.source) for c in one.checks]
+    rows = _alike(checks)
     columns = [(step, max(len(step), _MARK_WIDTH)) for step in one.steps]
     taken = sum(column + 2 for _, column in columns) + _AREA_WIDTH + 2
     if width - taken >= _ROOM_FOR_WORDS:
         yield from _table(rows, columns)
     else:
         yield from _plain(rows, list(one.steps))
-    yield from _todo(one.checks)
+    yield from _todo(checks)
+
+
+def _short(check: CheckFact, project: str) -> CheckFact:
+    """Leave the project out of what stands in or on it."""
+    subject = check.subject
+    for words in (f" in {project}", f" on {project}", f" for {project}"):
+        subject = subject.removesuffix(words)
+    return check.model_copy(update={"subject": subject})
 
 
 def _summary(one: CheckListFact) -> Iterator[Text]:
@@ -134,11 +144,15 @@ def _todo(checks: list[CheckFact]) -> Iterator[Text]:
     if alike:
         yield Text("To do", style="bold")
     for (remedy, commands), same in alike.items():
+        names: dict[tuple[str, ...], tuple[CheckFact, list[str]]] = {}
         for check in same:
+            key = (check.status, check.code, check.area, _hit(check))
+            names.setdefault(key, (check, []))[1].append(check.subject)
+        for check, subjects in names.values():
             code = f"[{check.code}]" if check.code else ""
             label = (f"{check.status}{code}", _STYLES[check.status])
-            yield Text.assemble("  ", label, f" {check.area} {check.subject} ({_hit(check)})")
-        if remedy:
-            yield Text(f"      {remedy}")
-        for command in commands:
-            yield Text(f"      $ {command}")
+            words = f" {check.area} {', '.join(subjects)} ({_hit(check)})"
+            yield Text.assemble("  ", label, words)
+        for line in (remedy, *commands):
+            if line:
+                yield Text(f"      {line}")
