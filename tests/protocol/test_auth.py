@@ -4,70 +4,94 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 import pytest
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
-from gcr_migrate.registry.auth import Challenge
+from gcr_migrate.registry.auth import Authorizer, Challenge
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
 from gcr_migrate.wire.transport import Wire
+from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from gcr_migrate.model.dialect import Dialect
 
+T = TypeVar("T")
 HOST = "registry.example"
 REALM = f"https://{HOST}/token"
 
 
-class Fake(httpx.AsyncBaseTransport):
+class Fake:
     """A registry that wants tokens.
 
     Attributes:
         challenge: WWW-Authenticate of its 401.
         token_reply: what the token service gives; `{n}` is the number of the token.
-        lists: replies to `tags/list`, the last again and again.
-        asked: requests, as method and URL, with their Authorization.
+        token_statuses: what it answers, the last again and again.
+        lists: replies to everything else, the last again and again.
+        asked: requests, as method and target, with their Authorization.
     """
 
     def __init__(self, challenge: str = f'bEaReR realm="{REALM}",service="s"') -> None:
         self.challenge = challenge
         self.token_reply: dict[str, object] = {"token": "t{n}", "expires_in": 3600}
-        self.token_status = 200
-        self.lists: list[httpx.Response] = [httpx.Response(200, json={"tags": ["a"]})]
+        self.token_statuses = [200]
+        self.lists = [Answer(body={"tags": ["a"]})]
         self.asked: list[tuple[str, str]] = []
         self.tokens = 0
+        self._lock = threading.Lock()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: Asked) -> Answer:
         """Answer one request."""
-        authorization = request.headers.get("authorization", "")
-        self.asked.append((f"{request.method} {request.url}", authorization))
-        if request.url.path == "/v2/":
-            return httpx.Response(401, headers={"www-authenticate": self.challenge})
-        if request.url.path == "/token":
-            self.tokens += 1
-            await asyncio.sleep(0.01)
-            text = json.dumps(self.token_reply).replace("{n}", str(self.tokens))
-            return httpx.Response(self.token_status, content=text)
-        reply = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
-        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
+        with self._lock:
+            authorization = request.headers.get("authorization", "")
+            self.asked.append((f"{request.method} {request.target}", authorization))
+            if request.target == "/v2/":
+                return Answer(401, headers={"www-authenticate": self.challenge})
+            if request.target.startswith("/token"):
+                self.tokens += 1
+                text = json.dumps(self.token_reply).replace("{n}", str(self.tokens))
+                return Answer(_next(self.token_statuses), text)
+            return _next(self.lists)
 
 
-async def ada(_host: str) -> tuple[str, Secret]:
-    """Log in as somebody."""
-    return "ada", Secret("hunter2")
+def _next(answers: list[T]) -> T:
+    return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
-async def nobody(_host: str) -> None:
-    """Log in as nobody."""
+class Logins:
+    """Logs in with passwords, one after the other; the last again and again.
+
+    Attributes:
+        outcomes: what was told of them: `accepted` or `refused`, and the Authorization.
+    """
+
+    def __init__(self, *passwords: str) -> None:
+        self.passwords = list(passwords)
+        self.outcomes: list[tuple[str, str]] = []
+
+    async def for_host(self, _host: str) -> tuple[str, Secret] | None:
+        """Log in as ada, or as nobody where there is no password."""
+        return ("ada", Secret(self.passwords[0])) if self.passwords else None
+
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Take note of it."""
+        self.outcomes.append(("accepted", sent.get("authorization", "")))
+
+    async def refused(self, sent: Mapping[str, str]) -> None:
+        """Take note of it, and take the next password."""
+        self.outcomes.append(("refused", sent.get("authorization", "")))
+        if len(self.passwords) > 1:
+            self.passwords.pop(0)
 
 
 def using(
@@ -76,14 +100,18 @@ def using(
     dialect: Dialect = DISTRIBUTION,
     *,
     anonymous: bool = False,
+    logins: Logins | None = None,
 ) -> None:
     """Work with a client of the fake."""
+    chosen = Logins() if anonymous else logins or Logins("hunter2")
 
-    async def run() -> None:
-        async with Wire(Endpoints(), fake, Backoff(tries=2, base_s=0.001)) as wire:
-            await work(RegistryClient(HOST, wire, nobody if anonymous else ada, dialect))
+    async def run(endpoints: Endpoints) -> None:
+        async with Wire(endpoints, Backoff(tries=2, base_s=0.001)) as wire:
+            await work(RegistryClient(HOST, wire, chosen, dialect))
 
-    asyncio.run(run())
+    with Scripted(fake.answer) as server:
+        mapped = {"registries": {HOST: server.url}}
+        asyncio.run(run(Endpoints.load(json.dumps(mapped), "endpoints.yaml")))
 
 
 def refusal(fake: Fake, dialect: Dialect = DISTRIBUTION) -> MigrateError:
@@ -133,7 +161,7 @@ def test_anonymous_callers_buy_tokens_without_a_password() -> None:
 def test_a_mount_asks_for_both_names() -> None:
     """Push on the target and pull on the source, in one token."""
     fake = Fake()
-    fake.lists = [httpx.Response(201)]
+    fake.lists = [Answer(201)]
     using(fake, lambda client: client.mount("new/name", Digest.of(b""), "old/name"))
     token = fake.asked[1][0]
     assert "scope=repository%3Anew%2Fname%3Apull%2Cpush" in token
@@ -173,7 +201,7 @@ def test_a_token_is_renewed_before_it_ends(life: float | None, bought: int) -> N
 def test_a_refused_token_is_renewed_once_only() -> None:
     """A registry that goes on to say 401 gets two calls, and then it is a problem."""
     fake = Fake()
-    fake.lists = [httpx.Response(401)]
+    fake.lists = [Answer(401)]
     assert refusal(fake).problem.code == "unauthorized"
     assert fake.tokens == 2
     assert len([one for one, _ in fake.asked if "tags/list" in one]) == 2
@@ -183,7 +211,7 @@ def test_a_refused_token_is_renewed_once_only() -> None:
 def test_the_token_service_may_refuse(status: int, code: str) -> None:
     """403 there means that rights are missing, or the name."""
     fake = Fake()
-    fake.token_status = status
+    fake.token_statuses = [status]
     assert refusal(fake).problem.code == code
 
 
@@ -191,33 +219,65 @@ def test_the_token_service_may_refuse(status: int, code: str) -> None:
     "realm", ["http://elsewhere.example/token", "http://127.0.0.1:9/token", "ftp://x/token", ""]
 )
 def test_a_password_goes_to_no_insecure_realm(realm: str) -> None:
-    """A realm that is not https must be the registry itself."""
-    fake = Fake(f'Bearer realm="{realm}"')
-    assert refusal(fake).problem.code == "bad-reply"
-    assert not any(authorization for _, authorization in fake.asked)
+    """A realm that is not https must be the registry itself; nobody at all is asked."""
+
+    async def run() -> None:
+        async with Wire(Endpoints()) as wire:
+            authorizer = Authorizer(HOST, f"https://{HOST}", wire, Logins("hunter2"))
+            await authorizer.refused(f'Bearer realm="{realm}"', {}, ("scope",))
+            await authorizer.headers(("scope",))
+
+    with pytest.raises(MigrateError, match="bad-reply"):
+        asyncio.run(run())
+
+
+def test_a_password_that_ended_is_renewed_once() -> None:
+    """The token service's 401 is told to who gave it; the next one is taken, and told as good."""
+    fake = Fake()
+    fake.token_statuses = [401, 200]
+    logins = Logins("old", "new")
+    using(fake, lambda client: client.listing("a/b"), logins=logins)
+    assert [outcome for outcome, _ in logins.outcomes] == ["refused", "accepted"]
+    assert logins.outcomes[0][1] != logins.outcomes[1][1]
+
+
+def test_a_password_of_each_call_is_renewed_once_too() -> None:
+    """A registry that takes passwords itself says 401 to one that has ended."""
+    fake = Fake('Basic realm="x"')
+    fake.lists = [Answer(401), Answer(body={"tags": []})]
+    logins = Logins("old", "new")
+    using(fake, lambda client: client.listing("a/b"), logins=logins)
+    assert [outcome for outcome, _ in logins.outcomes] == ["refused"]
+    assert fake.asked[-1][1] != fake.asked[-2][1]
+
+
+def test_what_cannot_be_renewed_is_refused_twice_at_most() -> None:
+    """The same password again: one more try, and then it is a problem."""
+    fake = Fake()
+    fake.token_statuses = [401]
+    assert refusal(fake).problem.code == "unauthorized"
+    assert fake.tokens == 2
 
 
 @pytest.mark.parametrize(
     ("first", "code"),
     [
-        (httpx.Response(200, content=b'{"tags": ["a"'), "bad-reply"),
-        (httpx.Response(200, content=b"[]"), "bad-reply"),
-        (httpx.Response(200, json={"tags": "a"}), "bad-reply"),
-        (httpx.Response(200, json={"tags": [], "manifest": {"x": {}}}), "bad-reply"),
+        (Answer(body=b'{"tags": ["a"'), "bad-reply"),
+        (Answer(body=b"[]"), "bad-reply"),
+        (Answer(body={"tags": "a"}), "bad-reply"),
+        (Answer(body={"tags": [], "manifest": {"x": {}}}), "bad-reply"),
         (
-            httpx.Response(
-                200, json={"tags": []}, headers={"link": '</v2/a/b/tags/list>; rel="next"'}
-            ),
+            Answer(body={"tags": []}, headers={"link": '</v2/a/b/tags/list>; rel="next"'}),
             "bad-reply",
         ),
         (
-            httpx.Response(200, json={}, headers={"link": '<https://evil.example/>; rel="next"'}),
+            Answer(body={}, headers={"link": '<https://evil.example/>; rel="next"'}),
             "bad-reply",
         ),
-        (httpx.Response(412, text="Container Registry is deprecated"), "not-migrated"),
+        (Answer(412, "Container Registry is deprecated"), "not-migrated"),
     ],
 )
-def test_lists_that_cannot_be_used_are_refused(first: httpx.Response, code: str) -> None:
+def test_lists_that_cannot_be_used_are_refused(first: Answer, code: str) -> None:
     """Cut JSON, other shapes, pages in a circle or at another host: no listing, no traceback."""
     fake = Fake()
     fake.lists = [first]
@@ -228,8 +288,8 @@ def test_json_that_was_cut_is_asked_for_again() -> None:
     """The second answer is whole."""
     fake = Fake()
     fake.lists = [
-        httpx.Response(200, content=b'{"tags": ["a"'),
-        httpx.Response(200, json={"tags": ["a"]}),
+        Answer(body=b'{"tags": ["a"'),
+        Answer(body={"tags": ["a"]}),
     ]
     using(fake, lambda client: client.listing("a/b"))
 
@@ -241,9 +301,9 @@ def test_a_list_as_long_as_lists_get_may_be_cut(count: int, linked: int, cut: in
     """Ten thousand entries without a mark that more follow are suspect."""
     tags = {"tags": [f"t{number}" for number in range(count)], "manifest": {}}
     fake = Fake()
-    fake.lists = [httpx.Response(200, json={"tags": ["last"], "manifest": {}})]
+    fake.lists = [Answer(body={"tags": ["last"], "manifest": {}})]
     link = {"link": '</v2/a/b/tags/list?last=x>; rel="next"'} if linked else {}
-    fake.lists.insert(0, httpx.Response(200, json=tags, headers=link))
+    fake.lists.insert(0, Answer(body=tags, headers=link))
 
     async def work(client: RegistryClient) -> None:
         listing = await client.listing("a/b")
@@ -259,7 +319,7 @@ def test_upload_times_are_read_as_number_or_text(stamp: object) -> None:
     digest = str(Digest.of(b"x"))
     entry = {"tag": ["a"], "mediaType": "m/t", "timeUploadedMs": stamp, "imageSizeBytes": "7"}
     fake = Fake()
-    fake.lists = [httpx.Response(200, json={"tags": ["a"], "manifest": {digest: entry}})]
+    fake.lists = [Answer(body={"tags": ["a"], "manifest": {digest: entry}})]
 
     async def work(client: RegistryClient) -> None:
         manifests = (await client.listing("a/b")).manifests or ()
@@ -272,7 +332,7 @@ def test_upload_times_are_read_as_number_or_text(stamp: object) -> None:
 def test_an_upload_goes_to_the_registry_s_own_host(location: str) -> None:
     """A session at another host gets neither bytes nor token."""
     fake = Fake()
-    fake.lists = [httpx.Response(202, headers={"location": location} if location else {})]
+    fake.lists = [Answer(202, headers={"location": location} if location else {})]
     blob = Descriptor("a/b", Digest.of(b"x"), 1)
 
     def never() -> object:
