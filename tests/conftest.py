@@ -144,6 +144,7 @@ class Cli:
         kept = {k: os.environ[k] for k in ("PATH", "LANG", "TMPDIR") if k in os.environ}
         coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
         fixed = {"HOME": str(self.home), "COLUMNS": "100", "NO_COLOR": "1"}
+        fixed["GCR_MIGRATE_CREATION_PAUSE_S"] = "0"  # the sandbox creates as fast as it is asked
         impatient = {"GCR_MIGRATE_QUOTA_WAIT_S": "1"}
         return {**kept, **coverage, **fixed, **impatient, **more}
 

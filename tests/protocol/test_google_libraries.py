@@ -171,7 +171,9 @@ def test_pages_are_asked_for_when_they_are_wanted(
     async def first_only(services: Services) -> None:
         contents = services.contents
         is_raw = work is by_raw_call
-        rows = contents.docker_images(RESOURCE) if is_raw else contents.packages(RESOURCE)
+        rows: AsyncIterator[Any] = (
+            contents.docker_images(RESOURCE) if is_raw else contents.packages(RESOURCE)
+        )
         assert (await anext(rows)).path == "a"
 
     using(service, first_only)

@@ -1,0 +1,140 @@
+"""Repositories are made by operations that outlive a run, and one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gcr_migrate.sandbox.app import Sandbox, running
+from tests.conftest import Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SPEC = """\
+version: 1
+source: {project: builds, hosts: [us.gcr.io]}
+target: {location: europe}
+routes:
+  - {match: "product1/**", repository: one}
+  - {match: "product2/dev/**", repository: two}
+  - {match: "product2/stable/**", repository: three}
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A sandbox with a planned migration `m` in front of it."""
+
+    box: Sandbox
+    cli: Cli
+
+    def variables(self, pause_s: float) -> dict[str, str]:
+        """Return what tells the tool of the sandbox, and how far apart creations are."""
+        return {
+            "GCR_MIGRATE_ENDPOINTS": str(self.cli.home / "endpoints.yaml"),
+            "GCR_MIGRATE_ACCESS_TOKEN": self.box.token,
+            "GCR_MIGRATE_CREATION_PAUSE_S": str(pause_s),
+        }
+
+    def asked(self, method: str, path: str) -> list[dict[str, Any]]:
+        """Return what Artifact Registry's API was asked, by method and a part of the path."""
+        url = f"{self.box.control_url}/requests"
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # loopback
+            entries: list[dict[str, Any]] = json.load(answer)
+        return [
+            one
+            for one in entries
+            if (one["host"], one["method"]) == ("artifact_registry", method)
+            and re.search(path, one["path"])
+        ]
+
+    def creations(self) -> list[dict[str, Any]]:
+        """Return the requests to create a repository."""
+        return self.asked("POST", "/repositories$")
+
+    def hold(self, method: str, path: str) -> None:
+        """Let the next such request wait for longer than any test."""
+        rule = {"host": "artifact_registry", "method": method, "path": path, "times": 1}
+        body = json.dumps(rule | {"when": "before", "delay_s": 600}).encode()
+        with urllib.request.urlopen(f"{self.box.control_url}/faults", body):  # noqa: S310
+            pass
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A sandbox with the documentation's example, and a plan for three new repositories."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with running("builds", tmp_path / "box") as box:
+        box.write_endpoints(home / "endpoints.yaml")
+        (home / "spec.yaml").write_text(SPEC)
+        found = Stage(box, Cli(home))
+        planned = found.cli("plan", "spec.yaml", "-o", "m", **found.variables(0))
+        assert planned.returncode == 0, planned.stderr
+        yield found
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_killed_run_leaves_its_operation_to_the_next(stage: Stage) -> None:
+    """After kill -9 the next run waits for the operation, and does not ask to create again."""
+    stage.hold("GET", "/operations/")
+    with stage.cli.start("apply", "m", **stage.variables(0)) as process:
+        try:
+            wait_until(lambda: stage.asked("GET", "/operations/"))
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGKILL
+    first = stage.asked("GET", "/operations/")[0]["path"]
+    assert len(stage.creations()) == 1
+
+    resumed = stage.cli("apply", "m", **stage.variables(0))
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(stage.creations()) == 3
+    polled = [one["path"] for one in stage.asked("GET", "/operations/")]
+    assert polled[1] == first
+
+
+def test_creations_keep_their_distance(stage: Stage) -> None:
+    """The next one begins a pause after the one before began."""
+    begun: list[float] = []
+    with stage.cli.start("apply", "m", **stage.variables(1)) as process:
+        while process.poll() is None:
+            if len(stage.creations()) > len(begun):
+                begun.append(time.monotonic())
+            time.sleep(0.02)
+    assert process.returncode == 0
+    assert len(begun) == 3
+    assert all(later - sooner > 0.8 for sooner, later in itertools.pairwise(begun))
+
+
+def test_a_stop_does_not_wait_for_the_next_creation(stage: Stage) -> None:
+    """Between two creations the run ends at once, and says that it was interrupted."""
+    with stage.cli.start("apply", "m", **stage.variables(300)) as process:
+        try:
+            shown = "/repositories/(one|two|three)$"
+            wait_until(lambda: any(one["status"] == 200 for one in stage.asked("GET", shown)))
+            time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert len(stage.creations()) == 1
