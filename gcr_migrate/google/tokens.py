@@ -154,8 +154,7 @@ class Given:
         return AccessToken(token.secret, self._ends.get(token.secret, token.expires_at))
 
     def learn(self, secret: Secret, expires_at: float) -> None:
-        """Take note when a token ends, as its issuer says; it is good until then."""
-        self._good.add(secret)
+        """Take note when a token ends, as its issuer says."""
         self._ends[secret] = expires_at
 
     def accepted(self, secret: Secret) -> None:
@@ -163,12 +162,13 @@ class Given:
         self._good.add(secret)
 
     async def refused(self, secret: Secret) -> None:
-        """Raise TOKEN_EXPIRED if the token was good once and no other stands in its place."""
+        """Raise TOKEN_EXPIRED if it ended or was good once, and no other stands in its place."""
         token = await self.get()
-        if token.secret != secret or secret not in self._good:
+        has_ended = token.expires_at is not None and token.left_s <= 0
+        if token.secret != secret or not (has_ended or secret in self._good):
             return
         saw = "it was accepted before, and is refused now"
-        if token.expires_at is not None and token.left_s <= 0:
+        if has_ended and token.expires_at is not None:
             saw = f"it ended at {utc(token.expires_at)}"
         raise MigrateError(TOKEN_EXPIRED, subject=self.source.words, saw=saw)
 

@@ -12,8 +12,10 @@ import pytest
 
 from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import BAD_REPLY, MigrateError
+from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.model.content import OCI_MANIFEST, Descriptor, Digest, Manifest
 from gcr_migrate.model.dialect import DISTRIBUTION
+from gcr_migrate.model.login import Login
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import TransientError
@@ -125,15 +127,14 @@ def test_lists_go_over_all_their_pages(registry: RealRegistry) -> None:
     manifest = manifest_of()
     tags = {f"v{number}" for number in range(11)}
 
-    async def nobody(_host: str) -> None:
-        return None
-
     async def work(client: TargetRegistry) -> None:
         await client.upload("team/app", CONFIG, opener(b"{}"))
         await asyncio.gather(*(client.put_manifest("team/app", t, manifest) for t in tags))
         short_pages = replace(DISTRIBUTION, page_size=3)
         async with Wire(Endpoints()) as wire:
-            reader = RegistryClient(registry.host, wire, nobody, short_pages)
+            reader = RegistryClient(
+                registry.host, wire, Credentials(Login(), {}, wire), short_pages
+            )
             listing = await reader.listing("team/app")
         assert set(listing.tags) == tags
         assert listing.manifests is None
