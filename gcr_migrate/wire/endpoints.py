@@ -29,6 +29,7 @@ _SERVICES: Final = {
     "sts.googleapis.com": "sts",
     "iamcredentials.googleapis.com": "iam_credentials",
     "metadata.google.internal": "metadata",
+    "169.254.169.254": "metadata",  # its address, which is asked where names are not to be had
 }
 
 
@@ -74,7 +75,7 @@ class Endpoints(BaseModel):
     def _registries(cls, value: dict[str, str]) -> dict[str, str]:
         return {host.lower(): _url(url) for host, url in value.items()}
 
-    @field_validator(*_SERVICES.values())
+    @field_validator(*dict.fromkeys(_SERVICES.values()))
     @classmethod
     def _service(cls, value: str | None) -> str | None:
         return None if value is None else _url(value)
