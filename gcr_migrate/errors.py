@@ -516,6 +516,13 @@ HOST_EMPTY: Final = _problem(
     "The project does not use this gcr.io host.",
     "Nothing to do; name `source.hosts` to ask only the hosts in use.",
 )
+PATH_EMPTY: Final = _problem(
+    "path-empty",
+    Exit.OK,
+    "nothing is at or below this path",
+    "The spec asks for a path that none of its hosts has an image at or below.",
+    "Check its spelling under `source`, where it stands with the rest of a name or in `below`.",
+)
 NAME_WITHOUT_TAGS: Final = _problem(
     "name-without-tags",
     Exit.OK,

@@ -192,17 +192,18 @@ class _Planning:
 
     async def list_all(self, roots: list[_Root]) -> None:
         """List every name under every root; what fails makes the plan incomplete."""
+        below: tuple[str, ...] = getattr(self._spec.source, "below", ())
         for root in roots:
             source = root.source
             registry = self._connections.source(source.registry, source.dialect, source.plain_http)
             begins = f"{source.prefix}/" if source.prefix else ""
-            below = getattr(self._spec.source, "below", ())
             async for listing in walk(registry, source, self._spec.source.paths, below):
                 path = listing.name.removeprefix(begins)
                 shown = f"{source.shown}/{path}"
                 self._listen("listed", 1)
                 if isinstance(listing, ListingFailed):
-                    self._not_listed(shown, listing.error, registry)
+                    if path not in below or listing.error.problem is not errors.NAME_UNKNOWN:
+                        self._not_listed(shown, listing.error, registry)
                     continue
                 if listing.cut:
                     self.complete = False
@@ -210,6 +211,17 @@ class _Planning:
                     self._draft.add_finding(finding)
                 if listing.name != source.prefix and (listing.tags or listing.manifests):
                     root.listings[path] = listing
+        self._tell_empty(below, roots)
+
+    def _tell_empty(self, below: tuple[str, ...], roots: list[_Root]) -> None:
+        """Name the paths that the spec asks for and no host has; one that failed may have it."""
+        found = [f"{path}/" for root in roots for path in root.listings]
+        hosts = ", ".join(root.host for root in roots)
+        for path in below if self.complete else ():
+            if not any(one.startswith(f"{path}/") for one in found):
+                subject = f"{roots[0].source.shown}/{path}"
+                finding = Finding(errors.PATH_EMPTY, Severity.WARNING, subject, f"asked: {hosts}")
+                self._draft.add_finding(finding)
 
     async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
         """Look at every target repository once: is it there, what does its policy grant."""
