@@ -43,7 +43,7 @@ async def provision(
                 await turn.wait()
             if journal.stop.is_set():
                 break
-            created = await _create(item_id, repository, repositories, journal, operation)
+            created = await _create(item_id, repository, repositories, journal, turn, operation)
             ready = created is Outcome.DONE
         else:
             ready = True
@@ -74,6 +74,10 @@ class _Turn:
         if left_s > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), left_s)
+        self.taken()
+
+    def taken(self) -> None:
+        """Count from now: the service has just begun one, or is about to."""
         self._next_at = time.monotonic() + self._pause_s
 
 
@@ -82,14 +86,16 @@ async def _create(
     repository: Repository,
     repositories: Repositories,
     journal: Journal,
+    turn: _Turn,
     operation: str,
 ) -> Outcome:
     """Create a repository, or wait for the operation by which an earlier run began to."""
 
     async def keep(name: str) -> None:
+        turn.taken()
         await journal.started(Kind.REPOSITORY, item_id, operation=name)
 
-    await keep(operation)
+    await journal.started(Kind.REPOSITORY, item_id, operation=operation)
     try:
         await repositories.create(
             repository.resource, repository.settings, operation=operation, on_operation=keep

@@ -38,7 +38,7 @@ class Stage:
     box: Sandbox
     cli: Cli
 
-    def variables(self, pause_s: float) -> dict[str, str]:
+    def variables(self, pause_s: float) -> dict[str, Any]:
         """Return what tells the tool of the sandbox, and how far apart creations are."""
         return {
             "GCR_MIGRATE_ENDPOINTS": str(self.cli.home / "endpoints.yaml"),
