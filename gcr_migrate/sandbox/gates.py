@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote
 from gcr_migrate.sandbox.answers import error, error_info
 from gcr_migrate.sandbox.calls import refuse
 from gcr_migrate.sandbox.permissions import held
-from gcr_migrate.sandbox.rest import take_path
+from gcr_migrate.sandbox.rest import REGISTRY_API, SERVICES, take_path
 from gcr_migrate.sandbox.store import place
 from gcr_migrate.sandbox.tokens import Caller
 
@@ -35,19 +35,11 @@ if TYPE_CHECKING:
 
 QUOTA_PROJECT: Final = "x-goog-user-project"
 _GOOGLE: Final = "googleapis.com"  # domain of the reasons that follow
-_REGISTRY_API: Final = "artifactregistry.googleapis.com"
-_SERVICES: Final = {
-    "artifact_registry": (_REGISTRY_API, "Artifact Registry API"),
-    "cloud_asset": ("cloudasset.googleapis.com", "Cloud Asset API"),
-    "org_policy": ("orgpolicy.googleapis.com", "Organization Policy API"),
-    "pubsub": ("pubsub.googleapis.com", "Cloud Pub/Sub API"),
-    "resource_manager": ("cloudresourcemanager.googleapis.com", "Cloud Resource Manager API"),
-    "service_usage": ("serviceusage.googleapis.com", "Service Usage API"),
-    "storage": ("storage.googleapis.com", "Cloud Storage JSON API"),
-}
 _UNGATED: Final = frozenset({"iam", "oauth2", "sts", "iam_credentials", "metadata"})
-_BILLED: Final = frozenset({_REGISTRY_API, "storage.googleapis.com"})
-_ON_PROJECTS: Final = frozenset({"getAncestry", "getIamPolicy", "testIamPermissions"})
+_BILLED: Final = frozenset({REGISTRY_API, "storage.googleapis.com"})
+_ON_PROJECTS: Final = frozenset(
+    {"getAncestry", "getIamPolicy", "setIamPolicy", "testIamPermissions"}
+)
 _NAMED: Final = re.compile(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)")
 _TOKEN: Final = "/v2/token"  # noqa: S105  # a path
 _BUCKET: Final = re.compile(r"/storage/v1/b/([^/]+)")
@@ -120,7 +112,7 @@ class Gates:
 
     def _visit(self, host: str, request: Request) -> _Visit | None:
         """Return what a request is about; None where that is no project, or there is none."""
-        registry = host not in _SERVICES
+        registry = host not in SERVICES
         if registry:
             found = _at_registry(host, request)
         elif host == "storage":
@@ -132,7 +124,7 @@ class Gates:
         caller = self._caller(request, anybody=host == "storage" or request.url.path == _TOKEN)
         if found is None or state is None or caller is None:
             return None
-        service, title = _SERVICES["artifact_registry" if registry else host]
+        service, title = SERVICES["artifact_registry" if registry else host]
         counted_to = "" if registry else request.headers.get(QUOTA_PROJECT, "")
         return _Visit(registry, service, title, state, found[1], caller, counted_to)
 
@@ -192,7 +184,7 @@ class Gates:
     def _exhausted(self, visit: _Visit) -> Response | None:
         """Refuse everything in a location until its minute is over, once it had its share."""
         limit = visit.project.requests_per_minute
-        if limit is None or visit.service != _REGISTRY_API:
+        if limit is None or visit.service != REGISTRY_API:
             return None
         wait = self._windows.count((visit.project.id, visit.location), limit)
         return _too_many(visit, limit, wait) if wait else None

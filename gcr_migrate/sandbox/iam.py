@@ -84,6 +84,10 @@ class PubSub:
                 self._need(identity, project, "pubsub.topics.get")
                 names = self._names(project, topic)
                 return {"subscriptions": names} if names else {}
+            case ["v1", "projects", project, "subscriptions"]:
+                self._need(identity, project, "pubsub.subscriptions.list")
+                own = self._store.project(project).subscriptions.items()
+                return page(request, "subscriptions", [_subscription(project, *one) for one in own])
             case ["v1", "projects", project, "subscriptions", name]:
                 self._need(identity, project, "pubsub.subscriptions.get")
                 found = self._store.project(project).subscriptions.get(name)

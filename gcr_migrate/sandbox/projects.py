@@ -19,7 +19,7 @@ from gcr_migrate.sandbox.answers import (
     read_object,
 )
 from gcr_migrate.sandbox.permissions import held, held_above
-from gcr_migrate.sandbox.rest import need, policy, sign_in, take_path
+from gcr_migrate.sandbox.rest import SERVICES, need, policy, sign_in, take_path
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.store import Store
     from gcr_migrate.sandbox.tokens import Identity, Tokens
 
-_VERBS: Final = frozenset({"getIamPolicy", "testIamPermissions", "getAncestry", "search"})
+_VERBS: Final = frozenset({"getIamPolicy", "setIamPolicy", "testIamPermissions", "getAncestry"})
 _THING: Final = 3  # parts of v3/projects/P
 _MADE: Final = "2016-01-01T00:00:00Z"
 _KINDS: Final = {"folders": "folder", "organizations": "organization"}
+_TITLES: Final = dict(SERVICES.values())
 _LARGEST_BATCH: Final = 30
 _SERVICE: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -85,6 +86,9 @@ class ResourceManager:
         if call == "POST getIamPolicy":
             need(has, "resourcemanager.projects.getIamPolicy", resource)
             return policy(state.bindings)
+        if call == "POST setIamPolicy":
+            need(has, "resourcemanager.projects.setIamPolicy", resource)
+            return await _replaced(request, state)
         need(has, "resourcemanager.projects.get", resource)
         if call == "GET ":
             return _project_v1(state) if version == "v1" else _project_v3(state)
@@ -129,6 +133,18 @@ async def _tested(request: Request, has: frozenset[str]) -> dict[str, Any]:
     asked = (await read_object(request)).get("permissions", [])
     granted = [one for one in asked if one in has]
     return {"permissions": granted} if granted else {}
+
+
+async def _replaced(request: Request, state: ProjectState) -> dict[str, Any]:
+    """Put another policy in the place of a project's; with an etag only if it is that one."""
+    wanted = (await read_object(request)).get("policy")
+    if not isinstance(wanted, dict):
+        raise bad("policy is required")
+    if wanted.get("etag") not in {None, "", policy(state.bindings)["etag"]}:
+        text = "There were concurrent policy changes. Please retry the whole read-modify-write."
+        raise RefusalError(error(409, text, "ABORTED"))
+    state.bindings = [one for one in wanted.get("bindings", []) if one.get("members")]
+    return policy(state.bindings)
 
 
 def _project_v1(state: ProjectState) -> dict[str, Any]:
@@ -183,11 +199,14 @@ class ServiceUsage:
         if parts[:2] != ["v1", "projects"] or parts[3:4] != ["services"]:
             raise no_method(request)
         has, named, call = held(self._store, identity, parts[2]), parts[4:], request.method
-        right = "enable" if verb == "enable" else "get"
+        right = "get" if named or verb else "list"
+        right = "enable" if verb == "enable" else right
         need(has, f"serviceusage.services.{right}", f"projects/{parts[2]}")
         state = self._store.project(parts[2])
         if call == "GET" and verb == "batchGet" and not named:
             return {"services": _batch(state, request)}
+        if call == "GET" and not verb and not named:
+            return {"services": _listed(state, request)}
         if call == "GET" and not verb and len(named) == 1:
             return _service(state, named[0])
         if call == "POST" and verb == "enable" and len(named) == 1:
@@ -196,6 +215,13 @@ class ServiceUsage:
             done = service | {"state": "ENABLED"}
             return {"name": "operations/acat.sandbox", "done": True, "response": {"service": done}}
         raise no_method(request)
+
+
+def _listed(state: ProjectState, request: Request) -> list[dict[str, Any]]:
+    """Return the services of the sandbox, and further ones that are known to be disabled."""
+    found = [_service(state, one) for one in sorted(_TITLES.keys() | state.disabled)]
+    wanted = request.query_params.get("filter", "").removeprefix("state:")
+    return [one for one in found if wanted in {"", one["state"]}]
 
 
 def _batch(state: ProjectState, request: Request) -> list[dict[str, Any]]:
@@ -216,7 +242,7 @@ def _service(state: ProjectState, service: str) -> dict[str, Any]:
         raise missing(service)
     return {
         "name": f"projects/{state.number}/services/{service}",  # with the number, never the id
-        "config": {"name": service},
+        "config": {"name": service, "title": _TITLES.get(service, service)},
         "state": "DISABLED" if service in state.disabled else "ENABLED",
         "parent": f"projects/{state.number}",
     }

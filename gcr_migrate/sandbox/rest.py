@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from gcr_migrate.sandbox.answers import RefusalError, error, error_info
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gcr_migrate.sandbox.tokens import Identity, Tokens
+
+REGISTRY_API: Final = "artifactregistry.googleapis.com"
+# By the label of the port that answers: the service, and what consoles call it.
+SERVICES: Final = {
+    "artifact_registry": (REGISTRY_API, "Artifact Registry API"),
+    "cloud_asset": ("cloudasset.googleapis.com", "Cloud Asset API"),
+    "org_policy": ("orgpolicy.googleapis.com", "Organization Policy API"),
+    "pubsub": ("pubsub.googleapis.com", "Cloud Pub/Sub API"),
+    "resource_manager": ("cloudresourcemanager.googleapis.com", "Cloud Resource Manager API"),
+    "service_usage": ("serviceusage.googleapis.com", "Service Usage API"),
+    "storage": ("storage.googleapis.com", "Cloud Storage JSON API"),
+}
 
 
 def sign_in(tokens: Tokens, request: Request) -> Identity:

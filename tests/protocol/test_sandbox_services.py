@@ -196,6 +196,25 @@ def test_policies_of_folders_are_inherited(box: Sandbox) -> None:
     assert denied.status_code == 403
 
 
+def test_a_projects_policy_is_replaced_only_with_its_etag(box: Sandbox) -> None:
+    """What is granted counts at once; a stale etag answers 409 ABORTED, a viewer is denied."""
+    url = "/v1/projects/archive"
+    policy = ask(box, "resource_manager", f"{url}:getIamPolicy", body={}).json()
+    grant = {"role": "roles/artifactregistry.reader", "members": ["user:viewer@example.com"]}
+    wanted = {"policy": policy | {"bindings": [grant]}}
+    asked = {"permissions": [READ]}
+
+    denied = ask(box, "resource_manager", f"{url}:setIamPolicy", token=VIEWER, body=wanted)
+    first = ask(box, "resource_manager", f"{url}:setIamPolicy", body=wanted)
+    second = ask(box, "resource_manager", f"{url}:setIamPolicy", body=wanted)
+    held = ask(box, "resource_manager", f"{url}:testIamPermissions", token=VIEWER, body=asked)
+    ask(box, "resource_manager", f"{url}:setIamPolicy", body={"policy": {"bindings": []}})
+
+    assert (denied.status_code, first.json()["bindings"]) == (403, [grant])
+    assert (second.status_code, second.json()["error"]["status"]) == (409, "ABORTED")
+    assert held.json() == asked
+
+
 def test_ancestry_goes_bottom_up(box: Sandbox) -> None:
     """The project comes first, its organisation last."""
     reply = ask(box, "resource_manager", "/v1/projects/builds:getAncestry", body={}).json()
@@ -217,9 +236,13 @@ def test_services_are_enabled_or_not(box: Sandbox) -> None:
     path = f"/v1/projects/builds/services:batchGet?names={names[0]}&names={names[1]}"
     batch = ask(box, "service_usage", path).json()["services"]
     single = ask(box, "service_usage", f"/v1/{names[0]}").json()
-
     assert [one["state"] for one in batch] == ["DISABLED", "ENABLED"]
+    listed = ask(box, "service_usage", "/v1/projects/builds/services?filter=state:ENABLED").json()
+
     assert batch[0] == single
+    shown = {one["config"]["name"] for one in listed["services"]}
+    assert "storage.googleapis.com" in shown
+    assert "cloudasset.googleapis.com" not in shown
     assert single["name"] == "projects/200000000001/services/cloudasset.googleapis.com"
 
 
