@@ -24,6 +24,7 @@ from gcr_migrate.sandbox.answers import (
     read_object,
 )
 from gcr_migrate.sandbox.enums import in_words
+from gcr_migrate.sandbox.org_rules import allow_members, allow_repository
 from gcr_migrate.sandbox.store import Repository, Store, legal_repository_id
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Repositories:
         if permission == "update":
             return self._update(ask, repository, in_words(body))
         if permission == "setIamPolicy":
-            return _set_policy(repository, body)
+            return _set_policy(ask, repository, body)
         return self._plain(repository) if permission == "get" else _get_policy(ask, repository)
 
     async def _create(self, ask: Ask) -> dict[str, Any]:
@@ -158,6 +159,8 @@ class Repositories:
             raise bad(f"repository_id {id_!r} is for the format DOCKER only")
         if (ask.project, ask.location, id_) in self._store.repositories:
             raise RefusalError(error(409, "the repository already exists"))
+        has_key = bool(settings.get("kmsKeyName"))
+        allow_repository(self._store.project(ask.project), ask.location, has_key=has_key)
         ready = self._polls <= 0
         repository = Repository(ask.project, ask.location, id_, settings, ready=ready)
         self._store.add(repository)
@@ -258,7 +261,7 @@ def _without_condition(binding: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": f"{binding['role']}{_HIDDEN_CONDITION}{seal}", "members": binding["members"]}
 
 
-def _set_policy(repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
+def _set_policy(ask: Ask, repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
     policy = body.get("policy")
     if not isinstance(policy, dict):
         raise bad("policy is required")
@@ -272,6 +275,7 @@ def _set_policy(repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
     bindings = [dict(one) for one in policy.get("bindings", []) if one.get("members")]
     for binding in bindings:
         _check(binding)
+        allow_members(ask.store.project(ask.project), binding["members"])
         if version != _CONDITIONS_VERSION:
             binding.pop("condition", None)  # what no version 3 says is lost, and the grant wider
     repository.bindings = bindings

@@ -34,6 +34,23 @@ SCENARIO = Scenario.model_validate(
             {"id": "forward"},
             {"id": "final"},
             {"id": "share", "redirect_state": "DISABLED"},
+            {
+                "id": "ruled",
+                "org_policies": [
+                    {
+                        "constraint": "constraints/gcp.resourceLocations",
+                        "allowed": ["in:eu-locations"],
+                    },
+                    {
+                        "constraint": "constraints/gcp.restrictNonCmekServices",
+                        "denied": ["artifactregistry.googleapis.com"],
+                    },
+                    {
+                        "constraint": "constraints/iam.allowedPolicyMemberDomains",
+                        "allowed": ["C01"],
+                    },
+                ],
+            },
             {"id": "partial", "redirect_state": "PARTIAL", "pull_percent": 30},
             {"id": "next-year", "redirect_state": NEW_STATE},
             {
@@ -50,6 +67,7 @@ SCENARIO = Scenario.model_validate(
             },
         ],
         "repositories": [
+            {"project": "ruled", "location": "europe", "id": "there"},
             {
                 "project": "builds",
                 "location": "us",
@@ -211,6 +229,18 @@ def test_a_policy_with_odd_words_is_refused(api: httpx.Client, role: str, member
     assert len(api.get(f"{SOURCE}:getIamPolicy").json()["bindings"]) == 1
 
 
+def test_nobody_lets_everybody_in_where_customers_are_named(api: httpx.Client) -> None:
+    """With the constraint on members, a policy for everybody is refused; one for a user is not."""
+    name = "ruled/locations/europe/repositories/there:setIamPolicy"
+    policy = {"bindings": [BINDING | {"members": ["allUsers"]}]}
+
+    refused = api.post(name, json={"policy": policy})
+    done = api.post(name, json={"policy": {"bindings": [BINDING]}})
+
+    assert _refused(refused) == (400, "FAILED_PRECONDITION")
+    assert done.json()["bindings"] == [BINDING]
+
+
 @pytest.mark.parametrize(
     ("id_", "body"),
     [
@@ -229,6 +259,28 @@ def test_a_repository_that_cannot_be_is_refused(
     reply = api.post(f"share/locations/us/repositories?repositoryId={id_}", json=body)
 
     assert _refused(reply) == (400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize(
+    ("location", "key", "constraint"),
+    [
+        ("us", "k", "gcp.resourceLocations"),
+        ("europe", "", "gcp.restrictNonCmekServices"),
+        ("europe-west1", "k", ""),
+    ],
+)
+def test_rules_of_the_organisation_bind(
+    api: httpx.Client, location: str, key: str, constraint: str
+) -> None:
+    """A place that is not allowed, or no key where one is due, is refused with the constraint."""
+    url = f"ruled/locations/{location}/repositories?repositoryId=new"
+
+    reply = api.post(url, json={"format": "DOCKER", "kmsKeyName": key}).json()
+
+    details = reply.get("error", {}).get("details", [])
+    named = [one["metadata"]["constraint"] for one in details]
+    assert named == ([f"constraints/{constraint}"] if constraint else [])
+    assert ("name" in reply) == (not constraint)
 
 
 def test_several_repositories_are_created_at_once(api: httpx.Client) -> None:
