@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -69,6 +70,6 @@ def policy(bindings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     conditions = any("condition" in one for one in stated)
     answer: dict[str, Any] = {
         "version": 3 if conditions else 1,
-        "etag": f"BwY{hashlib.sha256(raw).hexdigest()[:8]}=",
+        "etag": base64.b64encode(hashlib.sha256(raw).digest()[:8]).decode(),
     }
     return answer | ({"bindings": stated} if stated else {})
