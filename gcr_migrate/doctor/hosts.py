@@ -218,9 +218,8 @@ def _pull(host: _Host, steps: frozenset[Step], *, may_be_hidden: bool) -> Iterat
         status = Status.NOT_ASKED if hidden else Status.MISSING
         saw = f"{DOWNLOAD} is not held, or there is no such repository"
         remedy = "If it is there, grant the role that lets this caller pull."
-        verdicts, commands = given(reading, status), (_reader(host),)
-        if not host.place.is_known:  # nobody to grant it to
-            remedy, commands = "", ()
+        verdicts = given(reading, status)
+        commands = (_reader(host),) if host.place.is_known else ()  # nobody to grant it to
         yield Check(Area.PULL, host.shown, verdicts, saw, remedy, commands, pull.problem.code)
         return
     known = pull.problem in ROOTS or pull.problem is errors.ENDPOINT_UNMAPPED

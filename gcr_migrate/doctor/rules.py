@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
@@ -25,6 +26,8 @@ _CREATES: Final = frozenset({Step.APPLY, Step.RESCUE})
 _TARGETS: Final = frozenset({Step.PLAN, Step.APPLY})
 _DOCKER: Final = ("DOCKER", "STANDARD_REPOSITORY")
 # Multi-regions have other names in other services.
+_CONTINENTS: Final = frozenset({"us", "europe", "eu", "asia"})
+_REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _SAME: Final = {"europe": frozenset({"europe", "eu"})}
 
 
@@ -161,22 +164,23 @@ def may_use(policy: OrgPolicy, location: str) -> bool | None:
 
 def _within(values: tuple[str, ...], location: str) -> bool | None:
     """Whether a location is one of the values or in one of their groups; None: not to be told."""
+    answers = {_is_in(value, location) for value in values}
+    return True if True in answers else None if None in answers else False
+
+
+def _is_in(value: str, location: str) -> bool | None:
     names = _SAME.get(location, frozenset({location}))
-    unsure = False
-    for value in values:
-        kind, _, rest = value.rpartition(":")
-        if kind != "in":
-            if rest in names:
-                return True
-            continue
-        group, is_group, _ = rest.rpartition("-locations")
-        if not is_group or (group not in {"us", "eu", "europe", "asia"} and "-" not in group):
-            unsure = True
-        elif group in names or (group != "eu" and location.startswith(group)):
-            return True
-        elif group == "eu" and location.startswith("europe-"):
-            unsure = True  # the European Union leaves out some regions that begin like this
-    return None if unsure else False
+    kind, _, rest = value.rpartition(":")
+    if kind != "in":
+        return rest in names
+    group = rest.removesuffix("-locations")
+    if group in names:
+        return True
+    if group == "eu" and location.startswith("europe-"):
+        return None  # the European Union leaves out some regions that begin like this
+    if group in _CONTINENTS or _REGION.fullmatch(group):
+        return location.startswith(f"{group}-")
+    return None  # a country, or such as low-carbon: only Google knows what is in it
 
 
 def _told(policy: OrgPolicy) -> str:

@@ -1,0 +1,744 @@
+"""The check-list by tables and properties: from answers to lines, with nobody asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given as examples
+from hypothesis import strategies as st
+
+from gcr_migrate import errors
+from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull
+from gcr_migrate.doctor.case import case_of_name, case_of_spec
+from gcr_migrate.doctor.checks import Area, Check, Place, Status, Step
+from gcr_migrate.doctor.hosts import pointless
+from gcr_migrate.doctor.judge import judge
+from gcr_migrate.doctor.permissions import NEEDS, least_roles, permissions_for
+from gcr_migrate.doctor.rules import CONSTRAINTS, KEYS, MEMBERS, RESOURCE_LOCATIONS, may_use
+from gcr_migrate.doctor.services import SCANNING, SERVICES
+from gcr_migrate.errors import CATALOGUE, Exit, MigrateError, Problem
+from gcr_migrate.model.address import Range, Reach, Way, range_of
+from gcr_migrate.model.cloud import (
+    BucketFacts,
+    Caller,
+    OrgPolicy,
+    ProjectFacts,
+    Redirection,
+    RedirectSettings,
+    RepositoryFacts,
+)
+from gcr_migrate.model.names import GCR_HOSTS, gcr_host
+from gcr_migrate.report.checklist import checklist_lines
+from gcr_migrate.report.facts import CheckListFact, DoctorFacts
+from gcr_migrate.sandbox import permissions as sandbox
+from gcr_migrate.spec import load_spec
+
+NOW: Final = 1_800_000_000.0
+CASE: Final = case_of_name("builds")
+US: Final = "projects/builds/locations/us/repositories/us.gcr.io"
+ALL: Final = permissions_for(CASE.places[0].serves, list(Step))
+_OK, _UNASKED, _WARNING, _MISSING = Status.OK, Status.NOT_ASKED, Status.WARNING, Status.MISSING
+
+
+def _error(problem: Problem, saw: str = "") -> MigrateError:
+    return MigrateError(problem, subject="somewhere", saw=saw)
+
+
+def _caller(**change: Any) -> Caller:
+    known: dict[str, Any] = {
+        "source": "key file",
+        "account": "bot@builds.iam.gserviceaccount.com",
+        "renewable": True,
+        "expires_at": NOW + 3600,
+    }
+    return Caller(**(known | change))
+
+
+def _place(**change: Any) -> PlaceAnswers:
+    known: dict[str, Any] = {
+        "place": CASE.places[0],
+        "caller": _caller(),
+        "facts": ProjectFacts("builds", "123", "organizations/42", active=True),
+        "enabled": frozenset(SERVICES) - {SCANNING},
+        "held": ALL,
+        "redirection": RedirectSettings(Redirection.ENABLED, Redirection.ENABLED.value),
+        "policies": dict.fromkeys(CONSTRAINTS),
+        "locations": ("asia", "europe", "europe-west1", "us"),
+        "repositories": {
+            "us": (RepositoryFacts(US, "DOCKER", "STANDARD_REPOSITORY", 1),),
+            "europe": (),
+            "asia": (),
+        },
+        "held_on": {US: ALL},
+    }
+    return PlaceAnswers(**(known | change))
+
+
+def _absent(name: str) -> HostAnswers:
+    return HostAnswers(None, _error(errors.NAME_UNKNOWN, f"404 {name}"))
+
+
+def _well(**change: Any) -> Answers:
+    """Return answers of a redirected project whose `us.gcr.io` is in use, and nothing is amiss."""
+    pulled = HostAnswers(None, Pull("us-docker.pkg.dev/builds/us.gcr.io/app@sha256:0", 352))
+    hosts = {host: pulled if host.name == "us.gcr.io" else _absent(host.name) for host in GCR_HOSTS}
+    names = ("us.gcr.io", "gcr.io", "us-docker.pkg.dev")
+    known: dict[str, Any] = {
+        "case": CASE,
+        "steps": frozenset(Step),
+        "places": (_place(),),
+        "hosts": hosts,
+        "plain_pull": None,
+        "plain_target": None,
+        "ways": {name: Way(name, Reach.DIRECT, ("142.250.0.1",)) for name in names},
+        "skew_s": 0.2,
+        "now_s": NOW,
+    }
+    return Answers(**(known | change))
+
+
+def _with(**change: Any) -> Answers:
+    return _well(places=(_place(**change),))
+
+
+def _host(name: str, *, pull: Any = None, bucket: Any = None, **change: Any) -> Answers:
+    """Return answers with other ones for one host, and for the project."""
+    answers = _with(**change)
+    host = gcr_host(name)
+    assert host is not None
+    return replace(answers, hosts={**answers.hosts, host: HostAnswers(bucket, pull)})
+
+
+def _find(answers: Answers, area: Area, subject: str) -> Check:
+    """Return the one line of an area whose subject has this in it."""
+    found = [one for one in judge(answers) if one.area is area and subject in one.subject]
+    assert len(found) == 1, [f"{one.area} {one.subject}: {one.saw}" for one in judge(answers)]
+    return found[0]
+
+
+def test_nothing_amiss_is_all_ok() -> None:
+    """A project in order gives a list without a single other status."""
+    assert {check.status for check in judge(_well())} == {Status.OK}
+
+
+_BUCKET = BucketFacts("artifacts.builds.appspot.com", "US", uniform_access=True, readable=True)
+_DISABLED = RedirectSettings(Redirection.DISABLED, Redirection.DISABLED.value)
+_NEVER = _error(errors.NOT_MIGRATED, "412 Container Registry is deprecated")
+_DENIED = _error(errors.DENIED, "403 DENIED")
+
+
+@pytest.mark.parametrize(
+    ("answers", "area", "subject", "verdicts", "saw"),
+    [
+        (
+            _with(caller=_caller(source="no credentials: calls are anonymous", account="")),
+            Area.CREDENTIALS,
+            "anonymous",
+            {Step.PLAN: _MISSING},
+            "none were found",
+        ),
+        (
+            _with(caller=_caller(renewable=False, expires_at=NOW - 60)),
+            Area.CREDENTIALS,
+            "bot@",
+            {Step.VERIFY: _MISSING},
+            "ended at",
+        ),
+        (
+            _with(caller=_caller(renewable=False, expires_at=NOW + 1800)),
+            Area.CREDENTIALS,
+            "bot@",
+            {Step.APPLY: _WARNING, Step.DISCOVER: _OK},
+            "in 30 min",
+        ),
+        (
+            _with(caller=_caller(renewable=False, expires_at=NOW + 60)),
+            Area.CREDENTIALS,
+            "bot@",
+            {Step.APPLY: _WARNING, Step.DISCOVER: _WARNING},
+            "in 1 min",
+        ),
+        (
+            _with(caller=_error(errors.TOKEN_EXPIRED)),
+            Area.CREDENTIALS,
+            "login",
+            {Step.PLAN: _MISSING},
+            "has ended",
+        ),
+        (
+            _with(held=_error(errors.UNAUTHORIZED, "401 invalid")),
+            Area.CREDENTIALS,
+            "bot@",
+            {Step.PLAN: _MISSING},
+            "401 invalid",
+        ),
+        (_well(skew_s=61.0), Area.CLOCK, "clock", {Step.PLAN: _WARNING}, "61 s ahead"),
+        (_well(skew_s=-301.0), Area.CLOCK, "clock", {Step.PLAN: _MISSING}, "301 s behind"),
+        (_well(skew_s=None), Area.CLOCK, "clock", {Step.PLAN: _UNASKED}, "no answer"),
+        (
+            _with(facts=_DENIED),
+            Area.PROJECT,
+            "builds",
+            {Step.PLAN: _UNASKED},
+            "hidden from this caller",
+        ),
+        (
+            _with(facts=ProjectFacts("builds", "123", "", active=False)),
+            Area.PROJECT,
+            "builds",
+            {Step.PLAN: _MISSING},
+            "deleted",
+        ),
+        (
+            _with(enabled=frozenset(SERVICES) - {"artifactregistry.googleapis.com"}),
+            Area.SERVICE,
+            "artifactregistry",
+            {Step.PLAN: _MISSING, Step.RESCUE: _MISSING},
+            "not enabled",
+        ),
+        (
+            _with(locations=_error(errors.API_DISABLED, "403 SERVICE_DISABLED")),
+            Area.SERVICE,
+            "artifactregistry",
+            {Step.PLAN: _MISSING},
+            "403 SERVICE_DISABLED",
+        ),
+        (
+            _with(enabled=frozenset(SERVICES)),
+            Area.SERVICE,
+            SCANNING,
+            {Step.APPLY: _WARNING, Step.RESCUE: _WARNING},
+            "for a fee",
+        ),
+        (
+            _with(enabled=_DENIED),
+            Area.SERVICE,
+            "artifactregistry",
+            {Step.PLAN: _OK},
+            "it answers",
+        ),
+        (
+            _with(redirection=_error(errors.PERIMETER, "vpcServiceControlsUniqueIdentifier: X1")),
+            Area.REFUSAL,
+            "artifactregistry",
+            {Step.PLAN: _MISSING},
+            "X1",
+        ),
+        (
+            _with(facts=_error(errors.PERIMETER, "X2")),
+            Area.REFUSAL,
+            "cloudresourcemanager",
+            {Step.PLAN: _WARNING},
+            "X2",
+        ),
+        (
+            _with(redirection=_error(errors.PERIMETER, "X1")),
+            Area.REDIRECT,
+            "builds",
+            {Step.PLAN: _UNASKED},
+            "perimeter",
+        ),
+        (
+            _with(held=ALL - {"artifactregistry.projectsettings.update"}),
+            Area.PERMISSION,
+            "projectsettings.update",
+            {Step.REDIRECT: _MISSING, Step.RESCUE: _MISSING},
+            "not held on the project builds",
+        ),
+        (
+            _with(held=ALL - {"cloudasset.assets.searchAllResources"}),
+            Area.PERMISSION,
+            "searchAllResources",
+            {Step.DISCOVER: _WARNING},
+            "not held",
+        ),
+        (
+            _with(held=_error(errors.API_DISABLED)),
+            Area.PERMISSION,
+            "repositories.create",
+            {Step.APPLY: _UNASKED},
+            "not enabled",
+        ),
+        (_host("us.gcr.io", pull=_DENIED), Area.PULL, "us.gcr.io", {Step.PLAN: _MISSING}, "held"),
+        (
+            _host("us.gcr.io", pull=_error(errors.BLOB_UNKNOWN)),
+            Area.PULL,
+            "us.gcr.io",
+            {Step.PLAN: _WARNING},
+            "blob is not there",
+        ),
+        (
+            _host("us.gcr.io", pull=None),
+            Area.PULL,
+            "us.gcr.io",
+            {Step.PLAN: _OK},
+            "no image is there",
+        ),
+        (
+            _host("asia.gcr.io", pull=_error(errors.NAME_UNKNOWN), bucket=_BUCKET),
+            Area.HOST,
+            "asia.gcr.io/builds",
+            {Step.REDIRECT: _MISSING, Step.PLAN: _WARNING, Step.DISCOVER: _OK},
+            "repository is missing though its bucket is there",
+        ),
+        (
+            _host("asia.gcr.io", pull=_NEVER, bucket=_BUCKET, redirection=_DISABLED),
+            Area.HOST,
+            "asia.gcr.io/builds",
+            {Step.PLAN: _MISSING, Step.RESCUE: _OK, Step.DISCOVER: _OK},
+            "never migrated",
+        ),
+        (
+            _host("asia.gcr.io", pull=_NEVER, redirection=_DISABLED),
+            Area.HOST,
+            "asia.gcr.io/builds",
+            {Step.PLAN: _MISSING, Step.RESCUE: _MISSING},
+            "its bucket is gone",
+        ),
+        (
+            _host("asia.gcr.io", pull=_NEVER, bucket=_BUCKET, redirection=_DISABLED),
+            Area.REDIRECT,
+            "builds",
+            {Step.PLAN: _MISSING, Step.RESCUE: _OK},
+            "needs a rescue",
+        ),
+        (
+            _with(redirection=_DISABLED),
+            Area.REDIRECT,
+            "builds",
+            {Step.PLAN: _OK, Step.VERIFY: _WARNING},
+            "not redirected, though",
+        ),
+        (
+            _with(redirection=RedirectSettings(Redirection.UNKNOWN, "BRAND_NEW")),
+            Area.REDIRECT,
+            "builds",
+            {Step.PLAN: _WARNING, Step.REDIRECT: _MISSING},
+            "BRAND_NEW: a word that this version does not know",
+        ),
+        (
+            _with(redirection=RedirectSettings(Redirection.PARTIAL_AND_COPYING, "P", 30)),
+            Area.REDIRECT,
+            "builds",
+            {Step.PLAN: _WARNING, Step.RESCUE: _WARNING},
+            "30 % of reads",
+        ),
+        (
+            _with(redirection=RedirectSettings(Redirection.ENABLED_AND_COPYING, "E")),
+            Area.REDIRECT,
+            "builds",
+            {Step.PLAN: _WARNING, Step.REDIRECT: _OK},
+            "copies what it lacks",
+        ),
+        (
+            _host("us.gcr.io", pull=Pull("x", 1), bucket=_DENIED),
+            Area.BUCKET,
+            "us.gcr.io",
+            {Step.RESCUE: _WARNING},
+            "hidden from this caller",
+        ),
+        (
+            _with(locations=("europe",)),
+            Area.LOCATION,
+            "us for builds",
+            {Step.APPLY: _MISSING},
+            "no such location",
+        ),
+        (
+            _with(policies={RESOURCE_LOCATIONS: OrgPolicy("c", allowed=("in:eu-locations",))}),
+            Area.POLICY,
+            RESOURCE_LOCATIONS,
+            {Step.APPLY: _MISSING},
+            "forbids us",
+        ),
+        (
+            _with(policies={KEYS: OrgPolicy("c", denied=("artifactregistry.googleapis.com",))}),
+            Area.POLICY,
+            KEYS,
+            {Step.APPLY: _WARNING},
+            "need an encryption key",
+        ),
+        (
+            _with(policies={MEMBERS: OrgPolicy("c", allowed=("C0abc",))}),
+            Area.POLICY,
+            MEMBERS,
+            {Step.APPLY: _OK},
+            "only to members of C0abc",
+        ),
+        (
+            _with(policies={MEMBERS: _DENIED}),
+            Area.POLICY,
+            MEMBERS,
+            {Step.APPLY: _UNASKED},
+            "access is denied",
+        ),
+    ],
+)
+def test_an_answer_leads_to_its_line(
+    answers: Answers, area: Area, subject: str, verdicts: dict[Step, Status], saw: str
+) -> None:
+    """Each answer that is not the usual one is told, and weighed for each step by itself."""
+    check = _find(answers, area, subject)
+    assert {step: check.verdicts[step] for step in verdicts} == verdicts
+    assert saw in check.saw
+    assert check.remedy or check.status in {Status.OK, Status.NOT_ASKED}
+
+
+def test_a_refusal_with_one_cause_is_told_once() -> None:
+    """Nine questions that one perimeter refuses give one missing line; the rest are not asked."""
+    refused = _error(errors.PERIMETER, "vpcServiceControlsUniqueIdentifier: X1")
+    place = _place(
+        redirection=refused,
+        locations=refused,
+        repositories=dict.fromkeys(("us", "europe", "asia"), refused),
+        held_on={US: refused},
+    )
+    hosts = {host: HostAnswers(None, refused) for host in GCR_HOSTS}
+    checks = judge(_well(places=(place,), hosts=hosts))
+    missing = [check for check in checks if check.status is Status.MISSING]
+    assert [(one.area, one.code) for one in missing] == [(Area.REFUSAL, "perimeter")]
+    assert all("X1" not in one.saw for one in checks if one.area is not Area.REFUSAL)
+
+
+@pytest.mark.parametrize(
+    ("problem", "command"),
+    [
+        (errors.BILLING_OFF, "gcloud billing projects link builds --billing-account=ACCOUNT"),
+        (
+            errors.QUOTA_PROJECT,
+            (
+                "gcloud projects add-iam-policy-binding QUOTA_PROJECT "
+                "--member=serviceAccount:bot@builds.iam.gserviceaccount.com "
+                "--role=roles/serviceusage.serviceUsageConsumer --condition=None"
+            ),
+        ),
+        (errors.API_DISABLED, "gcloud services enable artifactregistry.googleapis.com"),
+    ],
+)
+def test_a_cause_brings_its_command(problem: Problem, command: str) -> None:
+    """Billing, quota project and a disabled service are mended by a command that is shown."""
+    answers = _with(redirection=_error(problem, "403"))
+    found = [check for check in judge(answers) if check.code == problem.code and check.commands]
+    assert [one.status for one in found] == [Status.MISSING]
+    assert found[0].commands[0].startswith(command)
+
+
+def test_a_grant_names_the_caller_and_the_least_role() -> None:
+    """Somebody who may only pull is told the role of a migrator, once, with their own name."""
+    held = frozenset({"artifactregistry.repositories.downloadArtifacts"})
+    answers = _with(held=frozenset(), held_on={US: held}, caller=_caller(account="ada@example.com"))
+    checks = [one for one in judge(answers) if one.area is Area.PERMISSION and one.commands]
+    role = "roles/artifactregistry.containerRegistryMigrationAdmin"
+    assert {
+        (
+            "gcloud projects add-iam-policy-binding builds --member=user:ada@example.com "
+            f"--role={role} --condition=None"
+        )
+    } == {c for one in checks for c in one.commands if "artifactregistry" in one.subject}
+
+
+def test_a_pull_alone_is_granted_on_the_repository() -> None:
+    """Who lacks nothing but the pull from one repository is given the reader's role there."""
+    answers = _with(held=frozenset(), held_on={US: frozenset()}, place=_source_only())
+    answers = replace(answers, steps=frozenset({Step.VERIFY}))
+    check = _find(answers, Area.PERMISSION, "downloadArtifacts")
+    assert check.verdicts == {Step.VERIFY: Status.MISSING}
+    assert check.commands == (
+        (
+            "gcloud artifacts repositories add-iam-policy-binding us.gcr.io --location=us "
+            "--project=builds --member=serviceAccount:bot@builds.iam.gserviceaccount.com "
+            "--role=roles/artifactregistry.reader"
+        ),
+    )
+
+
+def _source_only() -> Place:
+    return replace(CASE.places[0], serves=frozenset({"source"}))
+
+
+def test_a_pull_that_may_be_of_nothing_stops_no_step() -> None:
+    """A hidden host that nobody named is not asked while another one could be pulled from."""
+    listed = {"us": _DENIED, "europe": _DENIED, "asia": _DENIED}
+    hosts = dict(_well().hosts)
+    for host in GCR_HOSTS:
+        if host.name != "us.gcr.io":
+            hosts[host] = HostAnswers(None, _DENIED)
+    answers = replace(_with(repositories=listed, held_on={US: ALL}), hosts=hosts)
+    assert _find(answers, Area.PULL, "asia.gcr.io/").status is Status.NOT_ASKED
+    named = replace(answers, case=replace(CASE, hosts_named=True))
+    assert _find(named, Area.PULL, "asia.gcr.io/").status is Status.MISSING
+
+
+_RESTRICTED, _PUBLIC = ("199.36.153.4", "199.36.153.7"), ("142.250.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("gcr", "pkg", "statuses"),
+    [
+        (_PUBLIC, _PUBLIC, (_OK, _OK)),
+        (_RESTRICTED, _RESTRICTED, (_OK, _OK)),
+        (_RESTRICTED, _PUBLIC, (_OK, _WARNING)),
+        (_RESTRICTED, None, (_OK, _MISSING)),
+        (("199.36.153.8",), _PUBLIC, (_OK, _WARNING)),
+        (None, _PUBLIC, (_MISSING, _OK)),
+    ],
+)
+def test_names_of_both_worlds_have_to_resolve_alike(
+    gcr: tuple[str, ...] | None, pkg: tuple[str, ...] | None, statuses: tuple[Status, Status]
+) -> None:
+    """A gcr.io host behind virtual addresses wants pkg.dev there too, and the commands for it."""
+    ways: dict[str, Way | MigrateError] = {}
+    for host, addresses in (("us.gcr.io", gcr), ("us-docker.pkg.dev", pkg)):
+        lost = _error(errors.UNREACHABLE, "no address")
+        ways[host] = Way(host, Reach.DIRECT, addresses) if addresses else lost
+    answers = _well(ways=ways)
+    found = [_find(answers, Area.DNS, host) for host in ways]
+    assert tuple(one.status for one in found) == statuses
+    if gcr == _RESTRICTED and statuses[1] is not Status.OK:
+        assert any("199.36.153.4" in c and "pkg.dev" in c for c in found[1].commands)
+
+
+@pytest.mark.parametrize(
+    ("way", "saw"),
+    [
+        (Way("us.gcr.io", Reach.MAPPED, via="127.0.0.1:5000"), "endpoints file"),
+        (Way("us.gcr.io", Reach.PROXY, via="http://proxy.example:3128"), "proxy.example:3128"),
+    ],
+)
+def test_a_name_that_others_resolve_is_not_asked(way: Way, saw: str) -> None:
+    """With an endpoints file or a proxy in force it is said that the name is not looked up."""
+    check = _find(_well(ways={"us.gcr.io": way}), Area.DNS, "us.gcr.io")
+    assert check.status is Status.NOT_ASKED
+    assert saw in check.saw
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("199.36.153.3", Range.PUBLIC),
+        ("199.36.153.4", Range.RESTRICTED),
+        ("199.36.153.7", Range.RESTRICTED),
+        ("199.36.153.8", Range.PRIVATE),
+        ("199.36.153.11", Range.PRIVATE),
+        ("199.36.153.12", Range.PUBLIC),
+        ("2600:2d00::1", Range.PUBLIC),
+        ("no address", Range.PUBLIC),
+    ],
+)
+def test_virtual_addresses_are_told_apart(address: str, expected: Range) -> None:
+    """Two ranges of four addresses each are Google's virtual ones, and no other is."""
+    assert range_of(address) is expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "location", "expected"),
+    [
+        ((), (), "us", True),
+        (("in:us-locations",), (), "us", True),
+        (("in:us-locations",), (), "us-east1", True),
+        (("in:us-locations",), (), "europe", False),
+        (("in:us-east1-locations",), (), "us-east1", True),
+        (("in:us-east1-locations",), (), "us-east4", False),
+        (("is:europe-west1",), (), "europe-west1", True),
+        (("europe-west1",), (), "europe", False),
+        (("in:eu-locations",), (), "europe", True),
+        (("in:eu-locations",), (), "europe-west2", None),
+        (("in:europe-locations",), (), "europe-west2", True),
+        (("in:low-carbon-locations",), (), "us", None),
+        ((), ("in:us-locations",), "us-east1", False),
+        ((), ("in:low-carbon-locations",), "us", None),
+    ],
+)
+def test_a_policy_of_locations(
+    allowed: tuple[str, ...], denied: tuple[str, ...], location: str, *, expected: bool | None
+) -> None:
+    """Values, groups of a region or continent, and groups that only Google can resolve."""
+    assert may_use(OrgPolicy("c", allowed=allowed, denied=denied), location) is expected
+
+
+def test_a_policy_that_denies_everything() -> None:
+    """Nothing is allowed where every value is denied."""
+    assert may_use(OrgPolicy("c", deny_all=True), "us") is False
+
+
+@pytest.mark.parametrize("step", Step)
+def test_the_least_roles_of_a_step_suffice_and_no_smaller_one_would(step: Step) -> None:
+    """By another table of roles: all that is needed is given, and no role in it has less."""
+    wanted = {need.permission for need in NEEDS[step]}
+    roles = least_roles(wanted)
+    given = frozenset().union(*(sandbox.ROLES[role] for role in roles))
+    assert wanted <= given
+    for role in roles:
+        share = wanted & sandbox.ROLES[role]
+        service = role.removeprefix("roles/").partition(".")[0]
+        smaller = [
+            other
+            for other, gives in sandbox.ROLES.items()
+            if other.startswith(f"roles/{service}.") and gives < sandbox.ROLES[role]
+        ]
+        assert not [other for other in smaller if share <= sandbox.ROLES[other]]
+
+
+@examples(st.sets(st.sampled_from(sorted(ALL)), min_size=1), st.booleans())
+def test_least_roles_give_what_is_asked(
+    permissions: set[str],
+    repository: bool,  # noqa: FBT001  # an example
+) -> None:
+    """Whatever is lacking, the roles that are named give all of it."""
+    if repository:
+        permissions = {one for one in permissions if ".repositories." in one} - {
+            "artifactregistry.repositories.create"
+        }
+    roles = least_roles(permissions, repository=repository)
+    assert permissions <= frozenset().union(*(sandbox.ROLES[role] for role in roles))
+
+
+_ANY: Final = st.sampled_from(sorted(CATALOGUE)).map(lambda code: _error(CATALOGUE[code], "seen"))
+_STEPS: Final = st.frozensets(st.sampled_from(list(Step)), min_size=1)
+
+
+def _or_error(value: Any) -> st.SearchStrategy[Any]:
+    return st.just(value) | _ANY
+
+
+_ANSWERS: Final = st.builds(
+    lambda place, hosts, steps, skew, named: _well(
+        places=(place,),
+        hosts=dict(zip(GCR_HOSTS, hosts, strict=True)),
+        steps=steps,
+        skew_s=skew,
+        case=replace(CASE, hosts_named=named, repositories=(US,), grants=True),
+    ),
+    st.builds(
+        _place,
+        caller=_or_error(_caller()),
+        facts=_or_error(ProjectFacts("builds", "1", "", active=True)),
+        enabled=_or_error(frozenset(SERVICES)),
+        held=_or_error(ALL) | st.frozensets(st.sampled_from(sorted(ALL))),
+        redirection=_or_error(_DISABLED)
+        | st.sampled_from(Redirection).map(lambda one: RedirectSettings(one, one.value)),
+        policies=st.fixed_dictionaries({one: _or_error(None) for one in CONSTRAINTS}),
+        locations=_or_error(("us",)),
+        repositories=st.fixed_dictionaries(
+            {one: _or_error(()) for one in ("us", "europe", "asia")}
+        ),
+        held_on=st.fixed_dictionaries({US: _or_error(ALL)}),
+    ),
+    st.lists(
+        st.builds(HostAnswers, _or_error(None) | st.just(_BUCKET), _or_error(Pull("a", 1))),
+        min_size=4,
+        max_size=4,
+    ),
+    _STEPS,
+    st.none() | st.floats(-1e6, 1e6),
+    st.booleans(),
+)
+
+
+@examples(_ANSWERS)
+def test_any_answers_give_a_list(answers: Answers) -> None:
+    """Whatever is refused: only asked steps are judged, and who is stopped is told a remedy."""
+    for check in judge(answers):
+        assert set(check.verdicts) <= answers.steps
+        assert check.subject
+        assert check.remedy or check.status is not Status.MISSING
+
+
+@examples(_ANSWERS)
+def test_fewer_steps_never_stop_more(answers: Answers) -> None:
+    """What stops a step stops it too when that step alone is asked for."""
+
+    def stopped(one: Answers) -> set[Step]:
+        return {
+            step
+            for check in judge(one)
+            for step, status in check.verdicts.items()
+            if status is Status.MISSING
+        }
+
+    single = [replace(answers, steps=frozenset({one})) for one in answers.steps]
+    assert set().union(*map(stopped, single)) == stopped(answers)
+
+
+@examples(_ANSWERS)
+def test_exit_code_says_whether_something_is_missing(answers: Answers) -> None:
+    """Out of reach exactly if a step that was asked for lacks something."""
+    checks = judge(answers)
+    facts = DoctorFacts.of_all([CheckListFact.of(CASE, answers.steps, checks)])
+    missing = any(check.status is Status.MISSING for check in checks)
+    assert facts.exit is (Exit.OUT_OF_REACH if missing else Exit.OK)
+    assert sum(facts.counts.values()) == len(checks)
+
+
+@examples(_ANSWERS, st.sampled_from([20, 80, 100, 240]))
+def test_every_name_and_command_is_shown(answers: Answers, width: int) -> None:
+    """On a terminal of any width each line's subject and each command stands in the text."""
+    listed = CheckListFact.of(CASE, answers.steps, judge(answers))
+    text = "\n".join(str(one) for one in checklist_lines(DoctorFacts.of_all([listed]), width))
+    for check in listed.checks:
+        assert check.subject.removesuffix(" in builds").removesuffix(" on builds") in text
+        shown = check.status is not Status.OK
+        assert not shown or all(command in text for command in check.commands)
+
+
+def test_what_is_done_is_not_asked_for() -> None:
+    """A redirected project needs no rescue; a final one no redirect either."""
+    assert pointless(_well()) == {Step.RESCUE}
+    final = RedirectSettings(Redirection.FINALIZED, Redirection.FINALIZED.value)
+    assert pointless(_with(redirection=final)) == {Step.RESCUE, Step.REDIRECT}
+    assert pointless(_with(redirection=_DISABLED)) == set()
+    lost = _host("asia.gcr.io", pull=_error(errors.NAME_UNKNOWN), bucket=_BUCKET)
+    assert pointless(lost) == set()
+
+
+_SPEC: Final = """\
+source: {project: builds, hosts: [us.gcr.io], credentials: {key_file: reader.json}}
+target: {project: new-builds, location: europe-west1, credentials: {key_file: writer.json}}
+routes:
+  - {match: "app/**", repository: app, strip: app,
+     access: {grant: [{role: artifactregistry.reader, members: ["group:a@example.com"]}]}}
+  - {match: "{team}/**", repository: "{team}", strip: "{team}"}
+"""
+
+
+def test_a_spec_says_what_is_asked_about() -> None:
+    """Projects, hosts, location, named repositories, grants and both logins come from a spec."""
+    case = case_of_spec(load_spec(_SPEC, "spec.yaml"), "spec.yaml")
+    assert [(one.side, str(one.project)) for one in case.places] == [
+        ("source", "builds"),
+        ("target", "new-builds"),
+    ]
+    assert [host.name for host in case.hosts] == ["us.gcr.io"]
+    assert case.locations == ("europe-west1",)
+    assert case.repositories == ("projects/new-builds/locations/europe-west1/repositories/app",)
+    assert (case.hosts_named, case.grants, case.one_login, case.has_key) == (
+        True,
+        True,
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts", "repositories"),
+    [
+        ("builds", 4, ()),
+        ("us.gcr.io/builds/app", 1, ()),
+        ("us-docker.pkg.dev/builds/us.gcr.io/app", 1, ()),
+        (
+            "europe-west1-docker.pkg.dev/builds/app/web:1",
+            4,
+            ("projects/builds/locations/europe-west1/repositories/app",),
+        ),
+        ("gs://eu.artifacts.builds.appspot.com", 1, ()),
+        ("https://console.cloud.google.com/gcr/images/builds", 4, ()),
+    ],
+)
+def test_a_pasted_name_says_what_is_asked_about(
+    text: str, hosts: int, repositories: tuple[str, ...]
+) -> None:
+    """Whatever is pasted leads to its project, and to the host or repository that it names."""
+    case = case_of_name(text)
+    assert (str(case.source), len(case.hosts), case.repositories) == ("builds", hosts, repositories)
