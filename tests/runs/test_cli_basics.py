@@ -297,15 +297,19 @@ def test_the_sandbox_serves_until_it_is_told_to_end(cli: Cli) -> None:
     """`sandbox` writes its endpoints when it answers, and ends with 0 at Ctrl-C."""
     endpoints = cli.home / "e.yaml"
     with cli.start("sandbox", "--write-endpoints", endpoints, "--json") as process:
-        until = time.monotonic() + 30
-        while not endpoints.exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        assert process.stdout is not None
-        facts = check_schema(process.stdout.readline())
-        with urllib.request.urlopen(f"{facts['control']}/state", timeout=10) as reply:  # noqa: S310  # loopback
-            assert reply.status == 200
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        try:
+            until = time.monotonic() + 30
+            while not endpoints.exists() and time.monotonic() < until:
+                time.sleep(0.05)
+            assert process.stdout is not None
+            facts = check_schema(process.stdout.readline())
+            url = f"{facts['control']}/state"
+            with urllib.request.urlopen(url, timeout=10) as reply:  # noqa: S310  # loopback
+                assert reply.status == 200
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        finally:
+            process.kill()  # what failed before the signal would serve for ever
     assert process.returncode == 0
 
 
