@@ -6,6 +6,8 @@ Stations are imported by the command that needs them, so that `--help` stays qui
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +27,7 @@ from gcr_migrate.cli.options import (
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
+from gcr_migrate.model.places import read_place
 
 if TYPE_CHECKING:
     from gcr_migrate.report.facts import ApplyFacts, PlanFacts
@@ -40,7 +43,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML file; see `schema spec`.")],
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC",
+            help="YAML file, see `schema spec`; or a project, or any name or page of its images.",
+        ),
+    ],
     output_file: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Default: PROJECT.migration."),
@@ -71,19 +80,34 @@ def plan(
     from gcr_migrate.state.file import open_migration
 
     output = Output(as_json=as_json)
-    text = read_text(spec)
-    loaded = load_spec(text, str(spec))
+    name, text = _spec_text(spec)
+    loaded = load_spec(text, name)
     path = output_file or Path(f"{_default_name(loaded)}.migration")
     if new:
         path = _beside(path)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-    refused = _make_plan(output, loaded, (str(spec), text), path, way)
+    refused = _make_plan(output, loaded, (name, text), path, way)
     if refused:
         return Exit(output.errors(refused))
     with open_migration(path) as migration:
         facts = plan_facts(migration)
     output.result(facts, plan_lines(facts))
     return _plan_exit(facts, detailed=detailed_exitcode)
+
+
+def _spec_text(written: str) -> tuple[str, str]:
+    """Return name and text of a spec's file; a pasted place is a spec of one line.
+
+    That line has the place as it is named everywhere: an address may hold a signature.
+    """
+    if written.endswith((".yaml", ".yml")) or os.path.exists(written):  # noqa: PTH110  # any text
+        return written, read_text(Path(written))
+    try:
+        place = read_place(written)
+    except MigrateError as error:
+        saw = f"no such file, and no name of images: {error.saw}"
+        raise MigrateError(FILE_MISSING, subject=error.subject, saw=saw) from error
+    return str(place), f"source: {json.dumps(str(place))}\n"
 
 
 def _default_name(spec: Spec) -> str:

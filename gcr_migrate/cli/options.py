@@ -10,6 +10,8 @@ import typer
 
 from gcr_migrate.errors import FILE_MISSING, MigrateError
 from gcr_migrate.model.login import Login
+from gcr_migrate.model.names import check_service_account
+from gcr_migrate.model.places import read_project
 
 if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
@@ -76,12 +78,18 @@ class Way:
         impersonate: str | None = None,
         quota_project: str | None = None,
     ) -> Way:
-        """Return the way that the shared options tell."""
-        chain = [one.strip() for one in (impersonate or "").split(",")]
+        """Return the way that the shared options tell.
+
+        Raises:
+            MigrateError: `bad-name`.
+        """
+        chain = [one.strip() for one in impersonate.split(",")] if impersonate else []
+        for account in chain:
+            check_service_account(account)
         login = Login(
             access_token_file=str(access_token_file or ""),
-            impersonate=tuple(one for one in chain if one),
-            quota_project=quota_project or "",
+            impersonate=tuple(chain),
+            quota_project=read_project(quota_project).id if quota_project else "",
         )
         return cls(endpoints, login)
 

@@ -23,6 +23,9 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*
 _REPOSITORY_ID = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _LOCATION = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _VARIABLE = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+|\{\{.*|\$")
+_SERVICE_ACCOUNT = re.compile(
+    r"[a-z0-9][a-z0-9._-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.gserviceaccount\.com"
+)
 _HOST = re.compile(r"([a-z0-9.-]+)(?::[0-9]{1,5})?")
 _AR_SUFFIX: Final = "-docker.pkg.dev"
 GOOGLES_OWN: Final = frozenset(
@@ -275,6 +278,13 @@ def check_location(text: str) -> None:
     if text == "eu" or not _LOCATION.fullmatch(text):
         hint = "the location is `europe` here" if text == "eu" else "not a region or multi-region"
         raise bad_name(text, f"location {text!r}: {hint}")
+
+
+def check_service_account(text: str) -> None:
+    """Raise BAD_NAME unless this can be the e-mail address of a service account."""
+    if not _SERVICE_ACCOUNT.fullmatch(text):
+        form = "NAME@PROJECT.iam.gserviceaccount.com, without `serviceAccount:`"
+        raise bad_name(text, f"{text[:100]!r} is no service account: {form}")
 
 
 def ar_host(location: str) -> str:

@@ -116,6 +116,14 @@ class Place:
         )
 
 
+def read_project(text: str) -> Project:
+    """Read what names a project and nothing more; raise BAD_NAME for any other text."""
+    place = read_place(text)
+    if place.kind != "project":
+        raise bad_name(str(place), f"says more than a project; write {place.project}")
+    return place.project
+
+
 def artifacts_bucket(host: str, project: Project | str) -> str:
     """Return the bucket in which Container Registry kept what a project has at a host.
 

@@ -16,6 +16,7 @@ from pydantic import (
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.login import Login
+from gcr_migrate.model.names import check_service_account
 from gcr_migrate.model.places import Place, read_place
 from gcr_migrate.spec.fields import LocationText, Part, PathText, RegistryText
 
@@ -23,11 +24,11 @@ GcrHostName = Literal["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"]
 DialectName = Literal["auto", "gcr", "artifact-registry", "distribution"]
 
 _LONGEST_FILE_NAME: Final = 255
-_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.gserviceaccount\.com")
 _SECRET_FIELD = re.compile(
     r"(?:.*_)?(?:token|password|passwd|passphrase|secret|key|json|pem|bearer|auth)s?", re.IGNORECASE
 )
 # How tokens and keys of Google's begin; nobody's file does.
+_SIGNED = re.compile(r"[?&#](?:x-goog-)?(?:signature|access_token|sig|token)=", re.IGNORECASE)
 _SECRET = re.compile(r"ya29\.|1//0|GOCSPX-|AIza|eyJ|ewog|\s*\{|\s*-----BEGIN")
 NO_SECRETS: Final = (
     "a secret is never written in a spec; name a file that holds it in access_token_file or "
@@ -41,8 +42,8 @@ def is_secret_field(name: str) -> bool:
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text is rather a token or key itself than a name of something."""
-    return bool(_SECRET.match(text)) or "\n" in text
+    """Whether a text is, or has in it, a token, key or signature, and not only a name."""
+    return bool(_SECRET.match(text) or _SIGNED.search(text)) or "\n" in text
 
 
 def _place(text: str) -> Place:
@@ -94,10 +95,12 @@ def _file(text: str) -> str:
 
 
 def _account(text: str) -> str:
-    if not _ACCOUNT.fullmatch(text):
-        form = "NAME@PROJECT.iam.gserviceaccount.com, without `serviceAccount:`"
-        said = NO_SECRETS if looks_secret(text) else f"{text!r} is no service account: {form}"
-        raise ValueError(said)
+    if looks_secret(text):
+        raise ValueError(NO_SECRETS)
+    try:
+        check_service_account(text)
+    except MigrateError as error:
+        raise ValueError(error.saw) from error
     return text
 
 

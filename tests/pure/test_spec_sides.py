@@ -223,6 +223,7 @@ def test_one_side_has_one_file() -> None:
         "source:\n  project: builds\n  credentials: hush\n",
         "source:\n  project: builds\n  secret: hush\n",
         "source: ya29.hush\n",
+        "source: https://storage.googleapis.com/artifacts.b.appspot.com?X-Goog-Signature=hush\n",
         "source: builds\ntarget: {credentials: ya29.hush}\n",
         "source: {registry: 'a:1', password: hush}\ntarget: {registry: 'a:2'}\n",
     ],

@@ -45,12 +45,10 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield box
 
 
-def _plan(cli: Cli, box: Sandbox, source: str, code: int = 0) -> dict[str, Any]:
+def _run(cli: Cli, box: Sandbox, *args: str, code: int = 0) -> dict[str, Any]:
     box.write_endpoints(cli.home / "endpoints.yaml")
-    (cli.home / "spec.yaml").write_text(f"source: {source}\n{ROUTES}")
     done = cli(
-        "plan",
-        "spec.yaml",
+        *args,
         "--json",
         GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
         GCR_MIGRATE_ACCESS_TOKEN=box.token,
@@ -58,6 +56,11 @@ def _plan(cli: Cli, box: Sandbox, source: str, code: int = 0) -> dict[str, Any]:
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def _plan(cli: Cli, box: Sandbox, source: str, code: int = 0) -> dict[str, Any]:
+    (cli.home / "spec.yaml").write_text(f"source: {source}\n{ROUTES}")
+    return _run(cli, box, "plan", "spec.yaml", code=code)
 
 
 def _planned(cli: Cli) -> set[str]:
@@ -108,3 +111,43 @@ def test_an_image_with_a_tag_is_refused_with_its_line(cli: Cli, box: Sandbox) ->
     facts = _plan(cli, box, "us.gcr.io/acme-images/shop/web:1", code=2)
     assert facts["subject"] == "spec.yaml:1"
     assert "write us.gcr.io/acme-images/shop/web" in facts["saw"]
+
+
+def test_a_place_can_stand_instead_of_a_spec(cli: Cli, box: Sandbox) -> None:
+    """A pasted page is planned as a spec that says no more, in the project's own file."""
+    page = f"{CONSOLE}/gcr/images/acme-images/US/shop/web?authuser=1"
+    assert _run(cli, box, "plan", page)["complete"]
+    assert _planned(cli) == {f"us.gcr.io/acme-images/shop/{one}" for one in ("web", "web/api")}
+
+
+def test_a_signed_address_leaves_no_signature_in_the_plan(cli: Cli, box: Sandbox) -> None:
+    """Of an address of a bucket only the place is kept, and shown."""
+    bucket = "https://storage.googleapis.com/artifacts.acme-images.appspot.com"
+    facts = _run(cli, box, "plan", f"{bucket}/containers/images?X-Goog-Signature=hush")
+    assert _planned(cli) == {"gcr.io/acme-images/only-here/one"}
+    assert "hush" not in json.dumps(facts)
+    assert b"hush" not in (cli.home / "acme-images.migration").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "subject"),
+    [
+        (("plan", "no-such.yaml"), "file-missing", "no-such.yaml"),
+        (("plan", "no/such/file"), "file-missing", "no/such/file"),
+        (
+            ("plan", "https://gcr.io.evil.com/a?sig=hush"),
+            "file-missing",
+            "https://gcr.io.evil.com/a",
+        ),
+        (("plan", "acme", "--quota-project", "gcr.io/acme"), "bad-name", "gcr.io/acme"),
+        (("plan", "acme", "--impersonate-service-account", "bob"), "bad-name", "bob"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_anybody_is_asked(
+    cli: Cli, args: tuple[str, ...], code: str, subject: str
+) -> None:
+    """Files, places, projects and accounts are told apart by their own words."""
+    done = cli(*args, "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["code"], found["subject"]) == (2, code, subject)
+    assert "hush" not in done.stdout + done.stderr
