@@ -32,7 +32,7 @@ def case_of_name(text: str) -> Case:
     if place.repository and not host:
         repositories = (repository_resource(place.project, place.location, place.repository),)
     return Case(
-        name=text,
+        name=str(place),  # not as it was pasted: an address may hold a signature
         source=place.project,
         target=place.project,
         hosts=(host,) if host else GCR_HOSTS,
