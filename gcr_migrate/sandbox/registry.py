@@ -92,10 +92,10 @@ class Registry:
         if where is None:
             return refuse(404, "NAME_UNKNOWN", f"{name} names no repository")
         project = self._store.find_project(where.project)
-        if gcr_host(host) and project and not project.migrated:
+        action = "pull" if request.method in {"GET", "HEAD"} else "push"
+        if gcr_host(host) and project and not project.redirects(write=action == "push"):
             # Container Registry's last answer: plain text, which JSON parsers break on.
             return PlainTextResponse(_SHUT_DOWN.format(where.project), 412)
-        action = "pull" if request.method in {"GET", "HEAD"} else "push"
         if not allowed(caller, self._store, where, name, action):
             return refuse(403, "DENIED", f'"{action}" denied on {name} (or it may not exist)')
         repository = self._store.get(where.key)

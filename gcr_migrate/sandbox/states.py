@@ -33,6 +33,7 @@ class ProjectState:
         requests_per_minute: quota of each location; None without limit.
         subscriptions: by id, those of Pub/Sub, as that service words them.
         retry_after: whether a registry says when to come back after too many requests.
+        reads: how many were asked of gcr.io names in a partial state.
     """
 
     id: str
@@ -49,11 +50,23 @@ class ProjectState:
 
     subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
     retry_after: bool = False
+    reads: int = 0
 
-    @property
-    def migrated(self) -> bool:
-        """Whether Artifact Registry answers the gcr.io names at all."""
-        return self.redirect_state not in _NOT_MIGRATED
+    def redirects(self, *, write: bool) -> bool:
+        """Whether Artifact Registry answers this request for a gcr.io name; counts it.
+
+        In the partial states it gets a share of the reads and nothing else: what is left for
+        Container Registry has failed ever since that was shut down.
+        """
+        if self.redirect_state in _NOT_MIGRATED:
+            return False
+        if not self.redirect_state.startswith(f"{STATES}PARTIAL"):
+            return True
+        if write:
+            return False
+        share = 100 if self.pull_percent is None else self.pull_percent
+        self.reads += 1
+        return self.reads * share // 100 > (self.reads - 1) * share // 100
 
 
 @dataclass(frozen=True, slots=True)

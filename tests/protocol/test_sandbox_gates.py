@@ -278,6 +278,31 @@ def test_a_registry_may_say_when_to_come_back(fresh: Sandbox) -> None:
     assert tags(fresh, "busy-too").headers["retry-after"] in {"59", "60"}
 
 
+@pytest.mark.parametrize(
+    ("state", "reads", "write"),
+    [
+        ("ENABLED", [200] * 4, 202),
+        ("ENABLED_AND_COPYING", [200] * 4, 202),
+        ("REDIRECTION_STATE_OF_TOMORROW", [200] * 4, 202),
+        ("PARTIAL_AND_COPYING", [412, 412, 412, 200], 412),
+        ("DISABLED", [412] * 4, 412),
+        ("REDIRECTION_STATE_UNSPECIFIED", [412] * 4, 412),
+    ],
+)
+def test_the_redirect_state_decides_who_answers(
+    tmp_path: Path, state: str, reads: list[int], write: int
+) -> None:
+    """What is left to Container Registry fails: all, or writes and a share of the reads."""
+    plain = SCENARIO.model_dump()
+    plain["projects"] = [{"id": "payer", "redirect_state": state, "pull_percent": 25}]
+    with running(Scenario.model_validate(plain), tmp_path) as box:
+        seen = [tags(box, "payer").status_code for _ in range(4)]
+        url = f"{box.addresses[HOST]}/v2/payer/app/blobs/uploads/"
+        begun = httpx.post(url, headers={"Authorization": f"Bearer {OWNER}"})
+
+    assert (seen, begun.status_code) == (reads, write)
+
+
 def test_windows_begin_anew_when_they_are_over() -> None:
     """Within one, what is beyond the limit waits for its end; places are counted apart."""
     windows = Windows(60)
