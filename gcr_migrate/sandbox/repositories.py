@@ -232,7 +232,10 @@ def _settings(body: dict[str, Any]) -> dict[str, Any]:
     )
     if not fine:
         raise bad("repository.labels is invalid")
-    return {key: value for key, value in body.items() if key in _SETTABLE}
+    unstated = {"mode": "MODE_UNSPECIFIED"}.items()  # as gcloud sends it: a standard one is meant
+    return {
+        key: one for key, one in body.items() if key in _SETTABLE and (key, one) not in unstated
+    }
 
 
 def _get_policy(ask: Ask, repository: Repository) -> dict[str, Any]:

@@ -300,6 +300,13 @@ def test_several_repositories_are_created_at_once(api: httpx.Client) -> None:
     assert [one["format"] for one in found["repositories"]] == ["DOCKER", "DOCKER"]
 
 
+def test_a_mode_that_is_not_stated_is_the_standard_one(api: httpx.Client) -> None:
+    """As gcloud sends it: a word that says nothing."""
+    name = _make(api, "unstated", mode="MODE_UNSPECIFIED")
+
+    assert api.get(name).json()["mode"] == "STANDARD_REPOSITORY"
+
+
 def test_a_repository_is_changed_by_its_mask(api: httpx.Client) -> None:
     """What the mask names is set, or unset where it was not sent; what is fixed stays."""
     name = _make(api, "changing", labels={"a": "b"}, description="old")

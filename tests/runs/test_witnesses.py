@@ -93,15 +93,38 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """Migrate the example of the documentation once."""
     home = tmp_path_factory.mktemp("witnesses")
     with running("builds", home / "box") as box:
-        box.write_endpoints(home / "endpoints.yaml")
-        environ = {
-            "GCR_MIGRATE_ENDPOINTS": str(home / "endpoints.yaml"),
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-        }
-        tool = (sys.executable, "-m", "gcr_migrate")
-        _run(home, environ, *tool, "plan", PLAN, "-o", "m", "--json")
-        _run(home, environ, *tool, "apply", "m", "--json")
-        yield Made(box, home, _run(home, environ, *tool, "show", "m", "--json"))
+        (home / "token").write_text(box.token)
+        _tool(box, home, "plan", PLAN, "-o", "m")
+        _tool(box, home, "apply", "m")
+        yield Made(box, home, _tool(box, home, "show", "m"))
+
+
+def _gcloud(box: Sandbox, home: Path, command: str) -> Any:
+    """Run `gcloud artifacts …` against a sandbox with the token in HOME; return what it prints."""
+    api = box.addresses["artifact_registry"]
+    environ = {
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": f"{api}/",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(home / "token"),
+        "CLOUDSDK_CONFIG": str(home / "gcloud"),
+        "CLOUDSDK_CORE_PROJECT": "builds",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "HTTPS_PROXY": NOWHERE,
+    }
+    program = shutil.which("gcloud") or "gcloud"
+    return _run(home, environ, program, "artifacts", *command.split(), "--format=json")
+
+
+def _tool(box: Sandbox, home: Path, *command: str | Path) -> Any:
+    """Run the tool against a sandbox, and return what it prints."""
+    box.write_endpoints(home / "endpoints.yaml")
+    environ = {
+        "GCR_MIGRATE_ENDPOINTS": str(home / "endpoints.yaml"),
+        "GCR_MIGRATE_ACCESS_TOKEN": box.token,
+    }
+    return _run(home, environ, sys.executable, "-m", "gcr_migrate", *command, "--json")
 
 
 COMMANDS = {
@@ -123,24 +146,9 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def gcloud(made: Made) -> dict[str, Any]:
     """What the real gcloud says, by the keys of COMMANDS; each call takes more than a second."""
-    program = shutil.which("gcloud") or "gcloud"
-    (made.home / "token").write_text(made.box.token)
-    api = made.box.addresses["artifact_registry"]
-    environ = {
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": f"{api}/",
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(made.home / "token"),
-        "CLOUDSDK_CONFIG": str(made.home / "gcloud"),
-        "CLOUDSDK_CORE_PROJECT": "builds",
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
-        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
-        "HTTPS_PROXY": NOWHERE,
-    }
 
     def ask(command: str) -> Any:
-        words = ("artifacts", *command.split(), "--format=json")
-        return _run(made.home, environ, program, *words)
+        return _gcloud(made.box, made.home, command)
 
     with ThreadPoolExecutor(3) as pool:
         return dict(zip(COMMANDS, pool.map(ask, COMMANDS.values()), strict=True))
@@ -231,6 +239,30 @@ def test_gcloud_sees_that_no_redirect_was_touched(gcloud: dict[str, Any]) -> Non
     state = "REDIRECTION_FROM_GCR_IO_ENABLED"
 
     assert gcloud["settings"]["legacyRedirectionState"] == state
+
+
+@pytest.mark.needs("gcloud")
+def test_the_tool_sees_what_gcloud_made(tmp_path: Path) -> None:
+    """A repository and a grant of gcloud's are there for the plan: nothing is left to do on them.
+
+    gcloud leaves the mode of a repository unstated; a standard one comes of it.
+    """
+    member, role = "group:product1-devs@example.com", "roles/artifactregistry.reader"
+    with running("builds", tmp_path / "box") as box:
+        (tmp_path / "token").write_text(box.token)
+        made = _gcloud(
+            box, tmp_path, "repositories create product1 --repository-format=docker --location=us"
+        )
+        grant = f"product1 --location=us --member={member} --role={role}"
+        _gcloud(box, tmp_path, f"repositories add-iam-policy-binding {grant}")
+        _tool(box, tmp_path, "plan", PLAN, "-o", "m")
+        shown = _tool(box, tmp_path, "show", "m")
+
+    assert made["mode"] == "STANDARD_REPOSITORY"
+    found = {one["name"]: (one["create"], one["grants"]) for one in shown["repositories"]}
+    there = {"role": role, "member": member, "present": True}
+    assert found[f"{HOST}/product1"] == (False, [there])
+    assert found[f"{HOST}/product2"][0] is True
 
 
 @pytest.fixture(scope="module")
