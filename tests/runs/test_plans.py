@@ -151,6 +151,13 @@ def test_a_domain_scoped_project_keeps_its_colon_in_apis(scoped: Stage) -> None:
     assert not any("example.com:my-project" in path for path in of_registries)
 
 
+def test_nothing_of_a_domain_scoped_project_crosses_the_line(scoped: Stage) -> None:
+    """Within one service its blobs are mounted from under the gcr.io repository's own name."""
+    uploads = [one for one in scoped.ask("requests") if "/blobs/uploads/" in one["path"]]
+    assert all("from=example.com%2Fmy-project%2F" in one["query"] for one in uploads)
+    assert {(one["method"], one["status"]) for one in uploads} == {("POST", 201)}
+
+
 def test_two_accounts_move_images_between_two_projects(crossed: Stage) -> None:
     """Only the folders that the plan names go over, with the digests that they had."""
     before = crossed.tags("legacy-images")
