@@ -21,6 +21,7 @@ from google.cloud import artifactregistry_v1 as ar
 from google.oauth2.credentials import Credentials
 
 from gcr_migrate.sandbox.app import running
+from gcr_migrate.sandbox.scenarios import RepositoryPart, load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -265,14 +266,19 @@ def test_the_tool_sees_what_gcloud_made(tmp_path: Path) -> None:
     assert found[f"{HOST}/product2"][0] is True
 
 
+def _library(box: Sandbox) -> ar.ArtifactRegistryClient:
+    """Return Google's client with its own transport: nothing of ours is between it and the box."""
+    return ar.ArtifactRegistryClient(
+        transport="rest",
+        credentials=Credentials(box.token),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": box.addresses["artifact_registry"]},
+    )
+
+
 @pytest.fixture(scope="module")
 def library(made: Made) -> Iterator[ar.ArtifactRegistryClient]:
-    """Google's client with its own transport, and nothing of ours between it and the sandbox."""
-    with ar.ArtifactRegistryClient(
-        transport="rest",
-        credentials=Credentials(made.box.token),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": made.box.addresses["artifact_registry"]},
-    ) as one:
+    """Google's client in front of the migrated sandbox."""
+    with _library(made.box) as one:
         yield one
 
 
@@ -326,3 +332,29 @@ def _versions(
             tags = sorted(_last(tag.name) for tag in one.related_tags)
             found[path.removeprefix(prefix), _last(one.name)] = (told, tags)
     return found
+
+
+def test_googles_library_finds_a_condition_kept(tmp_path: Path) -> None:
+    """A grant that the tool adds leaves the condition of another as it was."""
+    condition = {"title": "work hours", "expression": "request.time.getHours() < 17"}
+    limited = {
+        "role": "roles/artifactregistry.writer",
+        "members": ["user:ada@example.com"],
+        "condition": condition,
+    }
+    there = RepositoryPart(project="builds", location="us", id="product1", bindings=(limited,))
+    scenario = load_scenario("builds")
+    scenario = scenario.model_copy(update={"repositories": (*scenario.repositories, there)})
+    with running(scenario, tmp_path / "box") as box:
+        _tool(box, tmp_path, "plan", PLAN, "-o", "m")
+        _tool(box, tmp_path, "apply", "m")
+        name = f"{LOCATION}/repositories/product1"
+        request = {"resource": name, "options": {"requested_policy_version": 3}}
+        with _library(box) as library:
+            policy = library.get_iam_policy(request=request, timeout=QUICK)
+
+    found = {one.role: one.condition.expression for one in policy.bindings}
+    assert found == {
+        "roles/artifactregistry.writer": condition["expression"],
+        "roles/artifactregistry.reader": "",
+    }
