@@ -1,0 +1,39 @@
+"""The page on the sandbox leaves nothing out that a scenario can say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gcr_migrate.sandbox import scenarios
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md").read_text("utf-8")
+PARTS = (
+    scenarios.Scenario,
+    scenarios.IdentityPart,
+    scenarios.ProjectPart,
+    scenarios.BucketPart,
+    scenarios.OrgPolicyPart,
+    scenarios.QuotaPart,
+    scenarios.FolderPart,
+    scenarios.PerimeterPart,
+    scenarios.RepositoryPart,
+    scenarios.ImagePart,
+    scenarios.ServiceAccountPart,
+    scenarios.IdentityPoolPart,
+    scenarios.MetadataPart,
+)
+FIELDS = sorted({name for part in PARTS for name in part.model_fields})
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_field_is_on_the_page(field: str) -> None:
+    """It stands there as code, alone, as a list, or with what it is set to."""
+    assert any(f"`{field}{end}" in PAGE for end in ("`", "[]`", ":"))
+
+
+@pytest.mark.parametrize("name", scenarios.scenario_names())
+def test_each_ready_scenario_is_on_the_page(name: str) -> None:
+    """The table says what is there."""
+    assert f"| `{name}` |" in PAGE
