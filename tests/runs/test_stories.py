@@ -302,7 +302,7 @@ def test_skopeo_reads_what_was_migrated(open_stage: OpenStage) -> None:
     address = stage.box.addresses[US].removeprefix("http://")
     image = f"docker://{address}/builds/product1/dev/product1-app:beta-2.0"
     done = subprocess.run(
-        ["skopeo", "inspect", "--tls-verify=false", "--creds", f"u:{stage.box.token}", image],  # noqa: S607  # the user's own skopeo
+        ["skopeo", "inspect", "--tls-verify=false", "--creds", f"_token:{stage.box.token}", image],  # noqa: S607  # the user's own skopeo
         capture_output=True,
         text=True,
         check=False,
