@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.services import Services
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.cloud import OrgPolicy, Redirection
+from gcr_migrate.model.login import Login as Side
 from gcr_migrate.model.plan import RepositorySettings
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
@@ -25,14 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
+    from gcr_migrate.connect import Side as SideName
     from gcr_migrate.sandbox.app import Sandbox
 
 T = TypeVar("T")
 
+SIDES: tuple[SideName, ...] = ("source", "target")
 OWNER, READER, STRANGER = "ya29.owner", "ya29.reader", "ya29.stranger"
 DOMAIN = "example.com:builds"
 REPOSITORY = f"projects/{DOMAIN}/locations/us/repositories/us.gcr.io"
-EUROPE = f"projects/{DOMAIN}/locations/europe/repositories"
+MADE = f"projects/{DOMAIN}/locations/us/repositories"
 BUCKET = "us.artifacts.builds.example.com.a.appspot.com"
 HIDDEN = "artifacts.builds.example.com.a.appspot.com"
 SCENARIO = Scenario.model_validate(
@@ -168,11 +173,10 @@ def calls(box: Sandbox, method: str, part: str) -> list[dict[str, Any]]:
 def test_all_formats_of_a_location_are_listed(ask: Ask) -> None:
     """What is no Docker repository is told too, with its format as the service's word."""
     found = ask(lambda services: services.repositories.in_location(DOMAIN, "us"))
-    assert {one.resource: one.format for one in found} == {
-        REPOSITORY: "DOCKER",
-        REPOSITORY.replace("us.gcr.io", "packages"): "NPM",
-    }
-    docker = next(one for one in found if one.format == "DOCKER")
+    by_resource = {one.resource: one for one in found}
+    assert by_resource[REPOSITORY.replace("us.gcr.io", "packages")].format == "NPM"
+    docker = by_resource[REPOSITORY]
+    assert docker.format == "DOCKER"
     assert docker.mode == "STANDARD_REPOSITORY"
     assert docker.size_bytes is not None
     assert docker.size_bytes > 0
@@ -187,16 +191,16 @@ def test_a_repository_is_made_and_its_operation_told_before_it_is_there(
 
     async def make(services: Services) -> RepositorySettings | None:
         async def on_operation(name: str) -> None:
-            there = await services.repositories.get(f"{EUROPE}/told")
+            there = await services.repositories.get(f"{MADE}/told")
             seen.append((name, there is not None))
 
-        await services.repositories.create(f"{EUROPE}/told", settings, on_operation=on_operation)
-        return await services.repositories.get(f"{EUROPE}/told")
+        await services.repositories.create(f"{MADE}/told", settings, on_operation=on_operation)
+        return await services.repositories.get(f"{MADE}/told")
 
     assert ask(make) == settings
     assert len(seen) == 1
     name, there_then = seen[0]
-    assert name.startswith(f"projects/{DOMAIN}/locations/europe/operations/")
+    assert name.startswith(f"projects/{DOMAIN}/locations/us/operations/")
     assert not there_then
     assert calls(box, "GET", "/operations/")
 
@@ -205,7 +209,7 @@ def test_an_operation_of_an_earlier_run_is_waited_for(ask: Ask, box: Sandbox) ->
     """With its name there is no second request to create."""
 
     async def twice(services: Services) -> None:
-        resource, names = f"{EUROPE}/resumed", []
+        resource, names = f"{MADE}/resumed", []
 
         async def on_operation(name: str) -> None:
             names.append(name)
@@ -218,20 +222,18 @@ def test_an_operation_of_an_earlier_run_is_waited_for(ask: Ask, box: Sandbox) ->
         await services.repositories.create(resource, RepositorySettings(), operation=names[0])
         assert await services.repositories.get(resource) is not None
 
-    before = len(calls(box, "POST", "/locations/europe/repositories"))
+    before = len(calls(box, "POST", "/locations/us/repositories"))
     ask(twice)
-    assert len(calls(box, "POST", "/locations/europe/repositories")) == before + 1
+    assert len(calls(box, "POST", "/locations/us/repositories")) == before + 1
 
 
 def test_an_operation_that_is_lost_is_begun_anew(ask: Ask) -> None:
     """A service that does not know the operation any more is asked to create."""
 
     async def make(services: Services) -> RepositorySettings | None:
-        lost = f"projects/{DOMAIN}/locations/europe/operations/long-forgotten"
-        await services.repositories.create(
-            f"{EUROPE}/lost", RepositorySettings("d"), operation=lost
-        )
-        return await services.repositories.get(f"{EUROPE}/lost")
+        lost = f"projects/{DOMAIN}/locations/us/operations/long-forgotten"
+        await services.repositories.create(f"{MADE}/lost", RepositorySettings("d"), operation=lost)
+        return await services.repositories.get(f"{MADE}/lost")
 
     assert ask(make) == RepositorySettings("d")
 
@@ -406,3 +408,28 @@ def test_a_bucket_that_is_hidden_is_denied(ask: Ask) -> None:
         ask(lambda services: services.buckets.get(HIDDEN), STRANGER)
     assert raised.value.problem.code == "denied"
     assert raised.value.subject == f"gs://{HIDDEN}"
+
+
+def test_each_side_has_its_own_login_and_leaves_no_thread(box: Sandbox, tmp_path: Path) -> None:
+    """What the target may do, the source may not; with the connections the threads end."""
+    path = tmp_path / "endpoints.yaml"
+    box.write_endpoints(path)
+    endpoints = Endpoints.load(path.read_text(), str(path))
+    for name, token in (("source", READER), ("target", OWNER)):
+        (tmp_path / name).write_text(token)
+    asked = {"artifactregistry.repositories.uploadArtifacts"}
+
+    async def run() -> list[frozenset[str]]:
+        source, target = (Side(str(tmp_path / name)) for name in ("source", "target"))
+        settings = Settings(endpoints, environ={}, tries=2, base_s=0.01)
+        async with Connections(settings, source, target) as clients:
+            found = [await clients.repositories(one).held(REPOSITORY, asked) for one in SIDES]
+            whole = await listed(clients.contents("source").packages(REPOSITORY))
+            assert len(whole) == 2
+            assert await clients.projects("target").held(DOMAIN, asked) == asked
+            assert await clients.buckets("source").get(BUCKET) is not None
+            assert any(one.name.startswith("google-api") for one in threading.enumerate())
+        return found
+
+    assert asyncio.run(run()) == [frozenset(), asked]
+    assert not any(one.name.startswith("google-api") for one in threading.enumerate())
