@@ -179,7 +179,7 @@ def _read(text: str, bare: str) -> Place:
         return stored
     if bare != text:
         raise bad_name(bare, "a name has no `?` and no `#`")
-    if host == _API or (host == "projects" and not scheme):
+    if host == _API or (rest.startswith("projects/") and not scheme):
         return _resource(path.removeprefix("v1/") if host == _API else rest)
     return _in_registry(host, path) or _by_id(rest, host, has_scheme=bool(scheme))
 

@@ -16,7 +16,7 @@ from pydantic import (
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.login import Login
-from gcr_migrate.model.names import check_service_account
+from gcr_migrate.model.names import GCR_HOSTS, Project, check_service_account
 from gcr_migrate.model.places import Place, read_place
 from gcr_migrate.spec.fields import LocationText, Part, PathText, RegistryText
 
@@ -191,6 +191,11 @@ class ProjectSource(Part):
     def _one_choice(self) -> Self:
         if self.paths and self.below:
             raise ValueError("paths and below: one of them at most")
+        for path in (*self.paths, *self.below):
+            for host in GCR_HOSTS:
+                above = f"{host.name}/{Project.parse(self.project).path}/"
+                if path.startswith(above):
+                    raise ValueError(f"{path}: a path is what follows {above}")
         return self
 
 

@@ -214,6 +214,12 @@ def test_buckets_have_the_names_that_container_registry_gave(
     assert artifacts_bucket(host, Project("example.com:p")) == scoped
 
 
+def test_a_project_may_have_an_unlucky_id() -> None:
+    """Words that begin other shapes are project ids where they stand alone."""
+    for word in ("projects", "console", "storage"):
+        assert read_place(f"projects/{word}") == read_place(word) == Place("project", Project(word))
+
+
 def test_no_other_host_has_such_a_bucket() -> None:
     """Artifact Registry keeps its images elsewhere."""
     with pytest.raises(MigrateError) as caught:

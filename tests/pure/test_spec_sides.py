@@ -143,6 +143,16 @@ def test_paths_and_below_exclude_each_other() -> None:
     assert "paths and below: one of them at most" in error.saw
 
 
+@pytest.mark.parametrize("field", ["paths", "below"])
+def test_a_whole_name_is_no_path(field: str) -> None:
+    """Host and project are not part of a path; another project's name in it may well be."""
+    source = "source: {project: 'example.com:p', %s: [%s]}\n"
+    error = failure(source % (field, "gcr.io/example.com/p/app"))
+    assert "gcr.io/example.com/p/app: a path is what follows gcr.io/example.com/p/" in error.saw
+    mirrored = load_spec(source % (field, "gcr.io/distroless/static"), "move.yaml").source
+    assert "gcr.io/distroless/static" in (*mirrored.paths, *getattr(mirrored, "below", ()))
+
+
 def test_each_side_can_log_in_in_its_own_way() -> None:
     """What is written for a side is its login, and one account may stand alone."""
     text = side(f"access_token_file: {SOME_FILE}", f"impersonate: {ACCOUNT}") + (
