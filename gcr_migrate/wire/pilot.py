@@ -11,9 +11,12 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 PATIENCE_S: Final = 150.0
 _FIRST_PAUSE_S: Final = 0.5
@@ -44,25 +47,34 @@ class Pilot:
 
     Args:
         patience_s: how long a service may refuse before it is given up.
+        clock: tells the time in seconds, and never goes back.
+        sleep: waits for so many of them.
     """
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._patience_s = patience_s
+        self._clock = clock
+        self._sleep = sleep
         self._pauses: dict[str, _Pause] = {}
 
     async def turn(self, service: str) -> None:
         """Wait until a request may be sent to the service."""
         while pause := self._pauses.get(service):
-            left_s = pause.until - time.monotonic()
+            left_s = pause.until - self._clock()
             if left_s <= 0:
                 return
             # Somebody is first, and if it is refused again, the others wait for longer here.
-            await asyncio.sleep(left_s + random.uniform(0, pause.spread_s))  # noqa: S311  # jitter
+            await self._sleep(left_s + random.uniform(0, pause.spread_s))  # noqa: S311  # jitter
 
     def took(self, service: str) -> None:
         """Take note that the service answered something else than that its quota is used up."""
         if pause := self._pauses.get(service):
-            now = time.monotonic()
+            now = self._clock()
             pause.since = now
             if now > pause.until + _LONGEST_PAUSE_S:  # a whole minute went well
                 del self._pauses[service]
@@ -75,7 +87,7 @@ class Pilot:
             after_s: seconds that it asked to wait, None if it did not say.
             saw: what it said, for the log.
         """
-        now = time.monotonic()
+        now = self._clock()
         pause = self._pauses.setdefault(service, _Pause(since=now, until=0.0))
         if now < pause.until:
             pause.until = max(pause.until, now + (after_s or 0.0))
@@ -90,16 +102,20 @@ class Pilot:
         pause.spread_s = min(length_s / 4, _SPREAD_AT_MOST_S)
         _log.warning("quota pause", service=service, seconds=round(length_s, 1), saw=saw)
 
+    def now(self) -> float:
+        """Return the time by which refusals are counted."""
+        return self._clock()
+
     def hopeless(self, service: str, first_refused_at: float) -> bool:
         """Whether to give up a request that was refused, after the next pause or right now.
 
         Args:
             service: who refuses.
-            first_refused_at: when this request was refused first, by `time.monotonic`.
+            first_refused_at: when this request was refused first, by `now`.
         """
         pause = self._pauses.get(service)
         if pause is None:
             return False
-        return max(pause.until, time.monotonic()) > (
+        return max(pause.until, self._clock()) > (
             min(first_refused_at, pause.since) + self._patience_s
         )

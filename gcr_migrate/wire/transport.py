@@ -130,9 +130,7 @@ class Wire:
         """Close all connections."""
         await self._client.aclose()
 
-    def beside(
-        self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None
-    ) -> Wire:
+    def beside(self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None) -> Wire:
         """Return a pool of its own that leaves this machine by the same way."""
         return Wire(endpoints or self.endpoints, backoff or self.backoff, self._network)
 
@@ -216,6 +214,10 @@ class Wire:
         async with self._open(method, url, sent, content, subject) as stream:
             return await stream.reply()
 
+    async def turn(self, url: str) -> None:
+        """Wait out a pause of the service, for who holds something open while sending to it."""
+        await self._pilot.turn(_service(url))
+
     def quota_used_up(self, reply: Reply, subject: str, refused_at: float | None) -> float:
         """Open a pause for all who ask the service that answered 429.
 
@@ -231,7 +233,7 @@ class Wire:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
         service = _service(reply.url)
-        first = time.monotonic() if refused_at is None else refused_at
+        first = self._pilot.now() if refused_at is None else refused_at
         error = problem_of(reply, subject)
         self._pilot.refused(service, pause_of(reply), error.saw)
         if self._pilot.hopeless(service, first):

@@ -1,0 +1,152 @@
+"""Turns under a quota: claims about pauses, on a clock that costs no time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcr_migrate.wire.pilot import Pilot
+
+HOST = "us-docker.pkg.dev"
+
+
+class Clock:
+    """A clock that only sleeping moves.
+
+    Attributes:
+        now: seconds.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let this time pass, as far as nobody else did meanwhile."""
+        end = self.now + seconds
+        await asyncio.sleep(0)
+        self.now = max(self.now, end)
+
+
+def waited(pilot: Pilot, clock: Clock, service: str = HOST) -> float:
+    """Take a turn; return how long it took."""
+    before = clock.now
+    asyncio.run(pilot.turn(service))
+    return clock.now - before
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+def pilot(clock: Clock) -> Pilot:
+    """A pilot on that clock who waits for 150 seconds at most."""
+    return Pilot(150, clock, clock.sleep)
+
+
+def test_without_a_refusal_nobody_waits(pilot: Pilot, clock: Clock) -> None:
+    """The turn costs nothing as long as quota is there."""
+    assert waited(pilot, clock) == 0
+
+
+@pytest.mark.parametrize("after_s", [1.0, 17.0, 120.0])
+def test_the_pause_that_the_service_asks_for_is_kept(
+    pilot: Pilot, clock: Clock, after_s: float
+) -> None:
+    """Never shorter, and longer only by a little jitter."""
+    pilot.refused(HOST, after_s)
+    assert after_s <= waited(pilot, clock) <= after_s + 3
+
+
+def test_one_service_s_pause_is_not_another_s(pilot: Pilot, clock: Clock) -> None:
+    """Each has a quota of its own."""
+    pilot.refused(HOST, 60)
+    assert waited(pilot, clock, "europe-docker.pkg.dev") == 0
+
+
+def test_pauses_grow_from_small_to_a_minute(pilot: Pilot, clock: Clock) -> None:
+    """Where nothing is said, the first is short; none is longer than the quota's minute."""
+    pauses = []
+    for _ in range(12):
+        pilot.refused(HOST, None)
+        pauses.append(waited(pilot, clock))
+    assert 0.25 <= pauses[0] <= 0.7
+    assert all(30 <= pause <= 62 for pause in pauses[-3:])
+    assert sum(pauses[:8]) > 60
+
+
+def test_those_already_on_their_way_open_no_pause_of_their_own(pilot: Pilot, clock: Clock) -> None:
+    """Sixty refusals of one moment are one pause, not sixty that add up."""
+    for _ in range(60):
+        pilot.refused(HOST, None)
+    assert waited(pilot, clock) <= 0.7
+
+
+def test_a_minute_without_refusals_starts_over(pilot: Pilot, clock: Clock) -> None:
+    """Pauses do not stay long because of what happened an hour ago."""
+    for _ in range(10):
+        pilot.refused(HOST, None)
+        waited(pilot, clock)
+    clock.now += 61
+    pilot.took(HOST)
+    pilot.refused(HOST, None)
+    assert waited(pilot, clock) <= 0.7
+
+
+def test_who_waits_is_held_by_a_new_pause_too(pilot: Pilot, clock: Clock) -> None:
+    """The first to go on is refused again: the others never fire."""
+
+    async def run() -> float:
+        pilot.refused(HOST, 10)
+        waiter = asyncio.create_task(pilot.turn(HOST))
+        await asyncio.sleep(0)
+        clock.now += 10.5
+        pilot.refused(HOST, 30)
+        await waiter
+        return clock.now
+
+    assert asyncio.run(run()) >= 1000 + 10.5 + 30
+
+
+def test_a_service_that_refuses_for_too_long_is_given_up(pilot: Pilot, clock: Clock) -> None:
+    """By the request that waited, and by one that has only just been refused."""
+    first = pilot.now()
+    pilot.refused(HOST, 100)
+    assert not pilot.hopeless(HOST, first)
+    clock.now += 101
+    pilot.refused(HOST, 100)
+    assert pilot.hopeless(HOST, first)
+    assert pilot.hopeless(HOST, pilot.now())
+
+
+def test_a_service_that_takes_something_is_not_given_up(pilot: Pilot, clock: Clock) -> None:
+    """What others get through shows that there is quota; who was refused first goes on too."""
+    for _ in range(20):
+        pilot.refused(HOST, 20)
+        clock.now += 25
+        pilot.took(HOST)
+    pilot.refused(HOST, 20)
+    assert not pilot.hopeless(HOST, pilot.now())
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 120)), min_size=1, max_size=30))
+def test_no_service_can_make_anybody_wait_for_ever(asked: list[float | None]) -> None:
+    """Whatever it asks for, a request is given up or sent within the patience and one pause."""
+    clock = Clock()
+    pilot = Pilot(150, clock, clock.sleep)
+    first = pilot.now()
+    for after_s in asked:
+        pilot.refused(HOST, after_s)
+        if pilot.hopeless(HOST, first):
+            break
+        waited(pilot, clock)
+    assert clock.now - first <= 150 + 2
