@@ -30,6 +30,7 @@ _REDIRECTED: Final = frozenset({Redirection.ENABLED, Redirection.FINALIZED})
 _NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
 _COPYING: Final = frozenset({Redirection.ENABLED_AND_COPYING, Redirection.PARTIAL_AND_COPYING})
 _PARTIAL: Final = frozenset({Redirection.PARTIAL, Redirection.PARTIAL_AND_COPYING})
+_MIGRATED: Final = _REDIRECTED | _COPYING | _PARTIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,10 @@ class _Host:
 
     @property
     def never_migrated(self) -> bool:
-        pull = self.answers.pull
+        """Whether Container Registry should answer; a part of the reads may do so elsewhere too."""
+        settings, pull = self.place.redirection, self.answers.pull
+        if isinstance(settings, RedirectSettings) and settings.state in _MIGRATED:
+            return False
         return isinstance(pull, MigrateError) and pull.problem is errors.NOT_MIGRATED
 
     @property
