@@ -229,6 +229,14 @@ def test_a_policy_with_odd_words_is_refused(api: httpx.Client, role: str, member
     assert len(api.get(f"{SOURCE}:getIamPolicy").json()["bindings"]) == 1
 
 
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_body_that_is_no_object_is_refused(api: httpx.Client, content: bytes) -> None:
+    """What is not a JSON object changes nothing."""
+    reply = api.post(f"{SOURCE}:setIamPolicy", content=content)
+
+    assert _refused(reply) == (400, "INVALID_ARGUMENT")
+
+
 def test_nobody_lets_everybody_in_where_customers_are_named(api: httpx.Client) -> None:
     """With the constraint on members, a policy for everybody is refused; one for a user is not."""
     name = "ruled/locations/europe/repositories/there:setIamPolicy"
