@@ -25,6 +25,7 @@ from gcr_migrate.report.facts import PUBLISHED
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
 COMMANDS: Final = (
+    "doctor",
     "plan",
     "show",
     "apply",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.login import Login
     from gcr_migrate.report.facts import CheckListFact
 
+_TRIES: Final = 2  # what does not answer is a finding, not something to wait for
 _SPEC_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
 
@@ -107,7 +108,7 @@ async def _examine(
     from gcr_migrate.doctor.judge import judge
     from gcr_migrate.report.facts import CheckListFact
 
-    async with way.open(*logins) as connections:
+    async with way.open(*logins, tries=_TRIES) as connections:
         answers = await examine(case, steps or frozenset(Step), connections)
     if not steps:  # nobody named any: those for which nothing is left to do are not asked for
         answers = replace(answers, steps=answers.steps - pointless(answers))

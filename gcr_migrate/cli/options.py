@@ -93,12 +93,19 @@ class Way:
         )
         return cls(endpoints, login)
 
-    def open(self, source: Login | None = None, target: Login | None = None) -> Connections:
+    def open(
+        self,
+        source: Login | None = None,
+        target: Login | None = None,
+        *,
+        tries: int | None = None,
+    ) -> Connections:
         """Return the connections; use them in an `async with`.
 
         Args:
             source: how the source logs in, where it was said.
             target: how the target does.
+            tries: requests sent at most for one call; None: as the environment says.
         """
         from gcr_migrate.connect import Connections, Settings
         from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
@@ -106,7 +113,8 @@ class Way:
         where = EndpointsFile()
         if self.endpoints:
             where = EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
-        return Connections(Settings(endpoints=where, login=self.login), source, target)
+        settings = Settings(endpoints=where, login=self.login, tries=tries)
+        return Connections(settings, source, target)
 
 
 def read_text(path: Path) -> str:

@@ -55,7 +55,7 @@ class PlaceAnswers:
         caller: whose credentials those are.
         facts: the project itself.
         enabled: its services that are on, of those asked for.
-        held: permissions on the project, of those asked for.
+        held: permissions on the project, of those asked for, by the first word of their names.
         redirection: the redirect setting; None if it does not matter here.
         policies: organisation policies by constraint.
         locations: where repositories may be.
@@ -67,7 +67,7 @@ class PlaceAnswers:
     caller: Caller | MigrateError
     facts: ProjectFacts | MigrateError
     enabled: frozenset[str] | MigrateError
-    held: frozenset[str] | MigrateError
+    held: Mapping[str, frozenset[str] | MigrateError]
     redirection: RedirectSettings | MigrateError | None
     policies: Mapping[str, OrgPolicy | MigrateError | None]
     locations: tuple[str, ...] | MigrateError
@@ -94,11 +94,15 @@ class PlaceAnswers:
             return None if absent else listed
         return next((one for one in listed if one.resource == resource), None)
 
+    def held_of(self, permission: str) -> frozenset[str] | MigrateError:
+        """Return the answer that has a permission in it if it is held on the project."""
+        return self.held.get(service_of(permission), frozenset())
+
     def errors(self) -> Iterator[tuple[str, MigrateError]]:
         """Each refusal, with the service that it came from."""
         answers: list[tuple[str, object]] = [
             (RESOURCE_MANAGER, self.facts),
-            (RESOURCE_MANAGER, self.held),
+            *((RESOURCE_MANAGER, one) for one in self.held.values()),
             (SERVICE_USAGE, self.enabled),
             (ARTIFACT_REGISTRY, self.redirection),
             (ARTIFACT_REGISTRY, self.locations),
@@ -175,6 +179,11 @@ ROOTS: Final = LOGIN_PROBLEMS | {
     errors.TOO_MANY_REQUESTS,
 }
 NOT_THERE: Final = frozenset({errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
+
+
+def service_of(permission: str) -> str:
+    """Return the first word of a permission, such as `artifactregistry`."""
+    return permission.partition(".")[0]
 
 
 def is_anonymous(caller: Caller) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull
+from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull, service_of
 from gcr_migrate.doctor.permissions import on_repositories, permissions_for
 from gcr_migrate.doctor.rules import CONSTRAINTS
 from gcr_migrate.doctor.services import SERVICES
@@ -16,7 +16,7 @@ from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.tasks import first_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Collection, Coroutine, Iterable
 
     from gcr_migrate.doctor.checks import Case, Place, PlainRegistry, Side, Step
     from gcr_migrate.interfaces import Buckets, Projects, Repositories, SourceRegistry
@@ -155,7 +155,11 @@ class _PlaceQuestions:
         self._caller = _ask(group, clients.caller(place.side))
         self._facts = _ask(group, projects.facts(project))
         self._enabled = _ask(group, projects.enabled(project, SERVICES))
-        self._held = _ask(group, projects.held(project, asked))
+        # Each service by itself: one odd permission would have all of them refused.
+        self._held = {
+            service: _ask(group, projects.held(project, some))
+            for service, some in _by_service(asked).items()
+        }
         self._redirection = (
             _ask(group, projects.redirection(project)) if "source" in place.serves else None
         )
@@ -192,13 +196,20 @@ class _PlaceQuestions:
             caller=self._caller.result(),
             facts=self._facts.result(),
             enabled=self._enabled.result(),
-            held=self._held.result(),
+            held={service: task.result() for service, task in self._held.items()},
             redirection=self._redirection.result() if self._redirection else None,
             policies={one: task.result() for one, task in self._policies.items()},
             locations=self._locations.result(),
             repositories={one: task.result() for one, task in self._listed.items()},
             held_on={name: found for name, found in held_on.items() if found is not None},
         )
+
+
+def _by_service(permissions: Iterable[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for permission in permissions:
+        found.setdefault(service_of(permission), set()).add(permission)
+    return found
 
 
 def _resources(case: Case, place: Place) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def permission_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
 def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> _Found | None:
     """Look for a permission; None where there is nothing that it could be needed on."""
     need = next(iter(needs.values()))
-    held, project = place.held, place.place.project.id
+    held, project = place.held_of(need.permission), place.place.project.id
     if not isinstance(held, MigrateError) and need.permission in held:
         return _Found(Status.OK, f"held on the project {project}")
     repositories = _repositories(place, answers, need.side) if need.by_repository else []

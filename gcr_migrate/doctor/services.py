@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
@@ -50,6 +51,8 @@ USED_BY: Final[Mapping[str, frozenset[Step]]] = {
 NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
 SERVICES: Final = tuple(USED_BY)
 _PUSHES: Final = frozenset({Step.APPLY, Step.RESCUE})
+_ENABLE: Final = re.compile(r"gcloud services enable \S+ --project=([\w:.-]+)")
+_QUOTA_PROJECT: Final = re.compile(r"\bproject ([a-z0-9][a-z0-9:.-]*[a-z0-9])")
 _ANSWERS: Final = frozenset({errors.DENIED, errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
 _SEES_SERVICES: Final = "roles/serviceusage.serviceUsageViewer"
 _TOLD_ELSEWHERE: Final = LOGIN_PROBLEMS | {errors.API_DISABLED}
@@ -97,7 +100,7 @@ def _service(
     project = place.place.project.id
     missing = Status.MISSING if service in NEEDED else Status.WARNING
     code, remedy = errors.API_DISABLED.code, errors.API_DISABLED.remedy
-    commands = (enable_service(project, service),)
+    commands = (enable_service(_consumer(place, refused), service),)
     subject = f"{service} in {project}"
 
     def line(status: Status, saw: str, *, mend: bool = False) -> Check:
@@ -115,6 +118,14 @@ def _service(
     if service == ARTIFACT_REGISTRY and _answered(place):
         return line(Status.OK, "it answers; the list of enabled services could not be read")
     return _unknown(place, subject, steps, place.enabled)
+
+
+def _consumer(place: PlaceAnswers, refused: MigrateError | None) -> str:
+    """Return the project in which a service has to be enabled: not always the one asked about."""
+    project, facts = place.place.project.id, place.facts
+    found = _ENABLE.search(refused.saw) if refused else None
+    own = "" if isinstance(facts, MigrateError) else facts.number
+    return found[1] if found and own and found[1] not in {own, project} else project
 
 
 def _answered(place: PlaceAnswers) -> bool:
@@ -173,17 +184,18 @@ def _refusal(place: PlaceAnswers, met: list[tuple[str, MigrateError]], answers: 
         given(steps, status),
         why(error),
         error.problem.remedy,
-        _commands(place, error.problem),
+        _commands(place, error),
         error.problem.code,
     )
 
 
-def _commands(place: PlaceAnswers, problem: Problem) -> tuple[str, ...]:
+def _commands(place: PlaceAnswers, error: MigrateError) -> tuple[str, ...]:
     project = place.place.project.id
-    if problem is errors.BILLING_OFF:
+    if error.problem is errors.BILLING_OFF:
         return (link_billing(project),)
-    if problem is errors.QUOTA_PROJECT:
-        return (grant_quota_use("QUOTA_PROJECT", place.member),)
+    if error.problem is errors.QUOTA_PROJECT:
+        named = _QUOTA_PROJECT.search(error.saw)
+        return (grant_quota_use(named[1] if named else "QUOTA_PROJECT", place.member),)
     return ()
 
 

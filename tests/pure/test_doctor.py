@@ -62,7 +62,6 @@ def _place(**change: Any) -> PlaceAnswers:
         "caller": _caller(),
         "facts": ProjectFacts("builds", "123", "organizations/42", active=True),
         "enabled": frozenset(SERVICES) - {SCANNING},
-        "held": ALL,
         "redirection": RedirectSettings(Redirection.ENABLED, Redirection.ENABLED.value),
         "policies": dict.fromkeys(CONSTRAINTS),
         "locations": ("asia", "europe", "europe-west1", "us"),
@@ -73,7 +72,14 @@ def _place(**change: Any) -> PlaceAnswers:
         },
         "held_on": {US: ALL},
     }
-    return PlaceAnswers(**(known | change))
+    held = change.get("held", ALL)
+    held_of = {
+        service: held
+        if isinstance(held, MigrateError)
+        else frozenset(one for one in held if one.startswith(f"{service}."))
+        for service in ("artifactregistry", "resourcemanager", "cloudasset")
+    }
+    return PlaceAnswers(**(known | change | {"held": held_of}))
 
 
 def _absent(name: str) -> HostAnswers:
@@ -409,7 +415,7 @@ def test_a_refusal_with_one_cause_is_told_once() -> None:
         (
             errors.QUOTA_PROJECT,
             (
-                "gcloud projects add-iam-policy-binding QUOTA_PROJECT "
+                "gcloud projects add-iam-policy-binding shared-quota "
                 "--member=serviceAccount:bot@builds.iam.gserviceaccount.com "
                 "--role=roles/serviceusage.serviceUsageConsumer --condition=None"
             ),
@@ -419,7 +425,8 @@ def test_a_refusal_with_one_cause_is_told_once() -> None:
 )
 def test_a_cause_brings_its_command(problem: Problem, command: str) -> None:
     """Billing, quota project and a disabled service are mended by a command that is shown."""
-    answers = _with(redirection=_error(problem, "403"))
+    saw = "403 Caller does not have required permission to use project shared-quota. Grant"
+    answers = _with(redirection=_error(problem, saw))
     found = [check for check in judge(answers) if check.code == problem.code and check.commands]
     assert [one.status for one in found] == [Status.MISSING]
     assert found[0].commands[0].startswith(command)
@@ -742,3 +749,12 @@ def test_a_pasted_name_says_what_is_asked_about(
     """Whatever is pasted leads to its project, and to the host or repository that it names."""
     case = case_of_name(text)
     assert (str(case.source), len(case.hosts), case.repositories) == ("builds", hosts, repositories)
+
+
+@pytest.mark.parametrize(("number", "project"), [("123", "builds"), ("999", "999")])
+def test_a_service_is_enabled_where_the_refusal_says(number: str, project: str) -> None:
+    """A refusal that names another project, such as that of the login, has it enabled there."""
+    service = "artifactregistry.googleapis.com"
+    saw = f"403 SERVICE_DISABLED; gcloud services enable {service} --project={number}"
+    check = _find(_with(redirection=_error(errors.API_DISABLED, saw)), Area.SERVICE, service)
+    assert check.commands == (f"gcloud services enable {service} --project={project}",)
