@@ -151,7 +151,7 @@ class Sts:
             return JSONResponse({"active": False})
         name = access.identity.member
         body = {"active": True, "username": name, "scope": access.scope, "token_type": "Bearer"}
-        return JSONResponse(body | {"exp": int(time.time() + access.seconds_left)})
+        return JSONResponse(body | _ends(access))
 
 
 class IamCredentials:
@@ -228,20 +228,26 @@ def _granted(tokens: Tokens, identity: Identity, scope: str) -> dict[str, Any]:
 def _describe(access: Access) -> dict[str, str]:
     """Return what `tokeninfo` tells; numbers are strings there."""
     account = client_id(access.identity.member)
-    left = max(int(access.seconds_left), 0) if access.seconds_left < math.inf else _LONGEST
     told = {
         "azp": account,
         "aud": account,
         "sub": account,
         "scope": access.scope,
-        "exp": str(int(time.time()) + left),
-        "expires_in": str(left),
         "access_type": "online",
     }
+    ends = _ends(access)
+    if ends:
+        left = max(int(access.seconds_left), 0)
+        told |= {"exp": str(ends["exp"]), "expires_in": str(left)}
     # Whose token it is, is told only where the token's own scopes cover that.
     if access.identity.email and not _EMAIL_SCOPES.isdisjoint(access.scope.split()):
         told |= {"email": access.identity.email, "email_verified": "true"}
     return told
+
+
+def _ends(access: Access) -> dict[str, int]:
+    """Return when a token ends; nothing for one of a scenario that never does."""
+    return {"exp": int(time.time() + access.seconds_left)} if access.seconds_left < math.inf else {}
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -42,6 +42,7 @@ SCENARIO: Final = {
         {
             "member": "user:ada@example.com",
             "token": TOKEN,
+            "token_lifetime": 3_600,
             "refresh_token": "1//ada",
             "roles": [READER],
         },
