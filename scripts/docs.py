@@ -20,7 +20,7 @@ from rich.text import Text
 
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.errors import CATALOGUE, Exit
-from gcr_migrate.report.facts import PUBLISHED
+from gcr_migrate.report.published import PUBLISHED
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"

@@ -24,7 +24,7 @@ from gcr_migrate.errors import BAD_USAGE, MigrateError
 if TYPE_CHECKING:
     from gcr_migrate.doctor.checks import Case, Step
     from gcr_migrate.model.login import Login
-    from gcr_migrate.report.facts import CheckListFact
+    from gcr_migrate.report.checks import CheckListFact
 
 _TRIES: Final = 2  # what does not answer is a finding, not something to wait for
 _SPEC_SUFFIXES: Final = frozenset({".yaml", ".yml"})
@@ -65,7 +65,7 @@ def doctor(
     Exit codes: 0 nothing needed is missing, 2 bad name or spec, 4 something needed is missing.
     """
     from gcr_migrate.report.checklist import checklist_lines
-    from gcr_migrate.report.facts import DoctorFacts
+    from gcr_migrate.report.checks import DoctorFacts
 
     output = Output(as_json=as_json)
     steps = _steps(step or [])
@@ -106,7 +106,7 @@ async def _examine(
     from gcr_migrate.doctor.checks import Step
     from gcr_migrate.doctor.hosts import pointless
     from gcr_migrate.doctor.judge import judge
-    from gcr_migrate.report.facts import CheckListFact
+    from gcr_migrate.report.checks import CheckListFact
 
     async with way.open(*logins, tries=_TRIES) as connections:
         answers = await examine(case, steps or frozenset(Step), connections)

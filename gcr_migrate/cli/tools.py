@@ -56,7 +56,7 @@ def json_schema(name: str) -> dict[str, Any]:
     Raises:
         MigrateError: `bad-usage`, there is no such schema.
     """
-    from gcr_migrate.report.facts import PUBLISHED
+    from gcr_migrate.report.published import PUBLISHED
     from gcr_migrate.spec import spec_json_schema
 
     if name == "spec":

@@ -114,7 +114,9 @@ def host_checks(answers: Answers) -> Iterator[Check]:
 def pointless(answers: Answers) -> frozenset[Step]:
     """Return the steps for which there is nothing left to do in the source's project."""
     place = answers.source
-    settings = place.redirection if place else None
+    if place is None:  # a plain registry has no redirect
+        return frozenset({Step.DISCOVER, Step.REDIRECT, Step.RESCUE})
+    settings = place.redirection
     if not isinstance(settings, RedirectSettings) or settings.state not in _REDIRECTED:
         return frozenset()
     done = {Step.REDIRECT} if settings.state is Redirection.FINALIZED else set()

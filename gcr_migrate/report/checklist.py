@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gcr_migrate.doctor.checks import Step
-    from gcr_migrate.report.facts import CheckFact, CheckListFact, DoctorFacts
+    from gcr_migrate.report.checks import CheckFact, CheckListFact, DoctorFacts
 
 _STYLES: Final = {
     Status.OK: "green",

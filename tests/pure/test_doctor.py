@@ -31,7 +31,7 @@ from gcr_migrate.model.cloud import (
 )
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host
 from gcr_migrate.report.checklist import checklist_lines
-from gcr_migrate.report.facts import CheckListFact, DoctorFacts
+from gcr_migrate.report.checks import CheckListFact, DoctorFacts
 from gcr_migrate.sandbox import permissions as sandbox
 from gcr_migrate.spec import load_spec
 

@@ -15,12 +15,13 @@ import pytest
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
+from tests.conftest import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import Cli
+    from tests.conftest import Cli, Registry
 
 STEPS: Final = ("discover", "plan", "apply", "verify", "redirect", "rescue")
 MIGRATOR: Final = "user:migrator@example.com"
@@ -483,3 +484,31 @@ def test_what_cannot_be_understood_is_bad_input(cli: Cli, args: tuple[str, ...],
     done = cli("doctor", *args, "--json")
     assert done.returncode == 2, done.stdout + done.stderr
     assert json.loads(done.stdout)["code"] == code
+
+
+@pytest.mark.needs("docker-registry")
+def test_plain_registries_are_asked_without_writing(cli: Cli, registry: Registry) -> None:
+    """A spec of two plain registries: both answer, and only writing is left unasked."""
+    spec = f"source: {{registry: {registry.host}}}\ntarget: {{registry: {registry.host}}}\n"
+    (cli.home / "spec.yml").write_text(spec)
+    done = cli("doctor", "spec.yml", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = Found(json.loads(done.stdout))
+    assert found.check("pull")["saw"] == "no image is there to pull"
+    assert found.check("repository")["steps"] == {
+        "plan": "ok",
+        "apply": "not-asked",
+        "verify": "ok",
+    }
+    assert [c["area"] for c in found.checks] == ["pull", "repository"]
+
+
+def test_registries_out_of_reach_are_missing(cli: Cli) -> None:
+    """Where nobody listens, both sides are named with the refusal."""
+    port = free_port()
+    spec = f"source: {{registry: '127.0.0.1:{port}', paths: [app]}}\n"
+    spec += f"target: {{registry: '127.0.0.1:{port}'}}\n"
+    (cli.home / "spec.yaml").write_text(spec)
+    done = cli("doctor", "spec.yaml", "--json")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert {c["code"] for c in Found(json.loads(done.stdout)).checks} == {"unreachable"}

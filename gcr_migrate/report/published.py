@@ -1,0 +1,36 @@
+"""What `--json` prints, by the name of the command: their schemas are published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.facts import (
+    ApplyFacts,
+    DemoFacts,
+    ErrorFacts,
+    ExplainFacts,
+    PlanFacts,
+    ReportFacts,
+    SandboxFacts,
+    ShowFacts,
+    StatusFacts,
+    VerifyFacts,
+)
+
+if TYPE_CHECKING:
+    from gcr_migrate.report.facts import Fact
+
+PUBLISHED: Final[dict[str, type[Fact]]] = {
+    "plan": PlanFacts,
+    "show": ShowFacts,
+    "apply": ApplyFacts,
+    "status": StatusFacts,
+    "verify": VerifyFacts,
+    "report": ReportFacts,
+    "explain": ExplainFacts,
+    "sandbox": SandboxFacts,
+    "demo": DemoFacts,
+    "doctor": DoctorFacts,
+    "error": ErrorFacts,
+}
