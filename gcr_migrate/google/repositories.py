@@ -84,7 +84,10 @@ class ArtifactRegistry:
                 await on_operation(begun.name)
             if begun:
                 await self._wait(begun, resource)
-        await self._wait_until_shown(resource)
+        found = await self._shown(resource)
+        if settings.kms_key and found.kms_key != settings.kms_key:  # fixed when it was made
+            saw = f"kmsKeyName is {found.kms_key or 'not set'}, not {settings.kms_key}"
+            raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
 
     async def policy(self, resource: str) -> Policy:
         """Read the repository's own access policy, version 3."""
@@ -189,15 +192,16 @@ class ArtifactRegistry:
             raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
         return True
 
-    async def _wait_until_shown(self, resource: str) -> None:
+    async def _shown(self, resource: str) -> RepositorySettings:
         """Wait for a repository that somebody, or a killed run of ours, is still creating."""
         until, pause_s = time.monotonic() + _OPERATION_S, _FIRST_POLL_S
-        while await self.get(resource) is None:
+        while (found := await self.get(resource)) is None:
             if time.monotonic() > until:
                 saw = "the service says that it is there, and does not show it"
                 raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * _POLL_GROWTH, _LONGEST_POLL_S)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +251,15 @@ def _word(words: type[IntEnum], value: int) -> str:
 
 def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
     for member, wanted in (("format", "DOCKER"), ("mode", "STANDARD_REPOSITORY")):
-        value = body.get(member) or wanted
+        value = str(body.get(member) or wanted)
         if value not in {wanted, wanted.upper(), f"{member.upper()}_UNSPECIFIED"}:
             saw = f"{member} is {value}, not {wanted}"[:200]
             raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
-    docker = body.get("dockerConfig")
-    labels = body.get("labels")
+    docker, labels = body.get("dockerConfig"), body.get("labels")
+    pairs = labels.items() if isinstance(labels, dict) else ()
     return RepositorySettings(
         description=str(body.get("description") or ""),
-        labels=tuple(sorted(labels.items())) if isinstance(labels, dict) else (),
+        labels=tuple(sorted((key, str(value)) for key, value in pairs)),
         immutable_tags=bool(isinstance(docker, dict) and docker.get("immutableTags")),
         kms_key=str(body.get("kmsKeyName") or ""),
     )

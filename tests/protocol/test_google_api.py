@@ -6,34 +6,32 @@ import asyncio
 import json
 import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.google.services import Services
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.cloud import OrgPolicy, Redirection
-from gcr_migrate.model.login import Login as Side
+from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import RepositorySettings
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.retry import Backoff
-from gcr_migrate.wire.transport import Wire
+from tests.google_clients import listed, using
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from gcr_migrate.connect import Side as SideName
+    from gcr_migrate.connect import Side
+    from gcr_migrate.google.services import Services
     from gcr_migrate.sandbox.app import Sandbox
 
 T = TypeVar("T")
 
-SIDES: tuple[SideName, ...] = ("source", "target")
+SIDES: tuple[Side, ...] = ("source", "target")
 OWNER, READER, STRANGER = "ya29.owner", "ya29.reader", "ya29.stranger"
 DOMAIN = "example.com:builds"
 REPOSITORY = f"projects/{DOMAIN}/locations/us/repositories/us.gcr.io"
@@ -104,27 +102,6 @@ SCENARIO = Scenario.model_validate(
 )
 
 
-class Login:
-    """Logs in with one token after the other, as they are refused."""
-
-    def __init__(self, *tokens: str) -> None:
-        self._tokens = list(tokens)
-        self.refusals: list[str] = []
-
-    async def api_headers(self) -> dict[str, str]:
-        """Return the first token that was not refused."""
-        return {"authorization": f"Bearer {self._tokens[0]}"}
-
-    async def accepted(self, sent: Mapping[str, str]) -> None:
-        """Remember nothing."""
-
-    async def refused(self, sent: Mapping[str, str]) -> None:
-        """Go on to the next token, if there is one."""
-        self.refusals.append(sent["authorization"])
-        if len(self._tokens) > 1:
-            del self._tokens[0]
-
-
 class Ask:
     """Asks services with a login, in a loop of its own each time."""
 
@@ -133,19 +110,7 @@ class Ask:
 
     def __call__(self, work: Callable[[Services], Awaitable[T]], *tokens: str) -> T:
         """Do some work as the owner, or with these tokens."""
-
-        async def run() -> T:
-            backoff = Backoff(tries=2, base_s=0.001)
-            with ThreadPoolExecutor(2) as threads:
-                async with Wire(self._endpoints, backoff=backoff) as wire:
-                    return await work(Services(wire, Login(*(tokens or (OWNER,))), threads))
-
-        return asyncio.run(run())
-
-
-async def listed(rows: AsyncIterator[T]) -> list[T]:
-    """Take all rows of a list."""
-    return [row async for row in rows]
+        return using(self._endpoints, work, *(tokens or (OWNER,)))
 
 
 @pytest.fixture(scope="module")
@@ -420,7 +385,7 @@ def test_each_side_has_its_own_login_and_leaves_no_thread(box: Sandbox, tmp_path
     asked = {"artifactregistry.repositories.uploadArtifacts"}
 
     async def run() -> list[frozenset[str]]:
-        source, target = (Side(str(tmp_path / name)) for name in ("source", "target"))
+        source, target = (Login(str(tmp_path / name)) for name in ("source", "target"))
         settings = Settings(endpoints, environ={}, tries=2, base_s=0.01)
         async with Connections(settings, source, target) as clients:
             found = [await clients.repositories(one).held(REPOSITORY, asked) for one in SIDES]

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -18,52 +18,22 @@ from gcr_migrate.google.services import Services
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.plan import RepositorySettings
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
+from tests import google_clients as clients
+from tests.google_clients import TRIES, Login, listed
 from tests.scripted import Answer, Asked, Scripted, in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 RESOURCE = "projects/builds/locations/us/repositories/team"
-TRIES = 3
+T = TypeVar("T")
 
 
-class Login:
-    """Logs in with one token after the other, as they are refused."""
-
-    def __init__(self, *tokens: str) -> None:
-        self._tokens = list(tokens)
-
-    async def api_headers(self) -> dict[str, str]:
-        """Return the first token that was not refused."""
-        return {"authorization": f"Bearer {self._tokens[0]}", "x-goog-user-project": "payer"}
-
-    async def accepted(self, sent: Mapping[str, str]) -> None:
-        """Remember nothing."""
-
-    async def refused(self, sent: Mapping[str, str]) -> None:
-        """Go on to the next token, if there is one."""
-        assert sent["authorization"] == f"Bearer {self._tokens[0]}"
-        if len(self._tokens) > 1:
-            del self._tokens[0]
-
-
-def using(service: Scripted, work: Callable[[Services], Awaitable[object]], *tokens: str) -> object:
+def using(service: Scripted, work: Callable[[Services], Awaitable[T]], *tokens: str) -> T:
     """Work with clients of a service that runs meanwhile."""
-
-    async def run() -> object:
-        backoff = Backoff(tries=TRIES, base_s=0.001)
-        with service, ThreadPoolExecutor(4) as threads:
-            async with Wire(service.endpoints, backoff=backoff) as wire:
-                return await work(Services(wire, Login(*(tokens or ("t",))), threads))
-
-    return asyncio.run(run())
-
-
-async def listed(rows: AsyncIterator[Any]) -> list[Any]:
-    """Take all rows of a list."""
-    return [row async for row in rows]
+    with service:
+        return clients.using(service.endpoints, work, *(tokens or ("t",)))
 
 
 async def by_raw_call(services: Services) -> object:
@@ -219,8 +189,9 @@ def test_calls_say_who_pays_and_bear_one_name(
     work: Callable[[Services], Awaitable[object]],
 ) -> None:
     """The quota project goes with every call, and so does the name of this tool."""
-    service = Scripted(in_turn(Answer()))
-    using(service, work)
+    with Scripted(in_turn(Answer())) as service:
+        clients.using(service.endpoints, work, "t", payer="payer")
+    assert service.asked
     for one in service.asked:
         assert one.headers["x-goog-user-project"] == "payer"
         assert one.headers["user-agent"] == "gcr-migrate"

@@ -5,22 +5,18 @@ Answers are scripted; the usual course runs against the sandbox.
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.google.services import Services
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.plan import RepositorySettings
-from gcr_migrate.wire.retry import Backoff
-from gcr_migrate.wire.transport import Wire
+from tests import google_clients as clients
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from gcr_migrate.google.repositories import ArtifactRegistry
 
@@ -42,30 +38,10 @@ class Service(Scripted):
         return Answer(status, body)
 
 
-class Login:
-    """Always the same token."""
-
-    async def api_headers(self) -> dict[str, str]:
-        """Return it."""
-        return {"authorization": "Bearer t"}
-
-    async def accepted(self, sent: Mapping[str, str]) -> None:
-        """Remember nothing."""
-
-    async def refused(self, sent: Mapping[str, str]) -> None:
-        """Have no other."""
-
-
 def using(service: Service, work: Callable[[ArtifactRegistry], Awaitable[object]]) -> object:
     """Work with a client of this service."""
-
-    async def run() -> object:
-        backoff = Backoff(tries=2, base_s=0.001)
-        with service, ThreadPoolExecutor(1) as threads:
-            async with Wire(service.endpoints, backoff=backoff) as wire:
-                return await work(Services(wire, Login(), threads).repositories)
-
-    return asyncio.run(run())
+    with service:
+        return clients.using(service.endpoints, lambda all_: work(all_.repositories), "t")
 
 
 def policy(*bindings: dict[str, Any], etag: str = "e1") -> tuple[int, dict[str, Any]]:
@@ -153,6 +129,15 @@ def test_a_repository_that_is_still_being_created_is_waited_for() -> None:
     service = Service(POST=[(409, {"error": {}})], GET=[missing, (200, {"format": "DOCKER"})])
     using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
     assert [one.method for one in service.asked] == ["POST", "GET", "GET"]
+
+
+def test_a_repository_under_another_key_is_refused() -> None:
+    """The key cannot be changed once the first image is there, so nothing is written."""
+    service = Service(
+        POST=[(409, {"error": {}})], GET=[(200, {"format": "DOCKER", "kmsKeyName": "other"})]
+    )
+    with pytest.raises(MigrateError, match=r"repository-differs.*other, not wanted"):
+        using(service, lambda client: client.create(RESOURCE, RepositorySettings(kms_key="wanted")))
 
 
 @pytest.mark.parametrize(
