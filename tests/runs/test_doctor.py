@@ -234,6 +234,15 @@ def test_a_token_that_is_no_good(open_stage: Callable[[Scenario | str], Stage]) 
     assert "GCR_MIGRATE_ACCESS_TOKEN" in line["saw"]
 
 
+def test_a_token_that_has_ended(open_stage: Callable[[Scenario | str], Stage]) -> None:
+    """A token past its end is the one thing missing."""
+    known = load_scenario("builds").model_dump()
+    known["identities"][0]["token_lifetime"] = 0.001
+    found = open_stage(Scenario.model_validate(known)).doctor("builds", code=4)
+    (line,) = [c for c in found.checks if c["status"] == "missing"]
+    assert line["area"] == "credentials"
+
+
 def test_a_quota_project_that_may_not_be_used(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:
