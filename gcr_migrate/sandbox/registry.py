@@ -75,7 +75,7 @@ class Registry:
         if path.startswith(("/artifacts-downloads/", "/artifacts-uploads/")):
             return await self._blobs.at_location(request)  # these addresses authorise themselves
         caller = self._tokens.caller(request.headers.get("authorization", ""))
-        if caller is None:
+        if caller is None or caller.signed:
             return _challenge(host, request)
         if path in {"/v2/", "/v2"}:
             return JSONResponse({}, headers={"Docker-Distribution-API-Version": "registry/2.0"})

@@ -91,10 +91,13 @@ class Caller:
     Attributes:
         identity: the sender; None for anonymous.
         scopes: actions by name for a registry token; None where rights alone decide.
+        signed: a JWT came that stands for itself. APIs take it; that registries do is not known,
+            so that these refuse it.
     """
 
     identity: Identity | None
     scopes: dict[str, frozenset[str]] | None = None
+    signed: bool = False
 
 
 class Tokens:
@@ -187,7 +190,7 @@ class Tokens:
         claims = self.keys.claims(token)
         if claims is None or not timely(claims) or not (claims.get("aud") or claims.get("scope")):
             return None
-        return Caller(self.identity(f"serviceAccount:{claims['iss']}"))
+        return Caller(self.identity(f"serviceAccount:{claims['iss']}"), signed=True)
 
     def _basic(self, value: str) -> Caller | None:
         try:
@@ -223,7 +226,7 @@ def exchange(tokens: Tokens, store: Store, host: str, request: Request) -> Respo
     """Answer `GET /v2/token?scope=…&service=…`; several scopes come as repeated parameters."""
     header = request.headers.get("authorization", "")
     caller = tokens.caller(header) if header else Caller(None)
-    if caller is None:
+    if caller is None or caller.signed:
         return _refuse(401, "UNAUTHORIZED", "authentication failed")
     scopes: dict[str, frozenset[str]] = {}
     for scope in (one for text in request.query_params.getlist("scope") for one in text.split()):

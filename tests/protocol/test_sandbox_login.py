@@ -68,7 +68,7 @@ def test_a_key_buys_tokens_for_its_account(box: Sandbox, key: dict[str, str]) ->
 
 
 def test_a_signed_token_stands_for_itself_at_the_apis(box: Sandbox, key: dict[str, str]) -> None:
-    """What Google's client libraries send for a key, a JWT and no access token, is accepted."""
+    """What Google's clients send for a key, a JWT, is taken there and not by registries."""
     audience = "https://artifactregistry.googleapis.com/"
     credentials = google.auth.jwt.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
         key, audience=audience
@@ -78,6 +78,10 @@ def test_a_signed_token_stands_for_itself_at_the_apis(box: Sandbox, key: dict[st
 
     url = f"{box.addresses['artifact_registry']}/v1/projects/builds/locations/us/repositories"
     assert httpx.get(url, headers=bearer).status_code == 200
+    registry = f"{box.addresses['us.gcr.io']}/v2/"
+    assert {httpx.get(f"{registry}{one}", headers=bearer).status_code for one in ("", "token")} == {
+        401
+    }
     assert httpx.get(f"{box.control_url}/requests").json()[-1]["member"].endswith(ROBOT)
 
 
