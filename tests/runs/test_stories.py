@@ -76,8 +76,9 @@ class Stage:
         return found
 
     def writes(self) -> list[dict[str, Any]]:
-        """Return the requests that could have changed something."""
-        return [one for one in self.ask("requests") if one["method"] not in {"GET", "HEAD"}]
+        """Return the requests that could have changed something; a login asks by POST too."""
+        asked = [one for one in self.ask("requests") if one["method"] not in {"GET", "HEAD"}]
+        return [one for one in asked if one["host"] != "oauth2"]
 
 
 class OpenStage(Protocol):
