@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -758,3 +760,14 @@ def test_a_service_is_enabled_where_the_refusal_says(number: str, project: str) 
     saw = f"403 SERVICE_DISABLED; gcloud services enable {service} --project={number}"
     check = _find(_with(redirection=_error(errors.API_DISABLED, saw)), Area.SERVICE, service)
     assert check.commands == (f"gcloud services enable {service} --project={project}",)
+
+
+def test_the_page_names_all_that_is_asked() -> None:
+    """The reference page has each status, step, area and permission, and no other permission."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "doctor.md").read_text("utf-8")
+    named = set(re.findall(r"`([^`]+)`", page))
+    needs = {need.permission for step in Step for need in NEEDS[step]}
+    assert {*Status, *Step, *Area, *needs, *CONSTRAINTS} <= named
+    assert {one for one in named if re.fullmatch(r"\w+\.\w+\.\w+", one)} - needs == {
+        "containerscanning.googleapis.com"
+    }
