@@ -20,7 +20,7 @@ from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
 from gcr_migrate.model.names import repository_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers
     from gcr_migrate.model.names import GcrHost
@@ -55,14 +55,14 @@ class _Host:
     @property
     def has_repository(self) -> bool | None:
         """Whether its repository exists; None if nobody tells."""
-        if self.is_known is not None:
-            return self.is_known
+        if self.is_listed is not None:
+            return self.is_listed
         if isinstance(self.answers.pull, MigrateError):
             return False if self.answers.pull.problem in NOT_THERE else None
         return True  # it answered
 
     @property
-    def is_known(self) -> bool | None:
+    def is_listed(self) -> bool | None:
         """Whether its repository exists by what Artifact Registry's API says."""
         found = self.place.repository(self.resource)
         if not isinstance(found, MigrateError):
@@ -141,11 +141,9 @@ def _hosts(answers: Answers) -> list[_Host]:
     ]
 
 
-def _over(
-    steps: frozenset[Step], default: Status, **other: Mapping[str, Status] | Status
-) -> dict[Step, Status]:
+def _over(steps: frozenset[Step], default: Status, **other: Status) -> dict[Step, Status]:
     """Return a verdict per asked step: the default, or what is said of a step by its name."""
-    return {step: Status(str(other.get(step.value, default))) for step in in_order(steps)}
+    return {step: other.get(step.value, default) for step in in_order(steps)}
 
 
 def _kind(host: _Host, steps: frozenset[Step]) -> Check:
@@ -220,7 +218,7 @@ def _pull(host: _Host, steps: frozenset[Step], *, may_be_hidden: bool) -> Iterat
         return
     if pull.problem is errors.DENIED:
         # Registries hide what a caller may not see: a host that nobody named may not be there.
-        hidden = may_be_hidden and not host.named and host.is_known is None
+        hidden = may_be_hidden and not host.named and host.is_listed is None
         status = Status.NOT_ASKED if hidden else Status.MISSING
         saw = f"{DOWNLOAD} is not held, or there is no such repository"
         remedy = "If it is there, grant the role that lets this caller pull."
@@ -282,8 +280,8 @@ def _redirect(place: PlaceAnswers, hosts: list[_Host], steps: frozenset[Step]) -
     if settings is None or isinstance(settings, MigrateError):
         return _redirect_unknown(place, subject, settings, steps)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
-    rescued = settings.state not in _REDIRECTED and remedy
-    commands = (migrate(project),) if rescued and settings.state in _NOT_REDIRECTED else ()
+    stopped = settings.state in _NOT_REDIRECTED and Status.MISSING in verdicts.values()
+    commands = (migrate(project),) if stopped else ()
     return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
 
 
