@@ -109,14 +109,19 @@ def test_a_refresh_token_buys_tokens_for_its_user(box: Sandbox) -> None:
     assert puller(box, with_token(refreshed(credentials))) == "user:ada@example.com"
 
 
-def pool(box: Sandbox, subject_file: Path, **more: Any) -> identity_pool.Credentials:
-    """Return credentials of another identity provider, whose token lies in a file."""
-    info = {
+def federation(box: Sandbox, subject_file: Path) -> dict[str, Any]:
+    """Return what a file of workload identity federation says."""
+    return {
         "audience": AUDIENCE,
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "token_url": f"{box.addresses['sts']}/v1/token",
         "credential_source": {"file": str(subject_file)},
     }
+
+
+def pool(box: Sandbox, subject_file: Path, **more: Any) -> identity_pool.Credentials:
+    """Return credentials of another identity provider, whose token lies in a file."""
+    info = federation(box, subject_file)
     return identity_pool.Credentials(**info | more, scopes=[SCOPE])  # type: ignore[no-untyped-call]
 
 
@@ -207,21 +212,49 @@ def test_the_metadata_server_tells_one_token_until_it_ends(box: Sandbox) -> None
     assert info(box, first)["error"] == "invalid_token"
 
 
+def files(box: Sandbox, key: dict[str, str], subject_file: Path) -> dict[str, dict[str, Any]]:
+    """Return a credential file of each kind that gcloud takes."""
+    refresh = {"client_id": "c", "client_secret": "s", "refresh_token": "1//ada"}
+    subject_file.write_text("from-git")
+    return {
+        "key": key,
+        "user": {"type": "authorized_user"} | refresh,
+        "federation": {"type": "external_account"} | federation(box, subject_file),
+    }
+
+
 @pytest.mark.needs("gcloud")
-def test_the_real_gcloud_logs_in_with_a_key(
-    box: Sandbox, key: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    "login",
+    [
+        ("key", "", f"serviceAccount:{ROBOT}"),
+        ("key", MIDDLE, f"serviceAccount:{MIDDLE}"),
+        ("user", "", "user:ada@example.com"),
+        ("federation", "", PRINCIPAL),
+    ],
+)
+def test_the_real_gcloud_logs_in(
+    box: Sandbox, key: dict[str, str], tmp_path: Path, login: tuple[str, str, str]
 ) -> None:
-    """Gcloud takes the key for its credentials, and its token pulls."""
-    (tmp_path / "key.json").write_text(json.dumps(key))
+    """With each kind of file, and as another account, gcloud's token is its owner's."""
+    kind, acting_as, member = login
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps(files(box, key, tmp_path / "subject")[kind]))
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "CLOUDSDK_CONFIG": str(tmp_path / "config"),
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(tmp_path / "key.json"),
-        "CLOUDSDK_AUTH_TOKEN_HOST": key["token_uri"],
+        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(file),
+        "CLOUDSDK_AUTH_TOKEN_HOST": f"{box.addresses['oauth2']}/token",
+        "CLOUDSDK_AUTH_TOKEN_INTROSPECTION_ENDPOINT": f"{box.addresses['sts']}/v1/introspect",
+        "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT": acting_as,
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS": f"{box.addresses['iam_credentials']}/",
     }
     command = ["gcloud", "auth", "print-access-token"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
 
-    assert puller(box, with_token(done.stdout.strip())) == f"serviceAccount:{ROBOT}"
+    url = f"{box.addresses['us.gcr.io']}/v2/"
+    bearer = {"Authorization": f"Bearer {done.stdout.strip()}"}
+    assert httpx.get(url, headers=bearer).status_code == 200
+    assert httpx.get(f"{box.control_url}/requests").json()[-1]["member"] == member
