@@ -71,6 +71,10 @@ class Journal:
             operation: name of the service's operation that a later run can ask for, if any.
         """
         await self._ledger.record(kind, item_id, Event.STARTED, how=operation)
+        if operation:  # it goes on without us, whatever becomes of this run
+            self._moving.discard((kind, item_id))
+        else:
+            self._moving.add((kind, item_id))
         self.listener.item(kind, Event.STARTED, size_bytes)
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
