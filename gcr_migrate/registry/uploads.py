@@ -81,7 +81,7 @@ class Upload:
         url = with_digest(session, str(self.blob.digest))
         length = self.blob.size if self.blob.size >= 0 else None
         headers = {**await self.headers(), "content-type": "application/octet-stream"}
-        await self.wire.turn(url)  # not with the source's connection open and idle
+        await self.wire.turn(url, self.subject)  # not with the source's connection open and idle
         async with open_source() as chunks:
             reply = await self.wire.send_stream(
                 "PUT",

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -34,12 +36,14 @@ class _Pause:
         until: when the pause is over.
         count: pauses in a row that the service was told nothing better for.
         spread_s: those who waited go on spread over so many seconds, not all at once.
+        saw: what the service said.
     """
 
     since: float
     until: float
     count: int = 0
     spread_s: float = 0.0
+    saw: str = ""
 
 
 class Pilot:
@@ -62,12 +66,22 @@ class Pilot:
         self._sleep = sleep
         self._pauses: dict[str, _Pause] = {}
 
-    async def turn(self, service: str) -> None:
-        """Wait until a request may be sent to the service."""
+    async def turn(self, service: str, subject: str) -> None:
+        """Wait until a request may be sent to the service.
+
+        Args:
+            service: who is to be asked.
+            subject: what an error is about.
+
+        Raises:
+            MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses.
+        """
         while pause := self._pauses.get(service):
             left_s = pause.until - self._clock()
             if left_s <= 0:
                 return
+            if self.hopeless(service, pause.since):
+                raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
             # Somebody is first, and if it is refused again, the others wait for longer here.
             await self._sleep(left_s + random.uniform(0, pause.spread_s))  # noqa: S311  # jitter
 
@@ -85,7 +99,7 @@ class Pilot:
         Args:
             service: who refused.
             after_s: seconds that it asked to wait, None if it did not say.
-            saw: what it said, for the log.
+            saw: what it said.
         """
         now = self._clock()
         pause = self._pauses.setdefault(service, _Pause(since=now, until=0.0))
@@ -98,6 +112,7 @@ class Pilot:
         else:
             length_s = after_s + random.uniform(0, grown_s / 4)  # noqa: S311  # jitter
         pause.count += 1
+        pause.saw = saw
         pause.until = now + length_s
         pause.spread_s = min(length_s / 4, _SPREAD_AT_MOST_S)
         _log.warning("quota pause", service=service, seconds=round(length_s, 1), saw=saw)

@@ -214,9 +214,9 @@ class Wire:
         async with self._open(method, url, sent, content, subject) as stream:
             return await stream.reply()
 
-    async def turn(self, url: str) -> None:
+    async def turn(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.turn(_service(url))
+        await self._pilot.turn(_service(url), subject)
 
     def quota_used_up(self, reply: Reply, subject: str, refused_at: float | None) -> float:
         """Open a pause for all who ask the service that answered 429.
@@ -307,7 +307,7 @@ class Wire:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
         service = _service(url)
-        await self._pilot.turn(service)
+        await self._pilot.turn(service, subject)
         timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
         with named(subject, self._via(address)):
             request = self._client.build_request(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.wire.pilot import Pilot
 
 HOST = "us-docker.pkg.dev"
@@ -37,7 +38,7 @@ class Clock:
 def waited(pilot: Pilot, clock: Clock, service: str = HOST) -> float:
     """Take a turn; return how long it took."""
     before = clock.now
-    asyncio.run(pilot.turn(service))
+    asyncio.run(pilot.turn(service, "an image"))
     return clock.now - before
 
 
@@ -73,9 +74,9 @@ def test_one_service_s_pause_is_not_another_s(pilot: Pilot, clock: Clock) -> Non
     assert waited(pilot, clock, "europe-docker.pkg.dev") == 0
 
 
-def test_pauses_grow_from_small_to_a_minute(pilot: Pilot, clock: Clock) -> None:
+def test_pauses_grow_from_small_to_a_minute(clock: Clock) -> None:
     """Where nothing is said, the first is short; none is longer than the quota's minute."""
-    pauses = []
+    pilot, pauses = Pilot(9_999, clock, clock.sleep), []
     for _ in range(12):
         pilot.refused(HOST, None)
         pauses.append(waited(pilot, clock))
@@ -91,8 +92,9 @@ def test_those_already_on_their_way_open_no_pause_of_their_own(pilot: Pilot, clo
     assert waited(pilot, clock) <= 0.7
 
 
-def test_a_minute_without_refusals_starts_over(pilot: Pilot, clock: Clock) -> None:
+def test_a_minute_without_refusals_starts_over(clock: Clock) -> None:
     """Pauses do not stay long because of what happened an hour ago."""
+    pilot = Pilot(9_999, clock, clock.sleep)
     for _ in range(10):
         pilot.refused(HOST, None)
         waited(pilot, clock)
@@ -107,7 +109,7 @@ def test_who_waits_is_held_by_a_new_pause_too(pilot: Pilot, clock: Clock) -> Non
 
     async def run() -> float:
         pilot.refused(HOST, 10)
-        waiter = asyncio.create_task(pilot.turn(HOST))
+        waiter = asyncio.create_task(pilot.turn(HOST, "an image"))
         await asyncio.sleep(0)
         clock.now += 10.5
         pilot.refused(HOST, 30)
@@ -126,6 +128,18 @@ def test_a_service_that_refuses_for_too_long_is_given_up(pilot: Pilot, clock: Cl
     pilot.refused(HOST, 100)
     assert pilot.hopeless(HOST, first)
     assert pilot.hopeless(HOST, pilot.now())
+
+
+def test_what_comes_after_a_service_was_given_up_fails_at_once(pilot: Pilot, clock: Clock) -> None:
+    """A long list of items does not wait out one pause each; after the pause one may try."""
+    pilot.refused(HOST, 100, "429 no")
+    clock.now += 101
+    pilot.refused(HOST, 100, "429 no")
+    with pytest.raises(MigrateError, match="an image: 429 no"):
+        waited(pilot, clock)
+    assert waited(pilot, clock, "europe-docker.pkg.dev") == 0
+    clock.now += 101
+    assert waited(pilot, clock) == 0
 
 
 def test_a_service_that_takes_something_is_not_given_up(pilot: Pilot, clock: Clock) -> None:
