@@ -40,6 +40,7 @@ def case_of_name(text: str) -> Case:
         paths=path,
         locations=(place.location,) if place.location else (),
         repositories=repositories,
+        all_named=bool(repositories),
     )
 
 
@@ -72,6 +73,10 @@ def case_of_spec(spec: Spec, name: str) -> Case:
         plain_target=plain_target,
         locations=tuple(dict.fromkeys(_locations(spec, hosts))),
         repositories=tuple(dict.fromkeys(_repositories(spec, hosts))),
+        all_named=all(
+            route.repository and not template_names(route.repository + (route.location or ""))
+            for route in routes
+        ),
         has_spec=True,
         grants=bool(rules),
         public_grants=any(PUBLIC.intersection(rule.members) for rule in rules),

@@ -127,6 +127,7 @@ class Case:
         plain_target: the plain registry that is written to instead of a project.
         locations: locations of target repositories; empty: those of the hosts in use.
         repositories: target repositories that were named, `projects/P/locations/L/repositories/R`.
+        all_named: whether nothing is written to any other target repository than those.
         has_spec: whether a spec says what is wanted.
         grants: whether access is granted on target repositories.
         public_grants: whether some of that opens a repository to everybody.
@@ -144,6 +145,7 @@ class Case:
     plain_target: PlainRegistry | None = None
     locations: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
+    all_named: bool = False
     has_spec: bool = False
     grants: bool = False
     public_grants: bool = False

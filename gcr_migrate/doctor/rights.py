@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate.doctor.answers import PlaceAnswers, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order, worst
-from gcr_migrate.doctor.permissions import ROLES, least_roles, needs_of
+from gcr_migrate.doctor.permissions import CREATE, ROLES, least_roles, needs_of
 from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.cloud import RepositoryFacts
 from gcr_migrate.model.names import repository_resource
 
 if TYPE_CHECKING:
@@ -59,24 +60,39 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
     held, project = place.held_of(need.permission), place.place.project.id
     if not isinstance(held, MigrateError) and need.permission in held:
         return _Found(Status.OK, f"held on the project {project}")
+    if need.permission == CREATE and need.side == "target" and _all_there(place, answers):
+        return _Found(Status.OK, "not needed: every target repository is there")
     repositories = _repositories(place, answers, need.side) if need.by_repository else []
     on = {name: place.held_on[name] for name in repositories if name in place.held_on}
-    unknown = next((one for one in on.values() if isinstance(one, MigrateError)), None)
-    lacking = tuple(
-        name
-        for name, one in on.items()
-        if not isinstance(one, MigrateError) and need.permission not in one
-    )
-    if lacking:
-        return _Found(Status.MISSING, f"not held on {', '.join(map(_shown, lacking))}", lacking)
-    if on and not unknown:
-        return _Found(Status.OK, f"held on {', '.join(map(_shown, on))}")
-    doubt = unknown or (held if isinstance(held, MigrateError) else None)
-    if doubt:
-        return _Found(Status.NOT_ASKED, reason(doubt))
+    if on:
+        return _find_on(need.permission, on)
+    if isinstance(held, MigrateError):
+        return _Found(Status.NOT_ASKED, reason(held))
     if need.by_repository and need.side == "source" and Step.RESCUE not in needs:
         return None  # no repository, nothing to read: the host's own line says so
     return _Found(Status.MISSING, f"not held on the project {project}")
+
+
+def _find_on(permission: str, on: Mapping[str, frozenset[str] | MigrateError]) -> _Found:
+    """Look for a permission on each of some repositories."""
+    unknown = [one for one in on.values() if isinstance(one, MigrateError)]
+    lacking = tuple(
+        name
+        for name, one in on.items()
+        if not isinstance(one, MigrateError) and permission not in one
+    )
+    if lacking:
+        return _Found(Status.MISSING, f"not held on {', '.join(map(_shown, lacking))}", lacking)
+    if unknown:
+        return _Found(Status.NOT_ASKED, reason(unknown[0]))
+    return _Found(Status.OK, f"held on {', '.join(map(_shown, on))}")
+
+
+def _all_there(place: PlaceAnswers, answers: Answers) -> bool:
+    """Whether nothing has to be created at the target."""
+    names = answers.case.repositories
+    there = (place.repository(name) for name in names)
+    return answers.case.all_named and all(isinstance(one, RepositoryFacts) for one in there)
 
 
 def _repositories(place: PlaceAnswers, answers: Answers, side: Side) -> list[str]:

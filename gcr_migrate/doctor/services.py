@@ -50,7 +50,6 @@ USED_BY: Final[Mapping[str, frozenset[Step]]] = {
 }
 NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
 SERVICES: Final = tuple(USED_BY)
-_PUSHES: Final = frozenset({Step.APPLY, Step.RESCUE})
 _ENABLE: Final = re.compile(r"gcloud services enable \S+ --project=([\w:.-]+)")
 _QUOTA_PROJECT: Final = re.compile(r"\bproject ([a-z0-9][a-z0-9:.-]*[a-z0-9])")
 _ANSWERS: Final = frozenset({errors.DENIED, errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})

@@ -722,12 +722,8 @@ def test_a_spec_says_what_is_asked_about() -> None:
     assert [host.name for host in case.hosts] == ["us.gcr.io"]
     assert case.locations == ("europe-west1",)
     assert case.repositories == ("projects/new-builds/locations/europe-west1/repositories/app",)
-    assert (case.hosts_named, case.grants, case.one_login, case.has_key) == (
-        True,
-        True,
-        False,
-        False,
-    )
+    told = (case.hosts_named, case.grants, case.one_login, case.has_key, case.all_named)
+    assert told == (True, True, False, False, False)
 
 
 @pytest.mark.parametrize(
@@ -771,3 +767,14 @@ def test_the_page_names_all_that_is_asked() -> None:
     assert {one for one in named if re.fullmatch(r"\w+\.\w+\.\w+", one)} - needs == {
         "containerscanning.googleapis.com"
     }
+
+
+def test_who_may_only_push_needs_no_right_to_create() -> None:
+    """Where every target repository is named and there, its own policy is enough to apply."""
+    held = ALL - {"artifactregistry.repositories.create"}
+    answers = _with(held=frozenset(), held_on={US: held})
+    case = replace(CASE, repositories=(US,), all_named=True)
+    answers = replace(answers, case=case, steps=frozenset({Step.APPLY}))
+    assert {c.status for c in judge(answers) if c.area is Area.PERMISSION} == {Status.OK}
+    more = replace(answers, case=replace(case, all_named=False))
+    assert _find(more, Area.PERMISSION, "create").status is Status.MISSING
