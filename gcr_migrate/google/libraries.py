@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import requests
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError
 
-from gcr_migrate.errors import BAD_REPLY, MigrateError
+from gcr_migrate.errors import BAD_CREDENTIALS, BAD_REPLY, MigrateError
 from gcr_migrate.google.api import PageTokens
 from gcr_migrate.google.bridge import Bridge, WireAdapter
 from gcr_migrate.wire.replies import Reply, problem_of
@@ -125,8 +126,10 @@ class Libraries:
             client_options={"api_endpoint": _STORAGE},
             _http=session,
         )
-        # For its traces it would ask for each bucket once more, in a thread that nobody waits for.
-        client._bucket_metadata_cache = None  # noqa: SLF001  # there is no other way
+        # There is no public way to either. For its traces it would ask for each bucket once more,
+        # in a thread that nobody waits for; and a variable would send it to another host.
+        client._bucket_metadata_cache = None  # noqa: SLF001
+        client._connection.API_BASE_MTLS_URL = _STORAGE  # noqa: SLF001
         return client
 
     def _mount(self, session: requests.Session, base: str) -> None:
@@ -146,12 +149,12 @@ class Libraries:
             return work()
         except GoogleAPICallError as error:
             raise _problem(error, subject) from error
-        except (ParseError, *_ODD_REPLY) as error:
-            saw = f"the client library cannot read it: {type(error).__name__}"
+        except (ParseError, requests.RequestException, *_ODD_REPLY) as error:
+            saw = f"the client library made {type(error).__name__} of it"
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw) from error
-        except requests.RequestException as error:
-            saw = f"the client library calls another host: {type(error).__name__}"
-            raise MigrateError(BAD_REPLY, subject=subject, saw=saw) from error
+        except GoogleAuthError as error:  # such as of a variable that has no such value
+            saw = f"the client library: {error}"[:200]
+            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=saw) from error
 
 
 def _nobody() -> AnonymousCredentials:

@@ -172,16 +172,39 @@ def test_a_redirected_write_is_not_followed() -> None:
         assert not other.asked
 
 
+ENVIRONMENT = {
+    "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",
+    "API_ENDPOINT_OVERRIDE": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "GOOGLE_CLOUD_UNIVERSE_DOMAIN": "elsewhere.example",
+    "GOOGLE_API_USE_MTLS_ENDPOINT": "always",
+    "GOOGLE_CLOUD_PROJECT": "another",
+    "GOOGLE_CLOUD_QUOTA_PROJECT": "another",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent",
+}
+
+
 @EVERY_WAY
 def test_the_environment_does_not_move_a_library(
     work: Callable[[Services], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the wire decides on addresses and proxies."""
-    for name in ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE", "HTTPS_PROXY", "HTTP_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    """Only the wire decides on addresses and proxies, and only our own login is used."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     service = Scripted(in_turn(Answer()))
     using(service, work)
     assert service.asked
+    for one in service.asked:
+        assert one.headers["authorization"] == "Bearer t"
+        assert "x-goog-user-project" not in one.headers
+
+
+def test_a_library_that_cannot_be_set_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that the library refuses is no defect of this tool."""
+    monkeypatch.setenv("GOOGLE_API_USE_MTLS_ENDPOINT", "nonsense")
+    with pytest.raises(MigrateError, match=r"bad-credentials.*GOOGLE_API_USE_MTLS_ENDPOINT"):
+        using(Scripted(in_turn(Answer())), by_artifact_registry)
 
 
 @EVERY_WAY
