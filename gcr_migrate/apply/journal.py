@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # So many items in a row out of reach, and none done, is a service that is gone, not a bad item.
 _OUT_OF_REACH_IN_A_ROW = 8
+_LOGIN_GONE = (errors.TOKEN_EXPIRED, errors.BAD_CREDENTIALS)
 # Without a login nothing further can succeed.
 _NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.TOKEN_EXPIRED, errors.NO_CREDENTIALS})
 
@@ -104,7 +105,7 @@ class Journal:
             raise error
         was_moving = (kind, item_id) in self._moving
         self._moving.discard((kind, item_id))
-        if error.problem is errors.TOKEN_EXPIRED:
+        if error.problem in _LOGIN_GONE:
             if was_moving:  # it was refused, so the target does not have it
                 self._ledger.record(kind, item_id, Event.LOST)
             self.fatal = self.fatal or error

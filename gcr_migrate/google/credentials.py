@@ -18,6 +18,7 @@ import structlog
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.docker import Docker
 from gcr_migrate.google.finding import Finder
+from gcr_migrate.google.sources import Impersonated
 from gcr_migrate.google.tokens import Given
 from gcr_migrate.model.cloud import Caller
 from gcr_migrate.model.names import is_google_host
@@ -120,14 +121,15 @@ class Credentials:
             return Caller(
                 "no credentials: calls are anonymous", "", renewable=True, expires_at=None
             )
-        token, source = await holder.get(), holder.source
+        source, root = holder.source, _root(holder)
+        token = await root.get()
         account, expires_at = await source.account(), token.expires_at
-        if isinstance(holder, Given) or not account:
+        if isinstance(root, Given) or not account:
             info = await self._token_info(token.secret)
             account, expires_at = account or info.account, expires_at or info.expires_at
-            if isinstance(holder, Given) and info.expires_at is not None:
-                holder.learn(token.secret, info.expires_at)
-        return Caller(source.words, account, source.renewable, expires_at)
+            if isinstance(root, Given) and info.expires_at is not None:
+                root.learn(token.secret, info.expires_at)
+        return Caller(source.words, account, root.source.renewable, expires_at)
 
     async def close(self) -> None:
         """Close what was opened to get tokens."""
@@ -161,6 +163,13 @@ class Credentials:
         life = str(about.get("expires_in") or "")
         ends = time.time() + int(life) if life.isascii() and life.isdigit() else None
         return _TokenInfo(str(about.get("email") or ""), ends)
+
+
+def _root(holder: Holder) -> Holder:
+    """Return who holds the login without which no other token can be had."""
+    while isinstance(holder.source, Impersonated):
+        holder = holder.source.base
+    return holder
 
 
 def _secret_of(sent: Mapping[str, str]) -> Secret | None:

@@ -217,6 +217,9 @@ class Impersonated:
         chain: service accounts; the last one is acted as, those before it delegate.
         wire: connections.
         quota_project: project that the calls are counted for.
+
+    Attributes:
+        base: the token of that other account, without which no new one can be had.
     """
 
     renewable = True
@@ -226,7 +229,7 @@ class Impersonated:
     ) -> None:
         self.words = f"{base.source.words}, impersonating {chain[-1]}"
         self.quota_project = quota_project or base.source.quota_project
-        self._base = base
+        self.base = base
         self._delegates, self._account = chain[:-1], chain[-1]
         self._wire = wire
 
@@ -234,11 +237,11 @@ class Impersonated:
         """Ask for a token of the service account; once more if ours is not good any more."""
         reply, secret = await self._ask()
         if reply.status == _UNAUTHORIZED:
-            await self._base.refused(secret)
+            await self.base.refused(secret)
             reply, secret = await self._ask()
         if reply.status != _OK:
             raise self._refusal(reply)
-        self._base.accepted(secret)
+        self.base.accepted(secret)
         body = reply.json(self._account)
         text, ends = body.get("accessToken"), body.get("expireTime")
         if not isinstance(text, str) or not text:
@@ -246,7 +249,7 @@ class Impersonated:
         return AccessToken(Secret(text), _moment(ends))
 
     async def _ask(self) -> tuple[Reply, Secret]:
-        secret = (await self._base.get()).secret
+        secret = (await self.base.get()).secret
         headers = {
             "authorization": f"Bearer {secret.reveal()}",
             "content-type": "application/json",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.cloud import Caller
     from gcr_migrate.sandbox.app import Sandbox
 
+ADA: Final = "user:ada@example.com"
 HOST: Final = "us-docker.pkg.dev"
 ROBOT: Final = "robot@builds.iam.gserviceaccount.com"
 MIDDLE: Final = "middle@builds.iam.gserviceaccount.com"
@@ -40,7 +41,7 @@ TOKEN: Final = "ya29.ada-s-own-token"  # noqa: S105  # of the sandbox
 SCENARIO: Final = {
     "identities": [
         {
-            "member": "user:ada@example.com",
+            "member": ADA,
             "token": TOKEN,
             "token_lifetime": 3_600,
             "refresh_token": "1//ada",
@@ -189,7 +190,7 @@ def test_a_token_file_pulls(box: Sandbox, tmp_path: Path) -> None:
 
     pulled = pull(box, environ, Login(access_token_file=str(tmp_path / "token")))
 
-    assert pulled.member == "user:ada@example.com"
+    assert pulled.member == ADA
     assert not pulled.caller.renewable
     assert str(tmp_path / "token") in pulled.caller.source
 
@@ -204,7 +205,7 @@ def test_a_token_of_the_environment_pulls(box: Sandbox, tmp_path: Path, name: st
 
     pulled = pull(box, environ)
 
-    assert pulled.member == "user:ada@example.com"
+    assert pulled.member == ADA
     assert pulled.caller.account == "ada@example.com"
     assert pulled.caller.expires_at is not None
     assert name in pulled.caller.source
@@ -232,7 +233,7 @@ def test_the_user_of_application_default_credentials_pulls(box: Sandbox, tmp_pat
 
     for environ in ({"HOME": str(tmp_path)}, {"CLOUDSDK_CONFIG": str(folder)}):
         pulled = pull(box, environ)
-        assert pulled.member == "user:ada@example.com"
+        assert pulled.member == ADA
         assert pulled.caller.account == "ada@example.com"
 
 
@@ -321,7 +322,7 @@ def test_gcloud_pulls(box: Sandbox, tmp_path: Path, ends: str, calls: int) -> No
 
     if calls == 1:
         pulled = pull(box, environ)
-        assert pulled.member == "user:ada@example.com"
+        assert pulled.member == ADA
         assert (pulled.caller.source, pulled.caller.account) == ("gcloud", "ada@example.com")
     else:
 
@@ -345,8 +346,8 @@ def test_gcloud_without_an_account_is_passed_over(box: Sandbox, tmp_path: Path) 
     found = program(tmp_path, "gcloud", say) | config | {"CLOUDSDK_CONFIG": str(tmp_path)}
     absent = found | {"PATH": str(tmp_path)}
 
-    assert pull(box, found).member == "user:ada@example.com"
-    assert pull(box, absent).member == "user:ada@example.com"
+    assert pull(box, found).member == ADA
+    assert pull(box, absent).member == ADA
 
 
 def test_gcloud_that_fails_is_quoted_without_what_it_printed(box: Sandbox, tmp_path: Path) -> None:
@@ -388,7 +389,7 @@ def test_a_helper_s_access_token_pulls(box: Sandbox, tmp_path: Path, user: str) 
 
     pulled = pull(box, environ | docker(tmp_path, credHelpers={HOST: "gcr"}))
 
-    assert pulled.member == "user:ada@example.com"
+    assert pulled.member == ADA
     assert pulled.caller.renewable
 
 
@@ -422,6 +423,19 @@ def test_impersonation_pulls_by_way_of_delegates(
 
     assert (pulled.member, pulled.caller.account) == (f"serviceAccount:{TARGET}", TARGET)
     assert pulled.caller.renewable
+
+
+def test_impersonation_lasts_as_long_as_the_login_behind_it(tmp_path: Path) -> None:
+    """By a static token the account can be acted as until that ends: it is no renewable login."""
+    scenario = SCENARIO | {"service_accounts": [{"email": TARGET, "token_creators": [ADA]}]}
+    with running(Scenario.model_validate(scenario), tmp_path) as box:
+        pulled = pull(box, {"GCR_MIGRATE_ACCESS_TOKEN": TOKEN}, Login(impersonate=(TARGET,)))
+
+        assert (pulled.member, pulled.caller.account) == (f"serviceAccount:{TARGET}", TARGET)
+        assert not pulled.caller.renewable
+        assert pulled.caller.expires_at is not None
+        made = [one["path"] for one in httpx.get(f"{box.control_url}/requests").json()]
+        assert len([one for one in made if "generateAccessToken" in one]) == 1
 
 
 def test_a_file_may_say_whom_to_impersonate(
@@ -555,7 +569,7 @@ def test_sides_log_in_differently(box: Sandbox, tmp_path: Path, key: dict[str, s
 
     asked = httpx.get(f"{box.control_url}/requests").json()
     members = [one["member"] for one in asked if "/manifests/" in one["path"]]
-    assert members == [f"serviceAccount:{ROBOT}", "user:ada@example.com"]
+    assert members == [f"serviceAccount:{ROBOT}", ADA]
 
 
 def test_fifty_waiters_of_both_sides_share_one_refresh(
