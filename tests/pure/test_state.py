@@ -20,6 +20,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Descriptor, Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
 from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger
@@ -72,7 +73,13 @@ ARM = image_manifest(b"config-arm", b"base", b"arm")
 BOTH = index_of(AMD, ARM)
 
 
-def seal(draft: Draft, *, complete: bool = True, minute: int = 0) -> str:
+def seal(
+    draft: Draft,
+    *,
+    complete: bool = True,
+    minute: int = 0,
+    logins: dict[str, Login] | None = None,
+) -> str:
     """Seal with what does not matter to a test."""
     return draft.seal(
         complete=complete,
@@ -81,6 +88,7 @@ def seal(draft: Draft, *, complete: bool = True, minute: int = 0) -> str:
         estimate={"seconds": minute},
         tool_version="1",
         created_at=datetime(2026, 1, 1, 0, minute, tzinfo=UTC),
+        logins=logins,
     )
 
 
@@ -386,3 +394,16 @@ def test_a_size_that_one_manifest_knows_is_kept(tmp_path: Path, sizes: tuple[int
     with open_migration(path) as migration:
         found = {b.digest: b.size_bytes for b in migration.blobs(1)}
     assert found[Digest.of(b"late")] == 7
+
+
+def test_a_plan_keeps_how_its_sides_log_in(tmp_path: Path) -> None:
+    """Whoever applies it needs no flag again; what it does, and so its digest, is the same."""
+    login = Login(key_file="key.json", impersonate=("a@x", "b@x"), quota_project="payer")
+    digests = []
+    for name, logins in (("with", {"source": login}), ("without", None)):
+        with create_draft(tmp_path / name) as draft:
+            digests.append(seal(draft, logins=logins))
+    with open_migration(tmp_path / "with") as migration:
+        assert migration.login("source") == login
+        assert migration.login("target") == Login()
+    assert digests[0] == digests[1]
