@@ -152,8 +152,8 @@ BAD_CREDENTIALS: Final = _problem(
     "bad-credentials",
     Exit.OUT_OF_REACH,
     "credentials cannot be read",
-    "The token file, the Docker configuration or its helper gave nothing usable.",
-    "Check the file or run the helper by hand; an access token is one line of text.",
+    "A token, a credential file, gcloud, Docker's configuration or its helper is not usable.",
+    "Check the file or run the program by hand; an access token is one line of text.",
 )
 TRANSLATE_UNBUILT: Final = _problem(
     "access-translate-unbuilt",
