@@ -15,10 +15,12 @@ import pytest
 
 from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.model.login import Login
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.transport import Wire
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
@@ -265,6 +267,72 @@ def test_federation_may_lead_to_a_service_account(box: Sandbox, tmp_path: Path) 
     pulled = pull(box, {"GOOGLE_APPLICATION_CREDENTIALS": file_of(tmp_path, info)})
 
     assert (pulled.member, pulled.caller.account) == (f"serviceAccount:{TARGET}", TARGET)
+
+
+def test_federation_with_aws_asks_its_own_servers(tmp_path: Path) -> None:
+    """They are no hosts of Google's and in no endpoints file; the secret key stays here."""
+    role = {"AccessKeyId": "AKIA", "SecretAccessKey": "hunter2", "Token": "session"}
+    answers = {
+        "/zone": Answer(body="us-east-1a"),
+        "/role": Answer(body="builder"),
+        "/role/builder": Answer(body=json.dumps(role)),
+    }
+    with Scripted(lambda asked: answers[asked.target]) as aws, Scripted(_exchanged) as sts:
+        source = {"environment_id": "aws1", "region_url": f"{aws.url}/zone"}
+        source |= {"url": f"{aws.url}/role"}
+        source["regional_cred_verification_url"] = (
+            "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+        )
+        info = {
+            "type": "external_account",
+            "audience": AUDIENCE,
+            "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+            "token_url": "https://sts.googleapis.com/v1/token",
+            "credential_source": source,
+        }
+        endpoints = Endpoints.load(json.dumps({"sts": sts.url}), "endpoints.yaml")
+
+        assert token_by(endpoints, file_of(tmp_path, info)) == "Bearer ya29.exchanged"
+        assert [one.target for one in aws.asked] == ["/zone", "/role", "/role/builder"]
+        sent = sts.asked[0].body.decode()
+        assert "sts.us-east-1.amazonaws.com" in sent
+        assert "hunter2" not in sent
+
+
+def test_a_user_of_another_provider_logs_in(tmp_path: Path) -> None:
+    """`gcloud auth application-default login` leaves such a file for workforce identities."""
+    info = {
+        "type": "external_account_authorized_user",
+        "audience": "//iam.googleapis.com/locations/global/workforcePools/p/providers/q",
+        "refresh_token": "refresh",
+        "token_url": "https://sts.googleapis.com/v1/oauthtoken",
+        "client_id": "client",
+        "client_secret": "secret",
+    }
+    with Scripted(_exchanged) as sts:
+        endpoints = Endpoints.load(json.dumps({"sts": sts.url}), "endpoints.yaml")
+        assert token_by(endpoints, file_of(tmp_path, info)) == "Bearer ya29.exchanged"
+        assert sts.asked[0].target == "/v1/oauthtoken"
+
+
+def _exchanged(_: Asked) -> Answer:
+    kind = "urn:ietf:params:oauth:token-type:access_token"
+    body = {"access_token": "ya29.exchanged", "expires_in": 3600, "token_type": "Bearer"}
+    return Answer(body=body | {"issued_token_type": kind})
+
+
+def token_by(endpoints: Endpoints, path: str) -> str:
+    """Return the Authorization that a credential file leads to."""
+
+    async def run() -> str:
+        async with Wire(endpoints) as wire:
+            credentials = Credentials(Login(key_file=path), {}, wire)
+            try:
+                return (await credentials.api_headers())["authorization"]
+            finally:
+                await credentials.close()
+
+    return asyncio.run(run())
 
 
 def test_the_metadata_server_pulls(box: Sandbox) -> None:
