@@ -110,6 +110,10 @@ class Sandbox:
         with self._ports.serving(self):
             yield self
 
+    def stop(self) -> None:
+        """Let it end; may be called from any thread."""
+        self._ports.stop()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         request = Request(scope, receive)

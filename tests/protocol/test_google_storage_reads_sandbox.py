@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage  # type: ignore[import-untyped]
+from google.cloud import storage
 from google.oauth2.credentials import Credentials
 
 from gcr_migrate.sandbox.app import running

@@ -9,7 +9,7 @@ import google_crc32c
 import httpx
 import pytest
 from google.api_core.exceptions import Forbidden, NotFound
-from google.cloud import storage  # type: ignore[import-untyped]
+from google.cloud import storage
 from google.oauth2.credentials import Credentials
 
 from gcr_migrate.model.content import Digest
