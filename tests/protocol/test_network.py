@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -232,6 +232,47 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
     error = failure("https://us.gcr.io/v2/", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
     assert error.problem.code == "unreachable"
     assert f"through the proxy 127.0.0.1:{port}" in error.saw
+
+
+def test_a_proxy_may_speak_tls_itself(firm: Company) -> None:
+    """Its certificate is judged by the same trust as a service's; the tunnel has its own TLS."""
+    heads: list[str] = []
+    tunnels: list[asyncio.Task[Any]] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):  # either side may hang up first
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+            writer.close()
+            await writer.wait_closed()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tunnels.append(task)
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        port = known_hosts(firm.box)["us.gcr.io:443"]
+        there, onward = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pump(reader, onward), pump(there, writer))
+
+    async def get() -> int:
+        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        assert firm.box.certificate is not None
+        bundle = firm.box.certificate.with_name("both.pem")
+        bundle.write_bytes(firm.box.certificate.read_bytes() + authority.cert_pem.bytes())
+        server = await asyncio.start_server(tunnel, "127.0.0.1", 0, ssl=context)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            environ = {"HTTPS_PROXY": f"https://127.0.0.1:{port}", "SSL_CERT_FILE": str(bundle)}
+            async with Wire(Endpoints(), FAST, Network(environ)) as wire:
+                reply = await wire.request("GET", "https://us.gcr.io/v2/", ok={401})
+            await asyncio.gather(*tunnels)
+        return reply.status
+
+    assert asyncio.run(get()) == 401
+    assert heads[0].startswith("CONNECT us.gcr.io:443 ")
 
 
 def test_loopback_is_asked_without_the_proxy(firm: Company) -> None:
