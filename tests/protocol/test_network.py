@@ -300,47 +300,6 @@ def test_the_metadata_server_is_asked_without_proxy_and_without_tls(firm: Compan
     assert asyncio.run(get()) is not None
 
 
-@pytest.mark.parametrize(
-    ("without", "direct"),
-    [
-        ("", False),
-        ("gcr.io", True),
-        (".gcr.io", True),
-        ("*.gcr.io", True),
-        ("US.GCR.IO", True),
-        ("us.gcr.io:443", True),
-        ("us.gcr.io:8443", False),
-        ("cr.io", False),
-        ("other.example, gcr.io", True),
-        ("other.example gcr.io", True),
-        ("*", True),
-    ],
-)
-def test_no_proxy_names_hosts_and_what_is_below_them(without: str, *, direct: bool) -> None:
-    """An entry covers a host and its subdomains, with a port only that port."""
-    network = Network({"HTTPS_PROXY": "http://p:3128", "NO_PROXY": without})
-    assert (network.proxy_for("https", "us.gcr.io", None) is None) is direct
-
-
-@pytest.mark.parametrize(
-    ("without", "host", "direct"),
-    [
-        ("10.0.0.0/8", "10.1.2.3", True),
-        ("10.0.0.0/8", "11.1.2.3", False),
-        ("10.1.2.3", "10.1.2.3", True),
-        ("10.1.2.3:443", "10.1.2.3", True),
-        ("10.1.2.3:80", "10.1.2.3", False),
-        ("[fd00::1]", "fd00::1", True),
-        ("fd00::/8", "fd12::1", True),
-        ("10.0.0.0/8", "ten.example", False),
-    ],
-)
-def test_no_proxy_names_addresses_and_networks(without: str, host: str, *, direct: bool) -> None:
-    """Private endpoints are given as addresses, alone or as a network."""
-    network = Network({"HTTPS_PROXY": "http://p:3128", "no_proxy": without})
-    assert (network.proxy_for("https", host, None) is None) is direct
-
-
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_each_variable_for_certificates_counts(firm: Company, variable: str) -> None:
     """Whichever tool's variable a company sets, its authority is trusted."""
@@ -367,28 +326,6 @@ def test_variables_for_certificates_add_up(firm: Company) -> None:
     other.cert_pem.write_to_path(path)
     url = f"{firm.box.addresses['us.gcr.io']}/v2/"
     assert fetch(url, trusting(firm, REQUESTS_CA_BUNDLE=str(path))) == 401
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "saw"),
-    [
-        ("SSL_CERT_FILE", "/nowhere/ca.pem", "No such file"),
-        ("SSL_CERT_DIR", "/nowhere", "No such file"),
-        ("REQUESTS_CA_BUNDLE", __file__, "no certificates in PEM form"),
-        ("HTTPS_PROXY", "socks5://word:pass@127.0.0.1:1080", "not the address of an HTTP proxy"),
-        ("ALL_PROXY", "http://word:pass@[::1", "not a URL"),
-        ("HTTPS_PROXY", "http://word:pass@proxy:port", "not a URL"),
-        ("HTTPS_PROXY", "://", "not the address of an HTTP proxy"),
-    ],
-)
-def test_a_variable_that_cannot_be_used_is_named(name: str, value: str, saw: str) -> None:
-    """The variable and what is wrong with it are told, and no part of a login."""
-    with pytest.raises(MigrateError) as raised:
-        Network({name: value})
-    assert raised.value.problem.code == "bad-network"
-    assert name in raised.value.subject
-    assert saw in raised.value.saw
-    assert "word" not in str(raised.value)
 
 
 def test_a_bad_variable_ends_a_command_with_a_code(cli: Cli) -> None:
