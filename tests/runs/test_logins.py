@@ -27,18 +27,19 @@ ADAS, EVES = "ya29.token-of-ada", "ya29.token-of-eve"
 ROBOT: Final = "robot@acme.iam.gserviceaccount.com"
 READER: Final = f"serviceAccount:{ROBOT}"
 WRITER: Final = "writer@acme.iam.gserviceaccount.com"
-IMAGES: Final = 40
+FEW: Final = 4
+MANY: Final = 40  # long enough for something to happen while they are copied
 TARGET: Final = "projects/acme/locations/us/repositories/app"
 SPEC: Final = "source: {project: acme, hosts: [us.gcr.io]}\n"
 NO_METADATA: Final = {"NO_GCE_CHECK": "true"}
 WRITES: Final = "/(manifests|blobs/uploads)/"
 
 
-def scenario() -> Scenario:
+def scenario(count: int) -> Scenario:
     """Return a project with a few images, two owners, and accounts that read and write."""
     images = [
         {"path": f"app/web{number}", "tags": ["1"], "layers": [{"name": f"layer-{number}"}]}
-        for number in range(IMAGES)
+        for number in range(count)
     ]
     source = {"project": "acme", "location": "us", "id": "us.gcr.io", "images": images}
     target = {"project": "acme", "location": "us", "id": "app", "images": []}
@@ -65,11 +66,13 @@ class Stage:
     """A sandbox and the tool in front of it.
 
     Attributes:
+        count: number of images at the source.
         environ: variables that every call sees.
     """
 
     box: Sandbox
     cli: Cli
+    count: int
     environ: dict[str, Any] = field(default_factory=dict)
 
     def start(self, *args: str | Path, **environ: str) -> subprocess.Popen[str]:
@@ -119,7 +122,9 @@ class Stage:
         """Whether the target has every image with its tag."""
         state = httpx.get(f"{self.box.control_url}/state").json()
         images = state[TARGET]["images"]
-        return len(images) == IMAGES and all(list(one["tags"]) == ["1"] for one in images.values())
+        return len(images) == self.count and all(
+            list(one["tags"]) == ["1"] for one in images.values()
+        )
 
 
 def has_written(asked: Requests) -> bool:
@@ -140,8 +145,8 @@ def has_recovered(asked: Requests) -> bool:
 class OpenStage(Protocol):
     """Open a sandbox."""
 
-    def __call__(self, **environ: str) -> Stage:
-        """Open it; each call of the tool sees these variables."""
+    def __call__(self, count: int = FEW, **environ: str) -> Stage:
+        """Open it with so many images; each call of the tool sees these variables."""
         ...
 
 
@@ -150,11 +155,11 @@ def open_stage(cli: Cli, tmp_path: Path) -> Iterator[OpenStage]:
     """Open a sandbox; it closes with the test."""
     with ExitStack() as stack:
 
-        def start(**environ: str) -> Stage:
-            box = stack.enter_context(running(scenario(), tmp_path / "box"))
+        def start(count: int = FEW, **environ: str) -> Stage:
+            box = stack.enter_context(running(scenario(count), tmp_path / "box"))
             box.write_endpoints(cli.home / "endpoints.yaml")
             where: dict[str, Any] = {"GCR_MIGRATE_ENDPOINTS": str(cli.home / "endpoints.yaml")}
-            return Stage(box, cli, where | environ)
+            return Stage(box, cli, count, where | environ)
 
         yield start
 
@@ -167,7 +172,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
 
 def test_a_run_outlives_its_tokens_twice(open_stage: OpenStage) -> None:
     """Access and registry tokens end twice in mid-run: both are renewed, and nothing fails."""
-    stage = open_stage()
+    stage = open_stage(MANY)
     key = stage.key_file(WRITER)
     stage.environ["GOOGLE_APPLICATION_CREDENTIALS"] = key
     stage.plan()
@@ -188,10 +193,10 @@ def test_a_run_outlives_its_tokens_twice(open_stage: OpenStage) -> None:
 
 def test_a_static_token_that_ends_stops_the_run_in_order(open_stage: OpenStage) -> None:
     """Exit 4, nothing failed, and the same command with a fresh token brings all of it over."""
-    stage = open_stage(GCR_MIGRATE_ACCESS_TOKEN=ADAS)
+    stage = open_stage(MANY, GCR_MIGRATE_ACCESS_TOKEN=ADAS)
     stage.plan()
     # A name needs a token of its own: the first are had, and then the login has ended.
-    stage.post("faults", path="/v2/token", status=401, skip=IMAGES)
+    stage.post("faults", path="/v2/token", status=401, skip=MANY)
 
     stopped = stage.run("apply", "m", code=4)
 
@@ -212,7 +217,7 @@ def test_a_static_token_that_ends_stops_the_run_in_order(open_stage: OpenStage) 
 
 def test_a_token_file_that_is_written_anew_counts_at_once(open_stage: OpenStage) -> None:
     """A run goes on by itself when a fresh token is put where the old one was."""
-    stage = open_stage()
+    stage = open_stage(MANY)
     token = stage.cli.home / "token"
     token.write_text(ADAS)
     (stage.cli.home / "spec.yaml").write_text(SPEC)
@@ -234,7 +239,7 @@ def test_a_static_token_that_ends_stops_plan_and_verify(
     open_stage: OpenStage, command: str
 ) -> None:
     """Neither an incomplete plan nor a list of what was not checked: one error, exit 4."""
-    stage = open_stage(GCR_MIGRATE_ACCESS_TOKEN=ADAS)
+    stage = open_stage(MANY, GCR_MIGRATE_ACCESS_TOKEN=ADAS)
     (stage.cli.home / "spec.yaml").write_text(SPEC)
     args = ["plan", "spec.yaml", "-o", "other"]
     if command == "verify":
