@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import structlog
 
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import NO_CREDENTIALS, MigrateError
 from gcr_migrate.google.docker import Docker
 from gcr_migrate.google.finding import Finder
 from gcr_migrate.google.sources import Impersonated
@@ -107,9 +107,13 @@ class Credentials:
         """Take note that a service answered 401 to these header fields; the next ones are new.
 
         Raises:
-            MigrateError: TOKEN_EXPIRED where no new ones can be had and these had been good.
+            MigrateError: TOKEN_EXPIRED where no new ones can be had and these had been good;
+                NO_CREDENTIALS where there are none at all.
         """
         secret = _secret_of(sent)
+        if secret is None and self._was_sought and self._holder is None:
+            saw = "a service of Google's asks for a login"
+            raise MigrateError(NO_CREDENTIALS, subject="anonymous call", saw=saw)
         self._docker.forget()
         if self._holder and secret:
             await self._holder.refused(secret)

@@ -665,6 +665,19 @@ def test_fifty_waiters_of_both_sides_share_one_refresh(
     assert working(endpoints_of(box), work, environ) == [1, 2]
 
 
+def test_an_api_that_wants_a_login_gets_none(box: Sandbox) -> None:
+    """Where nothing was found, that is the problem, and not a token that would be wrong."""
+    with pytest.raises(MigrateError) as raised:
+        working(
+            endpoints_of(box),
+            lambda connections: connections.repositories("source").get(
+                "projects/builds/locations/us/repositories/us.gcr.io"
+            ),
+            NO_METADATA,
+        )
+    assert raised.value.problem.code == "no-credentials"
+
+
 def test_no_login_is_shown_by_repr(box: Sandbox, tmp_path: Path, key: dict[str, str]) -> None:
     """Neither settings nor callers give a secret away."""
     environ = {"GOOGLE_APPLICATION_CREDENTIALS": file_of(tmp_path, key)}
