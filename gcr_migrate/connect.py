@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from gcr_migrate.google.api import Api
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.google.explain import Explainer
-from gcr_migrate.google.services import Services
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
@@ -27,6 +26,7 @@ from gcr_migrate.wire.transport import Wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gcr_migrate.google.services import Services
     from gcr_migrate.interfaces import (
         Buckets,
         Contents,
@@ -194,6 +194,9 @@ class Connections:
 
     def _google(self, side: Side) -> Services:
         if side not in self._services:
+            # Registries elsewhere never need Google's libraries, which take a while to load.
+            from gcr_migrate.google.services import Services  # noqa: PLC0415
+
             wire = self._source_wire if side == "source" else self._target_wire
             self._services[side] = Services(wire, self._credentials[side], self._threads)
         return self._services[side]

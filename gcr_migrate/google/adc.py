@@ -12,11 +12,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import google.auth.exceptions
-import google.auth.transport
-
 from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
-from gcr_migrate.google.bridge import AuthTransport, Bridge
+from gcr_migrate.google.bridge import AuthResponse, AuthTransport, Bridge
 from gcr_migrate.google.tokens import AccessToken
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.secret import Secret
@@ -82,10 +79,12 @@ class CredentialFile:
         ends = expiry.replace(tzinfo=UTC).timestamp() if expiry else None
         return AccessToken(Secret(token), ends)
 
-    def _refresh(self, transport: google.auth.transport.Request) -> None:
+    def _refresh(self, transport: _Transport) -> None:
+        from google.auth import exceptions  # noqa: PLC0415  # slow, and seldom needed
+
         try:
             self._credentials.refresh(transport)
-        except google.auth.exceptions.GoogleAuthError as error:
+        except exceptions.GoogleAuthError as error:
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=_why(error)) from error
 
     async def account(self) -> str:
@@ -100,7 +99,7 @@ class CredentialFile:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-class _Transport(google.auth.transport.Request):
+class _Transport:
     """Sends what is for the outside there, and everything else to Google."""
 
     def __init__(
@@ -113,7 +112,7 @@ class _Transport(google.auth.transport.Request):
         for bridge in self._bridges:
             bridge.close()
 
-    def __call__(self, url: str, *args: Any, **kwargs: Any) -> google.auth.transport.Response:
+    def __call__(self, url: str, *args: Any, **kwargs: Any) -> AuthResponse:
         is_outside = urlsplit(url).netloc in self._hosts
         return (self._outside if is_outside else self._google)(url, *args, **kwargs)
 
@@ -136,6 +135,8 @@ def check_urls(info: dict[str, Any], words: str) -> None:
 
 
 def _loaded(info: dict[str, Any], words: str) -> Any:
+    from google.auth import exceptions  # noqa: PLC0415  # as above
+
     kind = info.get("type")
     kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
         "service_account": _service_account,
@@ -149,7 +150,7 @@ def _loaded(info: dict[str, Any], words: str) -> Any:
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw)
     try:
         return kinds[kind](info)
-    except google.auth.exceptions.GoogleAuthError as error:
+    except exceptions.GoogleAuthError as error:
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=_why(error)) from error
     except (ValueError, TypeError, KeyError) as error:  # their texts may quote the file
         saw = f"not a usable {kind} file"
@@ -157,7 +158,7 @@ def _loaded(info: dict[str, Any], words: str) -> Any:
 
 
 def _service_account(info: dict[str, Any]) -> Any:
-    from google.oauth2 import service_account  # noqa: PLC0415  # slow, and seldom all are needed
+    from google.oauth2 import service_account  # noqa: PLC0415  # as above
 
     kind: Any = service_account.Credentials  # the library has no types
     return kind.from_service_account_info(info, scopes=[SCOPE])

@@ -1,22 +1,16 @@
-"""Google's client libraries over the one room that speaks HTTP.
+"""The way of Google's libraries, which are synchronous, to the one room that speaks HTTP.
 
-The libraries are synchronous and bring a transport of their own. Here they get one that hands
-each request to the wire: so proxies, certificates, the endpoints file, retries, turns under the
-quota and the refusal of plain HTTP are the same for them as for every other request.
+They bring a transport of their own, and get one that hands each request to the wire: so proxies,
+certificates, the endpoints file, retries, turns under the quota and the refusal of plain HTTP are
+the same for them as for every other request. Nothing of theirs is loaded here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import io
 import threading
 from typing import TYPE_CHECKING, Final, TypeVar
-
-import google.auth.transport
-import requests
-import requests.adapters
-from urllib3.response import HTTPResponse
 
 from gcr_migrate.errors import UNREACHABLE, MigrateError
 from gcr_migrate.wire.retry import RETRIED
@@ -25,20 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from typing import Any
 
-    from gcr_migrate.google.api import Api
     from gcr_migrate.wire.replies import Reply
     from gcr_migrate.wire.transport import Wire
 
 T = TypeVar("T")
 
-_ANSWERED: Final = frozenset(range(200, 600)) - RETRIED
-# A redirect that the wire did not follow itself is not for a library to follow with our login.
-_FOR_LIBRARIES: Final = _ANSWERED - frozenset(range(300, 400))
-# The wire has its own: for the login, for the encoding of bodies, for what a hop adds.
-_NOT_TAKEN: Final = frozenset(
-    {"authorization", "accept-encoding", "connection", "content-length", "user-agent"}
-)
-_OF_THE_HOP: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+ANSWERED: Final = frozenset(range(200, 600)) - RETRIED
 
 
 class Bridge:
@@ -66,7 +52,7 @@ class Bridge:
         """
         return self.run(
             lambda: self._wire.request(
-                method, url, ok=_ANSWERED, headers=headers, body=body, subject=subject
+                method, url, ok=ANSWERED, headers=headers, body=body, subject=subject
             ),
             subject=subject,
         )
@@ -114,8 +100,10 @@ class Bridge:
             future.cancel()
 
 
-class AuthTransport(google.auth.transport.Request):
+class AuthTransport:
     """What google-auth sends its own requests with: for tokens, and to the metadata server.
+
+    It has the shape of the library's `google.auth.transport.Request`.
 
     Args:
         bridge: the way to the wire.
@@ -134,88 +122,23 @@ class AuthTransport(google.auth.transport.Request):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,  # noqa: ARG002  # the wire has its own, for each phase
         **_: Any,
-    ) -> google.auth.transport.Response:
+    ) -> AuthResponse:
         """Send one request; the arguments are google-auth's."""
         data = body.encode() if isinstance(body, str) else body
         reply = self._bridge.send(method, url, headers or {}, data, self._subject)
-        return _AuthResponse(reply)
+        return AuthResponse(reply)
 
 
-class _AuthResponse(google.auth.transport.Response):
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
+class AuthResponse:
+    """An answer in the shape that google-auth reads, its `google.auth.transport.Response`.
 
-    @property
-    def status(self) -> int:
-        return self._reply.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._reply.headers
-
-    @property
-    def data(self) -> bytes:
-        return self._reply.body
-
-
-class WireAdapter(requests.adapters.BaseAdapter):
-    """The transport adapter of a `requests` session: authorises a request, and hands it over.
-
-    Args:
-        bridge: the way to the loop.
-        api: calls with our login.
+    Attributes:
+        status: HTTP status.
+        headers: header fields; names in any case.
+        data: the body.
     """
 
-    def __init__(self, bridge: Bridge, api: Api) -> None:
-        super().__init__()
-        self._bridge = bridge
-        self._api = api
-        self._of_thread = threading.local()
-
-    def about(self, subject: str) -> None:
-        """Say what the next requests of this thread are about, for their errors."""
-        self._of_thread.subject = subject
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002  # as the base class has it
-        timeout: Any = None,
-        *_: Any,
-        **__: Any,
-    ) -> requests.Response:
-        """Send one request; certificates and proxies are the wire's.
-
-        A `timeout` is for the call as a whole, tries and waits included: the wire has its own
-        for each phase of each try.
-
-        Raises:
-            MigrateError: there is no answer, or it says 401, or to try again, once too often.
-        """
-        method, url = request.method or "GET", request.url or ""
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_TAKEN}
-        body = request.body.encode() if isinstance(request.body, str) else request.body
-        subject = getattr(self._of_thread, "subject", "") or url.partition("?")[0]
-        reply = self._bridge.run(
-            lambda: self._api.send(
-                method, url, subject, ok=_FOR_LIBRARIES, headers=headers, body=body
-            ),
-            timeout_s=timeout if isinstance(timeout, (int, float)) else None,
-            subject=subject,
-        )
-        return _response(reply, request)
-
-    def close(self) -> None:
-        """Do nothing: the wire is closed by who opened it."""
-
-
-def _response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
-    response = requests.Response()
-    response.status_code = reply.status
-    # The body is whole and decoded, whatever the header fields say of the way it came.
-    kept = {k: v for k, v in reply.headers.items() if k.lower() not in _OF_THE_HOP}
-    response.headers.update(kept)
-    response.raw = HTTPResponse(io.BytesIO(reply.body), preload_content=False)
-    response.encoding = requests.utils.get_encoding_from_headers(response.headers)
-    response.url, response.request = request.url or "", request
-    return response
+    def __init__(self, reply: Reply) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
+        self.data = reply.body

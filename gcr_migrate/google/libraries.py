@@ -14,8 +14,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 
 from gcr_migrate.errors import BAD_CREDENTIALS, BAD_REPLY, MigrateError
+from gcr_migrate.google.adapter import WireAdapter
 from gcr_migrate.google.api import PageTokens
-from gcr_migrate.google.bridge import Bridge, WireAdapter
 from gcr_migrate.wire.replies import Reply, problem_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client as StorageClient  # type: ignore[import-untyped]
 
     from gcr_migrate.google.api import Api
+    from gcr_migrate.google.bridge import Bridge
 
 T = TypeVar("T")
 
