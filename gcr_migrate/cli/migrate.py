@@ -238,9 +238,9 @@ async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
     ledger = Ledger(migration)
     outcome = "killed"
     try:
-        ledger.start_run()
         async with way.open(*logins(migration)) as connections:
             await announce(output, connections, hosts_of(migration))
+            ledger.start_run()  # with a login: without one nothing has begun
             with (
                 stopping(stop, tell),
                 Watch(output.err, "apply", total, as_events=output.as_json) as watch,

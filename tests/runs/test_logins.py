@@ -346,6 +346,18 @@ def test_nobody_logs_in_where_a_file_is_broken(open_stage: OpenStage) -> None:
     assert stage.requests() == []
 
 
+def test_an_apply_without_a_login_has_not_begun(open_stage: OpenStage) -> None:
+    """The plan can be made anew in its place, which it could not after a run."""
+    stage = open_stage()
+    good: dict[str, Any] = {"GCR_MIGRATE_ACCESS_TOKEN": ADAS}
+    bad: dict[str, Any] = {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"}
+    (stage.cli.home / "spec.yaml").write_text(SPEC)
+    stage.run("plan", "spec.yaml", "-o", "m", **good)
+
+    assert stage.run("apply", "m", code=4, **bad)["code"] == "bad-credentials"
+    assert stage.run("plan", "spec.yaml", "-o", "m", **good)["complete"]
+
+
 def test_no_secret_is_written_anywhere(open_stage: OpenStage) -> None:
     """Neither keys nor tokens are in what is printed, nor in the migration file beside its plan."""
     stage = open_stage()
