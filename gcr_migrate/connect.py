@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Repositories,
         SourceRegistry,
         TargetRegistry,
+        TargetRepositories,
     )
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import Caller
@@ -176,9 +177,13 @@ class Connections:
         """Tell how a host is reached, and look its name up where that is done here."""
         return await way_to(host, self._endpoints, self._network)
 
-    def repositories(self, side: Side = "target") -> Repositories:
-        """Return Artifact Registry's repositories."""
+    def repositories(self, side: Side) -> Repositories:
+        """Return Artifact Registry's repositories, to read what is there."""
         return self._google(side).repositories
+
+    def target_repositories(self) -> TargetRepositories:
+        """Return Artifact Registry's repositories, to make those of the target."""
+        return self._google("target").repositories
 
     def contents(self, side: Side) -> Contents:
         """Return the lists of what repositories of Artifact Registry hold."""

@@ -120,7 +120,7 @@ class TargetRegistry(SourceRegistry, Protocol):
 
 
 class Repositories(Protocol):
-    """Artifact Registry's repositories and their policies; resources are full names."""
+    """Artifact Registry's repositories and their policies, only read; resources are full names."""
 
     async def get(self, resource: str) -> RepositorySettings | None:
         """Settings of a Docker repository, None when it does not exist.
@@ -128,6 +128,26 @@ class Repositories(Protocol):
         Raises `repository-differs` when it is of another format or mode.
         """
         ...
+
+    async def policy(self, resource: str) -> Policy:
+        """Read the repository's own access policy, version 3."""
+        ...
+
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on a repository."""
+        ...
+
+    async def in_location(self, project: str, location: str) -> tuple[RepositoryFacts, ...]:
+        """All repositories of a project in a location, of any format."""
+        ...
+
+    async def locations(self, project: str) -> tuple[str, ...]:
+        """Locations in which the project may have repositories."""
+        ...
+
+
+class TargetRepositories(Repositories, Protocol):
+    """Artifact Registry's repositories where new ones are made, and grants are added."""
 
     async def create(
         self,
@@ -145,27 +165,11 @@ class Repositories(Protocol):
         """
         ...
 
-    async def policy(self, resource: str) -> Policy:
-        """Read the repository's own access policy, version 3."""
-        ...
-
     async def add_grants(self, resource: str, grants: tuple[Grant, ...]) -> bool:
         """Read, merge and write with etag; again on a conflict, bounded.
 
         Returns whether anything had to be written. Raises `policy-conflict`.
         """
-        ...
-
-    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
-        """Which of these permissions the caller has on a repository."""
-        ...
-
-    async def in_location(self, project: str, location: str) -> tuple[RepositoryFacts, ...]:
-        """All repositories of a project in a location, of any format."""
-        ...
-
-    async def locations(self, project: str) -> tuple[str, ...]:
-        """Locations in which the project may have repositories."""
         ...
 
 

@@ -12,14 +12,16 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from gcr_migrate.apply.journal import Journal
-    from gcr_migrate.interfaces import Repositories
+    from gcr_migrate.interfaces import TargetRepositories
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
 
 
 async def provision(
-    migration: Migration, repositories: Repositories, journal: Journal, *, pause_s: float
+    migration: Migration, repositories: TargetRepositories, journal: Journal, *, pause_s: float
 ) -> set[int]:
     """Create missing repositories and add missing grants.
 
@@ -84,32 +86,54 @@ class _Turn:
 async def _create(
     item_id: int,
     repository: Repository,
-    repositories: Repositories,
+    repositories: TargetRepositories,
     journal: Journal,
     turn: _Turn,
     operation: str,
 ) -> Outcome:
-    """Create a repository, or wait for the operation by which an earlier run began to."""
+    """Create a repository, or wait for the operation by which an earlier run began to.
+
+    The service goes on with it whether somebody waits or not, so that a stop need not: a later
+    run asks what became of it.
+    """
 
     async def keep(name: str) -> None:
         turn.taken()
         await journal.started(Kind.REPOSITORY, item_id, operation=name)
 
     await journal.started(Kind.REPOSITORY, item_id, operation=operation)
+    creation = repositories.create(
+        repository.resource, repository.settings, operation=operation, on_operation=keep
+    )
     try:
-        await repositories.create(
-            repository.resource, repository.settings, operation=operation, on_operation=keep
-        )
+        done = await _unless_stopped(journal.stop, creation)
     except MigrateError as error:
         return journal.gave_up(Kind.REPOSITORY, item_id, error)
+    if not done:
+        return Outcome.PENDING
     return journal.confirmed(Kind.REPOSITORY, item_id, how="created")
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do something, and drop it if a stop is wanted before its end; return whether it is done."""
+    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        doing.cancel()  # which changes nothing about what is done
+    await asyncio.wait({doing})
+    if doing.cancelled():
+        return False
+    doing.result()
+    return True
 
 
 async def _grant(
     migration: Migration,
     item_id: int,
     repository: Repository,
-    repositories: Repositories,
+    repositories: TargetRepositories,
     journal: Journal,
 ) -> None:
     """Add a repository's grants in one write; all of them share its outcome."""

@@ -14,7 +14,7 @@ from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.tasks import all_of, first_cause
 
 if TYPE_CHECKING:
-    from gcr_migrate.interfaces import Repositories, SourceRegistry, TargetRegistry
+    from gcr_migrate.interfaces import SourceRegistry, TargetRegistry, TargetRepositories
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image
     from gcr_migrate.state.ledger import Ledger
@@ -53,8 +53,8 @@ class Clients(Protocol):
         """Return a client that writes."""
         ...
 
-    def repositories(self) -> Repositories:
-        """Return Artifact Registry's repositories."""
+    def target_repositories(self) -> TargetRepositories:
+        """Return Artifact Registry's repositories, to make those of the target."""
         ...
 
 
@@ -97,7 +97,8 @@ async def apply_migration(
     journal = Journal(ledger, listener, stop)
     if any(repository.resource for repository in migration.repositories().values()):
         pause_s = clients.creation_pause_s
-        usable = await provision(migration, clients.repositories(), journal, pause_s=pause_s)
+        repositories = clients.target_repositories()
+        usable = await provision(migration, repositories, journal, pause_s=pause_s)
     else:
         usable = set(migration.repositories())
     run = _Content(migration, clients, journal)

@@ -255,7 +255,7 @@ class _Planning:
     async def _look_at(self, row: Repository) -> Repository:
         if not row.resource:
             return row
-        repositories = self._connections.repositories()
+        repositories = self._connections.repositories("target")
         settings = await repositories.get(row.resource)
         if settings is None:
             return row

@@ -158,7 +158,7 @@ def test_an_image_moves_into_a_new_repository_without_its_bytes(
         async with connections(box, tmp_path) as clients:
             source = clients.source(HOST, "artifact-registry")
             target = clients.target(HOST, "artifact-registry")
-            await clients.repositories().create(RESOURCE, RepositorySettings("Team 1"))
+            await clients.target_repositories().create(RESOURCE, RepositorySettings("Team 1"))
             manifest = await source.manifest(APP, "beta-2.0")
             for blob in manifest.blobs:
                 assert await target.mount(name, blob.digest, APP) is None
@@ -191,7 +191,7 @@ def test_a_mount_that_fails_leaves_a_session_that_an_upload_uses(
 
     async def move() -> None:
         async with connections(box, tmp_path) as clients:
-            await clients.repositories().create(RESOURCE, RepositorySettings())
+            await clients.target_repositories().create(RESOURCE, RepositorySettings())
             target = clients.target(HOST, "artifact-registry")
             session = await target.mount(name, blob.digest, APP)
             assert session
@@ -215,7 +215,7 @@ def test_repositories_are_created_once_and_read_back(box: Sandbox, tmp_path: Pat
 
     async def create() -> None:
         async with connections(box, tmp_path) as clients:
-            repositories = clients.repositories()
+            repositories = clients.target_repositories()
             assert await repositories.get(RESOURCE) is None
             await repositories.create(RESOURCE, settings)
             await repositories.create(RESOURCE, settings)
@@ -234,7 +234,7 @@ def test_grants_are_added_and_nothing_else_is_touched(box: Sandbox, tmp_path: Pa
 
     async def grant() -> None:
         async with connections(box, tmp_path) as clients:
-            repositories = clients.repositories()
+            repositories = clients.target_repositories()
             before = await repositories.policy(resource)
             assert await repositories.add_grants(resource, grants)
             after = await repositories.policy(resource)

@@ -251,7 +251,7 @@ async def _same_tag(clients: Connections) -> None:
 
 
 async def _api(clients: Connections) -> None:
-    await clients.repositories().get(RESOURCE)
+    await clients.repositories("target").get(RESOURCE)
 
 
 async def _probe(clients: Connections) -> None:

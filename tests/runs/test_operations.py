@@ -62,12 +62,22 @@ class Stage:
         """Return the requests to create a repository."""
         return self.asked("POST", "/repositories$")
 
-    def hold(self, method: str, path: str) -> None:
-        """Let the next such request wait for longer than any test."""
-        rule = {"host": "artifact_registry", "method": method, "path": path, "times": 1}
-        body = json.dumps(rule | {"when": "before", "delay_s": 600}).encode()
-        with urllib.request.urlopen(f"{self.box.control_url}/faults", body):  # noqa: S310
+    def fault(self, method: str, path: str, **more: Any) -> None:
+        """Let something go wrong with such requests to Artifact Registry's API."""
+        rule = {"host": "artifact_registry", "method": method, "path": path} | more
+        url, body = f"{self.box.control_url}/faults", json.dumps(rule).encode()
+        with urllib.request.urlopen(url, body):  # noqa: S310  # loopback
             pass
+
+    def hold(self, method: str, path: str, when: str = "before") -> None:
+        """Let the next such request wait for longer than any test, its work done or not."""
+        self.fault(method, path, times=1, when=when, delay_s=600)
+
+    def made(self) -> list[str]:
+        """Return the names of the repositories that there are in the target's location."""
+        with urllib.request.urlopen(f"{self.box.control_url}/state", timeout=10) as answer:  # noqa: S310
+            names = json.load(answer)
+        return sorted(one.rpartition("/")[2] for one in names if "/locations/europe/" in one)
 
 
 @pytest.fixture
@@ -110,6 +120,53 @@ def test_a_killed_run_leaves_its_operation_to_the_next(stage: Stage) -> None:
     assert len(stage.creations()) == 3
     polled = [one["path"] for one in stage.asked("GET", "/operations/")]
     assert polled[1] == first
+
+
+MOMENTS = [
+    ("POST", "/repositories$", "before"),
+    ("POST", "/repositories$", "after"),
+    ("GET", "/operations/", "before"),
+    ("GET", "/operations/", "after"),
+]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(("method", "path", "when"), MOMENTS)
+def test_a_run_that_ends_while_it_creates_is_gone_on_with(
+    stage: Stage, method: str, path: str, when: str, number: signal.Signals
+) -> None:
+    """Whatever it waits for, one Ctrl-C ends it soon; after that or kill -9 the next run ends."""
+    stage.hold(method, path, when)
+    with stage.cli.start("apply", "m", **stage.variables(0)) as process:
+        try:
+            wait_until(lambda: stage.asked(method, path))
+            began = time.monotonic()
+            process.send_signal(number)
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert time.monotonic() - began < 5  # what is left of it is work of this machine, no wait
+
+    resumed = stage.cli("apply", "m", **stage.variables(0))
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert stage.made() == ["one", "three", "two"]
+
+
+def test_a_stop_does_not_wait_for_what_another_creates(stage: Stage) -> None:
+    """Where somebody's repository does not show yet, one Ctrl-C ends the wait for it."""
+    stage.fault("POST", "/repositories$", status=409)
+    shown = "/repositories/(one|two|three)$"
+    planned = len(stage.asked("GET", shown))
+    with stage.cli.start("apply", "m", **stage.variables(0)) as process:
+        try:
+            wait_until(lambda: len(stage.asked("GET", shown)) > planned)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=5)
+        finally:
+            process.kill()
+    assert process.returncode == 130
 
 
 def test_creations_keep_their_distance(stage: Stage) -> None:
