@@ -104,8 +104,8 @@ async def _examine(
 ) -> CheckListFact:
     from gcr_migrate.doctor.ask import examine
     from gcr_migrate.doctor.checks import Step
-    from gcr_migrate.doctor.hosts import pointless
     from gcr_migrate.doctor.judge import judge
+    from gcr_migrate.doctor.usage import pointless
     from gcr_migrate.report.checks import CheckListFact
 
     async with way.open(*logins, tries=_TRIES) as connections:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate.doctor.answers import why
 from gcr_migrate.doctor.checks import STEPS_OF, Area, Check, Status, Step, given
-from gcr_migrate.doctor.hosts import in_use
 from gcr_migrate.doctor.remedies import PRIVATE_ADDRESSES, RESTRICTED_ADDRESSES, private_zone
+from gcr_migrate.doctor.usage import in_use
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.address import Range, Reach, Way
 from gcr_migrate.model.names import ar_host

@@ -175,6 +175,9 @@ ROOTS: Final = LOGIN_PROBLEMS | {
     errors.BILLING_OFF,
     errors.QUOTA_PROJECT,
     errors.UNREACHABLE,
+    errors.UNTRUSTED,
+    errors.ENDPOINT_UNMAPPED,
+    errors.BAD_REPLY,
     errors.SERVER_ERROR,
     errors.TOO_MANY_REQUESTS,
 }

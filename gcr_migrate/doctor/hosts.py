@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import NOT_THERE, ROOTS, Pull, reason
+from gcr_migrate.doctor.answers import ROOTS, Pull, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given, in_order
 from gcr_migrate.doctor.permissions import DOWNLOAD, GET_SETTINGS, LIST_OBJECTS, least_roles
 from gcr_migrate.doctor.remedies import (
@@ -15,85 +14,23 @@ from gcr_migrate.doctor.remedies import (
     grant_on_repository,
     migrate,
 )
+from gcr_migrate.doctor.rights import GRANT_LEAST, download_grants
+from gcr_migrate.doctor.usage import COPYING, PARTIAL, REDIRECTED, Host, hosts_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
-from gcr_migrate.model.names import repository_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers
-    from gcr_migrate.model.names import GcrHost
+    from gcr_migrate.doctor.answers import Answers, PlaceAnswers
 
 _READS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY})
-_REDIRECTED: Final = frozenset({Redirection.ENABLED, Redirection.FINALIZED})
+# What another image, or a read that goes the other way of a partial redirect, need not meet.
+_NOT_ALWAYS: Final = frozenset(
+    {errors.BLOB_UNKNOWN, errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH}
+    | {errors.BAD_MANIFEST, errors.BAD_DIGEST, errors.NOT_MIGRATED}
+)
 _NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
-_COPYING: Final = frozenset({Redirection.ENABLED_AND_COPYING, Redirection.PARTIAL_AND_COPYING})
-_PARTIAL: Final = frozenset({Redirection.PARTIAL, Redirection.PARTIAL_AND_COPYING})
-_MIGRATED: Final = _REDIRECTED | _COPYING | _PARTIAL
-
-
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """One host with all that is known about it."""
-
-    host: GcrHost
-    place: PlaceAnswers
-    answers: HostAnswers
-    named: bool
-    others_have_bucket: bool
-
-    @property
-    def shown(self) -> str:
-        return f"{self.host.name}/{self.place.place.project.path}"
-
-    @property
-    def resource(self) -> str:
-        project = self.place.place.project
-        return repository_resource(project, self.host.location, self.host.repository_id)
-
-    @property
-    def has_repository(self) -> bool | None:
-        """Whether its repository exists; None if nobody tells."""
-        if self.is_listed is not None:
-            return self.is_listed
-        if isinstance(self.answers.pull, MigrateError):
-            return False if self.answers.pull.problem in NOT_THERE else None
-        return True  # it answered
-
-    @property
-    def is_listed(self) -> bool | None:
-        """Whether its repository exists by what Artifact Registry's API says."""
-        found = self.place.repository(self.resource)
-        if not isinstance(found, MigrateError):
-            return found is not None
-        held = self.place.held_on.get(self.resource)
-        return True if held and not isinstance(held, MigrateError) else None
-
-    @property
-    def has_bucket(self) -> bool | None:
-        """Whether Container Registry's bucket is there; None if nobody tells."""
-        bucket = self.answers.bucket
-        if isinstance(bucket, MigrateError):
-            return True if bucket.problem is errors.DENIED else None
-        return bucket is not None
-
-    @property
-    def never_migrated(self) -> bool:
-        """Whether Container Registry should answer; a part of the reads may do so elsewhere too."""
-        settings, pull = self.place.redirection, self.answers.pull
-        if isinstance(settings, RedirectSettings) and settings.state in _MIGRATED:
-            return False
-        return isinstance(pull, MigrateError) and pull.problem is errors.NOT_MIGRATED
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody uses it, and nobody asked for it by its name."""
-        if self.named or self.has_bucket:
-            return False
-        if self.never_migrated:  # then all four hosts answer so, those without images too
-            return self.has_bucket is False and self.others_have_bucket
-        return self.has_repository is False
 
 
 def host_checks(answers: Answers) -> Iterator[Check]:
@@ -101,44 +38,14 @@ def host_checks(answers: Answers) -> Iterator[Check]:
     place = answers.source
     if place is None:
         return
-    hosts = _hosts(answers)
+    hosts = hosts_of(answers)
     yield _redirect(place, hosts, answers.steps)
     may_be_hidden = any(not isinstance(host.answers.pull, MigrateError) for host in hosts)
     may_be_hidden |= not place.is_known
     for host in hosts:
         yield _kind(host, answers.steps)
-        yield from _pull(host, answers.steps, may_be_hidden=may_be_hidden)
+        yield from _pull(host, answers, may_be_hidden=may_be_hidden)
         yield from _bucket(host, answers.steps)
-
-
-def pointless(answers: Answers) -> frozenset[Step]:
-    """Return the steps for which there is nothing left to do in the source's project."""
-    place = answers.source
-    if place is None:  # a plain registry has no redirect
-        return frozenset({Step.DISCOVER, Step.REDIRECT, Step.RESCUE})
-    settings = place.redirection
-    if not isinstance(settings, RedirectSettings) or settings.state not in _REDIRECTED:
-        return frozenset()
-    done = {Step.REDIRECT} if settings.state is Redirection.FINALIZED else set()
-    lost = (host for host in _hosts(answers) if host.has_bucket and not host.has_repository)
-    return frozenset(done if any(lost) else done | {Step.RESCUE})
-
-
-def in_use(answers: Answers) -> frozenset[str]:
-    """Return the gcr.io hosts that matter: named ones, and those that are not known to be idle."""
-    return frozenset(one.host.name for one in _hosts(answers) if not one.is_idle)
-
-
-def _hosts(answers: Answers) -> list[_Host]:
-    place = answers.source
-    if place is None:
-        return []
-    named = answers.case.hosts_named
-    left = [host for host, found in answers.hosts.items() if isinstance(found.bucket, BucketFacts)]
-    return [
-        _Host(host, place, found, named, any(other is not host for other in left))
-        for host, found in answers.hosts.items()
-    ]
 
 
 def _over(steps: frozenset[Step], default: Status, **other: Status) -> dict[Step, Status]:
@@ -146,7 +53,7 @@ def _over(steps: frozenset[Step], default: Status, **other: Status) -> dict[Step
     return {step: other.get(step.value, default) for step in in_order(steps)}
 
 
-def _kind(host: _Host, steps: frozenset[Step]) -> Check:
+def _kind(host: Host, steps: frozenset[Step]) -> Check:
     """Say in words which of the kinds of hosts this is."""
     if host.is_idle:
         saw = "not in use: it has no repository" + (
@@ -166,7 +73,7 @@ def _kind(host: _Host, steps: frozenset[Step]) -> Check:
     return _without_repository(host, steps)
 
 
-def _never_migrated(host: _Host, steps: frozenset[Step]) -> Check:
+def _never_migrated(host: Host, steps: frozenset[Step]) -> Check:
     verdicts = _over(
         steps,
         Status.MISSING,
@@ -185,7 +92,7 @@ def _never_migrated(host: _Host, steps: frozenset[Step]) -> Check:
     return Check(Area.HOST, host.shown, verdicts, saw, remedy, (command,), code)
 
 
-def _without_repository(host: _Host, steps: frozenset[Step]) -> Check:
+def _without_repository(host: Host, steps: frozenset[Step]) -> Check:
     """Judge a host that is not in use, or that lost its repository."""
     code = errors.REPOSITORY_MISSING.code
     commands = (create_repository(host.resource),)
@@ -206,31 +113,65 @@ def _without_repository(host: _Host, steps: frozenset[Step]) -> Check:
     return Check(Area.HOST, host.shown, verdicts, saw, remedy, commands, code)
 
 
-def _pull(host: _Host, steps: frozenset[Step], *, may_be_hidden: bool) -> Iterator[Check]:
+def _pull(host: Host, answers: Answers, *, may_be_hidden: bool) -> Iterator[Check]:
     """Judge the pull of a real image, where there is a repository to pull from."""
-    pull, reading = host.answers.pull, steps & (_READS | {Step.REDIRECT})
+    pull, reading = host.answers.pull, answers.steps & (_READS | {Step.REDIRECT})
     if host.has_repository is False or host.never_migrated:
         return
     if not isinstance(pull, MigrateError):
-        verdicts = given(reading, Status.OK)
-        subject = pull.name if pull else host.shown
-        yield Check(Area.PULL, subject, verdicts, pulled(pull))
+        yield _pulled_from(host, pull, answers, reading)
         return
     if pull.problem is errors.DENIED:
         # Registries hide what a caller may not see: a host that nobody named may not be there.
         hidden = may_be_hidden and not host.named and host.is_listed is None
-        status = Status.NOT_ASKED if hidden else Status.MISSING
-        saw = f"{DOWNLOAD} is not held, or there is no such repository"
-        remedy = "If it is there, grant the role that lets this caller pull."
-        verdicts = given(reading, status)
-        commands = (_reader(host),) if host.place.is_known else ()  # nobody to grant it to
-        yield Check(Area.PULL, host.shown, verdicts, saw, remedy, commands, pull.problem.code)
+        # What a spec leaves open is visited too, and a plan without it is not whole.
+        unasked = hidden and not answers.case.has_spec
+        verdicts = given(reading, Status.NOT_ASKED if unasked else Status.MISSING)
+        yield _pull_denied(host, pull, answers, verdicts)
         return
-    known = pull.problem in ROOTS or pull.problem is errors.ENDPOINT_UNMAPPED
-    status = Status.NOT_ASKED if known else Status.WARNING
+    known = pull.problem in ROOTS  # its own line says so
+    status = Status.NOT_ASKED if known else Status.MISSING
+    if pull.problem in _NOT_ALWAYS:
+        status = Status.WARNING
     remedy = "" if known else pull.problem.remedy
     verdicts = given(reading, status)
     yield Check(Area.PULL, host.shown, verdicts, reason(pull), remedy, code=pull.problem.code)
+
+
+def _pulled_from(
+    host: Host, pull: Pull | None, answers: Answers, reading: frozenset[Step]
+) -> Check:
+    """Tell what was pulled; that nothing is at the paths that were named is worth a look."""
+    if pull or not answers.case.paths:
+        subject = pull.name if pull else host.shown
+        return Check(Area.PULL, subject, given(reading, Status.OK), pulled(pull))
+    saw = f"no image is at {', '.join(answers.case.paths)}"
+    remedy = "Check the spelling of the path."
+    return Check(Area.PULL, host.shown, given(reading, Status.WARNING), saw, remedy)
+
+
+def _pull_denied(
+    host: Host, pull: MigrateError, answers: Answers, verdicts: dict[Step, Status]
+) -> Check:
+    def line(saw: str, remedy: str, *commands: str) -> Check:
+        code = pull.problem.code
+        return Check(Area.PULL, host.shown, verdicts, saw, remedy, commands, code)
+
+    place, project = host.place, host.place.place.project.id
+    held = place.held_of(DOWNLOAD)
+    if not isinstance(held, MigrateError) and DOWNLOAD in held:
+        saw = f"refused, though {DOWNLOAD} is held: {pull.saw}".removesuffix(": ")
+        return line(saw, "Look for an IAM deny policy, and at what stands between here and there.")
+    saw = f"{DOWNLOAD} is not held, or there is no such repository"
+    if not place.is_known:  # nobody to grant it to
+        return line(saw, "If it is there, log in as somebody who may pull.")
+    if grants := download_grants(place, answers):
+        return line(saw, GRANT_LEAST, *grants)
+    role = least_roles({DOWNLOAD}, repository=True)[0]
+    if host.is_listed:
+        return line(saw, GRANT_LEAST, grant_on_repository(host.resource, place.member, role))
+    remedy = "Grant the role that shows whether it is there, or leave the host out of the spec."
+    return line(saw, remedy, grant_on_project(project, place.member, role))
 
 
 def pulled(pull: Pull | None) -> str:
@@ -242,12 +183,7 @@ def pulled(pull: Pull | None) -> str:
     return f"manifest pulled, and {pull.blob_bytes} bytes of a blob"
 
 
-def _reader(host: _Host) -> str:
-    role = least_roles({DOWNLOAD}, repository=True)[0]
-    return grant_on_repository(host.resource, host.place.member, role)
-
-
-def _bucket(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
+def _bucket(host: Host, steps: frozenset[Step]) -> Iterator[Check]:
     """Judge what Container Registry left behind; only a rescue needs it."""
     bucket, using = host.answers.bucket, steps & {Step.DISCOVER, Step.RESCUE}
     if bucket is None:
@@ -273,7 +209,7 @@ def _bucket(host: _Host, steps: frozenset[Step]) -> Iterator[Check]:
     yield Check(Area.BUCKET, subject, verdicts, saw, remedy, (grant,))
 
 
-def _redirect(place: PlaceAnswers, hosts: list[_Host], steps: frozenset[Step]) -> Check:
+def _redirect(place: PlaceAnswers, hosts: list[Host], steps: frozenset[Step]) -> Check:
     """Judge the setting that decides who answers for all four hosts."""
     subject = f"gcr.io names of {place.place.project.id}"
     settings, project = place.redirection, place.place.project.id
@@ -301,7 +237,7 @@ def _redirect_unknown(
 
 
 def _redirect_words(
-    settings: RedirectSettings, hosts: list[_Host], steps: frozenset[Step]
+    settings: RedirectSettings, hosts: list[Host], steps: frozenset[Step]
 ) -> tuple[dict[Step, Status], str, str]:
     ok, warning, missing = Status.OK, Status.WARNING, Status.MISSING
     state = settings.state
@@ -309,15 +245,15 @@ def _redirect_words(
         saw = "a word that this version does not know; it is not taken for disabled"
         remedy = "Use a newer version of this tool before the redirect is changed."
         return _over(steps, warning, discover=ok, redirect=missing, rescue=missing), saw, remedy
-    if state in _REDIRECTED:
+    if state in REDIRECTED:
         final = " for good" if state is Redirection.FINALIZED else ""
         return _over(steps, ok), f"Artifact Registry answers{final}", ""
-    if state in _PARTIAL:
+    if state in PARTIAL:
         share = "" if settings.pull_percent is None else f" ({settings.pull_percent} % of reads)"
         saw = f"only a part of the reads goes to Artifact Registry{share}; the others fail"
         remedy = "Finish the migration: every read has to go to Artifact Registry."
         return _over(steps, warning, discover=ok), saw, remedy
-    if state in _COPYING:
+    if state in COPYING:
         saw = "Artifact Registry answers, and copies what it lacks when it is asked for"
         remedy = "Finish the copy (rescue), then enable the redirect without copying."
         return _over(steps, warning, discover=ok, redirect=ok, rescue=ok), saw, remedy
@@ -325,7 +261,7 @@ def _redirect_words(
 
 
 def _not_redirected(
-    hosts: list[_Host], steps: frozenset[Step]
+    hosts: list[Host], steps: frozenset[Step]
 ) -> tuple[dict[Step, Status], str, str]:
     lost = (host.has_bucket and not host.has_repository for host in hosts)
     if any(lost) or any(host.never_migrated for host in hosts):

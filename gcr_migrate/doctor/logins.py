@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import LOGIN_PROBLEMS, PlaceAnswers, is_anonymous, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
-from gcr_migrate.doctor.remedies import LOG_IN
+from gcr_migrate.doctor.remedies import LOG_IN, log_in_again
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def _login(
         if caller.problem not in LOGIN_PROBLEMS:
             asked = given(steps, Status.NOT_ASKED)
             return Check(area, f"{side}login", asked, why(caller), remedy, code=code)
-        return Check(area, f"{side}login", missing, why(caller), remedy, (LOG_IN,), code)
+        again = (LOG_IN,) if caller.problem is errors.NO_CREDENTIALS else ()
+        commands = again or log_in_again(caller.subject)
+        return Check(area, f"{side}login", missing, why(caller), remedy, commands, code)
     subject = side + (caller.account or "account not told")
     if is_anonymous(caller):
         remedy = errors.NO_CREDENTIALS.remedy
@@ -66,7 +68,7 @@ def _login(
     if refused:
         saw = f"{caller.source}; {why(refused)}"
         code, remedy = refused.problem.code, refused.problem.remedy
-        return Check(area, subject, missing, saw, remedy, (LOG_IN,), code)
+        return Check(area, subject, missing, saw, remedy, log_in_again(caller.source), code)
     return _lifetime(subject, caller, steps, now_s)
 
 
@@ -84,7 +86,8 @@ def _lifetime(subject: str, caller: Caller, steps: frozenset[Step], now_s: float
         missing = given(steps, Status.MISSING)
         problem = errors.TOKEN_EXPIRED
         saw = f"{caller.source}; ended at {ends}"
-        return Check(area, subject, missing, saw, problem.remedy, (LOG_IN,), problem.code)
+        commands = log_in_again(caller.source)
+        return Check(area, subject, missing, saw, problem.remedy, commands, problem.code)
     saw = f"{caller.source}; not renewable, ends at {ends} in {left_s / 60:.0f} min"
     short = steps if left_s < _SHORT_S else steps & _LONG_RUNS
     remedy = _RENEW if short else ""

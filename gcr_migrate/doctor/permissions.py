@@ -32,7 +32,8 @@ class Need:
     Attributes:
         permission: the permission.
         side: on whose project or repositories.
-        by_repository: a grant on each repository that is there does as well.
+        by_repository: a grant on each repository does as well, if all of them are there.
+        only_there: asked of repositories that are there, and of no others.
         needed: the step cannot do without; else it only knows less.
         for_grants: only where access is granted on repositories.
     """
@@ -40,6 +41,7 @@ class Need:
     permission: str
     side: Side
     by_repository: bool = False
+    only_there: bool = False
     needed: bool = True
     for_grants: bool = False
 
@@ -56,7 +58,7 @@ NEEDS: Final[Mapping[Step, tuple[Need, ...]]] = {
         _PULL,
         Need(GET, "target", by_repository=True),
         Need(DOWNLOAD, "target", by_repository=True),
-        Need(GET_POLICY, "target", by_repository=True, for_grants=True),
+        Need(GET_POLICY, "target", by_repository=True, only_there=True, for_grants=True),
     ),
     Step.APPLY: (
         _PULL,

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+import shlex
+from typing import Final
 
 _SERVICE_ACCOUNT: Final = ".gserviceaccount.com"
 UNKNOWN_MEMBER: Final = "user:YOU@EXAMPLE.COM"
 RESTRICTED_ADDRESSES: Final = "199.36.153.4,199.36.153.5,199.36.153.6,199.36.153.7"
 PRIVATE_ADDRESSES: Final = "199.36.153.8,199.36.153.9,199.36.153.10,199.36.153.11"
+_PRINT: Final = "gcloud auth print-access-token"
 LOG_IN: Final = "gcloud auth application-default login"
+
+
+def log_in_again(source: str) -> tuple[str, ...]:
+    """Return the command that renews a login; none if a command alone cannot.
+
+    Args:
+        source: where the login was found, as a caller is described.
+    """
+    found = source.partition(", impersonating ")[0]
+    if name := _after("access token in ", found):
+        return (f'export {name}="$({_PRINT})"',)
+    if path := _after("access token file ", found):
+        return (f"{_PRINT} > {shlex.quote(path)}",)
+    if found.startswith("application default credentials"):
+        return (LOG_IN,)
+    return ("gcloud auth login",) if found == "gcloud" else ()
+
+
+def _after(words: str, text: str) -> str:
+    return text.removeprefix(words) if text.startswith(words) else ""
 
 
 def member_of(account: str) -> str:
@@ -32,8 +51,8 @@ def enable_service(project: str, service: str) -> str:
 def grant_on_project(project: str, member: str, role: str) -> str:
     """Return the command that grants a role on a project."""
     return (
-        f"gcloud projects add-iam-policy-binding {project} --member={_word(member)} --role={role}"
-        " --condition=None"
+        f"gcloud projects add-iam-policy-binding {project} --member={shlex.quote(member)}"
+        f" --role={role} --condition=None"
     )
 
 
@@ -42,7 +61,7 @@ def grant_on_repository(resource: str, member: str, role: str) -> str:
     _, project, _, location, _, repository = resource.split("/")
     return (
         f"gcloud artifacts repositories add-iam-policy-binding {repository} --location={location}"
-        f" --project={project} --member={_word(member)} --role={role}"
+        f" --project={project} --member={shlex.quote(member)} --role={role}"
     )
 
 
@@ -80,13 +99,3 @@ def private_zone(domain: str, addresses: str) -> tuple[str, ...]:
     apex = f"gcloud dns record-sets create {domain}. --zone={zone} --type=A --ttl=300"
     below = f'gcloud dns record-sets create "*.{domain}." --zone={zone} --type=CNAME --ttl=300'
     return create, f"{apex} --rrdatas={addresses}", f"{below} --rrdatas={domain}."
-
-
-def unique(commands: Iterable[str]) -> tuple[str, ...]:
-    """Return the commands in their order, each once."""
-    return tuple(dict.fromkeys(commands))
-
-
-def _word(text: str) -> str:
-    """Quote what a shell would take apart."""
-    return f"'{text}'" if any(c in text for c in " *?$&;|<>()") else text

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.doctor.answers import PlaceAnswers, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order, worst
-from gcr_migrate.doctor.permissions import CREATE, ROLES, least_roles, needs_of
+from gcr_migrate.doctor.permissions import CREATE, DOWNLOAD, ROLES, least_roles, needs_of
 from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
+from gcr_migrate.doctor.rules import target_locations, target_repositories
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.cloud import RepositoryFacts
 from gcr_migrate.model.names import repository_resource
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gcr_migrate.doctor.answers import Answers
     from gcr_migrate.doctor.checks import Side
     from gcr_migrate.doctor.permissions import Need
+
+GRANT_LEAST: Final = "Grant the least role that has it, or ask an owner of the project to."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +38,50 @@ class _Found:
     lacking: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What is looked for once, for all the steps that need it.
+
+    Attributes:
+        side: on whose project or repositories.
+        permission: the permission.
+        only_there: only on repositories that are there.
+    """
+
+    side: Side
+    permission: str
+    only_there: bool
+
+
 def permission_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     """Judge each permission that an asked step needs or uses, with one remedy for all."""
-    wanted: dict[tuple[Side, str], dict[Step, Need]] = {}
+    found, wanted = _judged(place, answers)
+    commands = _commands(place, found)
+    merged: dict[str, Check] = {}
+    for key, one in found.items():
+        check = _check(place, key.permission, one, wanted[key], commands)
+        merged[key.permission] = _together(merged.get(key.permission), check)
+    yield from merged.values()
+
+
+def download_grants(place: PlaceAnswers, answers: Answers) -> tuple[str, ...]:
+    """Return what to paste so that images of the source can be read; nothing if that is held."""
+    found, _ = _judged(place, answers)
+    return _commands(place, found).get(DOWNLOAD, ())
+
+
+def _judged(
+    place: PlaceAnswers, answers: Answers
+) -> tuple[dict[_Key, _Found], dict[_Key, dict[Step, Need]]]:
+    """Look for all permissions of the asked steps; none where there is nothing to have it on."""
+    wanted: dict[_Key, dict[Step, Need]] = {}
     for step in in_order(place.place.steps & answers.steps):
         for need in needs_of(step, grants=answers.case.grants):
             if need.side in place.place.serves:
-                wanted.setdefault((need.side, need.permission), {})[step] = need
-    found = {key: _find(place, answers, needs) for key, needs in wanted.items()}
-    commands = _commands(place, found)
-    merged: dict[str, Check] = {}
-    for (side, permission), one in found.items():
-        if one is None:
-            continue
-        check = _check(place, permission, one, wanted[side, permission], commands)
-        merged[permission] = _together(merged.get(permission), check)
-    yield from merged.values()
+                key = _Key(need.side, need.permission, need.only_there)
+                wanted.setdefault(key, {})[step] = need
+    judged = {key: _find(place, answers, needs) for key, needs in wanted.items()}
+    return {key: one for key, one in judged.items() if one is not None}, wanted
 
 
 def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> _Found | None:
@@ -60,9 +90,9 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
     held, project = place.held_of(need.permission), place.place.project.id
     if not isinstance(held, MigrateError) and need.permission in held:
         return _Found(Status.OK, f"held on the project {project}")
-    if need.permission == CREATE and need.side == "target" and _all_there(place, answers):
-        return _Found(Status.OK, "not needed: every target repository is there")
-    repositories = _repositories(place, answers, need.side) if need.by_repository else []
+    if need.side == "target" and (why := _not_needed(place, answers, need)):
+        return _Found(Status.OK, f"not needed: {why}")
+    repositories = _repositories(place, answers, need)
     on = {name: place.held_on[name] for name in repositories if name in place.held_on}
     if on:
         return _find_on(need.permission, on)
@@ -71,6 +101,15 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
     if need.by_repository and need.side == "source" and Step.RESCUE not in needs:
         return None  # no repository, nothing to read: the host's own line says so
     return _Found(Status.MISSING, f"not held on the project {project}")
+
+
+def _not_needed(place: PlaceAnswers, answers: Answers, need: Need) -> str:
+    """Return why a permission is not needed on the target; empty if it is."""
+    if need.permission == CREATE and _all_there(place, answers):
+        return "every target repository is there"
+    if need.only_there and _none_there(place, answers):
+        return "no target repository is there yet"
+    return ""
 
 
 def _find_on(permission: str, on: Mapping[str, frozenset[str] | MigrateError]) -> _Found:
@@ -88,50 +127,66 @@ def _find_on(permission: str, on: Mapping[str, frozenset[str] | MigrateError]) -
     return _Found(Status.OK, f"held on {', '.join(map(_shown, on))}")
 
 
+def _is_there(place: PlaceAnswers, resource: str) -> bool | None:
+    """Whether a repository is there; None where lists are refused and nothing else tells it."""
+    found = place.repository(resource)
+    if isinstance(found, MigrateError):
+        held = place.held_on.get(resource)
+        return True if held and not isinstance(held, MigrateError) else None
+    return found is not None
+
+
 def _all_there(place: PlaceAnswers, answers: Answers) -> bool:
     """Whether nothing has to be created at the target."""
-    names = answers.case.repositories
-    there = (place.repository(name) for name in names)
-    return answers.case.all_named and all(isinstance(one, RepositoryFacts) for one in there)
+    there = (_is_there(place, name) for name in target_repositories(answers))
+    return answers.case.all_named and all(there)
 
 
-def _repositories(place: PlaceAnswers, answers: Answers, side: Side) -> list[str]:
-    """Return the repositories of a side that are there."""
+def _none_there(place: PlaceAnswers, answers: Answers) -> bool:
+    """Whether everything has to be created at the target."""
     case = answers.case
-    if side == "source":
-        names = [
-            repository_resource(place.place.project, host.location, host.repository_id)
-            for host in case.hosts
-        ]
-    else:
-        names = list(case.repositories)
-    there = [name for name in names if place.repository(name) is not None]
-    # Where lists are refused, names of which nothing is held may not be there at all.
-    sure = [
-        name
-        for name in there
-        if not isinstance(place.repository(name), MigrateError) or place.held_on.get(name)
+    if case.all_named:
+        return all(_is_there(place, name) is False for name in target_repositories(answers))
+    # Names that follow from images are not known yet: no repository at all is sure to be none.
+    wanted = [place.repositories.get(location) for location in target_locations(answers)]
+    return bool(wanted) and all(listed == () for listed in wanted)
+
+
+def _repositories(place: PlaceAnswers, answers: Answers, need: Need) -> list[str]:
+    """Return the repositories whose own policies can give a permission."""
+    case = answers.case
+    if not need.by_repository:
+        return []
+    if need.side == "target":
+        # What is yet to be created has no policy: only the project's gives rights on it.
+        targets = target_repositories(answers)
+        if need.only_there:
+            return [name for name in targets if _is_there(place, name) is not False]
+        return list(targets) if _all_there(place, answers) else []
+    names = [
+        repository_resource(place.place.project, host.location, host.repository_id)
+        for host in case.hosts
     ]
-    return sure or there
+    there = [name for name in names if _is_there(place, name) is not False]
+    # Where lists are refused, names of which nothing is held may not be there at all.
+    return [name for name in there if _is_there(place, name)] or there
 
 
 def _shown(resource: str) -> str:
     return resource.rpartition("/")[2]
 
 
-def _commands(
-    place: PlaceAnswers, found: Mapping[tuple[Side, str], _Found | None]
-) -> dict[str, tuple[str, ...]]:
+def _commands(place: PlaceAnswers, found: Mapping[_Key, _Found]) -> dict[str, tuple[str, ...]]:
     """Return by permission what to paste: the least roles that give all that is missing there."""
     on_project: set[str] = set()
     on_repository: dict[str, set[str]] = {}
-    for (_, permission), one in found.items():
-        if one is None or one.status is not Status.MISSING:
+    for key, one in found.items():
+        if one.status is not Status.MISSING:
             continue
         if not one.lacking:
-            on_project.add(permission)
+            on_project.add(key.permission)
         for resource in one.lacking:
-            on_repository.setdefault(resource, set()).add(permission)
+            on_repository.setdefault(resource, set()).add(key.permission)
     commands: dict[str, tuple[str, ...]] = {}
     by_repository: dict[str, tuple[str, ...]] = {}
     for role in least_roles(on_project):
@@ -160,10 +215,8 @@ def _check(
     subject = f"{permission} in {place.place.project.id}"
     if found.status is not Status.MISSING:
         return Check(Area.PERMISSION, subject, verdicts, found.saw)
-    remedy = "Grant the least role that has it, or ask an owner of the project to."
-    return Check(
-        Area.PERMISSION, subject, verdicts, found.saw, remedy, commands.get(permission, ())
-    )
+    grants = commands.get(permission, ())
+    return Check(Area.PERMISSION, subject, verdicts, found.saw, GRANT_LEAST, grants)
 
 
 def _weighed(status: Status, need: Need) -> Status:

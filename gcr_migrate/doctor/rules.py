@@ -9,6 +9,7 @@ from gcr_migrate import errors
 from gcr_migrate.doctor.answers import ARTIFACT_REGISTRY, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import create_repository, grant_on_project
+from gcr_migrate.doctor.usage import in_use
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ def target_locations(answers: Answers) -> tuple[str, ...]:
     return tuple(dict.fromkeys(used))
 
 
+def target_repositories(answers: Answers) -> tuple[str, ...]:
+    """Return the target repositories that were named, where the source has something for them."""
+    case = answers.case
+    used = {host.location for host in answers.hosts if host.name in in_use(answers)}
+    return tuple(
+        name
+        for name in case.repositories
+        if not case.source or name.split("/")[3] in used.union(case.locations)
+    )
+
+
 def location_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     """Judge each target location: does it exist, and may resources be there."""
     steps = _CREATES & place.place.steps & answers.steps
@@ -73,7 +85,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     if "target" not in place.place.serves:
         return
     steps = _TARGETS & answers.steps
-    for resource in answers.case.repositories:
+    for resource in target_repositories(answers):
         found = place.repository(resource)
         ok = given(steps, Status.OK)
         if isinstance(found, MigrateError):

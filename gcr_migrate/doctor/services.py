@@ -25,6 +25,7 @@ from gcr_migrate.doctor.remedies import (
     grant_quota_use,
     link_billing,
 )
+from gcr_migrate.doctor.usage import visited_hosts
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
@@ -202,8 +203,9 @@ def _all_errors(place: PlaceAnswers, answers: Answers) -> Iterable[tuple[str, Mi
     """Each refusal with the service or the registry host that it came from."""
     yield from place.errors()
     if "source" in place.place.serves:
+        visited = visited_hosts(answers)
         for name, host in answers.hosts.items():
-            if isinstance(host.pull, MigrateError):
+            if isinstance(host.pull, MigrateError) and name.name in visited:
                 yield name.name, host.pull
             if isinstance(host.bucket, MigrateError):
                 yield STORAGE, host.bucket

@@ -12,371 +12,330 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull
+from gcr_migrate.doctor.answers import Answers, HostAnswers, Pull
 from gcr_migrate.doctor.case import case_of_name, case_of_spec
-from gcr_migrate.doctor.checks import Area, Check, Place, Status, Step
-from gcr_migrate.doctor.hosts import pointless
+from gcr_migrate.doctor.checks import Area, Status, Step
 from gcr_migrate.doctor.judge import judge
-from gcr_migrate.doctor.permissions import NEEDS, least_roles, permissions_for
+from gcr_migrate.doctor.permissions import NEEDS, least_roles
 from gcr_migrate.doctor.rules import CONSTRAINTS, KEYS, MEMBERS, RESOURCE_LOCATIONS, may_use
 from gcr_migrate.doctor.services import SCANNING, SERVICES
+from gcr_migrate.doctor.usage import pointless
 from gcr_migrate.errors import CATALOGUE, Exit, MigrateError, Problem
 from gcr_migrate.model.address import Range, Reach, Way, range_of
 from gcr_migrate.model.cloud import (
-    BucketFacts,
-    Caller,
     OrgPolicy,
     ProjectFacts,
     Redirection,
     RedirectSettings,
-    RepositoryFacts,
 )
-from gcr_migrate.model.names import GCR_HOSTS, gcr_host
+from gcr_migrate.model.names import GCR_HOSTS
 from gcr_migrate.report.checklist import checklist_lines
 from gcr_migrate.report.checks import CheckListFact, DoctorFacts
 from gcr_migrate.sandbox import permissions as sandbox
 from gcr_migrate.spec import load_spec
+from tests.doctor import (
+    ALL,
+    BUCKET,
+    CASE,
+    DISABLED,
+    NEVER,
+    NOW,
+    REFUSED,
+    SOURCE_ONLY,
+    US,
+    a_caller,
+    a_place,
+    an_error,
+    host_but,
+    line_of,
+    well,
+    well_but,
+)
 
-NOW: Final = 1_800_000_000.0
-CASE: Final = case_of_name("builds")
-US: Final = "projects/builds/locations/us/repositories/us.gcr.io"
-ALL: Final = permissions_for(CASE.places[0].serves, list(Step))
 _OK, _UNASKED, _WARNING, _MISSING = Status.OK, Status.NOT_ASKED, Status.WARNING, Status.MISSING
-
-
-def _error(problem: Problem, saw: str = "") -> MigrateError:
-    return MigrateError(problem, subject="somewhere", saw=saw)
-
-
-def _caller(**change: Any) -> Caller:
-    known: dict[str, Any] = {
-        "source": "key file",
-        "account": "bot@builds.iam.gserviceaccount.com",
-        "renewable": True,
-        "expires_at": NOW + 3600,
-    }
-    return Caller(**(known | change))
-
-
-def _place(**change: Any) -> PlaceAnswers:
-    known: dict[str, Any] = {
-        "place": CASE.places[0],
-        "caller": _caller(),
-        "facts": ProjectFacts("builds", "123", "organizations/42", active=True),
-        "enabled": frozenset(SERVICES) - {SCANNING},
-        "redirection": RedirectSettings(Redirection.ENABLED, Redirection.ENABLED.value),
-        "policies": dict.fromkeys(CONSTRAINTS),
-        "locations": ("asia", "europe", "europe-west1", "us"),
-        "repositories": {
-            "us": (RepositoryFacts(US, "DOCKER", "STANDARD_REPOSITORY", 1),),
-            "europe": (),
-            "asia": (),
-        },
-        "held_on": {US: ALL},
-    }
-    held = change.get("held", ALL)
-    held_of = {
-        service: held
-        if isinstance(held, MigrateError)
-        else frozenset(one for one in held if one.startswith(f"{service}."))
-        for service in ("artifactregistry", "resourcemanager", "cloudasset")
-    }
-    return PlaceAnswers(**(known | change | {"held": held_of}))
-
-
-def _absent(name: str) -> HostAnswers:
-    return HostAnswers(None, _error(errors.NAME_UNKNOWN, f"404 {name}"))
-
-
-def _well(**change: Any) -> Answers:
-    """Return answers of a redirected project whose `us.gcr.io` is in use, and nothing is amiss."""
-    pulled = HostAnswers(None, Pull("us-docker.pkg.dev/builds/us.gcr.io/app@sha256:0", 352))
-    hosts = {host: pulled if host.name == "us.gcr.io" else _absent(host.name) for host in GCR_HOSTS}
-    names = ("us.gcr.io", "gcr.io", "us-docker.pkg.dev")
-    known: dict[str, Any] = {
-        "case": CASE,
-        "steps": frozenset(Step),
-        "places": (_place(),),
-        "hosts": hosts,
-        "plain_pull": None,
-        "plain_target": None,
-        "ways": {name: Way(name, Reach.DIRECT, ("142.250.0.1",)) for name in names},
-        "skew_s": 0.2,
-        "now_s": NOW,
-    }
-    return Answers(**(known | change))
-
-
-def _with(**change: Any) -> Answers:
-    return _well(places=(_place(**change),))
-
-
-def _host(name: str, *, pull: Any = None, bucket: Any = None, **change: Any) -> Answers:
-    """Return answers with other ones for one host, and for the project."""
-    answers = _with(**change)
-    host = gcr_host(name)
-    assert host is not None
-    return replace(answers, hosts={**answers.hosts, host: HostAnswers(bucket, pull)})
-
-
-def _find(answers: Answers, area: Area, subject: str) -> Check:
-    """Return the one line of an area whose subject has this in it."""
-    found = [one for one in judge(answers) if one.area is area and subject in one.subject]
-    assert len(found) == 1, [f"{one.area} {one.subject}: {one.saw}" for one in judge(answers)]
-    return found[0]
 
 
 def test_nothing_amiss_is_all_ok() -> None:
     """A project in order gives a list without a single other status."""
-    assert {check.status for check in judge(_well())} == {Status.OK}
-
-
-_BUCKET = BucketFacts("artifacts.builds.appspot.com", "US", uniform_access=True, readable=True)
-_DISABLED = RedirectSettings(Redirection.DISABLED, Redirection.DISABLED.value)
-_NEVER = _error(errors.NOT_MIGRATED, "412 Container Registry is deprecated")
-_DENIED = _error(errors.DENIED, "403 DENIED")
+    assert {check.status for check in judge(well())} == {Status.OK}
 
 
 @pytest.mark.parametrize(
     ("answers", "area", "subject", "verdicts", "saw"),
     [
         (
-            _with(caller=_caller(source="no credentials: calls are anonymous", account="")),
+            well_but(caller=a_caller(source="no credentials: calls are anonymous", account="")),
             Area.CREDENTIALS,
             "anonymous",
             {Step.PLAN: _MISSING},
             "none were found",
         ),
         (
-            _with(caller=_caller(renewable=False, expires_at=NOW - 60)),
+            well_but(caller=a_caller(renewable=False, expires_at=NOW - 60)),
             Area.CREDENTIALS,
             "bot@",
             {Step.VERIFY: _MISSING},
             "ended at",
         ),
         (
-            _with(caller=_caller(renewable=False, expires_at=NOW + 1800)),
+            well_but(caller=a_caller(renewable=False, expires_at=NOW + 1800)),
             Area.CREDENTIALS,
             "bot@",
             {Step.APPLY: _WARNING, Step.DISCOVER: _OK},
             "in 30 min",
         ),
         (
-            _with(caller=_caller(renewable=False, expires_at=NOW + 60)),
+            well_but(caller=a_caller(renewable=False, expires_at=NOW + 60)),
             Area.CREDENTIALS,
             "bot@",
             {Step.APPLY: _WARNING, Step.DISCOVER: _WARNING},
             "in 1 min",
         ),
         (
-            _with(caller=_error(errors.TOKEN_EXPIRED)),
+            well_but(caller=an_error(errors.TOKEN_EXPIRED)),
             Area.CREDENTIALS,
             "login",
             {Step.PLAN: _MISSING},
             "has ended",
         ),
         (
-            _with(held=_error(errors.UNAUTHORIZED, "401 invalid")),
+            well_but(held=an_error(errors.UNAUTHORIZED, "401 invalid")),
             Area.CREDENTIALS,
             "bot@",
             {Step.PLAN: _MISSING},
             "401 invalid",
         ),
-        (_well(skew_s=61.0), Area.CLOCK, "clock", {Step.PLAN: _WARNING}, "61 s ahead"),
-        (_well(skew_s=-301.0), Area.CLOCK, "clock", {Step.PLAN: _MISSING}, "301 s behind"),
-        (_well(skew_s=None), Area.CLOCK, "clock", {Step.PLAN: _UNASKED}, "no answer"),
+        (well(skew_s=61.0), Area.CLOCK, "clock", {Step.PLAN: _WARNING}, "61 s ahead"),
+        (well(skew_s=-301.0), Area.CLOCK, "clock", {Step.PLAN: _MISSING}, "301 s behind"),
+        (well(skew_s=None), Area.CLOCK, "clock", {Step.PLAN: _UNASKED}, "no answer"),
         (
-            _with(facts=_DENIED),
+            well_but(facts=REFUSED),
             Area.PROJECT,
             "builds",
             {Step.PLAN: _UNASKED},
             "hidden from this caller",
         ),
         (
-            _with(facts=ProjectFacts("builds", "123", "", active=False)),
+            well_but(facts=ProjectFacts("builds", "123", "", active=False)),
             Area.PROJECT,
             "builds",
             {Step.PLAN: _MISSING},
             "deleted",
         ),
         (
-            _with(enabled=frozenset(SERVICES) - {"artifactregistry.googleapis.com"}),
+            well_but(enabled=frozenset(SERVICES) - {"artifactregistry.googleapis.com"}),
             Area.SERVICE,
             "artifactregistry",
             {Step.PLAN: _MISSING, Step.RESCUE: _MISSING},
             "not enabled",
         ),
         (
-            _with(locations=_error(errors.API_DISABLED, "403 SERVICE_DISABLED")),
+            well_but(locations=an_error(errors.API_DISABLED, "403 SERVICE_DISABLED")),
             Area.SERVICE,
             "artifactregistry",
             {Step.PLAN: _MISSING},
             "403 SERVICE_DISABLED",
         ),
         (
-            _with(enabled=frozenset(SERVICES)),
+            well_but(enabled=frozenset(SERVICES)),
             Area.SERVICE,
             SCANNING,
             {Step.APPLY: _WARNING, Step.RESCUE: _WARNING},
             "for a fee",
         ),
         (
-            _with(enabled=_DENIED),
+            well_but(enabled=REFUSED),
             Area.SERVICE,
             "artifactregistry",
             {Step.PLAN: _OK},
             "it answers",
         ),
         (
-            _with(redirection=_error(errors.PERIMETER, "vpcServiceControlsUniqueIdentifier: X1")),
+            well_but(
+                redirection=an_error(errors.PERIMETER, "vpcServiceControlsUniqueIdentifier: X1")
+            ),
             Area.REFUSAL,
             "artifactregistry",
             {Step.PLAN: _MISSING},
             "X1",
         ),
         (
-            _with(facts=_error(errors.PERIMETER, "X2")),
+            well_but(facts=an_error(errors.PERIMETER, "X2")),
             Area.REFUSAL,
             "cloudresourcemanager",
             {Step.PLAN: _WARNING},
             "X2",
         ),
         (
-            _with(redirection=_error(errors.PERIMETER, "X1")),
+            well_but(redirection=an_error(errors.PERIMETER, "X1")),
             Area.REDIRECT,
             "builds",
             {Step.PLAN: _UNASKED},
             "perimeter",
         ),
         (
-            _with(held=ALL - {"artifactregistry.projectsettings.update"}),
+            well_but(held=ALL - {"artifactregistry.projectsettings.update"}),
             Area.PERMISSION,
             "projectsettings.update",
             {Step.REDIRECT: _MISSING, Step.RESCUE: _MISSING},
             "not held on the project builds",
         ),
         (
-            _with(held=ALL - {"cloudasset.assets.searchAllResources"}),
+            well_but(held=ALL - {"cloudasset.assets.searchAllResources"}),
             Area.PERMISSION,
             "searchAllResources",
             {Step.DISCOVER: _WARNING},
             "not held",
         ),
         (
-            _with(held=_error(errors.API_DISABLED)),
+            well_but(held=an_error(errors.API_DISABLED)),
             Area.PERMISSION,
             "repositories.create",
             {Step.APPLY: _UNASKED},
             "not enabled",
         ),
-        (_host("us.gcr.io", pull=_DENIED), Area.PULL, "us.gcr.io", {Step.PLAN: _MISSING}, "held"),
         (
-            _host("us.gcr.io", pull=_error(errors.BLOB_UNKNOWN)),
+            host_but("us.gcr.io", pull=REFUSED),
+            Area.PULL,
+            "us.gcr.io",
+            {Step.PLAN: _MISSING},
+            "though",
+        ),
+        (
+            host_but("us.gcr.io", pull=an_error(errors.REQUEST_REFUSED)),
+            Area.PULL,
+            "us.gcr.io",
+            {Step.PLAN: _MISSING},
+            "refused a request",
+        ),
+        (
+            host_but("us.gcr.io", pull=an_error(errors.BAD_REPLY, "a web page")),
+            Area.REFUSAL,
+            "us.gcr.io",
+            {Step.PLAN: _MISSING},
+            "a web page",
+        ),
+        (
+            well_but(locations=an_error(errors.UNTRUSTED, "self-signed certificate")),
+            Area.REFUSAL,
+            "artifactregistry",
+            {Step.PLAN: _MISSING},
+            "self-signed",
+        ),
+        (
+            well_but(repositories=dict.fromkeys(("us", "europe", "asia"), ())),
+            Area.HOST,
+            "us.gcr.io",
+            {Step.PLAN: _OK},
+            "its images are in Artifact Registry",
+        ),
+        (
+            host_but("us.gcr.io", pull=an_error(errors.BLOB_UNKNOWN)),
             Area.PULL,
             "us.gcr.io",
             {Step.PLAN: _WARNING},
             "blob is not there",
         ),
         (
-            _host("us.gcr.io", pull=None),
+            host_but("us.gcr.io", pull=None),
             Area.PULL,
             "us.gcr.io",
             {Step.PLAN: _OK},
             "no image is there",
         ),
         (
-            _host("asia.gcr.io", pull=_error(errors.NAME_UNKNOWN), bucket=_BUCKET),
+            host_but("asia.gcr.io", pull=an_error(errors.NAME_UNKNOWN), bucket=BUCKET),
             Area.HOST,
             "asia.gcr.io/builds",
             {Step.REDIRECT: _MISSING, Step.PLAN: _WARNING, Step.DISCOVER: _OK},
             "repository is missing though its bucket is there",
         ),
         (
-            _host("asia.gcr.io", pull=_NEVER, bucket=_BUCKET, redirection=_DISABLED),
+            host_but("asia.gcr.io", pull=NEVER, bucket=BUCKET, redirection=DISABLED),
             Area.HOST,
             "asia.gcr.io/builds",
             {Step.PLAN: _MISSING, Step.RESCUE: _OK, Step.DISCOVER: _OK},
             "never migrated",
         ),
         (
-            _host("asia.gcr.io", pull=_NEVER, redirection=_DISABLED),
+            host_but("asia.gcr.io", pull=NEVER, redirection=DISABLED),
             Area.HOST,
             "asia.gcr.io/builds",
             {Step.PLAN: _MISSING, Step.RESCUE: _MISSING},
             "its bucket is gone",
         ),
         (
-            _host("asia.gcr.io", pull=_NEVER, bucket=_BUCKET, redirection=_DISABLED),
+            host_but("asia.gcr.io", pull=NEVER, bucket=BUCKET, redirection=DISABLED),
             Area.REDIRECT,
             "builds",
             {Step.PLAN: _MISSING, Step.RESCUE: _OK},
             "needs a rescue",
         ),
         (
-            _with(redirection=_DISABLED),
+            well_but(redirection=DISABLED),
             Area.REDIRECT,
             "builds",
             {Step.PLAN: _OK, Step.VERIFY: _WARNING},
             "not redirected, though",
         ),
         (
-            _with(redirection=RedirectSettings(Redirection.UNKNOWN, "BRAND_NEW")),
+            well_but(redirection=RedirectSettings(Redirection.UNKNOWN, "BRAND_NEW")),
             Area.REDIRECT,
             "builds",
             {Step.PLAN: _WARNING, Step.REDIRECT: _MISSING},
             "BRAND_NEW: a word that this version does not know",
         ),
         (
-            _with(redirection=RedirectSettings(Redirection.PARTIAL_AND_COPYING, "P", 30)),
+            well_but(redirection=RedirectSettings(Redirection.PARTIAL_AND_COPYING, "P", 30)),
             Area.REDIRECT,
             "builds",
             {Step.PLAN: _WARNING, Step.RESCUE: _WARNING},
             "30 % of reads",
         ),
         (
-            _with(redirection=RedirectSettings(Redirection.ENABLED_AND_COPYING, "E")),
+            well_but(redirection=RedirectSettings(Redirection.ENABLED_AND_COPYING, "E")),
             Area.REDIRECT,
             "builds",
             {Step.PLAN: _WARNING, Step.REDIRECT: _OK},
             "copies what it lacks",
         ),
         (
-            _host("us.gcr.io", pull=Pull("x", 1), bucket=_DENIED),
+            host_but("us.gcr.io", pull=Pull("x", 1), bucket=REFUSED),
             Area.BUCKET,
             "us.gcr.io",
             {Step.RESCUE: _WARNING},
             "hidden from this caller",
         ),
         (
-            _with(locations=("europe",)),
+            well_but(locations=("europe",)),
             Area.LOCATION,
             "us for builds",
             {Step.APPLY: _MISSING},
             "no such location",
         ),
         (
-            _with(policies={RESOURCE_LOCATIONS: OrgPolicy("c", allowed=("in:eu-locations",))}),
+            well_but(policies={RESOURCE_LOCATIONS: OrgPolicy("c", allowed=("in:eu-locations",))}),
             Area.POLICY,
             RESOURCE_LOCATIONS,
             {Step.APPLY: _MISSING},
             "forbids us",
         ),
         (
-            _with(policies={KEYS: OrgPolicy("c", denied=("artifactregistry.googleapis.com",))}),
+            well_but(policies={KEYS: OrgPolicy("c", denied=("artifactregistry.googleapis.com",))}),
             Area.POLICY,
             KEYS,
             {Step.APPLY: _WARNING},
             "need an encryption key",
         ),
         (
-            _with(policies={MEMBERS: OrgPolicy("c", allowed=("C0abc",))}),
+            well_but(policies={MEMBERS: OrgPolicy("c", allowed=("C0abc",))}),
             Area.POLICY,
             MEMBERS,
             {Step.APPLY: _OK},
             "only to members of C0abc",
         ),
         (
-            _with(policies={MEMBERS: _DENIED}),
+            well_but(policies={MEMBERS: REFUSED}),
             Area.POLICY,
             MEMBERS,
             {Step.APPLY: _UNASKED},
@@ -388,7 +347,7 @@ def test_an_answer_leads_to_its_line(
     answers: Answers, area: Area, subject: str, verdicts: dict[Step, Status], saw: str
 ) -> None:
     """Each answer that is not the usual one is told, and weighed for each step by itself."""
-    check = _find(answers, area, subject)
+    check = line_of(answers, area, subject)
     assert {step: check.verdicts[step] for step in verdicts} == verdicts
     assert saw in check.saw
     assert check.remedy or check.status in {Status.OK, Status.NOT_ASKED}
@@ -396,15 +355,15 @@ def test_an_answer_leads_to_its_line(
 
 def test_a_refusal_with_one_cause_is_told_once() -> None:
     """Nine questions that one perimeter refuses give one missing line; the rest are not asked."""
-    refused = _error(errors.PERIMETER, "vpcServiceControlsUniqueIdentifier: X1")
-    place = _place(
+    refused = an_error(errors.PERIMETER, "vpcServiceControlsUniqueIdentifier: X1")
+    place = a_place(
         redirection=refused,
         locations=refused,
         repositories=dict.fromkeys(("us", "europe", "asia"), refused),
         held_on={US: refused},
     )
     hosts = {host: HostAnswers(None, refused) for host in GCR_HOSTS}
-    checks = judge(_well(places=(place,), hosts=hosts))
+    checks = judge(well(places=(place,), hosts=hosts))
     missing = [check for check in checks if check.status is Status.MISSING]
     assert [(one.area, one.code) for one in missing] == [(Area.REFUSAL, "perimeter")]
     assert all("X1" not in one.saw for one in checks if one.area is not Area.REFUSAL)
@@ -428,7 +387,7 @@ def test_a_refusal_with_one_cause_is_told_once() -> None:
 def test_a_cause_brings_its_command(problem: Problem, command: str) -> None:
     """Billing, quota project and a disabled service are mended by a command that is shown."""
     saw = "403 Caller does not have required permission to use project shared-quota. Grant"
-    answers = _with(redirection=_error(problem, saw))
+    answers = well_but(redirection=an_error(problem, saw))
     found = [check for check in judge(answers) if check.code == problem.code and check.commands]
     assert [one.status for one in found] == [Status.MISSING]
     assert found[0].commands[0].startswith(command)
@@ -437,7 +396,9 @@ def test_a_cause_brings_its_command(problem: Problem, command: str) -> None:
 def test_a_grant_names_the_caller_and_the_least_role() -> None:
     """Somebody who may only pull is told the role of a migrator, once, with their own name."""
     held = frozenset({"artifactregistry.repositories.downloadArtifacts"})
-    answers = _with(held=frozenset(), held_on={US: held}, caller=_caller(account="ada@example.com"))
+    answers = well_but(
+        held=frozenset(), held_on={US: held}, caller=a_caller(account="ada@example.com")
+    )
     checks = [one for one in judge(answers) if one.area is Area.PERMISSION and one.commands]
     role = "roles/artifactregistry.containerRegistryMigrationAdmin"
     assert {
@@ -450,9 +411,9 @@ def test_a_grant_names_the_caller_and_the_least_role() -> None:
 
 def test_a_pull_alone_is_granted_on_the_repository() -> None:
     """Who lacks nothing but the pull from one repository is given the reader's role there."""
-    answers = _with(held=frozenset(), held_on={US: frozenset()}, place=_source_only())
+    answers = well_but(held=frozenset(), held_on={US: frozenset()}, place=SOURCE_ONLY)
     answers = replace(answers, steps=frozenset({Step.VERIFY}))
-    check = _find(answers, Area.PERMISSION, "downloadArtifacts")
+    check = line_of(answers, Area.PERMISSION, "downloadArtifacts")
     assert check.verdicts == {Step.VERIFY: Status.MISSING}
     assert check.commands == (
         (
@@ -463,21 +424,17 @@ def test_a_pull_alone_is_granted_on_the_repository() -> None:
     )
 
 
-def _source_only() -> Place:
-    return replace(CASE.places[0], serves=frozenset({"source"}))
-
-
 def test_a_pull_that_may_be_of_nothing_stops_no_step() -> None:
     """A hidden host that nobody named is not asked while another one could be pulled from."""
-    listed = {"us": _DENIED, "europe": _DENIED, "asia": _DENIED}
-    hosts = dict(_well().hosts)
+    listed = {"us": REFUSED, "europe": REFUSED, "asia": REFUSED}
+    hosts = dict(well().hosts)
     for host in GCR_HOSTS:
         if host.name != "us.gcr.io":
-            hosts[host] = HostAnswers(None, _DENIED)
-    answers = replace(_with(repositories=listed, held_on={US: ALL}), hosts=hosts)
-    assert _find(answers, Area.PULL, "asia.gcr.io/").status is Status.NOT_ASKED
+            hosts[host] = HostAnswers(None, REFUSED)
+    answers = replace(well_but(repositories=listed, held_on={US: ALL}), hosts=hosts)
+    assert line_of(answers, Area.PULL, "asia.gcr.io/").status is Status.NOT_ASKED
     named = replace(answers, case=replace(CASE, hosts_named=True))
-    assert _find(named, Area.PULL, "asia.gcr.io/").status is Status.MISSING
+    assert line_of(named, Area.PULL, "asia.gcr.io/").status is Status.MISSING
 
 
 _RESTRICTED, _PUBLIC = ("199.36.153.4", "199.36.153.7"), ("142.250.0.1",)
@@ -500,10 +457,10 @@ def test_names_of_both_worlds_have_to_resolve_alike(
     """A gcr.io host behind virtual addresses wants pkg.dev there too, and the commands for it."""
     ways: dict[str, Way | MigrateError] = {}
     for host, addresses in (("us.gcr.io", gcr), ("us-docker.pkg.dev", pkg)):
-        lost = _error(errors.UNREACHABLE, "no address")
+        lost = an_error(errors.UNREACHABLE, "no address")
         ways[host] = Way(host, Reach.DIRECT, addresses) if addresses else lost
-    answers = _well(ways=ways)
-    found = [_find(answers, Area.DNS, host) for host in ways]
+    answers = well(ways=ways)
+    found = [line_of(answers, Area.DNS, host) for host in ways]
     assert tuple(one.status for one in found) == statuses
     if gcr == _RESTRICTED and statuses[1] is not Status.OK:
         assert any("199.36.153.4" in c and "pkg.dev" in c for c in found[1].commands)
@@ -518,7 +475,7 @@ def test_names_of_both_worlds_have_to_resolve_alike(
 )
 def test_a_name_that_others_resolve_is_not_asked(way: Way, saw: str) -> None:
     """With an endpoints file or a proxy in force it is said that the name is not looked up."""
-    check = _find(_well(ways={"us.gcr.io": way}), Area.DNS, "us.gcr.io")
+    check = line_of(well(ways={"us.gcr.io": way}), Area.DNS, "us.gcr.io")
     assert check.status is Status.NOT_ASKED
     assert saw in check.saw
 
@@ -604,7 +561,7 @@ def test_least_roles_give_what_is_asked(
     assert permissions <= frozenset().union(*(sandbox.ROLES[role] for role in roles))
 
 
-_ANY: Final = st.sampled_from(sorted(CATALOGUE)).map(lambda code: _error(CATALOGUE[code], "seen"))
+_ANY: Final = st.sampled_from(sorted(CATALOGUE)).map(lambda code: an_error(CATALOGUE[code], "seen"))
 _STEPS: Final = st.frozensets(st.sampled_from(list(Step)), min_size=1)
 
 
@@ -613,7 +570,7 @@ def _or_error(value: Any) -> st.SearchStrategy[Any]:
 
 
 _ANSWERS: Final = st.builds(
-    lambda place, hosts, steps, skew, named: _well(
+    lambda place, hosts, steps, skew, named: well(
         places=(place,),
         hosts=dict(zip(GCR_HOSTS, hosts, strict=True)),
         steps=steps,
@@ -621,12 +578,12 @@ _ANSWERS: Final = st.builds(
         case=replace(CASE, hosts_named=named, repositories=(US,), grants=True),
     ),
     st.builds(
-        _place,
-        caller=_or_error(_caller()),
+        a_place,
+        caller=_or_error(a_caller()),
         facts=_or_error(ProjectFacts("builds", "1", "", active=True)),
         enabled=_or_error(frozenset(SERVICES)),
         held=_or_error(ALL) | st.frozensets(st.sampled_from(sorted(ALL))),
-        redirection=_or_error(_DISABLED)
+        redirection=_or_error(DISABLED)
         | st.sampled_from(Redirection).map(lambda one: RedirectSettings(one, one.value)),
         policies=st.fixed_dictionaries({one: _or_error(None) for one in CONSTRAINTS}),
         locations=_or_error(("us",)),
@@ -636,7 +593,7 @@ _ANSWERS: Final = st.builds(
         held_on=st.fixed_dictionaries({US: _or_error(ALL)}),
     ),
     st.lists(
-        st.builds(HostAnswers, _or_error(None) | st.just(_BUCKET), _or_error(Pull("a", 1))),
+        st.builds(HostAnswers, _or_error(None) | st.just(BUCKET), _or_error(Pull("a", 1))),
         min_size=4,
         max_size=4,
     ),
@@ -694,11 +651,11 @@ def test_every_name_and_command_is_shown(answers: Answers, width: int) -> None:
 
 def test_what_is_done_is_not_asked_for() -> None:
     """A redirected project needs no rescue; a final one no redirect either."""
-    assert pointless(_well()) == {Step.RESCUE}
+    assert pointless(well()) == {Step.RESCUE}
     final = RedirectSettings(Redirection.FINALIZED, Redirection.FINALIZED.value)
-    assert pointless(_with(redirection=final)) == {Step.RESCUE, Step.REDIRECT}
-    assert pointless(_with(redirection=_DISABLED)) == set()
-    lost = _host("asia.gcr.io", pull=_error(errors.NAME_UNKNOWN), bucket=_BUCKET)
+    assert pointless(well_but(redirection=final)) == {Step.RESCUE, Step.REDIRECT}
+    assert pointless(well_but(redirection=DISABLED)) == set()
+    lost = host_but("asia.gcr.io", pull=an_error(errors.NAME_UNKNOWN), bucket=BUCKET)
     assert pointless(lost) == set()
 
 
@@ -754,7 +711,7 @@ def test_a_service_is_enabled_where_the_refusal_says(number: str, project: str) 
     """A refusal that names another project, such as that of the login, has it enabled there."""
     service = "artifactregistry.googleapis.com"
     saw = f"403 SERVICE_DISABLED; gcloud services enable {service} --project={number}"
-    check = _find(_with(redirection=_error(errors.API_DISABLED, saw)), Area.SERVICE, service)
+    check = line_of(well_but(redirection=an_error(errors.API_DISABLED, saw)), Area.SERVICE, service)
     assert check.commands == (f"gcloud services enable {service} --project={project}",)
 
 
@@ -772,9 +729,9 @@ def test_the_page_names_all_that_is_asked() -> None:
 def test_who_may_only_push_needs_no_right_to_create() -> None:
     """Where every target repository is named and there, its own policy is enough to apply."""
     held = ALL - {"artifactregistry.repositories.create"}
-    answers = _with(held=frozenset(), held_on={US: held})
+    answers = well_but(held=frozenset(), held_on={US: held})
     case = replace(CASE, repositories=(US,), all_named=True)
     answers = replace(answers, case=case, steps=frozenset({Step.APPLY}))
     assert {c.status for c in judge(answers) if c.area is Area.PERMISSION} == {Status.OK}
     more = replace(answers, case=replace(case, all_named=False))
-    assert _find(more, Area.PERMISSION, "create").status is Status.MISSING
+    assert line_of(more, Area.PERMISSION, "create").status is Status.MISSING
