@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse, Response
-
-from gcr_migrate.sandbox.answers import RefusalError, error, no_method
+from gcr_migrate.sandbox.answers import no_method
 from gcr_migrate.sandbox.asks import Ask, take_apart
 from gcr_migrate.sandbox.enums import as_asked
 from gcr_migrate.sandbox.lists import Lists
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gcr_migrate.sandbox.store import Store
-    from gcr_migrate.sandbox.tokens import Tokens
+    from gcr_migrate.sandbox.tokens import Identity
 
 _LOCATIONS: Final = "projects/*/locations"
 _REPOSITORY: Final = f"{_LOCATIONS}/*/repositories/*"
@@ -30,13 +28,11 @@ class ArtifactRegistry:
 
     Args:
         store: where repositories lie.
-        tokens: who may ask; access tokens only.
         polls: after how many polls a creation is done.
     """
 
-    def __init__(self, store: Store, tokens: Tokens, polls: int = 2) -> None:
+    def __init__(self, store: Store, polls: int = 2) -> None:
         self._store = store
-        self._tokens = tokens
         self._repositories = Repositories(store, polls)
         self._lists = Lists(store)
         settings = ProjectSettings(store)
@@ -50,20 +46,12 @@ class ArtifactRegistry:
             _REPOSITORY: self._repositories.one,
         }
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
         """Answer a call."""
-        header = request.headers.get("authorization", "")
-        caller = self._tokens.caller(header) if header.lower().startswith("bearer ") else None
-        if caller is None or caller.scopes is not None:
-            return error(401, "Request had invalid authentication credentials.")
         version, parts, verb = take_apart(request)
-        ask = Ask(request, self._store, caller.identity, parts, verb)
         self._repositories.settle()
-        try:
-            body = await self._route(version, ask)
-        except RefusalError as refusal:
-            return refusal.response
-        return JSONResponse(as_asked(request, body))
+        body = await self._route(version, Ask(request, self._store, identity, parts, verb))
+        return as_asked(request, body)
 
     async def _route(self, version: str, ask: Ask) -> dict[str, Any]:
         pattern = "/".join("*" if at % 2 else part for at, part in enumerate(ask.parts))

@@ -36,7 +36,7 @@ class Ask:
 
     request: Request
     store: Store
-    identity: Identity | None
+    identity: Identity
     parts: tuple[str, ...]
     verb: str = ""
 

@@ -11,7 +11,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from gcr_migrate.sandbox.answers import RefusalError, moment
 from gcr_migrate.sandbox.permissions import held
-from gcr_migrate.sandbox.rest import policy, take_path
+from gcr_migrate.sandbox.policies import show_policy
+from gcr_migrate.sandbox.rest import take_path
 from gcr_migrate.sandbox.tokens import Caller
 
 if TYPE_CHECKING:
@@ -56,12 +57,6 @@ class Buckets:
 
     async def answer(self, request: Request) -> Response:
         """Answer a call such as `GET /storage/v1/b/B/o`."""
-        try:
-            return self._dispatch(request)
-        except RefusalError as refusal:
-            return refusal.response
-
-    def _dispatch(self, request: Request) -> Response:
         caller, (parts, _) = self._caller(request), take_path(request)
         media = request.query_params.get("alt") == "media"
         if parts[:1] == ["download"]:
@@ -114,10 +109,15 @@ class Buckets:
         plain = self._plain(bucket)
         if request.query_params.get("projection") == "full":
             self._need(caller, bucket, "storage.buckets.getIamPolicy")
-            owner = f"project-owners-{plain['projectNumber']}"
-            entries = [] if bucket.uniform else [{"entity": owner, "role": "OWNER"}]
-            plain |= {"owner": {"entity": owner}, "acl": entries, "defaultObjectAcl": entries}
+            entries = [] if bucket.uniform else self._entries(bucket)
+            owner = {"entity": f"project-owners-{plain['projectNumber']}"}
+            plain |= {"owner": owner, "acl": entries, "defaultObjectAcl": entries}
         return plain
+
+    def _entries(self, bucket: BucketState) -> list[dict[str, Any]]:
+        """Return the access list of a new bucket and of its objects, which nothing here changes."""
+        number = self._store.project(bucket.project).number
+        return [{"entity": f"project-owners-{number}", "role": "OWNER"}]
 
     def _plain(self, bucket: BucketState) -> dict[str, Any]:
         uniform: dict[str, Any] = {"enabled": bucket.uniform}
@@ -149,10 +149,11 @@ class Buckets:
         kind = {"kind": "storage#testIamPermissionsResponse"}
         return kind | ({"permissions": granted} if granted else {})
 
-    def _policy(self, caller: Caller, _request: Request, bucket: BucketState) -> dict[str, Any]:
+    def _policy(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
         self._need(caller, bucket, "storage.buckets.getIamPolicy")
         kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket.name}"}
-        return kind | policy(bucket.bindings)
+        version = request.query_params.get("optionsRequestedPolicyVersion")
+        return kind | show_policy(bucket.bindings, version)
 
     def _access_lists(
         self, caller: Caller, _request: Request, bucket: BucketState
@@ -161,7 +162,7 @@ class Buckets:
         if bucket.uniform:
             text = "Cannot get legacy ACL for a bucket that has uniform bucket-level access."
             raise _refusal(400, text)
-        return {"kind": "storage#bucketAccessControls"}
+        return {"kind": "storage#bucketAccessControls", "items": self._entries(bucket)}
 
     def _list_objects(
         self, caller: Caller, request: Request, bucket: BucketState

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse, Response
-
-from gcr_migrate.sandbox.answers import RefusalError, missing, no_method, page
+from gcr_migrate.sandbox.answers import missing, no_method, page
 from gcr_migrate.sandbox.permissions import ROLES, held
-from gcr_migrate.sandbox.rest import need, sign_in, take_path
+from gcr_migrate.sandbox.rest import need, take_path
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gcr_migrate.sandbox.store import Store
-    from gcr_migrate.sandbox.tokens import Identity, Tokens
+    from gcr_migrate.sandbox.tokens import Identity
 
 _TOPIC: Final = "gcr"  # to which registries tell of pushes and deletions
 
 
-class Roles:
-    """IAM's predefined roles, from the table that rights are computed with.
+async def roles(_identity: Identity, request: Request) -> dict[str, Any]:
+    """Answer `GET /v1/roles/NAME` and `GET /v1/roles`, which everybody may ask.
 
-    Args:
-        tokens: who may ask.
+    They are the predefined roles, from the table that rights are computed with.
     """
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-
-    async def answer(self, request: Request) -> Response:
-        """Answer `GET /v1/roles/NAME`, which everybody may ask, and `GET /v1/roles`."""
-        try:
-            sign_in(self._tokens, request)
-            return JSONResponse(_roles(request))
-        except RefusalError as refusal:
-            return refusal.response
-
-
-def _roles(request: Request) -> dict[str, Any]:
     parts, _ = take_path(request)
     if request.method != "GET" or parts[:1] != ["v1"]:
         raise no_method(request)
@@ -60,22 +43,13 @@ class PubSub:
 
     Args:
         store: has the projects.
-        tokens: who may ask.
     """
 
-    def __init__(self, store: Store, tokens: Tokens) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._tokens = tokens
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
         """Answer which subscriptions the topic `gcr` has, or what one of them is."""
-        try:
-            identity = sign_in(self._tokens, request)
-            return JSONResponse(self._dispatch(identity, request))
-        except RefusalError as refusal:
-            return refusal.response
-
-    def _dispatch(self, identity: Identity, request: Request) -> dict[str, Any]:
         parts, _ = take_path(request)
         if request.method != "GET":
             raise no_method(request)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from gcr_migrate.sandbox.answers import bad, error, error_info, no_method, read_object
 from gcr_migrate.sandbox.keys import client_id, timely
+from gcr_migrate.sandbox.rest import sign_in
 from gcr_migrate.sandbox.tokens import FULL_SCOPE
 
 if TYPE_CHECKING:
@@ -171,16 +172,13 @@ class IamCredentials:
         found = _GENERATE.fullmatch(request.scope["path"])
         if request.method != "POST" or not found:
             raise no_method(request)
-        header = request.headers.get("authorization", "")
-        caller = self._tokens.caller(header) if header.lower().startswith("bearer ") else None
-        if caller is None or caller.identity is None or caller.scopes is not None:
-            return error(401, "Request had invalid authentication credentials.")
+        caller = sign_in(self._tokens, request)
         body = await read_object(request)
         scope, seconds, delegates = _asked(body)
         target = self._tokens.known(f"serviceAccount:{found[1]}")
         if target is None:
             return error(404, f"Not found; Gaia id not found for email {found[1]}")
-        if not self._may_act(caller.identity, [*delegates, found[1]]):
+        if not self._may_act(caller, [*delegates, found[1]]):
             return _may_not_act()
         token = self._tokens.grant(target, scope, seconds)
         access = self._tokens.access(token)

@@ -8,25 +8,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse, Response
-
 from gcr_migrate.sandbox.answers import (
-    RefusalError,
     bad,
-    error,
     missing,
     no_method,
     read_object,
 )
 from gcr_migrate.sandbox.permissions import held, held_above
-from gcr_migrate.sandbox.rest import SERVICES, need, policy, sign_in, take_path
+from gcr_migrate.sandbox.policies import etag_of, read_policy, show_policy
+from gcr_migrate.sandbox.rest import SERVICES, need, take_path
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gcr_migrate.sandbox.states import ProjectState
     from gcr_migrate.sandbox.store import Store
-    from gcr_migrate.sandbox.tokens import Identity, Tokens
+    from gcr_migrate.sandbox.tokens import Identity
 
 _VERBS: Final = frozenset({"getIamPolicy", "setIamPolicy", "testIamPermissions", "getAncestry"})
 _THING: Final = 3  # parts of v3/projects/P
@@ -42,22 +39,13 @@ class ResourceManager:
 
     Args:
         store: has the projects and the folders above them.
-        tokens: who may ask.
     """
 
-    def __init__(self, store: Store, tokens: Tokens) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._tokens = tokens
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
         """Answer a call such as `GET /v3/projects/builds`."""
-        try:
-            identity = sign_in(self._tokens, request)
-            return JSONResponse(await self._dispatch(identity, request))
-        except RefusalError as refusal:
-            return refusal.response
-
-    async def _dispatch(self, identity: Identity, request: Request) -> dict[str, Any]:
         (version, *parts), verb = take_path(request, _VERBS)
         if version not in {"v1", "v3"} or not parts:
             raise no_method(request)
@@ -85,10 +73,12 @@ class ResourceManager:
             return await _tested(request, has)
         if call == "POST getIamPolicy":
             need(has, "resourcemanager.projects.getIamPolicy", resource)
-            return policy(state.bindings)
+            return show_policy(state.bindings, await _asked_version(request))
         if call == "POST setIamPolicy":
             need(has, "resourcemanager.projects.setIamPolicy", resource)
-            return await _replaced(request, state)
+            bindings = read_policy(await read_object(request), etag_of(state.bindings))
+            state.bindings = bindings
+            return show_policy(bindings, 3)
         need(has, "resourcemanager.projects.get", resource)
         if call == "GET ":
             return _project_v1(state) if version == "v1" else _project_v3(state)
@@ -122,7 +112,7 @@ class ResourceManager:
             return await _tested(request, has)
         need(has if folder else (), f"resourcemanager.{kind}.{verb or 'get'}", name)
         if folder and call == "POST getIamPolicy":
-            return policy(folder.bindings)
+            return show_policy(folder.bindings, await _asked_version(request))
         if folder and call == "GET ":
             above = {"parent": folder.parent} if folder.parent else {}
             return {"name": name, "displayName": name, "state": "ACTIVE"} | above
@@ -135,16 +125,10 @@ async def _tested(request: Request, has: frozenset[str]) -> dict[str, Any]:
     return {"permissions": granted} if granted else {}
 
 
-async def _replaced(request: Request, state: ProjectState) -> dict[str, Any]:
-    """Put another policy in the place of a project's; with an etag only if it is that one."""
-    wanted = (await read_object(request)).get("policy")
-    if not isinstance(wanted, dict):
-        raise bad("policy is required")
-    if wanted.get("etag") not in {None, "", policy(state.bindings)["etag"]}:
-        text = "There were concurrent policy changes. Please retry the whole read-modify-write."
-        raise RefusalError(error(409, text, "ABORTED"))
-    state.bindings = [one for one in wanted.get("bindings", []) if one.get("members")]
-    return policy(state.bindings)
+async def _asked_version(request: Request) -> object:
+    """Return which version of a policy is asked for; without a word it is the first."""
+    options = (await read_object(request)).get("options")
+    return options.get("requestedPolicyVersion") if isinstance(options, dict) else None
 
 
 def _project_v1(state: ProjectState) -> dict[str, Any]:
@@ -179,22 +163,13 @@ class ServiceUsage:
 
     Args:
         store: has the projects.
-        tokens: who may ask.
     """
 
-    def __init__(self, store: Store, tokens: Tokens) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._tokens = tokens
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
         """Answer a call such as `GET /v1/projects/builds/services/pubsub.googleapis.com`."""
-        try:
-            identity = sign_in(self._tokens, request)
-            return JSONResponse(self._dispatch(identity, request))
-        except RefusalError as refusal:
-            return refusal.response
-
-    def _dispatch(self, identity: Identity, request: Request) -> dict[str, Any]:
         parts, verb = take_path(request, {"batchGet", "enable"})
         if parts[:2] != ["v1", "projects"] or parts[3:4] != ["services"]:
             raise no_method(request)
@@ -253,33 +228,26 @@ class OrgPolicy:
 
     Args:
         store: has the projects.
-        tokens: who may ask.
     """
 
-    def __init__(self, store: Store, tokens: Tokens) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._tokens = tokens
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
         """Answer `GET /v2/projects/P/policies/CONSTRAINT:getEffectivePolicy`."""
-        try:
-            identity = sign_in(self._tokens, request)
-            return self._effective(identity, request)
-        except RefusalError as refusal:
-            return refusal.response
-
-    def _effective(self, identity: Identity, request: Request) -> Response:
         parts, verb = take_path(request, {"getEffectivePolicy"})
         match parts:
             case ["v2", "projects", project, "policies", constraint] if verb:
                 has = held(self._store, identity, project)
-                need(has, "orgpolicy.policy.get", f"projects/{project}")
             case _:
                 raise no_method(request)
         if request.method != "GET":
-            return error(404, "Method not found.")
+            raise no_method(request)
+        need(has, "orgpolicy.policy.get", f"projects/{project}")
         state = self._store.project(project)
         # Where nothing is set the answer is what the constraint does by itself: it allows.
         rule = state.org_policies.get(constraint, {"allowAll": True})
-        name = f"projects/{state.number}/policies/{constraint}"
-        return JSONResponse({"name": name, "spec": {"rules": [rule]}})
+        return {
+            "name": f"projects/{state.number}/policies/{constraint}",
+            "spec": {"rules": [rule]},
+        }

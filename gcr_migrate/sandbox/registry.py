@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST_LIST: Final = 10_000
 _DEFAULT_LIST: Final = 1_000
+_NOT_MIGRATED: Final = 412
 _LARGEST_MANIFEST: Final = 4 * 1024 * 1024
 _ROUTE = re.compile(
     r"/v2/(?P<name>.+?)/"
@@ -64,8 +65,8 @@ class Registry:
     async def answer(self, host: str, request: Request) -> Response:
         """Answer a request as the registry host of this name would."""
         response = await self._answer(host, request)
-        if gcr_host(host):
-            response.headers["X-Gcr-Using-Artifact-Registry"] = "true"  # a redirected project
+        if gcr_host(host) and response.status_code != _NOT_MIGRATED:
+            response.headers["X-Gcr-Using-Artifact-Registry"] = "true"
         return response
 
     async def _answer(self, host: str, request: Request) -> Response:
@@ -95,7 +96,7 @@ class Registry:
         action = "pull" if request.method in {"GET", "HEAD"} else "push"
         if gcr_host(host) and project and not project.redirects(write=action == "push"):
             # Container Registry's last answer: plain text, which JSON parsers break on.
-            return PlainTextResponse(_SHUT_DOWN.format(where.project), 412)
+            return PlainTextResponse(_SHUT_DOWN.format(where.project), _NOT_MIGRATED)
         if not allowed(caller, self._store, where, name, action):
             return refuse(403, "DENIED", f'"{action}" denied on {name} (or it may not exist)')
         repository = self._store.get(where.key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 import uuid
@@ -14,7 +13,6 @@ from gcr_migrate.sandbox.answers import (
     RefusalError,
     bad,
     error,
-    failed,
     mask,
     missing,
     moment,
@@ -25,11 +23,10 @@ from gcr_migrate.sandbox.answers import (
 )
 from gcr_migrate.sandbox.enums import in_words
 from gcr_migrate.sandbox.org_rules import allow_members, allow_repository
+from gcr_migrate.sandbox.policies import read_policy, show_policy
 from gcr_migrate.sandbox.store import Repository, Store, legal_repository_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gcr_migrate.sandbox.asks import Ask
 
 _ANY: Final = "type.googleapis.com/google.devtools.artifactregistry.v1."
@@ -55,10 +52,6 @@ _OUTPUT_ONLY: Final = frozenset(
 _LABEL_KEY: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE: Final = re.compile(r"[a-z0-9_-]{0,63}")
 _MOST_LABELS: Final = 64
-_MEMBER: Final = re.compile(r"allUsers|allAuthenticatedUsers|[A-Za-z]+:.+")
-_HIDDEN_CONDITION: Final = "_withcond_"
-_CONDITIONS_VERSION: Final = 3
-_VERSIONS: Final = frozenset({0, 1, _CONDITIONS_VERSION})
 _MADE_MS: Final = 1_704_067_200_000  # when what was there from the start was made: 2024-01-01
 
 
@@ -145,7 +138,10 @@ class Repositories:
             return self._update(ask, repository, in_words(body))
         if permission == "setIamPolicy":
             return _set_policy(ask, repository, body)
-        return self._plain(repository) if permission == "get" else _get_policy(ask, repository)
+        if permission == "get":
+            return self._plain(repository)
+        version = ask.parameter("options.requestedPolicyVersion")
+        return show_policy(repository.bindings, version, repository.etag)
 
     async def _create(self, ask: Ask) -> dict[str, Any]:
         ask.need("repositories.create")
@@ -238,61 +234,13 @@ def _settings(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _get_policy(ask: Ask, repository: Repository) -> dict[str, Any]:
-    text = ask.parameter("options.requestedPolicyVersion") or "0"
-    version = int(text) if text.isdigit() else -1
-    if version not in _VERSIONS:
-        raise bad(f"options.requested_policy_version {text!r} is invalid")
-    return _policy(repository, version)
-
-
-def _policy(repository: Repository, version: int) -> dict[str, Any]:
-    """Return the policy as a version shows it: any below 3 hides conditions behind a role."""
-    bindings = repository.bindings
-    conditions = any("condition" in one for one in bindings)
-    if conditions and version < _CONDITIONS_VERSION:
-        bindings = [_without_condition(one) for one in bindings]
-    shown = _CONDITIONS_VERSION if conditions and version == _CONDITIONS_VERSION else 1
-    policy: dict[str, Any] = {"version": shown, "etag": repository.etag}
-    return policy | ({"bindings": bindings} if bindings else {})
-
-
-def _without_condition(binding: Mapping[str, Any]) -> dict[str, Any]:
-    if "condition" not in binding:
-        return dict(binding)
-    seal = hashlib.sha256(repr(binding["condition"]).encode()).hexdigest()[:20]
-    return {"role": f"{binding['role']}{_HIDDEN_CONDITION}{seal}", "members": binding["members"]}
-
-
 def _set_policy(ask: Ask, repository: Repository, body: dict[str, Any]) -> dict[str, Any]:
-    policy = body.get("policy")
-    if not isinstance(policy, dict):
-        raise bad("policy is required")
-    # The whole policy is replaced; without an etag there is no check at all.
-    if policy.get("etag") not in {None, "", repository.etag}:
-        text = "There were concurrent policy changes. Please retry the whole read-modify-write."
-        raise RefusalError(error(409, text, "ABORTED"))
-    version = policy.get("version", 0)
-    if version not in _VERSIONS:
-        raise bad(f"policy.version {version!r} is invalid")
-    bindings = [dict(one) for one in policy.get("bindings", []) if one.get("members")]
-    for binding in bindings:
-        _check(binding)
-        allow_members(ask.store.project(ask.project), binding["members"])
-        if version != _CONDITIONS_VERSION:
-            binding.pop("condition", None)  # what no version 3 says is lost, and the grant wider
+    bindings = read_policy(body, repository.etag)
+    members = {str(member) for one in bindings for member in one["members"]}
+    allow_members(ask.store.project(ask.project), members)
     repository.bindings = bindings
     repository.policy_version += 1
-    return _policy(repository, _CONDITIONS_VERSION)
-
-
-def _check(binding: Mapping[str, Any]) -> None:
-    role = str(binding.get("role", ""))
-    if _HIDDEN_CONDITION in role or not re.fullmatch(r"(\w+/[^/]+/)?roles/[\w.]+", role):
-        raise failed(f"Role {role} is not supported for this resource.")
-    for member in binding["members"]:
-        if not _MEMBER.fullmatch(str(member)):
-            raise bad(f"Invalid member: {member}")
+    return show_policy(bindings, 3, repository.etag)
 
 
 def _tested(ask: Ask, repository: Repository, body: dict[str, Any]) -> dict[str, Any]:

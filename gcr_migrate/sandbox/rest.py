@@ -1,17 +1,16 @@
-"""What the smaller services share: who asks, for what, and how a policy looks."""
+"""What services share: who asks, and for what."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
+
+from starlette.responses import JSONResponse, Response
 
 from gcr_migrate.sandbox.answers import RefusalError, error, error_info
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection
 
     from starlette.requests import Request
 
@@ -28,6 +27,25 @@ SERVICES: Final = {
     "service_usage": ("serviceusage.googleapis.com", "Service Usage API"),
     "storage": ("storage.googleapis.com", "Cloud Storage JSON API"),
 }
+
+
+class SignedIn:
+    """A service that asks for an access token before anything else, and answers with JSON.
+
+    Args:
+        tokens: who may ask.
+        work: answers who has one.
+    """
+
+    def __init__(
+        self, tokens: Tokens, work: Callable[[Identity, Request], Awaitable[dict[str, Any]]]
+    ) -> None:
+        self._tokens = tokens
+        self._work = work
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        return JSONResponse(await self._work(sign_in(self._tokens, request), request))
 
 
 def sign_in(tokens: Tokens, request: Request) -> Identity:
@@ -61,15 +79,3 @@ def need(
     text = f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
     info = error_info("IAM_PERMISSION_DENIED", service, permission=permission, resource=resource)
     raise RefusalError(error(403, text, details=[info]))
-
-
-def policy(bindings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a policy as APIs show it; its etag changes with what is in it."""
-    stated = [dict(one) for one in bindings]
-    raw = json.dumps(stated, sort_keys=True).encode()
-    conditions = any("condition" in one for one in stated)
-    answer: dict[str, Any] = {
-        "version": 3 if conditions else 1,
-        "etag": base64.b64encode(hashlib.sha256(raw).digest()[:8]).decode(),
-    }
-    return answer | ({"bindings": stated} if stated else {})

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gcr_migrate.sandbox.artifact_registry import ArtifactRegistry
 from gcr_migrate.sandbox.buckets import Buckets
 from gcr_migrate.sandbox.gates import Gates
-from gcr_migrate.sandbox.iam import PubSub, Roles
+from gcr_migrate.sandbox.iam import PubSub, roles
 from gcr_migrate.sandbox.login import IamCredentials, OAuth, Sts
 from gcr_migrate.sandbox.metadata import Metadata
 from gcr_migrate.sandbox.projects import OrgPolicy, ResourceManager, ServiceUsage
+from gcr_migrate.sandbox.rest import SignedIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,14 +62,16 @@ def make_services(
     store: Store, tokens: Tokens, scenario: Scenario, addresses: Mapping[str, str]
 ) -> dict[str, Service]:
     """Return the services that there are, by label; others answer that there is no such method."""
-    return {
-        API: ArtifactRegistry(store, tokens, scenario.operation_polls),
-        "resource_manager": ResourceManager(store, tokens),
-        "iam": Roles(tokens),
+    signed_in = {
+        API: ArtifactRegistry(store, scenario.operation_polls).answer,
+        "resource_manager": ResourceManager(store).answer,
+        "iam": roles,
+        "pubsub": PubSub(store).answer,
+        "service_usage": ServiceUsage(store).answer,
+        "org_policy": OrgPolicy(store).answer,
+    }
+    return {label: SignedIn(tokens, work) for label, work in signed_in.items()} | {
         "storage": Buckets(store, tokens),
-        "pubsub": PubSub(store, tokens),
-        "service_usage": ServiceUsage(store, tokens),
-        "org_policy": OrgPolicy(store, tokens),
         OAUTH: OAuth(tokens, addresses[OAUTH]),
         "sts": Sts(tokens, scenario.identity_pools),
         "iam_credentials": IamCredentials(tokens, scenario.service_accounts),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 READ: Final = "downloadArtifacts"
 WRITE: Final = "uploadArtifacts"
-ADMIN: Final = "setIamPolicy"
 _REPOSITORIES: Final = "artifactregistry.repositories."
 _ACTIONS: Final = {"pull": READ, "push": WRITE}
 _NOBODY: Final[frozenset[str]] = frozenset()
