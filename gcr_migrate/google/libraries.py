@@ -37,7 +37,7 @@ CALL: Final[dict[str, Any]] = {"timeout": 900.0, "retry": None}
 _ARTIFACT_REGISTRY: Final = "https://artifactregistry.googleapis.com"
 _STORAGE: Final = "https://storage.googleapis.com"
 # What the libraries raise over JSON of another shape than they expect.
-_ODD_REPLY: Final = (ValueError, TypeError, AttributeError, KeyError)
+_ODD_REPLY: Final = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
 class Libraries:

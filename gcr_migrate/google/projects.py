@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from gcr_migrate.errors import BAD_REPLY, MigrateError
 from gcr_migrate.google.api import objects
 from gcr_migrate.model.cloud import OrgPolicy, ProjectFacts, Redirection, RedirectSettings
 
@@ -23,6 +24,7 @@ _ARTIFACT_REGISTRY: Final = "https://artifactregistry.googleapis.com/v1/"
 _ORG_POLICY: Final = "https://orgpolicy.googleapis.com/v2/"
 _PERMISSIONS_AT_ONCE: Final = 100
 _SERVICES_AT_ONCE: Final = 30
+_DELETED: Final = frozenset({"DELETE_REQUESTED", "DELETE_IN_PROGRESS"})
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 
@@ -42,11 +44,14 @@ class GoogleProjects:
         subject = _name(project)
         body = await self._get(_RESOURCE_MANAGER + _path(project), subject)
         kind, _, number = str(body.get("name") or "").partition("/")
+        state = body.get("state")
+        if not isinstance(state, str):
+            raise MigrateError(BAD_REPLY, subject=subject, saw="a project without a state")
         return ProjectFacts(
             id=str(body.get("projectId") or project),
             number=number if kind == "projects" and number.isdigit() else "",
             parent=str(body.get("parent") or ""),
-            active=body.get("state") == "ACTIVE",
+            active=state not in _DELETED,
         )
 
     async def held(self, project: str, permissions: Collection[str]) -> frozenset[str]:
@@ -55,7 +60,10 @@ class GoogleProjects:
         found: set[str] = set()
         for some in _parts(permissions, _PERMISSIONS_AT_ONCE):
             reply = await self._api.call("POST", url, subject, body={"permissions": some})
-            found.update(_texts(reply.json(subject).get("permissions")))
+            given = reply.json(subject).get("permissions", [])  # left out where none is held
+            if not isinstance(given, list):
+                raise MigrateError(BAD_REPLY, subject=subject, saw="permissions that are no list")
+            found.update(map(str, given))
         return frozenset(found & set(permissions))
 
     async def enabled(self, project: str, services: Collection[str]) -> frozenset[str]:
@@ -67,11 +75,10 @@ class GoogleProjects:
             url = f"{_SERVICE_USAGE}{_path(project)}/services:batchGet?{query}"
             rows = objects(await self._get(url, subject), "services", subject)
             # Their names have the project's number where we gave its id.
-            found.update(
-                str(row.get("name")).rpartition("/")[2]
-                for row in rows
-                if row.get("state") == "ENABLED"
-            )
+            states = {str(row.get("name")).rpartition("/")[2]: row.get("state") for row in rows}
+            if lost := sorted(set(some) - states.keys()):
+                raise MigrateError(BAD_REPLY, subject=subject, saw=f"nothing about {lost[0]}")
+            found.update(name for name, state in states.items() if state == "ENABLED")
         return frozenset(found & set(services))
 
     async def redirection(self, project: str) -> RedirectSettings:

@@ -88,7 +88,7 @@ def test_tries_are_not_multiplied(work: Callable[[Services], Awaitable[object]])
 
 
 @EVERY_WAY
-@pytest.mark.parametrize("body", ["<html>proxy</html>", "[1]", '{"cut'])
+@pytest.mark.parametrize("body", ["<html>proxy</html>", "[1]", '{"cut', "[" * 20_000])
 def test_a_reply_that_is_no_object_cannot_be_used(
     work: Callable[[Services], Awaitable[object]], body: str
 ) -> None:

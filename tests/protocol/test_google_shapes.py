@@ -59,7 +59,8 @@ def test_names_are_quoted_for_the_wire(
 ) -> None:
     """The colon of a domain is quoted; slashes of image paths are, by the library twice."""
     service = Scripted(in_turn(Answer()))
-    using(service, work)
+    with contextlib.suppress(MigrateError):  # there is nothing in the answer
+        using(service, work)
     assert service.asked[0].target.startswith(
         "/" + target.format(p="projects/example.com%3Abuilds")
     )
@@ -122,3 +123,34 @@ def test_odd_members_are_odd_replies_and_never_defects(name: str) -> None:
     service = Scripted(lambda _: Answer(200, body[0]))
     assert using(service, ask_all) == len(bodies)
     assert len(service.asked) >= len(bodies)
+
+
+@pytest.mark.parametrize(
+    ("work", "body"),
+    [
+        (lambda s: s.projects.facts("builds"), {}),
+        (lambda s: s.projects.facts("builds"), {"state": 9}),
+        (lambda s: s.projects.enabled("builds", {"a.example", "b.example"}), {}),
+        (
+            lambda s: s.projects.enabled("builds", {"a.example", "b.example"}),
+            {"services": [{"name": "projects/1/services/a.example", "state": "ENABLED"}]},
+        ),
+        (lambda s: s.projects.held("builds", {"a.b.c"}), {"permissions": "a.b.c"}),
+    ],
+)
+def test_an_answer_to_another_question_is_none(
+    work: Callable[[Services], Awaitable[object]], body: dict[str, Any]
+) -> None:
+    """What says nothing of a project is not taken for one that is deleted, off or closed."""
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(Scripted(in_turn(Answer(200, body))), work)
+
+
+@pytest.mark.parametrize(
+    ("state", "active"),
+    [("ACTIVE", True), ("DELETE_REQUESTED", False), ("DELETE_IN_PROGRESS", False), ("NEW", True)],
+)
+def test_only_a_project_that_is_being_deleted_is_not_in_use(state: str, *, active: bool) -> None:
+    """A state that a later version of the service adds stops nobody."""
+    service = Scripted(in_turn(Answer(200, {"name": "projects/1", "state": state})))
+    assert using(service, lambda s: s.projects.facts("builds")).active is active
