@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -21,6 +21,10 @@ from rich.text import Text
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.errors import CATALOGUE, Exit
 from gcr_migrate.report.published import PUBLISHED
+from gcr_migrate.sandbox.app import running
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -55,7 +59,7 @@ _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)
 def main() -> int:
     """Write or check all that is generated; return the exit code."""
     with tempfile.TemporaryDirectory() as folder:
-        outputs = _demo_outputs(Path(folder))
+        outputs = _demo_outputs(Path(folder)) | _doctor_outputs(Path(folder))
     wanted = {
         ROOT / "docs" / "demo.svg": picture(outputs),
         REFERENCE / "errors.md": errors_page(),
@@ -160,11 +164,29 @@ def _demo_outputs(folder: Path) -> dict[str, str]:
     return outputs
 
 
-def _program(*args: str, cwd: Path = ROOT, expect: Exit = Exit.OK) -> str:
+def _doctor_outputs(folder: Path) -> dict[str, str]:
+    """What doctor tells somebody who may read the source and do nothing else."""
+    asked = ("doctor", "builds", "--step", "plan")
+    with running("least", folder / "least") as box:
+        box.write_endpoints(folder / "endpoints.yaml")
+        settings = {
+            "GCR_MIGRATE_ENDPOINTS": str(folder / "endpoints.yaml"),
+            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
+        }
+        said = _program(*asked, cwd=folder, expect=Exit.OUT_OF_REACH, settings=settings)
+    return {f"gcr-migrate {' '.join(asked)}": said}
+
+
+def _program(
+    *args: str,
+    cwd: Path = ROOT,
+    expect: Exit = Exit.OK,
+    settings: Mapping[str, str] | None = None,
+) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "gcr_migrate", *args],
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **(settings or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
