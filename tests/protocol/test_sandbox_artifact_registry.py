@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
+from tests.sandbox_api import api_of, names, refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from gcr_migrate.sandbox.app import Sandbox
 
@@ -95,18 +97,8 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def api(box: Sandbox) -> Iterator[httpx.Client]:
     """Return a client with the owner's access token; paths begin with a project's id."""
-    headers = {"Authorization": f"Bearer {box.token}"}
-    base = f"{box.addresses['artifact_registry']}/v1/projects/"
-    with httpx.Client(base_url=base, headers=headers) as one:
+    with api_of(box) as one:
         yield one
-
-
-def _refused(reply: httpx.Response) -> tuple[int, str]:
-    return reply.status_code, reply.json()["error"]["status"]
-
-
-def _names(body: dict[str, Any], member: str) -> list[str]:
-    return [one["name"].rpartition("/")[2] for one in body.get(member, [])]
 
 
 @pytest.mark.parametrize("mask", ["legacyRedirectionState", "legacy_redirection_state"])
@@ -128,7 +120,7 @@ def test_what_is_finalized_cannot_go_back(api: httpx.Client) -> None:
     api.patch(url, json={"legacyRedirectionState": 3}).raise_for_status()
     back = api.patch(url, json={"legacyRedirectionState": f"{STATE}ENABLED"})
 
-    assert _refused(back) == (400, "FAILED_PRECONDITION")
+    assert refusal_in(back) == (400, "FAILED_PRECONDITION")
     assert api.get(url).json()["legacyRedirectionState"] == f"{STATE}FINALIZED"
 
 
@@ -139,7 +131,7 @@ def test_a_share_of_reads_comes_beside_the_state(api: httpx.Client) -> None:
 
     assert api.patch(url, json=body).json()["pullPercent"] == 30
     wrong = api.patch(url, json=body | {"pullPercent": 101})
-    assert _refused(wrong) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(wrong) == (400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +160,7 @@ def test_a_redirect_that_copies_needs_buckets_that_the_service_reads(api: httpx.
     refused = api.patch(f"locked-out/projectSettings?{mask}", json=body)
     done = api.patch(f"let-in/projectSettings?{mask}", json=body)
 
-    assert _refused(refused) == (403, "PERMISSION_DENIED")
+    assert refusal_in(refused) == (403, "PERMISSION_DENIED")
     assert f"requires {AGENT} to have storage.objects." in refused.json()["error"]["message"]
     assert done.json()["legacyRedirectionState"] == body["legacyRedirectionState"]
 
@@ -200,9 +192,9 @@ def test_conditions_are_shown_to_version_3_only(api: httpx.Client) -> None:
     assert part["version"] == 1
     assert "condition" not in part["bindings"][0]
     assert part["bindings"][0]["role"].startswith(f"{BINDING['role']}_withcond_")
-    assert _refused(back) == (400, "FAILED_PRECONDITION")
+    assert refusal_in(back) == (400, "FAILED_PRECONDITION")
     odd = api.get(f"{name}:getIamPolicy?options.requestedPolicyVersion=2")
-    assert _refused(odd) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(odd) == (400, "INVALID_ARGUMENT")
 
 
 def test_a_condition_is_lost_when_no_version_3_is_said(api: httpx.Client) -> None:
@@ -234,7 +226,7 @@ def test_a_body_that_is_no_object_is_refused(api: httpx.Client, content: bytes) 
     """What is not a JSON object changes nothing."""
     reply = api.post(f"{SOURCE}:setIamPolicy", content=content)
 
-    assert _refused(reply) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(reply) == (400, "INVALID_ARGUMENT")
 
 
 def test_nobody_lets_everybody_in_where_customers_are_named(api: httpx.Client) -> None:
@@ -245,7 +237,7 @@ def test_nobody_lets_everybody_in_where_customers_are_named(api: httpx.Client) -
     refused = api.post(name, json={"policy": policy})
     done = api.post(name, json={"policy": {"bindings": [BINDING]}})
 
-    assert _refused(refused) == (400, "FAILED_PRECONDITION")
+    assert refusal_in(refused) == (400, "FAILED_PRECONDITION")
     assert done.json()["bindings"] == [BINDING]
 
 
@@ -266,7 +258,7 @@ def test_a_repository_that_cannot_be_is_refused(
     """Formats, fields and labels that are none; a gcr.io name is for Docker images only."""
     reply = api.post(f"share/locations/us/repositories?repositoryId={id_}", json=body)
 
-    assert _refused(reply) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(reply) == (400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.parametrize(
@@ -304,7 +296,7 @@ def test_several_repositories_are_created_at_once(api: httpx.Client) -> None:
     assert started[0]["name"] != started[1]["name"]
     assert ends == [(False, 1), (False, 1)]
     found = api.get("forward/locations/us/repositories").json()
-    assert _names(found, "repositories") == ["one", "two"]
+    assert names(found, "repositories") == ["one", "two"]
     assert [one["format"] for one in found["repositories"]] == ["DOCKER", "DOCKER"]
 
 
@@ -326,7 +318,7 @@ def test_a_repository_is_changed_by_its_mask(api: httpx.Client) -> None:
     assert changed["dockerConfig"] == {"immutableTags": True}
     assert (changed["description"], "labels" in changed) == ("old", False)
     assert changed["updateTime"] >= changed["createTime"]
-    assert _refused(fixed) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(fixed) == (400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.parametrize(
@@ -349,7 +341,7 @@ def test_a_refusal_names_the_permission(
     """Who may read one repository may do nothing else, and is told what he lacks."""
     reply = api.request(method, url, json={}, headers={"Authorization": f"Bearer {READER}"})
 
-    assert _refused(reply) == (403, "PERMISSION_DENIED")
+    assert refusal_in(reply) == (403, "PERMISSION_DENIED")
     info = reply.json()["error"]["details"][0]
     assert info["metadata"]["permission"] == f"artifactregistry.{permission}"
 
@@ -370,4 +362,4 @@ def test_a_refusal_names_the_permission(
 )
 def test_calls_that_there_are_not_are_unknown(api: httpx.Client, method: str, url: str) -> None:
     """Nothing can be deleted here, and no path leads where the API has none."""
-    assert _refused(api.request(method, url)) == (404, "NOT_FOUND")
+    assert refusal_in(api.request(method, url)) == (404, "NOT_FOUND")

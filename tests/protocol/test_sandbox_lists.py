@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from gcr_migrate.model.content import OCI_INDEX
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
+from tests.sandbox_api import api_of, names, refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from gcr_migrate.sandbox.app import Sandbox
 
@@ -69,18 +71,8 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def api(box: Sandbox) -> Iterator[httpx.Client]:
     """Return a client with the owner's access token; paths begin with a project's id."""
-    headers = {"Authorization": f"Bearer {box.token}"}
-    base = f"{box.addresses['artifact_registry']}/v1/projects/"
-    with httpx.Client(base_url=base, headers=headers) as one:
+    with api_of(box) as one:
         yield one
-
-
-def _refused(reply: httpx.Response) -> tuple[int, str]:
-    return reply.status_code, reply.json()["error"]["status"]
-
-
-def _names(body: dict[str, Any], member: str) -> list[str]:
-    return [one["name"].rpartition("/")[2] for one in body.get(member, [])]
 
 
 @pytest.mark.parametrize(
@@ -96,13 +88,13 @@ def test_repositories_are_filtered_by_name(api: httpx.Client, query: str, found:
     """A star stands for anything, and letters' case for nothing."""
     body = api.get(f"builds/locations/us/repositories?{query}").json()
 
-    assert _names(body, "repositories") == found
+    assert names(body, "repositories") == found
 
 
 def test_a_list_is_ordered_by_one_field(api: httpx.Client) -> None:
     """Snake or camel case, up or down."""
-    up = _names(api.get(f"{SOURCE}/packages?orderBy=createTime").json(), "packages")
-    down = _names(api.get(f"{SOURCE}/packages?orderBy=create_time desc").json(), "packages")
+    up = names(api.get(f"{SOURCE}/packages?orderBy=createTime").json(), "packages")
+    down = names(api.get(f"{SOURCE}/packages?orderBy=create_time desc").json(), "packages")
 
     assert (up, down) == (["a%2Fb", "c"], ["c", "a%2Fb"])
 
@@ -122,7 +114,7 @@ def test_a_list_is_ordered_by_one_field(api: httpx.Client) -> None:
 )
 def test_what_a_list_cannot_do_is_refused(api: httpx.Client, url: str) -> None:
     """Clients then ask again without it, and sort and filter by themselves."""
-    assert _refused(api.get(url)) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(api.get(url)) == (400, "INVALID_ARGUMENT")
 
 
 def test_the_token_of_a_page_is_for_its_list_only(api: httpx.Client) -> None:
@@ -131,7 +123,7 @@ def test_the_token_of_a_page_is_for_its_list_only(api: httpx.Client) -> None:
 
     assert api.get(f"{SOURCE}/dockerImages?pageToken={token}").status_code == 200
     other = api.get(f"{SOURCE}/packages?pageToken={token}")
-    assert _refused(other) == (400, "INVALID_ARGUMENT")
+    assert refusal_in(other) == (400, "INVALID_ARGUMENT")
 
 
 def test_no_page_has_more_than_a_thousand_entries(box: Sandbox, api: httpx.Client) -> None:
@@ -200,7 +192,7 @@ def test_an_immutable_tag_stays(api: httpx.Client) -> None:
     again = api.patch(f"{package}/tags/x?updateMask=version", json={"version": versions[0]})
     new = api.post(f"{package}/tags?tagId=y", json={"version": versions[1]})
 
-    assert _refused(moved) == (400, "FAILED_PRECONDITION")
+    assert refusal_in(moved) == (400, "FAILED_PRECONDITION")
     assert again.json()["version"] == versions[0]
     assert new.json()["version"] == versions[1]
 
@@ -253,4 +245,4 @@ def test_who_may_read_a_repository_reads_all_of_it(api: httpx.Client) -> None:
 )
 def test_what_is_not_there_is_not_found(api: httpx.Client, url: str) -> None:
     """Who may see a thing is told that there is none."""
-    assert _refused(api.get(url)) == (404, "NOT_FOUND")
+    assert refusal_in(api.get(url)) == (404, "NOT_FOUND")

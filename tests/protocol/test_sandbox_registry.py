@@ -195,12 +195,13 @@ def test_both_names_of_a_repository_serve_the_same(box: Sandbox) -> None:
 
 
 def test_a_never_migrated_project_answers_in_plain_text(box: Sandbox) -> None:
-    """412 without JSON, as Container Registry's last answer."""
+    """412 without JSON, as Container Registry's last answer; nothing says that another did."""
     with client(box, "gcr.io", "oldies/app:pull") as at:
         reply = at.get("/v2/oldies/app/manifests/latest")
 
     assert reply.status_code == 412
     assert reply.text.startswith("Container Registry is deprecated and shutting down")
+    assert "X-Gcr-Using-Artifact-Registry" not in reply.headers
 
 
 def test_a_missing_repository_is_name_unknown(box: Sandbox) -> None:
