@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from gcr_migrate.errors import DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED, MigrateError
 from gcr_migrate.google.api import Api
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.google.explain import Explainer
@@ -16,11 +17,13 @@ from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import PATIENCE_S, Pilot
 from gcr_migrate.wire.retry import Backoff
+from gcr_migrate.wire.secret import Nobody
 from gcr_migrate.wire.transport import Wire
 
 if TYPE_CHECKING:
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
 
     from gcr_migrate.google.services import Services
     from gcr_migrate.interfaces import (
+        Assets,
         Buckets,
         Contents,
+        ManifestStore,
         Projects,
         Repositories,
         SourceRegistry,
@@ -47,6 +52,7 @@ PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
 _CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 _API_THREADS: Final = 8
+_NOT_PUBLIC: Final = frozenset({DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,8 @@ class Connections:
             for side, found in self._credentials.items()
         }
         self._clients: dict[tuple[Side, str, str, bool | None], RegistryClient] = {}
+        self._store: ManifestStore | None = None
+        self._remembered: dict[RegistryClient, RememberedRegistry] = {}
         self._services: dict[Side, Services] = {}
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
@@ -143,7 +151,19 @@ class Connections:
         plain_http: bool | None = None,  # noqa: FBT001  # a column of the plan, handed on as it is
     ) -> SourceRegistry:
         """Return the client of a host of the source, to read from it."""
-        return self._client("source", host, dialect_name, plain_http)
+        client = self._client("source", host, dialect_name, plain_http)
+        if self._store is None:
+            return client
+        if client not in self._remembered:
+            self._remembered[client] = RememberedRegistry(client, self._store)
+        return self._remembered[client]
+
+    def keep_manifests(self, store: ManifestStore) -> None:
+        """Let sources give manifests from this store, and keep there what they fetch.
+
+        For what only reads; a proof asks the registries themselves.
+        """
+        self._store = store
 
     def target_reader(
         self,
@@ -196,6 +216,26 @@ class Connections:
     def buckets(self, side: Side) -> Buckets:
         """Return the buckets of Cloud Storage."""
         return self._google(side).buckets
+
+    def assets(self, side: Side) -> Assets:
+        """Return what lies below folders and organisations."""
+        return self._google(side).assets
+
+    async def gcr_usage(self, project: Project, gcr_host: GcrHost) -> str:
+        """Ask a gcr.io host how a project uses it; empty where it says nothing of that."""
+        client = self._client("source", gcr_host.name, GCR.name, None)
+        return await client.gcr_usage(project.path)
+
+    async def is_public(self, project: Project, gcr_host: GcrHost) -> bool:
+        """Whether anybody may see what a project has at a gcr.io host."""
+        nobody = Nobody()
+        client = RegistryClient(gcr_host.name, self._source_wire, nobody, GCR)
+        try:
+            return await client.uses_artifact_registry(project.path)
+        except MigrateError as error:
+            if error.problem not in _NOT_PUBLIC:
+                raise
+            return False
 
     def _google(self, side: Side) -> Services:
         if side not in self._services:

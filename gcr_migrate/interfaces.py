@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.access import Grant, Policy
     from gcr_migrate.model.cloud import (
+        BucketAsset,
         BucketFacts,
         DockerImage,
         OrgPolicy,
@@ -80,6 +81,23 @@ class SourceRegistry(Protocol):
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Manifests whose subject is this digest (OCI end-12); None: no such end-point."""
+        ...
+
+
+class ManifestStore(Protocol):
+    """Bytes of manifests that were read before."""
+
+    @property
+    def was_empty(self) -> bool:
+        """Whether it held nothing when this run began."""
+        ...
+
+    def get(self, digest: Digest) -> Manifest | None:
+        """Return a manifest, checked against its digest; None where it has to be fetched."""
+        ...
+
+    def put(self, manifest: Manifest) -> None:
+        """Keep a manifest."""
         ...
 
 
@@ -229,4 +247,20 @@ class Buckets(Protocol):
 
         A bucket that is there and hidden from the caller raises `denied`.
         """
+        ...
+
+
+class Assets(Protocol):
+    """What lies below a project (`projects/P`), a folder (`folders/N`) or an organisation."""
+
+    def artifacts_buckets(self, scope: str) -> AsyncIterator[BucketAsset]:
+        """Buckets whose names have the words of Container Registry's, at any depth."""
+        ...
+
+    def projects_in(self, parent: str) -> AsyncIterator[ProjectFacts]:
+        """Projects directly in a folder or organisation, those being deleted too."""
+        ...
+
+    def folders_in(self, parent: str) -> AsyncIterator[str]:
+        """Folders directly in a folder or organisation."""
         ...

@@ -21,6 +21,7 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MigrationFile,
+    NoCache,
     QuotaProject,
     Way,
     read_text,
@@ -60,6 +61,7 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 10 when there is something to do.")
     ] = False,
+    no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -74,6 +76,7 @@ def plan(
     be made, 3 plan made but part of the source could not be listed, 4 out of reach, 10 something
     to do (with --detailed-exitcode).
     """
+    from gcr_migrate.cli.keeping import cache_beside, name_of
     from gcr_migrate.report.gather import plan_facts
     from gcr_migrate.report.terminal import plan_lines
     from gcr_migrate.spec import load_spec
@@ -82,11 +85,12 @@ def plan(
     output = Output(as_json=as_json)
     name, text = _spec_text(spec)
     loaded = load_spec(text, name)
-    path = output_file or Path(f"{_default_name(loaded)}.migration")
+    path = output_file or Path(f"{name_of(loaded.source)}.migration")
     if new:
         path = _beside(path)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-    refused = _make_plan(output, loaded, (name, text), path, way)
+    cache = None if no_cache else cache_beside(path, loaded.source)
+    refused = _make_plan(output, loaded, (name, text), (path, cache), way)
     if refused:
         return Exit(output.errors(refused))
     with open_migration(path) as migration:
@@ -110,15 +114,6 @@ def _spec_text(written: str) -> tuple[str, str]:
     return str(place), f"source: {json.dumps(str(place))}\n"
 
 
-def _default_name(spec: Spec) -> str:
-    project = spec.source_project
-    # A colon in a file name is trouble for tar, scp and other systems.
-    if project:
-        return project.id.replace(":", "-")
-    host: str = getattr(spec.source, "registry", "registry")
-    return host.translate(str.maketrans(".:", "--", "[]"))
-
-
 def _beside(path: Path) -> Path:
     number, sibling = 2, path
     while sibling.exists():
@@ -131,10 +126,11 @@ def _make_plan(
     output: Output,
     spec: Spec,
     written: tuple[str, str],
-    path: Path,
+    paths: tuple[Path, Path | None],
     way: Way,
 ) -> list[MigrateError]:
-    """Write the migration file, or return all that speaks against it."""
+    """Write the migration file, with a cache or without, or return all that speaks against it."""
+    from gcr_migrate.cli.keeping import keeping
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import make_plan
     from gcr_migrate.plan.routes import Refused
@@ -144,11 +140,15 @@ def _make_plan(
     async def work() -> None:
         async with way.open(spec.source_login, spec.target_login) as connections:
             await announce(output, connections, hosts_of_spec(spec))
-            with Watch(output.err, "plan", as_events=output.as_json) as watch:
-                await make_plan(spec, *written, connections, draft, watch.listed)
+            with (
+                Watch(output.err, "plan", as_events=output.as_json) as watch,
+                keeping(output, connections, paths[1], f"plan {written[0]}") as kept,
+            ):
+                made = await make_plan(spec, *written, connections, draft, watch.listed)
+                kept.complete = made.complete
 
     try:
-        with create_draft(path) as draft:
+        with create_draft(paths[0]) as draft:
             asyncio.run(work())
     except Refused as refused:
         return [MigrateError(r.problem, subject=r.subject, saw=r.saw) for r in refused.refusals]

@@ -53,6 +53,13 @@ QuotaProject = Annotated[
         help="Project that calls of Google's APIs are counted for and billed to.",
     ),
 ]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="Fetch every manifest anew, and keep none in SOURCE.cache beside the file.",
+    ),
+]
 MigrationFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Migration file that `plan` wrote.")
 ]

@@ -1,0 +1,244 @@
+"""Manifests that were read before, by digest, so that the next run need not fetch them again.
+
+The file lies beside those that a run writes and may be thrown away at any time: it only saves
+requests. What comes out of it is checked as if it came from the wire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.content import Digest, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPLICATION_ID: Final = 0x67637263  # "gcrc"
+VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE manifest (
+    id         INTEGER PRIMARY KEY,
+    digest     TEXT NOT NULL UNIQUE,
+    media_type TEXT NOT NULL,
+    raw        BLOB NOT NULL,
+    seal       TEXT NOT NULL -- over media type and bytes: a digest says nothing of the type
+);
+-- Which reader wanted it last time: a manifest that no reader wants is dropped.
+CREATE TABLE reader (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE wanted (
+    reader_id   INTEGER NOT NULL,
+    manifest_id INTEGER NOT NULL,
+    PRIMARY KEY (reader_id, manifest_id)
+) WITHOUT ROWID;
+"""
+_log = structlog.get_logger()
+
+
+class ManifestCache:
+    """Manifests of earlier runs, and what this run adds to them.
+
+    A cache that cannot be used is none: whoever asks it fetches, and one warning says why.
+
+    Args:
+        connection: to its file; None for a cache that holds nothing and keeps nothing.
+        path: where it lies, for the warning.
+        reader: who reads, such as `plan builds.yaml`: the same name for the same work, so that
+            its next run replaces what it wanted before.
+    """
+
+    def __init__(self, connection: sqlite3.Connection | None, path: Path, reader: str) -> None:
+        self._sql = connection
+        self._path = path
+        self._reader = 0
+        self.found = 0  # manifests that came out of it
+        self.added = 0
+        self.was_empty = True
+        if connection:
+            self.was_empty = not connection.execute("SELECT 1 FROM manifest LIMIT 1").fetchall()
+            connection.execute("INSERT OR IGNORE INTO reader (name) VALUES (?)", (reader,))
+            sql = "SELECT id FROM reader WHERE name = ?"
+            self._reader = connection.execute(sql, (reader,)).fetchall()[0][0]
+            # Gone with the connection: what a killed run wanted decides nothing.
+            connection.execute("CREATE TEMP TABLE seen (id INTEGER PRIMARY KEY)")
+
+    def get(self, digest: Digest) -> Manifest | None:
+        """Return a manifest whose bytes have this digest; a damaged one is dropped."""
+        if self._sql is None or not digest.verifiable:
+            return None
+        try:
+            sql = "SELECT id, raw, media_type, seal FROM manifest WHERE digest = ?"
+            rows = self._sql.execute(sql, (str(digest),)).fetchall()
+            if not rows:
+                return None
+            id_, raw, media_type, seal = rows[0]
+            manifest = _checked(raw, media_type, seal, digest)
+            if manifest is None:
+                self._sql.execute("DELETE FROM manifest WHERE id = ?", (id_,))
+                _log.warning("cache.entry_damaged", file=str(self._path), digest=str(digest))
+                return None
+            self._want(id_)
+        except sqlite3.DatabaseError as error:
+            self._give_up(error)
+            return None
+        self.found += 1
+        return manifest
+
+    def put(self, manifest: Manifest) -> None:
+        """Keep a manifest; it is there for the next run even if this process is killed next."""
+        if self._sql is None or not manifest.digest.verifiable:
+            return
+        digest, raw, media_type = str(manifest.digest), manifest.raw, manifest.media_type
+        try:
+            # The type that the registry says today wins over that of an earlier run.
+            rows = self._sql.execute(
+                "INSERT INTO manifest (digest, media_type, raw, seal) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (digest) DO UPDATE SET media_type = excluded.media_type,"
+                " raw = excluded.raw, seal = excluded.seal RETURNING id",
+                (digest, media_type, raw, _seal(raw, media_type)),
+            ).fetchall()
+            self._want(rows[0][0])
+        except sqlite3.DatabaseError as error:
+            self._give_up(error)
+            return
+        self.added += 1
+
+    def drop_unwanted(self) -> None:
+        """Forget what this reader no longer wants and no other one does: a whole run has ended."""
+        if self._sql is None:
+            return
+        try:
+            self._sql.execute("BEGIN IMMEDIATE")
+            self._sql.execute(
+                "DELETE FROM wanted WHERE reader_id = ?"
+                " AND manifest_id NOT IN (SELECT id FROM seen)",
+                (self._reader,),
+            )
+            self._sql.execute(
+                "DELETE FROM manifest WHERE id NOT IN (SELECT manifest_id FROM wanted)"
+            )
+            self._sql.execute("COMMIT")
+            self._sql.execute("PRAGMA incremental_vacuum").fetchall()
+        except sqlite3.DatabaseError as error:
+            self._give_up(error)
+
+    def _want(self, manifest_id: int) -> None:
+        if self._sql is not None:
+            self._sql.execute("INSERT OR IGNORE INTO seen (id) VALUES (?)", (manifest_id,))
+            sql = "INSERT OR IGNORE INTO wanted (reader_id, manifest_id) VALUES (?, ?)"
+            self._sql.execute(sql, (self._reader, manifest_id))
+
+    def _give_up(self, error: sqlite3.DatabaseError) -> None:
+        _warn(self._path, str(error))
+        self._sql = None
+
+
+@contextmanager
+def open_cache(path: Path, reader: str) -> Iterator[ManifestCache]:
+    """Open the cache at `path`, made if it is missing.
+
+    What is there and is damaged or of another version is made anew. A file of another program is
+    left alone, and nothing is cached.
+
+    Args:
+        path: where it lies.
+        reader: see `ManifestCache`.
+    """
+    connection = _opened(path)
+    if connection is None:
+        yield ManifestCache(None, path, reader)
+        return
+    with closing(connection):
+        try:
+            cache = ManifestCache(connection, path, reader)
+        except sqlite3.DatabaseError as error:
+            _warn(path, str(error))
+            cache = ManifestCache(None, path, reader)
+        yield cache
+
+
+def _opened(path: Path) -> sqlite3.Connection | None:
+    try:
+        if _is_foreign(path):
+            _warn(path, "it is no cache of this tool; remove it, or plan into another folder")
+            return None
+        try:
+            return _prepared(path)
+        except sqlite3.OperationalError:
+            raise  # locked, full or not writable: making it anew would not help
+        except sqlite3.DatabaseError as error:
+            _log.warning("cache.damaged", file=str(path), saw=str(error), doing="made anew")
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        return _prepared(path)
+    except (sqlite3.Error, OSError) as error:
+        _warn(path, str(error))
+        return None
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether something lies there that this tool has not made; its mark is in the header."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        header = file.read(100)
+    return bool(header) and header[68:72] != APPLICATION_ID.to_bytes(4, "big")
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
+    )
+    try:
+        if connection.execute("PRAGMA page_count").fetchall()[0][0] == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            # Each manifest is a transaction of its own: a kill loses none that was read. This
+            # mode makes that cheap, and lets two runs share one file.
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _make_schema(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # of two runs that begin at once, one makes it
+    version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    if version not in {0, VERSION}:
+        raise sqlite3.DatabaseError(f"version {version}, this tool knows {VERSION}")
+    if version == 0:
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def _checked(raw: object, media_type: object, seal: object, digest: Digest) -> Manifest | None:
+    if not isinstance(raw, bytes) or not isinstance(media_type, str):
+        return None
+    if seal != _seal(raw, media_type):
+        return None
+    try:
+        return Manifest.read(raw, media_type, digest)
+    except MigrateError:
+        return None  # damaged; the registry has the last word on what is there
+
+
+def _seal(raw: bytes, media_type: str) -> str:
+    return hashlib.sha256(media_type.encode() + b"\n" + raw).hexdigest()
+
+
+def _warn(path: Path, saw: str) -> None:
+    _log.warning("cache.unusable", file=str(path), saw=saw, doing="manifests are fetched anew")
