@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from gcr_migrate import errors
 from gcr_migrate.doctor.remedies import member_of
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.usage import NOT_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,7 +182,6 @@ ROOTS: Final = LOGIN_PROBLEMS | {
     errors.SERVER_ERROR,
     errors.TOO_MANY_REQUESTS,
 }
-NOT_THERE: Final = frozenset({errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
 
 
 def service_of(permission: str) -> str:

@@ -15,9 +15,10 @@ from gcr_migrate.doctor.remedies import (
     migrate,
 )
 from gcr_migrate.doctor.rights import GRANT_LEAST, download_grants
-from gcr_migrate.doctor.usage import COPYING, PARTIAL, REDIRECTED, Host, hosts_of
+from gcr_migrate.doctor.usage import Host, hosts_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
+from gcr_migrate.model.usage import COPYING, NOT_REDIRECTED, PARTIAL, REDIRECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ _NOT_ALWAYS: Final = frozenset(
     {errors.BLOB_UNKNOWN, errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH}
     | {errors.BAD_MANIFEST, errors.BAD_DIGEST, errors.NOT_MIGRATED}
 )
-_NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
 
 
 def host_checks(answers: Answers) -> Iterator[Check]:
@@ -216,7 +216,7 @@ def _redirect(place: PlaceAnswers, hosts: list[Host], steps: frozenset[Step]) ->
     if settings is None or isinstance(settings, MigrateError):
         return _redirect_unknown(place, subject, settings, steps)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
-    stopped = settings.state in _NOT_REDIRECTED and Status.MISSING in verdicts.values()
+    stopped = settings.state in NOT_REDIRECTED and Status.MISSING in verdicts.values()
     commands = (migrate(project),) if stopped else ()
     return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from gcr_migrate import errors
-from gcr_migrate.doctor.answers import NOT_THERE
 from gcr_migrate.doctor.checks import Step
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
 from gcr_migrate.model.names import repository_resource
+from gcr_migrate.model.usage import REDIRECTED, holds_repository, is_there, never_migrated
 
 if TYPE_CHECKING:
     from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers
     from gcr_migrate.model.names import GcrHost
-
-REDIRECTED: Final = frozenset({Redirection.ENABLED, Redirection.FINALIZED})
-COPYING: Final = frozenset({Redirection.ENABLED_AND_COPYING, Redirection.PARTIAL_AND_COPYING})
-PARTIAL: Final = frozenset({Redirection.PARTIAL, Redirection.PARTIAL_AND_COPYING})
-_MIGRATED: Final = REDIRECTED | COPYING | PARTIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +48,7 @@ class Host:
     @property
     def has_repository(self) -> bool | None:
         """Whether its repository exists; None if nobody tells."""
-        pull = self.answers.pull
-        if not isinstance(pull, MigrateError):
-            return True  # it answered, whatever a list says
-        if self.is_listed is not None:
-            return self.is_listed
-        return False if pull.problem in NOT_THERE else None
+        return holds_repository(self.answers.pull, self.is_listed)
 
     @property
     def is_listed(self) -> bool | None:
@@ -73,18 +62,12 @@ class Host:
     @property
     def has_bucket(self) -> bool | None:
         """Whether Container Registry's bucket is there; None if nobody tells."""
-        bucket = self.answers.bucket
-        if isinstance(bucket, MigrateError):
-            return True if bucket.problem is errors.DENIED else None
-        return bucket is not None
+        return is_there(self.answers.bucket)
 
     @property
     def never_migrated(self) -> bool:
         """Whether Container Registry should answer; a part of the reads may do so elsewhere too."""
-        settings, pull = self.place.redirection, self.answers.pull
-        if isinstance(settings, RedirectSettings) and settings.state in _MIGRATED:
-            return False
-        return isinstance(pull, MigrateError) and pull.problem is errors.NOT_MIGRATED
+        return never_migrated(self.place.redirection, self.answers.pull)
 
     @property
     def is_idle(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gcr_migrate.google.api import Api
+from gcr_migrate.google.assets import CloudAssets
 from gcr_migrate.google.bridge import Bridge
 from gcr_migrate.google.buckets import CloudStorage
 from gcr_migrate.google.contents import RepositoryContents
@@ -33,6 +34,7 @@ class Services:
         contents: what is in them.
         projects: projects.
         buckets: buckets of Cloud Storage.
+        assets: what lies below folders and organisations.
     """
 
     def __init__(self, wire: Wire, authorization: Authorization, threads: Executor) -> None:
@@ -43,6 +45,7 @@ class Services:
         self.contents = RepositoryContents(api, libraries)
         self.projects = GoogleProjects(api)
         self.buckets = CloudStorage(libraries)
+        self.assets = CloudAssets(api)
 
     def close(self) -> None:
         """Let go what threads still wait for."""

@@ -165,6 +165,19 @@ class BucketFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketAsset:
+    """A bucket as a search over many projects shows it.
+
+    Attributes:
+        name: its name.
+        project: id or number of the project that it belongs to; empty if it was not told.
+    """
+
+    name: str
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrgPolicy:
     """The effective rule of an organisation policy for a project.
 

@@ -28,6 +28,7 @@ from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer
 from gcr_migrate.registry.listing import ListingReader, pages
 from gcr_migrate.registry.uploads import Upload, location_of
+from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import retrying
 
@@ -137,6 +138,12 @@ class RegistryClient:
         url = self._url(name, "tags/list?n=1")
         reply = await self._call("GET", url, (_pull(name),), f"{self._host}/{name}", ok={_OK})
         return reply.headers.get("x-gcr-using-artifact-registry", "").lower() == "true"
+
+    async def gcr_usage(self, name: str) -> str:
+        """Return the word of a gcr.io host on a project's use of it; empty if it says none."""
+        url, subject = self._url(name, QUESTION), f"{self._host}/{name} usage"
+        reply = await self._sent("GET", url, (_pull(name),), subject, {_OK}, None, {})
+        return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
         """Get a manifest's raw bytes, checked against its digest (OCI end-3)."""

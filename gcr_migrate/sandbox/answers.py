@@ -128,6 +128,7 @@ def page(
     *,
     filters: Collection[str] = ("name",),
     orders: Collection[str] = ("name",),
+    largest: int = _LARGEST_PAGE,
 ) -> dict[str, Any]:
     """Return one page of a list, after the request's filter and in its order.
 
@@ -137,11 +138,12 @@ def page(
         entries: all of it.
         filters: fields that a filter may name.
         orders: fields that an order may name; a trailing `desc` turns it round.
+        largest: entries of a page at most, however many are asked for.
     """
     asked = request.query_params
     found = _filtered(entries, asked.get("filter", ""), filters)
     found = _ordered(found, asked.get("orderBy", ""), orders)
-    size = _page_size(asked.get("pageSize", ""))
+    size = min(_page_size(asked.get("pageSize", "")), largest)
     # A token belongs to the list that it was made for, as it does at Google.
     terms = [request.url.path, asked.get("filter", ""), asked.get("orderBy", "")]
     seal = hashlib.sha256("\n".join(terms).encode()).hexdigest()[:16]

@@ -96,7 +96,7 @@ def _add_project(store: Store, part: ProjectPart) -> None:
     state.org_policies = {
         one.constraint.removeprefix("constraints/"): _rule(one) for one in part.org_policies
     }
-    state.subscriptions = dict(part.subscriptions)
+    state.subscriptions, state.usage = dict(part.subscriptions), dict(part.usage)
     if part.quota:
         state.requests_per_minute = part.quota.requests_per_minute
         state.retry_after = part.quota.retry_after

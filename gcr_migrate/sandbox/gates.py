@@ -38,7 +38,7 @@ _GOOGLE: Final = "googleapis.com"  # domain of the reasons that follow
 _UNGATED: Final = frozenset({"iam", "oauth2", "sts", "iam_credentials", "metadata"})
 _BILLED: Final = frozenset({REGISTRY_API, "storage.googleapis.com"})
 _ON_PROJECTS: Final = frozenset(
-    {"getAncestry", "getIamPolicy", "setIamPolicy", "testIamPermissions"}
+    {"getAncestry", "getIamPolicy", "setIamPolicy", "testIamPermissions"} | {"searchAllResources"}
 )
 _NAMED: Final = re.compile(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)")
 _TOKEN: Final = "/v2/token"  # noqa: S105  # a path

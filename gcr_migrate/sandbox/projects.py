@@ -12,6 +12,7 @@ from gcr_migrate.sandbox.answers import (
     bad,
     missing,
     no_method,
+    page,
     read_object,
 )
 from gcr_migrate.sandbox.permissions import held, held_above
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.store import Store
     from gcr_migrate.sandbox.tokens import Identity
 
-_VERBS: Final = frozenset({"getIamPolicy", "setIamPolicy", "testIamPermissions", "getAncestry"})
+_VERBS: Final = frozenset({"getIamPolicy", "setIamPolicy", "testIamPermissions", "getAncestry"}) | {
+    "search"
+}
 _THING: Final = 3  # parts of v3/projects/P
 _MADE: Final = "2016-01-01T00:00:00Z"
 _KINDS: Final = {"folders": "folder", "organizations": "organization"}
@@ -50,6 +53,8 @@ class ResourceManager:
         if version not in {"v1", "v3"} or not parts:
             raise no_method(request)
         collection = parts[0]
+        if len(parts) == 1 and request.method == "GET" and version == "v3":
+            return self._listed(identity, request, collection, verb)
         if collection == "projects" and len(parts) == 1 and request.method == "GET":
             return self._list(identity, version)
         if len(parts) + 1 != _THING:
@@ -86,6 +91,27 @@ class ResourceManager:
             return self._ancestry(state)
         raise no_method(request)
 
+    def _listed(self, identity: Identity, request: Request, kind: str, verb: str) -> dict[str, Any]:
+        """Answer a page of what lies directly in a folder or organisation, or of all one may see.
+
+        Without a `parent` this is more than the service does, which wants one.
+        """
+        asked = request.query_params
+        parent = asked.get("parent") or asked.get("query", "").removeprefix("parent:")
+        if kind not in {"projects", "folders"} or (kind == "folders" and not parent):
+            raise no_method(request)
+        if parent and verb != "search":
+            has = held_above(self._store, identity, parent)
+            known = parent in self._store.folders
+            need(has if known else (), f"resourcemanager.{kind}.list", parent)
+        if kind == "folders":
+            folders = self._store.folders.values()
+            rows = [_folder_v3(one.name, one.parent) for one in folders if one.parent == parent]
+            return page(request, kind, rows)
+        seen = self._list(identity, "v3").get("projects", [])
+        rows = [one for one in seen if not parent or one.get("parent") == parent]
+        return page(request, kind, rows)
+
     def _list(self, identity: Identity, version: str) -> dict[str, Any]:
         """Answer which projects somebody may see; filters and pages are passed over."""
         word = _project_v1 if version == "v1" else _project_v3
@@ -114,8 +140,7 @@ class ResourceManager:
         if folder and call == "POST getIamPolicy":
             return show_policy(folder.bindings, await _asked_version(request))
         if folder and call == "GET ":
-            above = {"parent": folder.parent} if folder.parent else {}
-            return {"name": name, "displayName": name, "state": "ACTIVE"} | above
+            return _folder_v3(name, folder.parent)
         raise no_method(request)
 
 
@@ -151,6 +176,11 @@ def _project_v3(state: ProjectState) -> dict[str, Any]:
         "createTime": _MADE,
     }
     return plain | ({"parent": state.parent} if state.parent else {})
+
+
+def _folder_v3(name: str, parent: str) -> dict[str, Any]:
+    plain = {"name": name, "displayName": name, "state": "ACTIVE"}
+    return plain | ({"parent": parent} if parent else {})
 
 
 def _resource_id(name: str) -> dict[str, str]:

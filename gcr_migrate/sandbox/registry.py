@@ -15,13 +15,14 @@ from gcr_migrate.sandbox.blobs import Blobs
 from gcr_migrate.sandbox.calls import Call, refuse
 from gcr_migrate.sandbox.store import Stored, missing_parts, place, referrers_index
 from gcr_migrate.sandbox.tokens import Caller, Tokens, allowed, exchange
+from gcr_migrate.sandbox.usage import usage_word
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
-    from gcr_migrate.sandbox.store import Image, Store
+    from gcr_migrate.sandbox.store import Image, Place, Store
 
 LONGEST_LIST: Final = 10_000
 _DEFAULT_LIST: Final = 1_000
@@ -92,11 +93,10 @@ class Registry:
         where = place(host, name)
         if where is None:
             return refuse(404, "NAME_UNKNOWN", f"{name} names no repository")
-        project = self._store.find_project(where.project)
         action = "pull" if request.method in {"GET", "HEAD"} else "push"
-        if gcr_host(host) and project and not project.redirects(write=action == "push"):
-            # Container Registry's last answer: plain text, which JSON parsers break on.
-            return PlainTextResponse(_SHUT_DOWN.format(where.project), _NOT_MIGRATED)
+        said = self._container_registry(host, request, caller, where, name)
+        if said:
+            return said
         if not allowed(caller, self._store, where, name, action):
             return refuse(403, "DENIED", f'"{action}" denied on {name} (or it may not exist)')
         repository = self._store.get(where.key)
@@ -106,6 +106,21 @@ class Registry:
         if route is None:  # blob and chunk deletion included; and nothing here ever deletes
             return refuse(405, "UNSUPPORTED", f"{request.method} {what} is not supported")
         return await route(Call(host, request, caller, name, where, repository, found["ref"] or ""))
+
+    def _container_registry(
+        self, host: str, request: Request, caller: Caller, where: Place, name: str
+    ) -> Response | None:
+        """Return what a gcr.io host itself says, before Artifact Registry answers for it."""
+        project = self._store.find_project(where.project)
+        if gcr_host(host) is None or project is None:
+            return None
+        word = usage_word(self._store, host, project.id, request)
+        if word and allowed(caller, self._store, where, name, "pull"):
+            return JSONResponse({"usage": word})
+        if project.redirects(write=request.method not in {"GET", "HEAD"}):
+            return None
+        # Container Registry's last answer: plain text, which JSON parsers break on.
+        return PlainTextResponse(_SHUT_DOWN.format(where.project), _NOT_MIGRATED)
 
     async def _get_manifest(self, call: Call) -> Response:
         stored = None

@@ -178,6 +178,9 @@ class ProjectPart(_Part):
         buckets: its buckets.
         subscriptions: Pub/Sub subscriptions by id, as that service words them.
         quota: its quota of Artifact Registry; without it there is no limit.
+        usage: what a gcr.io host answers when it is asked for its use, by host: a word such as
+            `ACTIVE`, or nothing to answer as if it had not been asked. Without it the word
+            follows from `redirect_state` and the bucket.
     """
 
     id: str
@@ -193,6 +196,7 @@ class ProjectPart(_Part):
     buckets: tuple[BucketPart, ...] = ()
     subscriptions: dict[str, dict[str, Any]] = {}
     quota: QuotaPart | None = None
+    usage: dict[str, str] = {}
 
 
 class FolderPart(_Part):

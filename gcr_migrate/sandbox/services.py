@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate.sandbox.artifact_registry import ArtifactRegistry
+from gcr_migrate.sandbox.assets import CloudAsset
 from gcr_migrate.sandbox.buckets import Buckets
 from gcr_migrate.sandbox.gates import Gates
 from gcr_migrate.sandbox.iam import PubSub, roles
@@ -65,6 +66,7 @@ def make_services(
     signed_in = {
         API: ArtifactRegistry(store, scenario.operation_polls).answer,
         "resource_manager": ResourceManager(store).answer,
+        "cloud_asset": CloudAsset(store).answer,
         "iam": roles,
         "pubsub": PubSub(store).answer,
         "service_usage": ServiceUsage(store).answer,

@@ -33,6 +33,7 @@ class ProjectState:
         requests_per_minute: quota of each location; None without limit.
         subscriptions: by id, those of Pub/Sub, as that service words them.
         retry_after: whether a registry says when to come back after too many requests.
+        usage: what a gcr.io host says of its use, by host; else it follows from the rest.
         reads: how many were asked of gcr.io names in a partial state.
     """
 
@@ -50,6 +51,7 @@ class ProjectState:
 
     subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
     retry_after: bool = False
+    usage: dict[str, str] = field(default_factory=dict)
     reads: int = 0
 
     def redirects(self, *, write: bool) -> bool:

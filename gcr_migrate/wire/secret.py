@@ -51,3 +51,16 @@ class CredentialSource(Protocol):
             MigrateError: TOKEN_EXPIRED if nothing new can be had for what was good before.
         """
         ...
+
+
+class Nobody:
+    """Goes everywhere anonymously, as anybody could (a `CredentialSource`)."""
+
+    async def for_host(self, host: str) -> None:
+        """No login, for whatever host."""
+
+    async def accepted(self, sent: Mapping[str, str]) -> None:
+        """Nothing was sent."""
+
+    async def refused(self, sent: Mapping[str, str]) -> None:
+        """There is nothing new to be had; the refusal stays what it is."""
