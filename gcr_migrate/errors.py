@@ -234,6 +234,13 @@ SCHEMA_UNKNOWN: Final = _problem(
     "The file was written by a version of the tool whose layout this one does not know.",
     "Use the version that wrote it, or plan again.",
 )
+NOT_A_SNAPSHOT: Final = _problem(
+    "not-a-snapshot",
+    Exit.BAD_INPUT,
+    "file is not a snapshot",
+    "It was not made by `gcr-migrate inventory`, or it was damaged.",
+    "Name a file that `inventory` or `plan` wrote, or take the snapshot again.",
+)
 FILE_IN_USE: Final = _problem(
     "file-has-ledger",
     Exit.REFUSED,
@@ -460,6 +467,34 @@ LISTING_CUT: Final = _problem(
     "The answer was exactly as long as asked for or as the registry gives at most.",
     "Plan from a registry that pages its lists, or split the path.",
 )
+VIEWS_DIFFER: Final = _problem(
+    "views-differ",
+    Exit.OK,
+    "registry and API do not show the same",
+    "Both were read again, and one still lists what the other does not; all of it is planned.",
+    "Look at the tag or digest on both sides; plan again if somebody was pushing.",
+)
+ONE_VIEW: Final = _problem(
+    "one-view-only",
+    Exit.OK,
+    "contents were seen in one view only",
+    "The registry's lists could not be compared with those of the Artifact Registry API.",
+    "Mend what is named, such as a missing artifactregistry.reader role, and plan again.",
+)
+NAME_EMPTY: Final = _problem(
+    "name-empty",
+    Exit.OK,
+    "name is listed, and nothing is in it",
+    "The list above it shows the name; its own list has no tag, no manifest and nothing below.",
+    "Nothing to do.",
+)
+SOURCE_DAMAGED: Final = _problem(
+    "source-damaged",
+    Exit.BAD_INPUT,
+    "something is damaged at the source",
+    "The spec says `damaged: stop`, so no plan was made.",
+    "Mend or delete what is named, or say `damaged: skip` or `damaged: copy`.",
+)
 SCHEMA1_LEFT: Final = _problem(
     "schema-1",
     Exit.FAILED,
@@ -499,7 +534,8 @@ CHILD_MISSING: Final = _problem(
     "child-missing",
     Exit.FAILED,
     "index names a manifest that is not there",
-    "The index is sparse or damaged at the source; what exists of it is carried.",
+    "The index is sparse or damaged at the source. It is left out, and its other children are not;"
+    " with `damaged: copy` it is carried too.",
     "Rebuild the index if clients need the missing platform.",
 )
 FOREIGN_LAYER: Final = _problem(

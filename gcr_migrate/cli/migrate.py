@@ -61,6 +61,10 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 10 when there is something to do.")
     ] = False,
+    check_source: Annotated[
+        bool,
+        typer.Option("--check-source", help="Ask for every blob, whether the source has it."),
+    ] = False,
     no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
@@ -90,7 +94,9 @@ def plan(
         path = _beside(path)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     cache = None if no_cache else cache_beside(path, loaded.source)
-    refused = _make_plan(output, loaded, (name, text), (path, cache), way)
+    refused = _make_plan(
+        output, loaded, (name, text), (path, cache), way, check_source=check_source
+    )
     if refused:
         return Exit(output.errors(refused))
     with open_migration(path) as migration:
@@ -128,6 +134,8 @@ def _make_plan(
     written: tuple[str, str],
     paths: tuple[Path, Path | None],
     way: Way,
+    *,
+    check_source: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
     from gcr_migrate.cli.keeping import keeping
@@ -144,7 +152,14 @@ def _make_plan(
                 Watch(output.err, "plan", as_events=output.as_json) as watch,
                 keeping(output, connections, paths[1], f"plan {written[0]}") as kept,
             ):
-                made = await make_plan(spec, *written, connections, draft, watch.listed)
+                made = await make_plan(
+                    spec,
+                    *written,
+                    connections,
+                    draft,
+                    watch.listed,
+                    check_source=check_source,
+                )
                 kept.complete = made.complete
 
     try:

@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.inventory.collect import (
-    ImageReader,
-    ListingFailed,
-    ReadManifest,
-    view_target,
-    walk,
-)
-from gcr_migrate.model.dialect import DISTRIBUTION
+from gcr_migrate.inventory.collect import ImageReader, ReadManifest, view_target
+from gcr_migrate.inventory.gather import Wanted, gather
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.inventory import TargetView
 from gcr_migrate.model.names import (
@@ -31,8 +26,8 @@ from gcr_migrate.model.names import (
 )
 from gcr_migrate.model.plan import Repository, Source
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import differences
-from gcr_migrate.plan.routes import Edge, Refused, SourcePaths, route_all
+from gcr_migrate.plan.checks import damage_of, differences
+from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import ProjectSource, RegistrySource
 from gcr_migrate.tasks import all_of
 
@@ -40,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gcr_migrate.connect import Connections
-    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.interfaces import Contents
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import ImageContent, Listing
     from gcr_migrate.spec import Spec
@@ -60,12 +55,19 @@ class PlanResult:
 
 @dataclass(slots=True)
 class _Root:
-    """One root of the source while it is planned."""
+    """One root of the source while it is planned.
+
+    Attributes:
+        error: why the registry did not list the root itself, where the API did.
+        read: how many of its images could be read.
+    """
 
     source: Source
     host: str
     default_location: str | None
     listings: dict[str, Listing] = field(default_factory=dict)
+    error: MigrateError | None = None
+    read: int = 0
 
 
 async def make_plan(  # what a plan is made of
@@ -75,6 +77,8 @@ async def make_plan(  # what a plan is made of
     connections: Connections,
     draft: Draft,
     listen: Callable[[str, int], None],
+    *,
+    check_source: bool = False,
 ) -> PlanResult:
     """Read both sides, plan, and seal the draft.
 
@@ -85,12 +89,14 @@ async def make_plan(  # what a plan is made of
         connections: hands out clients.
         draft: where rows go.
         listen: is told `("listed" | "read", count)` as names are listed and images are read.
+        check_source: ask the source for every blob, whether it is there.
 
     Raises:
-        Refused: some paths cannot be planned; all of them are named.
+        Refused: some paths cannot be planned, or something is damaged and the spec says to stop;
+            all of it is named.
         MigrateError: nothing of the source could be read, or a target could not.
     """
-    planning = _Planning(spec, connections, draft, listen)
+    planning = _Planning(spec, connections, draft, listen, check_source=check_source)
     roots = await planning.find_roots()
     await planning.list_all(roots)
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
@@ -98,6 +104,7 @@ async def make_plan(  # what a plan is made of
         raise Refused(refusals)
     repositories = await planning.add_repositories(edges)
     await planning.add_images(roots, edges, repositories)
+    planning.check_what_was_read(roots)
     new = sum(1 for one in repositories.values() if one.resource and not one.exists)
     digest = draft.seal(
         complete=planning.complete,
@@ -125,11 +132,15 @@ class _Planning:
         connections: Connections,
         draft: Draft,
         listen: Callable[[str, int], None],
+        *,
+        check_source: bool,
     ) -> None:
         self._spec = spec
         self._connections = connections
         self._draft = draft
         self._listen = listen
+        self._check_source = check_source
+        self._damage: list[Refusal] = []
         self.complete = True
 
     async def find_roots(self) -> list[_Root]:
@@ -175,11 +186,17 @@ class _Planning:
             return
         self._failed(shown, error)
 
-    def _not_listed(self, shown: str, error: MigrateError, registry: SourceRegistry) -> None:
+    def _not_listed(self, root: _Root, path: str, error: MigrateError) -> None:
         """Name what gave no list; a name of a catalogue that has lost its tags is not a doubt."""
-        in_catalogue = not registry.dialect.lists_manifests and not self._spec.source.paths
+        shown = f"{root.source.shown}/{path}" if path else root.source.shown
+        in_catalogue = root.source.dialect == DISTRIBUTION.name and not self._spec.source.paths
         if in_catalogue and error.problem is errors.NAME_UNKNOWN:
             self._draft.add_finding(Finding(errors.NAME_WITHOUT_TAGS, Severity.WARNING, shown))
+            return
+        if error.problem is errors.LISTING_CUT:
+            self.complete = False
+            finding = Finding(errors.LISTING_CUT, Severity.ERROR, shown, error.saw)
+            self._draft.add_finding(finding)
             return
         self._failed(shown, error)
 
@@ -193,25 +210,27 @@ class _Planning:
     async def list_all(self, roots: list[_Root]) -> None:
         """List every name under every root; what fails makes the plan incomplete."""
         below: tuple[str, ...] = getattr(self._spec.source, "below", ())
+        wanted = Wanted(self._spec.source.paths, below)
         for root in roots:
             source = root.source
             registry = self._connections.source(source.registry, source.dialect, source.plain_http)
-            begins = f"{source.prefix}/" if source.prefix else ""
-            async for listing in walk(registry, source, self._spec.source.paths, below):
-                path = listing.name.removeprefix(begins)
-                shown = f"{source.shown}/{path}"
-                self._listen("listed", 1)
-                if isinstance(listing, ListingFailed):
-                    if path not in below or listing.error.problem is not errors.NAME_UNKNOWN:
-                        self._not_listed(shown, listing.error, registry)
-                    continue
-                if listing.cut:
-                    self.complete = False
-                    finding = Finding(errors.LISTING_CUT, Severity.ERROR, shown, listing.cut)
-                    self._draft.add_finding(finding)
-                if listing.name != source.prefix and (listing.tags or listing.manifests):
-                    root.listings[path] = listing
+            found = await gather(registry, source, self._api_of(root), wanted, self._listen)
+            root.listings, root.error = found.listings, found.failed.get("")
+            for path, error in sorted(found.failed.items()):
+                if path not in below or error.problem is not errors.NAME_UNKNOWN:
+                    self._not_listed(root, path, error)
+            self.complete = self.complete and found.complete
+            for finding in found.findings:
+                self._draft.add_finding(finding)
         self._tell_empty(below, roots)
+
+    def _api_of(self, root: _Root) -> tuple[Contents, str] | None:
+        """Return where the second view of a root is; only Artifact Registry has one."""
+        host, project = gcr_host(root.host), self._spec.source_project
+        if root.source.dialect != ARTIFACT_REGISTRY.name or host is None or project is None:
+            return None
+        resource = repository_resource(project, host.location, host.repository_id)
+        return self._connections.contents("source"), resource
 
     def _tell_empty(self, below: tuple[str, ...], roots: list[_Root]) -> None:
         """Name the paths that the spec asks for and no host has; one that failed may have it."""
@@ -285,7 +304,8 @@ class _Planning:
                 root = by_shown[edge.source_shown]
                 row = repositories[edge.registry, edge.prefix]
                 listing = root.listings[str(edge.source_path)]
-                await self._image(edge, image_id, readers[edge.source_shown], listing, row)
+                if await self._image(edge, image_id, readers[edge.source_shown], listing, row):
+                    root.read += 1
                 self._listen("read", 1)
 
         work = []
@@ -315,7 +335,7 @@ class _Planning:
                 foreign_present=read.foreign_present,
             )
 
-        return ImageReader(registry, cached, keep)
+        return ImageReader(registry, cached, keep, checks_blobs=self._check_source)
 
     async def _image(
         self,
@@ -324,18 +344,26 @@ class _Planning:
         reader: ImageReader,
         listing: Listing,
         repository: Repository,
-    ) -> None:
+    ) -> bool:
+        """Read and plan one image; return whether it could be read."""
         try:
             content = await reader.read(edge.source_name, listing)
         except MigrateError as error:
             self._failed(edge.source_name, error)
-            return
+            return False
         there = await self._view(repository, str(edge.target_path), content)
         target = self._connections.target(
             repository.registry, repository.dialect, repository.plain_http
         )
         select = self._spec.select
-        rules = Rules(select.untagged, select.attachments, edge.existing_tags, target.dialect)
+        rules = Rules(
+            select.untagged,
+            select.attachments,
+            edge.existing_tags,
+            target.dialect,
+            self._spec.damaged,
+        )
+        self._damage += damage_of(content)
         plan = plan_image(content, there, rules)
         self._draft.add_manifests(image_id, plan.manifests)
         self._draft.add_blobs(image_id)
@@ -344,6 +372,15 @@ class _Planning:
             self._draft.add_left_out(left_out)
         for finding in plan.findings:
             self._draft.add_finding(finding)
+        return True
+
+    def check_what_was_read(self, roots: list[_Root]) -> None:
+        """Make no plan of nothing, nor of what is damaged where the spec says to stop."""
+        for root in roots:
+            if root.error and not root.read:
+                raise root.error
+        if self._damage and self._spec.damaged == "stop":
+            raise Refused(sorted(self._damage, key=lambda one: one.subject))
 
     async def _view(self, repository: Repository, path: str, content: ImageContent) -> TargetView:
         target = self._connections.target_reader(

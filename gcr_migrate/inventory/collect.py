@@ -10,7 +10,7 @@ from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, printable
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.model.inventory import ImageContent, Listing, Node, TargetView
+from gcr_migrate.model.inventory import Damage, ImageContent, Listing, Node, TargetView
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from gcr_migrate.model.plan import Source
 
 AT_ONCE = 32  # metadata requests in flight; more only adds memory
+_BLOBS_AT_ONCE = 1_000  # tasks; requests in flight are fewer
+_NAMED = 5  # children of one index that are named
+_UNSAID = -1  # schema 1 says no sizes
 _DAMAGE = (errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH, errors.BAD_MANIFEST, errors.BAD_DIGEST)
 
 
@@ -62,19 +65,18 @@ async def walk(
         below: image paths to list with all that is below them; all if empty.
 
     Yields:
-        One listing per name that shows tags or manifests or fails; order as answers come.
+        One listing per name, or that it failed; order as answers come. A catalogue that may be
+        cut short stands as a failure of the root, after which its names follow.
 
     Raises:
         MigrateError: the root itself cannot be listed.
     """
-    names = [source.name(path) for path in paths]
     tops = [source.name(path) for path in below]
-    if names:
-        first: list[str] = names
-    elif registry.dialect.lists_manifests:
-        first = tops or [source.prefix]
-    else:
-        first = [name async for name in registry.catalog() if not tops or _is_in(name, tops)]
+    first, doubt = [source.name(path) for path in paths], None
+    if not first:
+        first, doubt = await _tops(registry, source, tops)
+    if doubt:
+        yield ListingFailed(source.prefix, doubt)
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str) -> Listing | ListingFailed:
@@ -104,6 +106,23 @@ async def walk(
             task.cancel()
 
 
+async def _tops(
+    registry: SourceRegistry, source: Source, tops: list[str]
+) -> tuple[list[str], MigrateError | None]:
+    """Return the names where to begin, and the error that says why there may be more."""
+    if registry.dialect.lists_manifests:
+        return tops or [source.prefix], None
+    names: list[str] = []
+    try:
+        async for name in registry.catalog():
+            names += [name] if not tops or _is_in(name, tops) else []
+    except MigrateError as error:
+        if error.problem is not errors.LISTING_CUT:
+            raise
+        return names, error
+    return names, None
+
+
 def _is_in(name: str, tops: list[str]) -> bool:
     return any(name == top or name.startswith(f"{top}/") for top in tops)
 
@@ -115,6 +134,7 @@ class ImageReader:
         registry: where to read.
         cached: gives a manifest that was read before, or None.
         keep: is called once with every manifest read, before the image's content is returned.
+        checks_blobs: ask for every blob, whether it is there.
     """
 
     def __init__(
@@ -122,10 +142,13 @@ class ImageReader:
         registry: SourceRegistry,
         cached: Callable[[Digest], Manifest | None],
         keep: Callable[[ReadManifest], None],
+        *,
+        checks_blobs: bool = False,
     ) -> None:
         self._registry = registry
         self._cached = cached
         self._keep = keep
+        self._checks_blobs = checks_blobs
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._has_referrers_api = not registry.dialect.lists_manifests
 
@@ -148,6 +171,7 @@ class ImageReader:
             leads = await all_of(self._one(reading, reference) for reference in sorted(edge))
             more = {str(digest) for digests in leads for digest in digests}
             edge = more - asked - {str(d) for d in reading.nodes}
+        await self._check_blobs(reading)
         return reading.content()
 
     async def _one(self, reading: _Reading, reference: str) -> list[Digest]:
@@ -164,10 +188,23 @@ class ImageReader:
             foreign = await self._foreign(reading, manifest)
             self._keep(ReadManifest(manifest, blobs, foreign))
             reading.add(manifest, {blob.digest for blob in blobs})
+            if self._checks_blobs:
+                reading.note_blobs(manifest, foreign)
             if ":" not in reference:
                 reading.tags[reference] = manifest.digest
             leads = [child.digest for child in manifest.children]
             return leads + await self._referrers(reading.name, manifest.digest)
+
+    async def _check_blobs(self, reading: _Reading) -> None:
+        """Ask for each blob that was noted, once under this name, for its size only."""
+
+        async def one(blob: Digest) -> None:
+            async with self._slots:
+                reading.judge_blob(blob, await self._registry.blob_size(reading.name, blob))
+
+        blobs = sorted(reading.blobs)
+        for first in range(0, len(blobs), _BLOBS_AT_ONCE):
+            await all_of(one(blob) for blob in blobs[first : first + _BLOBS_AT_ONCE])
 
     async def _fetch(self, name: str, reference: str) -> Manifest:
         if ":" in reference and (known := self._cached(Digest.parse(reference))):
@@ -224,6 +261,8 @@ class _Reading:
         self.nodes: dict[Digest, Node] = {}
         self.findings: list[Finding] = []
         self.left_out: list[LeftOut] = []
+        self.damage: dict[Digest, Damage] = {}
+        self.blobs: dict[Digest, list[tuple[Digest, int]]] = {}
         self._uploaded = {entry.digest: entry.uploaded_ms for entry in listing.manifests or ()}
         self._blobs: set[Digest] = set()
         self._lost: dict[Digest, MigrateError] = {}
@@ -240,6 +279,21 @@ class _Reading:
             uploaded_ms=self._uploaded.get(manifest.digest),
         )
 
+    def note_blobs(self, manifest: Manifest, foreign: frozenset[Digest]) -> None:
+        """Remember which blobs a manifest needs from this registry."""
+        for blob in manifest.blobs:
+            if not blob.urls or blob.digest in foreign:
+                self.blobs.setdefault(blob.digest, []).append((manifest.digest, blob.size))
+
+    def judge_blob(self, blob: Digest, size: int | None) -> None:
+        """Note the manifests whose blob is gone, or has another size than they say."""
+        for digest, stated in self.blobs[blob]:
+            if size is None:
+                self.damage[digest] = Damage(errors.BLOB_UNKNOWN, f"{blob} is not there")
+            elif stated not in {size, _UNSAID}:
+                saw = f"{blob} has {size} bytes, the manifest says {stated}"
+                self.damage[digest] = Damage(errors.DIGEST_MISMATCH, saw)
+
     def damaged(self, reference: str, error: MigrateError) -> None:
         if ":" in reference:
             self._lost[Digest.parse(reference)] = error
@@ -248,23 +302,34 @@ class _Reading:
             LeftOut(error.problem, f"{self.shown}:{reference}", by_rule=False, saw=error.saw)
         )
 
+    def _name_sparse(self) -> set[Digest]:
+        """Note each index of which a child is gone, and return those children."""
+        wanted = set()
+        for node in self.nodes.values():
+            gone = [child for child in node.children if child in self._lost]
+            wanted |= {*gone}
+            if gone:
+                saw = ", ".join(f"{one}: {self._lost[one].problem.title}" for one in gone[:_NAMED])
+                more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+                self.damage[node.digest] = Damage(errors.CHILD_MISSING, saw + more)
+        return wanted
+
     def content(self) -> ImageContent:
         """Everything read, with damage named: a missing child at its index, else by itself."""
-        wanted_by = {child: node.digest for node in self.nodes.values() for child in node.children}
+        wanted = self._name_sparse()
         for digest, error in sorted(self._lost.items(), key=lambda pair: str(pair[0])):
-            if digest in self._blobs:
-                continue
-            index = wanted_by.get(digest)
-            if index and digest not in self._uploaded:
-                subject = f"{self.shown}@{index}"
-                saw = f"{digest}: {error.problem.title}"
-                self.findings.append(Finding(errors.CHILD_MISSING, Severity.WARNING, subject, saw))
-                continue
+            if digest in self._blobs or (digest in wanted and digest not in self._uploaded):
+                continue  # only the indexes speak of it
             self.left_out.append(
                 LeftOut(error.problem, f"{self.shown}@{digest}", by_rule=False, saw=error.saw)
             )
         return ImageContent(
-            self.shown, self.tags, self.nodes, tuple(self.findings), tuple(self.left_out)
+            self.shown,
+            self.tags,
+            self.nodes,
+            tuple(self.findings),
+            tuple(self.left_out),
+            self.damage,
         )
 
 

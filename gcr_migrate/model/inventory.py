@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gcr_migrate.errors import Problem
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.finding import Finding, LeftOut
 
@@ -75,6 +76,20 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Damage:
+    """What a manifest that could be read lacks at the source.
+
+    Attributes:
+        problem: `child-missing` for an index, of which the rest is whole; else `blob-unknown` or
+            `digest-mismatch`.
+        saw: which part, and what of it was seen.
+    """
+
+    problem: Problem
+    saw: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageContent:
     """Everything that the source has under one image path.
 
@@ -84,6 +99,7 @@ class ImageContent:
         nodes: every manifest that could be read, by digest.
         findings: what is damaged or noteworthy.
         left_out: what was listed but cannot be carried.
+        damaged: manifests of which something is missing.
     """
 
     shown: str
@@ -91,6 +107,7 @@ class ImageContent:
     nodes: Mapping[Digest, Node]
     findings: tuple[Finding, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    damaged: Mapping[Digest, Damage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,14 @@ class Rules:
         attachments: carry signatures, attestations and referrers.
         existing_tags: `fail`, `keep` or `overwrite` where a target tag points elsewhere.
         target: dialect of the target.
+        damaged: `copy` carries an index of which children are gone; else it is left out.
     """
 
     untagged: bool
     attachments: bool
     existing_tags: str
     target: Dialect
+    damaged: str = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
     left_out = list(content.left_out)
     findings = list(content.findings)
     tags = _tags_to_carry(content, rules, left_out)
+    if rules.damaged == "copy":
+        findings += _sparse(content)
     unmovable = _unmovable(content, rules, left_out)
     wanted = _wanted(content, tags, rules)
     kept = [content.nodes[digest] for digest in wanted if digest not in unmovable]
@@ -130,6 +134,19 @@ def _lists_referrers(content: ImageContent, digest: Digest, subject: Digest) -> 
     return len(known) == len(node.children) and all(one.subject == subject for one in known)
 
 
+def _carries_sparse(content: ImageContent, digest: Digest, rules: Rules) -> bool:
+    return rules.damaged == "copy" and content.damaged[digest].problem is errors.CHILD_MISSING
+
+
+def _sparse(content: ImageContent) -> list[Finding]:
+    """Findings about indexes that are carried though some of their children are gone."""
+    return [
+        Finding(damage.problem, Severity.WARNING, f"{content.shown}@{digest}", damage.saw)
+        for digest, damage in sorted(content.damaged.items())
+        if damage.problem is errors.CHILD_MISSING
+    ]
+
+
 def _unmovable(content: ImageContent, rules: Rules, left_out: list[LeftOut]) -> set[Digest]:
     """Manifests that the target would refuse, and the indexes that need them."""
     refused: set[Digest] = set()
@@ -140,6 +157,9 @@ def _unmovable(content: ImageContent, rules: Rules, left_out: list[LeftOut]) -> 
         elif node.size_bytes > rules.target.manifest_bytes_at_most:
             saw = f"{node.size_bytes} bytes, limit {rules.target.manifest_bytes_at_most}"
             left_out.append(LeftOut(errors.MANIFEST_TOO_LARGE, subject, by_rule=False, saw=saw))
+        elif digest in content.damaged and not _carries_sparse(content, digest, rules):
+            damage = content.damaged[digest]
+            left_out.append(LeftOut(damage.problem, subject, by_rule=False, saw=damage.saw))
         else:
             continue
         refused.add(digest)

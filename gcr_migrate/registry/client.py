@@ -26,7 +26,7 @@ from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer
-from gcr_migrate.registry.listing import ListingReader, pages
+from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
@@ -49,7 +49,6 @@ _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
-_CATALOG_PAGE: Final = 1_000
 
 
 class Explain(Protocol):
@@ -106,32 +105,19 @@ class RegistryClient:
 
     async def listing(self, name: str) -> Listing:
         """List tags, manifests and children of a name over all pages (OCI end-8)."""
-        subject = f"{self._host}/{name}"
-        reader = ListingReader(name, self._dialect, subject)
+        lists = self._lists((_pull(name),), f"{self._host}/{name}")
+        return await lists.listing(self._url(name, "tags/list"), name)
 
-        async def fetch(url: str) -> Reply:
-            return await self._json("GET", url, (_pull(name),), subject)
-
-        size = self._dialect.page_size
-        query = f"?n={size}" if size else ""
-        async for page in pages(self._url(name, f"tags/list{query}"), fetch, self._wire, subject):
-            reader.add(page.json(subject))
-        return reader.listing()
-
-    async def catalog(self) -> AsyncIterator[str]:
+    def catalog(self) -> AsyncIterator[str]:
         """Give all repository names; raise NAME_UNKNOWN where there is no catalogue."""
-        subject = f"{self._host} catalog"
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
+        return lists.catalog(f"{self._base}/v2/_catalog")
 
+    def _lists(self, scopes: tuple[str, ...], subject: str) -> Lists:
         async def fetch(url: str) -> Reply:
-            return await self._json("GET", url, ("registry:catalog:*",), subject)
+            return await self._json("GET", url, scopes, subject)
 
-        first = f"{self._base}/v2/_catalog?n={_CATALOG_PAGE}"
-        async for page in pages(first, fetch, self._wire, subject):
-            names = page.json(subject).get("repositories")
-            if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-                raise MigrateError(BAD_REPLY, subject=subject, saw="no list `repositories`")
-            for name in names:
-                yield name
+        return Lists(fetch, self._wire, self._dialect, subject)
 
     async def uses_artifact_registry(self, name: str) -> bool:
         """Whether a gcr.io host answers for this name out of Artifact Registry."""

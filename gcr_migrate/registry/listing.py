@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from urllib.parse import quote
 
-from gcr_migrate.errors import BAD_REPLY, MigrateError
+from gcr_migrate.errors import BAD_REPLY, LISTING_CUT, MigrateError
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.inventory import ListedManifest, Listing
 from gcr_migrate.wire.replies import joined
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.transport import Wire
 
 _PAGES_AT_MOST: Final = 10_000
+_READS_AT_MOST: Final = 5
+_CATALOG_PAGE: Final = 1_000
+_ROUND: Final = 1_000  # lists were seen to end at such numbers with more to tell
 _TOO_LARGE: Final = 10**18
 _LINK: Final = re.compile(r"<([^>]*)>((?:\s*;[^,]*)?)")
 _NEXT: Final = re.compile(r';\s*rel\s*=\s*"?next\b', re.IGNORECASE)
@@ -50,6 +54,153 @@ async def pages(
         url = next_url(reply, wire, subject)
 
 
+class _Reader(Protocol):
+    """Takes in the pages of a list.
+
+    Attributes:
+        counts: how many entries of each kind the last page has.
+        last: the last name in it, after which one can ask for more.
+    """
+
+    counts: tuple[int, ...]
+    last: str
+
+    @property
+    def size(self) -> int:
+        """How many names there are up to now."""
+        ...
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What two reads of an unchanged list have in common."""
+        ...
+
+    def add(self, body: dict[str, Any]) -> None:
+        """Take in one page."""
+        ...
+
+
+R = TypeVar("R", bound=_Reader)
+
+
+class Lists:
+    """Reads the lists of one registry so that nothing in them is missed, or it is said.
+
+    Args:
+        fetch: sends the request of a page.
+        wire: connections.
+        dialect: habits of the registry.
+        subject: full name of what is listed, for errors.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str], Awaitable[Reply]],
+        wire: Wire,
+        dialect: Dialect,
+        subject: str,
+    ) -> None:
+        self._fetch = fetch
+        self._wire = wire
+        self._dialect = dialect
+        self._subject = subject
+
+    async def listing(self, url: str, name: str) -> Listing:
+        """Read the list of a name; `cut` says why there may be more of it."""
+        size = self._dialect.page_size
+        first = f"{url}?n={size}" if size else url
+        reader, doubt = await self._twice(
+            first, lambda: ListingReader(name, self._dialect, self._subject)
+        )
+        return reader.listing(doubt)
+
+    async def catalog(self, url: str) -> AsyncIterator[str]:
+        """Give all names of a catalogue; raise LISTING_CUT at its end if there may be more."""
+        first = f"{url}?n={_CATALOG_PAGE}"
+        names, doubt = await self._twice(first, lambda: _Names(self._subject))
+        for name in names.found:
+            yield name
+        if doubt:
+            raise MigrateError(LISTING_CUT, subject=self._subject, saw=doubt)
+
+    async def _twice(self, first: str, make: Callable[[], R]) -> tuple[R, str]:
+        """Read a list, one of several pages until two reads agree, and say what is in doubt.
+
+        A push between two pages moves what follows, or adds to a page that was read before; each
+        page by itself looks right.
+        """
+        union, before = make(), None
+        for _ in range(_READS_AT_MOST):
+            reader = make()
+            bodies, doubt = await self._once(first, reader)
+            for body in bodies:
+                union.add(body)
+            if len(bodies) == 1 or (before is not None and reader.seen == before.seen):
+                return reader, doubt
+            before = reader
+        return union, f"it was another one each of the {_READS_AT_MOST} times that it was read"
+
+    async def _once(self, first: str, reader: R) -> tuple[list[dict[str, Any]], str]:
+        """Read all pages; return them, and why more may follow the last one."""
+        bodies = await self._pages(first, reader)
+        doubt = self._doubt(reader)
+        while doubt and not self._dialect.lists_manifests and reader.last:
+            # A plain registry lists in order: whether anything follows can be asked for.
+            known = reader.size
+            onward = f"{first}{'&' if '?' in first else '?'}last={quote(reader.last, safe='')}"
+            more = await self._pages(onward, reader)
+            if not any(reader.counts) and len(more) == 1:
+                return bodies, ""
+            bodies += more
+            if reader.size == known:
+                return bodies, doubt  # it does not go on where it is asked to
+            doubt = self._doubt(reader)
+        return bodies, doubt
+
+    async def _pages(self, first: str, reader: _Reader) -> list[dict[str, Any]]:
+        bodies = []
+        async for page in pages(first, self._fetch, self._wire, self._subject):
+            bodies.append(page.json(self._subject))
+            reader.add(bodies[-1])
+        return bodies
+
+    def _doubt(self, reader: _Reader) -> str:
+        """Say why a last page may not be the end: it is as long as pages get, or looks cut."""
+        limit = self._dialect.listed_at_most
+        for count in reader.counts:
+            if (limit is not None and count >= limit) or (count and count % _ROUND == 0):
+                return f"{count} entries in one answer, with no mark that more follow"
+        return ""
+
+
+class _Names:
+    """The names of a catalogue, over its pages."""
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self.found: dict[str, None] = {}
+        self.counts: tuple[int, ...] = ()
+        self.last = ""
+
+    @property
+    def size(self) -> int:
+        """How many names there are up to now."""
+        return len(self.found)
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """All names."""
+        return (self.found.keys(),)
+
+    def add(self, body: dict[str, Any]) -> None:
+        """Take in one page."""
+        names = body.get("repositories")
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise MigrateError(BAD_REPLY, subject=self._subject, saw="no list `repositories`")
+        self.found.update(dict.fromkeys(names))
+        self.counts, self.last = (len(names),), names[-1] if names else ""
+
+
 class ListingReader:
     """Puts the pages of one name together.
 
@@ -57,6 +208,10 @@ class ListingReader:
         name: registry name that is listed.
         dialect: what the registry's lists have.
         subject: its full name, for errors.
+
+    Attributes:
+        counts: how many tags, children and manifests the last page has.
+        last: the last tag in it.
     """
 
     def __init__(self, name: str, dialect: Dialect, subject: str) -> None:
@@ -67,39 +222,44 @@ class ListingReader:
         self._children: dict[str, None] = {}
         self._manifests: dict[Digest, ListedManifest] = {}
         self._has_map = False
-        self._last = 0
+        self.counts: tuple[int, ...] = ()
+        self.last = ""
+
+    @property
+    def size(self) -> int:
+        """How many tags there are up to now."""
+        return len(self._tags)
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """Tags with their digests, children and manifests."""
+        return self._tags, self._children.keys(), self._manifests.keys()
 
     def add(self, body: dict[str, Any]) -> None:
         """Take in one page."""
         tags = self._texts(body, "tags")
         for tag in tags:
             self._tags.setdefault(tag, None)
-        self._last = len(tags)
+        self.counts, self.last = (len(tags),), tags[-1] if tags else ""
         if not self._dialect.lists_manifests:
             return
-        self._children.update(dict.fromkeys(self._texts(body, "child")))
-        entries = body.get("manifest")
-        if entries is None:
-            return
-        if not isinstance(entries, dict):
+        children, entries = self._texts(body, "child"), body.get("manifest")
+        self._children.update(dict.fromkeys(children))
+        if entries is not None and not isinstance(entries, dict):
             raise self._bad("`manifest` is not an object")
-        self._has_map = True
-        self._last = max(self._last, len(entries))
-        for digest, entry in entries.items():
+        self._has_map = self._has_map or entries is not None
+        self.counts = (len(tags), len(children), len(entries or {}))
+        for digest, entry in (entries or {}).items():
             self._add_manifest(digest, entry)
 
-    def listing(self) -> Listing:
-        """Return the whole list; it may be cut if its last page is as long as pages get."""
-        limit = self._dialect.listed_at_most
-        cut = ""
-        if limit is not None and self._last >= limit:
-            cut = f"{self._last} entries in one answer, with no mark that more follow"
+    def listing(self, doubt: str = "") -> Listing:
+        """Return the whole list, with what makes one doubt that it is whole."""
         return Listing(
             name=self._name,
             children=tuple(self._children),
             tags=self._tags,
             manifests=tuple(self._manifests.values()) if self._has_map else None,
-            cut=cut,
+            cut=doubt,
         )
 
     def _add_manifest(self, text: str, entry: object) -> None:

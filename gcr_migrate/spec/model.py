@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import Project
 from gcr_migrate.spec.fields import Part
-from gcr_migrate.spec.rules import ExistingTags, MovedTags, Route, Select
+from gcr_migrate.spec.rules import Damaged, ExistingTags, MovedTags, Route, Select
 from gcr_migrate.spec.sides import RegistrySource, RegistryTarget, Source, Target
 
 
@@ -27,6 +27,11 @@ class Spec(Part):
     select: Select = Field(Select(), description="What is carried besides tagged images.")
     existing_tags: ExistingTags = Field("fail", description="A target tag points elsewhere.")
     moved_tags: MovedTags = Field("fail", description="A source tag moved after planning.")
+    damaged: Damaged = Field(
+        "skip",
+        description="What is damaged at the source: stop and make no plan; skip it, with a report;"
+        " or copy indexes, too, of which children are gone.",
+    )
 
     @property
     def is_plain_source(self) -> bool:

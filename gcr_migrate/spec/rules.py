@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ExistingTags = Literal["fail", "keep", "overwrite"]
 MovedTags = Literal["fail", "pin", "skip"]
+Damaged = Literal["stop", "skip", "copy"]
 
 _READER: Final = "roles/artifactregistry.reader"
 
