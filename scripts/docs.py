@@ -30,6 +30,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
 COMMANDS: Final = (
     "doctor",
+    "discover",
     "plan",
     "show",
     "apply",

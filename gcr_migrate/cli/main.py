@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from gcr_migrate.cli import demo, doctor, migrate, tools
+from gcr_migrate.cli import demo, discover, doctor, migrate, tools
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
 from gcr_migrate.errors import BAD_USAGE, DEFECT, INTERRUPTED, Exit, MigrateError
 
@@ -55,6 +55,7 @@ def _program(
 
 migrate.add_to(app)
 doctor.add_to(app)
+discover.add_to(app)
 tools.add_to(app)
 demo.add_to(app)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.facts import (
     ApplyFacts,
     DemoFacts,
@@ -32,5 +33,6 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "sandbox": SandboxFacts,
     "demo": DemoFacts,
     "doctor": DoctorFacts,
+    "discover": DiscoverFacts,
     "error": ErrorFacts,
 }
