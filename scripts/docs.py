@@ -31,6 +31,8 @@ REFERENCE: Final = ROOT / "docs" / "reference"
 COMMANDS: Final = (
     "doctor",
     "discover",
+    "inventory",
+    "compare",
     "plan",
     "show",
     "apply",

@@ -18,6 +18,7 @@ from gcr_migrate.report.facts import (
     StatusFacts,
     VerifyFacts,
 )
+from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.facts import Fact
@@ -33,6 +34,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "sandbox": SandboxFacts,
     "demo": DemoFacts,
     "doctor": DoctorFacts,
+    "inventory": InventoryFacts,
+    "compare": CompareFacts,
     "discover": DiscoverFacts,
     "error": ErrorFacts,
 }

@@ -80,10 +80,10 @@ def _heading(text: str) -> Text:
     return Text(text, style="bold")
 
 
-def _rows(rows: Sequence[tuple[str, ...]]) -> Iterator[Text]:
+def rows(cells_of: Sequence[tuple[str, ...]]) -> Iterator[Text]:
     """Align all columns but the last; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    widths = [max(map(len, column)) for column in zip(*cells_of, strict=True)]
+    for row in cells_of:
         cells = [
             cell.rjust(width) if cell.isdigit() else cell.ljust(width)
             for cell, width in zip(row, widths, strict=True)
@@ -97,7 +97,7 @@ def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
         f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer, "
         f"{size_text(size.to_mount)} to mount"
     )
-    yield from _rows(
+    yield from rows(
         [
             ("repositories", str(counts.repositories), f"{todo.repositories} to create"),
             ("images", str(counts.images), ""),
@@ -135,10 +135,15 @@ def _sealed(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
 
 
 def _notes(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
-    if facts.left_out:
-        yield _heading(f"Left out: {len(facts.left_out)}")
-        yield from _capped(facts.left_out, _left_line)
-    yield from _findings(facts.findings)
+    yield from note_lines(facts.left_out, facts.findings)
+
+
+def note_lines(left_out: list[LeftOutFact], findings: list[FindingFact]) -> Iterator[Text]:
+    """What is left out, and what is noteworthy."""
+    if left_out:
+        yield _heading(f"Left out: {len(left_out)}")
+        yield from _capped(left_out, _left_line)
+    yield from _findings(findings)
 
 
 def _capped(items: Sequence[_T], line: Callable[[_T], Text]) -> Iterator[Text]:
@@ -199,10 +204,10 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     }[facts.outcome]
     yield _heading(f"{facts.file}: {title}")
     heads = ("", "planned", "done", "skipped", "failed", "pending")
-    rows: list[tuple[str, ...]] = [heads]
+    table: list[tuple[str, ...]] = [heads]
     for kind, c in [*facts.kinds.items(), ("all", facts.counts)]:
-        rows.append((kind, *map(str, (c.planned, c.done, c.skipped, c.failed, c.pending))))
-    yield from _rows(rows)
+        table.append((kind, *map(str, (c.planned, c.done, c.skipped, c.failed, c.pending))))
+    yield from rows(table)
     if facts.skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in facts.skipped.items())
         yield Text(f"  skipped: {reasons}")
@@ -245,11 +250,11 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         "unproven": "Not proven: something could not be checked",
     }[facts.outcome]
     yield _heading(f"{facts.file}: {title}")
-    rows: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
+    table: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
     for name, level in facts.levels.items():
         numbers = (level.checked, level.ok, level.wrong, level.unchecked)
-        rows.append((name, *map(str, numbers)))
-    yield from _rows(rows)
+        table.append((name, *map(str, numbers)))
+    yield from rows(table)
     yield from _findings(facts.findings)
 
 
@@ -264,13 +269,13 @@ def problem_lines(problem: ProblemFact) -> Iterator[Text]:
 
 def catalogue_lines(facts: ExplainFacts) -> Iterator[Text]:
     """The whole catalogue, a line each."""
-    yield from _rows([(problem.code, problem.title) for problem in facts.problems])
+    yield from rows([(problem.code, problem.title) for problem in facts.problems])
 
 
 def sandbox_lines(facts: SandboxFacts) -> Iterator[Text]:
     """Where the sandbox is, and how to use it."""
     yield _heading(f"Sandbox with {facts.scenario} in {facts.directory}; Ctrl-C ends it")
-    yield from _rows(list(facts.registries.items()))
+    yield from rows(list(facts.registries.items()))
     if facts.endpoints:
         yield Text(f"  export GCR_MIGRATE_ENDPOINTS={facts.endpoints}")
     if facts.certificate:

@@ -363,6 +363,10 @@ class Migration:
         """Return all rows of a statement; for this package."""
         return self._sql.execute(sql, values).fetchall()
 
+    def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Go through a statement's rows where nothing is written meanwhile; for this package."""
+        yield from self._sql.execute(sql, values)
+
     def paged(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Go through a statement that takes the id to start after first and the limit last."""
         after = 0

@@ -1,0 +1,200 @@
+"""What a person names to be read: a spec, a pasted place, or any registry; as roots to walk."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from gcr_migrate import errors
+from gcr_migrate.cli.options import read_text
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.names import GCR_HOSTS, ImagePath, Project, ar_host, gcr_host
+from gcr_migrate.model.places import Place, read_place
+from gcr_migrate.model.plan import Source
+from gcr_migrate.spec import ProjectSource, RegistrySource, load_spec
+
+if TYPE_CHECKING:
+    from gcr_migrate.connect import Connections
+    from gcr_migrate.model.login import Login
+    from gcr_migrate.model.names import GcrHost
+
+SUFFIX: Final = ".snapshot"
+_GOOGLES: Final = re.compile(
+    r"(.*\.)?(gcr\.io|pkg\.dev|google\.com|googleapis\.com|appspot\.com)|gs:"
+)
+_FILES: Final = (SUFFIX, ".migration", ".cache", ".yaml", ".yml", ".json", ".db")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be read.
+
+    Attributes:
+        name: as it is told to people.
+        source: as a spec would say it.
+        place: a place in Artifact Registry that is none of gcr.io's; None for all others.
+        below: image paths in a registry that is none of Google's; all where none is named.
+        login: how its side logs in, where a spec says so.
+    """
+
+    name: str
+    source: ProjectSource | RegistrySource
+    place: Place | None = None
+    below: tuple[str, ...] = ()
+    login: Login | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One root, and what of it is wanted: all where nothing is named."""
+
+    source: Source
+    paths: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Roots:
+    """The roots that were found, and what is to be said of those that were not."""
+
+    found: list[Root] = field(default_factory=list)
+    complete: bool = True
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_target(text: str) -> Target:
+    """Read what a person named.
+
+    Raises:
+        MigrateError: `bad-name`, `bad-usage`, `file-missing`, and what is wrong with a spec.
+    """
+    path = Path(text)
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        spec = load_spec(read_text(path), text)
+        return Target(text, spec.source, login=spec.source_login)
+    if path.suffix in _FILES:
+        raise MigrateError(errors.FILE_MISSING, subject=text, saw="no such file")
+    host, _, below = text.partition("/")
+    if _is_registry(host):
+        return _plain(host, below.removesuffix("/"))
+    return _pasted(read_place(text))
+
+
+def _is_registry(host: str) -> bool:
+    """Whether this names a registry that is none of Google's: with a port or a domain."""
+    if gcr_host(host) or _GOOGLES.fullmatch(host):
+        return False
+    if re.search(r":[0-9]+$", host) or _is_address(host):
+        return True
+    return "." in host and ":" not in host  # with a colon it is a project of a domain
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(host: str, below: str) -> Target:
+    try:
+        source = RegistrySource(registry=host)
+    except ValidationError as error:
+        raise MigrateError(errors.BAD_NAME, subject=host, saw="no HOST or HOST:PORT") from error
+    if not below:
+        return Target(host, source)
+    return Target(f"{host}/{ImagePath.parse(below)}", source, below=(below,))
+
+
+def _pasted(place: Place) -> Target:
+    if place.tag or place.digest:
+        saw = "names less than an image with all its tags; leave out the tag or the digest"
+        raise MigrateError(errors.BAD_USAGE, subject=str(place), saw=saw)
+    project = place.project.id
+    if place.kind == "project":
+        return Target(str(place), ProjectSource(project=project))
+    host = place.gcr_host
+    if host is None:
+        return Target(str(place), ProjectSource(project=project), place)
+    below = (str(place.path),) if place.path else ()
+    return Target(str(place), ProjectSource(project=project, hosts=(host.name,), below=below))
+
+
+async def find_roots(target: Target, connections: Connections) -> Roots:
+    """Find out who answers for what is to be read, and under which names.
+
+    Raises:
+        MigrateError: nobody does.
+    """
+    source = target.source
+    if isinstance(source, RegistrySource):
+        dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
+        row = Source(source.registry, source.registry, "", dialect, source.plain_http)
+        return Roots([Root(row, source.paths, target.below)])
+    if target.place:
+        return Roots(await _repositories(target.place, connections))
+    return await _hosts(source, connections)
+
+
+async def _repositories(place: Place, connections: Connections) -> list[Root]:
+    """Return one repository of Artifact Registry, or all those of a project in a location."""
+    names = [place.repository]
+    if not place.repository:
+        listed = await connections.repositories("source").in_location(
+            place.project.id, place.location
+        )
+        names = sorted(one.resource.rpartition("/")[2] for one in listed if one.format == "DOCKER")
+    host, below = ar_host(place.location), (str(place.path),) if place.path else ()
+    prefixes = [f"{place.project.path}/{name}" for name in names]
+    return [
+        Root(Source(f"{host}/{one}", host, one, ARTIFACT_REGISTRY.name), below=below)
+        for one in prefixes
+    ]
+
+
+async def _hosts(source: ProjectSource, connections: Connections) -> Roots:
+    """Return a root for each gcr.io host of a project; only one that was named has to be in use."""
+    roots, project, first = Roots(), Project.parse(source.project), None
+    for host in (found for name in source.hosts if (found := gcr_host(name))):
+        try:
+            row = await _source_of(source, project, host, connections)
+        except MigrateError as error:
+            if error.problem is errors.TOKEN_EXPIRED:
+                raise
+            first = first or error
+            _not_found(roots, f"{host.name}/{project.path}", error, source)
+            continue
+        roots.found.append(Root(row, source.paths, source.below))
+    if first and not roots.found:
+        raise first
+    return roots
+
+
+def _not_found(roots: Roots, shown: str, error: MigrateError, source: ProjectSource) -> None:
+    if error.problem in errors.NOT_THERE and len(source.hosts) == len(GCR_HOSTS):
+        roots.findings.append(Finding(errors.HOST_EMPTY, Severity.INFO, shown))
+        return
+    roots.complete = False
+    saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
+    roots.findings.append(Finding(errors.LISTING_FAILED, Severity.ERROR, shown, saw))
+
+
+async def _source_of(
+    source: ProjectSource, project: Project, host: GcrHost, connections: Connections
+) -> Source:
+    shown = f"{host.name}/{project.path}"
+    if source.dialect == "auto":
+        registry, prefix, dialect = await connections.probe_gcr(project, host)
+        return Source(shown, registry, prefix, dialect)
+    if source.dialect == ARTIFACT_REGISTRY.name:
+        prefix = f"{project.path}/{host.repository_id}"
+        return Source(shown, ar_host(host.location), prefix, source.dialect)
+    return Source(shown, host.name, project.path, source.dialect)

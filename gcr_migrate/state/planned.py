@@ -1,0 +1,89 @@
+"""A plan's two sides as entries of a comparison: what its source had, and what its target gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH, MANIFEST_UNKNOWN
+from gcr_migrate.model.change import Entry, What
+from gcr_migrate.model.plan import TagAction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.state.migration import Migration
+
+_UNREAD: Final = {one.code for one in (BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH, MANIFEST_UNKNOWN)}
+_LEAVES_IT: Final = {TagAction.KEEP.value, TagAction.CONFLICT.value}
+_MANIFESTS: Final = (
+    "SELECT m.digest FROM planned_manifest p JOIN manifest m ON m.id = p.manifest_id"
+    " WHERE p.image_id = ?"
+)
+
+
+def source_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
+    """Go through what a plan's source showed, also what the plan leaves out.
+
+    Args:
+        migration: the plan.
+        by_path: images by their path below the root, of which there has to be one only.
+    """
+    _index_left_out(migration)
+    name = "s.shown || '/' || i.path"
+    key = "i.path" if by_path else name
+    images = (
+        f"SELECT i.id, {key} AS key, {name} FROM image i JOIN source s ON s.id = i.source_id"  # noqa: S608  # constants
+        " ORDER BY key"
+    )
+    left = "SELECT name FROM temp.left_behind WHERE image = ? AND is_tag = "
+    manifests = f"{_MANIFESTS} UNION {left}0 ORDER BY 1"
+    tags = (
+        "SELECT tag, max(digest) FROM (SELECT tag, digest FROM tag_item WHERE image_id = ?"  # noqa: S608  # constants
+        f" UNION ALL SELECT name, '' FROM ({left}1)) GROUP BY tag ORDER BY tag"
+    )
+    for id_, image, shown in migration.stream(images):
+        yield Entry(image, What.IMAGE)
+        for (digest,) in migration.stream(manifests, id_, shown):
+            yield Entry(image, What.MANIFEST, digest)
+        for tag, digest in migration.stream(tags, id_, shown):
+            yield Entry(image, What.TAG, tag, digest)
+
+
+def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
+    """Go through what a plan's target has of what the plan names, once it is applied.
+
+    Args:
+        migration: the plan.
+        by_path: images by their path in the repository, of which there has to be one only.
+    """
+    name = "r.registry || '/' || iif(r.prefix = '', '', r.prefix || '/') || i.target_path"
+    key = "i.target_path" if by_path else name
+    images = (
+        f"SELECT i.id, {key} AS key FROM image i JOIN repository r ON r.id = i.repository_id"  # noqa: S608  # constants
+        " ORDER BY key"
+    )
+    tags = "SELECT tag, digest, action, found FROM tag_item WHERE image_id = ? ORDER BY tag"
+    for id_, image in migration.stream(images):
+        yield Entry(image, What.IMAGE)
+        for (digest,) in migration.stream(f"{_MANIFESTS} ORDER BY 1", id_):
+            yield Entry(image, What.MANIFEST, digest)
+        for tag, digest, action, found in migration.stream(tags, id_):
+            yield Entry(image, What.TAG, tag, found if action in _LEAVES_IT else digest)
+
+
+def _index_left_out(migration: Migration) -> None:
+    """Sort what is left out by image, for this connection only."""
+    run = migration.rows
+    run("DROP TABLE IF EXISTS temp.left_behind")
+    run(
+        "CREATE TEMP TABLE left_behind (image TEXT, is_tag INTEGER, name TEXT,"
+        " PRIMARY KEY (image, is_tag, name)) WITHOUT ROWID"
+    )
+    put = "INSERT OR IGNORE INTO temp.left_behind (image, is_tag, name) VALUES (?, ?, ?)"
+    for code, subject in migration.stream("SELECT code, subject FROM left_out"):
+        image, at, digest = subject.partition("@")
+        if at and code not in _UNREAD:
+            run(put, image, 0, digest)
+        image, colon, tag = subject.rpartition(":")
+        if not at and colon and "/" not in tag:
+            run(put, image, 1, tag)

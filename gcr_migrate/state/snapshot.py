@@ -1,0 +1,327 @@
+"""A snapshot of registries: a file that says what they showed at one time."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import (
+    BAD_USAGE,
+    CATALOGUE,
+    FILE_MISSING,
+    NOT_A_SNAPSHOT,
+    SCHEMA_UNKNOWN,
+    MigrateError,
+)
+from gcr_migrate.model.change import Entry, What
+from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.state.file import connect
+from gcr_migrate.state.frozen import disk_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.inventory import ImageContent
+    from gcr_migrate.model.plan import Source
+
+APPLICATION_ID: Final = 0x67637273  # "gcrs"
+VERSION: Final = 1
+_LINKS: Final = "INSERT OR IGNORE INTO manifest_link (manifest_id, linked_id, kind) VALUES (?,?,?)"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotCounts:
+    """How much a snapshot shows; a manifest counts once for each image that has it."""
+
+    images: int
+    manifests: int
+    tags: int
+    untagged: int
+    children: int
+    attached: int
+
+
+class SnapshotDraft:
+    """A snapshot that is being written; rows come in any order.
+
+    Args:
+        connection: to a file that has the schema and no rows.
+        with_manifests: keep the bytes of manifests too.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, with_manifests: bool) -> None:
+        self._sql = connection
+        self._with_manifests = with_manifests
+        self.sealed = False
+
+    def add_source(self, source: Source) -> int:
+        """Add a root and return its id."""
+        return self._insert(
+            "INSERT INTO source (shown, registry, prefix, dialect) VALUES (?, ?, ?, ?)",
+            (source.shown, source.registry, source.prefix, source.dialect),
+        )
+
+    def add_manifest(self, manifest: Manifest) -> None:
+        """Add a manifest with what it names; the images that have it come by `add_image`."""
+        id_ = self._manifest_id(manifest.digest)
+        raw = manifest.raw if self._with_manifests else None
+        self._sql.execute(
+            "UPDATE manifest SET media_type = ?, size_bytes = ?, raw = ? WHERE id = ?",
+            (manifest.media_type, len(manifest.raw), raw, id_),
+        )
+        links = [(one.digest, "child") for one in manifest.children]
+        if manifest.subject:
+            links.append((manifest.subject.digest, "subject"))
+        rows = [(id_, self._manifest_id(digest), kind) for digest, kind in links]
+        self._sql.executemany(_LINKS, rows)
+
+    def add_image(self, source_id: int, path: str, content: ImageContent) -> None:
+        """Add all that an image path shows, and what of it could not be read."""
+        id_ = self._insert(
+            "INSERT INTO image (source_id, path, name) VALUES (?, ?, ?)",
+            (source_id, path, content.shown),
+        )
+        self._sql.executemany(
+            "INSERT INTO image_manifest (image_id, manifest_id, uploaded_ms) VALUES (?, ?, ?)",
+            [(id_, self._manifest_id(n.digest), n.uploaded_ms) for n in content.nodes.values()],
+        )
+        unread = {
+            left.subject.removeprefix(f"{content.shown}:"): None
+            for left in content.left_out
+            if left.subject.startswith(f"{content.shown}:")
+        }
+        tags = {tag: self._manifest_id(digest) for tag, digest in content.tags.items()}
+        self._sql.executemany(
+            "INSERT INTO image_tag (image_id, tag, manifest_id) VALUES (?, ?, ?)",
+            [(id_, tag, manifest_id) for tag, manifest_id in (unread | tags).items()],
+        )
+        self._sql.executemany(
+            "INSERT INTO left_out (code, subject, saw) VALUES (?, ?, ?)",
+            [(left.problem.code, left.subject, left.saw) for left in content.left_out],
+        )
+        for finding in content.findings:
+            self.add_finding(finding)
+
+    def add_finding(self, finding: Finding) -> None:
+        """Add what is noteworthy."""
+        self._insert(
+            "INSERT INTO finding (code, severity, subject, saw) VALUES (?, ?, ?, ?)",
+            (finding.problem.code, finding.severity.value, finding.subject, finding.saw),
+        )
+
+    def seal(
+        self, *, target: str, complete: bool, tool_version: str, taken_at: tuple[datetime, datetime]
+    ) -> None:
+        """End the writing.
+
+        Args:
+            target: what was asked for.
+            complete: everything that it has could be listed and read or named.
+            tool_version: who wrote it.
+            taken_at: when reading began and when it ended.
+        """
+        about = {
+            "target": target,
+            "complete": json.dumps(complete),
+            "tool_version": tool_version,
+            "began_at": taken_at[0].isoformat(timespec="seconds"),
+            "ended_at": taken_at[1].isoformat(timespec="seconds"),
+        }
+        self._sql.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", about.items())
+        # Only now: an index is built faster at once than row by row.
+        self._sql.execute("CREATE INDEX image_by_path ON image (path, id)")
+        self._sql.commit()
+        self.sealed = True
+
+    def _insert(self, sql: str, values: tuple[object, ...]) -> int:
+        return self._sql.execute(sql, values).lastrowid or 0
+
+    def _manifest_id(self, digest: Digest) -> int:
+        text = str(digest)
+        rows = self._sql.execute("SELECT id FROM manifest WHERE digest = ?", (text,)).fetchall()
+        return (
+            rows[0][0]
+            if rows
+            else self._insert("INSERT INTO manifest (digest) VALUES (?)", (text,))
+        )
+
+
+class Snapshot:
+    """A snapshot that is open for reading.
+
+    Args:
+        path: where it lies.
+        connection: to it; closed by who opened it.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._sql = connection
+        about = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+        self.target: str = about["target"]
+        self.complete: bool = json.loads(about["complete"])
+        self.began_at = datetime.fromisoformat(about["began_at"])
+        self.ended_at = datetime.fromisoformat(about["ended_at"])
+
+    def roots(self) -> tuple[str, ...]:
+        """Names of the roots under which images were read, such as `us.gcr.io/builds`."""
+        rows = self._sql.execute("SELECT shown FROM source ORDER BY shown").fetchall()
+        return tuple(row[0] for row in rows)
+
+    def entries(self, *, by_path: bool) -> Iterator[Entry]:
+        """Go through all that it shows, in the order that a comparison needs.
+
+        Args:
+            by_path: images by their path below the root, of which there has to be one only; else
+                by their whole names.
+        """
+        column = "path" if by_path else "name"
+        images = f"SELECT id, {column} FROM image ORDER BY {column}"  # noqa: S608  # constants
+        for id_, image in self._sql.execute(images):
+            yield Entry(image, What.IMAGE)
+            for row in self._sql.execute(
+                "SELECT m.digest FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
+                " WHERE i.image_id = ? ORDER BY m.digest",
+                (id_,),
+            ):
+                yield Entry(image, What.MANIFEST, row[0])
+            for tag, digest in self._sql.execute(
+                "SELECT t.tag, coalesce(m.digest, '') FROM image_tag t"
+                " LEFT JOIN manifest m ON m.id = t.manifest_id WHERE t.image_id = ? ORDER BY t.tag",
+                (id_,),
+            ):
+                yield Entry(image, What.TAG, tag, digest)
+
+    def counts(self) -> SnapshotCounts:
+        """Count what it shows."""
+        untagged = (
+            "SELECT count(*) FROM image_manifest i WHERE NOT EXISTS (SELECT 1 FROM image_tag t"
+            " WHERE t.image_id = i.image_id AND t.manifest_id = i.manifest_id)"
+        )
+        linked = "SELECT count(*) FROM manifest_link WHERE kind = "
+        return SnapshotCounts(
+            images=self._count("SELECT count(*) FROM image"),
+            manifests=self._count("SELECT count(*) FROM image_manifest"),
+            tags=self._count("SELECT count(*) FROM image_tag"),
+            untagged=self._count(untagged),
+            children=self._count(f"{linked}'child'"),
+            attached=self._count(f"{linked}'subject'"),
+        )
+
+    def _count(self, sql: str) -> int:
+        return int(self._sql.execute(sql).fetchall()[0][0])
+
+    def left_outs(self) -> Iterator[LeftOut]:
+        """Go through what was shown and could not be read."""
+        for code, subject, saw in self._sql.execute(
+            "SELECT code, subject, saw FROM left_out ORDER BY subject, code"
+        ):
+            yield LeftOut(CATALOGUE[code], subject, by_rule=False, saw=saw)
+
+    def findings(self) -> Iterator[Finding]:
+        """Go through what is noteworthy."""
+        for code, severity, subject, saw in self._sql.execute(
+            "SELECT code, severity, subject, saw FROM finding ORDER BY subject, code"
+        ):
+            yield Finding(CATALOGUE[code], Severity(severity), subject, saw)
+
+
+def is_snapshot(path: Path) -> bool:
+    """Whether a file carries the mark of a snapshot in its header."""
+    try:
+        with path.open("rb") as file:
+            return file.read(100)[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    except OSError as error:
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+
+
+def check_replaceable(path: Path, *, force: bool) -> None:
+    """Refuse to write over a file, unless it is a snapshot and that is wished.
+
+    Raises:
+        MigrateError: BAD_USAGE, FILE_MISSING.
+    """
+    if not path.exists():
+        return
+    if path.is_dir() or not is_snapshot(path):
+        saw = "something else than a snapshot is there, and it is not written over"
+        raise MigrateError(BAD_USAGE, subject=str(path), saw=saw)
+    if not force:
+        raise MigrateError(BAD_USAGE, subject=str(path), saw="it is there; --force replaces it")
+
+
+@contextmanager
+def create_snapshot(
+    path: Path, *, force: bool = False, with_manifests: bool = False
+) -> Iterator[SnapshotDraft]:
+    """Write a snapshot beside `path`, and move it there when it is sealed and nothing failed.
+
+    Raises:
+        MigrateError: BAD_USAGE if something is there; FILE_MISSING; DISK_FULL.
+    """
+    check_replaceable(path, force=force)
+    try:
+        handle, name = tempfile.mkstemp(".draft", f"{path.name}.", path.parent)
+    except OSError as error:
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with closing(sqlite3.connect(temporary)) as connection:
+            _prepare(connection)
+            draft = SnapshotDraft(connection, with_manifests=with_manifests)
+            yield draft
+        if draft.sealed:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            check_replaceable(path, force=force)  # reading takes long enough for one to appear
+            temporary.replace(path)
+    except sqlite3.OperationalError as error:
+        raise disk_trouble(str(path), error) from error
+    finally:
+        for suffix in ("", "-journal"):
+            Path(name + suffix).unlink(missing_ok=True)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    # A draft that is not finished is thrown away, so it needs no protection against a crash.
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    name = f"snapshot-{VERSION:04}.sql"
+    schema = resources.files("gcr_migrate.state").joinpath("schema", name)
+    connection.executescript(schema.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def open_snapshot(path: Path) -> Iterator[Snapshot]:
+    """Open a snapshot for reading.
+
+    Raises:
+        MigrateError: FILE_MISSING, NOT_A_SNAPSHOT, SCHEMA_UNKNOWN.
+    """
+    if not path.is_file():
+        raise MigrateError(FILE_MISSING, subject=str(path), saw="no such file")
+    try:
+        with closing(connect(path)) as connection:
+            application = connection.execute("PRAGMA application_id").fetchall()[0][0]
+            version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+            if application != APPLICATION_ID:
+                saw = "made by another program"
+                raise MigrateError(NOT_A_SNAPSHOT, subject=str(path), saw=saw)
+            if version != VERSION:
+                saw = f"version {version}, this tool knows {VERSION}"
+                raise MigrateError(SCHEMA_UNKNOWN, subject=str(path), saw=saw)
+            yield Snapshot(path, connection)
+    except sqlite3.DatabaseError as error:
+        raise MigrateError(NOT_A_SNAPSHOT, subject=str(path), saw=str(error)) from error
