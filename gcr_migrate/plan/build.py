@@ -118,9 +118,10 @@ def _tags_to_carry(
         subject = f"{content.shown}:{tag}"
         of = is_fallback_tag(tag)
         if (of or cosign_subject(tag)) and not rules.attachments:
-            left_out.append(LeftOut(errors.ATTACHMENT_LEFT, subject, by_rule=True))
+            left_out.append(LeftOut(errors.ATTACHMENT_LEFT, subject, by_rule=True, saw=str(digest)))
         elif of and rules.target.makes_referrer_tags and _lists_referrers(content, digest, of):
-            left_out.append(LeftOut(errors.REFERRERS_TAG_LEFT, subject, by_rule=True))
+            saw = str(digest)  # the list itself is left out with its tag
+            left_out.append(LeftOut(errors.REFERRERS_TAG_LEFT, subject, by_rule=True, saw=saw))
         else:
             tags[tag] = digest
     return tags

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH, MANIFEST_UNKNOWN
+from gcr_migrate.errors import (
+    ATTACHMENT_LEFT,
+    BAD_DIGEST,
+    BAD_MANIFEST,
+    DIGEST_MISMATCH,
+    MANIFEST_UNKNOWN,
+    REFERRERS_TAG_LEFT,
+)
 from gcr_migrate.model.change import Entry, What
 from gcr_migrate.model.plan import TagAction
 
@@ -14,6 +22,9 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 _UNREAD: Final = {one.code for one in (BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH, MANIFEST_UNKNOWN)}
+# A tag that is left out by these takes the manifest to which it points with it.
+_WITH_ITS_MANIFEST: Final = {one.code for one in (ATTACHMENT_LEFT, REFERRERS_TAG_LEFT)}
+_DIGEST: Final = re.compile(r"[a-z0-9+._-]+:[a-zA-Z0-9=_-]{32,}")
 _LEAVES_IT: Final = {TagAction.KEEP.value, TagAction.CONFLICT.value}
 _MANIFESTS: Final = (
     "SELECT m.digest FROM planned_manifest p JOIN manifest m ON m.id = p.manifest_id"
@@ -35,11 +46,12 @@ def source_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
         f"SELECT i.id, {key} AS key, {name} FROM image i JOIN source s ON s.id = i.source_id"  # noqa: S608  # constants
         " ORDER BY key"
     )
-    left = "SELECT name FROM temp.left_behind WHERE image = ? AND is_tag = "
-    manifests = f"{_MANIFESTS} UNION {left}0 ORDER BY 1"
+    left = "SELECT name FROM temp.left_behind WHERE image = ? AND is_tag = 0"
+    left_tags = "SELECT name, digest FROM temp.left_behind WHERE image = ? AND is_tag = 1"
+    manifests = f"{_MANIFESTS} UNION {left} ORDER BY 1"
     tags = (
         "SELECT tag, max(digest) FROM (SELECT tag, digest FROM tag_item WHERE image_id = ?"  # noqa: S608  # constants
-        f" UNION ALL SELECT name, '' FROM ({left}1)) GROUP BY tag ORDER BY tag"
+        f" UNION ALL {left_tags}) GROUP BY tag ORDER BY tag"
     )
     for id_, image, shown in migration.stream(images):
         yield Entry(image, What.IMAGE)
@@ -76,14 +88,18 @@ def _index_left_out(migration: Migration) -> None:
     run = migration.rows
     run("DROP TABLE IF EXISTS temp.left_behind")
     run(
-        "CREATE TEMP TABLE left_behind (image TEXT, is_tag INTEGER, name TEXT,"
+        "CREATE TEMP TABLE left_behind (image TEXT, is_tag INTEGER, name TEXT, digest TEXT,"
         " PRIMARY KEY (image, is_tag, name)) WITHOUT ROWID"
     )
-    put = "INSERT OR IGNORE INTO temp.left_behind (image, is_tag, name) VALUES (?, ?, ?)"
-    for code, subject in migration.stream("SELECT code, subject FROM left_out"):
+    put = "INSERT OR IGNORE INTO temp.left_behind VALUES (?, ?, ?, ?)"
+    for code, subject, saw in migration.stream("SELECT code, subject, saw FROM left_out"):
         image, at, digest = subject.partition("@")
         if at and code not in _UNREAD:
-            run(put, image, 0, digest)
+            run(put, image, 0, digest, "")
         image, colon, tag = subject.rpartition(":")
-        if not at and colon and "/" not in tag:
-            run(put, image, 1, tag)
+        if at or not colon or "/" in tag:
+            continue
+        said = _DIGEST.match(saw)  # what the tag pointed to, where that is known
+        run(put, image, 1, tag, said[0] if said else "")
+        if said and code in _WITH_ITS_MANIFEST:
+            run(put, image, 0, said[0], "")
