@@ -276,7 +276,10 @@ def test_a_tag_that_moved_at_the_source(open_stage: OpenStage, rule: str, code: 
 
 
 def test_an_incomplete_plan_is_refused_unless_allowed(open_stage: OpenStage) -> None:
-    """What cannot be listed is named; `apply` refuses with 3, and if allowed ends with 1."""
+    """What cannot be listed is named; `apply` refuses with 3, and if allowed ends with 1.
+
+    What the API shows below it is planned all the same.
+    """
     stage = open_stage("builds")
     hidden = {"method": "GET", "path": "builds/us.gcr.io/product1/dev/tags/list", "status": 403}
     stage.ask("faults", hidden | {"body": '{"errors":[{"code":"DENIED"}]}'})
@@ -285,7 +288,7 @@ def test_an_incomplete_plan_is_refused_unless_allowed(open_stage: OpenStage) -> 
     finding = plan["findings"][0]
     named = (finding["code"], finding["subject"])
     assert named == ("listing-failed", "us.gcr.io/builds/product1/dev")
-    assert plan["counts"]["images"] == 3
+    assert plan["counts"]["images"] == 4
     refused = stage.run("apply", "m", code=3)
     assert refused["code"] == "plan-incomplete"
     assert stage.writes() == []
