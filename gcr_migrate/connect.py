@@ -231,11 +231,12 @@ class Connections:
         nobody = Nobody()
         client = RegistryClient(gcr_host.name, self._source_wire, nobody, GCR)
         try:
-            return await client.uses_artifact_registry(project.path)
+            await client.uses_artifact_registry(project.path)  # whoever it is that answers
         except MigrateError as error:
             if error.problem not in _NOT_PUBLIC:
                 raise
             return False
+        return True
 
     def _google(self, side: Side) -> Services:
         if side not in self._services:

@@ -176,7 +176,9 @@ class _Questions:
             return host
         answer, images = await asyncio.gather(self._answer(host.host), self._images(host))
         host = replace(host, answer=answer, images=images)
-        if host.bucket.searched is False and _speaks_of_a_bucket(host):
+        foreign = {name for name, _ in self._scope.foreign}  # its name would find it all the same
+        missed = host.bucket.searched is False and host.bucket.name not in foreign
+        if missed and _speaks_of_a_bucket(host):
             named = await self._named(host.bucket.name)
             return replace(host, bucket=replace(host.bucket, named=named))
         return host

@@ -152,14 +152,16 @@ def _never_migrated(host: HostEvidence) -> Kind:
 
 
 def _in_artifact_registry(host: HostEvidence, *, may_be_redirected: bool) -> Kind | None:
+    if not may_be_redirected and host.bucket.is_there:
+        # A repository may have been made ahead; its images are still those of the bucket.
+        answers = host.answer is Answer.ARTIFACT_REGISTRY
+        return Kind.REDIRECTED if answers else Kind.NEVER_MIGRATED
     if host.has_repository:
         known = host.bucket.is_there is False
         return Kind.BORN_IN_ARTIFACT_REGISTRY if known else Kind.REDIRECTED
-    if host.has_repository is None:
-        return None
-    if host.bucket.is_there is None:  # it may be either not in use, or have lost its repository
-        return None
-    return Kind.REPOSITORY_MISSING if may_be_redirected else Kind.NEVER_MIGRATED
+    if host.has_repository is None or host.bucket.is_there is None:
+        return None  # it may be either not in use, or have lost its repository
+    return Kind.REPOSITORY_MISSING
 
 
 def _jobs(project: ProjectEvidence, host: HostEvidence, kind: Kind | None) -> tuple[Job, ...]:
@@ -179,30 +181,41 @@ def _jobs(project: ProjectEvidence, host: HostEvidence, kind: Kind | None) -> tu
 
 
 def _doubts(project: ProjectEvidence, host: HostEvidence, kind: Kind | None) -> Iterator[str]:
-    settings, there = project.settings, host.bucket.is_there
+    settings = project.settings
     unknown = isinstance(settings, RedirectSettings) and settings.state is Redirection.UNKNOWN
     if unknown and kind is not Kind.SOMEBODY_ELSES:
         yield "the redirect setting is a word that this version does not know"
-    if kind is Kind.REDIRECTED and there is None:
+    if kind in {Kind.REDIRECTED, Kind.BORN_IN_ARTIFACT_REGISTRY}:
+        yield from _doubts_of_images(project, host, kind)
+    elif kind is Kind.NEVER_MIGRATED:
+        if host.bucket.is_there is False:
+            yield "its bucket is not there: it was deleted, or the host was never used"
+        if not project.never_migrated(host):
+            yield "it is not redirected, and its bucket is there; it did not answer 412"
+    elif kind is Kind.NOT_IN_USE and host.word:
+        yield f"the host's own word on its use is {host.word}"
+    elif kind is None:
+        yield from _doubts_of_unknown(project, host)
+
+
+def _doubts_of_images(project: ProjectEvidence, host: HostEvidence, kind: Kind) -> Iterator[str]:
+    if isinstance(project.settings, MigrateError):
+        yield "the redirect setting could not be read: it may still be copying"
+    if kind is Kind.REDIRECTED and host.bucket.is_there is None:
         yield "whether a bucket is left could not be seen: without one it is of kind B"
     if kind is Kind.REDIRECTED and host.images == ():
         yield "its repository is empty though its bucket is there: a copy may have brought nothing"
-    if kind in {Kind.REDIRECTED, Kind.BORN_IN_ARTIFACT_REGISTRY} and _hides_settings(project):
-        yield "the redirect setting could not be read: it may still be copying"
-    if kind is Kind.NEVER_MIGRATED and there is False:
-        yield "its bucket is not there: it was deleted, or the host was never used"
-    if kind is Kind.NEVER_MIGRATED and not project.never_migrated(host):
-        yield "it is not redirected, and its bucket is there; it did not answer 412"
     if kind is Kind.BORN_IN_ARTIFACT_REGISTRY and project.never_migrated(host):
         yield f"only {project.ar_name(host)} reaches its images: the redirect is not enabled"
-    if kind is Kind.NOT_IN_USE and host.word:
-        yield f"the host's own word on its use is {host.word}"
-    if kind is None and host.has_repository is False and there is None:
+
+
+def _doubts_of_unknown(project: ProjectEvidence, host: HostEvidence) -> Iterator[str]:
+    if project.is_ours is False:
+        yield "there is no such project, or all of it is hidden from this caller"
+    elif host.has_repository is False:
         yield "with a bucket it lost its repository (kind F), without one it is not in use (G)"
-
-
-def _hides_settings(project: ProjectEvidence) -> bool:
-    return isinstance(project.settings, MigrateError)
+    elif host.bucket.is_there:
+        yield "with a repository it is redirected (kind A), without one it lost it (F)"
 
 
 def _unseen(

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from gcr_migrate.discover.kinds import Job, Kind
+from gcr_migrate.errors import CATALOGUE
 from gcr_migrate.report.terminal import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gcr_migrate.report.discovery import DiscoveredHostFact, DiscoverFacts
+    from gcr_migrate.report.discovery import DiscoveredHostFact, DiscoverFacts, RefusalFact
 
 _HEADS: Final = ("KIND", "JOB", "IMAGES", "SIZE", "HOST", "PROJECT", "EVIDENCE")
 _NUMBERS: Final = frozenset({2, 3})  # columns that stand to the right
@@ -96,10 +97,7 @@ def _notes(facts: DiscoverFacts) -> Iterator[Text]:
     sections = {
         "Opinions that disagree": [f"{n}: {one}" for n, h in named for one in h.disagreements],
         "In doubt": [f"{name}: {one}" for name, host in named for one in host.doubts],
-        "Not seen (*)": [
-            *(f"{one.what}: {one.saw}" for one in facts.unseen),
-            *(f"{one.what}: {one.saw}" for host in hosts for one in host.unseen),
-        ],
+        "Not seen (*)": _refused([*facts.unseen, *(one for h in hosts for one in h.unseen)]),
         "Not counted": [
             f"{name}: {one.what}: {one.saw}"
             for name, host in named
@@ -118,6 +116,14 @@ def _notes(facts: DiscoverFacts) -> Iterator[Text]:
             yield from (Text(f"  {line}") for line in dict.fromkeys(lines))
 
 
+def _refused(refusals: list[RefusalFact]) -> list[str]:
+    """Tell what was refused, all that was for the same reason in one line; JSON has each whole."""
+    alike: dict[str, list[str]] = {}
+    for one in refusals:
+        alike.setdefault(CATALOGUE[one.code].title, []).append(one.what)
+    return [f"{title}: {', '.join(dict.fromkeys(what))}" for title, what in alike.items()]
+
+
 def _legend(facts: DiscoverFacts) -> Iterator[Text]:
     titles = {h.kind: h.title for project in facts.projects for h in project.hosts if h.kind}
     if titles:
@@ -133,5 +139,6 @@ def _sum(facts: DiscoverFacts) -> str:
     hosts = [host for project in facts.projects for host in project.hosts]
     used = sum(host.kind not in {Kind.NOT_IN_USE, Kind.SOMEBODY_ELSES} for host in hosts)
     hidden = sum(not host.seen for host in hosts) + len(facts.unseen)
-    told = f"{len(facts.projects)} projects, {used} hosts in use or unknown"
+    projects = f"{len(facts.projects)} project{'' if len(facts.projects) == 1 else 's'}"
+    told = f"{projects}, {used} host{'' if used == 1 else 's'} in use or unknown"
     return f"{told}; {hidden} could not be wholly seen" if hidden else f"{told}; all seen"

@@ -34,6 +34,7 @@ _MADE: Final = "2016-01-01T00:00:00Z"
 _KINDS: Final = {"folders": "folder", "organizations": "organization"}
 _TITLES: Final = dict(SERVICES.values())
 _LARGEST_BATCH: Final = 30
+_LARGEST_LIST: Final = 100
 _SERVICE: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
@@ -107,10 +108,10 @@ class ResourceManager:
         if kind == "folders":
             folders = self._store.folders.values()
             rows = [_folder_v3(one.name, one.parent) for one in folders if one.parent == parent]
-            return page(request, kind, rows)
+            return page(request, kind, rows, largest=_LARGEST_LIST)
         seen = self._list(identity, "v3").get("projects", [])
         rows = [one for one in seen if not parent or one.get("parent") == parent]
-        return page(request, kind, rows)
+        return page(request, kind, rows, largest=_LARGEST_LIST)
 
     def _list(self, identity: Identity, version: str) -> dict[str, Any]:
         """Answer which projects somebody may see; filters and pages are passed over."""

@@ -31,7 +31,7 @@ def usage_word(store: Store, host: str, project: str, request: Request) -> str:
     if host in state.usage:
         return state.usage[host]
     bucket = store.buckets.get(_bucket_name(host, project))
-    if bucket is None:
+    if bucket is None or bucket.project != project:
         return ""
     if state.redirect_state in {REDIRECTED, _FINALIZED}:
         return "REDIRECTED"
