@@ -41,6 +41,8 @@ CREATE TABLE wanted (
     PRIMARY KEY (reader_id, manifest_id)
 ) WITHOUT ROWID;
 """
+# SQLite's messages about a damaged file may quote bytes that are no text.
+_TROUBLES: Final = (sqlite3.DatabaseError, UnicodeError)
 _log = structlog.get_logger()
 
 
@@ -63,11 +65,12 @@ class ManifestCache:
         self.found = 0  # manifests that came out of it
         self.added = 0
         self.was_empty = True
+        self.is_damaged = False
         if connection:
             self.was_empty = not connection.execute("SELECT 1 FROM manifest LIMIT 1").fetchall()
             connection.execute("INSERT OR IGNORE INTO reader (name) VALUES (?)", (reader,))
             sql = "SELECT id FROM reader WHERE name = ?"
-            self._reader = connection.execute(sql, (reader,)).fetchall()[0][0]
+            self._reader = _one(connection, sql, reader)
             # Gone with the connection: what a killed run wanted decides nothing.
             connection.execute("CREATE TEMP TABLE seen (id INTEGER PRIMARY KEY)")
 
@@ -87,7 +90,7 @@ class ManifestCache:
                 _log.warning("cache.entry_damaged", file=str(self._path), digest=str(digest))
                 return None
             self._want(id_)
-        except sqlite3.DatabaseError as error:
+        except _TROUBLES as error:
             self._give_up(error)
             return None
         self.found += 1
@@ -100,14 +103,15 @@ class ManifestCache:
         digest, raw, media_type = str(manifest.digest), manifest.raw, manifest.media_type
         try:
             # The type that the registry says today wins over that of an earlier run.
-            rows = self._sql.execute(
+            id_ = _one(
+                self._sql,
                 "INSERT INTO manifest (digest, media_type, raw, seal) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (digest) DO UPDATE SET media_type = excluded.media_type,"
                 " raw = excluded.raw, seal = excluded.seal RETURNING id",
-                (digest, media_type, raw, _seal(raw, media_type)),
-            ).fetchall()
-            self._want(rows[0][0])
-        except sqlite3.DatabaseError as error:
+                *(digest, media_type, raw, _seal(raw, media_type)),
+            )
+            self._want(id_)
+        except _TROUBLES as error:
             self._give_up(error)
             return
         self.added += 1
@@ -127,8 +131,9 @@ class ManifestCache:
                 "DELETE FROM manifest WHERE id NOT IN (SELECT manifest_id FROM wanted)"
             )
             self._sql.execute("COMMIT")
-            self._sql.execute("PRAGMA incremental_vacuum").fetchall()
-        except sqlite3.DatabaseError as error:
+            # As a script: it gives back a page a step, and `execute` takes one step only.
+            self._sql.executescript("PRAGMA incremental_vacuum")
+        except _TROUBLES as error:
             self._give_up(error)
 
     def _want(self, manifest_id: int) -> None:
@@ -137,8 +142,9 @@ class ManifestCache:
             sql = "INSERT OR IGNORE INTO wanted (reader_id, manifest_id) VALUES (?, ?)"
             self._sql.execute(sql, (self._reader, manifest_id))
 
-    def _give_up(self, error: sqlite3.DatabaseError) -> None:
+    def _give_up(self, error: Exception) -> None:
         _warn(self._path, str(error))
+        self.is_damaged = _is_damage(error)
         self._sql = None
 
 
@@ -157,13 +163,20 @@ def open_cache(path: Path, reader: str) -> Iterator[ManifestCache]:
     if connection is None:
         yield ManifestCache(None, path, reader)
         return
+    damaged = False
     with closing(connection):
         try:
             cache = ManifestCache(connection, path, reader)
-        except sqlite3.DatabaseError as error:
+        except _TROUBLES as error:
             _warn(path, str(error))
+            damaged = _is_damage(error)
             cache = ManifestCache(None, path, reader)
-        yield cache
+        try:
+            yield cache
+        finally:
+            damaged = damaged or cache.is_damaged
+    if damaged:
+        _remove(path)  # the next run makes a new one
 
 
 def _opened(path: Path) -> sqlite3.Connection | None:
@@ -173,16 +186,33 @@ def _opened(path: Path) -> sqlite3.Connection | None:
             return None
         try:
             return _prepared(path)
-        except sqlite3.OperationalError:
-            raise  # locked, full or not writable: making it anew would not help
-        except sqlite3.DatabaseError as error:
+        except _TROUBLES as error:
+            if not _is_damage(error):
+                raise  # locked, full or not writable: making it anew would not help
             _log.warning("cache.damaged", file=str(path), saw=str(error), doing="made anew")
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        _remove(path)
         return _prepared(path)
-    except (sqlite3.Error, OSError) as error:
+    except (*_TROUBLES, OSError) as error:
         _warn(path, str(error))
         return None
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether a file is to blame, and not what keeps it from being used just now."""
+    return not isinstance(error, sqlite3.OperationalError) or "no such" in str(error)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _one(connection: sqlite3.Connection, sql: str, *values: object) -> int:
+    """Return the one number that a statement gives; a damaged file may give nothing at all."""
+    rows = connection.execute(sql, values).fetchall()
+    if not rows or not isinstance(rows[0][0], int):
+        raise sqlite3.DatabaseError(f"no row from {sql.partition(' FROM ')[0]}")
+    return rows[0][0]
 
 
 def _is_foreign(path: Path) -> bool:
@@ -199,7 +229,7 @@ def _prepared(path: Path) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
     )
     try:
-        if connection.execute("PRAGMA page_count").fetchall()[0][0] == 0:
+        if _one(connection, "PRAGMA page_count") == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             # Each manifest is a transaction of its own: a kill loses none that was read. This
@@ -215,7 +245,7 @@ def _prepared(path: Path) -> sqlite3.Connection:
 
 def _make_schema(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")  # of two runs that begin at once, one makes it
-    version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    version = _one(connection, "PRAGMA user_version")
     if version not in {0, VERSION}:
         raise sqlite3.DatabaseError(f"version {version}, this tool knows {VERSION}")
     if version == 0:
