@@ -14,6 +14,7 @@ from gcr_migrate.errors import (
     REFERRERS_TAG_LEFT,
 )
 from gcr_migrate.model.change import Entry, What
+from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, is_fallback_tag
 from gcr_migrate.model.plan import TagAction
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _UNREAD: Final = {one.code for one in (BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH
 # A tag that is left out by these takes the manifest to which it points with it.
 _WITH_ITS_MANIFEST: Final = {one.code for one in (ATTACHMENT_LEFT, REFERRERS_TAG_LEFT)}
 _DIGEST: Final = re.compile(r"[a-z0-9+._-]+:[a-zA-Z0-9=_-]{32,}")
-_LEAVES_IT: Final = {TagAction.KEEP.value, TagAction.CONFLICT.value}
+_LEAVES_IT: Final = (TagAction.KEEP.value, TagAction.CONFLICT.value)
 _MANIFESTS: Final = (
     "SELECT m.digest FROM planned_manifest p JOIN manifest m ON m.id = p.manifest_id"
     " WHERE p.image_id = ?"
@@ -54,11 +55,14 @@ def source_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
         f" UNION ALL {left_tags}) GROUP BY tag ORDER BY tag"
     )
     for id_, image, shown in migration.stream(images):
+        lists = _lists_of_referrers(migration, migration.stream(tags, id_, shown))
         yield Entry(image, What.IMAGE)
         for (digest,) in migration.stream(manifests, id_, shown):
-            yield Entry(image, What.MANIFEST, digest)
+            if digest not in lists.values():
+                yield Entry(image, What.MANIFEST, digest)
         for tag, digest in migration.stream(tags, id_, shown):
-            yield Entry(image, What.TAG, tag, digest)
+            if tag not in lists:
+                yield Entry(image, What.TAG, tag, digest)
 
 
 def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
@@ -74,13 +78,35 @@ def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
         f"SELECT i.id, {key} AS key FROM image i JOIN repository r ON r.id = i.repository_id"  # noqa: S608  # constants
         " ORDER BY key"
     )
-    tags = "SELECT tag, digest, action, found FROM tag_item WHERE image_id = ? ORDER BY tag"
+    there = f"CASE WHEN action IN ({', '.join(map(repr, _LEAVES_IT))}) THEN found ELSE digest END"
+    tags = f"SELECT tag, {there} FROM tag_item WHERE image_id = ? ORDER BY tag"  # noqa: S608  # constants
     for id_, image in migration.stream(images):
+        lists = _lists_of_referrers(migration, migration.stream(tags, id_))
         yield Entry(image, What.IMAGE)
         for (digest,) in migration.stream(f"{_MANIFESTS} ORDER BY 1", id_):
-            yield Entry(image, What.MANIFEST, digest)
-        for tag, digest, action, found in migration.stream(tags, id_):
-            yield Entry(image, What.TAG, tag, found if action in _LEAVES_IT else digest)
+            if digest not in lists.values():
+                yield Entry(image, What.MANIFEST, digest)
+        for tag, digest in migration.stream(tags, id_):
+            if tag not in lists:
+                yield Entry(image, What.TAG, tag, digest)
+
+
+def _lists_of_referrers(migration: Migration, tags: Iterator[tuple[str, str]]) -> dict[str, str]:
+    """Return tags that list what is attached, with their digests; see `Snapshot.entries`."""
+    is_list = "SELECT 1 FROM manifest WHERE digest = ? AND media_type IN (?, ?)"
+    strangers = (
+        "SELECT 1 FROM manifest m JOIN manifest_need c ON c.manifest_id = m.id"
+        " WHERE m.digest = ? AND NOT EXISTS (SELECT 1 FROM manifest_need s JOIN manifest n"
+        " ON n.id = s.needed_id WHERE s.manifest_id = c.needed_id AND n.digest = ?)"
+    )
+    found = {}
+    for tag, digest in tags:
+        of = is_fallback_tag(tag)
+        if of is None or not migration.rows(is_list, digest, OCI_INDEX, DOCKER_LIST):
+            continue
+        if not migration.rows(strangers, digest, str(of)):
+            found[tag] = digest
+    return found
 
 
 def _index_left_out(migration: Migration) -> None:

@@ -22,6 +22,7 @@ from gcr_migrate.errors import (
     MigrateError,
 )
 from gcr_migrate.model.change import Entry, What
+from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, is_fallback_tag
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.state.file import connect
 from gcr_migrate.state.frozen import disk_trouble
@@ -187,19 +188,46 @@ class Snapshot:
         column = "path" if by_path else "name"
         images = f"SELECT id, {column} FROM image ORDER BY {column}"  # noqa: S608  # constants
         for id_, image in self._sql.execute(images):
+            lists = self._lists_of_referrers(id_)
             yield Entry(image, What.IMAGE)
-            for row in self._sql.execute(
+            for (digest,) in self._sql.execute(
                 "SELECT m.digest FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
                 " WHERE i.image_id = ? ORDER BY m.digest",
                 (id_,),
             ):
-                yield Entry(image, What.MANIFEST, row[0])
+                if digest not in lists.values():
+                    yield Entry(image, What.MANIFEST, digest)
             for tag, digest in self._sql.execute(
                 "SELECT t.tag, coalesce(m.digest, '') FROM image_tag t"
                 " LEFT JOIN manifest m ON m.id = t.manifest_id WHERE t.image_id = ? ORDER BY t.tag",
                 (id_,),
             ):
-                yield Entry(image, What.TAG, tag, digest)
+                if tag not in lists:
+                    yield Entry(image, What.TAG, tag, digest)
+
+    def _lists_of_referrers(self, image_id: int) -> dict[str, str]:
+        """Return tags that list what is attached, with their digests (OCI end-12).
+
+        A registry makes and rewrites these lists itself. What they list is compared, one by one;
+        that another registry has it under a list of other bytes is no difference.
+        """
+        sql = (
+            "SELECT t.tag, m.digest FROM image_tag t JOIN manifest m ON m.id = t.manifest_id"
+            " WHERE t.image_id = ? AND t.tag >= 'sha256-' AND t.tag < 'sha256.'"
+            " AND m.media_type IN (?, ?)"
+        )
+        strangers = (
+            "SELECT 1 FROM manifest m JOIN manifest_link c ON c.manifest_id = m.id"
+            " WHERE m.digest = ? AND NOT EXISTS (SELECT 1 FROM manifest_link s JOIN manifest n"
+            " ON n.id = s.linked_id WHERE s.manifest_id = c.linked_id AND s.kind = 'subject'"
+            " AND n.digest = ?)"
+        )
+        found = {}
+        for tag, digest in self._sql.execute(sql, (image_id, OCI_INDEX, DOCKER_LIST)).fetchall():
+            of = is_fallback_tag(tag)
+            if of and not self._sql.execute(strangers, (digest, str(of))).fetchall():
+                found[tag] = digest
+        return found
 
     def counts(self) -> SnapshotCounts:
         """Count what it shows."""
