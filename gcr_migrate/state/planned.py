@@ -14,7 +14,7 @@ from gcr_migrate.errors import (
     REFERRERS_TAG_LEFT,
 )
 from gcr_migrate.model.change import Entry, What
-from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, is_fallback_tag
+from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest, is_fallback_tag
 from gcr_migrate.model.plan import TagAction
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ def source_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
         f" UNION ALL {left_tags}) GROUP BY tag ORDER BY tag"
     )
     for id_, image, shown in migration.stream(images):
-        lists = _lists_of_referrers(migration, migration.stream(tags, id_, shown))
+        lists = _lists_of_referrers(migration, manifests, id_, shown)
         yield Entry(image, What.IMAGE)
         for (digest,) in migration.stream(manifests, id_, shown):
-            if digest not in lists.values():
+            if digest not in lists:
                 yield Entry(image, What.MANIFEST, digest)
         for tag, digest in migration.stream(tags, id_, shown):
-            if tag not in lists:
+            if digest not in lists or is_fallback_tag(tag) is None:
                 yield Entry(image, What.TAG, tag, digest)
 
 
@@ -81,32 +81,39 @@ def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
     there = f"CASE WHEN action IN ({', '.join(map(repr, _LEAVES_IT))}) THEN found ELSE digest END"
     tags = f"SELECT tag, {there} FROM tag_item WHERE image_id = ? ORDER BY tag"  # noqa: S608  # constants
     for id_, image in migration.stream(images):
-        lists = _lists_of_referrers(migration, migration.stream(tags, id_))
+        lists = _lists_of_referrers(migration, _MANIFESTS, id_)
         yield Entry(image, What.IMAGE)
         for (digest,) in migration.stream(f"{_MANIFESTS} ORDER BY 1", id_):
-            if digest not in lists.values():
+            if digest not in lists:
                 yield Entry(image, What.MANIFEST, digest)
         for tag, digest in migration.stream(tags, id_):
-            if tag not in lists:
+            if digest not in lists or is_fallback_tag(tag) is None:
                 yield Entry(image, What.TAG, tag, digest)
 
 
-def _lists_of_referrers(migration: Migration, tags: Iterator[tuple[str, str]]) -> dict[str, str]:
-    """Return tags that list what is attached, with their digests; see `Snapshot.entries`."""
-    is_list = "SELECT 1 FROM manifest WHERE digest = ? AND media_type IN (?, ?)"
-    strangers = (
-        "SELECT 1 FROM manifest m JOIN manifest_need c ON c.manifest_id = m.id"
-        " WHERE m.digest = ? AND NOT EXISTS (SELECT 1 FROM manifest_need s JOIN manifest n"
-        " ON n.id = s.needed_id WHERE s.manifest_id = c.needed_id AND n.digest = ?)"
+def _lists_of_referrers(migration: Migration, manifests: str, *values: object) -> set[str]:
+    """Return indexes that list what is attached to one manifest; see the snapshot's."""
+    sql = (
+        f"SELECT m.digest FROM manifest m WHERE m.digest IN ({manifests})"  # noqa: S608  # constants
+        " AND m.media_type IN (?, ?) AND m.raw IS NOT NULL AND EXISTS (SELECT 1"
+        " FROM manifest_need c JOIN manifest_need s ON s.manifest_id = c.needed_id"
+        " WHERE c.manifest_id = m.id GROUP BY s.needed_id HAVING count(*) ="
+        " (SELECT count(*) FROM manifest_need WHERE manifest_id = m.id))"
     )
-    found = {}
-    for tag, digest in tags:
-        of = is_fallback_tag(tag)
-        if of is None or not migration.rows(is_list, digest, OCI_INDEX, DOCKER_LIST):
-            continue
-        if not migration.rows(strangers, digest, str(of)):
-            found[tag] = digest
-    return found
+    found = migration.rows(sql, *values, OCI_INDEX, DOCKER_LIST)
+    return {digest for (digest,) in found if _lists_one_subject(migration, Digest.parse(digest))}
+
+
+def _lists_one_subject(migration: Migration, digest: Digest) -> bool:
+    """Whether all entries of an index have one subject; the rows do not tell it from a child."""
+    subjects = set()
+    for child in migration.manifest_raw(digest).children:
+        try:
+            subject = migration.manifest_raw(child.digest).subject
+        except KeyError:
+            return False  # it could not be read
+        subjects.add(subject.digest if subject else None)
+    return len(subjects) == 1 and None not in subjects
 
 
 def _index_left_out(migration: Migration) -> None:

@@ -195,39 +195,33 @@ class Snapshot:
                 " WHERE i.image_id = ? ORDER BY m.digest",
                 (id_,),
             ):
-                if digest not in lists.values():
+                if digest not in lists:
                     yield Entry(image, What.MANIFEST, digest)
             for tag, digest in self._sql.execute(
                 "SELECT t.tag, coalesce(m.digest, '') FROM image_tag t"
                 " LEFT JOIN manifest m ON m.id = t.manifest_id WHERE t.image_id = ? ORDER BY t.tag",
                 (id_,),
             ):
-                if tag not in lists:
+                if digest not in lists or is_fallback_tag(tag) is None:
                     yield Entry(image, What.TAG, tag, digest)
 
-    def _lists_of_referrers(self, image_id: int) -> dict[str, str]:
-        """Return tags that list what is attached, with their digests (OCI end-12).
+    def _lists_of_referrers(self, image_id: int) -> set[str]:
+        """Return indexes that list what is attached to one manifest (OCI end-12).
 
-        A registry makes and rewrites these lists itself. What they list is compared, one by one;
-        that another registry has it under a list of other bytes is no difference.
+        A registry makes these lists itself, a new one whenever something is attached, and keeps
+        the old ones. What they list is compared, one by one; that another registry has it under
+        a list of other bytes is no difference.
         """
         sql = (
-            "SELECT t.tag, m.digest FROM image_tag t JOIN manifest m ON m.id = t.manifest_id"
-            " WHERE t.image_id = ? AND t.tag >= 'sha256-' AND t.tag < 'sha256.'"
-            " AND m.media_type IN (?, ?)"
+            "SELECT m.digest FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
+            " WHERE i.image_id = ? AND m.media_type IN (?, ?) AND EXISTS ("
+            " SELECT 1 FROM manifest_link c JOIN manifest_link s ON s.manifest_id = c.linked_id"
+            " WHERE c.manifest_id = m.id AND c.kind = 'child' AND s.kind = 'subject'"
+            " GROUP BY s.linked_id HAVING count(*) = (SELECT count(*) FROM manifest_link"
+            " WHERE manifest_id = m.id AND kind = 'child'))"
         )
-        strangers = (
-            "SELECT 1 FROM manifest m JOIN manifest_link c ON c.manifest_id = m.id"
-            " WHERE m.digest = ? AND NOT EXISTS (SELECT 1 FROM manifest_link s JOIN manifest n"
-            " ON n.id = s.linked_id WHERE s.manifest_id = c.linked_id AND s.kind = 'subject'"
-            " AND n.digest = ?)"
-        )
-        found = {}
-        for tag, digest in self._sql.execute(sql, (image_id, OCI_INDEX, DOCKER_LIST)).fetchall():
-            of = is_fallback_tag(tag)
-            if of and not self._sql.execute(strangers, (digest, str(of))).fetchall():
-                found[tag] = digest
-        return found
+        rows = self._sql.execute(sql, (image_id, OCI_INDEX, DOCKER_LIST)).fetchall()
+        return {row[0] for row in rows}
 
     def counts(self) -> SnapshotCounts:
         """Count what it shows."""
