@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from pydantic import Field
 from rich.text import Text
 
-from gcr_migrate.errors import CHILD_MISSING, Exit
+from gcr_migrate.errors import Exit
 from gcr_migrate.model.change import How, What
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.facts import VERSION, Fact, FindingFact, LeftOutFact
@@ -63,10 +63,7 @@ class InventoryFacts(Fact):
         """Success only if nothing may be missing, and all that is shown could be read."""
         if not self.complete:
             return Exit.REFUSED
-        bad = any(
-            one.severity is Severity.ERROR or one.code == CHILD_MISSING.code
-            for one in self.findings
-        )
+        bad = any(one.severity is Severity.ERROR for one in self.findings)
         return Exit.FAILED if bad or self.left_out else Exit.OK
 
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import (
-    ATTACHMENT_LEFT,
-    BAD_DIGEST,
-    BAD_MANIFEST,
-    DIGEST_MISMATCH,
-    MANIFEST_UNKNOWN,
-    REFERRERS_TAG_LEFT,
-)
+from gcr_migrate.errors import ATTACHMENT_LEFT, MANIFEST_UNKNOWN, REFERRERS_TAG_LEFT
 from gcr_migrate.model.change import Entry, What
 from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest, is_fallback_tag
 from gcr_migrate.model.plan import TagAction
@@ -22,7 +15,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.state.migration import Migration
 
-_UNREAD: Final = {one.code for one in (BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH, MANIFEST_UNKNOWN)}
 # A tag that is left out by these takes the manifest to which it points with it.
 _WITH_ITS_MANIFEST: Final = {one.code for one in (ATTACHMENT_LEFT, REFERRERS_TAG_LEFT)}
 _DIGEST: Final = re.compile(r"[a-z0-9+._-]+:[a-zA-Z0-9=_-]{32,}")
@@ -124,10 +116,11 @@ def _index_left_out(migration: Migration) -> None:
         "CREATE TEMP TABLE left_behind (image TEXT, is_tag INTEGER, name TEXT, digest TEXT,"
         " PRIMARY KEY (image, is_tag, name)) WITHOUT ROWID"
     )
+    was_read = "SELECT 1 FROM manifest WHERE digest = ? AND raw IS NOT NULL"
     put = "INSERT OR IGNORE INTO temp.left_behind VALUES (?, ?, ?, ?)"
     for code, subject, saw in migration.stream("SELECT code, subject, saw FROM left_out"):
         image, at, digest = subject.partition("@")
-        if at and code not in _UNREAD:
+        if at and code != MANIFEST_UNKNOWN.code and run(was_read, digest):
             run(put, image, 0, digest, "")
         image, colon, tag = subject.rpartition(":")
         if at or not colon or "/" in tag:

@@ -111,6 +111,9 @@ class SnapshotDraft:
         )
         for finding in content.findings:
             self.add_finding(finding)
+        for digest, damage in content.damaged.items():
+            subject = f"{content.shown}@{digest}"
+            self.add_finding(Finding(damage.problem, Severity.ERROR, subject, damage.saw))
 
     def add_finding(self, finding: Finding) -> None:
         """Add what is noteworthy."""
