@@ -42,6 +42,7 @@ class Watch:
         self._sums: Counter[str] = Counter()
         self._bytes = 0
         self._told_at = time.monotonic()
+        self._told: Counter[str] = Counter()
         self._log = structlog.get_logger()
         self._bar: Progress | None = None
         if console.is_terminal and not as_events:
@@ -102,12 +103,18 @@ class Watch:
         now = time.monotonic()
         if now - self._told_at < (DRAWN_EVERY_S if self._bar else EVERY_S):
             return
-        self._told_at = now
+        rates = self._rates(now - self._told_at)
+        self._told_at, self._told = now, self._sums.copy()
         if self._bar:
-            sums = [f"{count} {what}" for what, count in self._sums.items()]
+            sums = [f"{n} {what} ({rates[what]:.0f}/s)" for what, n in self._sums.items()]
             if self._bytes:
                 sums.append(size_text(self._bytes))
             self._bar.update(self._task, sums=", ".join(sums))
             return
         more = {"of": self._total} if self._total is not None else {}
-        self._log.info(f"{self._what}.progress", **self._sums, bytes=self._bytes, **more)
+        told = {f"{what}_per_s": round(rate, 1) for what, rate in rates.items()}
+        self._log.info(f"{self._what}.progress", **self._sums, bytes=self._bytes, **told, **more)
+
+    def _rates(self, passed_s: float) -> dict[str, float]:
+        """How many of each kind there were in a second, since it was told last."""
+        return {w: (n - self._told[w]) / max(passed_s, 0.001) for w, n in self._sums.items()}
