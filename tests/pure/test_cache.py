@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,15 @@ from gcr_migrate.model.content import OCI_INDEX, Manifest
 from gcr_migrate.state.cache import open_cache
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def warnings() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged: another test of the process may have set up logs for a stream of its own."""
+    with structlog.testing.capture_logs() as logs:
+        yield logs
 
 
 def _manifest(number: int, media_type: str = OCI_INDEX) -> Manifest:
@@ -97,14 +106,17 @@ def test_whatever_happens_to_the_file_no_wrong_manifest_comes_out(
         cache.drop_unwanted()
 
 
-def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
-    """What the tool has not made is neither read nor written over."""
+def test_a_file_of_another_program_is_left_alone(
+    tmp_path: Path, warnings: list[MutableMapping[str, Any]]
+) -> None:
+    """What the tool has not made is neither read nor written over, and one warning says so."""
     path = tmp_path / "c"
     path.write_text("mine")
     with open_cache(path, "plan a") as cache:
         cache.put(ONE)
         assert cache.get(ONE.digest) is None
     assert path.read_text() == "mine"
+    assert [one["event"] for one in warnings] == ["cache.unusable"]
 
 
 def test_a_cache_of_another_version_is_made_anew(tmp_path: Path) -> None:
