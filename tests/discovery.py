@@ -32,7 +32,7 @@ class Found:
 
     def host(self, project: str, host: str) -> dict[str, Any]:
         """Return one host of a project."""
-        found = [
+        found: list[dict[str, Any]] = [
             one
             for part in self.facts["projects"]
             for one in part["hosts"]
@@ -45,7 +45,8 @@ class Found:
         """Return the kind of each host of a project."""
         parts = [one for one in self.facts["projects"] if one["project"] == project]
         assert len(parts) == 1, [one["project"] for one in self.facts["projects"]]
-        return {one["host"]: one["kind"] for one in parts[0]["hosts"]}
+        hosts: list[dict[str, Any]] = parts[0]["hosts"]
+        return {one["host"]: one["kind"] for one in hosts}
 
     @property
     def projects(self) -> list[str]:

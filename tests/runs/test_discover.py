@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IDLE = "G"
+MANAGER = "//cloudresourcemanager.googleapis.com"
 KINDS = [
     ("builds-a", "us.gcr.io", "A", "split"),
     ("builds-b", "eu.gcr.io", "B", "split"),
@@ -225,6 +227,43 @@ def test_a_bucket_of_another_project_is_no_evidence(tmp_path: Path) -> None:
         assert found.facts["foreign_buckets"] == [
             {"bucket": "artifacts.builds-a.appspot.com", "owner": "builds-t"}
         ]
+
+
+def test_a_parent_that_is_told_by_number(tmp_path: Path) -> None:
+    """A search that names projects by number is understood; another's number is another's."""
+    part = project("builds-f", number="4711")
+    with _stage(tmp_path, part) as stage:
+        for number, kind, foreign in (("4711", "F", []), ("9999", IDLE, ["9999"])):
+            row = {
+                "name": "//storage.googleapis.com/artifacts.builds-f.appspot.com",
+                "parentFullResourceName": f"{MANAGER}/projects/{number}",
+            }
+            body = json.dumps({"results": [row]})
+            control(stage.box, "DELETE")
+            search = {"path": ":searchAllResources", "status": 200, "body": body, "times": 9}
+            control(stage.box, "POST", search)
+            found = stage.discover("gcr.io/builds-f")
+            assert found.host("builds-f", "gcr.io")["kind"] == kind
+            assert [one["owner"] for one in found.facts["foreign_buckets"]] == foreign
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>",
+        '{"results": 7}',
+        '{"results": [{"name": "//compute/disk"}]}',
+        '{"results": [], "nextPageToken": "again"}',
+    ],
+)
+def test_a_search_that_makes_no_sense(tmp_path: Path, body: str) -> None:
+    """An odd answer of the search is a refusal of the search: buckets are asked for by name."""
+    with _stage(tmp_path, project("builds-f", "gcr.io")) as stage:
+        odd = {"path": ":searchAllResources", "status": 200, "body": body, "times": 99}
+        control(stage.box, "POST", odd)
+        found = stage.discover("--folder", "7")
+        assert found.host("builds-f", "gcr.io")["kind"] == "F"
+        assert found.facts["projects"][0]["bucket_search"]["code"] == "bad-reply"
 
 
 def test_a_bucket_that_the_search_lacks(tmp_path: Path) -> None:
