@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,6 @@ from gcr_migrate.model.names import ar_host
 from gcr_migrate.model.usage import holds_repository, never_migrated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gcr_migrate.model.cloud import ProjectFacts, RedirectSettings, RepositoryFacts
     from gcr_migrate.model.names import GcrHost, Project
 
@@ -115,7 +113,6 @@ class ProjectEvidence:
         hosts: its hosts.
         repositories: number of its other Docker repositories in the hosts' locations; None if
             they could not be listed.
-        left_open: further questions that were refused, with what was asked.
     """
 
     project: Project
@@ -123,7 +120,6 @@ class ProjectEvidence:
     facts: ProjectFacts | MigrateError | None = None
     hosts: tuple[HostEvidence, ...] = ()
     repositories: int | None = None
-    left_open: Mapping[str, MigrateError] = field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool | None:

@@ -277,6 +277,20 @@ def test_a_bucket_that_the_search_lacks(tmp_path: Path) -> None:
         assert "the search shows no bucket" in found["disagreements"][0]
 
 
+def test_a_project_that_is_being_deleted(tmp_path: Path) -> None:
+    """It is named and not asked, though its bucket may still be found."""
+    with _stage(tmp_path, project("builds-f", "gcr.io"), project("builds-g")) as stage:
+        rows = [
+            {"name": "projects/1", "projectId": "builds-f", "state": "DELETE_REQUESTED"},
+            {"name": "projects/2", "projectId": "builds-g", "state": "ACTIVE"},
+        ]
+        listed = {"path": "/v3/projects", "status": 200, "body": json.dumps({"projects": rows})}
+        control(stage.box, "POST", listed | {"times": 1})
+        found = stage.discover("--folder", "7")
+        assert found.projects == ["builds-g"]
+        assert found.facts["inactive"] == ["builds-f"]
+
+
 def test_one_project_that_fails_stops_no_other(tmp_path: Path) -> None:
     """A project whose every answer is an error is named, and the others are seen."""
     parts = [project("builds-f", "gcr.io"), project("builds-x"), project("builds-y")]
