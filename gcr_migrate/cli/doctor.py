@@ -93,8 +93,12 @@ def _case(target: str) -> tuple[Case, tuple[Login | None, Login | None]]:
     from gcr_migrate.spec import load_spec
 
     path = Path(target)
-    if path.suffix not in _SPEC_SUFFIXES and not path.is_file():
-        return case_of_name(target), (None, None)
+    if path.suffix not in _SPEC_SUFFIXES:
+        try:  # first, or a file that happens to be called like a project would hide it
+            return case_of_name(target), (None, None)
+        except MigrateError:
+            if not path.is_file():
+                raise
     spec = load_spec(read_text(path), target)
     return case_of_spec(spec, target), (spec.source_login, spec.target_login)
 

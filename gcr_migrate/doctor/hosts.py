@@ -116,15 +116,17 @@ def _without_repository(host: Host, steps: frozenset[Step]) -> Check:
 def _pull(host: Host, answers: Answers, *, may_be_hidden: bool) -> Iterator[Check]:
     """Judge the pull of a real image, where there is a repository to pull from."""
     pull, reading = host.answers.pull, answers.steps & (_READS | {Step.REDIRECT})
-    if host.has_repository is False or host.never_migrated:
+    denied = isinstance(pull, MigrateError) and pull.problem is errors.DENIED
+    visited = denied and answers.case.has_spec  # a plan cannot tell that it is not there
+    if host.never_migrated or (host.has_repository is False and not visited):
         return
     if not isinstance(pull, MigrateError):
         yield _pulled_from(host, pull, answers, reading)
         return
-    if pull.problem is errors.DENIED:
+    if denied:
         # Registries hide what a caller may not see: a host that nobody named may not be there.
         hidden = may_be_hidden and not host.named and host.is_listed is None
-        # What a spec leaves open is visited too, and a plan without it is not whole.
+        # What a spec leaves open is visited too, and a plan that may not is not whole.
         unasked = hidden and not answers.case.has_spec
         verdicts = given(reading, Status.NOT_ASKED if unasked else Status.MISSING)
         yield _pull_denied(host, pull, answers, verdicts)
@@ -163,9 +165,11 @@ def _pull_denied(
         saw = f"refused, though {DOWNLOAD} is held: {pull.saw}".removesuffix(": ")
         return line(saw, "Look for an IAM deny policy, and at what stands between here and there.")
     saw = f"{DOWNLOAD} is not held, or there is no such repository"
+    if host.is_listed is False:
+        saw = "no such repository, which a plan cannot tell from a hidden one"
     if not place.is_known:  # nobody to grant it to
         return line(saw, "If it is there, log in as somebody who may pull.")
-    if grants := download_grants(place, answers):
+    if host.is_listed is not False and (grants := download_grants(place, answers)):
         return line(saw, GRANT_LEAST, *grants)
     role = least_roles({DOWNLOAD}, repository=True)[0]
     if host.is_listed:

@@ -119,7 +119,11 @@ class Credentials:
             await self._holder.refused(secret)
 
     async def caller(self) -> Caller:
-        """Return whose credentials were found, and how long they last."""
+        """Return whose credentials were found, and how long they last.
+
+        Raises:
+            MigrateError: no token can be had with them.
+        """
         holder = await self._held()
         if holder is None:
             return Caller(
@@ -127,6 +131,7 @@ class Credentials:
             )
         source, root = holder.source, _root(holder)
         token = await root.get()
+        await holder.get()  # who may not act as an account learns it now
         account, expires_at = await source.account(), token.expires_at
         if isinstance(root, Given) or not account:
             info = await self._token_info(token.secret)

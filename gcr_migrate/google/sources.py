@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from gcr_migrate.errors import BAD_CREDENTIALS, BAD_REPLY, DENIED, MigrateError
+from gcr_migrate.errors import (
+    BAD_CREDENTIALS,
+    BAD_REPLY,
+    DENIED,
+    IMPERSONATION_REFUSED,
+    UNAUTHORIZED,
+    MigrateError,
+)
 from gcr_migrate.google.adc import SCOPE
 from gcr_migrate.google.docker import TOKEN_USERS
 from gcr_migrate.google.files import object_of
@@ -270,13 +277,16 @@ class Impersonated:
 
     def _refusal(self, reply: Reply) -> MigrateError:
         error = problem_of(reply, self._account)
-        if error.problem is not DENIED:
+        if error.problem is UNAUTHORIZED:
             return error
-        first = self._delegates[0] if self._delegates else self._account
-        saw = f"{error.saw}; grant {_CREATOR} on {first} to the caller"
-        if self._delegates:
-            saw += ", and to each account of the chain on the next one"
-        return MigrateError(DENIED, subject=self._account, saw=saw)
+        # Not as it is told: nobody must take it for what the service said that is called with it.
+        saw = error.saw
+        if error.problem is DENIED:
+            first = self._delegates[0] if self._delegates else self._account
+            saw += f"; grant {_CREATOR} on {first} to the caller"
+            if self._delegates:
+                saw += ", and to each account of the chain on the next one"
+        return MigrateError(IMPERSONATION_REFUSED, subject=self._account, saw=saw)
 
     async def account(self) -> str:
         """Return the service account."""

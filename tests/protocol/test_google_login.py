@@ -531,7 +531,7 @@ def test_impersonation_that_is_not_allowed_names_the_role(
 
     error = refusal(box, environ, Login(impersonate=(TARGET,)))
 
-    assert error.problem.code == "denied"
+    assert error.problem.code == "impersonation-refused"
     assert "roles/iam.serviceAccountTokenCreator" in error.saw
     assert TARGET in error.subject
     assert refusal(box, NO_METADATA, Login(impersonate=(TARGET,))).problem.code == "no-credentials"
