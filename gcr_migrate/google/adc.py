@@ -7,6 +7,7 @@ speak HTTP past the wire.
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
@@ -27,13 +28,49 @@ SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 IMPERSONATED: Final = "impersonated_service_account"
 _UNIVERSE: Final = "googleapis.com"
 _OLD_TOKEN_HOST: Final = "accounts.google.com"  # noqa: S105  # a host; keys made long ago name it
-_AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
 _URLS: Final = (
     "token_uri",
     "token_url",
     "token_info_url",
     "revoke_url",
     "service_account_impersonation_url",
+)
+_AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
+# What the library makes of values that it does not expect.
+_ODD: Final = (ValueError, TypeError, AttributeError, KeyError, OSError, RecursionError)
+_DOMAIN: Final = re.compile(r"[a-z0-9.-]{1,100}")
+_OBJECTS: Final = frozenset(
+    {
+        "credential_source",
+        "executable",
+        "format",
+        "headers",
+        "service_account_impersonation",
+        "source_credentials",
+    }
+)
+_TEXTS: Final = frozenset(
+    {
+        "audience",
+        "client_email",
+        "client_id",
+        "client_secret",
+        "command",
+        "environment_id",
+        "expiry",
+        "file",
+        "imdsv2_session_token_url",
+        "private_key",
+        "quota_project_id",
+        "refresh_token",
+        "region_url",
+        "regional_cred_verification_url",
+        "subject_token_type",
+        "type",
+        "universe_domain",
+        "url",
+        *_URLS,
+    }
 )
 
 
@@ -54,8 +91,9 @@ class CredentialFile:
 
     def __init__(self, words: str, info: dict[str, Any], wire: Wire, outside: Wire) -> None:
         self.words = words
-        check_urls(info, words)
-        self.quota_project = str(info.get("quota_project_id") or "")
+        check_file(info, words)
+        info = {key: value for key, value in info.items() if value is not None}
+        self.quota_project = info.get("quota_project_id") or ""
         self._info = info
         self._wire, self._outside = wire, outside
         self._credentials = _loaded(info, words)
@@ -86,6 +124,9 @@ class CredentialFile:
             self._credentials.refresh(transport)
         except exceptions.GoogleAuthError as error:
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=_why(error)) from error
+        except _ODD as error:  # their texts may quote the file, or what it names
+            saw = f"the library made {type(error).__name__} of it"
+            raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=saw) from error
 
     async def account(self) -> str:
         """Return the account that the file names."""
@@ -117,21 +158,46 @@ class _Transport:
         return (self._outside if is_outside else self._google)(url, *args, **kwargs)
 
 
-def check_urls(info: dict[str, Any], words: str) -> None:
-    """Raise BAD_CREDENTIALS if a file would send what proves who we are to a stranger."""
+def check_file(info: dict[str, Any], words: str) -> None:
+    """Raise BAD_CREDENTIALS if a file would send what proves who we are to a stranger.
+
+    Also if its values are not of the kind that they have to be: the library would show them.
+    """
+    _check_shape(info, words)
     universe = info.get("universe_domain") or _UNIVERSE
     if universe != _UNIVERSE:
-        saw = f"universe_domain {universe} is not {_UNIVERSE}"
+        shown = universe if _DOMAIN.fullmatch(universe) else "is no domain and"
+        saw = f"universe_domain {shown} is not {_UNIVERSE}"
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw)
     for key in _URLS:
         url = info.get(key)
         if not url:
             continue
-        parts = urlsplit(url if isinstance(url, str) else "")
-        google_s = is_google_host(parts.netloc) or parts.netloc == _OLD_TOKEN_HOST
-        if not (is_loopback(parts.netloc) or (parts.scheme == "https" and google_s)):
-            saw = f"{key} is at {parts.scheme}://{parts.hostname}, which is not Google's"
+        scheme, netloc = _where(url)
+        google_s = is_google_host(netloc) or netloc == _OLD_TOKEN_HOST
+        if not (is_loopback(netloc) or (scheme == "https" and google_s)):
+            at = f"{scheme}://{netloc.rpartition('@')[2]}" if netloc else "no host"
+            saw = f"{key} is at {at}, which is not Google's"
             raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw)
+
+
+def _check_shape(part: dict[str, Any], words: str) -> None:
+    for key, value in part.items():
+        expected: type = dict if key in _OBJECTS else str if key in _TEXTS else object
+        if value is not None and not isinstance(value, expected):
+            kind = "an object" if expected is dict else "a text"
+            raise MigrateError(BAD_CREDENTIALS, subject=words, saw=f"`{key}` is not {kind}")
+        if expected is dict and isinstance(value, dict):
+            _check_shape(value, words)
+
+
+def _where(url: str) -> tuple[str, str]:
+    """Return scheme and host with port of a URL; neither if it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
 
 
 def _loaded(info: dict[str, Any], words: str) -> Any:
@@ -152,7 +218,7 @@ def _loaded(info: dict[str, Any], words: str) -> Any:
         return kinds[kind](info)
     except exceptions.GoogleAuthError as error:
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=_why(error)) from error
-    except (ValueError, TypeError, KeyError) as error:  # their texts may quote the file
+    except _ODD as error:  # their texts may quote the file
         saw = f"not a usable {kind} file"
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw) from error
 
@@ -197,7 +263,7 @@ def _hosts(source: object) -> Iterator[str]:
     values = source.values() if isinstance(source, dict) else ()
     for value in values:
         if isinstance(value, str) and value.startswith(("http://", "https://")):
-            yield urlsplit(value).netloc
+            yield _where(value)[1]
 
 
 def _why(error: Exception) -> str:
