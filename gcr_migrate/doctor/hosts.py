@@ -169,7 +169,9 @@ def _pull_denied(
         saw = "no such repository, which a plan cannot tell from a hidden one"
     if not place.is_known:  # nobody to grant it to
         return line(saw, "If it is there, log in as somebody who may pull.")
-    if host.is_listed is not False and (grants := download_grants(place, answers)):
+    grants = download_grants(place, answers)
+    reach_all = bool(grants) and grants[0].startswith("gcloud projects ")
+    if grants and (reach_all or host.is_listed is not False):
         return line(saw, GRANT_LEAST, *grants)
     role = least_roles({DOWNLOAD}, repository=True)[0]
     if host.is_listed:
