@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from gcr_migrate.doctor.answers import Answers, PlaceAnswers
 
 _READS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY})
-# What another image, or a read that goes the other way of a partial redirect, need not meet.
-_NOT_ALWAYS: Final = frozenset(
+# What says something about one image, and nothing about its host.
+_OF_ONE_IMAGE: Final = frozenset(
     {errors.BLOB_UNKNOWN, errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH}
-    | {errors.BAD_MANIFEST, errors.BAD_DIGEST, errors.NOT_MIGRATED}
+    | {errors.BAD_MANIFEST, errors.BAD_DIGEST}
 )
 _NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
 
@@ -123,6 +123,8 @@ def _pull(host: Host, answers: Answers, *, may_be_hidden: bool) -> Iterator[Chec
     if not isinstance(pull, MigrateError):
         yield _pulled_from(host, pull, answers, reading)
         return
+    if pull.problem is errors.NOT_MIGRATED:
+        return  # this one read went the other way: the redirect's own line says how many do
     if denied:
         # Registries hide what a caller may not see: a host that nobody named may not be there.
         hidden = may_be_hidden and not host.named and host.is_listed is None
@@ -133,7 +135,7 @@ def _pull(host: Host, answers: Answers, *, may_be_hidden: bool) -> Iterator[Chec
         return
     known = pull.problem in ROOTS  # its own line says so
     status = Status.NOT_ASKED if known else Status.MISSING
-    if pull.problem in _NOT_ALWAYS:
+    if pull.problem in _OF_ONE_IMAGE:
         status = Status.WARNING
     remedy = "" if known else pull.problem.remedy
     verdicts = given(reading, status)

@@ -200,3 +200,13 @@ def test_a_source_is_not_written_to_by_apply() -> None:
         f"{SCANNING} in builds",
     }
     assert {step for one in lines for step in one.verdicts} == {Step.RESCUE}
+
+
+def test_a_target_out_of_reach_does_not_stop_the_source() -> None:
+    """Where only the target's host has no address, the source can be looked into and redirected."""
+    case = case_of_spec(load_spec(_TWO, "spec.yaml"), "spec.yaml")
+    ways = {"europe-west1-docker.pkg.dev": an_error(errors.UNREACHABLE, "no address")}
+    answers = well(case=replace(case, locations=("europe-west1",)), ways=ways)
+    line = line_of(answers, Area.DNS, "europe")
+    assert set(line.verdicts) == {Step.PLAN, Step.APPLY, Step.VERIFY}
+    assert line.status is _MISSING
