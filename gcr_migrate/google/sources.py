@@ -21,7 +21,8 @@ from gcr_migrate.google.adc import SCOPE
 from gcr_migrate.google.docker import TOKEN_USERS
 from gcr_migrate.google.files import object_of
 from gcr_migrate.google.programs import ask
-from gcr_migrate.google.tokens import EARLY_S, AccessToken
+from gcr_migrate.google.tokens import AccessToken
+from gcr_migrate.wire.renewed import EARLY_S
 from gcr_migrate.wire.replies import problem_of
 from gcr_migrate.wire.secret import Secret
 
