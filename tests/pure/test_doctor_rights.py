@@ -96,6 +96,22 @@ def test_a_plan_reads_no_policy_where_nothing_is() -> None:
     assert {one.verdicts.get(Step.PLAN, _OK) for one in _on_target(answers)} == {_OK}
 
 
+def test_a_plan_by_pattern_reads_no_policy_where_only_the_source_is() -> None:
+    """The source's own repository is none of the targets that a pattern makes."""
+    rule = "access: {grant: [{role: artifactregistry.reader, members: ['group:a@x.com']}]}"
+    text = f"source: us.gcr.io/builds\nroutes: [{{match: '{{a}}/**', repository: '{{a}}', {rule}}}]"
+        '"web/**", repository: web', '"{a}/**", repository: "{a}"'
+    )
+    case = case_of_spec(load_spec(text, "spec.yaml"), "spec.yaml")
+    held = ALL - {"artifactregistry.repositories.getIamPolicy"}
+    place = a_place(place=case.places[0], held=held, held_on={US: held})
+    answers = well(places=(place,), case=case)
+    line = line_of(answers, Area.PERMISSION, "getIamPolicy")
+    assert line.verdicts[Step.PLAN] is _OK
+    assert line.verdicts[Step.APPLY] is _MISSING
+    assert "not there yet" in line.saw
+
+
 def test_a_pull_and_its_permission_have_one_remedy() -> None:
     """Whoever is granted the missing permission needs no second grant in order to pull."""
     held = frozenset({"artifactregistry.repositories.get"})
