@@ -100,8 +100,6 @@ def test_a_plan_by_pattern_reads_no_policy_where_only_the_source_is() -> None:
     """The source's own repository is none of the targets that a pattern makes."""
     rule = "access: {grant: [{role: artifactregistry.reader, members: ['group:a@x.com']}]}"
     text = f"source: us.gcr.io/builds\nroutes: [{{match: '{{a}}/**', repository: '{{a}}', {rule}}}]"
-        '"web/**", repository: web', '"{a}/**", repository: "{a}"'
-    )
     case = case_of_spec(load_spec(text, "spec.yaml"), "spec.yaml")
     held = ALL - {"artifactregistry.repositories.getIamPolicy"}
     place = a_place(place=case.places[0], held=held, held_on={US: held})
