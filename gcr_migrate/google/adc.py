@@ -17,7 +17,7 @@ from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
 from gcr_migrate.google.bridge import AuthResponse, AuthTransport, Bridge
 from gcr_migrate.google.tokens import AccessToken
 from gcr_migrate.model.names import is_google_host, is_loopback
-from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -269,5 +269,5 @@ def _hosts(source: object) -> Iterator[str]:
 def _why(error: Exception) -> str:
     """Return the library's words, without what a program of the file said."""
     first = error.args[0] if error.args and isinstance(error.args[0], str) else ""
-    words = " ".join(first.partition(". Error:")[0].split())[:200]
+    words = without_secrets(" ".join(first.partition(". Error:")[0].split()))[:200]
     return words or type(error).__name__

@@ -24,7 +24,7 @@ from gcr_migrate.google.programs import ask
 from gcr_migrate.google.tokens import AccessToken
 from gcr_migrate.wire.renewed import EARLY_S
 from gcr_migrate.wire.replies import problem_of
-from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,7 +168,7 @@ class Gcloud:
     def _read(self, code: int, out: str, err: str) -> AccessToken:
         if code:
             line = next((one for one in err.splitlines() if one.startswith("ERROR:")), "")
-            saw = " ".join(line.split())[:200] or f"exit {code}"
+            saw = without_secrets(" ".join(line.split()))[:200] or f"exit {code}"
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=saw)
         body = object_of(out, self.words)
         credential = _part(body, "credential")
