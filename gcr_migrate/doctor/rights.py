@@ -101,7 +101,7 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
     if need.by_repository and need.side == "source" and Step.RESCUE not in needs:
         return None  # no repository, nothing to read: the host's own line says so
     saw = f"not held on the project {project}"
-    if need.side == "target" and not answers.case.all_named:
+    if need.permission == CREATE and need.side == "target" and not answers.case.all_named:
         saw += "; needed for repositories that are not there yet"
     return _Found(Status.MISSING, saw)
 
