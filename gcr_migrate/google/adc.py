@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
 from gcr_migrate.google.bridge import AuthResponse, AuthTransport, Bridge
 from gcr_migrate.google.tokens import AccessToken
 from gcr_migrate.model.names import is_google_host, is_loopback
+from gcr_migrate.tasks import in_a_thread
 from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ class CredentialFile:
         self._wire, self._outside = wire, outside
         self._credentials = _loaded(info, words)
         self._hosts = frozenset(_hosts(info.get("credential_source")))
-        # Of its own: who waits for a token in a thread of a pool must not keep it from being had.
-        self._executor = ThreadPoolExecutor(1, "credentials")
         self._transport: _Transport | None = None
 
     async def fetch(self, *, fresh: bool) -> AccessToken:  # noqa: ARG002  # it is always another
@@ -110,7 +108,8 @@ class CredentialFile:
                 self._outside.allow_plain(host)  # such as the metadata server of another cloud
             bridges = Bridge(self._wire, loop), Bridge(self._outside, loop)
             self._transport = _Transport(*bridges, self._hosts, self.words)
-        await loop.run_in_executor(self._executor, self._refresh, self._transport)
+        transport = self._transport
+        await in_a_thread(lambda: self._refresh(transport))
         token, expiry = self._credentials.token, self._credentials.expiry
         if not isinstance(token, str) or not token:
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw="no token was given")
@@ -134,10 +133,9 @@ class CredentialFile:
         return str(named or self._info.get("account") or "")
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Let the thread end that waits for the wire."""
         if self._transport:
             self._transport.close()
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class _Transport:

@@ -49,15 +49,7 @@ async def ask(
     """
     subject = " ".join(command[:2])
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environ),
-            # Of its own: Ctrl-C is for us, who still need a token to stop in order.
-            start_new_session=True,
-        )
+        process = await _started(command, environ)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # no program has such a name
@@ -73,6 +65,25 @@ async def ask(
         if process.returncode is None:
             await _end(process)
     return Answer(process.returncode or 0, *texts)
+
+
+async def _started(command: Sequence[str], environ: Mapping[str, str]) -> Process:
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environ),
+            # Of its own: Ctrl-C is for us, who still need a token to stop in order.
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:  # halfway started it could not be ended with all it starts
+        await _end(await starting)
+        raise
 
 
 async def _exchanged(process: Process, given: str, subject: str) -> list[str]:

@@ -68,3 +68,21 @@ def test_a_name_that_no_program_can_have_is_told() -> None:
     """Configurations are written by others."""
     with pytest.raises(MigrateError, match="bad-credentials"):
         asyncio.run(ask(["helper\x00"], ENVIRON))
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_program_is_ended_at_whatever_step_of_its_start(tmp_path: Path, steps: int) -> None:
+    """An interruption does not wait for what was only about to begin."""
+    program = script(tmp_path, "sleep 60 & sleep 60")
+
+    async def work() -> None:
+        asking = asyncio.create_task(ask([program], ENVIRON))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    began = time.monotonic()
+    asyncio.run(work())
+    assert time.monotonic() - began < 5
