@@ -65,6 +65,8 @@ class Settings:
         environ: environment variables.
         tries: requests sent at most for one call; None takes GCR_MIGRATE_RETRY_TRIES or 6.
         base_s: upper bound of the first wait between them, in seconds.
+        patience_s: seconds for which requests wait at most until a quota has room; None takes
+            GCR_MIGRATE_QUOTA_WAIT_S or 150.
     """
 
     endpoints: Endpoints = field(default_factory=Endpoints)
@@ -72,6 +74,7 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tries: int | None = None
     base_s: float = 0.2
+    patience_s: float | None = None
 
     def backoff(self) -> Backoff:
         """Return how often and how long requests are tried again."""
@@ -82,7 +85,8 @@ class Settings:
     def pilot(self) -> Pilot:
         """Return who makes requests wait for their turn under the services' quotas."""
         text = self.environ.get(PATIENCE_VARIABLE, "")
-        return Pilot(float(text) if text.isascii() and text.isdigit() else PATIENCE_S)
+        written = float(text) if text.isascii() and text.isdigit() else PATIENCE_S
+        return Pilot(written if self.patience_s is None else min(written, self.patience_s))
 
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""

@@ -326,6 +326,13 @@ NO_CREDENTIALS: Final = _problem(
     "Neither a token, application default credentials, gcloud nor Docker's configuration has any.",
     "Run `gcloud auth application-default login`, or pass --access-token-file.",
 )
+IMPERSONATION_REFUSED: Final = _problem(
+    "impersonation-refused",
+    Exit.OUT_OF_REACH,
+    "the service account cannot be impersonated",
+    "No token of that account was given to the login that wants to act as it.",
+    "Check its spelling, and grant the login roles/iam.serviceAccountTokenCreator on it.",
+)
 API_DISABLED: Final = _problem(
     "api-disabled",
     Exit.OUT_OF_REACH,

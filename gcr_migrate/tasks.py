@@ -1,12 +1,14 @@
-"""Several coroutines at once, of which the first failure stops the others and is the one raised."""
+"""Several coroutines at once, of which the first failure counts, and work outside the loop."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
 T = TypeVar("T")
 
@@ -29,3 +31,32 @@ async def all_of(coroutines: Iterable[Coroutine[None, None, T]]) -> list[T]:
     except BaseExceptionGroup as group_error:
         raise first_cause(group_error) from None
     return [task.result() for task in tasks]
+
+
+async def in_a_thread(work: Callable[[], T]) -> T:
+    """Do something in a thread of its own, which does not keep the program from its end.
+
+    Threads of a pool do: an interrupted program would wait for what hangs in them.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: BaseException | None) -> None:
+        if done.done():  # nobody waits any more
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]  # it is what `work` returned
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001  # it is raised where it is waited for
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, name="work outside the loop", daemon=True).start()
+    return await done

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from hypothesis import settings
 
+from tests import warm
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -149,7 +151,7 @@ class Cli:
         return {**kept, **coverage, **fixed, **impatient, **more}
 
     def start(self, *args: str | Path, **more: str) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it."""
+        """Start a command as a shell would, and do not wait for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "gcr_migrate", *map(str, args)],
             cwd=self.home,
@@ -163,15 +165,13 @@ class Cli:
     def __call__(
         self, *args: str | Path, timeout_s: float = 120, **more: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; `more` are further environment variables."""
-        with self.start(*args, **more) as process:
-            try:
-                out, err = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                out, err = process.communicate()
-                pytest.fail(f"{args} did not end in {timeout_s} s\n{out}\n{err}")
-        return subprocess.CompletedProcess(list(map(str, args)), process.returncode, out, err)
+        """Run a command to its end, see `warm`; `more` are further environment variables."""
+        words = list(map(str, args))
+        try:
+            return warm.call(words, self.home, self.environment(**more), timeout_s)
+        except subprocess.TimeoutExpired as late:
+            said = (late.output, late.stderr)
+            pytest.fail(f"{args} did not end in {timeout_s} s: {said}")
 
 
 @pytest.fixture

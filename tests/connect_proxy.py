@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.listening import PIECE, listening, read_head
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-_PIECE = 65_536
 
 
 @dataclass
@@ -30,7 +30,6 @@ class ConnectProxy:
     login: str = ""
     port: int = 0
     asked: list[str] = field(default_factory=list)
-    _socket: socket.socket = field(default_factory=socket.socket)
 
     @property
     def url(self) -> str:
@@ -40,43 +39,24 @@ class ConnectProxy:
     @contextmanager
     def running(self) -> Iterator[ConnectProxy]:
         """Listen while the block runs."""
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.listen(64)
-        self.port = self._socket.getsockname()[1]
-        thread = threading.Thread(target=self._accept, daemon=True)
-        thread.start()
-        try:
+        with listening(self._one) as self.port:
             yield self
-        finally:
-            self._socket.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
-            self._socket.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(target=self._one, args=(client,), daemon=True).start()
 
     def _one(self, client: socket.socket) -> None:
-        with client, suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                piece = client.recv(_PIECE)
-                if not piece:
-                    return
-                head += piece
-            answer, port = self._judge(head.decode("latin-1"))
-            if port is None:
-                client.sendall(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
-                return
-            with socket.create_connection(("127.0.0.1", port), 10) as server:
-                server.settimeout(None)
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-                back.start()
-                _pump(client, server)
-                back.join(10)
+        head, _ = read_head(client)
+        if not head:
+            return
+        answer, port = self._judge(head.decode("latin-1"))
+        if port is None:
+            client.sendall(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+            return
+        with socket.create_connection(("127.0.0.1", port), 10) as server:
+            server.settimeout(None)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            back.start()
+            _pump(client, server)
+            back.join(10)
 
     def _judge(self, head: str) -> tuple[str, int | None]:
         method, target, _ = head.partition("\r\n")[0].split(" ", 2)
@@ -91,7 +71,7 @@ class ConnectProxy:
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
     with suppress(OSError):
-        while piece := source.recv(_PIECE):
+        while piece := source.recv(PIECE):
             sink.sendall(piece)
     with suppress(OSError):
         sink.shutdown(socket.SHUT_WR)

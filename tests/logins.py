@@ -24,7 +24,7 @@ OAUTH: Final = "https://oauth2.googleapis.com/token"
 READER: Final = "roles/artifactregistry.reader"
 ACCOUNT: Final = "computeMetadata/v1/instance/service-accounts/default"
 FLAVOR: Final = {"Metadata-Flavor": "Google"}
-SCENARIO: Final = {
+SCENARIO: Final[dict[str, Any]] = {
     "identities": [
         {"member": "user:ada@example.com", "token": "ya29.ada", "refresh_token": "1//ada"},
         {"member": f"serviceAccount:{ROBOT}", "token": "", "roles": [READER]},

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from tests.listening import PIECE, listening, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_PIECE = 65_536
 
 
 @dataclass
@@ -32,7 +31,6 @@ class Relay:
     lie: Literal["cut", "corrupt"]
     port: int = 0
     told: int = 0
-    _socket: socket.socket = field(default_factory=socket.socket)
 
     @property
     def url(self) -> str:
@@ -42,32 +40,13 @@ class Relay:
     @contextmanager
     def running(self) -> Iterator[Relay]:
         """Listen while the block runs."""
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.listen(64)
-        self.port = self._socket.getsockname()[1]
-        thread = threading.Thread(target=self._accept, daemon=True)
-        thread.start()
-        try:
+        with listening(self._one) as self.port:
             yield self
-        finally:
-            self._socket.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
-            self._socket.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(target=self._one, args=(client,), daemon=True).start()
 
     def _one(self, client: socket.socket) -> None:
         """Pass on one request and its reply; the connection ends with it."""
-        with (
-            client,
-            suppress(OSError),
-            socket.create_connection(("127.0.0.1", self.upstream), 10) as server,
-        ):
-            head, body = _head(client)
+        with socket.create_connection(("127.0.0.1", self.upstream), 10) as server:
+            head, body = read_head(client)
             if not head:
                 return
             server.sendall(
@@ -75,12 +54,12 @@ class Relay:
             )
             left = _length(head) - len(body)
             server.sendall(body)
-            while left > 0 and (piece := client.recv(_PIECE)):
+            while left > 0 and (piece := client.recv(PIECE)):
                 server.sendall(piece)
                 left -= len(piece)
             target = head.split(b" ", 2)[1].decode("ascii")
-            reply_head, reply = _head(server)
-            while piece := server.recv(_PIECE):
+            reply_head, reply = read_head(server)
+            while piece := server.recv(PIECE):
                 reply += piece
             client.sendall(reply_head + b"\r\n" + self._lied(target, reply))
 
@@ -92,18 +71,6 @@ class Relay:
         if self.lie == "cut":
             return body[:middle]
         return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
-
-
-def _head(peer: socket.socket) -> tuple[bytes, bytes]:
-    """Read up to the empty line; return the lines before it, and what came after it."""
-    seen = b""
-    while b"\r\n\r\n" not in seen:
-        piece = peer.recv(_PIECE)
-        if not piece:
-            return b"", b""
-        seen += piece
-    head, _, rest = seen.partition(b"\r\n\r\n")
-    return head + b"\r\n", rest
 
 
 def _length(head: bytes) -> int:

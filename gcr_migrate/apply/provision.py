@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.errors import MigrateError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import TargetRepositories
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
+
+T = TypeVar("T")
 
 
 async def provision(
@@ -102,20 +104,21 @@ async def _create(
         await journal.started(Kind.REPOSITORY, item_id, operation=name)
 
     await journal.started(Kind.REPOSITORY, item_id, operation=operation)
-    creation = repositories.create(
-        repository.resource, repository.settings, operation=operation, on_operation=keep
-    )
-    try:
-        done = await _unless_stopped(journal.stop, creation)
-    except MigrateError as error:
-        return journal.gave_up(Kind.REPOSITORY, item_id, error)
-    if not done:
-        return Outcome.PENDING
-    return journal.confirmed(Kind.REPOSITORY, item_id, how="created")
+
+    async def create() -> Outcome:
+        try:
+            await repositories.create(
+                repository.resource, repository.settings, operation=operation, on_operation=keep
+            )
+        except MigrateError as error:
+            return journal.gave_up(Kind.REPOSITORY, item_id, error)
+        return journal.confirmed(Kind.REPOSITORY, item_id, how="created")
+
+    return await _unless_stopped(journal.stop, create()) or Outcome.PENDING
 
 
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Do something, and drop it if a stop is wanted before its end; return whether it is done."""
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
+    """Do something, and drop it if a stop is wanted before its end; return what came of it."""
     doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -123,10 +126,7 @@ async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]
         stopping.cancel()
         doing.cancel()  # which changes nothing about what is done
     await asyncio.wait({doing})
-    if doing.cancelled():
-        return False
-    doing.result()
-    return True
+    return None if doing.cancelled() else doing.result()
 
 
 async def _grant(
@@ -136,7 +136,10 @@ async def _grant(
     repositories: TargetRepositories,
     journal: Journal,
 ) -> None:
-    """Add a repository's grants in one write; all of them share its outcome."""
+    """Add a repository's grants in one write; all of them share its outcome.
+
+    A stop waits no more for it than for a creation: a later run reads what the policy holds.
+    """
     missing = [
         (grant_id, grant)
         for grant_id, grant, granted, state in migration.grant_items(item_id)
@@ -146,13 +149,16 @@ async def _grant(
         return
     for grant_id, _ in missing:
         await journal.started(Kind.GRANT, grant_id)
+    grants = tuple(grant for _, grant in missing)
     try:
-        wrote = await repositories.add_grants(
-            repository.resource, tuple(grant for _, grant in missing)
+        wrote = await _unless_stopped(
+            journal.stop, repositories.add_grants(repository.resource, grants)
         )
     except MigrateError as error:
         for grant_id, _ in missing:
             journal.gave_up(Kind.GRANT, grant_id, error)
+        return
+    if wrote is None:
         return
     for grant_id, _ in missing:
         journal.confirmed(Kind.GRANT, grant_id, how="written" if wrote else "present")

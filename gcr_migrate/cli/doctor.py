@@ -93,8 +93,12 @@ def _case(target: str) -> tuple[Case, tuple[Login | None, Login | None]]:
     from gcr_migrate.spec import load_spec
 
     path = Path(target)
-    if path.suffix not in _SPEC_SUFFIXES and not path.is_file():
-        return case_of_name(target), (None, None)
+    if path.suffix not in _SPEC_SUFFIXES:
+        try:  # first, or a file that happens to be called like a project would hide it
+            return case_of_name(target), (None, None)
+        except MigrateError:
+            if not path.is_file():
+                raise
     spec = load_spec(read_text(path), target)
     return case_of_spec(spec, target), (spec.source_login, spec.target_login)
 
@@ -102,13 +106,13 @@ def _case(target: str) -> tuple[Case, tuple[Login | None, Login | None]]:
 async def _examine(
     case: Case, logins: tuple[Login | None, Login | None], steps: frozenset[Step], way: Way
 ) -> CheckListFact:
-    from gcr_migrate.doctor.ask import examine
+    from gcr_migrate.doctor.ask import QUOTA_PATIENCE_S, examine
     from gcr_migrate.doctor.checks import Step
     from gcr_migrate.doctor.judge import judge
     from gcr_migrate.doctor.usage import pointless
     from gcr_migrate.report.checks import CheckListFact
 
-    async with way.open(*logins, tries=_TRIES) as connections:
+    async with way.open(*logins, tries=_TRIES, patience_s=QUOTA_PATIENCE_S) as connections:
         answers = await examine(case, steps or frozenset(Step), connections)
     if not steps:  # nobody named any: those for which nothing is left to do are not asked for
         answers = replace(answers, steps=answers.steps - pointless(answers))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_GRACE_S: Final = 0.5
 
 
 @contextmanager
@@ -28,7 +29,11 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
 
     def on_signal() -> None:
         if stop.is_set():
-            os._exit(Exit.INTERRUPTED)
+            # Not simply gone: programs that were asked for a login have to be ended with us.
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.call_later(_GRACE_S, os._exit, Exit.INTERRUPTED)
+            return
         stop.set()
         tell("Stopping: what is in flight is finished first. Once more drops it.")
 

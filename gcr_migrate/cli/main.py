@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -80,7 +82,7 @@ def outcome(args: Sequence[str]) -> int:
     except TyperException as error:
         subject = " ".join([_PROGRAM, *args[:1]])
         return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
-    except (Abort, KeyboardInterrupt):
+    except (Abort, KeyboardInterrupt, CancelledError):
         return _interrupted(output, args)
     except Exception as error:  # noqa: BLE001  # the top handler: whatever is left is our defect
         return _defect(output, error)
@@ -104,6 +106,8 @@ def _defect(output: Output, error: Exception) -> int:
 
 def run() -> None:
     """Run the program and exit."""
+    # As Ctrl-C does: in order, and not without the programs that were asked for a login.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     code = outcome(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -106,6 +106,7 @@ class Way:
         target: Login | None = None,
         *,
         tries: int | None = None,
+        patience_s: float | None = None,
     ) -> Connections:
         """Return the connections; use them in an `async with`.
 
@@ -113,6 +114,7 @@ class Way:
             source: how the source logs in, where it was said.
             target: how the target does.
             tries: requests sent at most for one call; None: as the environment says.
+            patience_s: seconds of waiting for a quota; None: as the environment says.
         """
         from gcr_migrate.connect import Connections, Settings
         from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
@@ -120,7 +122,7 @@ class Way:
         where = EndpointsFile()
         if self.endpoints:
             where = EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
-        settings = Settings(endpoints=where, login=self.login, tries=tries)
+        settings = Settings(endpoints=where, login=self.login, tries=tries, patience_s=patience_s)
         return Connections(settings, source, target)
 
 

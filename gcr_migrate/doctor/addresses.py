@@ -36,18 +36,21 @@ def dns_checks(answers: Answers) -> Iterator[Check]:
 def _used(answers: Answers) -> frozenset[str]:
     """Return the hosts that matter: no names for gcr.io hosts that the project does not use."""
     case = answers.case
+    locations = [*case.locations, *(name.split("/")[3] for name in case.repositories)]
+    return _of_source(answers) | {ar_host(location) for location in locations}
+
+
+def _of_source(answers: Answers) -> frozenset[str]:
+    """Return the hosts of the source: its images have names at gcr.io and Artifact Registry."""
     names = in_use(answers)
-    locations = [host.location for host in answers.hosts if host.name in names]
-    locations += case.locations
-    locations += [resource.split("/")[3] for resource in case.repositories]
-    return names | {ar_host(location) for location in locations}
+    return names | {ar_host(host.location) for host in answers.hosts if host.name in names}
 
 
 def _steps(answers: Answers, host: str) -> frozenset[Step]:
     """Return the steps that ask a host: targets are never asked by those of the source alone."""
     sides: set[Side] = set()
-    if answers.case.source:
-        sides.add("source")  # its images have names at gcr.io and in Artifact Registry
+    if host in _of_source(answers):
+        sides.add("source")
     if not host.endswith("gcr.io") and answers.case.target:
         sides.add("target")
     return frozenset(step for side in sides for step in STEPS_OF[side]) & answers.steps

@@ -168,6 +168,7 @@ class Answers:
 
 LOGIN_PROBLEMS: Final = frozenset(
     {errors.UNAUTHORIZED, errors.TOKEN_EXPIRED, errors.NO_CREDENTIALS, errors.BAD_CREDENTIALS}
+    | {errors.IMPERSONATION_REFUSED}
 )
 # One cause, told once; the questions that met it only say that they could not be asked.
 ROOTS: Final = LOGIN_PROBLEMS | {

@@ -10,7 +10,7 @@ from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull,
 from gcr_migrate.doctor.permissions import on_repositories, permissions_for
 from gcr_migrate.doctor.rules import CONSTRAINTS
 from gcr_migrate.doctor.services import SERVICES
-from gcr_migrate.errors import DENIED, MigrateError
+from gcr_migrate.errors import DENIED, UNREACHABLE, MigrateError
 from gcr_migrate.model.names import ar_host, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.tasks import first_cause
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.names import GcrHost, Project
 
 _T = TypeVar("_T")
+SILENCE_S: Final = 45.0  # for a question as a whole: who waits sees nothing meanwhile
+QUOTA_PATIENCE_S: Final = 20.0  # a quota that is used up is a finding, not something to wait for
 _LISTINGS_AT_MOST: Final = 30  # names that are looked into for one image
 _PROBE: Final = "gcr-migrate/doctor"  # a name that nobody has, for a registry without a project
 
@@ -92,11 +94,11 @@ async def examine(case: Case, steps: frozenset[Step], clients: Clients) -> Answe
     try:
         async with asyncio.TaskGroup() as group:
             places = [_PlaceQuestions(case, one, steps, clients, group) for one in case.places]
-            ways = {name: _ask(group, clients.way(name)) for name in _names(case)}
-            buckets = {host: _ask(group, _bucket(case, host, clients)) for host in hosts}
-            pulls = {host: _ask(group, _pull(case, host, clients)) for host in hosts}
-            plain = _ask(group, _plain_source(case, clients))
-            target = _ask(group, _plain_target(case.plain_target, clients))
+            ways = {name: beside(group, clients.way(name)) for name in _names(case)}
+            buckets = {host: beside(group, _bucket(case, host, clients)) for host in hosts}
+            pulls = {host: beside(group, _pull(case, host, clients)) for host in hosts}
+            plain = beside(group, _plain_source(case, clients))
+            target = beside(group, _plain_target(case.plain_target, clients))
     except BaseExceptionGroup as found:  # nothing that was answered: a defect
         raise first_cause(found) from None
     return Answers(
@@ -112,16 +114,20 @@ async def examine(case: Case, steps: frozenset[Step], clients: Clients) -> Answe
     )
 
 
-def _ask(
+def beside(
     group: asyncio.TaskGroup, question: Coroutine[None, None, _T]
 ) -> asyncio.Task[_T | MigrateError]:
-    """Ask beside all others; an error that came instead is an answer too."""
+    """Ask beside all others; an error that came instead is an answer too, and so is silence."""
 
     async def asked() -> _T | MigrateError:
         try:
-            return await question
+            async with asyncio.timeout(SILENCE_S):
+                return await question
         except MigrateError as error:
             return error
+        except TimeoutError:
+            saw = f"no answer within {SILENCE_S:.0f} s"
+            return MigrateError(UNREACHABLE, subject="service", saw=saw)
 
     return group.create_task(asked())
 
@@ -152,27 +158,27 @@ class _PlaceQuestions:
         asked = permissions_for(place.serves, steps & place.steps)
         on_each = on_repositories(place.serves, steps & place.steps)
         self._place = place
-        self._caller = _ask(group, clients.caller(place.side))
-        self._facts = _ask(group, projects.facts(project))
-        self._enabled = _ask(group, projects.enabled(project, SERVICES))
+        self._caller = beside(group, clients.caller(place.side))
+        self._facts = beside(group, projects.facts(project))
+        self._enabled = beside(group, projects.enabled(project, SERVICES))
         # Each service by itself: one odd permission would have all of them refused.
         self._held = {
-            service: _ask(group, projects.held(project, some))
+            service: beside(group, projects.held(project, some))
             for service, some in _by_service(asked).items()
         }
         self._redirection = (
-            _ask(group, projects.redirection(project)) if "source" in place.serves else None
+            beside(group, projects.redirection(project)) if "source" in place.serves else None
         )
         self._policies = {
-            one: _ask(group, projects.org_policy(project, one)) for one in CONSTRAINTS
+            one: beside(group, projects.org_policy(project, one)) for one in CONSTRAINTS
         }
-        self._locations = _ask(group, repositories.locations(project))
+        self._locations = beside(group, repositories.locations(project))
         self._listed = {
-            location: _ask(group, repositories.in_location(project, location))
+            location: beside(group, repositories.in_location(project, location))
             for location in _locations(case, place)
         }
         self._held_on = {
-            resource: _ask(group, self._on(resource, repositories, on_each))
+            resource: beside(group, self._on(resource, repositories, on_each))
             for resource in _resources(case, place)
         }
 
@@ -180,7 +186,8 @@ class _PlaceQuestions:
         self, resource: str, repositories: Repositories, permissions: Collection[str]
     ) -> frozenset[str] | None:
         """Ask for permissions on a repository that is there, or that may be."""
-        listed = await self._listed[resource.split("/")[3]]
+        # Shielded: when this question has to end, the other one is not to be stopped with it.
+        listed = await asyncio.shield(self._listed[resource.split("/")[3]])
         if isinstance(listed, MigrateError):
             if listed.problem is not DENIED:
                 raise listed

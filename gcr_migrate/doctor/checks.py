@@ -183,3 +183,9 @@ class Place:
     def steps(self) -> frozenset[Step]:
         """The steps that have to do with it."""
         return frozenset(step for side in self.serves for step in STEPS_OF[side])
+
+    @property
+    def writing(self) -> frozenset[Step]:
+        """The steps that create something in it."""
+        steps: Mapping[Side, Step] = {"source": Step.RESCUE, "target": Step.APPLY}
+        return frozenset(steps[side] for side in self.serves)

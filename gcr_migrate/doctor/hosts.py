@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from gcr_migrate.doctor.answers import Answers, PlaceAnswers
 
 _READS: Final = frozenset({Step.PLAN, Step.APPLY, Step.VERIFY})
-# What another image, or a read that goes the other way of a partial redirect, need not meet.
-_NOT_ALWAYS: Final = frozenset(
+# What says something about one image, and nothing about its host.
+_OF_ONE_IMAGE: Final = frozenset(
     {errors.BLOB_UNKNOWN, errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH}
-    | {errors.BAD_MANIFEST, errors.BAD_DIGEST, errors.NOT_MIGRATED}
+    | {errors.BAD_MANIFEST, errors.BAD_DIGEST}
 )
 
 
@@ -116,22 +116,26 @@ def _without_repository(host: Host, steps: frozenset[Step]) -> Check:
 def _pull(host: Host, answers: Answers, *, may_be_hidden: bool) -> Iterator[Check]:
     """Judge the pull of a real image, where there is a repository to pull from."""
     pull, reading = host.answers.pull, answers.steps & (_READS | {Step.REDIRECT})
-    if host.has_repository is False or host.never_migrated:
+    denied = isinstance(pull, MigrateError) and pull.problem is errors.DENIED
+    visited = denied and answers.case.has_spec  # a plan cannot tell that it is not there
+    if host.never_migrated or (host.has_repository is False and not visited):
         return
     if not isinstance(pull, MigrateError):
         yield _pulled_from(host, pull, answers, reading)
         return
-    if pull.problem is errors.DENIED:
+    if pull.problem is errors.NOT_MIGRATED:
+        return  # this one read went the other way: the redirect's own line says how many do
+    if denied:
         # Registries hide what a caller may not see: a host that nobody named may not be there.
         hidden = may_be_hidden and not host.named and host.is_listed is None
-        # What a spec leaves open is visited too, and a plan without it is not whole.
+        # What a spec leaves open is visited too, and a plan that may not is not whole.
         unasked = hidden and not answers.case.has_spec
         verdicts = given(reading, Status.NOT_ASKED if unasked else Status.MISSING)
         yield _pull_denied(host, pull, answers, verdicts)
         return
     known = pull.problem in ROOTS  # its own line says so
     status = Status.NOT_ASKED if known else Status.MISSING
-    if pull.problem in _NOT_ALWAYS:
+    if pull.problem in _OF_ONE_IMAGE:
         status = Status.WARNING
     remedy = "" if known else pull.problem.remedy
     verdicts = given(reading, status)
@@ -163,9 +167,13 @@ def _pull_denied(
         saw = f"refused, though {DOWNLOAD} is held: {pull.saw}".removesuffix(": ")
         return line(saw, "Look for an IAM deny policy, and at what stands between here and there.")
     saw = f"{DOWNLOAD} is not held, or there is no such repository"
+    if host.is_listed is False:
+        saw = "no such repository, which a plan cannot tell from a hidden one"
     if not place.is_known:  # nobody to grant it to
         return line(saw, "If it is there, log in as somebody who may pull.")
-    if grants := download_grants(place, answers):
+    grants = download_grants(place, answers)
+    reach_all = bool(grants) and grants[0].startswith("gcloud projects ")
+    if grants and (reach_all or host.is_listed is not False):
         return line(saw, GRANT_LEAST, *grants)
     role = least_roles({DOWNLOAD}, repository=True)[0]
     if host.is_listed:

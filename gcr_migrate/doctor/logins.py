@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import LOGIN_PROBLEMS, PlaceAnswers, is_anonymous, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
-from gcr_migrate.doctor.remedies import LOG_IN, log_in_again
+from gcr_migrate.doctor.remedies import LOG_IN, grant_impersonation, log_in_again
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def _login(
     missing = given(steps, Status.MISSING)
     if isinstance(caller, MigrateError):
         code, remedy = caller.problem.code, caller.problem.remedy
-        if caller.problem not in LOGIN_PROBLEMS:
-            asked = given(steps, Status.NOT_ASKED)
-            return Check(area, f"{side}login", asked, why(caller), remedy, code=code)
-        again = (LOG_IN,) if caller.problem is errors.NO_CREDENTIALS else ()
-        commands = again or log_in_again(caller.subject)
+        commands = log_in_again(caller.subject)
+        if caller.problem is errors.NO_CREDENTIALS:
+            commands = (LOG_IN,)
+        if caller.problem is errors.IMPERSONATION_REFUSED:
+            commands = (grant_impersonation(caller.subject),)
         return Check(area, f"{side}login", missing, why(caller), remedy, commands, code)
     subject = side + (caller.account or "account not told")
     if is_anonymous(caller):

@@ -89,6 +89,14 @@ def grant_quota_use(project: str, member: str) -> str:
     return grant_on_project(project, member, "roles/serviceusage.serviceUsageConsumer")
 
 
+def grant_impersonation(account: str) -> str:
+    """Return the command that lets somebody act as a service account; who, is to be filled in."""
+    return (
+        f"gcloud iam service-accounts add-iam-policy-binding {shlex.quote(account)}"
+        f" --member={UNKNOWN_MEMBER} --role=roles/iam.serviceAccountTokenCreator"
+    )
+
+
 def private_zone(domain: str, addresses: str) -> tuple[str, ...]:
     """Return the commands that send a domain and all below it to Google's virtual addresses."""
     zone = domain.replace(".", "-")

@@ -11,7 +11,7 @@ from gcr_migrate.doctor.permissions import CREATE, DOWNLOAD, ROLES, least_roles,
 from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
 from gcr_migrate.doctor.rules import target_locations, target_repositories
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.names import repository_resource
+from gcr_migrate.model.names import gcr_host, repository_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,7 +100,10 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
         return _Found(Status.NOT_ASKED, reason(held))
     if need.by_repository and need.side == "source" and Step.RESCUE not in needs:
         return None  # no repository, nothing to read: the host's own line says so
-    return _Found(Status.MISSING, f"not held on the project {project}")
+    saw = f"not held on the project {project}"
+    if need.permission == CREATE and need.side == "target" and not answers.case.all_named:
+        saw += "; needed for repositories that are not there yet"
+    return _Found(Status.MISSING, saw)
 
 
 def _not_needed(place: PlaceAnswers, answers: Answers, need: Need) -> str:
@@ -149,7 +152,15 @@ def _none_there(place: PlaceAnswers, answers: Answers) -> bool:
         return all(_is_there(place, name) is False for name in target_repositories(answers))
     # Names that follow from images are not known yet: no repository at all is sure to be none.
     wanted = [place.repositories.get(location) for location in target_locations(answers)]
-    return bool(wanted) and all(listed == () for listed in wanted)
+    return bool(wanted) and all(
+        isinstance(listed, tuple) and all(_is_gcr(one.resource) for one in listed)
+        for listed in wanted
+    )
+
+
+def _is_gcr(resource: str) -> bool:
+    """Whether a repository serves names of a gcr.io host."""
+    return gcr_host(_shown(resource)) is not None
 
 
 def _repositories(place: PlaceAnswers, answers: Answers, need: Need) -> list[str]:

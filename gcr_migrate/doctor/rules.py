@@ -108,7 +108,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
 
 def policy_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     """Judge the organisation policies that can refuse a repository or a grant."""
-    steps = _CREATES & place.place.steps & answers.steps
+    steps = place.place.writing & answers.steps
     for constraint, policy in place.policies.items():
         subject = f"{constraint} on {place.place.project.id}"
         if isinstance(policy, MigrateError):

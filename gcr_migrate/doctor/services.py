@@ -38,6 +38,7 @@ SCANNING: Final = "containerscanning.googleapis.com"
 ASSETS: Final = "cloudasset.googleapis.com"
 IAM: Final = "iam.googleapis.com"
 _ALL: Final = frozenset(Step)
+_WRITE: Final = frozenset({Step.APPLY, Step.RESCUE})
 # What a step needs is missing without it; what it uses tells it more.
 USED_BY: Final[Mapping[str, frozenset[Step]]] = {
     ARTIFACT_REGISTRY: _ALL,
@@ -46,8 +47,8 @@ USED_BY: Final[Mapping[str, frozenset[Step]]] = {
     STORAGE: frozenset({Step.DISCOVER, Step.RESCUE}),
     ASSETS: frozenset({Step.DISCOVER, Step.RESCUE}),
     IAM: frozenset({Step.RESCUE}),
-    ORG_POLICY: frozenset({Step.APPLY, Step.RESCUE}),
-    SCANNING: frozenset({Step.APPLY, Step.RESCUE}),
+    ORG_POLICY: _WRITE,
+    SCANNING: _WRITE,
 }
 NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
 SERVICES: Final = tuple(USED_BY)
@@ -87,7 +88,8 @@ def service_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
         if error.problem is errors.API_DISABLED
     }
     for service, users in USED_BY.items():
-        steps = users & place.place.steps & answers.steps
+        touched = place.place.writing if users == _WRITE else place.place.steps
+        steps = users & touched & answers.steps
         if service == SCANNING:
             yield _scanning(place, steps)
         else:

@@ -7,7 +7,7 @@ speak HTTP past the wire.
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +16,8 @@ from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
 from gcr_migrate.google.bridge import AuthResponse, AuthTransport, Bridge
 from gcr_migrate.google.tokens import AccessToken
 from gcr_migrate.model.names import is_google_host, is_loopback
-from gcr_migrate.wire.secret import Secret
+from gcr_migrate.tasks import in_a_thread
+from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,13 +28,49 @@ SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 IMPERSONATED: Final = "impersonated_service_account"
 _UNIVERSE: Final = "googleapis.com"
 _OLD_TOKEN_HOST: Final = "accounts.google.com"  # noqa: S105  # a host; keys made long ago name it
-_AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
 _URLS: Final = (
     "token_uri",
     "token_url",
     "token_info_url",
     "revoke_url",
     "service_account_impersonation_url",
+)
+_AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
+# What the library makes of values that it does not expect.
+_ODD: Final = (ValueError, TypeError, AttributeError, KeyError, OSError, RecursionError)
+_DOMAIN: Final = re.compile(r"[a-z0-9.-]{1,100}")
+_OBJECTS: Final = frozenset(
+    {
+        "credential_source",
+        "executable",
+        "format",
+        "headers",
+        "service_account_impersonation",
+        "source_credentials",
+    }
+)
+_TEXTS: Final = frozenset(
+    {
+        "audience",
+        "client_email",
+        "client_id",
+        "client_secret",
+        "command",
+        "environment_id",
+        "expiry",
+        "file",
+        "imdsv2_session_token_url",
+        "private_key",
+        "quota_project_id",
+        "refresh_token",
+        "region_url",
+        "regional_cred_verification_url",
+        "subject_token_type",
+        "type",
+        "universe_domain",
+        "url",
+        *_URLS,
+    }
 )
 
 
@@ -54,14 +91,13 @@ class CredentialFile:
 
     def __init__(self, words: str, info: dict[str, Any], wire: Wire, outside: Wire) -> None:
         self.words = words
-        check_urls(info, words)
-        self.quota_project = str(info.get("quota_project_id") or "")
+        check_file(info, words)
+        info = {key: value for key, value in info.items() if value is not None}
+        self.quota_project = info.get("quota_project_id") or ""
         self._info = info
         self._wire, self._outside = wire, outside
         self._credentials = _loaded(info, words)
         self._hosts = frozenset(_hosts(info.get("credential_source")))
-        # Of its own: who waits for a token in a thread of a pool must not keep it from being had.
-        self._executor = ThreadPoolExecutor(1, "credentials")
         self._transport: _Transport | None = None
 
     async def fetch(self, *, fresh: bool) -> AccessToken:  # noqa: ARG002  # it is always another
@@ -72,7 +108,8 @@ class CredentialFile:
                 self._outside.allow_plain(host)  # such as the metadata server of another cloud
             bridges = Bridge(self._wire, loop), Bridge(self._outside, loop)
             self._transport = _Transport(*bridges, self._hosts, self.words)
-        await loop.run_in_executor(self._executor, self._refresh, self._transport)
+        transport = self._transport
+        await in_a_thread(lambda: self._refresh(transport))
         token, expiry = self._credentials.token, self._credentials.expiry
         if not isinstance(token, str) or not token:
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw="no token was given")
@@ -86,6 +123,9 @@ class CredentialFile:
             self._credentials.refresh(transport)
         except exceptions.GoogleAuthError as error:
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=_why(error)) from error
+        except _ODD as error:  # their texts may quote the file, or what it names
+            saw = f"the library made {type(error).__name__} of it"
+            raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=saw) from error
 
     async def account(self) -> str:
         """Return the account that the file names."""
@@ -93,10 +133,9 @@ class CredentialFile:
         return str(named or self._info.get("account") or "")
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Let the thread end that waits for the wire."""
         if self._transport:
             self._transport.close()
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class _Transport:
@@ -117,21 +156,46 @@ class _Transport:
         return (self._outside if is_outside else self._google)(url, *args, **kwargs)
 
 
-def check_urls(info: dict[str, Any], words: str) -> None:
-    """Raise BAD_CREDENTIALS if a file would send what proves who we are to a stranger."""
+def check_file(info: dict[str, Any], words: str) -> None:
+    """Raise BAD_CREDENTIALS if a file would send what proves who we are to a stranger.
+
+    Also if its values are not of the kind that they have to be: the library would show them.
+    """
+    _check_shape(info, words)
     universe = info.get("universe_domain") or _UNIVERSE
     if universe != _UNIVERSE:
-        saw = f"universe_domain {universe} is not {_UNIVERSE}"
+        shown = universe if _DOMAIN.fullmatch(universe) else "is no domain and"
+        saw = f"universe_domain {shown} is not {_UNIVERSE}"
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw)
     for key in _URLS:
         url = info.get(key)
         if not url:
             continue
-        parts = urlsplit(url if isinstance(url, str) else "")
-        google_s = is_google_host(parts.netloc) or parts.netloc == _OLD_TOKEN_HOST
-        if not (is_loopback(parts.netloc) or (parts.scheme == "https" and google_s)):
-            saw = f"{key} is at {parts.scheme}://{parts.hostname}, which is not Google's"
+        scheme, netloc = _where(url)
+        google_s = is_google_host(netloc) or netloc == _OLD_TOKEN_HOST
+        if not (is_loopback(netloc) or (scheme == "https" and google_s)):
+            at = f"{scheme}://{netloc.rpartition('@')[2]}" if netloc else "no host"
+            saw = f"{key} is at {at}, which is not Google's"
             raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw)
+
+
+def _check_shape(part: dict[str, Any], words: str) -> None:
+    for key, value in part.items():
+        expected: type = dict if key in _OBJECTS else str if key in _TEXTS else object
+        if value is not None and not isinstance(value, expected):
+            kind = "an object" if expected is dict else "a text"
+            raise MigrateError(BAD_CREDENTIALS, subject=words, saw=f"`{key}` is not {kind}")
+        if expected is dict and isinstance(value, dict):
+            _check_shape(value, words)
+
+
+def _where(url: str) -> tuple[str, str]:
+    """Return scheme and host with port of a URL; neither if it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
 
 
 def _loaded(info: dict[str, Any], words: str) -> Any:
@@ -152,7 +216,7 @@ def _loaded(info: dict[str, Any], words: str) -> Any:
         return kinds[kind](info)
     except exceptions.GoogleAuthError as error:
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=_why(error)) from error
-    except (ValueError, TypeError, KeyError) as error:  # their texts may quote the file
+    except _ODD as error:  # their texts may quote the file
         saw = f"not a usable {kind} file"
         raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw) from error
 
@@ -197,11 +261,11 @@ def _hosts(source: object) -> Iterator[str]:
     values = source.values() if isinstance(source, dict) else ()
     for value in values:
         if isinstance(value, str) and value.startswith(("http://", "https://")):
-            yield urlsplit(value).netloc
+            yield _where(value)[1]
 
 
 def _why(error: Exception) -> str:
     """Return the library's words, without what a program of the file said."""
     first = error.args[0] if error.args and isinstance(error.args[0], str) else ""
-    words = " ".join(first.partition(". Error:")[0].split())[:200]
+    words = without_secrets(" ".join(first.partition(". Error:")[0].split()))[:200]
     return words or type(error).__name__

@@ -157,7 +157,8 @@ def _docker_image(row: dict[str, Any], resource: str) -> DockerImage:
 
 def _number(value: Any) -> int | None:
     """Read a whole number; services send large ones as text."""
-    text = str(int(value)) if isinstance(value, float) else str(value)
+    whole = isinstance(value, float) and value.is_integer()  # which no infinity is
+    text = str(int(value)) if whole else str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 

@@ -22,6 +22,7 @@ from gcr_migrate.google.sources import Impersonated
 from gcr_migrate.google.tokens import Given
 from gcr_migrate.model.cloud import Caller
 from gcr_migrate.model.names import is_google_host
+from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
 
@@ -49,6 +50,13 @@ class _TokenInfo:
     expires_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Who holds our token; None: we go anonymously."""
+
+    holder: Holder | None
+
+
 class Credentials:
     """The credentials of one side, looked for when they are first needed.
 
@@ -62,9 +70,7 @@ class Credentials:
         self._docker = Docker(environ)
         self._finder = Finder(login, environ, wire, self._docker)
         self._wire = wire
-        self._finding = asyncio.Lock()
-        self._was_sought = False
-        self._holder: Holder | None = None
+        self._found: Renewed[_Found] = Renewed("credentials", self._find)
         self._infos: dict[Secret, _TokenInfo] = {}
 
     async def api_headers(self) -> dict[str, str]:
@@ -99,9 +105,9 @@ class Credentials:
 
     async def accepted(self, sent: Mapping[str, str]) -> None:
         """Take note that a service took these header fields."""
-        secret = _secret_of(sent)
-        if self._holder and secret:
-            self._holder.accepted(secret)
+        found, secret = self._found.had, _secret_of(sent)
+        if found and found.holder and secret:
+            found.holder.accepted(secret)
 
     async def refused(self, sent: Mapping[str, str]) -> None:
         """Take note that a service answered 401 to these header fields; the next ones are new.
@@ -110,16 +116,20 @@ class Credentials:
             MigrateError: TOKEN_EXPIRED where no new ones can be had and these had been good;
                 NO_CREDENTIALS where there are none at all.
         """
-        secret = _secret_of(sent)
-        if secret is None and self._was_sought and self._holder is None:
+        found, secret = self._found.had, _secret_of(sent)
+        if secret is None and found and found.holder is None:
             saw = "a service of Google's asks for a login"
             raise MigrateError(NO_CREDENTIALS, subject="anonymous call", saw=saw)
         self._docker.forget()
-        if self._holder and secret:
-            await self._holder.refused(secret)
+        if found and found.holder and secret:
+            await found.holder.refused(secret)
 
     async def caller(self) -> Caller:
-        """Return whose credentials were found, and how long they last."""
+        """Return whose credentials were found, and how long they last.
+
+        Raises:
+            MigrateError: no token can be had with them.
+        """
         holder = await self._held()
         if holder is None:
             return Caller(
@@ -127,6 +137,7 @@ class Credentials:
             )
         source, root = holder.source, _root(holder)
         token = await root.get()
+        await holder.get()  # who may not act as an account learns it now
         account, expires_at = await source.account(), token.expires_at
         if isinstance(root, Given) or not account:
             info = await self._token_info(token.secret)
@@ -140,11 +151,11 @@ class Credentials:
         await self._finder.close()
 
     async def _held(self) -> Holder | None:
-        async with self._finding:
-            if not self._was_sought:
-                self._holder = await self._finder.find()
-                self._was_sought = True
-            return self._holder
+        return (await self._found.get()).holder
+
+    async def _find(self) -> tuple[_Found, float]:
+        """Look for the holder, once for all who wait and for as long as we live."""
+        return _Found(await self._finder.find()), float("inf")
 
     async def _token_info(self, secret: Secret) -> _TokenInfo:
         """Ask Google about a token, once; that nobody knows is fine."""

@@ -13,7 +13,7 @@ from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
 from gcr_migrate.google.files import object_of, text_of
 from gcr_migrate.google.programs import ask
 from gcr_migrate.model.names import is_google_host
-from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,8 +120,9 @@ class Docker:
         if answer.code:
             if _NOT_FOUND in answer.out:
                 return None
-            words = answer.out.splitlines()[0][:200] if answer.out else f"exit {answer.code}"
-            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=words)
+            words = without_secrets(answer.out).partition("\n")[0][:200]
+            saw = words or f"exit {answer.code}"
+            raise MigrateError(BAD_CREDENTIALS, subject=subject, saw=saw)
         body = object_of(answer.out, subject)
         user, secret = body.get("Username"), body.get("Secret")
         if not isinstance(user, str) or not isinstance(secret, str):

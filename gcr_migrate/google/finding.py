@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import BAD_CREDENTIALS, NO_CREDENTIALS, MigrateError
-from gcr_migrate.google.adc import IMPERSONATED, CredentialFile, check_urls
+from gcr_migrate.google.adc import IMPERSONATED, CredentialFile, check_file
 from gcr_migrate.google.docker import TOKEN_USERS, key_text
 from gcr_migrate.google.files import object_of, text_of, token_of
 from gcr_migrate.google.sources import DockerHelped, Gcloud, Impersonated, Metadata, Written
@@ -149,7 +149,7 @@ class Finder:
         return source
 
     def _impersonating(self, words: str, info: dict[str, Any]) -> Source:
-        check_urls(info, words)
+        check_file(info, words)
         found = _PRINCIPAL.search(str(info.get("service_account_impersonation_url")))
         inner, delegates = info.get("source_credentials"), info.get("delegates") or []
         if not found or not isinstance(inner, dict) or not isinstance(delegates, list):
@@ -157,7 +157,7 @@ class Finder:
             raise MigrateError(BAD_CREDENTIALS, subject=words, saw=saw)
         chain = [str(one).rpartition("/")[2] for one in delegates]
         base = hold(self._of_info(words, inner))
-        quota = str(info.get("quota_project_id") or "")
+        quota = info.get("quota_project_id") or ""
         return Impersonated(base, (*chain, found[1]), self._wire, quota)
 
     async def _metadata(self) -> Source | None:

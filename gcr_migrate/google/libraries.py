@@ -83,11 +83,15 @@ class Libraries:
         pager = await self.call(opened, subject)
         pages: Iterator[Any] = iter(pager.pages)
 
-        loop = asyncio.get_running_loop()
-        while (page := await self.call(lambda: next(pages, None), subject)) is not None:
-            yield await loop.run_in_executor(self._threads, rows, page)
-            if page.next_page_token:
-                turned.check(page.next_page_token)
+        def turn() -> tuple[list[T], str] | None:
+            page = next(pages, None)
+            return None if page is None else (rows(page), page.next_page_token)
+
+        while (found := await self.call(turn, subject)) is not None:
+            page_rows, onward = found
+            yield page_rows
+            if onward:
+                turned.check(onward)
 
     def artifact_registry(self) -> ArtifactRegistryClient:
         """Return the client of Artifact Registry; from a thread of ours only."""

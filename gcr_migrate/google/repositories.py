@@ -105,6 +105,7 @@ class ArtifactRegistry:
             body = {"policy": _changed(raw, after)}
             reply = await self._api.call("POST", url, resource, ok={_OK, _CONFLICT}, body=body)
             if reply.status == _OK:
+                _told(reply.json(resource), "etag", resource)  # or it was not the service's answer
                 return True
             await asyncio.sleep(_CONFLICT_PAUSE_S * attempt)
         raise MigrateError(POLICY_CONFLICT, subject=resource, saw=f"{_POLICY_TRIES} tries")
@@ -147,7 +148,9 @@ class ArtifactRegistry:
 
     async def _raw_policy(self, resource: str) -> dict[str, Any]:
         url = _url(resource, ":getIamPolicy?options.requestedPolicyVersion=3")
-        return (await self._api.call("GET", url, resource)).json(resource)
+        raw = (await self._api.call("GET", url, resource)).json(resource)
+        _told(raw, "etag", resource)  # without it a write would replace whatever is there
+        return raw
 
     async def _start(self, resource: str, settings: RepositorySettings) -> _Progress | None:
         """Ask for a repository; None if one of this name is there, or on its way."""
@@ -170,7 +173,11 @@ class ArtifactRegistry:
         if not name.startswith("projects/"):
             raise MigrateError(BAD_REPLY, subject=resource, saw="operation without a name")
         reply = await self._api.call("GET", _url(name), resource, ok={_OK, _NOT_FOUND})
-        return _progress(reply.json(resource), name) if reply.status == _OK else None
+        if reply.status == _NOT_FOUND:
+            return None
+        body = reply.json(resource)
+        _told(body, "name", resource)
+        return _progress(body, name)
 
     async def _wait(self, progress: _Progress, resource: str) -> bool:
         """Wait for an operation; False if the service does not know it, or not any more."""
@@ -249,7 +256,14 @@ def _word(words: type[IntEnum], value: int) -> str:
         return str(value)
 
 
+def _told(body: dict[str, Any], member: str, resource: str) -> None:
+    """Raise BAD_REPLY if a member is missing that such an answer always has."""
+    if not body.get(member):
+        raise MigrateError(BAD_REPLY, subject=resource, saw=f"no `{member}` in it")
+
+
 def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
+    _told(body, "name", resource)
     for member, wanted in (("format", "DOCKER"), ("mode", "STANDARD_REPOSITORY")):
         value = str(body.get(member) or wanted)
         if value not in {wanted, wanted.upper(), f"{member.upper()}_UNSPECIFIED"}:

@@ -9,14 +9,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from gcr_migrate.errors import BAD_CREDENTIALS, BAD_REPLY, DENIED, MigrateError
+from gcr_migrate.errors import (
+    BAD_CREDENTIALS,
+    BAD_REPLY,
+    DENIED,
+    IMPERSONATION_REFUSED,
+    UNAUTHORIZED,
+    MigrateError,
+)
 from gcr_migrate.google.adc import SCOPE
 from gcr_migrate.google.docker import TOKEN_USERS
 from gcr_migrate.google.files import object_of
 from gcr_migrate.google.programs import ask
-from gcr_migrate.google.tokens import EARLY_S, AccessToken
+from gcr_migrate.google.tokens import AccessToken
+from gcr_migrate.wire.renewed import EARLY_S
 from gcr_migrate.wire.replies import problem_of
-from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -160,7 +168,7 @@ class Gcloud:
     def _read(self, code: int, out: str, err: str) -> AccessToken:
         if code:
             line = next((one for one in err.splitlines() if one.startswith("ERROR:")), "")
-            saw = " ".join(line.split())[:200] or f"exit {code}"
+            saw = without_secrets(" ".join(line.split()))[:200] or f"exit {code}"
             raise MigrateError(BAD_CREDENTIALS, subject=self.words, saw=saw)
         body = object_of(out, self.words)
         credential = _part(body, "credential")
@@ -270,13 +278,16 @@ class Impersonated:
 
     def _refusal(self, reply: Reply) -> MigrateError:
         error = problem_of(reply, self._account)
-        if error.problem is not DENIED:
+        if error.problem is UNAUTHORIZED:
             return error
-        first = self._delegates[0] if self._delegates else self._account
-        saw = f"{error.saw}; grant {_CREATOR} on {first} to the caller"
-        if self._delegates:
-            saw += ", and to each account of the chain on the next one"
-        return MigrateError(DENIED, subject=self._account, saw=saw)
+        # Not as it is told: nobody must take it for what the service said that is called with it.
+        saw = error.saw
+        if error.problem is DENIED:
+            first = self._delegates[0] if self._delegates else self._account
+            saw += f"; grant {_CREATOR} on {first} to the caller"
+            if self._delegates:
+                saw += ", and to each account of the chain on the next one"
+        return MigrateError(IMPERSONATION_REFUSED, subject=self._account, saw=saw)
 
     async def account(self) -> str:
         """Return the service account."""

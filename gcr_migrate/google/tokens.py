@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
-
-import structlog
+from typing import TYPE_CHECKING, Protocol
 
 from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
+from gcr_migrate.wire.renewed import Renewed
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.secret import Secret
-
-EARLY_S: Final = 300.0
-_EARLY_PART: Final = 0.1
-_AGAIN_S: Final = 10.0
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,44 +93,31 @@ class Renewing:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._token: AccessToken | None = None
-        self._renew_at = 0.0
-        self._is_refused = False
-        self._lock = asyncio.Lock()
+        self._token: Renewed[AccessToken] = Renewed(source.words, self._fetch)
 
     async def get(self) -> AccessToken:
-        """Return the token, a new one in time; one asks, all who wait take what it got."""
-        async with self._lock:
-            if self._token is None or time.time() >= self._renew_at:
-                self._token = await self._renewed(self._token)
-            return self._token
+        """Return the token, a new one in time."""
+        return await self._token.get()
 
     def accepted(self, secret: Secret) -> None:
         """Take no note: whether it was good does not count where another can be had."""
 
     async def refused(self, secret: Secret) -> None:
         """Let the next use renew the token, unless that was done since it was sent."""
-        async with self._lock:
-            if self._token and self._token.secret == secret:
-                self._renew_at, self._is_refused = 0.0, True
+        token = self._token.had
+        if token and token.secret == secret:
+            self._token.refused(token)
 
-    async def _renewed(self, old: AccessToken | None) -> AccessToken:
-        try:
-            token = await self.source.fetch(fresh=old is not None)
-        except MigrateError as error:
-            if old is None or self._is_refused or old.left_s <= 0:
-                raise
-            # It is still good: whoever gives new ones has some time to come back.
-            _log.warning("token.not-renewed", source=self.source.words, saw=error.saw)
-            self._renew_at = time.time() + min(_AGAIN_S, old.left_s)
-            return old
-        self._is_refused = False
-        self._renew_at = time.time() + token.left_s - min(EARLY_S, token.left_s * _EARLY_PART)
-        return token
+    async def _fetch(self) -> tuple[AccessToken, float]:
+        token = await self.source.fetch(fresh=self._token.had is not None)
+        return token, token.left_s
 
 
 class Given:
     """The token of a source that has only the one; it is read anew at each use.
+
+    Whoever writes a new one there empties the file first, and a pipe gives its text only once:
+    so where nothing usable stands now, the last one is kept.
 
     Args:
         source: where the token stands.
@@ -147,10 +127,16 @@ class Given:
         self.source = source
         self._good: set[Secret] = set()
         self._ends: dict[Secret, float] = {}
+        self._last: AccessToken | None = None
 
     async def get(self) -> AccessToken:
         """Return the token as it stands there now."""
-        token = await self.source.fetch(fresh=False)
+        try:
+            self._last = token = await self.source.fetch(fresh=False)
+        except MigrateError:
+            if self._last is None:
+                raise
+            token = self._last
         return AccessToken(token.secret, self._ends.get(token.secret, token.expires_at))
 
     def learn(self, secret: Secret, expires_at: float) -> None:

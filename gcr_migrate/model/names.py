@@ -322,6 +322,8 @@ def is_loopback(host_port: str) -> bool:
         host = re.sub(r":[0-9]{1,5}$", "", host_port)
     if host == "localhost":
         return True
+    if "%" in host:  # a zone may be any text, `::1%x@evil.example` with another host in it
+        return False
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -34,6 +34,7 @@ from gcr_migrate.model.names import (
 
 PlaceKind = Literal["project", "gcr", "artifact-registry", "bucket"]
 
+_SHOWN: Final = 300  # characters of a text that cannot be read, whatever was pasted
 _SCHEME = re.compile(r"(?:(https?|gs|docker|oci):)?//", re.IGNORECASE)
 _AR_HOST = re.compile(r"([a-z0-9-]+)-docker\.pkg\.dev|docker\.([a-z0-9-]+)\.rep\.pkg\.dev")
 _BUCKET = re.compile(r"(?:(us|eu|asia)\.)?artifacts\.(.+)\.appspot\.com")
@@ -49,8 +50,8 @@ _REGION_WORDS: Final = {"GLOBAL": "gcr.io", "US": "us.gcr.io", "EU": "eu.gcr.io"
 }
 # Pages of a console that are about a whole project, which the query names.
 _PAGES_OF_A_PROJECT: Final = frozenset(
-    {"", "welcome", "home/dashboard", "gcr", "gcr/images", "storage/browser"}
-    | {"artifacts", "artifacts/docker", "artifacts/browse"}
+    {"", "welcome", "home/dashboard", "gcr", "gcr/images", "gcr/settings", "storage/browser"}
+    | {"artifacts", "artifacts/docker", "artifacts/browse", "artifacts/settings"}
 )
 _RESOURCES: Final = frozenset(
     {
@@ -152,7 +153,7 @@ def read_place(text: str) -> Place:
         return _read(shown, bare)
     except MigrateError as error:
         raise MigrateError(
-            BAD_NAME, subject=_without_password(bare) or "(empty)", saw=error.saw
+            BAD_NAME, subject=_without_password(bare) or "(empty)", saw=error.saw[:_SHOWN]
         ) from error
 
 
@@ -160,8 +161,8 @@ def _without_password(text: str) -> str:
     scheme = _SCHEME.match(text)
     authority, slash, rest = text[scheme.end() if scheme else 0 :].partition("/")
     if "@" not in authority:
-        return text[:300]
-    return f"…@{authority.rpartition('@')[2]}{slash}{rest}"[:300]
+        return text[:_SHOWN]
+    return f"…@{authority.rpartition('@')[2]}{slash}{rest}"[:_SHOWN]
 
 
 def _read(text: str, bare: str) -> Place:
@@ -245,7 +246,7 @@ def _ar(
     served = gcr_host(repository)
     if served and served.location != location:
         raise bad_name(repository, f"repository {repository} exists in {served.location} only")
-    if repository and not served:
+    if (repository or path) and not served:
         check_repository_id(repository)
     if not path and (tag or digest):
         raise bad_name(str(project), "a tag or digest, and no image that has it")
@@ -294,7 +295,9 @@ def _console(path: str, query: str) -> Place:
         return Place("project", _checked(Project.parse(_only(ask, "project"))))
     if page == "storage/browser":
         below = below[1:] if below[0] == "_details" else below
-        return _bucket(below[0] if below else "", "/".join(below[1:]))
+        # What a list of objects is narrowed to is meant, or else a bucket would be too much.
+        shown = [part for part in ("/".join(below[1:]), _only(ask, "prefix")) if part]
+        return _bucket(below[0] if below else "", "/".join(shown))
     if page == "gcr/images":
         return _console_gcr(below, ask)
     if page in {"artifacts/docker", "artifacts/browse"}:

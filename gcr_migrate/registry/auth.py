@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
+from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.replies import joined, problem_of
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_LIFE_S: Final = 60.0
 _LONGEST_LIFE_S: Final = 86_400.0
-_EARLY_S: Final = 300.0
-_EARLY_PART: Final = 0.1
 _UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
@@ -46,15 +43,6 @@ class Challenge:
         return cls(scheme.lower(), found.get("realm", ""), found.get("service", ""))
 
 
-@dataclass(slots=True)
-class _Token:
-    """A token, when to renew it, and the lock under which one waiter does."""
-
-    text: str = field(default="", repr=False)
-    renew_at: float = 0.0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 class Authorizer:
     """Gives requests to one registry their Authorization.
 
@@ -71,12 +59,12 @@ class Authorizer:
         self._wire = wire
         self._credentials = credentials
         self._challenge: Challenge | None = None
-        self._asking = asyncio.Lock()
-        self._tokens: dict[tuple[str, str, tuple[str, ...]], _Token] = {}
+        self._asked: Renewed[Challenge] = Renewed(f"challenge of {host}", self._ask)
+        self._tokens: dict[tuple[str, str, tuple[str, ...]], Renewed[str]] = {}
 
     async def headers(self, scopes: tuple[str, ...]) -> dict[str, str]:
         """Return the Authorization for these scopes; empty where the registry wants none."""
-        challenge = await self._known_challenge()
+        challenge = self._challenge or await self._asked.get()
         if challenge.scheme == "bearer":
             token = await self._token(challenge, scopes)
             return {"authorization": f"Bearer {token}"} if token else {}
@@ -97,39 +85,35 @@ class Authorizer:
             self._challenge = challenge
         old = self._challenge or challenge
         held = self._tokens.get((old.realm, old.service, scopes))
-        # Another waiter may have renewed it since this request was sent: then keep it.
-        if held and sent.get("authorization") == f"Bearer {held.text}":
-            held.renew_at = 0.0
-        if sent.get("authorization", "").startswith("Basic "):
+        scheme, _, text = sent.get("authorization", "").partition(" ")
+        if held and scheme == "Bearer":
+            held.refused(text)
+        if scheme == "Basic":
             await self._credentials.refused(sent)
 
-    async def _known_challenge(self) -> Challenge:
-        async with self._asking:
-            if self._challenge is None:
-                reply = await self._wire.request(  # OCI end-1
-                    "GET", f"{self._base}/v2/", ok={200, 401, 403, 404}, subject=self._host
-                )
-                self._challenge = Challenge.parse(reply.headers.get("www-authenticate"))
-        return self._challenge
+    async def _ask(self) -> tuple[Challenge, float]:
+        """Ask for the challenge; it stays what it is until a 401 brings another one."""
+        reply = await self._wire.request(  # OCI end-1
+            "GET", f"{self._base}/v2/", ok={200, 401, 403, 404}, subject=self._host
+        )
+        self._challenge = Challenge.parse(reply.headers.get("www-authenticate"))
+        return self._challenge, float("inf")
 
     async def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
-        token = self._tokens.setdefault((challenge.realm, challenge.service, scopes), _Token())
-        async with token.lock:  # one asks, all who wait take what it got
-            if time.monotonic() >= token.renew_at:
-                await self._renew(token, challenge, scopes)
-            return token.text
+        key = (challenge.realm, challenge.service, scopes)
+        if key not in self._tokens:
+            words = f"token of {self._host}"
+            self._tokens[key] = Renewed(words, lambda: self._fetch(challenge, scopes))
+        return await self._tokens[key].get()
 
-    async def _renew(self, token: _Token, challenge: Challenge, scopes: tuple[str, ...]) -> None:
+    async def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         self._check_realm(challenge.realm)
         query = [("service", challenge.service)] if challenge.service else []
         query += [("scope", scope) for scope in scopes]
         separator = "&" if urlsplit(challenge.realm).query else "?"
         url = challenge.realm + (separator + urlencode(query) if query else "")
         subject = f"{self._host} ({', '.join(scopes)})"
-        asked_at = time.monotonic()
-        reply = await self._bought(url, subject)
-        token.text, life_s = _read_token(reply, subject)
-        token.renew_at = asked_at + life_s - min(_EARLY_S, life_s * _EARLY_PART)
+        return _read_token(await self._bought(url, subject), subject)
 
     async def _bought(self, url: str, subject: str) -> Reply:
         """Ask the token service; where it does not know us any more, once with new credentials."""

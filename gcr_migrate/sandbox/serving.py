@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -45,6 +45,8 @@ class Ports:
         self._tls = tls
         self._sockets: dict[str, socket.socket] = {}
         self._servers: list[uvicorn.Server] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
         self._plain = frozenset(plain if tls else labels)
         for at, label in enumerate(labels):
             one = socket.socket()
@@ -63,13 +65,21 @@ class Ports:
         }
 
     async def serve(self, app: ASGIApp) -> None:
-        """Serve until `stop` is called."""
+        """Serve until `stop` is called; what is in flight then is broken off."""
+        self._loop = asyncio.get_running_loop()
         by_scheme: dict[bool, list[socket.socket]] = {}
         for label, one in self._sockets.items():
             by_scheme.setdefault(label in self._plain, []).append(one)
         self._servers = [self._server(app, plain=plain) for plain in by_scheme]
         pairs = zip(self._servers, by_scheme.values(), strict=True)
-        await asyncio.gather(*(server.serve(sockets=sockets) for server, sockets in pairs))
+        async with asyncio.TaskGroup() as group:
+            serving = [group.create_task(server.serve(sockets=held)) for server, held in pairs]
+            await self._told.wait()
+            # uvicorn's own way to end takes 0.2 s, and a second more where a request is held.
+            for task in serving:
+                task.cancel()
+        for server in self._servers:
+            await _break_off(server)
 
     def _server(self, app: ASGIApp, *, plain: bool) -> uvicorn.Server:
         tls = self._tls
@@ -82,7 +92,6 @@ class Ports:
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
-            timeout_graceful_shutdown=1,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=_BACKLOG,
             ssl_context_factory=None if plain or tls is None else lambda *_: tls,
@@ -90,9 +99,10 @@ class Ports:
         return uvicorn.Server(config)
 
     def stop(self) -> None:
-        """Let `serve` end; may be called from any thread."""
-        for server in self._servers:
-            server.should_exit = True
+        """Let `serve` end; may be called from any thread, and more than once."""
+        if self._loop:
+            with suppress(RuntimeError):  # the loop is closed: it has ended already
+                self._loop.call_soon_threadsafe(self._told.set)
 
     @contextmanager
     def serving(self, app: ASGIApp) -> Iterator[None]:
@@ -109,3 +119,15 @@ class Ports:
         finally:
             self.stop()
             thread.join(_START_SECONDS)
+
+
+async def _break_off(server: uvicorn.Server) -> None:
+    """Close what a server listens on, and its connections, whatever is under way on them."""
+    for listener in server.servers:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    tasks = list(server.server_state.tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

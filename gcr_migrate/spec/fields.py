@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LARGEST_PORT: Final = 65_535
-_REGISTRY: Final = r"^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?$"
+REGISTRY: Final = r"^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?$"
 _KMS_KEY: Final = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
 _LABEL_KEY: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 _ROLE = re.compile(r"(?:(?:projects|organizations)/[^/\s]+/)?roles/[A-Za-z0-9_.]+")
@@ -72,7 +72,7 @@ LocationText = Annotated[str, in_words(check_location)]
 PatternText = Annotated[str, in_words(Pattern.parse)]
 TemplateText = Annotated[str, Field(min_length=1), in_words(template_names)]
 AnyTemplate = Annotated[str, in_words(template_names)]
-RegistryText = Annotated[str, Field(pattern=_REGISTRY), AfterValidator(_with_port)]
+RegistryText = Annotated[str, Field(pattern=REGISTRY), AfterValidator(_with_port)]
 RoleText = Annotated[str, AfterValidator(_role)]
 MemberText = Annotated[AnyTemplate, AfterValidator(_member)]
 KmsKeyText = Annotated[str, Field(pattern=_KMS_KEY)]

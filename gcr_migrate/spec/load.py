@@ -53,7 +53,8 @@ def load_spec(text: str, filename: str) -> Spec:
         mark = getattr(error, "problem_mark", None)
         where = f"{filename}:{mark.line + 1}" if mark else filename
         saw = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise MigrateError(BAD_YAML, subject=where, saw=saw) from error
+        saw = saw.partition(" with value ")[0]  # of a key that is there twice; it may be a secret
+        raise MigrateError(BAD_YAML, subject=where, saw=saw) from None  # it shows values, too
     if not isinstance(data, dict):
         saw = "empty" if data is None else "not a mapping of fields"
         raise MigrateError(BAD_SPEC, subject=f"{filename}:1", saw=saw)
@@ -78,6 +79,13 @@ def spec_json_schema() -> dict[str, Any]:
     }
 
 
+_IN_WORDS: Final = {
+    "missing": "missing",
+    "model_type": "a mapping of fields is needed",
+    "tuple_type": "a list is needed",
+    "dict_type": "a mapping is needed",
+    "string_type": "a text is needed",
+}
 _PLAIN: Final = ("(registry source)", "(registry target)")
 _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "": Spec,
@@ -105,8 +113,8 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
         said = _unknown(str(steps[-1]), error["loc"], known)
     elif error["type"] == "string_pattern_mismatch" and (field := known.get(str(steps[-1]))):
         said = f"does not fit: {field.description}"
-    elif error["type"] == "missing":
-        said = "missing"
+    else:
+        said = _IN_WORDS.get(error["type"], said)
     return _line(data, steps), f"field {name}: {said}" if name else said
 
 

@@ -18,7 +18,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import GCR_HOSTS, Project, check_service_account
 from gcr_migrate.model.places import Place, read_place
-from gcr_migrate.spec.fields import LocationText, Part, PathText, RegistryText
+from gcr_migrate.spec.fields import REGISTRY, LocationText, Part, PathText, RegistryText
 
 GcrHostName = Literal["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"]
 DialectName = Literal["auto", "gcr", "artifact-registry", "distribution"]
@@ -70,6 +70,14 @@ def _project(text: str) -> str:
     raise ValueError(f"{place} says more than a project; write {', '.join(fields)}")
 
 
+def _payer(text: str) -> str:
+    """Return the id of a project that calls are counted for."""
+    place = _place(text)
+    if place.kind != "project":
+        raise ValueError(f"{place} says more than a project; write {place.project}")
+    return place.project.id
+
+
 def _new_project(text: str) -> str:
     """Return the id of a project to write to; Google Cloud's rules for new ids hold."""
     place = _place(text)
@@ -115,6 +123,7 @@ def _mapping(value: object) -> object:
 
 
 ProjectText = Annotated[str, AfterValidator(_project)]
+PayerText = Annotated[str, AfterValidator(_payer)]
 NewProjectText = Annotated[str, AfterValidator(_new_project)]
 FileText = Annotated[str, AfterValidator(_file)]
 AccountText = Annotated[str, AfterValidator(_account)]
@@ -137,7 +146,7 @@ class Credentials(Part):
         (),
         description="Service account to act as; of several the last one, by way of the others.",
     )
-    quota_project: ProjectText | None = Field(
+    quota_project: PayerText | None = Field(
         None, description="Project that calls of Google's APIs are counted and billed to."
     )
 
@@ -239,11 +248,22 @@ def _which_target(value: object) -> str:
     return "(registry target)" if has else "(project target)"
 
 
+def _pasted(text: str) -> Place:
+    """Read the place that stands for a whole side; tell where to write a registry instead."""
+    try:
+        return _place(text)
+    except ValueError as error:
+        is_host = not set(".:").isdisjoint(text) and re.match(REGISTRY, text)
+        if looks_secret(text) or not is_host:
+            raise
+        raise ValueError(f"{error}; a registry is written as {{registry: '{text}'}}") from error
+
+
 def _pasted_source(value: object) -> object:
     """Turn a pasted place into the fields that say the same, never more."""
     if not isinstance(value, str):
         return value
-    place = _place(value)
+    place = _pasted(value)
     if place.kind == "project":
         return {"project": place.project.id}
     if place.gcr_host is None:
@@ -262,7 +282,7 @@ def _pasted_target(value: object) -> object:
     """Turn a pasted place into the fields that say the same, never more."""
     if not isinstance(value, str):
         return value
-    place = _place(value)
+    place = _pasted(value)
     if place.kind == "project":
         return {"project": place.project.id}
     if place.gcr_host:

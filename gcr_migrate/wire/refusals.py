@@ -20,6 +20,7 @@ from gcr_migrate.errors import (
     QUOTA_PROJECT,
     Problem,
 )
+from gcr_migrate.wire.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,9 +43,6 @@ _PHRASES: Final = (
 _UNIQUE_ID: Final = re.compile(r"vpcServiceControlsUniqueIdentifier\W+([\w-]+)", re.IGNORECASE)
 _ACCOUNT: Final = re.compile(r"[\w.-]+@[\w.-]*gserviceaccount\.com")
 _SECONDS: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
-_SECRET: Final = re.compile(
-    r"([?&][^=\s&]*(?:sig|token|credential|key|secret|password)[^=\s&]*=)[^\s&\"']+", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,9 @@ class Refusal:
 
     @property
     def words(self) -> str:
-        """Codes and message on one line, shortened; what may be secret in a URL is taken out."""
+        """Codes and message on one line, shortened; what may be secret is taken out."""
         text = " ".join(" ".join([*self.codes[:1], self.message]).split())
-        return _SECRET.sub(r"\1…", text)[:_WORDS_AT_MOST]
+        return without_secrets(text)[:_WORDS_AT_MOST]
 
     @property
     def problem(self) -> Problem | None:

@@ -71,14 +71,20 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), RETRY_AFTER_AT_MOST_S)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+    moment = moment_of(text)
+    if moment is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
     seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), RETRY_AFTER_AT_MOST_S)
+
+
+def moment_of(text: str) -> datetime | None:
+    """Read an HTTP date; None if it is none."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 class _Wait(wait_random_exponential):

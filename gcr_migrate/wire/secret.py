@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import re
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+# Services and programs may repeat what they were sent, or give what they should keep.
+_SECRETS: Final = (
+    re.compile(
+        r"(?i)([?&][^=\s&]*(?:sig|token|credential|key|secret|password)[^=\s&]*=)[^\s&\"']+"
+    ),
+    re.compile(
+        r"(?i)(\\?[\"'](?:\w*(?:token|secret|password)|private_key|auth)\\?[\"']\s*:\s*\\?[\"'])"
+        r"[^\"']*"
+    ),
+    re.compile(r"(?i)(\b(?:bearer|basic)\s+)(?=\S*[0-9=])[\w.~+/=-]{8,}"),
+    re.compile(r"(\bya29\.|\b1//|\beyJ)[\w.~+/=-]{8,}"),
+    re.compile(r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*"),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return what somebody else said, without what looks like a token, key or password."""
+    for one in _SECRETS:
+        text = one.sub(r"\1…", text)
+    return text
 
 
 class Secret:

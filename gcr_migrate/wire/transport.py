@@ -11,19 +11,18 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 import httpx
 
 from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
-from gcr_migrate.model.names import is_loopback
+from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.failures import named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
-from gcr_migrate.wire.retry import Backoff, TransientError, retrying
+from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import transport_for
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ _BODY_AT_MOST: Final = 64 * 1024 * 1024
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_FOR_ANYBODY: Final = frozenset({"accept"})  # a credential may be in a field of any name
 _CONNECTIONS: Final = 64
 _TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
 _SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
@@ -135,8 +135,9 @@ class Wire:
         return Wire(endpoints or self.endpoints, backoff or self.backoff, self._network)
 
     def allow_plain(self, host: str) -> None:
-        """Let plain HTTP go to this host, because a person said so."""
-        self._plain_hosts.add(host)
+        """Let plain HTTP go to this host, because a person said so; never to Google's."""
+        if not is_google_host(host):
+            self._plain_hosts.add(host)
 
     def same_origin(self, old: str, new: str) -> bool:
         """Whether a URL in a reply of `old` is at the same service as `old`."""
@@ -291,7 +292,7 @@ class Wire:
             finally:
                 await response.aclose()
             if not self.same_origin(url, onward):
-                sent = {k: v for k, v in sent.items() if k.lower() != "authorization"}
+                sent = {k: v for k, v in sent.items() if k.lower() in _FOR_ANYBODY}
             self._refuse_downgrade(url, onward, subject)
             url = onward
         raise MigrateError(BAD_REPLY, subject=subject, saw="too many redirects")
@@ -332,12 +333,9 @@ class Wire:
         told = response.headers.get("date")
         if not told or (self.clock_skew_s is not None and now < self._clock_read_at):
             return
-        try:
-            theirs = parsedate_to_datetime(told)
-        except ValueError:
+        theirs = moment_of(told)
+        if theirs is None:
             return
-        if theirs.tzinfo is None:
-            theirs = theirs.replace(tzinfo=UTC)
         self._clock_read_at = now + _CLOCK_READ_S
         # Whole seconds were told: in the middle it was half a second later.
         self.clock_skew_s = (datetime.now(UTC) - theirs).total_seconds() - 0.5

@@ -180,3 +180,9 @@ def test_a_broken_configuration_is_refused(tmp_path: Path) -> None:
     words = refusal({"DOCKER_CONFIG": str(tmp_path)})
     assert "config.json" in words
     assert "hunter2" not in words
+
+
+def test_what_a_failing_helper_gives_away_is_not_shown(tmp_path: Path) -> None:
+    """It may print the password before it fails."""
+    helper(tmp_path, """echo '{"Username": "u", "Secret": "hunter2"}'; exit 1""")
+    assert "hunter2" not in refusal(config(tmp_path, credsStore="test"))

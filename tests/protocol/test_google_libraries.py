@@ -239,10 +239,7 @@ def test_what_is_not_known_of_a_policy_goes_back_as_it_came() -> None:
         "bindings": [{**reader, "novelty": {"kept": True}}],
     }
 
-    def answer(asked: Asked) -> Answer:
-        return Answer(200, policy if asked.method == "GET" else {})
-
-    service = Scripted(answer)
+    service = Scripted(in_turn(Answer(200, policy)))
     grant = Grant(reader["role"], "user:b@example.com")  # type: ignore[arg-type]
     using(service, lambda s: s.repositories.add_grants(RESOURCE, (grant,)))
     policy["bindings"][0]["members"].append(grant.member)  # type: ignore[index]
@@ -258,7 +255,8 @@ def test_an_operation_with_a_newer_repository_is_done() -> None:
         if asked.method == "POST":
             return Answer(200, {"name": name})
         done = {"name": name, "done": True, "response": made}
-        return Answer(200, done if "/operations/" in asked.target else {"format": "DOCKER"})
+        shown = {"name": RESOURCE, "format": "DOCKER"}
+        return Answer(200, done if "/operations/" in asked.target else shown)
 
     service = Scripted(answer)
     using(service, lambda s: s.repositories.create(RESOURCE, RepositorySettings()))

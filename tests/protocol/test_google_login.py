@@ -21,6 +21,8 @@ from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.transport import Wire
+from tests import logins as ways
+from tests.logins import AUDIENCE, MIDDLE, PRINCIPAL, READER, ROBOT, TARGET, new_key
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
@@ -32,43 +34,15 @@ if TYPE_CHECKING:
 
 ADA: Final = "user:ada@example.com"
 HOST: Final = "us-docker.pkg.dev"
-ROBOT: Final = "robot@builds.iam.gserviceaccount.com"
-MIDDLE: Final = "middle@builds.iam.gserviceaccount.com"
-TARGET: Final = "target@builds.iam.gserviceaccount.com"
-POOL: Final = "projects/1/locations/global/workloadIdentityPools/ci"
-PRINCIPAL: Final = f"principal://iam.googleapis.com/{POOL}/subject/main"
-AUDIENCE: Final = f"//iam.googleapis.com/{POOL}/providers/git"
-READER: Final = "roles/artifactregistry.reader"
 TOKEN: Final = "ya29.ada-s-own-token"  # noqa: S105  # of the sandbox
-SCENARIO: Final = {
-    "identities": [
-        {
-            "member": ADA,
-            "token": TOKEN,
-            "token_lifetime": 3_600,
-            "refresh_token": "1//ada",
-            "roles": [READER],
-        },
-        {"member": f"serviceAccount:{ROBOT}", "token": "", "roles": [READER]},
-        {"member": f"serviceAccount:{MIDDLE}", "token": "", "roles": []},
-        {"member": f"serviceAccount:{TARGET}", "token": "", "roles": [READER]},
-        {"member": PRINCIPAL, "token": "", "roles": [READER]},
-    ],
-    "identity_pools": [{"audience": AUDIENCE, "subject_token": "from-git", "member": PRINCIPAL}],
-    "service_accounts": [
-        {"email": TARGET, "token_creators": [PRINCIPAL, f"serviceAccount:{MIDDLE}"]},
-        {"email": MIDDLE, "token_creators": [f"serviceAccount:{ROBOT}"]},
-    ],
-    "metadata": {"member": f"serviceAccount:{ROBOT}", "project": "builds"},
-    "repositories": [
-        {
-            "project": "builds",
-            "location": "us",
-            "id": "us.gcr.io",
-            "images": [{"path": "app", "tags": ["v1"], "layers": [{"name": "a"}]}],
-        }
-    ],
+ADA_S: Final = {
+    "member": ADA,
+    "token": TOKEN,
+    "token_lifetime": 3_600,
+    "refresh_token": "1//ada",
+    "roles": [READER],
 }
+SCENARIO: Final = ways.SCENARIO | {"identities": [ADA_S, *ways.SCENARIO["identities"][1:]]}
 NO_METADATA: Final = {"NO_GCE_CHECK": "true"}
 
 
@@ -83,10 +57,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def key(box: Sandbox) -> dict[str, str]:
     """Return a key of the robot's."""
-    made: dict[str, str] = httpx.post(
-        f"{box.control_url}/keys", json={"member": f"serviceAccount:{ROBOT}"}
-    ).json()
-    return made
+    return new_key(box, ROBOT)
 
 
 def endpoints_of(box: Sandbox) -> Endpoints:
@@ -531,7 +502,7 @@ def test_impersonation_that_is_not_allowed_names_the_role(
 
     error = refusal(box, environ, Login(impersonate=(TARGET,)))
 
-    assert error.problem.code == "denied"
+    assert error.problem.code == "impersonation-refused"
     assert "roles/iam.serviceAccountTokenCreator" in error.saw
     assert TARGET in error.subject
     assert refusal(box, NO_METADATA, Login(impersonate=(TARGET,))).problem.code == "no-credentials"

@@ -128,14 +128,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cli = Cli(home)
     with company(home / "box") as network:
         variables = network.environment() | {"PYTHONPATH": str(home), "WATCHER_LOG": str(log)}
-        done = [
-            cli("plan", "spec.yaml", "-o", "m.gcrm", timeout_s=120, **variables),
-            cli("apply", "m.gcrm", "--yes", timeout_s=120, **variables),
-            cli("verify", "m.gcrm", timeout_s=120, **variables),
-        ]
+        commands = (
+            ("plan", "spec.yaml", "-o", "m.gcrm"),
+            ("apply", "m.gcrm", "--yes"),
+            ("verify", "m.gcrm"),
+        )
+        exits, words = [], ""
+        for command in commands:
+            # Started from nothing: only a new interpreter takes the watcher in.
+            with cli.start(*command, **variables) as process:
+                out, err = process.communicate(timeout=120)
+            exits.append(process.returncode)
+            words += out + err
         return Run(
-            [one.returncode for one in done],
-            "".join(one.stdout + one.stderr for one in done),
+            exits,
+            words,
             set(network.proxy.asked),
             set(log.read_text().splitlines()),
             network.proxy.port,

@@ -44,6 +44,11 @@ def using(service: Service, work: Callable[[ArtifactRegistry], Awaitable[object]
         return clients.using(service.endpoints, lambda all_: work(all_.repositories), "t")
 
 
+def shown(**more: Any) -> tuple[int, dict[str, Any]]:
+    """Return an answer with the repository."""
+    return 200, {"name": RESOURCE, "format": "DOCKER"} | more
+
+
 def policy(*bindings: dict[str, Any], etag: str = "e1") -> tuple[int, dict[str, Any]]:
     """Return an answer with a policy."""
     return 200, {"version": 1, "etag": etag, "bindings": list(bindings)}
@@ -53,7 +58,7 @@ def test_conditions_are_kept_and_the_version_says_so() -> None:
     """A binding with a condition goes back as it came, in version 3, with the etag."""
     condition = {"title": "until", "expression": "request.time < x", "description": "d"}
     bound = {"role": READER, "members": ["user:a@example.com"], "condition": condition}
-    service = Service(GET=[policy(bound)], POST=[(200, {})])
+    service = Service(GET=[policy(bound)], POST=[policy()])
     assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
     written = service.asked[1].json()["policy"]
     assert written["version"] == 3
@@ -67,7 +72,7 @@ def test_a_conflict_is_read_and_merged_again() -> None:
     """What another writer added meanwhile is in what is written then."""
     other = {"role": READER, "members": ["user:other@example.com"]}
     service = Service(
-        GET=[policy(), policy(other, etag="e2")], POST=[(409, {"error": {}}), (200, {})]
+        GET=[policy(), policy(other, etag="e2")], POST=[(409, {"error": {}}), policy()]
     )
     assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
     written = service.asked[-1].json()["policy"]
@@ -89,11 +94,47 @@ def test_what_is_granted_is_not_written() -> None:
     assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is False
 
 
+NOT_THE_SERVICE: list[Any] = [{}, {"version": 1}, "<html>sign in</html>"]
+
+
+@pytest.mark.parametrize("body", NOT_THE_SERVICE)
+def test_a_policy_without_an_etag_is_not_written_over(body: Any) -> None:
+    """What answered is not the service; and a write without an etag would replace everything."""
+    service = Service(GET=[(200, body)], POST=[policy()])
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
+    assert [one.method for one in service.asked if one.method != "GET"] == []
+
+
+@pytest.mark.parametrize("body", NOT_THE_SERVICE)
+def test_a_write_that_nobody_confirms_is_none(body: Any) -> None:
+    """A page that says 200 to the write of a policy has not written it."""
+    service = Service(GET=[policy()], POST=[(200, body)])
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
+
+
+@pytest.mark.parametrize("body", NOT_THE_SERVICE)
+def test_a_page_is_no_repository(body: Any) -> None:
+    """Who is not told its name does not take a repository for there."""
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(Service(GET=[(200, body)]), lambda client: client.get(RESOURCE))
+
+
+@pytest.mark.parametrize("body", NOT_THE_SERVICE)
+def test_a_page_is_no_operation(body: Any) -> None:
+    """What says nothing of an operation is not waited for."""
+    begun = {"name": "projects/p/locations/us/operations/1"}
+    service = Service(POST=[(200, begun)], GET=[(200, body)])
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
+
+
 def test_an_operation_is_awaited() -> None:
     """Create returns when the service says done and shows the repository."""
     name = "projects/p/locations/us/operations/1"
     waiting, done = {"name": name}, {"name": name, "done": True}
-    service = Service(POST=[(200, waiting)], GET=[(200, waiting), (200, done), (200, {})])
+    service = Service(POST=[(200, waiting)], GET=[(200, waiting), (200, done), shown()])
     using(service, lambda client: client.create(RESOURCE, RepositorySettings("d")))
     first = service.asked[0]
     assert first.method == "POST"
@@ -119,34 +160,30 @@ def test_an_operation_that_failed_is_quoted() -> None:
 )
 def test_a_repository_that_is_there_is_fine(answer: tuple[int, dict[str, Any]]) -> None:
     """Somebody else was first."""
-    service = Service(POST=[answer], GET=[(200, {"format": "DOCKER"})])
+    service = Service(POST=[answer], GET=[shown()])
     using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
 
 
 def test_a_repository_that_is_still_being_created_is_waited_for() -> None:
     """A run that was killed while it created one goes on when the service shows it."""
     missing: tuple[int, dict[str, Any]] = (404, {"error": {"status": "NOT_FOUND"}})
-    service = Service(POST=[(409, {"error": {}})], GET=[missing, (200, {"format": "DOCKER"})])
+    service = Service(POST=[(409, {"error": {}})], GET=[missing, shown()])
     using(service, lambda client: client.create(RESOURCE, RepositorySettings()))
     assert [one.method for one in service.asked] == ["POST", "GET", "GET"]
 
 
 def test_a_repository_under_another_key_is_refused() -> None:
     """The key cannot be changed once the first image is there, so nothing is written."""
-    service = Service(
-        POST=[(409, {"error": {}})], GET=[(200, {"format": "DOCKER", "kmsKeyName": "other"})]
-    )
+    service = Service(POST=[(409, {"error": {}})], GET=[shown(kmsKeyName="other")])
     with pytest.raises(MigrateError, match=r"repository-differs.*other, not wanted"):
         using(service, lambda client: client.create(RESOURCE, RepositorySettings(kms_key="wanted")))
 
 
-@pytest.mark.parametrize(
-    "body", [{"format": "NPM"}, {"format": "DOCKER", "mode": "REMOTE_REPOSITORY"}]
-)
+@pytest.mark.parametrize("body", [{"format": "NPM"}, {"mode": "REMOTE_REPOSITORY"}])
 def test_a_repository_of_another_kind_is_refused(body: dict[str, Any]) -> None:
     """Images cannot be written into it."""
     with pytest.raises(MigrateError, match="repository-differs"):
-        using(Service(GET=[(200, body)]), lambda client: client.get(RESOURCE))
+        using(Service(GET=[shown(**body)]), lambda client: client.get(RESOURCE))
 
 
 @pytest.mark.parametrize(

@@ -308,3 +308,32 @@ def test_an_early_answer_to_an_upload_is_read() -> None:
         return reply.status
 
     assert asyncio.run(run()) == 413
+
+
+def test_a_redirect_takes_no_field_of_a_login_to_another_host() -> None:
+    """Whatever its name: some servers of tokens want a secret in a field of their own."""
+
+    async def work() -> str:
+        other = Server(body(b"there"))
+        async with other.running():
+            moved = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/x\r\nContent-Length: 0\r\n\r\n"
+            async with Server(moved.encode()).running() as server, Wire(Endpoints()) as wire:
+                sent = {"x-secret": "hunter2", "authorization": "hunter2", "accept": "a/b"}
+                await wire.request("GET", f"{server.url}/", ok={200}, headers=sent)
+        return other.heads[0]
+
+    head = asyncio.run(work())
+    assert "hunter2" not in head
+    assert "accept: a/b" in head
+
+
+def test_no_word_of_a_person_sends_a_google_login_in_the_clear() -> None:
+    """That plain HTTP was asked for is a mistake there."""
+
+    async def work() -> None:
+        async with Wire(Endpoints(), FAST) as wire:
+            wire.allow_plain("us-docker.pkg.dev")
+            await wire.request("GET", "http://us-docker.pkg.dev/v2/", ok={200})
+
+    with pytest.raises(MigrateError, match="plain HTTP to us-docker"):
+        asyncio.run(work())

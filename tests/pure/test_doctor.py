@@ -734,4 +734,6 @@ def test_who_may_only_push_needs_no_right_to_create() -> None:
     answers = replace(answers, case=case, steps=frozenset({Step.APPLY}))
     assert {c.status for c in judge(answers) if c.area is Area.PERMISSION} == {Status.OK}
     more = replace(answers, case=replace(case, all_named=False))
-    assert line_of(more, Area.PERMISSION, "create").status is Status.MISSING
+    create = line_of(more, Area.PERMISSION, "create")
+    assert create.status is Status.MISSING
+    assert "not there yet" in create.saw

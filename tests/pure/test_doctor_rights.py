@@ -12,9 +12,10 @@ from gcr_migrate.doctor.answers import Answers, HostAnswers
 from gcr_migrate.doctor.case import case_of_spec
 from gcr_migrate.doctor.checks import Area, Check, Status, Step
 from gcr_migrate.doctor.judge import judge
-from gcr_migrate.model.cloud import (
-    RepositoryFacts,
-)
+from gcr_migrate.doctor.rules import RESOURCE_LOCATIONS
+from gcr_migrate.doctor.services import SCANNING, SERVICES
+from gcr_migrate.errors import CATALOGUE, Problem
+from gcr_migrate.model.cloud import OrgPolicy, RepositoryFacts
 from gcr_migrate.model.names import GCR_HOSTS
 from gcr_migrate.spec import load_spec
 from tests.doctor import (
@@ -32,9 +33,7 @@ from tests.doctor import (
     well_but,
 )
 
-_OK, _UNASKED, _WARNING, _MISSING = Status.OK, Status.NOT_ASKED, Status.WARNING, Status.MISSING
-
-
+_OK, _WARNING, _MISSING = Status.OK, Status.WARNING, Status.MISSING
 _WEB: Final = "projects/new-builds/locations/us/repositories/web"
 _API: Final = "projects/new-builds/locations/us/repositories/api"
 _TWO: Final = """\
@@ -95,6 +94,19 @@ def test_a_plan_reads_no_policy_where_nothing_is() -> None:
     (line,) = [one for one in _on_target(answers) if "getIamPolicy" in one.subject]
     assert line.verdicts == {Step.PLAN: _OK, Step.APPLY: _MISSING}
     assert {one.verdicts.get(Step.PLAN, _OK) for one in _on_target(answers)} == {_OK}
+
+
+def test_a_plan_by_pattern_reads_no_policy_where_only_the_source_is() -> None:
+    """The source's own repository is none of the targets that a pattern makes."""
+    rule = "access: {grant: [{role: artifactregistry.reader, members: ['group:a@x.com']}]}"
+    text = f"source: us.gcr.io/builds\nroutes: [{{match: '{{a}}/**', repository: '{{a}}', {rule}}}]"
+    case = case_of_spec(load_spec(text, "spec.yaml"), "spec.yaml")
+    held = ALL - {"artifactregistry.repositories.getIamPolicy"}
+    place = a_place(place=case.places[0], held=held, held_on={US: held})
+    answers = well(places=(place,), case=case)
+    line = line_of(answers, Area.PERMISSION, "getIamPolicy")
+    assert line.verdicts[Step.PLAN] is _OK
+    assert line.verdicts[Step.APPLY] is _MISSING
 
 
 def test_a_pull_and_its_permission_have_one_remedy() -> None:
@@ -161,3 +173,53 @@ def test_a_login_is_renewed_where_it_was_found(source: str, commands: tuple[str,
     """The command renews what is used, and not another login that would never be looked at."""
     answers = well_but(caller=a_caller(source=source), facts=an_error(errors.UNAUTHORIZED))
     assert line_of(answers, Area.CREDENTIALS, "").commands == commands
+
+
+@pytest.mark.parametrize("problem", CATALOGUE.values(), ids=CATALOGUE)
+def test_without_a_token_no_step_can_begin(problem: Problem) -> None:
+    """Whatever keeps a login from its token is missing for every step."""
+    line = line_of(well_but(caller=an_error(problem, "seen")), Area.CREDENTIALS, "login")
+    assert set(line.verdicts.values()) == {_MISSING}
+
+
+def test_nobody_is_granted_what_an_impersonated_account_would_need() -> None:
+    """Where an account cannot be acted as, that is the one finding, with the role for it."""
+    refused = an_error(errors.IMPERSONATION_REFUSED, "404 no such account")
+    place = a_place(
+        caller=refused,
+        facts=refused,
+        held=refused,
+        redirection=refused,
+        repositories=dict.fromkeys(("us", "europe", "asia"), refused),
+        held_on={US: refused},
+    )
+    hosts = {host: HostAnswers(refused, refused) for host in GCR_HOSTS}
+    checks = judge(well(places=(place,), hosts=hosts))
+    assert [one.area for one in checks if one.status is _MISSING] == [Area.CREDENTIALS]
+    commands = {command for one in checks for command in one.commands}
+    assert [one.split()[:3] for one in commands] == [["gcloud", "iam", "service-accounts"]]
+
+
+def test_a_source_is_not_written_to_by_apply() -> None:
+    """What the source's organisation forbids, or charges for, does not stop a copy elsewhere."""
+    case = case_of_spec(load_spec(_TWO, "spec.yaml"), "spec.yaml")
+    only_eu = {RESOURCE_LOCATIONS: OrgPolicy("c", allowed=("in:eu-locations",))}
+    source = a_place(place=case.places[0], policies=only_eu, enabled=frozenset(SERVICES))
+    answers = well(places=(source, a_place(place=case.places[1])), case=case)
+    about = {Area.POLICY, Area.SERVICE}
+    lines = [one for one in judge(answers) if one.area in about and one.status is not _OK]
+    assert {one.subject for one in lines} == {
+        f"{RESOURCE_LOCATIONS} on builds",
+        f"{SCANNING} in builds",
+    }
+    assert {step for one in lines for step in one.verdicts} == {Step.RESCUE}
+
+
+def test_a_target_out_of_reach_does_not_stop_the_source() -> None:
+    """Where only the target's host has no address, the source can be looked into and redirected."""
+    case = case_of_spec(load_spec(_TWO, "spec.yaml"), "spec.yaml")
+    ways = {"europe-west1-docker.pkg.dev": an_error(errors.UNREACHABLE, "no address")}
+    answers = well(case=replace(case, locations=("europe-west1",)), ways=ways)
+    line = line_of(answers, Area.DNS, "europe")
+    assert set(line.verdicts) == {Step.PLAN, Step.APPLY, Step.VERIFY}
+    assert line.status is _MISSING

@@ -220,6 +220,9 @@ def test_google_credentials_have_few_destinations(*, host: str, google: bool) ->
         ("127.0.0.1.evil.com", False),
         ("localhost.evil.com:80", False),
         ("10.0.0.1:5000", False),
+        ("::1%x@evil.com", False),
+        ("::1%x@evil.com:80", False),
+        ("127.0.0.1:80@evil.com", False),
     ],
 )
 def test_loopback_is_told_from_what_looks_like_it(*, host: str, loopback: bool) -> None:

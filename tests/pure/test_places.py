@@ -147,6 +147,8 @@ def test_each_shape_of_a_bucket_is_the_same_place(
         f"https://storage.googleapis.com/storage/v1/b/{bucket}/o/{escaped}",
         f"{CONSOLE}/storage/browser/{bucket}/{blob};tab=objects?prefix=&project=x",
         f"{CONSOLE}/storage/browser/_details/{bucket}/{blob}",
+        f"{CONSOLE}/storage/browser/{bucket}?prefix={escaped}",
+        f"{CONSOLE}/storage/browser/{bucket}/containers/images?prefix={digest or ''}",
     ]
     whole = [f"gs://{bucket}", f"gs://{bucket}/", f"{CONSOLE}/storage/browser/{bucket}"]
     whole += [
@@ -177,6 +179,8 @@ def test_each_shape_of_a_project_is_the_same_place(project: Project) -> None:
         f"{CONSOLE}/artifacts?project={project.id}#x",
         f"{CONSOLE}/artifacts/docker/{project.id}?authuser=1",
         f"{CONSOLE}/home/dashboard?project={project.id}",
+        f"{CONSOLE}/gcr/settings?project={project.id}",
+        f"{CONSOLE}/artifacts/settings?project={project.id}",
         f"{CONSOLE}/?project={project.id}",
     ]
     expected = dict.fromkeys(shapes, Place("project", project))
@@ -279,6 +283,10 @@ def test_a_place_knows_which_gcr_host_it_belongs_to(text: str, host: str | None)
         ("eu-docker.pkg.dev/builds", "`europe`"),
         ("us-docker.pkg.dev/builds/eu.gcr.io/a", "exists in europe only"),
         ("us-docker.pkg.dev/builds/my_team/a", "lower-case letters"),
+        ("us-docker.pkg.dev/builds//a", "lower-case letters"),
+        (f"{CONSOLE}/artifacts/docker/builds/us//a", "lower-case letters"),
+        (f"{CONSOLE}/storage/browser/artifacts.builds.appspot.com?prefix=other", "object 'other'"),
+        (f"{CONSOLE}/storage/browser/artifacts.builds.appspot.com?prefix=a&prefix=b", "more than"),
         ("us.gcr.io/example.com:p/img", "us.gcr.io/example.com/p/img"),
         ("gcr.io/example.com", "is a domain"),
         ("gcr.io/v2/builds/app/tags/list", "/v2/"),
@@ -355,3 +363,12 @@ def test_any_text_is_a_place_or_a_bad_name(text: str) -> None:
     else:
         assert read_place(str(place)) == place
     assert problem in {None, BAD_NAME}
+
+
+@pytest.mark.parametrize("piece", ["$", "{", "a/", "a-", "%2F", "..", "gcr.io/"])
+@pytest.mark.parametrize("start", ["", "gcr.io/builds/", "gs://", f"{CONSOLE}/gcr/images/"])
+def test_a_refusal_is_short_whatever_was_pasted(start: str, piece: str) -> None:
+    """A whole file on the clipboard does not fill the screen."""
+    with pytest.raises(MigrateError) as caught:
+        read_place(start + piece * 20_000 + "!")
+    assert len(str(caught.value)) < 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gcr_migrate.errors import BAD_SPEC, MigrateError
+from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
 from gcr_migrate.model.login import Login
 from gcr_migrate.spec import ProjectSource, ProjectTarget, load_spec
 
@@ -261,3 +261,32 @@ def test_plain_registries_have_no_credentials_in_a_spec(which: str) -> None:
     error = failure(text)
     assert error.subject == "move.yaml:2"
     assert "Docker's configuration" in error.saw
+
+
+def test_a_field_that_is_there_twice_shows_neither_value() -> None:
+    """The YAML library would show both, and they may be secrets."""
+    error = failure(side("token: hush", "token: hush-hush"))
+    assert error.problem is BAD_YAML
+    assert 'duplicate key "token"' in error.saw
+    assert "hush" not in f"{error} {error.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("source: [builds]\n", "a mapping of fields is needed"),
+        ("source:\n", "a mapping of fields is needed"),
+        ("source: {project: builds, below: team}\n", "a list is needed"),
+        ("source: {project: 5}\n", "a text is needed"),
+        ("source: builds\nroutes: {match: '**'}\n", "a list is needed"),
+        ("source: 127.0.0.1:5000\n", "a registry is written as {registry: '127.0.0.1:5000'}"),
+        ("source: builds\ntarget: r.example.com\n", "written as {registry: 'r.example.com'}"),
+        (side("quota_project: us.gcr.io/builds"), "more than a project; write builds"),
+    ],
+)
+def test_another_shape_is_told_in_words(text: str, says: str) -> None:
+    """What is needed is said as a person writes it, without names out of the program."""
+    error = failure(text)
+    assert error.problem is BAD_SPEC
+    assert says in error.saw
+    assert "Source" not in error.saw

@@ -53,10 +53,13 @@ class Note:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.error: MigrateError | None = None
 
     async def fetch(self, *, fresh: bool) -> AccessToken:
         """Read it."""
         assert not fresh
+        if self.error:
+            raise self.error
         return AccessToken(Secret(self.text))
 
     async def account(self) -> str:
@@ -91,9 +94,9 @@ def test_a_token_is_renewed_five_minutes_ahead(
     """Of an hour, so that no long request ends after its token."""
     _, holder = holding(life_s)
     asyncio.run(holder.get())
-    now = time.time()
+    now = time.monotonic()
 
-    monkeypatch.setattr(time, "time", lambda: now + life_s - left_s)
+    monkeypatch.setattr(time, "monotonic", lambda: now + life_s - left_s)
     assert asyncio.run(holder.get()).secret == Secret("t2" if renewed else "t1")
 
 
@@ -104,9 +107,9 @@ def test_a_short_token_is_renewed_at_a_tenth_of_its_life(
     """Five minutes ahead of 100 seconds would be always."""
     _, holder = holding(100)
     asyncio.run(holder.get())
-    now = time.time()
+    now = time.monotonic()
 
-    monkeypatch.setattr(time, "time", lambda: now + 100 - left_s)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 100 - left_s)
     assert asyncio.run(holder.get()).secret == Secret("t2" if renewed else "t1")
 
 
@@ -115,11 +118,11 @@ def test_a_token_is_kept_while_its_source_is_away(monkeypatch: pytest.MonkeyPatc
     mint, holder = holding(3600)
     asyncio.run(holder.get())
     mint.error = MigrateError(UNREACHABLE, subject="mint")
-    now = time.time()
+    now = time.monotonic()
 
-    monkeypatch.setattr(time, "time", lambda: now + 3400)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3400)
     assert asyncio.run(holder.get()).secret == Secret("t1")
-    monkeypatch.setattr(time, "time", lambda: now + 3601)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3601)
     with pytest.raises(MigrateError, match="unreachable"):
         asyncio.run(holder.get())
 
@@ -185,3 +188,23 @@ def test_another_token_in_its_place_goes_on() -> None:
         note.text = "t2"
 
     given_refused(prepare)
+
+
+def test_a_token_is_kept_while_another_is_written_in_its_place() -> None:
+    """A shell empties the file a second before the new token is in it."""
+    note = Note("t1")
+    holder = Given(note)
+    asyncio.run(holder.get())
+
+    note.error = MigrateError(BAD_CREDENTIALS, subject="note")
+    assert asyncio.run(holder.get()).secret == Secret("t1")
+    note.text, note.error = "t2", None
+    assert asyncio.run(holder.get()).secret == Secret("t2")
+
+
+def test_a_place_that_never_had_a_token_is_told() -> None:
+    """Only what was once read can be kept."""
+    note = Note("t1")
+    note.error = MigrateError(BAD_CREDENTIALS, subject="note")
+    with pytest.raises(MigrateError, match="bad-credentials"):
+        asyncio.run(Given(note).get())

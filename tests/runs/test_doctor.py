@@ -521,3 +521,39 @@ def test_registries_out_of_reach_are_missing(cli: Cli) -> None:
     done = cli("doctor", "spec.yaml", "--json")
     assert done.returncode == 4, done.stdout + done.stderr
     assert {c["code"] for c in Found(json.loads(done.stdout)).checks} == {"unreachable"}
+
+
+@pytest.mark.parametrize(
+    ("account", "saw"),
+    [
+        ("nobody@acme.iam.gserviceaccount.com", "404"),
+        ("image-reader@legacy-images.iam.gserviceaccount.com", "403"),
+    ],
+)
+def test_an_account_that_cannot_be_acted_as(
+    open_stage: Callable[[Scenario | str], Stage], account: str, saw: str
+) -> None:
+    """No such account, or no right to act as it: one finding, and nothing else is judged by it."""
+    known = load_scenario("cross-project").model_dump()
+    stranger = {"member": "user:stranger@example.com", "token": READER, "roles": []}
+    known["identities"] = [*known["identities"], stranger]
+    stage = open_stage(Scenario.model_validate(known))
+    found = stage.doctor(
+        "legacy-images", "--impersonate-service-account", account, code=4, token=READER
+    )
+    assert {area for area, _ in found.missing()} == {"credentials"}
+    line = found.check("credentials")
+    assert line["code"] == "impersonation-refused"
+    assert saw in line["saw"]
+    assert account in line["commands"][0]
+
+
+def test_a_file_called_like_a_project_does_not_hide_it(
+    open_stage: Callable[[Scenario | str], Stage],
+) -> None:
+    """What can be read as a name is a name; specs end in .yaml, or are no names."""
+    stage = open_stage("builds")
+    (stage.cli.home / "builds").write_text("no spec")
+    assert stage.doctor("builds", "--step", "verify").facts["lists"][0]["source"] == "builds"
+    (stage.cli.home / "spec.txt").write_text("source: us.gcr.io/builds")
+    assert stage.doctor("spec.txt", "--step", "verify").facts["lists"][0]["name"] == "spec.txt"

@@ -25,7 +25,9 @@ version: 1
 source: {project: builds, hosts: [us.gcr.io]}
 target: {location: europe}
 routes:
-  - {match: "product1/**", repository: one}
+  - match: "product1/**"
+    repository: one
+    access: {grant: [{role: artifactregistry.reader, members: ["group:devs@example.com"]}]}
   - {match: "product2/dev/**", repository: two}
   - {match: "product2/stable/**", repository: three}
 """
@@ -73,11 +75,15 @@ class Stage:
         """Let the next such request wait for longer than any test, its work done or not."""
         self.fault(method, path, times=1, when=when, delay_s=600)
 
-    def made(self) -> list[str]:
-        """Return the names of the repositories that there are in the target's location."""
+    def made(self) -> dict[str, list[str]]:
+        """Return the repositories in the target's location, and who may come to each."""
         with urllib.request.urlopen(f"{self.box.control_url}/state", timeout=10) as answer:  # noqa: S310
-            names = json.load(answer)
-        return sorted(one.rpartition("/")[2] for one in names if "/locations/europe/" in one)
+            found = json.load(answer)
+        return {
+            name.rpartition("/")[2]: [who for row in one["bindings"] for who in row["members"]]
+            for name, one in found.items()
+            if "/locations/europe/" in name
+        }
 
 
 @pytest.fixture
@@ -123,16 +129,18 @@ def test_a_killed_run_leaves_its_operation_to_the_next(stage: Stage) -> None:
 
 
 MOMENTS = [
-    ("POST", "/repositories$", "before"),
-    ("POST", "/repositories$", "after"),
-    ("GET", "/operations/", "before"),
-    ("GET", "/operations/", "after"),
+    ("POST", "/repositories$", "before", signal.SIGINT),
+    ("POST", "/repositories$", "before", signal.SIGKILL),
+    ("POST", "/repositories$", "after", signal.SIGKILL),
+    ("GET", "/operations/", "before", signal.SIGINT),
+    ("GET", "/operations/", "after", signal.SIGKILL),
+    ("GET", ":getIamPolicy", "before", signal.SIGINT),
+    ("POST", ":setIamPolicy", "after", signal.SIGKILL),
 ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize(("method", "path", "when"), MOMENTS)
-def test_a_run_that_ends_while_it_creates_is_gone_on_with(
+@pytest.mark.parametrize(("method", "path", "when", "number"), MOMENTS)
+def test_a_run_that_ends_while_it_provides_is_gone_on_with(
     stage: Stage, method: str, path: str, when: str, number: signal.Signals
 ) -> None:
     """Whatever it waits for, one Ctrl-C ends it soon; after that or kill -9 the next run ends."""
@@ -151,7 +159,7 @@ def test_a_run_that_ends_while_it_creates_is_gone_on_with(
     resumed = stage.cli("apply", "m", **stage.variables(0))
 
     assert resumed.returncode == 0, resumed.stderr
-    assert stage.made() == ["one", "three", "two"]
+    assert stage.made() == {"one": ["group:devs@example.com"], "two": [], "three": []}
 
 
 def test_a_stop_does_not_wait_for_what_another_creates(stage: Stage) -> None:

@@ -1,0 +1,51 @@
+"""What others say may hold what nobody is to see."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gcr_migrate.wire.refusals import Refusal
+from gcr_migrate.wire.secret import without_secrets
+
+HIDDEN = "hunter2-hunter2.hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"no such page; request was Authorization: Bearer {HIDDEN}",
+        f"authorization: basic {HIDDEN}==",
+        f"token ya29.{HIDDEN} is not accepted",
+        f"refresh token 1//{HIDDEN} was revoked",
+        f"assertion eyJ{HIDDEN} is too old",
+        f'{{"Username": "u", "Secret": "{HIDDEN}"}}',
+        f'{{"access_token":"{HIDDEN}"}}',
+        f"'id_token': '{HIDDEN}'",
+        json.dumps(json.dumps({"private_key": HIDDEN})),
+        f"-----BEGIN RSA PRIVATE KEY-----\n{HIDDEN}\n{HIDDEN}",
+        f"https://storage.example/b?a=b&X-Goog-Signature={HIDDEN}&c=d",
+    ],
+)
+def test_no_secret_that_is_said_is_shown(text: str) -> None:
+    """Neither where it is said alone nor in the error of a service."""
+    assert "hunter2" not in without_secrets(text)
+    for body in ({"error": {"message": text}}, {"errors": [{"message": text}]}, {"details": text}):
+        assert "hunter2" not in Refusal.read(json.dumps(body).encode()).words
+    assert "hunter2" not in Refusal.read(text.encode()).words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "basic authentication failed",
+        "the bearer of this token is not allowed",
+        "Unauthenticated request. Unauthenticated requests do not have permission",
+        "token is expired",
+        '{"error": "invalid_grant"}',
+    ],
+)
+def test_words_about_secrets_are_left(text: str) -> None:
+    """A person has to know what was wrong with them."""
+    assert without_secrets(text) == text

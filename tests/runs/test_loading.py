@@ -1,0 +1,98 @@
+"""What commands load: nobody waits for what he does not use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+import pytest
+
+from gcr_migrate.model.content import OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# Runs commands in one process and names what of Google's and of cryptography was loaded.
+CODE = """\
+import json, sys
+from gcr_migrate.cli.main import outcome
+for args in json.loads(sys.argv[1]):
+    assert outcome(args) == 0, args
+slow = {"google", "requests", "urllib3", "cryptography", "trustme"}
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} & slow)))
+"""
+SPEC = """\
+version: 1
+source: {{registry: "{source}"}}
+target: {{registry: "{target}"}}
+"""
+
+
+class Registry(Protocol):
+    """A real registry on loopback, see `tests/conftest.py`."""
+
+    host: str
+    url: str
+
+
+def loaded(home: Path, *commands: list[str]) -> list[str]:
+    """Run commands in a folder, one after the other; return what they loaded."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, json.dumps(commands)],
+        cwd=home,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def push(registry: Registry) -> None:
+    """Push the smallest image that there can be: one without layers."""
+    config = b"{}"
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": "application/json", "digest": digest, "size": len(config)},
+        "layers": [],
+    }
+    with httpx.Client(base_url=f"{registry.url}/v2/some/app/") as at:
+        opened = at.post("blobs/uploads/").headers["location"]
+        assert at.put(f"{opened}&digest={digest}", content=config).status_code == 201
+        kind = {"content-type": OCI_MANIFEST}
+        pushed = at.put("manifests/v1", content=json.dumps(manifest).encode(), headers=kind)
+    assert pushed.status_code == 201, pushed.text
+
+
+@pytest.mark.needs("docker-registry")
+def test_a_migration_between_plain_registries_loads_nothing_of_googles(
+    make_registry: Callable[[], Registry], tmp_path: Path
+) -> None:
+    """Neither its clients and their transport, nor what signs for its keys."""
+    source, target = make_registry(), make_registry()
+    push(source)
+    (tmp_path / "spec.yaml").write_text(SPEC.format(source=source.host, target=target.host))
+
+    found = loaded(
+        tmp_path,
+        ["plan", "spec.yaml", "-o", "m"],
+        ["show", "m"],
+        ["apply", "m"],
+        ["status", "m"],
+        ["verify", "m"],
+    )
+
+    assert found == []
+    assert httpx.get(f"{target.url}/v2/some/app/tags/list").json()["tags"] == ["v1"]
