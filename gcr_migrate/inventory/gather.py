@@ -199,11 +199,12 @@ class _Gathering:
             self._tell(errors.ONE_VIEW, Severity.WARNING, "", _words(self._view.error))
         for path, error in sorted(self._alone.items()):
             self._tell(errors.ONE_VIEW, Severity.WARNING, path, _words(error))
+        asked = {*wanted.paths, *wanted.below}  # it is told elsewhere that nothing is there
         for path in sorted(self._listed.keys() | self._joined.keys()):
             listing = self._whole(path)
             if path and _holds(listing):
                 found.listings[path] = listing
-            elif path and not self._has_below(path) and path not in wanted.paths:
+            elif path and not self._has_below(path) and path not in asked:
                 self._tell(errors.NAME_EMPTY, Severity.INFO, path, "")
         return found
 
