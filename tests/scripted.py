@@ -89,6 +89,7 @@ class Scripted:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet, or each answer waits for a late ACK
 
             def handle_any(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
