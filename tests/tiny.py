@@ -73,6 +73,7 @@ class Tiny:
         plain: it is a plain registry: no map of manifests, no API; paths are whole names.
         page: entries of a page.
         by_number: pages go on at a number, so that a push shifts them; else after a name.
+        links: a page tells where the next one is.
         before: is told each list request, and may change the content or answer instead.
     """
 
@@ -80,6 +81,7 @@ class Tiny:
     plain: bool = False
     page: int = 3
     by_number: bool = False
+    links: bool = True
     before: Callable[[str], Answer | None] = lambda _: None
 
     def answer(self, asked: Asked) -> Answer:
@@ -144,7 +146,7 @@ class Tiny:
         tags = set(shown)
         if "manifest" in more:  # as it does: of a page, its own tags, and what has none
             more = more | {"manifest": _cut(more["manifest"], tags)}
-        if len(left) > len(shown):
+        if len(left) > len(shown) and self.links:
             onward = f"from={len(names) - len(left) + len(shown)}"
             onward = onward if self.by_number else f"last={shown[-1]}"
             headers["link"] = f'<{urlsplit(target).path}?{onward}>; rel="next"'
