@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -19,7 +18,7 @@ from gcr_migrate.errors import NO_CREDENTIALS, MigrateError
 from gcr_migrate.google.docker import Docker
 from gcr_migrate.google.finding import Finder
 from gcr_migrate.google.sources import Impersonated
-from gcr_migrate.google.tokens import Given
+from gcr_migrate.google.tokens import Given, end_of
 from gcr_migrate.model.cloud import Caller
 from gcr_migrate.model.names import is_google_host
 from gcr_migrate.wire.renewed import Renewed
@@ -175,9 +174,8 @@ class Credentials:
         except (MigrateError, TimeoutError) as error:
             _log.debug("token.not-described", saw=str(error))
             return _TokenInfo()
-        life = str(about.get("expires_in") or "")
-        ends = time.time() + int(life) if life.isascii() and life.isdigit() else None
-        return _TokenInfo(str(about.get("email") or ""), ends)
+        email = about.get("email")
+        return _TokenInfo(email if isinstance(email, str) else "", end_of(about.get("expires_in")))
 
 
 def _root(holder: Holder) -> Holder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from gcr_migrate.google.adc import SCOPE
 from gcr_migrate.google.docker import TOKEN_USERS
 from gcr_migrate.google.files import object_of
 from gcr_migrate.google.programs import ask
-from gcr_migrate.google.tokens import AccessToken
+from gcr_migrate.google.tokens import AccessToken, end_of
 from gcr_migrate.wire.renewed import EARLY_S
 from gcr_migrate.wire.replies import problem_of
 from gcr_migrate.wire.secret import Secret, without_secrets
@@ -116,11 +115,11 @@ class Metadata:
         url = f"{self._url}{_ACCOUNT}/token?scopes={quote(SCOPE, safe='')}"
         reply = await self._wire.request("GET", url, ok={_OK}, headers=_FLAVOR, subject=self.words)
         body = reply.json(self.words)
-        text, life_s = body.get("access_token"), body.get("expires_in")
-        if not isinstance(text, str) or not isinstance(life_s, (int, float)):
+        text, ends = body.get("access_token"), end_of(body.get("expires_in"))
+        if not isinstance(text, str) or ends is None:
             saw = "no access_token with its expires_in"
             raise MigrateError(BAD_REPLY, subject=self.words, saw=saw)
-        return AccessToken(Secret(text), time.time() + life_s)
+        return AccessToken(Secret(text), ends)
 
     async def account(self) -> str:
         """Return the machine's service account."""

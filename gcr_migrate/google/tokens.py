@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.wire.renewed import Renewed
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.secret import Secret
+
+_LONGEST_LIFE_S: Final = 86_400.0  # no access token of Google's lasts for longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,19 @@ class Given:
         if has_ended and token.expires_at is not None:
             saw = f"it ended at {utc(token.expires_at)}"
         raise MigrateError(TOKEN_EXPIRED, subject=self.source.words, saw=saw)
+
+
+def end_of(life: object) -> float | None:
+    """Return when a token ends that is said to last so many seconds; None if that is no time.
+
+    Args:
+        life: a number, or the text of one, as a service has it.
+    """
+    if isinstance(life, str) and re.fullmatch("[0-9]{1,9}", life):
+        life = int(life)
+    if isinstance(life, bool) or not isinstance(life, (int, float)) or not life >= 0:
+        return None
+    return time.time() + min(life, _LONGEST_LIFE_S)
 
 
 def utc(moment: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gcr_migrate.errors import BAD_CREDENTIALS, UNREACHABLE, MigrateError
-from gcr_migrate.google.tokens import AccessToken, Given, Renewing
+from gcr_migrate.google.tokens import AccessToken, Given, Renewing, end_of
 from gcr_migrate.wire.secret import Secret
 
 if TYPE_CHECKING:
@@ -208,3 +208,27 @@ def test_a_place_that_never_had_a_token_is_told() -> None:
     note.error = MigrateError(BAD_CREDENTIALS, subject="note")
     with pytest.raises(MigrateError, match="bad-credentials"):
         asyncio.run(Given(note).get())
+
+
+@pytest.mark.parametrize(
+    ("said", "life_s"),
+    [
+        (3_599, 3_599),
+        ("3600", 3_600),
+        (0, 0),
+        (1e308, 86_400),
+        (10**400, 86_400),
+        (float("inf"), 86_400),
+        ("9" * 5_000, None),
+        (-5, None),
+        ("-6", None),
+        (float("nan"), None),
+        (True, None),
+        ("\N{SUPERSCRIPT TWO}", None),
+        ([], None),
+    ],
+)
+def test_no_life_that_a_service_tells_is_beyond_us(said: object, life_s: float | None) -> None:
+    """It is a moment that can be told to people, or nothing."""
+    ends = end_of(said)
+    assert ends is None if life_s is None else ends == pytest.approx(time.time() + life_s, abs=5)
