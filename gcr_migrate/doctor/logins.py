@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcr_migrate.doctor.answers import Answers
     from gcr_migrate.model.cloud import Caller
 
+_SKEW_UNTOLD_S: Final = 5.0  # services tell whole seconds, and answers take their time
 _SKEW_WARNED_S: Final = 60.0
 _SKEW_TOO_MUCH_S: Final = 300.0
 _LONG_RUNS: Final = frozenset({Step.APPLY, Step.RESCUE})  # may take longer than a token lasts
@@ -104,8 +105,8 @@ def clock_check(answers: Answers) -> Check:
     if abs(skew_s) > _SKEW_WARNED_S:
         status = Status.MISSING if abs(skew_s) > _SKEW_TOO_MUCH_S else Status.WARNING
         remedy = "Set the clock; tokens and signatures are refused when it is wrong."
-    if abs(skew_s) < 1:
-        saw = "less than a second off"
+    if abs(skew_s) < _SKEW_UNTOLD_S:
+        saw = "right to within a few seconds"
     else:
         saw = f"{abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}"
     commands = ("sudo timedatectl set-ntp true",) if remedy else ()
