@@ -127,13 +127,9 @@ class Stage:
 
     def run(self, *args: str | Path) -> dict[str, Any]:
         """Run a command, which must succeed, and return its JSON."""
-        with self.cli.start(*args, "--json", **self.variables) as process:
-            try:
-                out, err = process.communicate(timeout=120)
-            finally:
-                process.kill()  # nothing, once it has ended
-        assert process.returncode == 0, f"{args}: {process.returncode}\n{out}\n{err}"
-        found: dict[str, Any] = json.loads(out)
+        done = self.cli(*args, "--json", **self.variables)
+        assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     def ask(self, what: str, body: dict[str, Any] | None = None) -> Any:
@@ -217,12 +213,10 @@ def _scenario() -> Scenario:
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """Open stages on demand; they end together, as each takes a second over what it holds."""
+    """Open stages on demand; they end together."""
     with ExitStack() as stack:
         found = Theatre(tmp_path_factory.mktemp("kill"), stack)
         yield found
-        for box in found.boxes:
-            box.stop()
 
 
 def _kill_at(stage: Stage, point: Point) -> None:
