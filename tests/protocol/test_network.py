@@ -24,7 +24,7 @@ from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
-from tests.conftest import Cli, free_port
+from tests.conftest import Cli, refusing_port
 from tests.connect_proxy import ConnectProxy
 
 if TYPE_CHECKING:
@@ -235,8 +235,8 @@ def _through(firm: Company) -> dict[str, str]:
 
 def test_a_proxy_that_is_not_there_is_named() -> None:
     """It is the proxy that refuses the connection, not the service."""
-    port = free_port()
-    error = failure("https://us.gcr.io/v2/", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
+    with refusing_port() as port:
+        error = failure("https://us.gcr.io/v2/", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
     assert error.problem.code == "unreachable"
     assert f"through the proxy 127.0.0.1:{port}" in error.saw
 

@@ -15,7 +15,7 @@ import pytest
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
-from tests.conftest import free_port
+from tests.conftest import refusing_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -514,11 +514,11 @@ def test_plain_registries_are_asked_without_writing(cli: Cli, registry: Registry
 
 def test_registries_out_of_reach_are_missing(cli: Cli) -> None:
     """Where nobody listens, both sides are named with the refusal."""
-    port = free_port()
-    spec = f"source: {{registry: '127.0.0.1:{port}', paths: [app]}}\n"
-    spec += f"target: {{registry: '127.0.0.1:{port}'}}\n"
-    (cli.home / "spec.yaml").write_text(spec)
-    done = cli("doctor", "spec.yaml", "--json")
+    with refusing_port() as port:
+        spec = f"source: {{registry: '127.0.0.1:{port}', paths: [app]}}\n"
+        spec += f"target: {{registry: '127.0.0.1:{port}'}}\n"
+        (cli.home / "spec.yaml").write_text(spec)
+        done = cli("doctor", "spec.yaml", "--json")
     assert done.returncode == 4, done.stdout + done.stderr
     assert {c["code"] for c in Found(json.loads(done.stdout)).checks} == {"unreachable"}
 

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.sandbox.app import Sandbox, running
-from tests.conftest import Cli, free_port
+from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
+from tests.conftest import Cli, refusing_port
 from tests.relay import Relay
 
 if TYPE_CHECKING:
@@ -199,6 +200,14 @@ CASES += [
 ]
 
 
+def _scenario() -> Scenario:
+    """The first image of the documentation's example: what goes wrong does so with one already."""
+    builds = load_scenario("builds")
+    first = builds.repositories[0]
+    less = first.model_copy(update={"images": first.images[:1]})
+    return builds.model_copy(update={"repositories": (less,)})
+
+
 def _quietly(box: Sandbox, home: Path, *args: str | Path) -> int:
     """Run a command in this process with nothing in its way; return its exit code."""
     (home / "token").write_text(box.token)
@@ -212,7 +221,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migration file; equal sandboxes make equal plans, so one serves all."""
     home = tmp_path_factory.mktemp("planned")
     (home / "spec.yaml").write_text(SPEC)
-    with running("builds", home / "box") as box:
+    with running(_scenario(), home / "box") as box:
         assert _quietly(box, home, "plan", home / "spec.yaml", "-o", home / "m") == 0
     return home / "m"
 
@@ -240,7 +249,8 @@ def _trouble(case: Case, box: Sandbox, home: Path) -> Iterator[None]:
 @contextmanager
 def _liar(case: Case, address: str) -> Iterator[str]:
     if case.lie is None:
-        yield f"http://127.0.0.1:{free_port()}"
+        with refusing_port() as port:
+            yield f"http://127.0.0.1:{port}"
         return
     with Relay(int(address.rpartition(":")[2]), case.path, case.lie).running() as relay:
         yield relay.url
@@ -271,7 +281,7 @@ def test_each_fault_has_its_code_and_can_be_got_over(
     home = cli.home
     shutil.copy(planned, home / "m")
     (home / "spec.yaml").write_text(SPEC)
-    with running("builds", tmp_path / "box") as box:
+    with running(_scenario(), tmp_path / "box") as box:
         if case.command == "verify":
             assert _quietly(box, home, "apply", home / "m") == 0
         args = ("plan", "spec.yaml", "-o", "m") if case.command == "plan" else (case.command, "m")
