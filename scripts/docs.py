@@ -12,12 +12,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from gcr_migrate.cli.main import outcome
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.errors import CATALOGUE, Exit
 from gcr_migrate.report.published import PUBLISHED
@@ -61,6 +63,7 @@ _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)
 
 def main() -> int:
     """Write or check all that is generated; return the exit code."""
+    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
     with tempfile.TemporaryDirectory() as folder:
         outputs = _demo_outputs(Path(folder)) | _doctor_outputs(Path(folder))
     wanted = {
@@ -124,7 +127,7 @@ def cli_page() -> str:
         words = [*command.split(), "--help"]
         title = f"gcr-migrate {command}".strip()
         parts += ["", f"## {title}", "", "```console", f"$ gcr-migrate {' '.join(words)}"]
-        parts += [_program(*words).rstrip(), "```"]
+        parts += [_printed(*words).rstrip(), "```"]
     return "\n".join(parts) + "\n"
 
 
@@ -180,6 +183,16 @@ def _doctor_outputs(folder: Path) -> dict[str, str]:
     return {f"gcr-migrate {' '.join(asked)}": said}
 
 
+def _printed(*args: str) -> str:
+    """What a command prints that needs no process of its own."""
+    said = io.StringIO()
+    with redirect_stdout(said):
+        code = outcome(args)
+    if code != Exit.OK:
+        raise SystemExit(f"gcr-migrate {' '.join(args)} ended with {code}\n{said.getvalue()}")
+    return said.getvalue()
+
+
 def _program(
     *args: str,
     cwd: Path = ROOT,
@@ -189,7 +202,7 @@ def _program(
     done = subprocess.run(
         [sys.executable, "-m", "gcr_migrate", *args],
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **(settings or {})},
+        env={**os.environ, **(settings or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -314,14 +314,18 @@ def test_the_sandbox_serves_until_it_is_told_to_end(cli: Cli) -> None:
 
 
 def test_the_demo_leaves_what_it_says(cli: Cli) -> None:
-    """`demo` ends with 0; a second one takes a folder beside the first."""
-    first = check_schema(cli("demo", "here", "--json").stdout)
-    assert (cli.home / first["migration"]).exists()
-    assert (cli.home / first["report"]).exists()
-    second = cli("demo", "here")
-    assert second.returncode == 0
-    assert "$ gcr-migrate verify builds.migration" in second.stdout
-    assert (cli.home / "here-2" / "builds.migration").exists()
+    """`demo` ends with 0, and takes a folder beside the one that an earlier demo left."""
+    earlier = cli.home / "here"
+    earlier.mkdir()
+    (earlier / "builds.migration").touch()
+    done = cli("demo", "here", "--json")
+    facts = check_schema(done.stdout)
+    assert done.returncode == 0
+    assert "$ gcr-migrate verify builds.migration" in done.stderr
+    assert facts["migration"] == "here-2/builds.migration"
+    assert (cli.home / facts["migration"]).exists()
+    assert (cli.home / facts["report"]).exists()
+    assert [one.name for one in earlier.iterdir()] == ["builds.migration"]
 
 
 def test_help_is_quick() -> None:

@@ -200,9 +200,14 @@ CASES += [
 ]
 
 
-def _scenario() -> Scenario:
-    """The first image of the documentation's example: what goes wrong does so with one already."""
+def _scenario(command: str) -> Scenario:
+    """The documentation's example for a run, which gives a service up after many failures.
+
+    For what stops at the first failure its first image does.
+    """
     builds = load_scenario("builds")
+    if command == "apply":
+        return builds
     first = builds.repositories[0]
     less = first.model_copy(update={"images": first.images[:1]})
     return builds.model_copy(update={"repositories": (less,)})
@@ -217,13 +222,14 @@ def _quietly(box: Sandbox, home: Path, *args: str | Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migration file; equal sandboxes make equal plans, so one serves all."""
+def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A migration file for each command; equal sandboxes make equal plans, so one serves all."""
     home = tmp_path_factory.mktemp("planned")
     (home / "spec.yaml").write_text(SPEC)
-    with running(_scenario(), home / "box") as box:
-        assert _quietly(box, home, "plan", home / "spec.yaml", "-o", home / "m") == 0
-    return home / "m"
+    for command in ("plan", "apply", "verify"):
+        with running(_scenario(command), home / f"box-{command}") as box:
+            assert _quietly(box, home, "plan", home / "spec.yaml", "-o", home / command) == 0
+    return {command: home / command for command in ("plan", "apply", "verify")}
 
 
 @contextmanager
@@ -275,13 +281,13 @@ def _codes(found: Any) -> set[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_each_fault_has_its_code_and_can_be_got_over(
-    case: Case, planned: Path, cli: Cli, tmp_path: Path
+    case: Case, planned: dict[str, Path], cli: Cli, tmp_path: Path
 ) -> None:
     """A fault gives exit status and code, no traceback; afterwards the migration goes through."""
     home = cli.home
-    shutil.copy(planned, home / "m")
+    shutil.copy(planned[case.command], home / "m")
     (home / "spec.yaml").write_text(SPEC)
-    with running(_scenario(), tmp_path / "box") as box:
+    with running(_scenario(case.command), tmp_path / "box") as box:
         if case.command == "verify":
             assert _quietly(box, home, "apply", home / "m") == 0
         args = ("plan", "spec.yaml", "-o", "m") if case.command == "plan" else (case.command, "m")
@@ -305,5 +311,5 @@ def test_each_fault_has_its_code_and_can_be_got_over(
         elif case.command == "plan":  # not made: the old file is as it was
             assert (home / "m").read_bytes() == kept
         elif "m" in case.files:
-            shutil.copy(planned, home / "m")
+            shutil.copy(planned[case.command], home / "m")
         assert _quietly(box, home, "apply", home / "m") == 0

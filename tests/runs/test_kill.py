@@ -120,7 +120,7 @@ class Stage:
     cli: Cli
 
     @property
-    def variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, Any]:
         """Return what tells the tool of the sandbox."""
         endpoints = str(self.cli.home / "endpoints.yaml")
         return {"GCR_MIGRATE_ENDPOINTS": endpoints, "GCR_MIGRATE_ACCESS_TOKEN": self.box.token}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 import signal
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,17 +88,31 @@ class Stage:
         }
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """A sandbox with the documentation's example, and a plan for three new repositories."""
-    home = tmp_path / "home"
+@contextmanager
+def opened(folder: Path) -> Iterator[Stage]:
+    """Open a sandbox with the documentation's example, and a folder with a spec in it."""
+    home = folder / "home"
     home.mkdir()
-    with running("builds", tmp_path / "box") as box:
+    (home / "spec.yaml").write_text(SPEC)
+    with running("builds", folder / "box") as box:
         box.write_endpoints(home / "endpoints.yaml")
-        (home / "spec.yaml").write_text(SPEC)
-        found = Stage(box, Cli(home))
-        planned = found.cli("plan", "spec.yaml", "-o", "m", **found.variables(0))
-        assert planned.returncode == 0, planned.stderr
+        yield Stage(box, Cli(home))
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plan for three new repositories; equal sandboxes make equal plans, so one serves all."""
+    with opened(tmp_path_factory.mktemp("planned")) as stage:
+        done = stage.cli("plan", "spec.yaml", "-o", "m", **stage.variables(0))
+        assert done.returncode == 0, done.stderr
+        return stage.cli.home / "m"
+
+
+@pytest.fixture
+def stage(tmp_path: Path, planned: Path) -> Iterator[Stage]:
+    """A sandbox with the documentation's example, and the plan `m`."""
+    with opened(tmp_path) as found:
+        shutil.copy(planned, found.cli.home / "m")
         yield found
 
 
