@@ -28,7 +28,8 @@ ROBOT: Final = "robot@acme.iam.gserviceaccount.com"
 READER: Final = f"serviceAccount:{ROBOT}"
 WRITER: Final = "writer@acme.iam.gserviceaccount.com"
 FEW: Final = 4
-MANY: Final = 40  # long enough for something to happen while they are copied
+SOME: Final = 16  # enough for a login to end among them
+MANY: Final = 40  # long enough for that to happen twice while they are copied
 TARGET: Final = "projects/acme/locations/us/repositories/app"
 SPEC: Final = "source: {project: acme, hosts: [us.gcr.io]}\n"
 NO_METADATA: Final = {"NO_GCE_CHECK": "true"}
@@ -193,10 +194,10 @@ def test_a_run_outlives_its_tokens_twice(open_stage: OpenStage) -> None:
 
 def test_a_static_token_that_ends_stops_the_run_in_order(open_stage: OpenStage) -> None:
     """Exit 4, nothing failed, and the same command with a fresh token brings all of it over."""
-    stage = open_stage(MANY, GCR_MIGRATE_ACCESS_TOKEN=ADAS)
+    stage = open_stage(SOME, GCR_MIGRATE_ACCESS_TOKEN=ADAS)
     stage.plan()
     # A name needs a token of its own: the first are had, and then the login has ended.
-    stage.post("faults", path="/v2/token", status=401, skip=MANY)
+    stage.post("faults", path="/v2/token", status=401, skip=SOME)
 
     stopped = stage.run("apply", "m", code=4)
 
@@ -217,7 +218,7 @@ def test_a_static_token_that_ends_stops_the_run_in_order(open_stage: OpenStage) 
 
 def test_a_token_file_that_is_written_anew_counts_at_once(open_stage: OpenStage) -> None:
     """A run goes on by itself when a fresh token is put where the old one was."""
-    stage = open_stage(MANY)
+    stage = open_stage(SOME)
     token = stage.cli.home / "token"
     token.write_text(ADAS)
     (stage.cli.home / "spec.yaml").write_text(SPEC)
@@ -239,7 +240,7 @@ def test_a_static_token_that_ends_stops_plan_and_verify(
     open_stage: OpenStage, command: str
 ) -> None:
     """Neither an incomplete plan nor a list of what was not checked: one error, exit 4."""
-    stage = open_stage(MANY, GCR_MIGRATE_ACCESS_TOKEN=ADAS)
+    stage = open_stage(SOME, GCR_MIGRATE_ACCESS_TOKEN=ADAS)
     (stage.cli.home / "spec.yaml").write_text(SPEC)
     args = ["plan", "spec.yaml", "-o", "other"]
     if command == "verify":
