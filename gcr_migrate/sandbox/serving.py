@@ -49,7 +49,9 @@ class Ports:
         self._told = asyncio.Event()
         self._plain = frozenset(plain if tls else labels)
         for at, label in enumerate(labels):
-            one = socket.socket()
+            # asyncio sends without delay only where the protocol is named; else what follows the
+            # head of an answer waits 40 ms for the client's acknowledgement.
+            one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("127.0.0.1", 0 if port_base is None else port_base + at))
             one.listen(_BACKLOG)

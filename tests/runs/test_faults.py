@@ -205,7 +205,7 @@ def _scenario(command: str) -> Scenario:
 
     For what stops at the first failure its first image does.
     """
-    builds = load_scenario("builds")
+    builds = load_scenario("builds").model_copy(update={"operation_polls": 1})
     if command == "apply":
         return builds
     first = builds.repositories[0]

@@ -1,0 +1,45 @@
+"""How the sandbox serves: without delay, and to an end at once."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from gcr_migrate.sandbox.app import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_DELAY_S = 0.03  # a head that waits for its acknowledgement takes 0.04 and more
+
+
+def test_an_answer_does_not_wait_for_its_heads_acknowledgement(tmp_path: Path) -> None:
+    """Head and body of an answer follow each other, however many answers went before."""
+    took = []
+    with running("builds", tmp_path) as box, httpx.Client() as client:
+        for _ in range(25):
+            began = time.perf_counter()
+            client.get(f"{box.addresses['us.gcr.io']}/v2/")
+            took.append(time.perf_counter() - began)
+    assert statistics.median(took) < NO_DELAY_S
+
+
+def test_it_ends_while_it_holds_a_request(tmp_path: Path) -> None:
+    """Whoever waits for an answer then is told by the end of the connection, and soon."""
+    with ThreadPoolExecutor(1) as threads:
+        with running("builds", tmp_path) as box:
+            rule = {"host": "us.gcr.io", "delay_s": 600}
+            httpx.post(f"{box.control_url}/faults", json=rule)
+            url = f"{box.addresses['us.gcr.io']}/v2/"
+            asked = threads.submit(httpx.get, url, timeout=60)
+            while not httpx.get(f"{box.control_url}/requests").json():
+                time.sleep(0.01)
+            began = time.monotonic()
+        assert time.monotonic() - began < 0.9  # uvicorn's own end would give it a second
+        with pytest.raises(httpx.TransportError):
+            asked.result(10)
