@@ -33,6 +33,33 @@ async def all_of(coroutines: Iterable[Coroutine[None, None, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
+async def a_few_of(coroutines: Iterable[Coroutine[None, None, None]], at_once: int) -> None:
+    """Run coroutines, so many at once; each is only taken when there is room for it.
+
+    What fails ends the others, and is raised as itself.
+    """
+    waiting: set[asyncio.Task[None]] = set()
+    try:
+        for one in coroutines:
+            waiting.add(asyncio.create_task(one))
+            if len(waiting) >= at_once:
+                waiting = await _one_done(waiting)
+        while waiting:
+            waiting = await _one_done(waiting)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def _one_done(waiting: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    done, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    failed = next((task.exception() for task in done if task.exception()), None)
+    if failed:
+        raise first_cause(failed)
+    return left
+
+
 async def in_a_thread(work: Callable[[], T]) -> T:
     """Do something in a thread of its own, which does not keep the program from its end.
 

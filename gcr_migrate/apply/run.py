@@ -11,9 +11,11 @@ from gcr_migrate.apply.journal import Journal, Listener, Outcome
 from gcr_migrate.apply.provision import provision
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.tasks import all_of, first_cause
+from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
     from gcr_migrate.interfaces import SourceRegistry, TargetRegistry, TargetRepositories
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image
@@ -102,29 +104,8 @@ async def apply_migration(
     else:
         usable = set(migration.repositories())
     run = _Content(migration, clients, journal)
-    waiting: set[asyncio.Task[None]] = set()
-    for image in migration.images():
-        if stop.is_set():
-            break
-        if image.repository_id not in usable:
-            continue
-        waiting.add(asyncio.create_task(run.image(image.id, run.place(image))))
-        if len(waiting) >= IMAGES_AT_ONCE:
-            waiting = await _one_done(waiting)
-    while waiting:
-        waiting = await _one_done(waiting)
+    await a_few_of(run.images(usable), IMAGES_AT_ONCE)
     journal.raise_if_out_of_reach()
-
-
-async def _one_done(waiting: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    failed = next((task.exception() for task in done if task.exception()), None)
-    if failed:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        raise first_cause(failed)
-    return waiting
 
 
 class _Content:
@@ -149,6 +130,14 @@ class _Content:
             self._clients.source(source.registry, source.dialect, source.plain_http),
             self._clients.target(repository.registry, repository.dialect, repository.plain_http),
         )
+
+    def images(self, usable: set[int]) -> Iterator[Coroutine[None, None, None]]:
+        """Go through the work on each image of these repositories, until a stop is wanted."""
+        for image in self._migration.images():
+            if self._journal.stop.is_set():
+                return
+            if image.repository_id in usable:
+                yield self.image(image.id, self.place(image))
 
     async def image(self, image_id: int, place: Place) -> None:
         """Blobs, then manifests bottom-up and oldest first, then tags."""

@@ -1,0 +1,59 @@
+"""Several coroutines at once: never too many, and none left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gcr_migrate.tasks import a_few_of
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 20])
+def test_so_many_run_at_once_and_no_more_are_made(at_once: int) -> None:
+    """All are run; who makes them is asked for one only when there is room for it."""
+    running, most, made, done = 0, 0, 0, 0
+
+    async def one() -> None:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        done += 1
+
+    def all_ten() -> Iterator[Coroutine[None, None, None]]:
+        nonlocal made
+        for _ in range(10):
+            made += 1
+            assert made - done <= at_once
+            yield one()
+
+    asyncio.run(a_few_of(all_ten(), at_once))
+    assert (done, most) == (10, min(at_once, 10))
+
+
+def test_a_failure_ends_the_others_and_is_raised_itself() -> None:
+    """Nothing goes on in the background, and nothing more is begun."""
+    ended: list[str] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("waits")
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("this one")
+
+    async def never() -> None:
+        ended.append("never")
+
+    with pytest.raises(ValueError, match="this one"):
+        asyncio.run(a_few_of((make() for make in (waits, fails, never)), 2))
+    assert ended == ["waits"]
