@@ -68,6 +68,11 @@ class MigrateError(Exception):
         self.subject = subject
         self.saw = saw
 
+    @property
+    def told(self) -> str:
+        """Its code and what was seen, for a place that names the subject itself."""
+        return f"{self.problem.code}: {self.saw}".removesuffix(": ")
+
 
 CATALOGUE: Final[dict[str, Problem]] = {}
 

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
+from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest, view_target
-from gcr_migrate.inventory.gather import Wanted, gather
-from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.dialect import DISTRIBUTION
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.inventory import TargetView
 from gcr_migrate.model.names import (
-    GCR_HOSTS,
-    GcrHost,
     ImagePath,
-    Project,
-    ar_host,
-    gcr_host,
     repository_resource,
 )
-from gcr_migrate.model.plan import Repository, Source
+from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import damage_of, differences
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
-from gcr_migrate.spec import ProjectSource, RegistrySource
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
-    from gcr_migrate.interfaces import Contents
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import ImageContent, Listing
     from gcr_migrate.spec import Spec
@@ -51,23 +45,6 @@ class PlanResult:
 
     digest: str
     complete: bool
-
-
-@dataclass(slots=True)
-class _Root:
-    """One root of the source while it is planned.
-
-    Attributes:
-        error: why the registry did not list the root itself, where the API did.
-        read: how many of its images could be read.
-    """
-
-    source: Source
-    host: str
-    default_location: str | None
-    listings: dict[str, Listing] = field(default_factory=dict)
-    error: MigrateError | None = None
-    read: int = 0
 
 
 async def make_plan(  # what a plan is made of
@@ -97,8 +74,7 @@ async def make_plan(  # what a plan is made of
         MigrateError: nothing of the source could be read, or a target could not.
     """
     planning = _Planning(spec, connections, draft, listen, check_source=check_source)
-    roots = await planning.find_roots()
-    await planning.list_all(roots)
+    roots = await planning.list_source()
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
     if refusals:
         raise Refused(refusals)
@@ -107,7 +83,7 @@ async def make_plan(  # what a plan is made of
     planning.check_what_was_read(roots)
     new = sum(1 for one in repositories.values() if one.resource and not one.exists)
     digest = draft.seal(
-        complete=planning.complete,
+        complete=planning.doubts.complete,
         spec_name=spec_name,
         spec_text=spec_text,
         estimate={"repository_creation_s": new * CREATION_S},
@@ -115,10 +91,10 @@ async def make_plan(  # what a plan is made of
         created_at=datetime.now(UTC),
         logins={"source": spec.source_login, "target": spec.target_login},
     )
-    return PlanResult(digest, planning.complete)
+    return PlanResult(digest, planning.doubts.complete)
 
 
-def _paths(root: _Root) -> SourcePaths:
+def _paths(root: Root) -> SourcePaths:
     paths = [ImagePath.parse(path) for path in sorted(root.listings)]
     return SourcePaths(root.source.shown, root.host, root.default_location, paths)
 
@@ -141,106 +117,15 @@ class _Planning:
         self._listen = listen
         self._check_source = check_source
         self._damage: list[Refusal] = []
-        self.complete = True
+        self.doubts = Doubts(draft.add_finding)
 
-    async def find_roots(self) -> list[_Root]:
-        """Find out who answers for each source host and under which name it is read."""
-        source = self._spec.source
-        if isinstance(source, RegistrySource):
-            dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
-            row = Source(source.registry, source.registry, "", dialect, source.plain_http)
-            return [_Root(row, source.registry, None)]
-        roots, first_error = [], None
-        for name in source.hosts:
-            host = gcr_host(name)
-            if host is None:  # the spec's model lets no other host through
-                raise MigrateError(errors.BAD_NAME, subject=name, saw="not a gcr.io host")
-            try:
-                roots.append(_Root(await self._source_of(source, host), name, host.location))
-            except MigrateError as error:
-                first_error = first_error or error
-                self._host_failed(f"{name}/{Project.parse(source.project).path}", error)
-        if not roots and first_error:
-            raise first_error
-        return roots
-
-    async def _source_of(self, source: ProjectSource, host: GcrHost) -> Source:
-        project = self._spec.source_project
-        if project is None:
-            raise MigrateError(errors.BAD_SPEC, subject="source", saw="no project")
-        shown = f"{host.name}/{project.path}"
-        if source.dialect == "artifact-registry":
-            prefix = f"{project.path}/{host.repository_id}"
-            return Source(shown, ar_host(host.location), prefix, source.dialect)
-        if source.dialect != "auto":
-            return Source(shown, host.name, project.path, source.dialect)
-        registry, prefix, dialect = await self._connections.probe_gcr(project, host)
-        return Source(shown, registry, prefix, dialect)
-
-    def _host_failed(self, shown: str, error: MigrateError) -> None:
-        """Name a host that gave nothing; only one that the spec did not ask for may be unused."""
-        source = self._spec.source
-        asked = isinstance(source, ProjectSource) and len(source.hosts) < len(GCR_HOSTS)
-        if error.problem in errors.NOT_THERE and not asked:
-            self._draft.add_finding(Finding(errors.HOST_EMPTY, Severity.INFO, shown))
-            return
-        self._failed(shown, error)
-
-    def _not_listed(self, root: _Root, path: str, error: MigrateError) -> None:
-        """Name what gave no list; a name of a catalogue that has lost its tags is not a doubt."""
-        shown = f"{root.source.shown}/{path}" if path else root.source.shown
-        in_catalogue = root.source.dialect == DISTRIBUTION.name and not self._spec.source.paths
-        if in_catalogue and error.problem is errors.NAME_UNKNOWN:
-            self._draft.add_finding(Finding(errors.NAME_WITHOUT_TAGS, Severity.WARNING, shown))
-            return
-        if error.problem is errors.LISTING_CUT:
-            self.complete = False
-            finding = Finding(errors.LISTING_CUT, Severity.ERROR, shown, error.saw)
-            self._draft.add_finding(finding)
-            return
-        self._failed(shown, error)
-
-    def _failed(self, shown: str, error: MigrateError) -> None:
-        if error.problem is errors.TOKEN_EXPIRED:
-            raise error  # all that is still to be read would fail alike
-        self.complete = False
-        saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
-        self._draft.add_finding(Finding(errors.LISTING_FAILED, Severity.ERROR, shown, saw))
-
-    async def list_all(self, roots: list[_Root]) -> None:
-        """List every name under every root; what fails makes the plan incomplete."""
-        below: tuple[str, ...] = getattr(self._spec.source, "below", ())
-        wanted = Wanted(self._spec.source.paths, below)
+    async def list_source(self) -> list[Root]:
+        """List every name under every root of the source; what fails makes it incomplete."""
+        roots = await find_roots(self._spec.source, self._connections, self.doubts)
         for root in roots:
-            source = root.source
-            registry = self._connections.source(source.registry, source.dialect, source.plain_http)
-            found = await gather(registry, source, self._api_of(root), wanted, self._listen)
-            root.listings, root.error = found.listings, found.failed.get("")
-            for path, error in sorted(found.failed.items()):
-                if path not in below or error.problem is not errors.NAME_UNKNOWN:
-                    self._not_listed(root, path, error)
-            self.complete = self.complete and found.complete
-            for finding in found.findings:
-                self._draft.add_finding(finding)
-        self._tell_empty(below, roots)
-
-    def _api_of(self, root: _Root) -> tuple[Contents, str] | None:
-        """Return where the second view of a root is; only Artifact Registry has one."""
-        host, project = gcr_host(root.host), self._spec.source_project
-        if root.source.dialect != ARTIFACT_REGISTRY.name or host is None or project is None:
-            return None
-        resource = repository_resource(project, host.location, host.repository_id)
-        return self._connections.contents("source"), resource
-
-    def _tell_empty(self, below: tuple[str, ...], roots: list[_Root]) -> None:
-        """Name the paths that the spec asks for and no host has; one that failed may have it."""
-        found = [f"{path}/" for root in roots for path in root.listings]
-        hosts = ", ".join(root.host for root in roots)
-        for path in below if self.complete else ():
-            if not any(one.startswith(f"{path}/") for one in found):
-                subject = f"{roots[0].source.shown}/{path}"
-                finding = Finding(errors.PATH_EMPTY, Severity.WARNING, subject, f"asked: {hosts}")
-                self._draft.add_finding(finding)
+            await list_root(root, self._connections, self.doubts, self._listen)
+        self.doubts.empty_paths(roots)
+        return roots
 
     async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
         """Look at every target repository once: is it there, what does its policy grant."""
@@ -288,7 +173,7 @@ class _Planning:
 
     async def add_images(
         self,
-        roots: list[_Root],
+        roots: list[Root],
         edges: list[Edge],
         repositories: dict[tuple[str, str], Repository],
     ) -> None:
@@ -321,7 +206,7 @@ class _Planning:
             work.append((edge, image_id))
         await all_of(one(edge, image_id) for edge, image_id in work)
 
-    def _reader(self, root: _Root) -> ImageReader:
+    def _reader(self, root: Root) -> ImageReader:
         source = root.source
         registry = self._connections.source(source.registry, source.dialect, source.plain_http)
 
@@ -349,7 +234,7 @@ class _Planning:
         try:
             content = await reader.read(edge.source_name, listing)
         except MigrateError as error:
-            self._failed(edge.source_name, error)
+            self.doubts.failed(edge.source_name, error)
             return False
         there = await self._view(repository, str(edge.target_path), content)
         target = self._connections.target(
@@ -374,7 +259,7 @@ class _Planning:
             self._draft.add_finding(finding)
         return True
 
-    def check_what_was_read(self, roots: list[_Root]) -> None:
+    def check_what_was_read(self, roots: list[Root]) -> None:
         """Make no plan of nothing, nor of what is damaged where the spec says to stop."""
         for root in roots:
             if root.error and not root.read:

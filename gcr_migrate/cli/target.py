@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,18 +12,18 @@ from pydantic import ValidationError
 
 from gcr_migrate import errors
 from gcr_migrate.cli.options import read_text
+from gcr_migrate.cli.reading import Root, find_roots
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
-from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.model.names import GCR_HOSTS, ImagePath, Project, ar_host, gcr_host
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
+from gcr_migrate.model.names import ImagePath, ar_host, ar_name, gcr_host, repository_resource
 from gcr_migrate.model.places import Place, read_place
 from gcr_migrate.model.plan import Source
 from gcr_migrate.spec import ProjectSource, RegistrySource, load_spec
 
 if TYPE_CHECKING:
+    from gcr_migrate.cli.reading import Doubts
     from gcr_migrate.connect import Connections
     from gcr_migrate.model.login import Login
-    from gcr_migrate.model.names import GcrHost
 
 SUFFIX: Final = ".snapshot"
 _GOOGLES: Final = re.compile(
@@ -49,24 +49,6 @@ class Target:
     place: Place | None = None
     below: tuple[str, ...] = ()
     login: Login | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """One root, and what of it is wanted: all where nothing is named."""
-
-    source: Source
-    paths: tuple[str, ...] = ()
-    below: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Roots:
-    """The roots that were found, and what is to be said of those that were not."""
-
-    found: list[Root] = field(default_factory=list)
-    complete: bool = True
-    findings: list[Finding] = field(default_factory=list)
 
 
 def read_target(text: str) -> Target:
@@ -128,20 +110,18 @@ def _pasted(place: Place) -> Target:
     return Target(str(place), ProjectSource(project=project, hosts=(host.name,), below=below))
 
 
-async def find_roots(target: Target, connections: Connections) -> Roots:
+async def roots_of(target: Target, connections: Connections, doubts: Doubts) -> list[Root]:
     """Find out who answers for what is to be read, and under which names.
 
     Raises:
         MigrateError: nobody does.
     """
-    source = target.source
-    if isinstance(source, RegistrySource):
-        dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
-        row = Source(source.registry, source.registry, "", dialect, source.plain_http)
-        return Roots([Root(row, source.paths, target.below)])
     if target.place:
-        return Roots(await _repositories(target.place, connections))
-    return await _hosts(source, connections)
+        return await _repositories(target.place, connections)
+    roots = await find_roots(target.source, connections, doubts)
+    for root in roots if target.below else ():
+        root.below = target.below
+    return roots
 
 
 async def _repositories(place: Place, connections: Connections) -> list[Root]:
@@ -153,48 +133,10 @@ async def _repositories(place: Place, connections: Connections) -> list[Root]:
         )
         names = sorted(one.resource.rpartition("/")[2] for one in listed if one.format == "DOCKER")
     host, below = ar_host(place.location), (str(place.path),) if place.path else ()
-    prefixes = [f"{place.project.path}/{name}" for name in names]
-    return [
-        Root(Source(f"{host}/{one}", host, one, ARTIFACT_REGISTRY.name), below=below)
-        for one in prefixes
-    ]
-
-
-async def _hosts(source: ProjectSource, connections: Connections) -> Roots:
-    """Return a root for each gcr.io host of a project; only one that was named has to be in use."""
-    roots, project, first = Roots(), Project.parse(source.project), None
-    for host in (found for name in source.hosts if (found := gcr_host(name))):
-        try:
-            row = await _source_of(source, project, host, connections)
-        except MigrateError as error:
-            if error.problem is errors.TOKEN_EXPIRED:
-                raise
-            first = first or error
-            _not_found(roots, f"{host.name}/{project.path}", error, source)
-            continue
-        roots.found.append(Root(row, source.paths, source.below))
-    if first and not roots.found:
-        raise first
+    roots = []
+    for name in names:
+        prefix = ar_name(place.project, name)
+        source = Source(f"{host}/{prefix}", host, prefix, ARTIFACT_REGISTRY.name)
+        resource = repository_resource(place.project, place.location, name)
+        roots.append(Root(source, host, place.location, resource, below=below))
     return roots
-
-
-def _not_found(roots: Roots, shown: str, error: MigrateError, source: ProjectSource) -> None:
-    if error.problem in errors.NOT_THERE and len(source.hosts) == len(GCR_HOSTS):
-        roots.findings.append(Finding(errors.HOST_EMPTY, Severity.INFO, shown))
-        return
-    roots.complete = False
-    saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
-    roots.findings.append(Finding(errors.LISTING_FAILED, Severity.ERROR, shown, saw))
-
-
-async def _source_of(
-    source: ProjectSource, project: Project, host: GcrHost, connections: Connections
-) -> Source:
-    shown = f"{host.name}/{project.path}"
-    if source.dialect == "auto":
-        registry, prefix, dialect = await connections.probe_gcr(project, host)
-        return Source(shown, registry, prefix, dialect)
-    if source.dialect == ARTIFACT_REGISTRY.name:
-        prefix = f"{project.path}/{host.repository_id}"
-        return Source(shown, ar_host(host.location), prefix, source.dialect)
-    return Source(shown, host.name, project.path, source.dialect)

@@ -196,9 +196,9 @@ class _Gathering:
         """Say what was found, and what is in doubt."""
         found = self._found
         if self._view and self._view.error:
-            self._tell(errors.ONE_VIEW, Severity.WARNING, "", _words(self._view.error))
+            self._tell(errors.ONE_VIEW, Severity.WARNING, "", self._view.error.told)
         for path, error in sorted(self._alone.items()):
-            self._tell(errors.ONE_VIEW, Severity.WARNING, path, _words(error))
+            self._tell(errors.ONE_VIEW, Severity.WARNING, path, error.told)
         asked = {*wanted.paths, *wanted.below}  # it is told elsewhere that nothing is there
         for path in sorted(self._listed.keys() | self._joined.keys()):
             listing = self._whole(path)
@@ -283,7 +283,3 @@ def _above(path: str) -> list[str]:
     """Return the paths above a path, from the nearest to the root."""
     parts = path.split("/")
     return ["/".join(parts[:count]) for count in range(len(parts) - 1, -1, -1)]
-
-
-def _words(error: MigrateError) -> str:
-    return f"{error.problem.code}: {error.saw}".removesuffix(": ")

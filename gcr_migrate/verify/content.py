@@ -342,8 +342,7 @@ class _Check:
         self.result.levels[level].unchecked += 1
         if error.problem.exit is Exit.OUT_OF_REACH:
             self.result.out_of_reach = self.result.out_of_reach or error
-        saw = f"{error.problem.code}: {error.saw}".removesuffix(": ")
-        self._note(errors.NOT_CHECKED, Severity.ERROR, subject, saw)
+        self._note(errors.NOT_CHECKED, Severity.ERROR, subject, error.told)
         self._progress.checked(level, ok=False)
 
     def _note(self, problem: Problem, severity: Severity, subject: str, saw: str = "") -> None:

@@ -151,3 +151,12 @@ def test_a_name_that_cannot_be_is_refused_before_anybody_is_asked(
     found = json.loads(done.stdout)
     assert (done.returncode, found["code"], found["subject"]) == (2, code, subject)
     assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_snapshot_names_no_path_that_one_of_the_hosts_has(cli: Cli, box: Sandbox) -> None:
+    """As in a plan: each path has to be somewhere, and one that is nowhere is named once."""
+    spec = "source: {project: acme-images, below: [only-here, shop/cart, shpo]}\n"
+    (cli.home / "spec.yaml").write_text(spec)
+    facts = _run(cli, box, "inventory", "spec.yaml", "-o", "a.snapshot")
+    empty = [one["subject"] for one in facts["findings"] if one["code"] == "path-empty"]
+    assert empty == ["gcr.io/acme-images/shpo"]

@@ -1,0 +1,187 @@
+"""What a source has, root by root: found and listed for plans and for snapshots alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.inventory.gather import Wanted, gather
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host, gcr_host, repository_resource
+from gcr_migrate.model.plan import Source
+from gcr_migrate.spec import ProjectSource, RegistrySource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gcr_migrate.connect import Connections
+    from gcr_migrate.model.inventory import Listing
+    from gcr_migrate.model.names import GcrHost
+
+
+@dataclass(slots=True)
+class Root:
+    """One root of a source; where it is listed, what it has.
+
+    Attributes:
+        source: where it is read.
+        host: the gcr.io host or the registry that it is known by.
+        default_location: the location that the host implies; None if it implies none.
+        resource: its repository by the API, which gives a second view; empty if it is in none.
+        paths: only these image paths; all if empty.
+        below: only what is at or below these paths; all if empty.
+        listings: by image path below the root.
+        error: why the registry did not list the root itself, where the API did.
+        read: how many of its images could be read.
+    """
+
+    source: Source
+    host: str
+    default_location: str | None = None
+    resource: str = ""
+    paths: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    listings: dict[str, Listing] = field(default_factory=dict)
+    error: MigrateError | None = None
+    read: int = 0
+
+    def shown(self, path: str) -> str:
+        """Return the name of an image path, or of the root itself for an empty one."""
+        return f"{self.source.shown}/{path}" if path else self.source.shown
+
+
+class Doubts:
+    """What could not be listed or read: told as findings, and the end of completeness.
+
+    Args:
+        add: takes a finding.
+
+    Attributes:
+        complete: nothing may be missing.
+    """
+
+    def __init__(self, add: Callable[[Finding], None]) -> None:
+        self._add = add
+        self.complete = True
+
+    def tell(
+        self, problem: errors.Problem, severity: Severity, subject: str, saw: str = ""
+    ) -> None:
+        """Tell something noteworthy."""
+        self._add(Finding(problem, severity, subject, saw))
+
+    def tell_all(self, findings: Iterable[Finding]) -> None:
+        """Tell all of these."""
+        for finding in findings:
+            self._add(finding)
+
+    def failed(self, shown: str, error: MigrateError) -> None:
+        """Name what could not be listed or read.
+
+        Raises:
+            MigrateError: TOKEN_EXPIRED, as all that is still to be read would fail alike.
+        """
+        if error.problem is errors.TOKEN_EXPIRED:
+            raise error
+        self.complete = False
+        if error.problem is errors.LISTING_CUT:
+            self.tell(errors.LISTING_CUT, Severity.ERROR, shown, error.saw)
+        else:
+            self.tell(errors.LISTING_FAILED, Severity.ERROR, shown, error.told)
+
+    def no_host(self, shown: str, error: MigrateError, source: ProjectSource) -> None:
+        """Name a host that gave nothing; only one that was not asked for may be unused."""
+        asked = len(source.hosts) < len(GCR_HOSTS)
+        if error.problem in errors.NOT_THERE and not asked:
+            self.tell(errors.HOST_EMPTY, Severity.INFO, shown)
+        else:
+            self.failed(shown, error)
+
+    def not_listed(self, root: Root, path: str, error: MigrateError) -> None:
+        """Name what gave no list; a name of a catalogue that has lost its tags is not a doubt."""
+        if error.problem is errors.NAME_UNKNOWN:
+            if path in root.below:
+                return  # that nothing is there is told of all roots together
+            if root.source.dialect == DISTRIBUTION.name and not root.paths:
+                self.tell(errors.NAME_WITHOUT_TAGS, Severity.WARNING, root.shown(path))
+                return
+        self.failed(root.shown(path), error)
+
+    def empty_paths(self, roots: list[Root]) -> None:
+        """Name the paths that are asked for and no root has; one that failed may have it."""
+        found = [f"{path}/" for root in roots for path in root.listings]
+        hosts = ", ".join(root.host for root in roots)
+        for path in roots[0].below if roots and self.complete else ():
+            if not any(one.startswith(f"{path}/") for one in found):
+                shown = roots[0].shown(path)
+                self.tell(errors.PATH_EMPTY, Severity.WARNING, shown, f"asked: {hosts}")
+
+
+async def find_roots(
+    source: ProjectSource | RegistrySource, connections: Connections, doubts: Doubts
+) -> list[Root]:
+    """Find out who answers for each host of a source, and under which name it is read.
+
+    Raises:
+        MigrateError: nobody answers for any.
+    """
+    if isinstance(source, RegistrySource):
+        dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
+        row = Source(source.registry, source.registry, "", dialect, source.plain_http)
+        return [Root(row, source.registry, paths=source.paths)]
+    roots, first, project = [], None, Project.parse(source.project)
+    for host in (found for name in source.hosts if (found := gcr_host(name))):
+        try:
+            roots.append(await _root_of(source, project, host, connections))
+        except MigrateError as error:
+            first = first or error
+            doubts.no_host(f"{host.name}/{project.path}", error, source)
+    if first and not roots:
+        raise first
+    return roots
+
+
+async def _root_of(
+    source: ProjectSource, project: Project, host: GcrHost, connections: Connections
+) -> Root:
+    shown = f"{host.name}/{project.path}"
+    resource = repository_resource(project, host.location, host.repository_id)
+    if source.dialect == "auto":
+        row = Source(shown, *await connections.probe_gcr(project, host))
+    elif source.dialect == ARTIFACT_REGISTRY.name:
+        prefix = f"{project.path}/{host.repository_id}"
+        row = Source(shown, ar_host(host.location), prefix, source.dialect)
+    else:
+        row = Source(shown, host.name, project.path, source.dialect)
+    has_api = row.dialect == ARTIFACT_REGISTRY.name
+    return Root(
+        row, host.name, host.location, resource if has_api else "", source.paths, source.below
+    )
+
+
+async def list_root(
+    root: Root, connections: Connections, doubts: Doubts, listen: Callable[[str, int], None]
+) -> None:
+    """List everything under a root in all its views; what fails is a doubt.
+
+    Args:
+        root: where; gets its listings.
+        connections: hands out clients.
+        doubts: are told what is missing or differs.
+        listen: is told `("listed", 1)` for every name.
+
+    Raises:
+        MigrateError: the root can be listed in no view, or the login has ended.
+    """
+    source = root.source
+    registry = connections.source(source.registry, source.dialect, source.plain_http)
+    api = (connections.contents("source"), root.resource) if root.resource else None
+    found = await gather(registry, source, api, Wanted(root.paths, root.below), listen)
+    root.listings, root.error = found.listings, found.failed.get("")
+    for path, error in sorted(found.failed.items()):
+        doubts.not_listed(root, path, error)
+    doubts.complete = doubts.complete and found.complete
+    doubts.tell_all(found.findings)
