@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OUT_OF_REACH_IN_A_ROW = 8
 _LOGIN_GONE = (errors.TOKEN_EXPIRED, errors.BAD_CREDENTIALS)
 # Without a login nothing further can succeed.
-_NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.TOKEN_EXPIRED, errors.NO_CREDENTIALS})
+_NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.NO_CREDENTIALS})
 
 
 class Listener(Protocol):
