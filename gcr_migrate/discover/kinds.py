@@ -11,7 +11,7 @@ from gcr_migrate.discover.evidence import Answer
 from gcr_migrate.discover.opinions import disagreements, evidence_words
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
-from gcr_migrate.model.usage import COPYING, NOT_REDIRECTED, NOT_THERE, PARTIAL
+from gcr_migrate.model.usage import COPYING, NOT_REDIRECTED, PARTIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,6 +236,6 @@ def _unseen(
     answer = host.answer
     if not isinstance(answer, MigrateError):
         return
-    decided = answer.problem in NOT_THERE | {errors.NOT_MIGRATED}
+    decided = answer.problem in errors.NOT_THERE | {errors.NOT_MIGRATED}
     if not decided and not (answer.problem is errors.DENIED and host.is_listed is not None):
         yield project.shown(host), answer

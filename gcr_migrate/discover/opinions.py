@@ -12,7 +12,6 @@ from gcr_migrate.model.usage import (
     COPYING,
     MIGRATED,
     NOT_REDIRECTED,
-    NOT_THERE,
     PARTIAL,
     REDIRECTED,
 )
@@ -106,6 +105,6 @@ def _on_the_repository(host: HostEvidence) -> Iterator[str]:
     answer = host.answer
     if host.is_listed is False and answer is Answer.ARTIFACT_REGISTRY:
         yield "the API lists no repository, and the host answers with images"
-    absent = isinstance(answer, MigrateError) and answer.problem in NOT_THERE
+    absent = isinstance(answer, MigrateError) and answer.problem in errors.NOT_THERE
     if host.is_listed and absent:
         yield "the API lists the repository, and the host answers that there is none"

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate import errors
+from gcr_migrate.doctor.checks import Check, Status, given
 from gcr_migrate.doctor.remedies import member_of
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.usage import NOT_THERE
+from gcr_migrate.model.cloud import ANONYMOUS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from gcr_migrate.doctor.checks import Case, Place, Step
+    from gcr_migrate.doctor.checks import Area, Case, Place, Step
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import (
         BucketFacts,
@@ -78,7 +79,7 @@ class PlaceAnswers:
     @property
     def is_known(self) -> bool:
         """Whether it is somebody at all who asks."""
-        return not isinstance(self.caller, MigrateError) and not is_anonymous(self.caller)
+        return not isinstance(self.caller, MigrateError) and self.caller != ANONYMOUS
 
     @property
     def member(self) -> str:
@@ -91,9 +92,17 @@ class PlaceAnswers:
         listed = self.repositories.get(resource.split("/")[3], ())
         if isinstance(listed, MigrateError):
             asked = self.held_on.get(resource)
-            absent = isinstance(asked, MigrateError) and asked.problem in NOT_THERE
+            absent = isinstance(asked, MigrateError) and asked.problem in errors.NOT_THERE
             return None if absent else listed
         return next((one for one in listed if one.resource == resource), None)
+
+    def has_repository(self, resource: str) -> bool | None:
+        """Whether a repository is there; None where lists are refused and nothing else tells it."""
+        found = self.repository(resource)
+        if not isinstance(found, MigrateError):
+            return found is not None
+        held = self.held_on.get(resource)
+        return True if held and not isinstance(held, MigrateError) else None
 
     def held_of(self, permission: str) -> frozenset[str] | MigrateError:
         """Return the answer that has a permission in it if it is held on the project."""
@@ -190,11 +199,6 @@ def service_of(permission: str) -> str:
     return permission.partition(".")[0]
 
 
-def is_anonymous(caller: Caller) -> bool:
-    """Whether nobody's credentials were found."""
-    return not caller.account and "anonymous" in caller.source
-
-
 def reason(error: MigrateError) -> str:
     """Return why something could not be asked, without details that another line tells."""
     return error.problem.title if error.problem in ROOTS else why(error)
@@ -203,3 +207,28 @@ def reason(error: MigrateError) -> str:
 def why(error: MigrateError) -> str:
     """Return in one line what an error says."""
     return f"{error.problem.title}: {error.saw}".removesuffix(": ")
+
+
+def not_asked(  # the parts of a line
+    area: Area,
+    subject: str,
+    steps: Iterable[Step],
+    error: MigrateError,
+    *,
+    grant: str = "",
+    remedy: str = "",
+) -> Check:
+    """Return the line of something that could not be asked.
+
+    Args:
+        area: what it is about.
+        subject: full name of what was looked at.
+        steps: the steps that would like to know.
+        error: what came instead of an answer.
+        grant: command that lets the caller know, where only a permission is missing.
+        remedy: that in words.
+    """
+    verdicts, code = given(steps, Status.NOT_ASKED), error.problem.code
+    if not grant or error.problem is not errors.DENIED:
+        return Check(area, subject, verdicts, reason(error), code=code)
+    return Check(area, subject, verdicts, reason(error), remedy, (grant,), code)

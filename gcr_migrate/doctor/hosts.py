@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import ROOTS, Pull, reason
+from gcr_migrate.doctor.answers import ROOTS, Pull, not_asked, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given, in_order
 from gcr_migrate.doctor.permissions import DOWNLOAD, GET_SETTINGS, LIST_OBJECTS, least_roles
 from gcr_migrate.doctor.remedies import (
@@ -207,8 +207,7 @@ def _bucket(host: Host, steps: frozenset[Step]) -> Iterator[Check]:
     elif bucket.problem is errors.DENIED:
         saw = f"there, and hidden from this caller: {bucket.saw}".removesuffix(": ")
     else:
-        verdicts = given(using, Status.NOT_ASKED)
-        yield Check(Area.BUCKET, subject, verdicts, reason(bucket), code=bucket.problem.code)
+        yield not_asked(Area.BUCKET, subject, using, bucket)
         return
     role = least_roles({LIST_OBJECTS})[0]
     grant = grant_on_project(host.place.place.project.id, host.place.member, role)
@@ -221,27 +220,16 @@ def _redirect(place: PlaceAnswers, hosts: list[Host], steps: frozenset[Step]) ->
     """Judge the setting that decides who answers for all four hosts."""
     subject = f"gcr.io names of {place.place.project.id}"
     settings, project = place.redirection, place.place.project.id
-    if settings is None or isinstance(settings, MigrateError):
-        return _redirect_unknown(place, subject, settings, steps)
+    if settings is None:
+        return Check(Area.REDIRECT, subject, given(steps, Status.NOT_ASKED), "not asked for")
+    if isinstance(settings, MigrateError):
+        grant = grant_on_project(project, place.member, least_roles({GET_SETTINGS})[0])
+        remedy = "Grant the role that shows the setting."
+        return not_asked(Area.REDIRECT, subject, steps, settings, grant=grant, remedy=remedy)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
     stopped = settings.state in NOT_REDIRECTED and Status.MISSING in verdicts.values()
     commands = (migrate(project),) if stopped else ()
     return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
-
-
-def _redirect_unknown(
-    place: PlaceAnswers, subject: str, error: MigrateError | None, steps: frozenset[Step]
-) -> Check:
-    verdicts = given(steps, Status.NOT_ASKED)
-    if error is None:
-        return Check(Area.REDIRECT, subject, verdicts, "not asked for")
-    code = error.problem.code
-    if error.problem is not errors.DENIED:
-        return Check(Area.REDIRECT, subject, verdicts, reason(error), code=code)
-    role = least_roles({GET_SETTINGS})[0]
-    grant = grant_on_project(place.place.project.id, place.member, role)
-    remedy = "Grant the role that shows the setting."
-    return Check(Area.REDIRECT, subject, verdicts, reason(error), remedy, (grant,), code)
 
 
 def _redirect_words(

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import LOGIN_PROBLEMS, PlaceAnswers, is_anonymous, why
+from gcr_migrate.doctor.answers import LOGIN_PROBLEMS, PlaceAnswers, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import LOG_IN, grant_impersonation, log_in_again
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.cloud import ANONYMOUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def _login(
             commands = (grant_impersonation(caller.subject),)
         return Check(area, f"{side}login", missing, why(caller), remedy, commands, code)
     subject = side + (caller.account or "account not told")
-    if is_anonymous(caller):
+    if caller == ANONYMOUS:
         remedy = errors.NO_CREDENTIALS.remedy
         code = errors.NO_CREDENTIALS.code
         return Check(area, f"{side}anonymous", missing, "none were found", remedy, (LOG_IN,), code)

@@ -130,18 +130,9 @@ def _find_on(permission: str, on: Mapping[str, frozenset[str] | MigrateError]) -
     return _Found(Status.OK, f"held on {', '.join(map(_shown, on))}")
 
 
-def _is_there(place: PlaceAnswers, resource: str) -> bool | None:
-    """Whether a repository is there; None where lists are refused and nothing else tells it."""
-    found = place.repository(resource)
-    if isinstance(found, MigrateError):
-        held = place.held_on.get(resource)
-        return True if held and not isinstance(held, MigrateError) else None
-    return found is not None
-
-
 def _all_there(place: PlaceAnswers, answers: Answers) -> bool:
     """Whether nothing has to be created at the target."""
-    there = (_is_there(place, name) for name in target_repositories(answers))
+    there = (place.has_repository(name) for name in target_repositories(answers))
     return answers.case.all_named and all(there)
 
 
@@ -149,7 +140,7 @@ def _none_there(place: PlaceAnswers, answers: Answers) -> bool:
     """Whether everything has to be created at the target."""
     case = answers.case
     if case.all_named:
-        return all(_is_there(place, name) is False for name in target_repositories(answers))
+        return all(place.has_repository(name) is False for name in target_repositories(answers))
     # Names that follow from images are not known yet: no repository at all is sure to be none.
     wanted = [place.repositories.get(location) for location in target_locations(answers)]
     return bool(wanted) and all(
@@ -172,15 +163,15 @@ def _repositories(place: PlaceAnswers, answers: Answers, need: Need) -> list[str
         # What is yet to be created has no policy: only the project's gives rights on it.
         targets = target_repositories(answers)
         if need.only_there:
-            return [name for name in targets if _is_there(place, name) is not False]
+            return [name for name in targets if place.has_repository(name) is not False]
         return list(targets) if _all_there(place, answers) else []
     names = [
         repository_resource(place.place.project, host.location, host.repository_id)
         for host in case.hosts
     ]
-    there = [name for name in names if _is_there(place, name) is not False]
+    there = [name for name in names if place.has_repository(name) is not False]
     # Where lists are refused, names of which nothing is held may not be there at all.
-    return [name for name in there if _is_there(place, name)] or there
+    return [name for name in there if place.has_repository(name)] or there
 
 
 def _shown(resource: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.doctor.answers import ARTIFACT_REGISTRY, reason
+from gcr_migrate.doctor.answers import ARTIFACT_REGISTRY, not_asked
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import create_repository, grant_on_project
 from gcr_migrate.doctor.usage import in_use
@@ -67,9 +67,7 @@ def location_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
             return
         subject = f"{location} for {place.place.project.id}"
         if isinstance(place.locations, MigrateError):
-            verdicts = given(steps, Status.NOT_ASKED)
-            code = place.locations.problem.code
-            yield Check(Area.LOCATION, subject, verdicts, reason(place.locations), code=code)
+            yield not_asked(Area.LOCATION, subject, steps, place.locations)
         elif location not in place.locations:
             saw = "Artifact Registry has no such location for this project"
             remedy = f"Choose another location, such as {', '.join(place.locations[:5])}."
@@ -89,9 +87,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
         found = place.repository(resource)
         ok = given(steps, Status.OK)
         if isinstance(found, MigrateError):
-            verdicts = given(steps, Status.NOT_ASKED)
-            code = found.problem.code
-            yield Check(Area.REPOSITORY, resource, verdicts, reason(found), code=code)
+            yield not_asked(Area.REPOSITORY, resource, steps, found)
         elif found is None:
             saw = "not there yet: `apply` creates it"
             commands = (create_repository(resource),)
@@ -112,21 +108,12 @@ def policy_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
     for constraint, policy in place.policies.items():
         subject = f"{constraint} on {place.place.project.id}"
         if isinstance(policy, MigrateError):
-            yield _unknown(place, subject, steps, policy)
+            grant = grant_on_project(place.place.project.id, place.member, _SEES_POLICIES)
+            remedy = "Grant the role that shows organisation policies."
+            yield not_asked(Area.POLICY, subject, steps, policy, grant=grant, remedy=remedy)
             continue
         status, saw, remedy = _policy(constraint, policy, place, answers)
         yield Check(Area.POLICY, subject, given(steps, status), saw, remedy)
-
-
-def _unknown(
-    place: PlaceAnswers, subject: str, steps: frozenset[Step], error: MigrateError
-) -> Check:
-    verdicts, code = given(steps, Status.NOT_ASKED), error.problem.code
-    if error.problem is not errors.DENIED:
-        return Check(Area.POLICY, subject, verdicts, reason(error), code=code)
-    grant = grant_on_project(place.place.project.id, place.member, _SEES_POLICIES)
-    remedy = "Grant the role that shows organisation policies."
-    return Check(Area.POLICY, subject, verdicts, reason(error), remedy, (grant,), code)
 
 
 def _policy(

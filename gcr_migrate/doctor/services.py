@@ -15,7 +15,7 @@ from gcr_migrate.doctor.answers import (
     SERVICE_USAGE,
     STORAGE,
     PlaceAnswers,
-    reason,
+    not_asked,
     why,
 )
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
@@ -54,7 +54,7 @@ NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
 SERVICES: Final = tuple(USED_BY)
 _ENABLE: Final = re.compile(r"gcloud services enable \S+ --project=([\w:.-]+)")
 _QUOTA_PROJECT: Final = re.compile(r"\bproject ([a-z0-9][a-z0-9:.-]*[a-z0-9])")
-_ANSWERS: Final = frozenset({errors.DENIED, errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
+_ANSWERS: Final = errors.NOT_THERE | {errors.DENIED}
 _SEES_SERVICES: Final = "roles/serviceusage.serviceUsageViewer"
 _TOLD_ELSEWHERE: Final = LOGIN_PROBLEMS | {errors.API_DISABLED}
 
@@ -64,9 +64,9 @@ def project_check(place: PlaceAnswers, asked: frozenset[Step]) -> Check:
     steps, project = place.place.steps & asked, place.place.project.id
     facts = place.facts
     if isinstance(facts, MigrateError):
-        verdicts = given(steps, Status.NOT_ASKED)
         if facts.problem is not errors.DENIED:
-            return Check(Area.PROJECT, project, verdicts, reason(facts), code=facts.problem.code)
+            return not_asked(Area.PROJECT, project, steps, facts)
+        verdicts = given(steps, Status.NOT_ASKED)
         grant = grant_on_project(project, place.member, "roles/browser")
         saw = f"hidden from this caller, or no such project: {facts.saw}".removesuffix(": ")
         remedy = "Check the spelling; a role that shows the project also tells its organisation."
@@ -142,12 +142,9 @@ def _unknown(
     place: PlaceAnswers, subject: str, steps: frozenset[Step], error: MigrateError
 ) -> Check:
     """Tell that the list of services cannot be read, and which role would show it."""
-    verdicts, code = given(steps, Status.NOT_ASKED), error.problem.code
-    if error.problem is not errors.DENIED:
-        return Check(Area.SERVICE, subject, verdicts, reason(error), code=code)
     grant = grant_on_project(place.place.project.id, place.member, _SEES_SERVICES)
     remedy = "Grant the role that shows enabled services."
-    return Check(Area.SERVICE, subject, verdicts, reason(error), remedy, (grant,), code)
+    return not_asked(Area.SERVICE, subject, steps, error, grant=grant, remedy=remedy)
 
 
 def _scanning(place: PlaceAnswers, steps: frozenset[Step]) -> Check:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate.doctor.checks import Step
-from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
 from gcr_migrate.model.names import repository_resource
 from gcr_migrate.model.usage import REDIRECTED, holds_repository, is_there, never_migrated
@@ -53,11 +52,7 @@ class Host:
     @property
     def is_listed(self) -> bool | None:
         """Whether its repository exists by what Artifact Registry's API says."""
-        found = self.place.repository(self.resource)
-        if not isinstance(found, MigrateError):
-            return found is not None
-        held = self.place.held_on.get(self.resource)
-        return True if held and not isinstance(held, MigrateError) else None
+        return self.place.has_repository(self.resource)
 
     @property
     def has_bucket(self) -> bool | None:

@@ -19,7 +19,7 @@ from gcr_migrate.google.docker import Docker
 from gcr_migrate.google.finding import Finder
 from gcr_migrate.google.sources import Impersonated
 from gcr_migrate.google.tokens import Given, end_of
-from gcr_migrate.model.cloud import Caller
+from gcr_migrate.model.cloud import ANONYMOUS, Caller
 from gcr_migrate.model.names import is_google_host
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.retry import Backoff
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.login import Login
     from gcr_migrate.wire.transport import Wire
 
-ANONYMOUS: Final = "no credentials: calls are anonymous"
 _TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105  # a user name
 _TOKEN_INFO: Final = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105  # a URL
 _TOKEN_INFO_S: Final = 5.0
@@ -131,9 +130,7 @@ class Credentials:
         """
         holder = await self._held()
         if holder is None:
-            return Caller(
-                "no credentials: calls are anonymous", "", renewable=True, expires_at=None
-            )
+            return ANONYMOUS
         source, root = holder.source, _root(holder)
         token = await root.get()
         await holder.get()  # who may not act as an account learns it now

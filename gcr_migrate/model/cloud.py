@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
@@ -211,3 +211,8 @@ class Caller:
     account: str
     renewable: bool
     expires_at: float | None
+
+
+ANONYMOUS: Final = Caller(
+    "no credentials: calls are anonymous", "", renewable=True, expires_at=None
+)

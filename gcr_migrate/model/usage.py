@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
-
-if TYPE_CHECKING:
-    from gcr_migrate.errors import Problem
 
 T = TypeVar("T")
 
@@ -18,7 +15,6 @@ COPYING: Final = frozenset({Redirection.ENABLED_AND_COPYING, Redirection.PARTIAL
 PARTIAL: Final = frozenset({Redirection.PARTIAL, Redirection.PARTIAL_AND_COPYING})
 NOT_REDIRECTED: Final = frozenset({Redirection.DISABLED, Redirection.UNSPECIFIED})
 MIGRATED: Final = REDIRECTED | COPYING | PARTIAL
-NOT_THERE: Final[frozenset[Problem]] = frozenset({errors.NAME_UNKNOWN, errors.REPOSITORY_MISSING})
 
 
 def is_there(answer: T | MigrateError | None) -> bool | None:
@@ -55,4 +51,4 @@ def holds_repository(answer: object, listed: bool | None) -> bool | None:  # noq
         return True  # it answered, whatever a list says
     if listed is not None:
         return listed
-    return False if answer.problem in NOT_THERE else None
+    return False if answer.problem in errors.NOT_THERE else None

@@ -23,6 +23,7 @@ from gcr_migrate.doctor.usage import pointless
 from gcr_migrate.errors import CATALOGUE, Exit, MigrateError, Problem
 from gcr_migrate.model.address import Range, Reach, Way, range_of
 from gcr_migrate.model.cloud import (
+    ANONYMOUS,
     OrgPolicy,
     ProjectFacts,
     Redirection,
@@ -64,7 +65,7 @@ def test_nothing_amiss_is_all_ok() -> None:
     ("answers", "area", "subject", "verdicts", "saw"),
     [
         (
-            well_but(caller=a_caller(source="no credentials: calls are anonymous", account="")),
+            well_but(caller=ANONYMOUS),
             Area.CREDENTIALS,
             "anonymous",
             {Step.PLAN: _MISSING},

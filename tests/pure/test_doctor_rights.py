@@ -175,6 +175,13 @@ def test_a_login_is_renewed_where_it_was_found(source: str, commands: tuple[str,
     assert line_of(answers, Area.CREDENTIALS, "").commands == commands
 
 
+def test_a_login_is_not_nobody_for_the_words_it_is_told_in() -> None:
+    """A token in a file of any name is a token, also where nobody can tell whose it is."""
+    caller = a_caller(source="access token file anonymous.txt", account="")
+    line = line_of(well_but(caller=caller), Area.CREDENTIALS, "")
+    assert _MISSING not in line.verdicts.values()
+
+
 @pytest.mark.parametrize("problem", CATALOGUE.values(), ids=CATALOGUE)
 def test_without_a_token_no_step_can_begin(problem: Problem) -> None:
     """Whatever keeps a login from its token is missing for every step."""
