@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gcr_migrate.model.content import is_fallback_tag
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
 class What(StrEnum):
@@ -71,6 +73,30 @@ class Change:
     name: str = ""
     old: str = ""
     new: str = ""
+
+
+def entries_of(
+    image: str,
+    manifests: Iterable[tuple[str, ...]],
+    tags: Iterable[tuple[str, ...]],
+    referrer_lists: Collection[str],
+) -> Iterator[Entry]:
+    """Return the entries of one image.
+
+    Args:
+        image: its name.
+        manifests: digests, in order.
+        tags: each with the digest that it points to, in order.
+        referrer_lists: digests of lists that the registry itself makes of what is attached: what
+            they list is compared, and neither their bytes nor the tags that lead to them.
+    """
+    yield Entry(image, What.IMAGE)
+    for (digest,) in manifests:
+        if digest not in referrer_lists:
+            yield Entry(image, What.MANIFEST, digest)
+    for tag, digest in tags:
+        if digest not in referrer_lists or is_fallback_tag(tag) is None:
+            yield Entry(image, What.TAG, tag, digest)
 
 
 def changes(before: Iterable[Entry], after: Iterable[Entry]) -> Iterator[Change]:

@@ -16,6 +16,7 @@ import structlog
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest, Manifest
+from gcr_migrate.state.file import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,11 +218,7 @@ def _one(connection: sqlite3.Connection, sql: str, *values: object) -> int:
 
 def _is_foreign(path: Path) -> bool:
     """Whether something lies there that this tool has not made; its mark is in the header."""
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        header = file.read(100)
-    return bool(header) and header[68:72] != APPLICATION_ID.to_bytes(4, "big")
+    return path.exists() and mark_of(path) not in {None, APPLICATION_ID}
 
 
 def _prepared(path: Path) -> sqlite3.Connection:

@@ -28,6 +28,8 @@ from gcr_migrate.state.migration import Migration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gcr_migrate.errors import Problem
+
 APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
 SCHEMA_VERSION: Final = 1
 
@@ -42,13 +44,7 @@ def create_draft(path: Path) -> Iterator[Draft]:
             written to; DISK_FULL.
     """
     _check_replaceable(path)
-    try:
-        handle, name = tempfile.mkstemp(".draft", f"{path.name}.", path.parent)
-    except OSError as error:
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with beside(path) as temporary:
         with closing(sqlite3.connect(temporary)) as connection:
             _prepare(connection)
             draft = Draft(connection)
@@ -58,6 +54,22 @@ def create_draft(path: Path) -> Iterator[Draft]:
                 connection.execute("PRAGMA journal_mode = WAL")
         if draft.sealed:
             _move(temporary, path)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Make a file beside `path` for a draft; what is left of it in the end is removed.
+
+    Raises:
+        MigrateError: FILE_MISSING if the folder cannot be written to; DISK_FULL.
+    """
+    try:
+        handle, name = tempfile.mkstemp(".draft", f"{path.name}.", path.parent)
+    except OSError as error:
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+    os.close(handle)
+    try:
+        yield Path(name)
     except sqlite3.OperationalError as error:
         raise disk_trouble(str(path), error) from error
     except OSError as error:
@@ -150,8 +162,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _move(temporary: Path, path: Path) -> None:
-    with temporary.open("rb") as written:
-        os.fsync(written.fileno())
+    synced(temporary)
     with lock(path):  # a run that has just opened the file must not get another plan
         _check_replaceable(path)  # again: planning takes long enough for a run to begin
         for suffix in ("-wal", "-shm"):
@@ -180,22 +191,48 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
     try:
-        _check_kind(path, connection)
+        check_kind(path, connection, APPLICATION_ID, SCHEMA_VERSION, NOT_A_MIGRATION)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check_kind(path: Path, connection: sqlite3.Connection) -> None:
+def check_kind(
+    path: Path, connection: sqlite3.Connection, mark: int, version: int, foreign: Problem
+) -> None:
+    """Check what a file is.
+
+    Args:
+        path: where it lies.
+        connection: to it.
+        mark: its application id.
+        version: of its schema.
+        foreign: what it means that another program made it.
+
+    Raises:
+        MigrateError: `foreign`; SCHEMA_UNKNOWN.
+    """
     application = connection.execute("PRAGMA application_id").fetchall()[0][0]
-    version = connection.execute("PRAGMA user_version").fetchall()[0][0]
-    if application != APPLICATION_ID:
-        saw = "made by another program"
-        raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=saw)
-    if version != SCHEMA_VERSION:
-        saw = f"version {version}, this tool knows {SCHEMA_VERSION}"
+    has = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    if application != mark:
+        raise MigrateError(foreign, subject=str(path), saw="made by another program")
+    if has != version:
+        saw = f"version {has}, this tool knows {version}"
         raise MigrateError(SCHEMA_UNKNOWN, subject=str(path), saw=saw)
+
+
+def mark_of(path: Path) -> int | None:
+    """Return the application id in a file's header; None if the file is empty."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    return int.from_bytes(header[68:72], "big") if header else None
+
+
+def synced(path: Path) -> None:
+    """Have a file's bytes on the disk before it is moved onto another one."""
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import ATTACHMENT_LEFT, MANIFEST_UNKNOWN, REFERRERS_TAG_LEFT
-from gcr_migrate.model.change import Entry, What
-from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest, is_fallback_tag
+from gcr_migrate.model.change import entries_of
+from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest
 from gcr_migrate.model.plan import TagAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gcr_migrate.model.change import Entry
     from gcr_migrate.state.migration import Migration
 
 # A tag that is left out by these takes the manifest to which it points with it.
@@ -47,14 +48,12 @@ def source_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
         f" UNION ALL {left_tags}) GROUP BY tag ORDER BY tag"
     )
     for id_, image, shown in migration.stream(images):
-        lists = _lists_of_referrers(migration, manifests, id_, shown)
-        yield Entry(image, What.IMAGE)
-        for (digest,) in migration.stream(manifests, id_, shown):
-            if digest not in lists:
-                yield Entry(image, What.MANIFEST, digest)
-        for tag, digest in migration.stream(tags, id_, shown):
-            if digest not in lists or is_fallback_tag(tag) is None:
-                yield Entry(image, What.TAG, tag, digest)
+        yield from entries_of(
+            image,
+            migration.stream(manifests, id_, shown),
+            migration.stream(tags, id_, shown),
+            _lists_of_referrers(migration, manifests, id_, shown),
+        )
 
 
 def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
@@ -73,14 +72,12 @@ def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
     there = f"CASE WHEN action IN ({', '.join(map(repr, _LEAVES_IT))}) THEN found ELSE digest END"
     tags = f"SELECT tag, {there} FROM tag_item WHERE image_id = ? ORDER BY tag"  # noqa: S608  # constants
     for id_, image in migration.stream(images):
-        lists = _lists_of_referrers(migration, _MANIFESTS, id_)
-        yield Entry(image, What.IMAGE)
-        for (digest,) in migration.stream(f"{_MANIFESTS} ORDER BY 1", id_):
-            if digest not in lists:
-                yield Entry(image, What.MANIFEST, digest)
-        for tag, digest in migration.stream(tags, id_):
-            if digest not in lists or is_fallback_tag(tag) is None:
-                yield Entry(image, What.TAG, tag, digest)
+        yield from entries_of(
+            image,
+            migration.stream(f"{_MANIFESTS} ORDER BY 1", id_),
+            migration.stream(tags, id_),
+            _lists_of_referrers(migration, _MANIFESTS, id_),
+        )
 
 
 def _lists_of_referrers(migration: Migration, manifests: str, *values: object) -> set[str]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import (
@@ -18,18 +15,18 @@ from gcr_migrate.errors import (
     CATALOGUE,
     FILE_MISSING,
     NOT_A_SNAPSHOT,
-    SCHEMA_UNKNOWN,
     MigrateError,
 )
-from gcr_migrate.model.change import Entry, What
-from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, is_fallback_tag
+from gcr_migrate.model.change import entries_of
+from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.state.file import connect
-from gcr_migrate.state.frozen import disk_trouble
+from gcr_migrate.state.file import beside, check_kind, connect, mark_of, synced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from gcr_migrate.model.change import Entry
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import ImageContent
     from gcr_migrate.model.plan import Source
@@ -191,22 +188,17 @@ class Snapshot:
         column = "path" if by_path else "name"
         images = f"SELECT id, {column} FROM image ORDER BY {column}"  # noqa: S608  # constants
         for id_, image in self._sql.execute(images):
-            lists = self._lists_of_referrers(id_)
-            yield Entry(image, What.IMAGE)
-            for (digest,) in self._sql.execute(
+            manifests = self._sql.execute(
                 "SELECT m.digest FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
                 " WHERE i.image_id = ? ORDER BY m.digest",
                 (id_,),
-            ):
-                if digest not in lists:
-                    yield Entry(image, What.MANIFEST, digest)
-            for tag, digest in self._sql.execute(
+            )
+            tags = self._sql.execute(
                 "SELECT t.tag, coalesce(m.digest, '') FROM image_tag t"
                 " LEFT JOIN manifest m ON m.id = t.manifest_id WHERE t.image_id = ? ORDER BY t.tag",
                 (id_,),
-            ):
-                if digest not in lists or is_fallback_tag(tag) is None:
-                    yield Entry(image, What.TAG, tag, digest)
+            )
+            yield from entries_of(image, manifests, tags, self._lists_of_referrers(id_))
 
     def _lists_of_referrers(self, image_id: int) -> set[str]:
         """Return indexes that list what is attached to one manifest (OCI end-12).
@@ -263,8 +255,7 @@ class Snapshot:
 def is_snapshot(path: Path) -> bool:
     """Whether a file carries the mark of a snapshot in its header."""
     try:
-        with path.open("rb") as file:
-            return file.read(100)[68:72] == APPLICATION_ID.to_bytes(4, "big")
+        return mark_of(path) == APPLICATION_ID
     except OSError as error:
         raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
 
@@ -294,27 +285,15 @@ def create_snapshot(
         MigrateError: BAD_USAGE if something is there; FILE_MISSING; DISK_FULL.
     """
     check_replaceable(path, force=force)
-    try:
-        handle, name = tempfile.mkstemp(".draft", f"{path.name}.", path.parent)
-    except OSError as error:
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with beside(path) as temporary:
         with closing(sqlite3.connect(temporary)) as connection:
             _prepare(connection)
             draft = SnapshotDraft(connection, with_manifests=with_manifests)
             yield draft
         if draft.sealed:
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+            synced(temporary)
             check_replaceable(path, force=force)  # reading takes long enough for one to appear
             temporary.replace(path)
-    except sqlite3.OperationalError as error:
-        raise disk_trouble(str(path), error) from error
-    finally:
-        for suffix in ("", "-journal"):
-            Path(name + suffix).unlink(missing_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -339,14 +318,7 @@ def open_snapshot(path: Path) -> Iterator[Snapshot]:
         raise MigrateError(FILE_MISSING, subject=str(path), saw="no such file")
     try:
         with closing(connect(path)) as connection:
-            application = connection.execute("PRAGMA application_id").fetchall()[0][0]
-            version = connection.execute("PRAGMA user_version").fetchall()[0][0]
-            if application != APPLICATION_ID:
-                saw = "made by another program"
-                raise MigrateError(NOT_A_SNAPSHOT, subject=str(path), saw=saw)
-            if version != VERSION:
-                saw = f"version {version}, this tool knows {VERSION}"
-                raise MigrateError(SCHEMA_UNKNOWN, subject=str(path), saw=saw)
+            check_kind(path, connection, APPLICATION_ID, VERSION, NOT_A_SNAPSHOT)
             yield Snapshot(path, connection)
     except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_SNAPSHOT, subject=str(path), saw=str(error)) from error
