@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
-from gcr_migrate.sandbox.answers import RefusalError, error, error_info
 from gcr_migrate.sandbox.permissions import held
+from gcr_migrate.sandbox.rest import REGISTRY_API, need
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.store import Repository, Store
     from gcr_migrate.sandbox.tokens import Identity
 
-SERVICE: Final = "artifactregistry.googleapis.com"
 _PROJECT, _LOCATION, _REPOSITORY = 1, 3, 5
 _REPOSITORY_DEPTH: Final = 6
 
@@ -78,13 +77,9 @@ class Ask:
 
         The same words hide from him whether the thing is there at all.
         """
-        full = f"artifactregistry.{permission}"
-        if full in self.held(repository.bindings if repository else ()):
-            return
-        resource = f"//{SERVICE}/{self.name(_REPOSITORY_DEPTH)}"
-        text = f"Permission '{full}' denied on resource '{resource}' (or it may not exist)."
-        info = error_info("IAM_PERMISSION_DENIED", SERVICE, permission=full, resource=resource)
-        raise RefusalError(error(403, text, details=[info]))
+        held = self.held(repository.bindings if repository else ())
+        resource = f"//{REGISTRY_API}/{self.name(_REPOSITORY_DEPTH)}"
+        need(held, f"artifactregistry.{permission}", resource, service=REGISTRY_API)
 
 
 def take_apart(request: Request) -> tuple[str, tuple[str, ...], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.sandbox.answers import RefusalError, error, error_info
+from gcr_migrate.sandbox.rest import REGISTRY_API
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 _LOCATIONS: Final = "gcp.resourceLocations"
 _KEYS: Final = "gcp.restrictNonCmekServices"
 _MEMBERS: Final = "iam.allowedPolicyMemberDomains"
-_SERVICE: Final = "artifactregistry.googleapis.com"
 _ANYBODY: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _GROUPS: Final = {"us": "us", "eu": "europe", "asia": "asia"}
 
@@ -28,7 +28,7 @@ def allow_repository(project: ProjectState, location: str, *, has_key: bool) -> 
     if _forbids(project.org_policies.get(_LOCATIONS, {}), names):
         raise _violated(_LOCATIONS, project, f"location {location} is not allowed")
     # This constraint lists the services that may do nothing without a key of the customer's.
-    if not has_key and _forbids(project.org_policies.get(_KEYS, {}), {_SERVICE}):
+    if not has_key and _forbids(project.org_policies.get(_KEYS, {}), {REGISTRY_API}):
         raise _violated(_KEYS, project, "a repository needs a customer-managed key")
 
 
