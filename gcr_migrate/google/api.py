@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.replies import Reply
     from gcr_migrate.wire.transport import Wire
 
+ARTIFACT_REGISTRY: Final = "https://artifactregistry.googleapis.com/v1/"
+RESOURCE_MANAGER: Final = "https://cloudresourcemanager.googleapis.com/v3/"
+PERMISSIONS_AT_ONCE: Final = 100  # in one question for those that the caller has
 PAGE: Final = 1_000  # what the services give at most
 _PAGES_AT_MOST: Final = 100_000
 _UNAUTHORIZED: Final = 401
@@ -162,3 +165,9 @@ def objects(body: Mapping[str, Any], member: str, subject: str) -> list[dict[str
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise MigrateError(BAD_REPLY, subject=subject, saw=f"`{member}` is no list of objects")
     return found
+
+
+def in_parts(texts: Collection[str], size: int) -> list[list[str]]:
+    """Return these texts, each once and in order, in lists of so many at most."""
+    ordered = sorted(set(texts))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlencode
 
 from gcr_migrate.errors import BAD_REPLY, MigrateError
+from gcr_migrate.google.api import RESOURCE_MANAGER
 from gcr_migrate.model.cloud import BucketAsset, ProjectFacts
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gcr_migrate.google.api import Api
 
 _CLOUD_ASSET: Final = "https://cloudasset.googleapis.com/v1/"
-_RESOURCE_MANAGER: Final = "https://cloudresourcemanager.googleapis.com/v3/"
 _BUCKET: Final = "storage.googleapis.com/Bucket"
 _BUCKET_NAME: Final = f"//{_BUCKET.partition('/')[0]}/"
 _PROJECT_NAME: Final = "//cloudresourcemanager.googleapis.com/projects/"
@@ -56,7 +56,7 @@ class CloudAssets:
 
     async def projects_in(self, parent: str) -> AsyncIterator[ProjectFacts]:
         """Projects that lie directly in a folder or organisation."""
-        url = f"{_RESOURCE_MANAGER}projects?{urlencode({'parent': parent})}"
+        url = f"{RESOURCE_MANAGER}projects?{urlencode({'parent': parent})}"
         async for page in self._api.pages(url, "projects", parent):
             for row in page:
                 id_, number = row.get("projectId"), str(row.get("name") or "").rpartition("/")[2]
@@ -67,7 +67,7 @@ class CloudAssets:
 
     async def folders_in(self, parent: str) -> AsyncIterator[str]:
         """Folders that lie directly in a folder or organisation, as `folders/N`."""
-        url = f"{_RESOURCE_MANAGER}folders?{urlencode({'parent': parent})}"
+        url = f"{RESOURCE_MANAGER}folders?{urlencode({'parent': parent})}"
         async for page in self._api.pages(url, "folders", parent):
             for row in page:
                 name = str(row.get("name") or "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from gcr_migrate.errors import BAD_DIGEST, BAD_REPLY, MigrateError
-from gcr_migrate.google.api import PAGE
+from gcr_migrate.google.api import ARTIFACT_REGISTRY, PAGE
 from gcr_migrate.google.libraries import CALL
 from gcr_migrate.model.cloud import DockerImage, Package, TagRow, Version
 from gcr_migrate.model.content import Digest
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gcr_migrate.google.api import Api
     from gcr_migrate.google.libraries import Libraries
 
-_BASE: Final = "https://artifactregistry.googleapis.com/v1/"
 _DIGITS: Final = 18  # more do not fit into 64 bits
 
 
@@ -90,7 +89,7 @@ class RepositoryContents:
 
     async def docker_images(self, resource: str) -> AsyncIterator[DockerImage]:
         """Manifests of all image paths of a repository, tagged or not."""
-        url = f"{_BASE}{quote(resource)}/dockerImages"
+        url = f"{ARTIFACT_REGISTRY}{quote(resource)}/dockerImages"
         async for page in self._api.pages(url, "dockerImages", resource):
             for row in page:
                 yield _docker_image(row, resource)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.google.api import ARTIFACT_REGISTRY
 from gcr_migrate.model.names import gcr_host, repository_resource, split_project
 from gcr_migrate.wire.replies import problem_of, refusal_of
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gcr_migrate.google.api import Api, Authorization
     from gcr_migrate.wire.replies import Reply
 
-_BASE: Final = "https://artifactregistry.googleapis.com/v1/"
 _HOST: Final = re.compile(r"([a-z0-9-]+)-docker\.pkg\.dev|docker\.([a-z0-9-]+)\.rep\.pkg\.dev")
 _OK: Final = 200
 _DENIED: Final = 403
@@ -76,7 +76,7 @@ class Explainer:
         try:
             if not await self._authorization.api_headers():
                 return None
-            url = _BASE + quote(resource)
+            url = ARTIFACT_REGISTRY + quote(resource)
             ok = {_OK, _DENIED, _NOT_FOUND}
             reply = await self._api.send("GET", url, resource, ok=ok)
         except MigrateError:

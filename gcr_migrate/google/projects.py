@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from gcr_migrate.errors import BAD_REPLY, MigrateError
-from gcr_migrate.google.api import objects
+from gcr_migrate.google.api import (
+    ARTIFACT_REGISTRY,
+    PERMISSIONS_AT_ONCE,
+    RESOURCE_MANAGER,
+    in_parts,
+    objects,
+)
 from gcr_migrate.model.cloud import OrgPolicy, ProjectFacts, Redirection, RedirectSettings
 
 if TYPE_CHECKING:
@@ -18,11 +24,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.google.api import Api
 
-_RESOURCE_MANAGER: Final = "https://cloudresourcemanager.googleapis.com/v3/"
 _SERVICE_USAGE: Final = "https://serviceusage.googleapis.com/v1/"
-_ARTIFACT_REGISTRY: Final = "https://artifactregistry.googleapis.com/v1/"
 _ORG_POLICY: Final = "https://orgpolicy.googleapis.com/v2/"
-_PERMISSIONS_AT_ONCE: Final = 100
 _SERVICES_AT_ONCE: Final = 30
 _DELETED: Final = frozenset({"DELETE_REQUESTED", "DELETE_IN_PROGRESS"})
 _OK: Final = 200
@@ -42,7 +45,7 @@ class GoogleProjects:
     async def facts(self, project: str) -> ProjectFacts:
         """Number, parent and state of a project."""
         subject = _name(project)
-        body = await self._get(_RESOURCE_MANAGER + _path(project), subject)
+        body = await self._get(RESOURCE_MANAGER + _path(project), subject)
         kind, _, number = str(body.get("name") or "").partition("/")
         state = body.get("state")
         if not isinstance(state, str):
@@ -56,9 +59,9 @@ class GoogleProjects:
 
     async def held(self, project: str, permissions: Collection[str]) -> frozenset[str]:
         """Which of these permissions the caller has on the project."""
-        url, subject = f"{_RESOURCE_MANAGER}{_path(project)}:testIamPermissions", _name(project)
+        url, subject = f"{RESOURCE_MANAGER}{_path(project)}:testIamPermissions", _name(project)
         found: set[str] = set()
-        for some in _parts(permissions, _PERMISSIONS_AT_ONCE):
+        for some in in_parts(permissions, PERMISSIONS_AT_ONCE):
             reply = await self._api.call("POST", url, subject, body={"permissions": some})
             given = reply.json(subject).get("permissions", [])  # left out where none is held
             if not isinstance(given, list):
@@ -70,7 +73,7 @@ class GoogleProjects:
         """Which of these services are enabled."""
         parent, subject = _name(project), _name(project)
         found: set[str] = set()
-        for some in _parts(services, _SERVICES_AT_ONCE):
+        for some in in_parts(services, _SERVICES_AT_ONCE):
             query = urlencode([("names", f"{parent}/services/{one}") for one in some])
             url = f"{_SERVICE_USAGE}{_path(project)}/services:batchGet?{query}"
             rows = objects(await self._get(url, subject), "services", subject)
@@ -84,7 +87,7 @@ class GoogleProjects:
     async def redirection(self, project: str) -> RedirectSettings:
         """The redirect setting of the project's gcr.io names, read as text."""
         subject = f"{_name(project)}/projectSettings"
-        url = f"{_ARTIFACT_REGISTRY}{_path(project)}/projectSettings"
+        url = f"{ARTIFACT_REGISTRY}{_path(project)}/projectSettings"
         body = await self._get(url, subject)
         word = str(body.get("legacyRedirectionState", Redirection.UNSPECIFIED.value))
         percent = body.get("pullPercent")
@@ -117,11 +120,6 @@ def _name(project: str) -> str:
 
 def _path(project: str) -> str:
     return f"projects/{quote(project, safe='')}"
-
-
-def _parts(texts: Collection[str], size: int) -> list[list[str]]:
-    ordered = sorted(set(texts))
-    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
 def _texts(value: Any) -> list[str]:

@@ -20,7 +20,13 @@ from gcr_migrate.errors import (
     REPOSITORY_DIFFERS,
     MigrateError,
 )
-from gcr_migrate.google.api import PAGE, objects
+from gcr_migrate.google.api import (
+    ARTIFACT_REGISTRY,
+    PAGE,
+    PERMISSIONS_AT_ONCE,
+    in_parts,
+    objects,
+)
 from gcr_migrate.google.libraries import CALL
 from gcr_migrate.model.access import Binding, Condition, Policy
 from gcr_migrate.model.cloud import RepositoryFacts
@@ -34,14 +40,12 @@ if TYPE_CHECKING:
     from gcr_migrate.google.libraries import Libraries
     from gcr_migrate.model.access import Grant
 
-_BASE: Final = "https://artifactregistry.googleapis.com/v1/"
 _OPERATION_S: Final = 300.0
 _FIRST_POLL_S: Final = 0.2
 _LONGEST_POLL_S: Final = 20.0
 _POLL_GROWTH: Final = 1.5
 _POLICY_TRIES: Final = 5
 _CONFLICT_PAUSE_S: Final = 0.05  # the other writer is done already; more of them come apart
-_PERMISSIONS_AT_ONCE: Final = 100
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -112,10 +116,8 @@ class ArtifactRegistry:
 
     async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
         """Which of these permissions the caller has on a repository."""
-        asked = sorted(permissions)
         found: set[str] = set()
-        for start in range(0, len(asked), _PERMISSIONS_AT_ONCE):
-            some = asked[start : start + _PERMISSIONS_AT_ONCE]
+        for some in in_parts(permissions, PERMISSIONS_AT_ONCE):
             request = {"resource": resource, "permissions": some}
 
             def ask(request: dict[str, Any] = request) -> list[str]:
@@ -231,7 +233,7 @@ def _progress(body: dict[str, Any], name: str) -> _Progress:
 
 
 def _url(resource: str, more: str = "") -> str:
-    return _BASE + quote(resource) + more
+    return ARTIFACT_REGISTRY + quote(resource) + more
 
 
 def _facts(page: Any) -> list[RepositoryFacts]:
