@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gcr_migrate.cli.options import (
+    SPEC_SUFFIXES,
     AccessTokenFile,
     Endpoints,
     Impersonate,
     Json,
     QuotaProject,
     Way,
+    chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
-from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
     from gcr_migrate.doctor.checks import Case, Step
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from gcr_migrate.report.checks import CheckListFact
 
 _TRIES: Final = 2  # what does not answer is a finding, not something to wait for
-_SPEC_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,11 +65,12 @@ def doctor(
 
     Exit codes: 0 nothing needed is missing, 2 bad name or spec, 4 something needed is missing.
     """
+    from gcr_migrate.doctor.checks import Step
     from gcr_migrate.report.checklist import checklist_lines
     from gcr_migrate.report.checks import DoctorFacts
 
     output = Output(as_json=as_json)
-    steps = _steps(step or [])
+    steps = chosen("--step", Step, step or [])
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     cases = [_case(target) for target in targets]
     lists = [asyncio.run(_examine(case, logins, steps, way)) for case, logins in cases]
@@ -77,23 +79,13 @@ def doctor(
     return facts.exit
 
 
-def _steps(named: list[str]) -> frozenset[Step]:
-    from gcr_migrate.doctor.checks import Step
-
-    unknown = sorted(set(named) - {str(known) for known in Step})
-    if unknown:
-        saw = f"steps are {', '.join(Step)}"
-        raise MigrateError(BAD_USAGE, subject=f"--step {unknown[0]}", saw=saw)
-    return frozenset(map(Step, named))
-
-
 def _case(target: str) -> tuple[Case, tuple[Login | None, Login | None]]:
     """Return what a target asks about, and how its sides log in."""
     from gcr_migrate.doctor.case import case_of_name, case_of_spec
     from gcr_migrate.spec import load_spec
 
     path = Path(target)
-    if path.suffix not in _SPEC_SUFFIXES:
+    if path.suffix not in SPEC_SUFFIXES:
         try:  # first, or a file that happens to be called like a project would hide it
             return case_of_name(target), (None, None)
         except MigrateError:

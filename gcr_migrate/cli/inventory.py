@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gcr_migrate.cli.options import (
+    SPEC_SUFFIXES,
     AccessTokenFile,
     Endpoints,
     Impersonate,
@@ -92,14 +93,13 @@ async def _take(
     output: Output, target: Target, way: Way, draft: SnapshotDraft, cache: Path | None
 ) -> Kept:
     from gcr_migrate.cli.keeping import keeping
-    from gcr_migrate.cli.logins import announce
+    from gcr_migrate.cli.logins import announce, host_of
     from gcr_migrate.cli.taking import take
-    from gcr_migrate.model.names import ar_host
     from gcr_migrate.report.progress import Watch
 
     async with way.open(target.login) as connections:
-        host = getattr(target.source, "registry", ar_host("us"))  # Google's, whichever
-        await announce(output, connections, {"source": {host}, "target": set()})
+        source = host_of(target.source)
+        await announce(output, connections, {"source": source, "target": set()})
         with (
             Watch(output.err, "inventory", as_events=output.as_json) as watch,
             keeping(output, connections, cache, f"inventory {target.name}") as kept,
@@ -209,7 +209,7 @@ class _Opener:
         from gcr_migrate.state.snapshot import is_snapshot
 
         path = Path(text)
-        if not path.is_file() or path.suffix in {".yaml", ".yml"}:
+        if not path.is_file() or path.suffix in SPEC_SUFFIXES:
             with self._live(text) as side:
                 yield side
         elif is_snapshot(path):

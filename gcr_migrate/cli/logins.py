@@ -38,11 +38,12 @@ def hosts_of(migration: Migration) -> dict[Side, set[str]]:
 
 def hosts_of_spec(spec: Spec) -> dict[Side, set[str]]:
     """Return a host of each side of a spec: of Google's, or the registry that it names."""
-    google_s = ar_host("us")  # which of them does not count
-    return {
-        "source": {getattr(spec.source, "registry", google_s)},
-        "target": {getattr(spec.target, "registry", google_s)},
-    }
+    return {"source": host_of(spec.source), "target": host_of(spec.target)}
+
+
+def host_of(side: object) -> set[str]:
+    """Return the registry that a side of a spec names, else one of Google's, whichever."""
+    return {getattr(side, "registry", ar_host("us"))}
 
 
 async def announce(

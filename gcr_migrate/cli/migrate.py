@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcr_migrate.cli.options import (
+    SPEC_SUFFIXES,
     AccessTokenFile,
     Endpoints,
     Impersonate,
@@ -24,6 +25,7 @@ from gcr_migrate.cli.options import (
     NoCache,
     QuotaProject,
     Way,
+    chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
@@ -110,7 +112,7 @@ def _spec_text(written: str) -> tuple[str, str]:
 
     That line has the place as it is named everywhere: an address may hold a signature.
     """
-    if written.endswith((".yaml", ".yml")) or os.path.exists(written):  # noqa: PTH110  # any text
+    if written.endswith(SPEC_SUFFIXES) or os.path.exists(written):  # noqa: PTH110  # any text
         return written, read_text(Path(written))
     try:
         place = read_place(written)
@@ -311,9 +313,10 @@ def verify(
     from gcr_migrate.report.gather import verify_facts
     from gcr_migrate.report.terminal import verify_lines
     from gcr_migrate.state.file import open_migration
+    from gcr_migrate.verify.content import Level
 
     output = Output(as_json=as_json)
-    levels = _levels(level or [])
+    levels = chosen("--level", Level, level or []) or frozenset(Level)
     with open_migration(file) as migration:
         migration.check_seal()
         way = Way.of(endpoints, access_token_file, impersonate, quota_project)
@@ -321,16 +324,6 @@ def verify(
         facts = verify_facts(migration, verification)
     output.result(facts, verify_lines(facts))
     return facts.exit
-
-
-def _levels(named: list[str]) -> frozenset[Level]:
-    from gcr_migrate.verify.content import Level
-
-    unknown = sorted(set(named) - {str(known) for known in Level})
-    if unknown:
-        saw = f"levels are {', '.join(Level)}"
-        raise MigrateError(BAD_USAGE, subject=f"--level {unknown[0]}", saw=saw)
-    return frozenset(map(Level, named)) or frozenset(Level)
 
 
 async def _verify(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from gcr_migrate.errors import FILE_MISSING, MigrateError
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import check_service_account
 from gcr_migrate.model.places import read_project
 
 if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
+
+E = TypeVar("E", bound=StrEnum)
 
 Json = Annotated[
     bool,
@@ -63,6 +66,9 @@ NoCache = Annotated[
 MigrationFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Migration file that `plan` wrote.")
 ]
+
+
+SPEC_SUFFIXES: Final = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,25 @@ class Way:
             where = EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
         settings = Settings(endpoints=where, login=self.login, tries=tries, patience_s=patience_s)
         return Connections(settings, source, target)
+
+
+def chosen(option: str, kind: type[E], named: list[str]) -> frozenset[E]:
+    """Return the values of an option that may be repeated.
+
+    Args:
+        option: its name, such as `--level`.
+        kind: the values that it may have.
+        named: those that were written.
+
+    Raises:
+        MigrateError: `bad-usage` with the values that there are.
+    """
+    known = [str(value) for value in kind]
+    unknown = sorted(set(named) - set(known))
+    if unknown:
+        saw = f"{option.strip('-')}s are {', '.join(known)}"
+        raise MigrateError(BAD_USAGE, subject=f"{option} {unknown[0]}", saw=saw)
+    return frozenset(map(kind, named))
 
 
 def read_text(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from gcr_migrate import errors
-from gcr_migrate.cli.options import read_text
+from gcr_migrate.cli.options import SPEC_SUFFIXES, read_text
 from gcr_migrate.cli.reading import Root, find_roots
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
@@ -29,7 +29,7 @@ SUFFIX: Final = ".snapshot"
 _GOOGLES: Final = re.compile(
     r"(.*\.)?(gcr\.io|pkg\.dev|google\.com|googleapis\.com|appspot\.com)|gs:"
 )
-_FILES: Final = (SUFFIX, ".migration", ".cache", ".yaml", ".yml", ".json", ".db")
+_FILES: Final = (SUFFIX, ".migration", ".cache", *SPEC_SUFFIXES, ".json", ".db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def read_target(text: str) -> Target:
         MigrateError: `bad-name`, `bad-usage`, `file-missing`, and what is wrong with a spec.
     """
     path = Path(text)
-    if path.suffix in {".yaml", ".yml"} or path.is_file():
+    if path.suffix in SPEC_SUFFIXES or path.is_file():
         spec = load_spec(read_text(path), text)
         return Target(text, spec.source, login=spec.source_login)
     if path.suffix in _FILES:
