@@ -82,11 +82,6 @@ class Credentials:
             headers["x-goog-user-project"] = project
         return headers
 
-    async def access_token(self) -> Secret | None:
-        """Return an access token for Google; None to go there anonymously."""
-        holder = await self._held()
-        return (await holder.get()).secret if holder else None
-
     async def for_host(self, host: str) -> tuple[str, Secret] | None:
         """Return user and password for a registry host, None to go there anonymously."""
         token = None

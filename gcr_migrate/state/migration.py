@@ -227,11 +227,6 @@ class Migration:
             for row in self.rows(sql, repository_id)
         ]
 
-    @property
-    def image_count(self) -> int:
-        """How many image paths the plan has."""
-        return int(self.rows("SELECT count(*) FROM image")[0][0])
-
     def images(self) -> Iterator[Image]:
         """Go through the images in the order of their ids."""
         sql = (

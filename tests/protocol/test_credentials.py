@@ -97,7 +97,7 @@ def test_the_token_file_comes_before_the_variable_and_is_read_each_time(tmp_path
             credentials = Credentials(login, {"GCR_MIGRATE_ACCESS_TOKEN": "env"}, wire)
             for text in ("first", "second"):
                 file.write_text(f"{text}\n")  # a test has nothing else to do
-                assert await credentials.access_token() == Secret(text)
+                assert await credentials.api_headers() == {"authorization": f"Bearer {text}"}
 
     asyncio.run(ask())
 
