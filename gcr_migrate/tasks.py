@@ -8,8 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections import deque
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -38,26 +40,34 @@ async def a_few_of(coroutines: Iterable[Coroutine[None, None, None]], at_once: i
 
     What fails ends the others, and is raised as itself.
     """
-    waiting: set[asyncio.Task[None]] = set()
+    waiting = iter(coroutines)
+
+    async def run() -> None:
+        for one in waiting:
+            await one
+
+    await all_of(run() for _ in range(at_once))
+
+
+async def results_of(
+    queue: deque[A], work: Callable[[A], Coroutine[None, None, T]], at_once: int
+) -> AsyncGenerator[T, None]:
+    """Work through a queue, so many at once, and give the results as they come.
+
+    Who takes them may add to the queue meanwhile. What fails is raised and ends the others.
+    """
+    running: set[asyncio.Task[T]] = set()
     try:
-        for one in coroutines:
-            waiting.add(asyncio.create_task(one))
-            if len(waiting) >= at_once:
-                waiting = await _one_done(waiting)
-        while waiting:
-            waiting = await _one_done(waiting)
+        while queue or running:
+            while queue and len(running) < at_once:
+                running.add(asyncio.create_task(work(queue.popleft())))
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
     finally:
-        for task in waiting:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def _one_done(waiting: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    done, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    failed = next((task.exception() for task in done if task.exception()), None)
-    if failed:
-        raise first_cause(failed)
-    return left
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def in_a_thread(work: Callable[[], T]) -> T:

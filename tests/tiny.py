@@ -15,6 +15,7 @@ from gcr_migrate.inventory.gather import Gathered, Wanted, gather
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
 from gcr_migrate.model.plan import Source
+from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.wire.endpoints import Endpoints
 from tests.scripted import Answer, Asked, Scripted
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gcr_migrate.interfaces import SourceRegistry
-    from gcr_migrate.model.inventory import ImageContent
+    from gcr_migrate.model.inventory import ImageContent, Listing
+    from gcr_migrate.state.listings import Listings
 
 HOST = "us-docker.pkg.dev"
 RESOURCE = "projects/builds/locations/us/repositories/us.gcr.io"
@@ -249,20 +251,23 @@ class Readers:
         self._tiny = tiny
         return self._runner.run(self._read())
 
-    def gather(self, tiny: Tiny) -> Gathered:
-        """Read its lists only."""
+    def gather(self, tiny: Tiny) -> tuple[Gathered, dict[str, Listing]]:
+        """Read its lists only; return them by path."""
         self._tiny = tiny
-        return self._runner.run(self._gather())[1]
+        with open_shelf() as shelf:
+            listings = shelf.add_root()
+            _, found = self._runner.run(self._gather(listings))
+            return found, {path: listings[path] for path in listings}
 
     async def _read(self) -> Inventory:
-        registry, found = await self._gather()
-        reader = ImageReader(registry, lambda _: None, lambda _: None)
-        images = {
-            path: await reader.read(path, listing) for path, listing in found.listings.items()
-        }
+        with open_shelf() as shelf:
+            listings = shelf.add_root()
+            registry, found = await self._gather(listings)
+            reader = ImageReader(registry, lambda _: None, lambda _: None)
+            images = {path: await reader.read(path, listings[path]) for path in listings}
         return Inventory(found, images)
 
-    async def _gather(self) -> tuple[SourceRegistry, Gathered]:
+    async def _gather(self, listings: Listings) -> tuple[SourceRegistry, Gathered]:
         api = None
         if self._tiny.plain:
             source = Source(HOST, HOST, "", DISTRIBUTION.name)
@@ -270,4 +275,5 @@ class Readers:
             source = Source("us.gcr.io/builds", HOST, ROOT, ARTIFACT_REGISTRY.name)
             api = (self._clients.contents("source"), RESOURCE)
         registry = self._clients.source(source.registry, source.dialect, source.plain_http)
-        return registry, await gather(registry, source, api, Wanted(), lambda _, __: None)
+        found = await gather(registry, source, api, Wanted(), listings, lambda _, __: None)
+        return registry, found

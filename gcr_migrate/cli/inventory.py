@@ -96,6 +96,7 @@ async def _take(
     from gcr_migrate.cli.logins import announce, host_of
     from gcr_migrate.cli.taking import take
     from gcr_migrate.report.progress import Watch
+    from gcr_migrate.state.listings import open_shelf
 
     async with way.open(target.login) as connections:
         source = host_of(target.source)
@@ -103,8 +104,9 @@ async def _take(
         with (
             Watch(output.err, "inventory", as_events=output.as_json) as watch,
             keeping(output, connections, cache, f"inventory {target.name}") as kept,
+            open_shelf() as shelf,
         ):
-            kept.complete = await take(target, connections, draft, watch.listed)
+            kept.complete = await take(target, connections, draft, shelf, watch.listed)
     return kept
 
 

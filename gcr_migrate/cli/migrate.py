@@ -146,6 +146,7 @@ def _make_plan(
     from gcr_migrate.plan.routes import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.file import create_draft
+    from gcr_migrate.state.listings import open_shelf
 
     async def work() -> None:
         async with way.open(spec.source_login, spec.target_login) as connections:
@@ -153,12 +154,14 @@ def _make_plan(
             with (
                 Watch(output.err, "plan", as_events=output.as_json) as watch,
                 keeping(output, connections, paths[1], f"plan {written[0]}") as kept,
+                open_shelf() as shelf,
             ):
                 made = await make_plan(
                     spec,
                     *written,
                     connections,
                     draft,
+                    shelf,
                     watch.listed,
                     check_source=check_source,
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,10 +22,10 @@ from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import damage_of, differences
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Iterator
 
     from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.inventory import ImageContent, Listing
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.frozen import Draft
+    from gcr_migrate.state.listings import Shelf
 
 IMAGES_AT_ONCE = 8
 CREATION_S = 2  # Artifact Registry creates about one repository per two seconds
@@ -53,6 +53,7 @@ async def make_plan(  # what a plan is made of
     spec_text: str,
     connections: Connections,
     draft: Draft,
+    shelf: Shelf,
     listen: Callable[[str, int], None],
     *,
     check_source: bool = False,
@@ -65,6 +66,7 @@ async def make_plan(  # what a plan is made of
         spec_text: text of the spec.
         connections: hands out clients.
         draft: where rows go.
+        shelf: keeps what is listed until it is planned.
         listen: is told `("listed" | "read", count)` as names are listed and images are read.
         check_source: ask the source for every blob, whether it is there.
 
@@ -74,7 +76,7 @@ async def make_plan(  # what a plan is made of
         MigrateError: nothing of the source could be read, or a target could not.
     """
     planning = _Planning(spec, connections, draft, listen, check_source=check_source)
-    roots = await planning.list_source()
+    roots = await planning.list_source(shelf)
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
     if refusals:
         raise Refused(refusals)
@@ -95,7 +97,7 @@ async def make_plan(  # what a plan is made of
 
 
 def _paths(root: Root) -> SourcePaths:
-    paths = [ImagePath.parse(path) for path in sorted(root.listings)]
+    paths = [ImagePath.parse(path) for path in root.image_paths()]
     return SourcePaths(root.source.shown, root.host, root.default_location, paths)
 
 
@@ -119,11 +121,11 @@ class _Planning:
         self._damage: list[Refusal] = []
         self.doubts = Doubts(draft.add_finding)
 
-    async def list_source(self) -> list[Root]:
+    async def list_source(self, shelf: Shelf) -> list[Root]:
         """List every name under every root of the source; what fails makes it incomplete."""
         roots = await find_roots(self._spec.source, self._connections, self.doubts)
         for root in roots:
-            await list_root(root, self._connections, self.doubts, self._listen)
+            await list_root(root, self._connections, shelf, self.doubts, self._listen)
         self.doubts.empty_paths(roots)
         return roots
 
@@ -182,29 +184,28 @@ class _Planning:
         sources = {shown: self._draft.add_source(by_shown[shown].source) for shown in by_shown}
         ids = {key: self._draft.add_repository(row) for key, row in sorted(repositories.items())}
         readers = {shown: self._reader(root) for shown, root in by_shown.items()}
-        slots = asyncio.Semaphore(IMAGES_AT_ONCE)
 
         async def one(edge: Edge, image_id: int) -> None:
-            async with slots:
-                root = by_shown[edge.source_shown]
-                row = repositories[edge.registry, edge.prefix]
-                listing = root.listings[str(edge.source_path)]
-                if await self._image(edge, image_id, readers[edge.source_shown], listing, row):
-                    root.read += 1
-                self._listen("read", 1)
+            root = by_shown[edge.source_shown]
+            row = repositories[edge.registry, edge.prefix]
+            listing = root.listing(str(edge.source_path))
+            if await self._image(edge, image_id, readers[edge.source_shown], listing, row):
+                root.read += 1
+            self._listen("read", 1)
 
-        work = []
-        for edge in sorted(edges, key=lambda edge: edge.source_name):
-            image_id = self._draft.add_image(
-                sources[edge.source_shown],
-                str(edge.source_path),
-                ids[edge.registry, edge.prefix],
-                str(edge.target_path),
-                edge.existing_tags,
-                edge.moved_tags,
-            )
-            work.append((edge, image_id))
-        await all_of(one(edge, image_id) for edge, image_id in work)
+        def work() -> Iterator[Coroutine[None, None, None]]:
+            for edge in sorted(edges, key=lambda edge: edge.source_name):
+                image_id = self._draft.add_image(
+                    sources[edge.source_shown],
+                    str(edge.source_path),
+                    ids[edge.registry, edge.prefix],
+                    str(edge.target_path),
+                    edge.existing_tags,
+                    edge.moved_tags,
+                )
+                yield one(edge, image_id)
+
+        await a_few_of(work(), IMAGES_AT_ONCE)
 
     def _reader(self, root: Root) -> ImageReader:
         source = root.source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.model.names import GcrHost
+    from gcr_migrate.state.listings import Listings, Shelf
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Root:
         resource: its repository by the API, which gives a second view; empty if it is in none.
         paths: only these image paths; all if empty.
         below: only what is at or below these paths; all if empty.
-        listings: by image path below the root.
+        listings: by image path below the root; only once it is listed.
         error: why the registry did not list the root itself, where the API did.
         read: how many of its images could be read.
     """
@@ -44,9 +45,19 @@ class Root:
     resource: str = ""
     paths: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
-    listings: dict[str, Listing] = field(default_factory=dict)
+    listings: Listings | None = None
     error: MigrateError | None = None
     read: int = 0
+
+    def image_paths(self) -> list[str]:
+        """Return the image paths that it has, in their order."""
+        return [*(self.listings or ())]
+
+    def listing(self, path: str) -> Listing:
+        """Return the list of an image path; raise KeyError if it has none."""
+        if self.listings is None:
+            raise KeyError(path)
+        return self.listings[path]
 
     def shown(self, path: str) -> str:
         """Return the name of an image path, or of the root itself for an empty one."""
@@ -112,7 +123,7 @@ class Doubts:
 
     def empty_paths(self, roots: list[Root]) -> None:
         """Name the paths that are asked for and no root has; one that failed may have it."""
-        found = [f"{path}/" for root in roots for path in root.listings]
+        found = [f"{path}/" for root in roots for path in root.image_paths()]
         hosts = ", ".join(root.host for root in roots)
         for path in roots[0].below if roots and self.complete else ():
             if not any(one.startswith(f"{path}/") for one in found):
@@ -163,13 +174,18 @@ async def _root_of(
 
 
 async def list_root(
-    root: Root, connections: Connections, doubts: Doubts, listen: Callable[[str, int], None]
+    root: Root,
+    connections: Connections,
+    shelf: Shelf,
+    doubts: Doubts,
+    listen: Callable[[str, int], None],
 ) -> None:
     """List everything under a root in all its views; what fails is a doubt.
 
     Args:
         root: where; gets its listings.
         connections: hands out clients.
+        shelf: has room for its listings.
         doubts: are told what is missing or differs.
         listen: is told `("listed", 1)` for every name.
 
@@ -179,8 +195,9 @@ async def list_root(
     source = root.source
     registry = connections.source(source.registry, source.dialect, source.plain_http)
     api = (connections.contents("source"), root.resource) if root.resource else None
-    found = await gather(registry, source, api, Wanted(root.paths, root.below), listen)
-    root.listings, root.error = found.listings, found.failed.get("")
+    wanted, root.listings = Wanted(root.paths, root.below), shelf.add_root()
+    found = await gather(registry, source, api, wanted, root.listings, listen)
+    root.error = found.failed.get("")
     for path, error in sorted(found.failed.items()):
         doubts.not_listed(root, path, error)
     doubts.complete = doubts.complete and found.complete

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gcr_migrate.inventory.collect import ReadManifest
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
+    from gcr_migrate.state.listings import Shelf
     from gcr_migrate.state.snapshot import SnapshotDraft
 
 IMAGES_AT_ONCE: Final = 8
@@ -30,6 +31,7 @@ async def take(
     target: Target,
     connections: Connections,
     draft: SnapshotDraft,
+    shelf: Shelf,
     listen: Callable[[str, int], None],
 ) -> bool:
     """Read what a target names, and seal the draft.
@@ -38,6 +40,7 @@ async def take(
         target: what is wanted.
         connections: hands out clients; it is read as a source.
         draft: where rows go.
+        shelf: keeps what is listed until it is read.
         listen: is told `("listed" | "read", count)` as names are listed and images are read.
 
     Returns:
@@ -48,7 +51,8 @@ async def take(
     """
     began = datetime.now(UTC)
     doubts = Doubts(draft.add_finding)
-    roots = await _listed(await roots_of(target, connections, doubts), connections, doubts, listen)
+    roots = await roots_of(target, connections, doubts)
+    roots = await _listed(roots, connections, shelf, doubts, listen)
     doubts.empty_paths(roots)
     taking = _Taking(connections, draft, doubts, listen)
     for root in roots:
@@ -65,6 +69,7 @@ async def take(
 async def _listed(
     roots: list[Root],
     connections: Connections,
+    shelf: Shelf,
     doubts: Doubts,
     listen: Callable[[str, int], None],
 ) -> list[Root]:
@@ -73,7 +78,7 @@ async def _listed(
     errors: list[MigrateError] = []
     for root in roots:
         try:
-            await list_root(root, connections, doubts, listen)
+            await list_root(root, connections, shelf, doubts, listen)
         except MigrateError as error:
             doubts.failed(root.source.shown, error)
             errors.append(error)
@@ -107,8 +112,8 @@ class _Taking:
         reader = ImageReader(registry, _nothing, self._keep)
         source_id = self._draft.add_source(source)
         images = (
-            self._image(source_id, path, root.shown(path), reader, root.listings.pop(path))
-            for path in sorted(root.listings)
+            self._image(source_id, path, root.shown(path), reader, root.listing(path))
+            for path in root.image_paths()
         )
         await a_few_of(images, IMAGES_AT_ONCE)
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import Contents
     from gcr_migrate.model.cloud import DockerImage
     from gcr_migrate.model.content import Digest
+    from gcr_migrate.state.listings import Listings
 
 _READS_AT_MOST: Final = 3
+_ROWS: Final = 1_000  # kept at once
 
 
 @dataclass(slots=True)
@@ -24,83 +26,91 @@ class ApiView:
     """A repository by the API.
 
     Attributes:
-        listings: by image path; the names in them are paths.
+        paths: image paths that it shows.
         error: why not all of it could be read; None if all of it was.
     """
 
-    listings: dict[str, Listing] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
     error: MigrateError | None = None
 
 
-class _Paths:
-    """Rows of the API, gathered per image path."""
-
-    def __init__(self) -> None:
-        self._tags: dict[str, dict[str, Digest | None]] = {}
-        self._manifests: dict[str, dict[Digest, ListedManifest]] = {}
-        self.repeated = False
-
-    def add_path(self, path: str) -> None:
-        self._tags.setdefault(path, {})
-        self._manifests.setdefault(path, {})
-
-    def add(self, row: DockerImage) -> None:
-        self.add_path(row.path)
-        held = self._manifests[row.path]
-        self.repeated = self.repeated or row.digest in held
-        held[row.digest] = ListedManifest(
-            row.digest, row.media_type, row.tags, row.uploaded_ms, row.size_bytes
-        )
-        for tag in row.tags:
-            self._tags[row.path][tag] = row.digest
-
-    def listings(self) -> dict[str, Listing]:
-        return {
-            path: Listing(path, (), self._tags[path], tuple(held.values()))
-            for path, held in self._manifests.items()
-        }
-
-
-async def read_api(contents: Contents, resource: str, wanted: Callable[[str], bool]) -> ApiView:
+async def read_api(
+    contents: Contents, resource: str, wanted: Callable[[str], bool], listings: Listings
+) -> ApiView:
     """Read packages and images of a repository, in pages and never image by image.
 
     Args:
         contents: the API.
         resource: `projects/P/locations/L/repositories/R`.
         wanted: whether an image path is looked for.
-
-    Returns:
-        What was read, also where not all of it could be.
+        listings: get what was read, also where not all of it could be.
 
     Raises:
         MigrateError: TOKEN_EXPIRED, as all that follows would fail alike.
     """
     view = ApiView()
-    for _ in range(_READS_AT_MOST):
-        paths = _Paths()
+    for reading in range(_READS_AT_MOST):
+        reader = _Reader(contents, resource, wanted, listings, reading)
         try:
-            await _read(contents, resource, wanted, paths)
+            await reader.read()
         except MigrateError as error:
             if error.problem is errors.TOKEN_EXPIRED:
                 raise
             view.error = error
-        view.listings |= paths.listings()
-        if view.error or not paths.repeated:
+        view.paths = reader.packages | set(listings.paths_of_rows())
+        if view.error:
+            return view
+        if listings.count_rows(reading) == reader.count:
+            listings.drop_rows_before(reading)
+            view.paths = reader.packages | set(listings.paths_of_rows())
             return view
     saw = "entries came twice, as if the list had changed between two pages, each time it was read"
     view.error = MigrateError(errors.BAD_REPLY, subject=resource, saw=saw)
     return view
 
 
-async def _read(
-    contents: Contents, resource: str, wanted: Callable[[str], bool], paths: _Paths
-) -> None:
-    async for package in contents.packages(resource):
-        if wanted(package.path):
-            paths.add_path(package.path)
-    async for row in contents.docker_images(resource):
-        if wanted(row.path):
-            paths.add(row)
+class _Reader:
+    """One reading of both lists."""
+
+    def __init__(
+        self,
+        contents: Contents,
+        resource: str,
+        wanted: Callable[[str], bool],
+        listings: Listings,
+        reading: int,
+    ) -> None:
+        self._contents = contents
+        self._resource = resource
+        self._wanted = wanted
+        self._listings = listings
+        self._reading = reading
+        self.packages: set[str] = set()
+        self.count = 0
+
+    async def read(self) -> None:
+        """Read packages, then images; what was read before a failure is kept."""
+        async for package in self._contents.packages(self._resource):
+            if self._wanted(package.path):
+                self.packages.add(package.path)
+        held: list[tuple[str, ListedManifest]] = []
+        try:
+            async for row in self._contents.docker_images(self._resource):
+                if self._wanted(row.path):
+                    held.append((row.path, _listed(row)))
+                if len(held) == _ROWS:
+                    self._keep(held)
+                    held = []
+        finally:
+            self._keep(held)
+
+    def _keep(self, rows: list[tuple[str, ListedManifest]]) -> None:
+        self._listings.add_rows(rows, self._reading)
+        self.count += len(rows)
+
+
+def _listed(row: DockerImage) -> ListedManifest:
+    return ListedManifest(row.digest, row.media_type, row.tags, row.uploaded_ms, row.size_bytes)
 
 
 async def read_package(contents: Contents, resource: str, path: str) -> Listing | None:

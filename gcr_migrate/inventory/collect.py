@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from gcr_migrate.errors import MigrateError, printable
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.inventory import Damage, ImageContent, Listing, Node, TargetView
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import a_few_of, results_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.plan import Source
 
 AT_ONCE = 32  # metadata requests in flight; more only adds memory
-_BLOBS_AT_ONCE = 1_000  # tasks; requests in flight are fewer
 _NAMED = 5  # children of one index that are named
 _UNSAID = -1  # schema 1 says no sizes
 _DAMAGE = (errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH, errors.BAD_MANIFEST, errors.BAD_DIGEST)
@@ -77,33 +78,24 @@ async def walk(
         first, doubt = await _tops(registry, source, tops)
     if doubt:
         yield ListingFailed(source.prefix, doubt)
-    slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str) -> Listing | ListingFailed:
-        async with slots:
-            try:
-                return await registry.listing(name)
-            except MigrateError as error:
-                if name == source.prefix:
-                    raise
-                return ListingFailed(name, error)
+        try:
+            return await registry.listing(name)
+        except MigrateError as error:
+            if name == source.prefix:
+                raise
+            return ListingFailed(name, error)
 
-    waiting = {asyncio.create_task(one(name)) for name in first}
-    seen = set(first)
-    try:
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                listing = task.result()
-                yield listing
-                if isinstance(listing, ListingFailed) or paths:
-                    continue
-                below = {f"{listing.name}/{child}" for child in listing.children} - seen
-                seen |= below
-                waiting |= {asyncio.create_task(one(name)) for name in below}
-    finally:
-        for task in waiting:
-            task.cancel()
+    names, seen = deque(first), set(first)
+    async with aclosing(results_of(names, one, AT_ONCE)) as listings:
+        async for listing in listings:
+            yield listing
+            if isinstance(listing, ListingFailed) or paths:
+                continue
+            below = [f"{listing.name}/{child}" for child in listing.children]
+            names.extend(name for name in below if name not in seen)
+            seen.update(below)
 
 
 async def _tops(
@@ -168,11 +160,20 @@ class ImageReader:
         asked: set[str] = set()
         while edge:
             asked |= edge
-            leads = await all_of(self._one(reading, reference) for reference in sorted(edge))
-            more = {str(digest) for digests in leads for digest in digests}
-            edge = more - asked - {str(d) for d in reading.nodes}
+            leads = await self._read_all(reading, edge)
+            edge = leads - asked - {str(d) for d in reading.nodes}
         await self._check_blobs(reading)
         return reading.content()
+
+    async def _read_all(self, reading: _Reading, references: set[str]) -> set[str]:
+        """Fetch manifests, and return the digests that they lead to."""
+        leads: set[str] = set()
+
+        async def one(reference: str) -> None:
+            leads.update(map(str, await self._one(reading, reference)))
+
+        await a_few_of((one(reference) for reference in sorted(references)), AT_ONCE)
+        return leads
 
     async def _one(self, reading: _Reading, reference: str) -> list[Digest]:
         """Fetch one manifest and return the digests that it leads to."""
@@ -202,9 +203,7 @@ class ImageReader:
             async with self._slots:
                 reading.judge_blob(blob, await self._registry.blob_size(reading.name, blob))
 
-        blobs = sorted(reading.blobs)
-        for first in range(0, len(blobs), _BLOBS_AT_ONCE):
-            await all_of(one(blob) for blob in blobs[first : first + _BLOBS_AT_ONCE])
+        await a_few_of((one(blob) for blob in sorted(reading.blobs)), AT_ONCE)
 
     async def _fetch(self, name: str, reference: str) -> Manifest:
         if ":" in reference and (known := self._cached(Digest.parse(reference))):
@@ -354,15 +353,13 @@ async def view_target(registry: SourceRegistry, name: str, content: ImageContent
     digests = {entry.digest for entry in listing.manifests or ()}
     unknown_tags = [t for t in content.tags if t not in tags and (t in listing.tags or listing.cut)]
     unknown = [] if listing.manifests is not None and not listing.cut else list(content.nodes)
-    slots = asyncio.Semaphore(AT_ONCE)
 
-    async def head(reference: str) -> Digest | None:
-        async with slots:
-            found = await registry.manifest_head(name, reference)
-            return found.digest if found else None
+    async def head(reference: str) -> None:
+        if found := await registry.manifest_head(name, reference):
+            digests.add(found.digest)
+            if ":" not in reference:
+                tags[reference] = found.digest
 
     asked = [*unknown_tags, *(str(digest) for digest in unknown if digest not in digests)]
-    answers = dict(zip(asked, await all_of(head(one) for one in asked), strict=True))
-    tags |= {tag: found for tag in unknown_tags if (found := answers[tag])}
-    digests |= {found for found in answers.values() if found}
+    await a_few_of((head(one) for one in asked), AT_ONCE)
     return TargetView(tags, frozenset(digests))

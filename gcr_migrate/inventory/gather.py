@@ -6,7 +6,6 @@ in the registry's answers, each of which is one moment or is read until it holds
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,30 +15,30 @@ from gcr_migrate.inventory.api_view import ApiView, read_api, read_package, read
 from gcr_migrate.inventory.collect import AT_ONCE, ListingFailed, walk
 from gcr_migrate.inventory.views import Joined, contents, covers, join
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.model.inventory import Listing
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gcr_migrate.interfaces import Contents, SourceRegistry
+    from gcr_migrate.inventory.views import Difference
+    from gcr_migrate.model.inventory import Listing
     from gcr_migrate.model.plan import Source
+    from gcr_migrate.state.listings import Listings
 
 _READS_AT_MOST: Final = 2
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What was found under one root.
+    """What was found under one root, besides its lists.
 
     Attributes:
-        listings: everything that has tags or manifests, by image path.
         findings: what is in doubt, or not shown alike.
         failed: names that gave no list, by path; the root is the empty path.
         complete: whether no list is cut short; what failed is not counted.
     """
 
-    listings: dict[str, Listing] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     failed: dict[str, MigrateError] = field(default_factory=dict)
     complete: bool = True
@@ -69,6 +68,7 @@ async def gather(
     source: Source,
     api: tuple[Contents, str] | None,
     wanted: Wanted,
+    listings: Listings,
     listen: Callable[[str, int], None],
 ) -> Gathered:
     """List everything under a root in both views, and join them.
@@ -78,18 +78,64 @@ async def gather(
         source: the root.
         api: the API and the name of the repository in it; None where there is none.
         wanted: what the spec asks for.
+        listings: get the list of everything that has tags or manifests, by image path.
         listen: is told `("listed", 1)` for every name.
 
     Raises:
         MigrateError: the root can be listed in no view, or the login has ended.
     """
-    view = await read_api(*api, wanted.__contains__) if api else None
-    gathering = _Gathering(registry, source, view, listen)
+    view = await read_api(*api, wanted.__contains__, listings) if api else None
+    gathering = _Gathering(registry, source, view, listings, listen)
     await gathering.walk(wanted)
     await gathering.list_hidden()
-    if api and view:
+    if api:
         await gathering.compare(*api)
     return gathering.finish(wanted)
+
+
+@dataclass(slots=True)
+class _Path:
+    """What is known of a path, besides its list.
+
+    Attributes:
+        children: names below it, by the registry.
+        holds: it has tags or manifests, in either view.
+        cut: why the registry's list may be cut short; empty when it is whole.
+        completed: the API has what may be cut off.
+        contents: how much its list holds, in words, once its views are joined.
+        differences: where its two views differ.
+    """
+
+    children: tuple[str, ...] = ()
+    holds: bool = False
+    cut: str = ""
+    completed: bool = False
+    contents: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(slots=True)
+class _Pair:
+    """What both views list of one path."""
+
+    name: str
+    registry: Listing | None
+    api: Listing | None
+
+    def join(self) -> Joined:
+        """Join them."""
+        return join(self.name, *(one if one and _holds(one) else None for one in self._sides))
+
+    @property
+    def completed(self) -> bool:
+        """Whether the API has all that the registry lists of it, and so what is cut off."""
+        if self.registry is None or not _holds(self.registry):
+            return True  # only names below it are cut off, and the API has those
+        return self.api is not None and covers(self.api, self.registry)
+
+    @property
+    def _sides(self) -> tuple[Listing | None, Listing | None]:
+        return self.registry, self.api
 
 
 class _Gathering:
@@ -100,17 +146,18 @@ class _Gathering:
         registry: SourceRegistry,
         source: Source,
         view: ApiView | None,
+        listings: Listings,
         listen: Callable[[str, int], None],
     ) -> None:
         self._registry = registry
         self._source = source
         self._view = view
+        self._listings = listings
         self._listen = listen
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._listed: dict[str, Listing] = {}
+        self._shown_by_api = view.paths if view else set()
+        self._paths: dict[str, _Path] = {}
         self._hidden: set[str] = set()
         self._alone: dict[str, MigrateError] = {}
-        self._joined: dict[str, Joined] = {}
         self._found = Gathered()
 
     async def walk(self, wanted: Wanted) -> None:
@@ -119,118 +166,111 @@ class _Gathering:
             async for one in walk(self._registry, self._source, wanted.paths, wanted.below):
                 self._take(self._path(one.name), one)
         except MigrateError as error:
-            if not self._shown_by_api() or error.problem is errors.TOKEN_EXPIRED:
+            if not self._shown_by_api or error.problem is errors.TOKEN_EXPIRED:
                 raise
             self._found.failed[""] = error
 
     async def list_hidden(self) -> None:
         """Ask by name for the paths that only the API shows."""
-        known = self._listed.keys() | self._found.failed.keys()
-        self._hidden = self._shown_by_api() - known
+        self._hidden = self._shown_by_api - self._paths.keys() - self._found.failed.keys()
 
         async def one(path: str) -> None:
             name = self._source.name(path)
             try:
-                async with self._slots:
-                    self._take(path, await self._registry.listing(name))
+                self._take(path, await self._registry.listing(name))
             except MigrateError as error:
                 if error.problem not in errors.NOT_THERE:
                     self._take(path, ListingFailed(name, error))
 
-        await all_of(one(path) for path in sorted(self._hidden))
+        await a_few_of((one(path) for path in sorted(self._hidden)), AT_ONCE)
 
-    async def compare(self, contents: Contents, resource: str) -> None:
+    async def compare(self, api: Contents, resource: str) -> None:
         """Join both views; where they differ, read both again before that is said."""
-
-        async def one(path: str) -> None:
-            async with self._slots:
-                self._joined[path] = await self._settled(contents, resource, path)
-
-        paths = self._shown_by_api() | {path for path, one in self._listed.items() if _holds(one)}
-        await all_of(one(path) for path in sorted(paths - {""}))
+        held = {path for path, one in self._paths.items() if one.holds}
+        paths = sorted((self._shown_by_api | held) - {""})
+        await a_few_of((self._compare(api, resource, path) for path in paths), AT_ONCE)
         # A path may have come after the list above it was read.
         above = {up for path in self._hidden for up in _above(path) if self._is_sound(up)}
-        await all_of(self._list_again(path) for path in sorted(above))
+        await a_few_of((self._list_above(path) for path in sorted(above)), AT_ONCE)
 
-    async def _settled(self, contents: Contents, resource: str, path: str) -> Joined:
-        view = self._view or ApiView()
-        joined = self._join(path)
-        if view.error or path in self._found.failed:
-            return joined  # what one side lacks it may not have come to
-        listing = self._listed.get(path)
+    async def _compare(self, api: Contents, resource: str, path: str) -> None:
+        name = self._source.name(path)
+        pair = _Pair(name, self._listings.get(path), self._listings.rows(path))
         try:
-            if listing and listing.cut and path in view.listings:
-                # Each of its images may have more tags than the list of images tells.
-                tags = await read_tags(contents, resource, path)
-                api = view.listings[path]
-                view.listings[path] = replace(api, tags=dict(api.tags) | tags)
-                joined = self._join(path)
-            for _ in range(_READS_AT_MOST):
-                if not joined.differences:
-                    break
-                await self._list_again(path)
-                again = await read_package(contents, resource, path)
-                view.listings[path] = again or Listing(path, (), {}, ())
-                joined = self._join(path)
+            await self._settle(pair, api, resource, path)
         except MigrateError as error:
             if error.problem is errors.TOKEN_EXPIRED:
                 raise
             self._alone[path] = error
-        return joined
+        joined = pair.join()
+        one = self._paths.setdefault(path, _Path())
+        one.cut, one.differences = joined.listing.cut, joined.differences
+        one.completed, one.holds = pair.completed, _holds(joined.listing)
+        if path in self._hidden:
+            one.contents = contents(joined.listing)
+        if one.holds:
+            self._listings.put(path, joined.listing)
+        else:
+            self._listings.drop(path)
 
-    def _join(self, path: str) -> Joined:
-        api = self._view.listings.get(path) if self._view else None
-        sides = [one if one and _holds(one) else None for one in (self._listed.get(path), api)]
-        return join(self._source.name(path), *sides)
+    async def _settle(self, pair: _Pair, api: Contents, resource: str, path: str) -> None:
+        """Read both views of a path again while they differ."""
+        if (self._view and self._view.error) or path in self._found.failed:
+            return  # what one side lacks it may not have come to
+        if pair.api is None and path in self._shown_by_api:
+            pair.api = await read_package(api, resource, path)  # the list of images lacks it
+        if pair.registry and pair.registry.cut and pair.api:
+            # Each of its images may have more tags than the list of images tells.
+            tags = await read_tags(api, resource, path)
+            pair.api = replace(pair.api, tags=dict(pair.api.tags) | tags)
+        for _ in range(_READS_AT_MOST):
+            if not pair.join().differences:
+                return
+            pair.registry = await self._list_again(path)
+            pair.api = await read_package(api, resource, path)
 
-    async def _list_again(self, path: str) -> None:
+    async def _list_again(self, path: str) -> Listing | None:
         name = self._source.name(path) if path else self._source.prefix
         try:
-            self._listed[path] = await self._registry.listing(name)
+            return await self._registry.listing(name)
         except MigrateError as error:
             if error.problem not in errors.NOT_THERE:
                 self._found.failed[path] = error
-            self._listed.pop(path, None)
+            return None
+
+    async def _list_above(self, path: str) -> None:
+        listing = await self._list_again(path)
+        one = self._paths.setdefault(path, _Path())
+        one.children = listing.children if listing else ()
+        if not one.holds:
+            one.cut = listing.cut if listing else ""
 
     def finish(self, wanted: Wanted) -> Gathered:
         """Say what was found, and what is in doubt."""
-        found = self._found
         if self._view and self._view.error:
             self._tell(errors.ONE_VIEW, Severity.WARNING, "", self._view.error.told)
         for path, error in sorted(self._alone.items()):
             self._tell(errors.ONE_VIEW, Severity.WARNING, path, error.told)
-        asked = {*wanted.paths, *wanted.below}  # it is told elsewhere that nothing is there
-        for path in sorted(self._listed.keys() | self._joined.keys()):
-            listing = self._whole(path)
-            if path and _holds(listing):
-                found.listings[path] = listing
-            elif path and not self._has_below(path) and path not in asked:
+        asked = {"", *wanted.paths, *wanted.below}  # it is told elsewhere that nothing is there
+        for path, one in sorted(self._paths.items()):
+            self._judge(path, one)
+            if not one.holds and not one.children and path not in asked:
                 self._tell(errors.NAME_EMPTY, Severity.INFO, path, "")
-        return found
+        return self._found
 
-    def _whole(self, path: str) -> Listing:
-        """Return the list of a path; tell where its views differ and whether it may be cut."""
-        joined = self._joined.get(path)
-        listing = joined.listing if joined else self._listed[path]
+    def _judge(self, path: str, one: _Path) -> None:
+        """Tell where the views of a path differ, and whether its list may be cut."""
         compared = self._view is not None and not self._view.error and path not in self._alone
-        if listing.cut and not (compared and self._completed(path)):
+        if one.cut and not (compared and (one.completed or not one.holds)):
             self._found.complete = False
-            self._tell(errors.LISTING_CUT, Severity.ERROR, path, listing.cut)
-        if joined and compared and path not in self._found.failed:
-            for one in joined.differences:
-                self._tell(errors.VIEWS_DIFFER, Severity.WARNING, path + one.what, one.saw)
-            if path in self._hidden and not joined.differences and not self._is_named(path):
-                saw = f"only the API lists it ({contents(listing)}); the registry knows its name"
-                self._tell(errors.VIEWS_DIFFER, Severity.WARNING, path, saw)
-        return replace(listing, cut="")
-
-    def _completed(self, path: str) -> bool:
-        """Whether the API has all that the registry lists of a path, and so what is cut off."""
-        listing = self._listed.get(path)
-        api = self._view.listings.get(path) if self._view else None
-        if listing is None or not _holds(listing):
-            return True  # only names below it are cut off, and the API has those
-        return api is not None and covers(api, listing)
+            self._tell(errors.LISTING_CUT, Severity.ERROR, path, one.cut)
+        if not compared or path in self._found.failed:
+            return
+        for found in one.differences:
+            self._tell(errors.VIEWS_DIFFER, Severity.WARNING, path + found.what, found.saw)
+        if one.holds and path in self._hidden and not one.differences and not self._is_named(path):
+            saw = f"only the API lists it ({one.contents}); the registry knows its name"
+            self._tell(errors.VIEWS_DIFFER, Severity.WARNING, path, saw)
 
     def _is_named(self, path: str) -> bool:
         """Whether the lists above a path show it, or cannot be expected to."""
@@ -238,32 +278,25 @@ class _Gathering:
         for up in _above(path):
             if not self._is_sound(up):
                 return True
-            listing = self._listed.get(up)
-            last = below.rpartition("/")[2]
-            if listing is None or last not in listing.children:
+            above = self._paths.get(up)
+            if above is None or below.rpartition("/")[2] not in above.children:
                 return False
             below = up
         return True
 
     def _is_sound(self, path: str) -> bool:
         """Whether a list can be expected to show all that is below it."""
-        listing = self._listed.get(path)
-        return path not in self._found.failed and not (listing and listing.cut)
-
-    def _has_below(self, path: str) -> bool:
-        listing = self._listed.get(path)
-        return bool(listing and listing.children)
+        one = self._paths.get(path)
+        return path not in self._found.failed and not (one and one.cut)
 
     def _take(self, path: str, one: Listing | ListingFailed) -> None:
         self._listen("listed", 1)
         if isinstance(one, ListingFailed):
             self._found.failed[path] = one.error
-        else:
-            self._listed[path] = one
-
-    def _shown_by_api(self) -> set[str]:
-        listings = self._view.listings if self._view else {}
-        return {path for path, one in listings.items() if _holds(one)}
+            return
+        self._paths[path] = _Path(one.children, _holds(one), one.cut)
+        if path and _holds(one):
+            self._listings.put(path, one)
 
     def _path(self, name: str) -> str:
         if name == self._source.prefix:

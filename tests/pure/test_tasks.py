@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gcr_migrate.tasks import a_few_of
+from gcr_migrate.tasks import a_few_of, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -57,3 +59,52 @@ def test_a_failure_ends_the_others_and_is_raised_itself() -> None:
     with pytest.raises(ValueError, match="this one"):
         asyncio.run(a_few_of((make() for make in (waits, fails, never)), 2))
     assert ended == ["waits"]
+
+
+def test_a_queue_that_grows_is_worked_through_a_few_at_once() -> None:
+    """What is added while results are taken is worked on too, and never more than agreed."""
+    running, most = 0, 0
+
+    async def half(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return number // 2
+
+    async def all_of_them() -> list[int]:
+        queue, found = deque([40, 41, 42, 43]), []
+        async for one in results_of(queue, half, 3):
+            found.append(one)
+            if one:
+                queue.append(one)
+        return found
+
+    found = asyncio.run(all_of_them())
+    assert sorted(found) == sorted([20, 20, 21, 21] + [10, 5, 2, 1, 0] * 4)
+    assert most == 3
+
+
+def test_a_queue_ends_with_who_takes_from_it() -> None:
+    """Nothing runs on in the background after a failure or a taker who leaves."""
+    ended: list[str] = []
+
+    async def work(name: str) -> str:
+        try:
+            await asyncio.sleep(60 if name == "slow" else 0)
+        finally:
+            ended.append(name)
+        if name == "bad":
+            raise ValueError(name)
+        return name
+
+    async def take(names: list[str]) -> None:
+        async with aclosing(results_of(deque(names), work, 2)) as results:
+            async for _ in results:
+                break
+
+    asyncio.run(take(["slow", "quick"]))
+    with pytest.raises(ValueError, match="bad"):
+        asyncio.run(take(["slow", "bad"]))
+    assert sorted(ended) == ["bad", "quick", "slow", "slow"]

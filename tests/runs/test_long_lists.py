@@ -89,14 +89,14 @@ def _held(count: int) -> Held:
 def test_a_plain_registry_is_asked_what_follows_a_full_page(readers: Readers, count: int) -> None:
     """Where a page is as long as pages get, the next one is asked for, Link or no Link."""
     tiny = Tiny({"app": _held(count)}, plain=True, page=1_000, links=False)
-    gathered = readers.gather(tiny)
+    gathered, listings = readers.gather(tiny)
     assert gathered.complete
-    assert len(gathered.listings["app"].tags) == count
+    assert len(listings["app"].tags) == count
 
 
 def test_a_plain_registry_that_gives_the_same_page_again_is_in_doubt(readers: Readers) -> None:
     """A full page that repeats itself may hide others, and that is said."""
     tiny = Tiny({"app": _held(1_500)}, plain=True, page=1_000, links=False, by_number=True)
-    gathered = readers.gather(tiny)
+    gathered, _ = readers.gather(tiny)
     assert not gathered.complete
     assert [one.problem.code for one in gathered.findings] == ["listing-cut"]

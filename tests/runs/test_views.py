@@ -97,6 +97,19 @@ def test_a_path_that_the_list_above_it_hides_is_found(zoo: Zoo) -> None:
     assert found(facts, "views-differ").keys() == {"a", "a/b"}
 
 
+def test_a_path_that_only_the_list_of_packages_names_is_found(zoo: Zoo) -> None:
+    """Where the list of images and the lists above a path hide it, its versions are asked for."""
+    body = json.dumps({"name": "builds/us.gcr.io", "child": [], "tags": [], "manifest": {}})
+    zoo.fault(host=US, path="/v2/builds/us.gcr.io/tags/list", status=200, body=body)
+    zoo.fault(host=US, path="us.gcr.io/a/b/tags/list", status=404)
+    zoo.fault(host=API, path="/dockerImages", **EMPTY)
+    code, facts = zoo.plan()
+    assert (code, facts["complete"], facts["counts"]["tags"]) == (0, True, 4)
+    differ = found(facts, "views-differ")
+    assert differ["a/b"].startswith("only the API lists it (3 tags, 1 manifest)")
+    assert differ["a"].startswith("only the API lists it")
+
+
 def test_a_tag_and_a_digest_of_one_view_only_are_named_with_both_sides(zoo: Zoo) -> None:
     """Each kind of difference names what either side has, and all of it is planned."""
     image = zoo.repository.images["a"]
