@@ -85,8 +85,8 @@ def inventory(
         kept = asyncio.run(_take(output, wanted, way, draft, cache))
     with open_snapshot(path) as snapshot:
         facts = inventory_facts(snapshot, kept.found, kept.fetched)
-    output.result(facts, inventory_lines(facts))
-    return facts.exit
+        output.result(facts, inventory_lines(facts))
+        return facts.exit
 
 
 async def _take(

@@ -103,8 +103,8 @@ def plan(
         return Exit(output.errors(refused))
     with open_migration(path) as migration:
         facts = plan_facts(migration)
-    output.result(facts, plan_lines(facts))
-    return _plan_exit(facts, detailed=detailed_exitcode)
+        output.result(facts, plan_lines(facts))
+        return _plan_exit(facts, detailed=detailed_exitcode)
 
 
 def _spec_text(written: str) -> tuple[str, str]:
@@ -194,7 +194,7 @@ def show(file: MigrationFile, as_json: Json = False) -> int:
 
     with open_migration(file) as migration:
         facts = show_facts(migration)
-    Output(as_json=as_json).result(facts, show_lines(facts))
+        Output(as_json=as_json).result(facts, show_lines(facts))
     return Exit.OK
 
 
@@ -368,10 +368,10 @@ def report(
         raise MigrateError(BAD_USAGE, subject="gcr-migrate report", saw=saw)
     with open_migration(file) as migration:
         facts = ReportFacts(plan=show_facts(migration), status=status_facts(migration))
-    text = facts.json_text() + "\n" if as_json else markdown_text(facts)
-    if output_file is None:
-        Output(as_json=as_json).result(facts, text.splitlines())
-        return Exit.OK
+        text = "".join(facts.json_parts()) + "\n" if as_json else markdown_text(facts)
+        if output_file is None:
+            Output(as_json=as_json).result(facts, text.splitlines())
+            return Exit.OK
     try:
         output_file.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -14,7 +14,7 @@ import structlog
 from rich.console import Console
 
 from gcr_migrate.report.facts import ErrorFacts
-from gcr_migrate.report.terminal import error_lines, show
+from gcr_migrate.report.terminal import error_lines, show, show_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,13 +49,16 @@ class Output:
 
     def result(self, facts: Fact, lines: Iterable[Text | str]) -> None:
         """Print a command's result: the object, or its lines."""
-        show(self.out, [facts.json_text()] if self.as_json else lines)
+        if self.as_json:
+            show_whole(self.out, facts.json_parts())
+        else:
+            show(self.out, lines)
 
     def errors(self, errors: Sequence[MigrateError]) -> int:
         """Print what stopped a command, and return the exit code that says so."""
         facts = ErrorFacts.of_all(errors)
         if self.as_json:
-            show(self.out, [facts.json_text()])
+            show_whole(self.out, facts.json_parts())
         else:
             show(self.err, error_lines(facts))
         return facts.exit

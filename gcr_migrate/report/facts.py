@@ -6,15 +6,16 @@ These models are what `--json` prints; their JSON Schemas are published under `d
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gcr_migrate.errors import Exit, MigrateError, Problem
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.report.rows import Many, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 VERSION: Final = 1
 _MORE: Final = "docs/reference/errors.md#"
@@ -25,11 +26,25 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    def json_text(self) -> str:
-        """The value as one line of JSON, its schema and version first."""
-        data = self.model_dump(mode="json", by_alias=True)
-        first = {key: data[key] for key in ("schema", "version") if key in data}
-        return json.dumps(first | data, ensure_ascii=False)
+    def json_parts(self) -> Iterator[str]:
+        """The value as one line of JSON in pieces, its schema and version first.
+
+        Long lists are read while they are written.
+        """
+        long = {name: value for name, value in self if isinstance(value, Rows)}
+        data = self.model_dump(mode="json", by_alias=True, exclude=set(long))
+        first = {key: data.pop(key) for key in ("schema", "version") if key in data}
+        yield "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in (first | data).items())
+        for name, rows in long.items():
+            yield f", {_json(name)}: ["
+            for at, row in enumerate(rows):
+                yield (", " if at else "") + _json(row.model_dump(mode="json", by_alias=True))
+            yield "]"
+        yield "}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class FindingFact(Fact):
@@ -126,8 +141,8 @@ class _PlanLike(Fact):
     bytes: PlanBytesFact
     estimate: EstimateFact
     todo: TodoFact
-    left_out: list[LeftOutFact]
-    findings: list[FindingFact]
+    left_out: Many[LeftOutFact]
+    findings: Many[FindingFact]
 
     @property
     def exit(self) -> Exit:

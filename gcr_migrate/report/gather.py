@@ -30,6 +30,7 @@ from gcr_migrate.report.facts import (
     TodoFact,
     VerifyFacts,
 )
+from gcr_migrate.report.rows import Rows
 from gcr_migrate.state.ledger import tally
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def _plan(migration: Migration) -> dict[str, Any]:
             manifests=kinds[Kind.MANIFEST].pending,
             tags=kinds[Kind.TAG].pending,
         ),
-        "left_out": [LeftOutFact.of(left) for left in migration.left_outs()],
-        "findings": [FindingFact.of(finding) for finding in migration.findings()],
+        "left_out": Rows(counts.left_out, lambda: map(LeftOutFact.of, migration.left_outs())),
+        "findings": Rows(counts.findings, lambda: map(FindingFact.of, migration.findings())),
     }
 
 

@@ -12,6 +12,7 @@ from gcr_migrate.errors import Exit
 from gcr_migrate.model.change import How, What
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.facts import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.rows import Many, Rows
 from gcr_migrate.report.terminal import LISTED_AT_MOST, note_lines, rows
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class InventoryFacts(Fact):
     roots: list[str]
     counts: SnapshotCountsFact
     cache: CacheFact
-    left_out: list[LeftOutFact] = Field(description="What was shown and could not be read.")
-    findings: list[FindingFact]
+    left_out: Many[LeftOutFact] = Field(description="What was shown and could not be read.")
+    findings: Many[FindingFact]
 
     @property
     def exit(self) -> Exit:
@@ -64,7 +65,7 @@ class InventoryFacts(Fact):
         if not self.complete:
             return Exit.REFUSED
         bad = any(one.severity is Severity.ERROR for one in self.findings)
-        return Exit.FAILED if bad or self.left_out else Exit.OK
+        return Exit.FAILED if bad or len(self.left_out) else Exit.OK
 
 
 def inventory_facts(snapshot: Snapshot, found: int, fetched: int) -> InventoryFacts:
@@ -86,8 +87,8 @@ def inventory_facts(snapshot: Snapshot, found: int, fetched: int) -> InventoryFa
             attached=counts.attached,
         ),
         cache=CacheFact(found=found, fetched=fetched),
-        left_out=[LeftOutFact.of(one) for one in snapshot.left_outs()],
-        findings=[FindingFact.of(one) for one in snapshot.findings()],
+        left_out=Rows(counts.left_out, lambda: map(LeftOutFact.of, snapshot.left_outs())),
+        findings=Rows(counts.findings, lambda: map(FindingFact.of, snapshot.findings())),
     )
 
 

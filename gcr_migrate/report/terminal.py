@@ -44,6 +44,17 @@ def show(console: Console, lines: Iterable[Text | str]) -> None:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
+def show_whole(console: Console, parts: Iterable[str]) -> None:
+    """Print parts of one line as they come, without holding the line."""
+    try:
+        for part in parts:
+            console.file.write(part)
+        console.file.write("\n")
+        console.file.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()
+
+
 def size_text(size_bytes: int) -> str:
     """Tell a number of bytes, exactly below 1 KiB, else with one decimal."""
     value = float(size_bytes)
@@ -138,7 +149,7 @@ def _notes(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
     yield from note_lines(facts.left_out, facts.findings)
 
 
-def note_lines(left_out: list[LeftOutFact], findings: list[FindingFact]) -> Iterator[Text]:
+def note_lines(left_out: Sequence[LeftOutFact], findings: Sequence[FindingFact]) -> Iterator[Text]:
     """What is left out, and what is noteworthy."""
     if left_out:
         yield _heading(f"Left out: {len(left_out)}")
@@ -164,7 +175,7 @@ def _finding_line(finding: FindingFact) -> Text:
     return Text.assemble("  ", (label, _STYLE[finding.severity]), f" {finding.subject}{saw}")
 
 
-def _findings(findings: list[FindingFact]) -> Iterator[Text]:
+def _findings(findings: Sequence[FindingFact]) -> Iterator[Text]:
     if not findings:
         return
     yield _heading(f"Findings: {len(findings)}")

@@ -115,6 +115,8 @@ class PlanCounts:
     images: int
     manifests: int
     tags: int
+    left_out: int
+    findings: int
     blobs: int
     bytes_total: int
     bytes_to_transfer: int
@@ -323,7 +325,7 @@ class Migration:
         A blob is sent once to a registry that does not have it, and mounted under its other
         names. Where source and target are one registry nothing has to be sent.
         """
-        names = ("repository", "image", "planned_manifest", "planned_tag")
+        names = ("repository", "image", "planned_manifest", "planned_tag", "left_out", "finding")
         counted = [self.rows(f"SELECT count(*) FROM {name}")[0][0] for name in names]  # noqa: S608  # constants only
         return PlanCounts(*counted, *self.rows(_BLOBS_COUNTED)[0])
 

@@ -46,6 +46,8 @@ class SnapshotCounts:
     untagged: int
     children: int
     attached: int
+    left_out: int
+    findings: int
 
 
 class SnapshotDraft:
@@ -232,6 +234,8 @@ class Snapshot:
             untagged=self._count(untagged),
             children=self._count(f"{linked}'child'"),
             attached=self._count(f"{linked}'subject'"),
+            left_out=self._count("SELECT count(*) FROM left_out"),
+            findings=self._count("SELECT count(*) FROM finding"),
         )
 
     def _count(self, sql: str) -> int:
