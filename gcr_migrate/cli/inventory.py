@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.keeping import Kept
     from gcr_migrate.cli.target import Target
-    from gcr_migrate.model.change import Entry
+    from gcr_migrate.model.change import Change, Entry
     from gcr_migrate.model.finding import Finding
     from gcr_migrate.report.inventories import CompareFacts, SideFact
     from gcr_migrate.state.snapshot import SnapshotDraft
@@ -142,8 +142,8 @@ def compare(
             saw = "neither side is a migration file"
             raise MigrateError(BAD_USAGE, subject="--target", saw=saw)
         facts = _compared(*sides, keep_all=full or as_json)
-    output.result(facts, compare_lines(facts))
-    return facts.exit
+        output.result(facts, compare_lines(facts))
+        return facts.exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +181,12 @@ def _compared(before: _Side, after: _Side, *, keep_all: bool) -> CompareFacts:
 
     one_each = len(before.roots) == len(after.roots) == 1
     by_path = one_each and before.roots != after.roots
-    pair = (side.entries(by_path=by_path) for side in (before, after))
-    found = Differences(keep_all=keep_all).add_all(changes(*pair))
-    outcome: Any = "differs" if found.images else "equal"
+
+    def read() -> Iterator[Change]:
+        return changes(before.entries(by_path=by_path), after.entries(by_path=by_path))
+
+    found = Differences(read, keep_all=keep_all)
+    outcome: Any = "differs" if len(found.images) else "equal"
     if not (before.complete and after.complete):
         outcome = "incomplete"
     return CompareFacts(

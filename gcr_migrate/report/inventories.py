@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Literal, Self
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 from rich.text import Text
@@ -16,7 +17,7 @@ from gcr_migrate.report.rows import Many, Rows
 from gcr_migrate.report.terminal import LISTED_AT_MOST, note_lines, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from gcr_migrate.model.change import Change
     from gcr_migrate.state.snapshot import Snapshot
@@ -160,7 +161,7 @@ class CompareFacts(Fact):
     before: SideFact
     after: SideFact
     counts: dict[str, ChangeCountsFact] = Field(description="By image, manifest and tag.")
-    images: list[ImageChangeFact]
+    images: Many[ImageChangeFact]
     images_not_shown: int = Field(description="Changed images beyond those; 0 likewise.")
 
     @property
@@ -171,44 +172,38 @@ class CompareFacts(Fact):
 
 
 class Differences:
-    """Differences of a comparison, gathered image by image.
+    """Differences of a comparison: counted at once, and read again where they are told.
 
     Args:
-        keep_all: hold every difference; else only what a person reads of them, and counts.
+        read: goes through all of them in their order.
+        keep_all: tell every difference; else only what a person reads of them.
     """
 
-    def __init__(self, *, keep_all: bool) -> None:
-        self._keep_all = keep_all
+    def __init__(self, read: Callable[[], Iterable[Change]], *, keep_all: bool) -> None:
         self._counts: Counter[tuple[What, How]] = Counter()
-        self.images: list[ImageChangeFact] = []
-        self.images_not_shown = 0
-
-    def add_all(self, changes: Iterable[Change]) -> Self:
-        """Take in differences in their order."""
-        image: _Image | None = None
-        for one in changes:
+        count, name = 0, None
+        for one in read():
             self._counts[one.what, one.how] += 1
-            if image is None or image.name != one.image:
-                self._close(image)
-                image = _Image(one.image, 0 if self._keep_all else _PER_IMAGE)
-            image.add(one)
-        self._close(image)
-        return self
-
-    def _close(self, image: _Image | None) -> None:
-        if image is None:
-            return
-        if self._keep_all or len(self.images) < LISTED_AT_MOST:
-            self.images.append(image.fact())
-        else:
-            self.images_not_shown += 1
+            count, name = count + (one.image != name), one.image
+        told = count if keep_all else min(count, LISTED_AT_MOST)
+        at_most = 0 if keep_all else _PER_IMAGE
+        self.images = Rows(told, lambda: islice(_images_of(read(), at_most), told))
+        self.images_not_shown = count - told
 
     def counts(self) -> dict[str, ChangeCountsFact]:
-        """How many of each kind changed, also those that are not held."""
+        """How many of each kind changed, also those that are not told one by one."""
         return {
             what.value: ChangeCountsFact(**{how.value: self._counts[what, how] for how in How})
             for what in What
         }
+
+
+def _images_of(changes: Iterable[Change], at_most: int) -> Iterator[ImageChangeFact]:
+    for name, alike in groupby(changes, key=lambda one: one.image):
+        image = _Image(name, at_most)
+        for one in alike:
+            image.add(one)
+        yield image.fact()
 
 
 class _Image:
