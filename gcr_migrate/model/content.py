@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -67,7 +68,7 @@ class Digest:
         if length and not re.fullmatch(f"[a-f0-9]{{{length}}}", encoded):
             saw = f"{algorithm} needs {length} lower-case hexadecimal digits"
             raise MigrateError(BAD_DIGEST, subject=text[:200], saw=saw)
-        return cls(algorithm, encoded)
+        return cls(sys.intern(algorithm), encoded)  # the same few words a million times
 
     @classmethod
     def of(cls, data: bytes) -> Digest:
@@ -178,7 +179,7 @@ class Manifest:
         if not intact:
             raise MigrateError(DIGEST_MISMATCH, subject=name, saw=f"bytes hash to {digest}")
         body = _json_object(raw, name)
-        type_ = _media_type(body, media_type, name)
+        type_ = sys.intern(_media_type(body, media_type, name))
         kind = _KINDS.get(type_, Kind.UNKNOWN)
         artifact_type = body.get("artifactType")
         return cls(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -273,7 +274,7 @@ class ListingReader:
         media_type = entry.get("mediaType")
         self._manifests[digest] = ListedManifest(
             digest=digest,
-            media_type=media_type if isinstance(media_type, str) else "",
+            media_type=sys.intern(media_type) if isinstance(media_type, str) else "",
             tags=tags,
             # A string in Container Registry, a number in Artifact Registry.
             uploaded_ms=_number(entry.get("timeUploadedMs")),
