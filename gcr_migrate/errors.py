@@ -535,6 +535,43 @@ ATTACHMENT_LEFT: Final = _problem(
     "The spec says `select.attachments: false`.",
     "Remove that line to carry it.",
 )
+NOT_SELECTED: Final = _problem(
+    "not-selected",
+    Exit.OK,
+    "left out by a rule of the spec",
+    "What is told with it names the rule of `select`.",
+    "Change that rule to carry it.",
+)
+BAD_PULL_LOG: Final = _problem(
+    "bad-pull-log",
+    Exit.BAD_INPUT,
+    "file is no log of pulls",
+    "`select.pulled` needs entries of Artifact Registry's Data Access audit log, as gcloud writes "
+    "them.",
+    "Export them with `gcloud logging read` and `--format=json`, with a timestamp in the filter: "
+    "without one only the last day comes.",
+)
+NOTHING_SELECTED: Final = _problem(
+    "nothing-selected",
+    Exit.OK,
+    "the rules of the spec leave nothing to carry",
+    "Every image of the source is left out by `select`, each with its rule.",
+    "Widen a rule, if that is not what you want.",
+)
+TIME_UNKNOWN: Final = _problem(
+    "time-unknown",
+    Exit.OK,
+    "a rule about time cannot judge some manifests",
+    "The source, or the log, does not tell the time that the rule asks for; they are kept.",
+    "Nothing to do, or leave them out by tag or path.",
+)
+ORIGIN_GROUP: Final = _problem(
+    "origin-group",
+    Exit.OK,
+    "images that a service or a build made for itself",
+    "Their paths tell whose they are. They are carried like all others, unless the spec says not.",
+    "Write the `select.leave_out` that is told with it, if nobody needs them at the target.",
+)
 REFERRERS_TAG_LEFT: Final = _problem(
     "referrers-tag-kept-by-target",
     Exit.OK,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
+from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
+from gcr_migrate.cli.selecting import leave_out_paths, origin_groups
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest, view_target
 from gcr_migrate.model.dialect import DISTRIBUTION
@@ -21,7 +24,9 @@ from gcr_migrate.model.names import (
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import damage_of, differences
+from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
+from gcr_migrate.spec import Select
 from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
@@ -76,7 +81,10 @@ async def make_plan(  # what a plan is made of
             all of it is named.
         MigrateError: nothing of the source could be read, or a target could not.
     """
-    planning = _Planning(spec, connections, draft, listen, check_source=check_source)
+    planned_at = datetime.now(UTC)
+    planning = _Planning(
+        spec, connections, draft, listen, planned_at=planned_at, check_source=check_source
+    )
     roots = await planning.list_source(shelf)
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
     if refusals:
@@ -84,14 +92,14 @@ async def make_plan(  # what a plan is made of
     repositories = await planning.add_repositories(edges)
     await planning.add_images(roots, edges, repositories)
     planning.check_what_was_read(roots)
-    new = sum(1 for one in repositories.values() if one.resource and not one.exists)
+    new = draft.drop_empty_repositories()
     digest = draft.seal(
         complete=planning.doubts.complete,
         spec_name=spec_name,
         spec_text=spec_text,
         estimate={"repository_creation_s": new * CREATION_S},
         tool_version=version("gcr-migrate"),
-        created_at=datetime.now(UTC),
+        created_at=planned_at,
         logins={"source": spec.source_login, "target": spec.target_login},
     )
     return PlanResult(digest, planning.doubts.complete)
@@ -112,6 +120,7 @@ class _Planning:
         draft: Draft,
         listen: Callable[[str, int], None],
         *,
+        planned_at: datetime,
         check_source: bool,
     ) -> None:
         self._spec = spec
@@ -119,7 +128,11 @@ class _Planning:
         self._draft = draft
         self._listen = listen
         self._check_source = check_source
+        self._choice = choice_of(spec.select, planned_at)
+        pulled = spec.select.pulled
+        self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
+        self._carries = False
         self.doubts = Doubts(draft.add_finding)
 
     async def list_source(self, shelf: Shelf) -> list[Root]:
@@ -128,6 +141,9 @@ class _Planning:
         for root in roots:
             await list_root(root, self._connections, shelf, self.doubts, self._listen)
         self.doubts.empty_paths(roots)
+        for root in roots:
+            leave_out_paths(root, self._spec.select, self._draft.add_left_out)
+            self.doubts.tell_all(origin_groups(root))
         return roots
 
     async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
@@ -238,19 +254,16 @@ class _Planning:
             content = await reader.read(edge.source_name, listing)
         except MigrateError as error:
             self.doubts.failed(edge.source_name, error)
+            self._carries = True  # for all that is known
             return False
         there = await self._view(repository, str(edge.target_path), content)
         target = self._connections.target(
             repository.registry, repository.dialect, repository.plain_http
         )
-        select = self._spec.select
-        rules = Rules(
-            select.untagged,
-            select.attachments,
-            edge.existing_tags,
-            target.dialect,
-            self._spec.damaged,
-        )
+        choice = self._choice
+        if self._pulls:
+            choice = replace(choice, pulls=self._pulls.of(f"{reader.host}/{listing.name}"))
+        rules = Rules(choice, edge.existing_tags, target.dialect, self._spec.damaged)
         self._damage += damage_of(content)
         plan = plan_image(content, there, rules)
         self._draft.add_manifests(image_id, plan.manifests)
@@ -260,6 +273,10 @@ class _Planning:
             self._draft.add_left_out(left_out)
         for finding in plan.findings:
             self._draft.add_finding(finding)
+        if plan.is_unwanted:
+            self._draft.drop_image(image_id)
+        else:
+            self._carries = True
         return True
 
     def check_what_was_read(self, roots: list[Root]) -> None:
@@ -267,6 +284,9 @@ class _Planning:
         for root in roots:
             if root.error and not root.read:
                 raise root.error
+        if roots and not self._carries and self._spec.select != Select():
+            names = ", ".join(root.source.shown for root in roots)
+            self.doubts.tell(errors.NOTHING_SELECTED, Severity.WARNING, names)
         if self._damage and self._spec.damaged == "stop":
             raise Refused(sorted(self._damage, key=lambda one: one.subject))
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.cli.reading import Doubts, list_root
+from gcr_migrate.cli.selecting import origin_groups
 from gcr_migrate.cli.target import roots_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader
@@ -55,6 +56,8 @@ async def take(
     roots = await roots_of(target, connections, doubts)
     roots = await _listed(roots, connections, shelf, doubts, listen)
     doubts.empty_paths(roots)
+    for root in roots:
+        doubts.tell_all(origin_groups(root))
     taking = _Taking(connections, draft, doubts, listen)
     for root in roots:
         await taking.read(root)

@@ -144,6 +144,11 @@ class ImageReader:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._has_referrers_api = not registry.dialect.lists_manifests
 
+    @property
+    def host(self) -> str:
+        """The registry that is read."""
+        return self._registry.host
+
     async def read(self, shown: str, listing: Listing) -> ImageContent:
         """Read tags, listed digests, children at any depth and referrers of one name.
 

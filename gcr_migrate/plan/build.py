@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
-from gcr_migrate.model.content import cosign_subject, is_fallback_tag
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, TagAction
+from gcr_migrate.plan.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import ImageContent, Node, TargetView
+    from gcr_migrate.plan.selection import Choice
 
 _LAST = 1 << 62  # a manifest without an upload time comes after those that have one
 
@@ -28,15 +27,13 @@ class Rules:
     """What the spec and the target's habits say about one image path.
 
     Attributes:
-        untagged: carry digests that no tag reaches.
-        attachments: carry signatures, attestations and referrers.
+        choice: what is selected.
         existing_tags: `fail`, `keep` or `overwrite` where a target tag points elsewhere.
         target: dialect of the target.
         damaged: `copy` carries an index of which children are gone; else it is left out.
     """
 
-    untagged: bool
-    attachments: bool
+    choice: Choice
     existing_tags: str
     target: Dialect
     damaged: str = "skip"
@@ -51,6 +48,12 @@ class ImagePlan:
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether rules leave out all of it."""
+        carried = self.manifests or self.tags
+        return not carried and all(left.by_rule for left in self.left_out)
+
 
 def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImagePlan:
     """Plan one image path.
@@ -63,15 +66,15 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
     Returns:
         Every tag and every manifest of `content` is planned or left out with its reason.
     """
-    left_out = list(content.left_out)
-    findings = list(content.findings)
-    tags = _tags_to_carry(content, rules, left_out)
+    selected = select(
+        content, rules.choice, target_lists_referrers=rules.target.makes_referrer_tags
+    )
+    left_out, findings = selected.left_out, [*content.findings, *selected.findings]
+    tags = selected.tags
     if rules.damaged == "copy":
         findings += _sparse(content)
-    unmovable = _unmovable(content, rules, left_out)
-    wanted = _wanted(content, tags, rules)
-    kept = [content.nodes[digest] for digest in wanted if digest not in unmovable]
-    _name_unwanted(content, wanted | unmovable, rules, left_out)
+    unmovable = _unmovable(content, selected.digests, rules, left_out)
+    kept = [content.nodes[digest] for digest in selected.digests - unmovable]
     manifests = _in_order(kept, there)
     planned = {row.digest for row in manifests}
     rows: list[PlannedTag] = []
@@ -109,32 +112,6 @@ def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> P
     return PlannedTag(tag, digest, action, found)
 
 
-def _tags_to_carry(
-    content: ImageContent, rules: Rules, left_out: list[LeftOut]
-) -> dict[str, Digest]:
-    """Tags that are ours to set; the others go on the list of what is left out."""
-    tags: dict[str, Digest] = {}
-    for tag, digest in content.tags.items():
-        subject = f"{content.shown}:{tag}"
-        of = is_fallback_tag(tag)
-        if (of or cosign_subject(tag)) and not rules.attachments:
-            left_out.append(LeftOut(errors.ATTACHMENT_LEFT, subject, by_rule=True, saw=str(digest)))
-        elif of and rules.target.makes_referrer_tags and _lists_referrers(content, digest, of):
-            saw = str(digest)  # the list itself is left out with its tag
-            left_out.append(LeftOut(errors.REFERRERS_TAG_LEFT, subject, by_rule=True, saw=saw))
-        else:
-            tags[tag] = digest
-    return tags
-
-
-def _lists_referrers(content: ImageContent, digest: Digest, subject: Digest) -> bool:
-    node = content.nodes.get(digest)
-    if node is None:
-        return False
-    known = [content.nodes[child] for child in node.children if child in content.nodes]
-    return len(known) == len(node.children) and all(one.subject == subject for one in known)
-
-
 def _carries_sparse(content: ImageContent, digest: Digest, rules: Rules) -> bool:
     return rules.damaged == "copy" and content.damaged[digest].problem is errors.CHILD_MISSING
 
@@ -148,10 +125,13 @@ def _sparse(content: ImageContent) -> list[Finding]:
     ]
 
 
-def _unmovable(content: ImageContent, rules: Rules, left_out: list[LeftOut]) -> set[Digest]:
-    """Manifests that the target would refuse, and the indexes that need them."""
+def _unmovable(
+    content: ImageContent, selected: set[Digest], rules: Rules, left_out: list[LeftOut]
+) -> set[Digest]:
+    """Selected manifests that the target would refuse, and the indexes that need them."""
     refused: set[Digest] = set()
-    for digest, node in sorted(content.nodes.items()):
+    nodes = {digest: content.nodes[digest] for digest in sorted(selected)}
+    for digest, node in nodes.items():
         subject = f"{content.shown}@{digest}"
         if node.is_schema1 and not rules.target.takes_schema1:
             left_out.append(LeftOut(errors.SCHEMA1_LEFT, subject, by_rule=False))
@@ -164,7 +144,7 @@ def _unmovable(content: ImageContent, rules: Rules, left_out: list[LeftOut]) -> 
         else:
             continue
         refused.add(digest)
-    parents = [node for node in content.nodes.values() if node.children]
+    parents = [node for node in nodes.values() if node.children]
     while True:
         more = [
             node for node in parents if node.digest not in refused and refused & {*node.children}
@@ -176,62 +156,6 @@ def _unmovable(content: ImageContent, rules: Rules, left_out: list[LeftOut]) -> 
             subject = f"{content.shown}@{node.digest}"
             saw = "needs a manifest that is left out"
             left_out.append(LeftOut(errors.CHILD_MISSING, subject, by_rule=False, saw=saw))
-
-
-def _wanted(content: ImageContent, tags: Mapping[str, Digest], rules: Rules) -> set[Digest]:
-    """Digests that the spec's selection keeps, with all that they need."""
-    by_target = {
-        digest
-        for tag, digest in content.tags.items()
-        if tag not in tags and is_fallback_tag(tag) and rules.target.makes_referrer_tags
-    } - {*tags.values()}
-    dropped = {
-        digest
-        for tag, digest in content.tags.items()
-        if tag not in tags and digest not in {*tags.values()}
-    }
-    if rules.untagged:
-        roots = {digest for digest in content.nodes if digest not in by_target | dropped}
-        if not rules.attachments:
-            roots -= _attached(content) - {*tags.values()}
-        return _with_children(content, roots)
-    roots = _with_children(content, {*tags.values()})
-    while rules.attachments:
-        more = {
-            digest
-            for digest, node in content.nodes.items()
-            if node.subject in roots and digest not in roots
-        }
-        if not more:
-            break
-        roots |= _with_children(content, more)
-    return roots
-
-
-def _attached(content: ImageContent) -> set[Digest]:
-    return {digest for digest, node in content.nodes.items() if node.subject is not None}
-
-
-def _with_children(content: ImageContent, roots: set[Digest]) -> set[Digest]:
-    seen: set[Digest] = set()
-    edge = [digest for digest in roots if digest in content.nodes]
-    while edge:
-        digest = edge.pop()
-        if digest in seen:
-            continue
-        seen.add(digest)
-        edge += [child for child in content.nodes[digest].children if child in content.nodes]
-    return seen
-
-
-def _name_unwanted(
-    content: ImageContent, kept: set[Digest], rules: Rules, left_out: list[LeftOut]
-) -> None:
-    attached, tagged = _attached(content), {*content.tags.values()}
-    for digest in sorted(content.nodes.keys() - kept - tagged):
-        is_attachment = digest in attached and not rules.attachments
-        problem = errors.ATTACHMENT_LEFT if is_attachment else errors.UNTAGGED_LEFT
-        left_out.append(LeftOut(problem, f"{content.shown}@{digest}", by_rule=True))
 
 
 def _in_order(kept: list[Node], there: TargetView) -> list[PlannedManifest]:

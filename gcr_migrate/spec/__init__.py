@@ -6,6 +6,7 @@ The model is the documentation of the format too: `spec_json_schema` is made fro
 from gcr_migrate.spec.load import load_spec, spec_json_schema
 from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.rules import Route
+from gcr_migrate.spec.select import Select
 from gcr_migrate.spec.sides import ProjectSource, ProjectTarget, RegistrySource, RegistryTarget
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "RegistrySource",
     "RegistryTarget",
     "Route",
+    "Select",
     "Spec",
     "load_spec",
     "spec_json_schema",

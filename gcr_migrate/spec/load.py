@@ -12,7 +12,8 @@ from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
 from gcr_migrate.spec.model import Spec
-from gcr_migrate.spec.rules import Access, GrantRule, Route, Select, Settings
+from gcr_migrate.spec.rules import Access, GrantRule, Route, Settings
+from gcr_migrate.spec.select import Period, Pulled, Select
 from gcr_migrate.spec.sides import (
     NO_SECRETS,
     Credentials,
@@ -99,6 +100,8 @@ _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "access": Access,
     "grant": GrantRule,
     "select": Select,
+    "uploaded": Period,
+    "pulled": Pulled,
 }
 
 

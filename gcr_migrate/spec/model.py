@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import Project
 from gcr_migrate.spec.fields import Part
-from gcr_migrate.spec.rules import Damaged, ExistingTags, MovedTags, Route, Select
+from gcr_migrate.spec.rules import Damaged, ExistingTags, MovedTags, Route
+from gcr_migrate.spec.select import Select
 from gcr_migrate.spec.sides import RegistrySource, RegistryTarget, Source, Target
 
 
@@ -24,7 +25,7 @@ class Spec(Part):
     routes: tuple[Route, ...] = Field(
         (), description="Rules; default: a repository per first path component, paths kept."
     )
-    select: Select = Field(Select(), description="What is carried besides tagged images.")
+    select: Select = Field(Select(), description="What is carried; default: everything.")
     existing_tags: ExistingTags = Field("fail", description="A target tag points elsewhere.")
     moved_tags: MovedTags = Field("fail", description="A source tag moved after planning.")
     damaged: Damaged = Field(

@@ -102,13 +102,6 @@ class Route(Part):
         return value
 
 
-class Select(Part):
-    """What is carried besides tagged images."""
-
-    untagged: bool = Field(default=True, description="Digests that no tag names.")
-    attachments: bool = Field(default=True, description="Signatures, attestations and referrers.")
-
-
 def _texts(value: Any) -> Iterator[str]:
     """All texts in a field, however deep, that named parts may stand in."""
     if isinstance(value, str):

@@ -144,6 +144,20 @@ class Draft:
             (source_id, path, repository_id, target_path, existing_tags, moved_tags),
         )
 
+    def drop_image(self, image_id: int) -> None:
+        """Take an image back of which nothing is carried."""
+        self._sql.execute("DELETE FROM image WHERE id = ?", (image_id,))
+
+    def drop_empty_repositories(self) -> int:
+        """Take back repositories into which nothing goes; return how many are to be created."""
+        unused = "repository_id NOT IN (SELECT repository_id FROM image)"
+        self._sql.execute(f"DELETE FROM repository_grant WHERE {unused}")  # noqa: S608  # constants
+        self._sql.execute(
+            "DELETE FROM repository WHERE id NOT IN (SELECT repository_id FROM image)"
+        )
+        sql = "SELECT count(*) FROM repository WHERE resource <> '' AND NOT present"
+        return int(self._sql.execute(sql).fetchall()[0][0])
+
     def add_manifests(self, image_id: int, manifests: Iterable[PlannedManifest]) -> None:
         """Add what belongs under the image's target name, in the order of writing."""
         self._sql.executemany(

@@ -14,12 +14,13 @@ from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
 from gcr_migrate.model.inventory import ImageContent, Node, TargetView
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.plan.build import Rules, plan_image
+from gcr_migrate.plan.selection import Choice
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 EMPTY = TargetView({}, frozenset())
-ALL = Rules(untagged=True, attachments=True, existing_tags="fail", target=ARTIFACT_REGISTRY)
+ALL = Rules(Choice(), existing_tags="fail", target=ARTIFACT_REGISTRY)
 
 
 def node(
@@ -61,8 +62,7 @@ def contents(draw: DrawFn) -> ImageContent:
 
 RULES = st.builds(
     Rules,
-    untagged=st.booleans(),
-    attachments=st.booleans(),
+    st.builds(Choice, untagged=st.booleans(), attachments=st.booleans()),
     existing_tags=st.sampled_from(["fail", "keep", "overwrite"]),
     target=st.sampled_from([ARTIFACT_REGISTRY, DISTRIBUTION]),
 )
@@ -176,7 +176,7 @@ def test_selection_without_untagged_still_carries_children_and_referrers() -> No
     child, loose = node(1), node(2)
     index = node(3, children=(child.digest,))
     referrer = node(4, subject=index.digest)
-    rules = replace(ALL, untagged=False)
+    rules = replace(ALL, choice=Choice(untagged=False))
     plan = plan_image(
         content(child, loose, index, referrer, tags={"1": index.digest}), EMPTY, rules
     )

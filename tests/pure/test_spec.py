@@ -124,7 +124,7 @@ def test_every_field_can_be_written() -> None:
         ),
         (PROJECT + "routes: [{match: a, repository: r, repo: x}]\n", 2, "routes[0].repo: unknown"),
         (PROJECT + "routes: [{match: a, repository: r, hosts: [x]}]\n", 1, "x is not a host"),
-        (PROJECT + "select: {tags: true}\n", 2, "field select.tags: unknown"),
+        (PROJECT + "select: {labels: true}\n", 2, "field select.labels: unknown"),
         (PROJECT + "existing_tags: delete\n", 2, "field existing_tags"),
         (PROJECT + "version: 2\n", 2, "field version"),
     ],

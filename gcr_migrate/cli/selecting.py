@@ -1,0 +1,58 @@
+"""What the spec's rules about whole image paths leave out, and the groups that they could."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gcr_migrate import errors
+from gcr_migrate.inventory.views import contents
+from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.origin import ORIGINS, origin_of
+from gcr_migrate.plan.choice import PathChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gcr_migrate.cli.reading import Root
+    from gcr_migrate.spec import Select
+
+
+def leave_out_paths(root: Root, select: Select, leave: Callable[[LeftOut], None]) -> None:
+    """Take from a root the image paths that a rule leaves out as a whole.
+
+    Args:
+        root: loses their lists, so that nothing of them is read.
+        select: the rules.
+        leave: is told each path with its rule, and how much its list shows.
+    """
+    if not select.leaves_paths_out or root.listings is None:
+        return
+    choice = PathChoice(select)
+    for path in root.image_paths():
+        why = choice.why_not(path)
+        if why:
+            saw = f"{why}; {contents(root.listing(path))}"
+            leave(LeftOut(errors.NOT_SELECTED, root.shown(path), by_rule=True, saw=saw))
+            root.listings.drop(path)
+
+
+def origin_groups(root: Root) -> Iterator[Finding]:
+    """Tell of each group by origin that a root has: how much it is, and how to leave it out."""
+    sums: dict[str, Counter[str]] = {}
+    for path in root.image_paths():
+        origin = origin_of(path)
+        if origin:
+            listing = root.listing(path)
+            shown = {"image": 1, "tag": len(listing.tags)}
+            shown |= {"manifest": len(listing.manifests or ())}
+            sums.setdefault(origin.name, Counter()).update(shown)
+    for origin in ORIGINS:
+        if origin.name in sums:
+            told = ", ".join(_counted(what, count) for what, count in sums[origin.name].items())
+            saw = f"{told}: {origin.title}; {origin.advice}; select.leave_out: [{origin.name}]"
+            yield Finding(errors.ORIGIN_GROUP, Severity.INFO, root.source.shown, saw)
+
+
+def _counted(what: str, count: int) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
