@@ -11,6 +11,7 @@ from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import create_repository, grant_on_project
 from gcr_migrate.doctor.usage import in_use
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.cloud import DOCKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ CONSTRAINTS: Final = (RESOURCE_LOCATIONS, KEYS, MEMBERS)
 _SEES_POLICIES: Final = "roles/orgpolicy.policyViewer"
 _CREATES: Final = frozenset({Step.APPLY, Step.RESCUE})
 _TARGETS: Final = frozenset({Step.PLAN, Step.APPLY})
-_DOCKER: Final = ("DOCKER", "STANDARD_REPOSITORY")
 # Multi-regions have other names in other services.
 _CONTINENTS: Final = frozenset({"us", "europe", "eu", "asia"})
 _REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
@@ -92,7 +92,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
             saw = "not there yet: `apply` creates it"
             commands = (create_repository(resource),)
             yield Check(Area.REPOSITORY, resource, ok, saw, commands=commands)
-        elif (found.format, found.mode or _DOCKER[1]) != _DOCKER:
+        elif found.format != DOCKER or not found.is_standard:
             saw = f"it is {found.format}, {found.mode}: images cannot be written to it"
             remedy = "Choose another repository."
             verdicts = given(steps, Status.MISSING)

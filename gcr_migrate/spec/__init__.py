@@ -6,15 +6,24 @@ The model is the documentation of the format too: `spec_json_schema` is made fro
 from gcr_migrate.spec.load import load_spec, spec_json_schema
 from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.rules import Route
-from gcr_migrate.spec.sides import ProjectSource, ProjectTarget, RegistrySource, RegistryTarget
+from gcr_migrate.spec.sides import (
+    ProjectSource,
+    ProjectTarget,
+    RegistrySource,
+    RegistryTarget,
+    RepositorySource,
+    source_at,
+)
 
 __all__ = [
     "ProjectSource",
     "ProjectTarget",
     "RegistrySource",
     "RegistryTarget",
+    "RepositorySource",
     "Route",
     "Spec",
     "load_spec",
+    "source_at",
     "spec_json_schema",
 ]

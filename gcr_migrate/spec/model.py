@@ -10,7 +10,14 @@ from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import Project
 from gcr_migrate.spec.fields import Part
 from gcr_migrate.spec.rules import Damaged, ExistingTags, MovedTags, Route, Select
-from gcr_migrate.spec.sides import RegistrySource, RegistryTarget, Source, Target
+from gcr_migrate.spec.sides import (
+    ProjectSource,
+    RegistrySource,
+    RegistryTarget,
+    RepositorySource,
+    Source,
+    Target,
+)
 
 
 class Spec(Part):
@@ -35,7 +42,7 @@ class Spec(Part):
 
     @property
     def is_plain_source(self) -> bool:
-        """Whether images come from a registry that is not told by project and gcr.io host."""
+        """Whether images come from a registry that is not told by project."""
         return isinstance(self.source, RegistrySource)
 
     @property
@@ -89,8 +96,9 @@ class Spec(Part):
             raise ValueError("target is needed when the source is a registry")
         if not self.is_plain_target and self.target_project is None:
             raise ValueError("target.project is needed when the source is a registry")
-        source = self.source
-        known = (source.registry,) if isinstance(source, RegistrySource) else source.hosts
+        if isinstance(self.source, RepositorySource) and self.target is None and not self.routes:
+            raise ValueError("target is needed, or routes: else images are copied onto themselves")
+        known = _hosts(self.source)
         for at, route in enumerate(self.routes):
             strangers = sorted(set(route.hosts or ()).difference(known))
             if strangers:
@@ -98,3 +106,10 @@ class Spec(Part):
             if route.repository is None and not self.is_plain_target:
                 raise ValueError(f"routes[{at}].repository is needed for Artifact Registry")
         return self
+
+
+def _hosts(source: ProjectSource | RepositorySource | RegistrySource) -> tuple[str, ...]:
+    """Return the hosts that routes can tell apart."""
+    if isinstance(source, ProjectSource):
+        return source.hosts
+    return (source.registry if isinstance(source, RegistrySource) else source.host,)

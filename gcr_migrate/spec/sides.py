@@ -16,7 +16,7 @@ from pydantic import (
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.login import Login
-from gcr_migrate.model.names import GCR_HOSTS, Project, check_service_account
+from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host, check_service_account
 from gcr_migrate.model.places import Place, read_place
 from gcr_migrate.spec.fields import REGISTRY, LocationText, Part, PathText, RegistryText
 
@@ -65,9 +65,15 @@ def _project(text: str) -> str:
         fields.append(f"hosts: [{place.gcr_host.name}]")
     elif place.location:
         fields.append(f"location: {place.location}")
-    if place.path and place.gcr_host:
-        fields.append(f"below: [{place.path}]")
+    if below := _below(place):
+        fields.append(f"below: [{below}]")
     raise ValueError(f"{place} says more than a project; write {', '.join(fields)}")
+
+
+def _below(place: Place) -> str:
+    """Return the path of a place below its host and project, as a source has it; may be empty."""
+    repository = "" if place.gcr_host else place.repository
+    return "/".join(part for part in (repository, str(place.path or "")) if part)
 
 
 def _payer(text: str) -> str:
@@ -208,6 +214,47 @@ class ProjectSource(Part):
         return self
 
 
+class RepositorySource(Part):
+    """A project's repositories in a location of Artifact Registry."""
+
+    project: ProjectText = Field(description="Project id, such as `builds`, or what shows it.")
+    location: LocationText = Field(description="Region or multi-region that is read.")
+    paths: tuple[PathText, ...] = Field(
+        (), description="Only these images, each as REPOSITORY/IMAGE, and nothing below them."
+    )
+    below: tuple[PathText, ...] = Field(
+        (),
+        description="Only these repositories, or what is at or below REPOSITORY/PATH; empty: all "
+        "standard repositories of the location.",
+    )
+    credentials: CredentialsField | None = Field(
+        None, description="Who reads; default: what the command line and environment say."
+    )
+
+    @property
+    def host(self) -> str:
+        """The registry host of the location."""
+        return ar_host(self.location)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Ids of the repositories that are named; empty: all of the location."""
+        return tuple(dict.fromkeys(path.split("/")[0] for path in (*self.paths, *self.below)))
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.paths and self.below:
+            raise ValueError("paths and below: one of them at most")
+        above = f"{self.host}/{Project.parse(self.project).path}/"
+        for path in (*self.paths, *self.below):
+            if path.startswith(above):
+                raise ValueError(f"{path}: a path is what follows {above}")
+        for path in self.paths:
+            if "/" not in path:
+                raise ValueError(f"{path} is a repository, not an image; write below: [{path}]")
+        return self
+
+
 class RegistrySource(Part):
     """Any registry that speaks the OCI distribution protocol."""
 
@@ -217,6 +264,28 @@ class RegistrySource(Part):
     )
     plain_http: bool | None = Field(None, description="Allow plain HTTP beyond loopback.")
     dialect: DialectName = Field("auto", description="How the registry speaks; auto detects it.")
+
+    @model_validator(mode="after")
+    def _less_than_there_is(self) -> Self:
+        """Refuse what would be read in one view only, where the other form gives two."""
+        host = self.registry.lower().removesuffix(":443")
+        if host.endswith("-docker.pkg.dev") and self.dialect == "auto":
+            wanted = _by_project(host, self.paths)
+            raise ValueError(f"{host} is Artifact Registry's; write source: {wanted}")
+        return self
+
+
+def _by_project(host: str, paths: tuple[str, ...]) -> str:
+    """Say what to write for images at a host of Artifact Registry, whose names are paths there."""
+    try:
+        places = [read_place(f"{host}/{path}") for path in paths]
+    except MigrateError:
+        places = []
+    if not places or len({one.project for one in places}) > 1:
+        return f"{host}/PROJECT/REPOSITORY"
+    images = ", ".join(_below(one) for one in places)
+    first = places[0]
+    return f"{{project: '{first.project}', location: {first.location}, paths: [{images}]}}"
 
 
 class ProjectTarget(Part):
@@ -239,8 +308,14 @@ class RegistryTarget(Part):
 
 
 def _which_source(value: object) -> str:
-    has = "registry" in value if isinstance(value, dict) else isinstance(value, RegistrySource)
-    return "(registry source)" if has else "(project source)"
+    has: dict[str, object] = value if isinstance(value, dict) else {}
+    if "registry" in has or isinstance(value, RegistrySource):
+        return "(registry source)"
+    # There is no field `repositories`: who looks for it is told what to write instead.
+    by_location = "location" in has or "repositories" in has
+    if by_location or isinstance(value, RepositorySource):
+        return "(repository source)"
+    return "(project source)"
 
 
 def _which_target(value: object) -> str:
@@ -264,18 +339,23 @@ def _pasted_source(value: object) -> object:
     if not isinstance(value, str):
         return value
     place = _pasted(value)
-    if place.kind == "project":
-        return {"project": place.project.id}
-    if place.gcr_host is None:
-        wanted = f"source: {{registry: {place.host}, paths: [PROJECT/REPOSITORY/IMAGE, …]}}"
-        said = "a repository of Artifact Registry's own is read as any registry is"
-        raise ValueError(f"{place}: {said}; write {wanted} with the path of each image")
     if place.tag or place.digest:
-        whole = f"{place.gcr_host.name}/{place.project.path}"
-        whole += f"/{place.path}" if place.path else ""
+        host = place.gcr_host
+        whole = f"{host.name if host else place.host}/{place.project.path}"
+        whole += f"/{path}" if (path := _below(place)) else ""
         raise ValueError(f"{place} says less than an image with all its tags; write {whole}")
-    below = {"below": [str(place.path)]} if place.path else {}
-    return {"project": place.project.id, "hosts": [place.gcr_host.name], **below}
+    return source_at(place)
+
+
+def source_at(place: Place) -> ProjectSource | RepositorySource:
+    """Return the source that is a whole place: all of it, and nothing else."""
+    project, host = place.project.id, place.gcr_host
+    below = (path,) if (path := _below(place)) else ()
+    if place.kind == "project":
+        return ProjectSource(project=project)
+    if host is None:
+        return RepositorySource(project=project, location=place.location, below=below)
+    return ProjectSource(project=project, hosts=(host.name,), below=below)
 
 
 def _pasted_target(value: object) -> object:
@@ -300,6 +380,7 @@ PastedText = Annotated[
 ]
 _SourceFields = Annotated[
     Annotated[ProjectSource, Tag("(project source)")]
+    | Annotated[RepositorySource, Tag("(repository source)")]
     | Annotated[RegistrySource, Tag("(registry source)")],
     Discriminator(_which_source),
 ]
