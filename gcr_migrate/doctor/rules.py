@@ -11,7 +11,6 @@ from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import create_repository, grant_on_project
 from gcr_migrate.doctor.usage import in_use
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.cloud import DOCKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +91,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
             saw = "not there yet: `apply` creates it"
             commands = (create_repository(resource),)
             yield Check(Area.REPOSITORY, resource, ok, saw, commands=commands)
-        elif found.format != DOCKER or not found.is_standard:
+        elif not found.has_images:
             saw = f"it is {found.format}, {found.mode}: images cannot be written to it"
             remedy = "Choose another repository."
             verdicts = given(steps, Status.MISSING)

@@ -78,6 +78,11 @@ class RepositoryFacts:
     size_bytes: int | None
 
     @property
+    def has_images(self) -> bool:
+        """Whether it is one that images are pushed to."""
+        return self.format == DOCKER and self.is_standard
+
+    @property
     def is_standard(self) -> bool:
         """Whether it keeps what is pushed, and is no proxy or view of others."""
         return self.mode in {"", "MODE_UNSPECIFIED", STANDARD}
