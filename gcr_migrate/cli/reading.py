@@ -245,7 +245,7 @@ async def _facts(repositories: Repositories, resource: str) -> RepositoryFacts |
             raise
         return None  # the reading of lists meets the same, and tells it
     if facts is None:
-        raise MigrateError(errors.REPOSITORY_MISSING, subject=resource, saw="404")
+        raise MigrateError(errors.REPOSITORY_MISSING, subject=resource, saw="the API answers 404")
     if facts.format != DOCKER:
         raise MigrateError(errors.NOT_DOCKER, subject=resource, saw=f"its format is {facts.format}")
     return facts

@@ -29,7 +29,9 @@ class Spec(Part):
         None, description="Where they go; default: repositories in the source's project."
     )
     routes: tuple[Route, ...] = Field(
-        (), description="Rules; default: a repository per first path component, paths kept."
+        (),
+        description="Rules; default: a repository per first path component, paths kept; "
+        "in Artifact Registry paths begin with the repository.",
     )
     select: Select = Field(Select(), description="What is carried besides tagged images.")
     existing_tags: ExistingTags = Field("fail", description="A target tag points elsewhere.")

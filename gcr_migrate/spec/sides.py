@@ -293,7 +293,7 @@ class ProjectTarget(Part):
 
     project: NewProjectText | None = Field(None, description="Project id; default: the source's.")
     location: LocationText | None = Field(
-        None, description="Region or multi-region; default: that of the source's host."
+        None, description="Region or multi-region; default: that of the source, or of its host."
     )
     credentials: CredentialsField | None = Field(
         None, description="Who creates and writes; default: the source's credentials."
