@@ -11,18 +11,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
+from gcr_migrate.spec.credentials import Credentials
 from gcr_migrate.spec.model import Spec
+from gcr_migrate.spec.places import NO_SECRETS, is_secret_field, looks_secret
 from gcr_migrate.spec.rules import Access, GrantRule, Route, Select, Settings
 from gcr_migrate.spec.sides import (
-    NO_SECRETS,
-    Credentials,
     ProjectSource,
     ProjectTarget,
     RegistrySource,
     RegistryTarget,
     RepositorySource,
-    is_secret_field,
-    looks_secret,
 )
 
 if TYPE_CHECKING:

@@ -1,12 +1,11 @@
-"""Source and target of the spec: where images are read, where they go, and who logs in."""
+"""Source and target of the spec: where images are read, and where they go."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -15,169 +14,20 @@ from pydantic import (
 )
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.login import Login
-from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host, check_service_account
+from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host
 from gcr_migrate.model.places import Place, read_place
+from gcr_migrate.spec.credentials import CredentialsField
 from gcr_migrate.spec.fields import REGISTRY, LocationText, Part, PathText, RegistryText
+from gcr_migrate.spec.places import (
+    NewProjectText,
+    ProjectText,
+    looks_secret,
+    path_below,
+    place_of,
+)
 
 GcrHostName = Literal["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"]
 DialectName = Literal["auto", "gcr", "artifact-registry", "distribution"]
-
-_LONGEST_FILE_NAME: Final = 255
-_SECRET_FIELD = re.compile(
-    r"(?:.*_)?(?:token|password|passwd|passphrase|secret|key|json|pem|bearer|auth)s?", re.IGNORECASE
-)
-# How tokens and keys of Google's begin; nobody's file does.
-_SIGNED = re.compile(r"[?&#](?:x-goog-)?(?:signature|access_token|sig|token)=", re.IGNORECASE)
-_SECRET = re.compile(r"ya29\.|1//0|GOCSPX-|AIza|eyJ|ewog|\s*\{|\s*-----BEGIN")
-NO_SECRETS: Final = (
-    "a secret is never written in a spec; name a file that holds it in access_token_file or "
-    "key_file"
-)
-
-
-def is_secret_field(name: str) -> bool:
-    """Whether a field of this name, which the spec does not know, would hold a secret."""
-    return _SECRET_FIELD.fullmatch(name) is not None
-
-
-def looks_secret(text: str) -> bool:
-    """Whether a text is, or has in it, a token, key or signature, and not only a name."""
-    return bool(_SECRET.match(text) or _SIGNED.search(text)) or "\n" in text
-
-
-def _place(text: str) -> Place:
-    if looks_secret(text):
-        raise ValueError(NO_SECRETS)
-    try:
-        return read_place(text)
-    except MigrateError as error:
-        raise ValueError(error.saw) from error
-
-
-def _project(text: str) -> str:
-    """Return the id of a project, from whatever names a project and nothing more."""
-    place = _place(text)
-    if place.kind == "project":
-        return place.project.id
-    fields = [f"project: {place.project}"]
-    if place.gcr_host:
-        fields.append(f"hosts: [{place.gcr_host.name}]")
-    elif place.location:
-        fields.append(f"location: {place.location}")
-    if below := _below(place):
-        fields.append(f"below: [{below}]")
-    raise ValueError(f"{place} says more than a project; write {', '.join(fields)}")
-
-
-def _below(place: Place) -> str:
-    """Return the path of a place below its host and project, as a source has it; may be empty."""
-    repository = "" if place.gcr_host else place.repository
-    return "/".join(part for part in (repository, str(place.path or "")) if part)
-
-
-def _payer(text: str) -> str:
-    """Return the id of a project that calls are counted for."""
-    place = _place(text)
-    if place.kind != "project":
-        raise ValueError(f"{place} says more than a project; write {place.project}")
-    return place.project.id
-
-
-def _new_project(text: str) -> str:
-    """Return the id of a project to write to; Google Cloud's rules for new ids hold."""
-    place = _place(text)
-    if place.kind != "project":
-        location = f", location: {place.location}" if place.location and not place.gcr_host else ""
-        says = f"{place} says more than a project"
-        raise ValueError(f"{says}; write project: {place.project}{location}")
-    try:
-        place.project.check_new()
-    except MigrateError as error:
-        raise ValueError(error.saw) from error
-    return place.project.id
-
-
-def _file(text: str) -> str:
-    if looks_secret(text) or len(text.rpartition("/")[2]) > _LONGEST_FILE_NAME:
-        raise ValueError(NO_SECRETS)
-    if not text or not text.isprintable():
-        raise ValueError("not the path of a file")
-    if text.startswith("~"):
-        raise ValueError("`~` is not replaced here; write the whole path")
-    return text
-
-
-def _account(text: str) -> str:
-    if looks_secret(text):
-        raise ValueError(NO_SECRETS)
-    try:
-        check_service_account(text)
-    except MigrateError as error:
-        raise ValueError(error.saw) from error
-    return text
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _mapping(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    raise ValueError(f"a mapping of fields is needed; {NO_SECRETS}")
-
-
-ProjectText = Annotated[str, AfterValidator(_project)]
-PayerText = Annotated[str, AfterValidator(_payer)]
-NewProjectText = Annotated[str, AfterValidator(_new_project)]
-FileText = Annotated[str, AfterValidator(_file)]
-AccountText = Annotated[str, AfterValidator(_account)]
-Accounts = Annotated[
-    tuple[AccountText, ...],
-    BeforeValidator(_listed, json_schema_input_type=AccountText | tuple[AccountText, ...]),
-]
-
-
-class Credentials(Part):
-    """How one side logs in to Google. Names and paths only: no secret is written in a spec."""
-
-    access_token_file: FileText | None = Field(
-        None, description="File with one access token, seen from where a command is run."
-    )
-    key_file: FileText | None = Field(
-        None, description="File with a service account key, or another of Google's credentials."
-    )
-    impersonate: Accounts = Field(
-        (),
-        description="Service account to act as; of several the last one, by way of the others.",
-    )
-    quota_project: PayerText | None = Field(
-        None, description="Project that calls of Google's APIs are counted and billed to."
-    )
-
-    @model_validator(mode="after")
-    def _one_file(self) -> Self:
-        if self.access_token_file and self.key_file:
-            raise ValueError("access_token_file and key_file: one of them at most")
-        if len(set(self.impersonate)) < len(self.impersonate):
-            raise ValueError("impersonate names an account twice")
-        return self
-
-    @property
-    def login(self) -> Login:
-        """The same, as the rest of the tool takes it."""
-        return Login(
-            access_token_file=self.access_token_file or "",
-            key_file=self.key_file or "",
-            impersonate=self.impersonate,
-            quota_project=self.quota_project or "",
-        )
-
-
-CredentialsField = Annotated[
-    Credentials, BeforeValidator(_mapping, json_schema_input_type=Credentials)
-]
 
 
 class ProjectSource(Part):
@@ -283,7 +133,7 @@ def _by_project(host: str, paths: tuple[str, ...]) -> str:
         places = []
     if not places or len({one.project for one in places}) > 1:
         return f"{host}/PROJECT/REPOSITORY"
-    images = ", ".join(_below(one) for one in places)
+    images = ", ".join(path_below(one) for one in places)
     first = places[0]
     return f"{{project: '{first.project}', location: {first.location}, paths: [{images}]}}"
 
@@ -326,7 +176,7 @@ def _which_target(value: object) -> str:
 def _pasted(text: str) -> Place:
     """Read the place that stands for a whole side; tell where to write a registry instead."""
     try:
-        return _place(text)
+        return place_of(text)
     except ValueError as error:
         is_host = not set(".:").isdisjoint(text) and re.match(REGISTRY, text)
         if looks_secret(text) or not is_host:
@@ -342,7 +192,7 @@ def _pasted_source(value: object) -> object:
     if place.tag or place.digest:
         host = place.gcr_host
         whole = f"{host.name if host else place.host}/{place.project.path}"
-        whole += f"/{path}" if (path := _below(place)) else ""
+        whole += f"/{path}" if (path := path_below(place)) else ""
         raise ValueError(f"{place} says less than an image with all its tags; write {whole}")
     return source_at(place)
 
@@ -350,7 +200,7 @@ def _pasted_source(value: object) -> object:
 def source_at(place: Place) -> ProjectSource | RepositorySource:
     """Return the source that is a whole place: all of it, and nothing else."""
     project, host = place.project.id, place.gcr_host
-    below = (path,) if (path := _below(place)) else ()
+    below = (path,) if (path := path_below(place)) else ()
     if place.kind == "project":
         return ProjectSource(project=project)
     if host is None:
