@@ -31,11 +31,10 @@ def read_repository_checks(answers: Answers) -> Iterator[Check]:
         return
     pulls, steps = answers.repository_pulls, _READS & answers.steps
     if isinstance(pulls, MigrateError):  # they could not be listed
-        subject = f"repositories of {place.place.project.id} in {case.read_location}"
-        grant = grant_on_project(place.place.project.id, place.member, _LISTER)
-        verdicts = given(steps, Status.MISSING)
-        saw, code = reason(pulls), pulls.problem.code
-        yield Check(Area.REPOSITORY, subject, verdicts, saw, GRANT_LEAST, (grant,), code)
+        project = place.place.project.id
+        grants = (grant_on_project(project, place.member, _LISTER),)
+        subject = f"repositories of {project} in {case.read_location}"
+        yield _failed(Area.REPOSITORY, subject, pulls, steps, grants)
         return
     for resource in case.read_repositories:
         yield _kind(resource, place.repository(resource), steps)
@@ -67,15 +66,27 @@ def _kind(
 def _pull(
     place: PlaceAnswers, resource: str, pull: Pull | MigrateError | None, answers: Answers
 ) -> Check:
-    steps = _READS & answers.steps
-    name = ar_name(place.place.project, resource.rpartition("/")[2])
-    shown = f"{ar_host(answers.case.read_location)}/{name}"
-    if not isinstance(pull, MigrateError):
-        subject = pull.name if pull else shown
-        return Check(Area.PULL, subject, given(steps, Status.OK), pulled(pull))
-    known = pull.problem in ROOTS  # its own line says so
-    verdicts = given(steps, Status.NOT_ASKED if known else Status.MISSING)
-    remedy = "" if known else pull.problem.remedy
-    grants = download_grants(place, answers) if pull.problem is errors.DENIED else ()
-    code = pull.problem.code
-    return Check(Area.PULL, shown, verdicts, reason(pull), remedy, grants, code)
+    """Judge a real pull; that nothing is at the paths that were named is worth a look."""
+    steps, repository = _READS & answers.steps, resource.rpartition("/")[2]
+    shown = f"{ar_host(answers.case.read_location)}/{ar_name(place.place.project, repository)}"
+    if isinstance(pull, MigrateError):
+        return _failed(Area.PULL, shown, pull, steps, download_grants(place, answers))
+    if pull:
+        return Check(Area.PULL, pull.name, given(steps, Status.OK), pulled(pull))
+    paths = [path for path in answers.case.paths if path.startswith(f"{repository}/")]
+    if paths:
+        saw, remedy = f"no image is at {', '.join(paths)}", "Check the spelling of the path."
+        return Check(Area.PULL, shown, given(steps, Status.WARNING), saw, remedy)
+    return Check(Area.PULL, shown, given(steps, Status.OK), pulled(pull))
+
+
+def _failed(
+    area: Area, subject: str, error: MigrateError, steps: frozenset[Step], grants: tuple[str, ...]
+) -> Check:
+    """Tell what was refused: it stops each step, unless another line says why."""
+    code, denied = error.problem.code, error.problem is errors.DENIED
+    if error.problem in ROOTS:
+        return not_asked(area, subject, steps, error)
+    remedy = GRANT_LEAST if denied and grants else error.problem.remedy
+    verdicts = given(steps, Status.MISSING)
+    return Check(area, subject, verdicts, reason(error), remedy, grants if denied else (), code)
