@@ -67,7 +67,8 @@ async def make_plan(  # what a plan is made of
         connections: hands out clients.
         draft: where rows go.
         shelf: keeps what is listed until it is planned.
-        listen: is told `("listed" | "read", count)` as names are listed and images are read.
+        listen: is told `("rows" | "listed" | "manifests" | "read", count)` as rows of the API come,
+            names are listed, and manifests and whole images are read.
         check_source: ask the source for every blob, whether it is there.
 
     Raises:
@@ -220,6 +221,7 @@ class _Planning:
                 extra_blobs=read.extra_blobs,
                 foreign_present=read.foreign_present,
             )
+            self._listen("manifests", 1)
 
         return ImageReader(registry, cached, keep, checks_blobs=self._check_source)
 

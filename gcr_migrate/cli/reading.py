@@ -285,7 +285,7 @@ async def list_root(
         connections: hands out clients.
         shelf: has room for its listings.
         doubts: are told what is missing or differs.
-        listen: is told `("listed", 1)` for every name.
+        listen: is told `("rows" | "listed", count)`: rows of the API, and names.
 
     Raises:
         MigrateError: the root can be listed in no view, or the login has ended.

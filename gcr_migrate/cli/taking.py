@@ -41,7 +41,8 @@ async def take(
         connections: hands out clients; it is read as a source.
         draft: where rows go.
         shelf: keeps what is listed until it is read.
-        listen: is told `("listed" | "read", count)` as names are listed and images are read.
+        listen: is told `("rows" | "listed" | "manifests" | "read", count)` as rows of the API come,
+            names are listed, and manifests and whole images are read.
 
     Returns:
         Whether all of it could be listed and read.
@@ -130,6 +131,7 @@ class _Taking:
 
     def _keep(self, read: ReadManifest) -> None:
         self._draft.add_manifest(read.manifest)
+        self._listen("manifests", 1)
 
 
 def _nothing(_digest: Digest) -> Manifest | None:

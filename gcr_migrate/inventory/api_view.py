@@ -35,7 +35,11 @@ class ApiView:
 
 
 async def read_api(
-    contents: Contents, resource: str, wanted: Callable[[str], bool], listings: Listings
+    contents: Contents,
+    resource: str,
+    wanted: Callable[[str], bool],
+    listings: Listings,
+    listen: Callable[[str, int], None],
 ) -> ApiView:
     """Read packages and images of a repository, in pages and never image by image.
 
@@ -44,69 +48,62 @@ async def read_api(
         resource: `projects/P/locations/L/repositories/R`.
         wanted: whether an image path is looked for.
         listings: get what was read, also where not all of it could be.
+        listen: is told `("rows", count)` as rows come.
 
     Raises:
         MigrateError: TOKEN_EXPIRED, as all that follows would fail alike.
     """
     view = ApiView()
     for reading in range(_READS_AT_MOST):
-        reader = _Reader(contents, resource, wanted, listings, reading)
+
+        def keep(rows: list[tuple[str, ListedManifest]], reading: int = reading) -> None:
+            listings.add_rows(rows, reading)
+            listen("rows", len(rows))
+
+        packages, count = set[str](), 0
         try:
-            await reader.read()
+            packages = await _packages(contents, resource, wanted)
+            count = await _images(contents, resource, wanted, keep)
         except MigrateError as error:
             if error.problem is errors.TOKEN_EXPIRED:
                 raise
             view.error = error
-        view.paths = reader.packages | set(listings.paths_of_rows())
-        if view.error:
-            return view
-        if listings.count_rows(reading) == reader.count:
+        repeated = not view.error and listings.count_rows(reading) < count
+        if not view.error and not repeated:
             listings.drop_rows_before(reading)
-            view.paths = reader.packages | set(listings.paths_of_rows())
+        view.paths = packages | set(listings.paths_of_rows())
+        if not repeated:
             return view
     saw = "entries came twice, as if the list had changed between two pages, each time it was read"
     view.error = MigrateError(errors.BAD_REPLY, subject=resource, saw=saw)
     return view
 
 
-class _Reader:
-    """One reading of both lists."""
+async def _packages(contents: Contents, resource: str, wanted: Callable[[str], bool]) -> set[str]:
+    return {one.path async for one in contents.packages(resource) if wanted(one.path)}
 
-    def __init__(
-        self,
-        contents: Contents,
-        resource: str,
-        wanted: Callable[[str], bool],
-        listings: Listings,
-        reading: int,
-    ) -> None:
-        self._contents = contents
-        self._resource = resource
-        self._wanted = wanted
-        self._listings = listings
-        self._reading = reading
-        self.packages: set[str] = set()
-        self.count = 0
 
-    async def read(self) -> None:
-        """Read packages, then images; what was read before a failure is kept."""
-        async for package in self._contents.packages(self._resource):
-            if self._wanted(package.path):
-                self.packages.add(package.path)
-        held: list[tuple[str, ListedManifest]] = []
-        try:
-            async for row in self._contents.docker_images(self._resource):
-                if self._wanted(row.path):
-                    held.append((row.path, _listed(row)))
-                if len(held) == _ROWS:
-                    self._keep(held)
-                    held = []
-        finally:
-            self._keep(held)
-
-    def _keep(self, rows: list[tuple[str, ListedManifest]]) -> None:
-        self._listings.add_rows(rows, self._reading)
-        self.count += len(rows)
+async def _images(
+    contents: Contents,
+    resource: str,
+    wanted: Callable[[str], bool],
+    keep: Callable[[list[tuple[str, ListedManifest]]], None],
+) -> int:
+    """Keep the rows of all images, also those before a failure, and return how many there are."""
+    count = 0
+    held: list[tuple[str, ListedManifest]] = []
+    try:
+        async for row in contents.docker_images(resource):
+            if not wanted(row.path):
+                continue
+            held.append((row.path, _listed(row)))
+            count += 1
+            if len(held) == _ROWS:
+                keep(held)
+                held = []
+    finally:
+        keep(held)
+    return count
 
 
 def _listed(row: DockerImage) -> ListedManifest:

@@ -79,12 +79,12 @@ async def gather(
         api: the API and the name of the repository in it; None where there is none.
         wanted: what the spec asks for.
         listings: get the list of everything that has tags or manifests, by image path.
-        listen: is told `("listed", 1)` for every name.
+        listen: is told `("rows" | "listed", count)`: rows of the API, and names.
 
     Raises:
         MigrateError: the root can be listed in no view, or the login has ended.
     """
-    view = await read_api(*api, wanted.__contains__, listings) if api else None
+    view = await read_api(*api, wanted.__contains__, listings, listen) if api else None
     gathering = _Gathering(registry, source, view, listings, listen)
     await gathering.walk(wanted)
     await gathering.list_hidden()
