@@ -203,6 +203,13 @@ TARGET_COLLISION: Final = _problem(
     "One of them would hide or mix with the other.",
     "Change the routes so that each image path has a target name of its own.",
 )
+ONTO_ITSELF: Final = _problem(
+    "onto-itself",
+    Exit.BAD_INPUT,
+    "image would be copied onto itself",
+    "Its name at the target is the one that it is read under.",
+    "Write another `target`, or a route that gives it another repository or path.",
+)
 NAME_TOO_LONG: Final = _problem(
     "name-too-long",
     Exit.BAD_INPUT,
@@ -379,6 +386,13 @@ REPOSITORY_MISSING: Final = _problem(
     "repository does not exist",
     "Artifact Registry's API was asked: the caller may see the project, and it is not there.",
     "Check location, project and repository; for a gcr.io host create its repository.",
+)
+NOT_DOCKER: Final = _problem(
+    "not-docker",
+    Exit.BAD_INPUT,
+    "repository is not for container images",
+    "Artifact Registry keeps packages of several formats, one in each repository.",
+    "Name a repository of the format Docker under `source`.",
 )
 IMMUTABLE_TAG: Final = _problem(
     "immutable-tag",
@@ -601,11 +615,20 @@ HOST_EMPTY: Final = _problem(
     "The project does not use this gcr.io host.",
     "Nothing to do; name `source.hosts` to ask only the hosts in use.",
 )
+NOT_STANDARD: Final = _problem(
+    "repository-not-standard",
+    Exit.OK,
+    "repository is remote or virtual",
+    "A remote repository lists only what it has fetched and still keeps; a virtual one holds "
+    "nothing of its own. Where a whole location is read they are left out.",
+    "Read the repositories or the registry behind it; or name it in `source.below`, to read what "
+    "it lists.",
+)
 PATH_EMPTY: Final = _problem(
     "path-empty",
     Exit.OK,
     "nothing is at or below this path",
-    "The spec asks for a path that none of its hosts has an image at or below.",
+    "The spec asks for a path that none of its hosts or repositories has an image at or below.",
     "Check its spelling under `source`, where it stands with the rest of a name or in `below`.",
 )
 NAME_WITHOUT_TAGS: Final = _problem(

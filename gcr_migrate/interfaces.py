@@ -147,6 +147,10 @@ class Repositories(Protocol):
         """
         ...
 
+    async def facts(self, resource: str) -> RepositoryFacts | None:
+        """Format and mode of a repository, whichever they are; None when it does not exist."""
+        ...
+
     async def policy(self, resource: str) -> Policy:
         """Read the repository's own access policy, version 3."""
         ...

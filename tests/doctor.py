@@ -90,6 +90,7 @@ def well(**change: Any) -> Answers:
         "steps": frozenset(Step),
         "places": (a_place(),),
         "hosts": hosts,
+        "repository_pulls": {},
         "plain_pull": None,
         "plain_target": None,
         "ways": {name: Way(name, Reach.DIRECT, ("142.250.0.1",)) for name in names},

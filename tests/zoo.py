@@ -26,22 +26,24 @@ source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
 target: {location: europe}
 routes: [{match: "**", repository: moved}]
 """
-_REPOSITORY = RepositoryPart(project="builds", location="us", id="us.gcr.io")
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 class Zoo:
-    """The repository behind `us.gcr.io/builds` in a sandbox of its own.
+    """A repository of `builds` in `us`, such as the one behind `us.gcr.io`, in its own sandbox.
 
     Attributes:
         box: the sandbox.
         home: folder of specs and migration files.
+        repository: where images are pushed.
     """
 
-    def __init__(self, box: Sandbox, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, box: Sandbox, home: Path, capsys: pytest.CaptureFixture[str], id_: str
+    ) -> None:
         self.box, self.home, self._capsys = box, home, capsys
-        self.repository = box.store.repositories["builds", "us", "us.gcr.io"]
+        self.repository = box.store.repositories["builds", "us", id_]
         (home / "token").write_text(box.token)
         box.write_endpoints(home / "endpoints.yaml")
 
@@ -137,9 +139,12 @@ def found(facts: dict[str, Any], code: str) -> dict[str, str]:
 
 
 @contextmanager
-def opened(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Zoo]:
+def opened(
+    folder: Path, capsys: pytest.CaptureFixture[str], id_: str = "us.gcr.io"
+) -> Iterator[Zoo]:
     """Open an empty source while the block runs."""
     home = folder / "home"
     home.mkdir()
-    with running(Scenario(repositories=(_REPOSITORY,)), folder / "box") as box:
-        yield Zoo(box, home, capsys)
+    part = RepositoryPart(project="builds", location="us", id=id_)
+    with running(Scenario(repositories=(part,)), folder / "box") as box:
+        yield Zoo(box, home, capsys, id_)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.output import Output
     from gcr_migrate.connect import Connections
-    from gcr_migrate.spec import ProjectSource
+    from gcr_migrate.spec import ProjectSource, RepositorySource
 
 _log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ def keeping(
         output.err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def name_of(source: ProjectSource | RegistrySource) -> str:
+def name_of(source: ProjectSource | RepositorySource | RegistrySource) -> str:
     """Return what files about a source are called: after its project or its host."""
     if isinstance(source, RegistrySource):
         return source.registry.translate(str.maketrans(".:", "--", "[]"))
@@ -76,6 +76,6 @@ def name_of(source: ProjectSource | RegistrySource) -> str:
     return source.project.replace(":", "-")
 
 
-def cache_beside(path: Path, source: ProjectSource | RegistrySource) -> Path:
+def cache_beside(path: Path, source: ProjectSource | RepositorySource | RegistrySource) -> Path:
     """Return the cache of a source's manifests; all files of one folder share it."""
     return path.with_name(f"{name_of(source)}.cache")

@@ -107,7 +107,7 @@ async def make_plan(  # what a plan is made of
 
 def _paths(root: Root) -> SourcePaths:
     paths = [ImagePath.parse(path) for path in root.image_paths()]
-    return SourcePaths(root.source.shown, root.host, root.default_location, paths)
+    return SourcePaths(root.source.shown, root.host, root.default_location, paths, root.repository)
 
 
 class _Planning:

@@ -8,16 +8,25 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.gather import Wanted, gather
+from gcr_migrate.model.cloud import DOCKER, RepositoryFacts
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host, gcr_host, repository_resource
+from gcr_migrate.model.names import (
+    GCR_HOSTS,
+    Project,
+    ar_host,
+    ar_name,
+    gcr_host,
+    repository_resource,
+)
 from gcr_migrate.model.plan import Source
-from gcr_migrate.spec import ProjectSource, RegistrySource
+from gcr_migrate.spec import ProjectSource, RegistrySource, RepositorySource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gcr_migrate.connect import Connections
+    from gcr_migrate.interfaces import Repositories
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.model.names import GcrHost
     from gcr_migrate.state.listings import Listings, Shelf
@@ -34,6 +43,7 @@ class Root:
         resource: its repository by the API, which gives a second view; empty if it is in none.
         paths: only these image paths; all if empty.
         below: only what is at or below these paths; all if empty.
+        repository: what stands before its image paths where routes see them, see `SourcePaths`.
         listings: by image path below the root; only once it is listed.
         error: why the registry did not list the root itself, where the API did.
         read: how many of its images could be read.
@@ -45,6 +55,7 @@ class Root:
     resource: str = ""
     paths: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    repository: str = ""
     listings: Listings | None = None
     error: MigrateError | None = None
     read: int = 0
@@ -123,6 +134,13 @@ class Doubts:
 
     def empty_paths(self, roots: list[Root]) -> None:
         """Name the paths that are asked for and no root has; one that failed may have it."""
+        alike: dict[str, list[Root]] = {}  # of hosts each may have a path, of repositories only one
+        for root in roots:
+            alike.setdefault(root.repository, []).append(root)
+        for some in alike.values():
+            self._empty_paths(some)
+
+    def _empty_paths(self, roots: list[Root]) -> None:
         found = [f"{path}/" for root in roots for path in root.image_paths()]
         hosts = ", ".join(root.host for root in roots)
         for path in roots[0].below if roots and self.complete else ():
@@ -132,13 +150,17 @@ class Doubts:
 
 
 async def find_roots(
-    source: ProjectSource | RegistrySource, connections: Connections, doubts: Doubts
+    source: ProjectSource | RepositorySource | RegistrySource,
+    connections: Connections,
+    doubts: Doubts,
 ) -> list[Root]:
-    """Find out who answers for each host of a source, and under which name it is read.
+    """Find out who answers for each host or repository of a source, and how it is read.
 
     Raises:
         MigrateError: nobody answers for any.
     """
+    if isinstance(source, RepositorySource):
+        return await _repositories(source, connections.repositories("source"), doubts)
     if isinstance(source, RegistrySource):
         dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
         row = Source(source.registry, source.registry, "", dialect, source.plain_http)
@@ -171,6 +193,82 @@ async def _root_of(
     return Root(
         row, host.name, host.location, resource if has_api else "", source.paths, source.below
     )
+
+
+async def _repositories(
+    source: RepositorySource, repositories: Repositories, doubts: Doubts
+) -> list[Root]:
+    """Look at each repository that is named, or at all of the location."""
+    project, roots, first = Project.parse(source.project), [], None
+    shown = f"{source.host}/{project.path}"
+    if not source.repositories:
+        listed = await repositories.in_location(project.id, source.location)
+        images = sorted((one for one in listed if one.format == DOCKER), key=_id)
+        if not images:
+            saw = f"{len(listed)} repositories are listed there, and none is for images"
+            raise MigrateError(errors.REPOSITORY_MISSING, subject=shown, saw=saw)
+        for one in images:
+            if one.is_standard:
+                roots.append(_root_in(source, project, _id(one)))
+            else:
+                doubts.tell(errors.NOT_STANDARD, Severity.WARNING, f"{shown}/{_id(one)}", one.mode)
+        return roots
+    for name in source.repositories:
+        resource = repository_resource(project, source.location, name)
+        try:
+            facts = await _facts(repositories, resource)
+            if facts and not facts.is_standard:
+                doubts.tell(errors.NOT_STANDARD, Severity.WARNING, f"{shown}/{name}", facts.mode)
+            roots.append(_root_in(source, project, name))
+        except MigrateError as error:
+            first = first or error
+            doubts.failed(f"{shown}/{name}", error)
+    if first and not roots:
+        raise first
+    return roots
+
+
+def _id(facts: RepositoryFacts) -> str:
+    return facts.resource.rpartition("/")[2]
+
+
+async def _facts(repositories: Repositories, resource: str) -> RepositoryFacts | None:
+    """Return what is known about a repository; None where only its registry can be asked.
+
+    Raises:
+        MigrateError: it is not there, holds no images, or the login has ended.
+    """
+    try:
+        facts = await repositories.facts(resource)
+    except MigrateError as error:
+        if error.problem in {errors.TOKEN_EXPIRED, *errors.NOT_THERE}:
+            raise
+        return None  # the reading of lists meets the same, and tells it
+    if facts is None:
+        raise MigrateError(errors.REPOSITORY_MISSING, subject=resource, saw="the API answers 404")
+    if facts.format != DOCKER:
+        raise MigrateError(errors.NOT_DOCKER, subject=resource, saw=f"its format is {facts.format}")
+    return facts
+
+
+def _root_in(source: RepositorySource, project: Project, name: str) -> Root:
+    prefix = ar_name(project, name)
+    below = _inside(source.below, name)
+    return Root(
+        Source(f"{source.host}/{prefix}", source.host, prefix, ARTIFACT_REGISTRY.name),
+        source.host,
+        source.location,
+        repository_resource(project, source.location, name),
+        _inside(source.paths, name),
+        () if "" in below else below,  # the repository itself is asked for
+        name,
+    )
+
+
+def _inside(paths: tuple[str, ...], repository: str) -> tuple[str, ...]:
+    """Return what follows a repository in those of the paths that are in it."""
+    parted = [path.partition("/") for path in paths]
+    return tuple(rest for name, _, rest in parted if name == repository)
 
 
 async def list_root(

@@ -12,18 +12,18 @@ from pydantic import ValidationError
 
 from gcr_migrate import errors
 from gcr_migrate.cli.options import SPEC_SUFFIXES, read_text
-from gcr_migrate.cli.reading import Root, find_roots
+from gcr_migrate.cli.reading import find_roots
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
-from gcr_migrate.model.names import ImagePath, ar_host, ar_name, gcr_host, repository_resource
-from gcr_migrate.model.places import Place, read_place
-from gcr_migrate.model.plan import Source
-from gcr_migrate.spec import ProjectSource, RegistrySource, load_spec
+from gcr_migrate.model.names import ImagePath, gcr_host
+from gcr_migrate.model.places import read_place
+from gcr_migrate.spec import RegistrySource, load_spec, source_at
 
 if TYPE_CHECKING:
-    from gcr_migrate.cli.reading import Doubts
+    from gcr_migrate.cli.reading import Doubts, Root
     from gcr_migrate.connect import Connections
     from gcr_migrate.model.login import Login
+    from gcr_migrate.model.places import Place
+    from gcr_migrate.spec import ProjectSource, RepositorySource
 
 SUFFIX: Final = ".snapshot"
 _GOOGLES: Final = re.compile(
@@ -39,14 +39,12 @@ class Target:
     Attributes:
         name: as it is told to people.
         source: as a spec would say it.
-        place: a place in Artifact Registry that is none of gcr.io's; None for all others.
         below: image paths in a registry that is none of Google's; all where none is named.
         login: how its side logs in, where a spec says so.
     """
 
     name: str
-    source: ProjectSource | RegistrySource
-    place: Place | None = None
+    source: ProjectSource | RepositorySource | RegistrySource
     below: tuple[str, ...] = ()
     login: Login | None = None
 
@@ -100,14 +98,7 @@ def _pasted(place: Place) -> Target:
     if place.tag or place.digest:
         saw = "names less than an image with all its tags; leave out the tag or the digest"
         raise MigrateError(errors.BAD_USAGE, subject=str(place), saw=saw)
-    project = place.project.id
-    if place.kind == "project":
-        return Target(str(place), ProjectSource(project=project))
-    host = place.gcr_host
-    if host is None:
-        return Target(str(place), ProjectSource(project=project), place)
-    below = (str(place.path),) if place.path else ()
-    return Target(str(place), ProjectSource(project=project, hosts=(host.name,), below=below))
+    return Target(str(place), source_at(place))
 
 
 async def roots_of(target: Target, connections: Connections, doubts: Doubts) -> list[Root]:
@@ -116,27 +107,7 @@ async def roots_of(target: Target, connections: Connections, doubts: Doubts) -> 
     Raises:
         MigrateError: nobody does.
     """
-    if target.place:
-        return await _repositories(target.place, connections)
     roots = await find_roots(target.source, connections, doubts)
     for root in roots if target.below else ():
         root.below = target.below
-    return roots
-
-
-async def _repositories(place: Place, connections: Connections) -> list[Root]:
-    """Return one repository of Artifact Registry, or all those of a project in a location."""
-    names = [place.repository]
-    if not place.repository:
-        listed = await connections.repositories("source").in_location(
-            place.project.id, place.location
-        )
-        names = sorted(one.resource.rpartition("/")[2] for one in listed if one.format == "DOCKER")
-    host, below = ar_host(place.location), (str(place.path),) if place.path else ()
-    roots = []
-    for name in names:
-        prefix = ar_name(place.project, name)
-        source = Source(f"{host}/{prefix}", host, prefix, ARTIFACT_REGISTRY.name)
-        resource = repository_resource(place.project, place.location, name)
-        roots.append(Root(source, host, place.location, resource, below=below))
     return roots

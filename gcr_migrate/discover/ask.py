@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from gcr_migrate.discover.evidence import Answer, BucketEvidence, HostEvidence, ProjectEvidence
 from gcr_migrate.discover.scope import AT_ONCE, own_buckets
 from gcr_migrate.errors import API_DISABLED, DENIED, NOT_MIGRATED, MigrateError
+from gcr_migrate.model.cloud import DOCKER
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.names import GCR_HOSTS, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
@@ -221,6 +222,6 @@ def _others(listed: Iterable[tuple[RepositoryFacts, ...] | MigrateError]) -> int
     for rows in listed:
         if isinstance(rows, MigrateError):
             return None
-        ids = (one.resource.rpartition("/")[2] for one in rows if one.format == "DOCKER")
+        ids = (one.resource.rpartition("/")[2] for one in rows if one.format == DOCKER)
         count += sum(id_ not in own for id_ in ids)
     return count

@@ -42,7 +42,8 @@ def _used(answers: Answers) -> frozenset[str]:
 
 def _of_source(answers: Answers) -> frozenset[str]:
     """Return the hosts of the source: its images have names at gcr.io and Artifact Registry."""
-    names = in_use(answers)
+    names, read = in_use(answers), answers.case.read_location
+    names |= {ar_host(read)} if read else set()
     return names | {ar_host(host.location) for host in answers.hosts if host.name in names}
 
 

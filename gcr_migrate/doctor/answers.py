@@ -147,6 +147,7 @@ class Answers:
         steps: the steps that they asked for.
         places: the projects.
         hosts: the gcr.io hosts of the source's project.
+        repository_pulls: an image of each repository that is read by its own name, as for hosts.
         plain_pull: an image of the plain source; None: there was none, or no such source.
         plain_target: whether the plain target answers; None: there is no such target.
         ways: how each host is reached.
@@ -158,6 +159,7 @@ class Answers:
     steps: frozenset[Step]
     places: tuple[PlaceAnswers, ...]
     hosts: Mapping[GcrHost, HostAnswers]
+    repository_pulls: Mapping[str, Pull | MigrateError | None] | MigrateError
     plain_pull: Pull | MigrateError | None
     plain_target: bool | MigrateError | None
     ways: Mapping[str, Way | MigrateError]

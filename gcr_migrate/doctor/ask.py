@@ -11,6 +11,7 @@ from gcr_migrate.doctor.permissions import on_repositories, permissions_for
 from gcr_migrate.doctor.rules import CONSTRAINTS
 from gcr_migrate.doctor.services import SERVICES
 from gcr_migrate.errors import DENIED, UNREACHABLE, MigrateError
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.names import ar_host, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.tasks import first_cause
@@ -97,6 +98,7 @@ async def examine(case: Case, steps: frozenset[Step], clients: Clients) -> Answe
             ways = {name: beside(group, clients.way(name)) for name in _names(case)}
             buckets = {host: beside(group, _bucket(case, host, clients)) for host in hosts}
             pulls = {host: beside(group, _pull(case, host, clients)) for host in hosts}
+            reads = beside(group, _repository_pulls(case, clients))
             plain = beside(group, _plain_source(case, clients))
             target = beside(group, _plain_target(case.plain_target, clients))
     except BaseExceptionGroup as found:  # nothing that was answered: a defect
@@ -106,6 +108,7 @@ async def examine(case: Case, steps: frozenset[Step], clients: Clients) -> Answe
         steps=steps,
         places=tuple(one.answers() for one in places),
         hosts={host: HostAnswers(buckets[host].result(), pulls[host].result()) for host in hosts},
+        repository_pulls=reads.result(),
         plain_pull=plain.result(),
         plain_target=target.result(),
         ways={name: way.result() for name, way in ways.items()},
@@ -137,6 +140,7 @@ def _names(case: Case) -> tuple[str, ...]:
     hosts = case.hosts if case.source else ()
     names = [host.name for host in hosts]
     names += [ar_host(host.location) for host in hosts]
+    names += [ar_host(case.read_location)] if case.read_location else []
     names += [ar_host(location) for location in case.locations]
     names += [ar_host(resource.split("/")[3]) for resource in case.repositories]
     return tuple(dict.fromkeys(names))
@@ -167,7 +171,9 @@ class _PlaceQuestions:
             for service, some in _by_service(asked).items()
         }
         self._redirection = (
-            beside(group, projects.redirection(project)) if "source" in place.serves else None
+            beside(group, projects.redirection(project))
+            if "source" in place.serves and case.hosts
+            else None
         )
         self._policies = {
             one: beside(group, projects.org_policy(project, one)) for one in CONSTRAINTS
@@ -227,6 +233,7 @@ def _resources(case: Case, place: Place) -> tuple[str, ...]:
             repository_resource(place.project, host.location, host.repository_id)
             for host in case.hosts
         ]
+        names += case.read_repositories
     if "target" in place.serves:
         names += case.repositories
     return tuple(dict.fromkeys(names))
@@ -235,6 +242,8 @@ def _resources(case: Case, place: Place) -> tuple[str, ...]:
 def _locations(case: Case, place: Place) -> tuple[str, ...]:
     """Return the locations whose repositories are listed."""
     wanted = case.locations if "target" in place.serves else ()
+    if "source" in place.serves and case.read_location:
+        wanted = (case.read_location, *wanted)
     named = (resource.split("/")[3] for resource in _resources(case, place))
     return tuple(dict.fromkeys([*named, *wanted]))
 
@@ -254,6 +263,26 @@ async def _pull(case: Case, host: GcrHost, clients: Clients) -> Pull | None:
     registry = clients.source(registry_host, dialect, None)
     names = [f"{prefix}/{path}" for path in case.paths] or [prefix]
     return await _first_pull(registry, names)
+
+
+async def _repository_pulls(case: Case, clients: Clients) -> dict[str, Pull | MigrateError | None]:
+    """Really pull an image of each repository that is read by its own name."""
+    location, project = case.read_location, case.source
+    if not location or project is None:
+        return {}
+    resources = case.read_repositories
+    if not resources:
+        listed = await clients.repositories("source").in_location(project.id, location)
+        resources = tuple(one.resource for one in listed if one.has_images)
+    registry = clients.source(ar_host(location), ARTIFACT_REGISTRY.name, None)
+    pulls = {}
+    async with asyncio.TaskGroup() as group:
+        for resource in resources[:_LISTINGS_AT_MOST]:
+            repository = resource.rpartition("/")[2]
+            paths = [path for path in case.paths if path.split("/")[0] == repository]
+            names = [f"{project.path}/{path}" for path in paths or [repository]]
+            pulls[resource] = beside(group, _first_pull(registry, names))
+    return {resource: pull.result() for resource, pull in pulls.items()}
 
 
 async def _plain_source(case: Case, clients: Clients) -> Pull | None:

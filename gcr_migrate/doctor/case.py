@@ -9,7 +9,7 @@ from gcr_migrate.model.dialect import DISTRIBUTION
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host, repository_resource
 from gcr_migrate.model.pattern import template_names
 from gcr_migrate.model.places import read_place
-from gcr_migrate.spec import ProjectSource, RegistrySource, RegistryTarget
+from gcr_migrate.spec import ProjectSource, RegistrySource, RegistryTarget, RepositorySource
 from gcr_migrate.spec.fields import PUBLIC
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ def case_of_spec(spec: Spec, name: str) -> Case:
     routes = spec.effective_routes
     rules = [rule for route in routes if route.access for rule in route.access.grant]
     keys = [bool(route.settings and route.settings.kms_key) for route in routes]
+    read_location, read_repositories = "", tuple[str, ...]()
+    if isinstance(source, RepositorySource):
+        read_location, project = source.location, source.project
+        read_repositories = tuple(
+            repository_resource(project, read_location, one) for one in source.repositories
+        )
     plain_source = plain_target = None
     if isinstance(source, RegistrySource):
         dialect = DISTRIBUTION.name if source.dialect == "auto" else source.dialect
@@ -69,6 +75,8 @@ def case_of_spec(spec: Spec, name: str) -> Case:
         hosts=hosts,
         hosts_named=len(hosts) < len(GCR_HOSTS),
         paths=source.paths or getattr(source, "below", ()),
+        read_location=read_location,
+        read_repositories=read_repositories,
         plain_source=plain_source,
         plain_target=plain_target,
         locations=tuple(dict.fromkeys(_locations(spec, hosts))),
@@ -105,6 +113,8 @@ def _locations_of(spec: Spec, route: Route, hosts: tuple[GcrHost, ...]) -> Itera
         if not template_names(stated):
             yield stated
         return
+    if isinstance(spec.source, RepositorySource):
+        yield spec.source.location
     for host in hosts:
         if not route.hosts or host.name in route.hosts:
             yield host.location

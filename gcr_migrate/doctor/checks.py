@@ -118,11 +118,15 @@ class Case:
 
     Attributes:
         name: as it was written: a project, a pasted name, a spec file.
-        source: project whose gcr.io names are read; None for a plain registry.
+        source: project whose gcr.io names or repositories are read; None for a plain registry.
         target: project that gets repositories; None for a plain registry.
         hosts: gcr.io hosts that are looked at.
         hosts_named: a person named these hosts, so each of them has to be there.
-        paths: only these image paths are of interest; empty: all.
+        paths: only these image paths are of interest; empty: all. They begin with the repository
+            where repositories are read.
+        read_location: where repositories are read by their own names; empty where gcr.io names or
+            a plain registry is read.
+        read_repositories: those that are read, as resources; empty: all of the location.
         plain_source: the plain registry that is read instead of a project.
         plain_target: the plain registry that is written to instead of a project.
         locations: locations of target repositories; empty: those of the hosts in use.
@@ -141,6 +145,8 @@ class Case:
     hosts: tuple[GcrHost, ...] = ()
     hosts_named: bool = False
     paths: tuple[str, ...] = ()
+    read_location: str = ""
+    read_repositories: tuple[str, ...] = ()
     plain_source: PlainRegistry | None = None
     plain_target: PlainRegistry | None = None
     locations: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ _OF_ONE_IMAGE: Final = frozenset(
 def host_checks(answers: Answers) -> Iterator[Check]:
     """Judge each host: what it is, its bucket, a real pull; and the redirect that all share."""
     place = answers.source
-    if place is None:
+    if place is None or not answers.hosts:
         return
     hosts = hosts_of(answers)
     yield _redirect(place, hosts, answers.steps)

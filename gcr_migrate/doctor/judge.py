@@ -10,6 +10,7 @@ from gcr_migrate.doctor.answers import Pull, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.hosts import host_checks, pulled
 from gcr_migrate.doctor.logins import clock_check, login_checks
+from gcr_migrate.doctor.repositories import read_repository_checks
 from gcr_migrate.doctor.rights import permission_checks
 from gcr_migrate.doctor.rules import location_checks, policy_checks, repository_checks
 from gcr_migrate.doctor.services import project_check, refusal_checks, service_checks
@@ -44,6 +45,7 @@ def _all(answers: Answers) -> Iterator[Check]:
         yield from repository_checks(place, answers)
         yield from policy_checks(place, answers)
     yield from host_checks(answers)
+    yield from read_repository_checks(answers)
     yield from _plain_source(answers)
     yield from _plain_target(answers)
 

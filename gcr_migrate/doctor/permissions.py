@@ -23,6 +23,8 @@ UPDATE_SETTINGS: Final = "artifactregistry.projectsettings.update"
 SEE_PROJECT: Final = "resourcemanager.projects.get"
 SEARCH_ASSETS: Final = "cloudasset.assets.searchAllResources"
 LIST_OBJECTS: Final = "storage.objects.list"
+LIST_PATHS: Final = "artifactregistry.packages.list"
+LIST_IMAGES: Final = "artifactregistry.dockerimages.list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ NEEDS: Final[Mapping[Step, tuple[Need, ...]]] = {
     ),
     Step.PLAN: (
         _PULL,
+        # Without them there is one view of what is there, not two.
+        Need(LIST_PATHS, "source", by_repository=True, needed=False),
+        Need(LIST_IMAGES, "source", by_repository=True, needed=False),
         Need(GET, "target", by_repository=True),
         Need(DOWNLOAD, "target", by_repository=True),
         Need(GET_POLICY, "target", by_repository=True, only_there=True, for_grants=True),
@@ -87,7 +92,7 @@ NEEDS: Final[Mapping[Step, tuple[Need, ...]]] = {
     ),
 }
 
-_READER: Final = frozenset({DOWNLOAD, LIST, GET, GET_SETTINGS})
+_READER: Final = frozenset({DOWNLOAD, LIST, GET, GET_SETTINGS, LIST_PATHS, LIST_IMAGES})
 _WRITER: Final = _READER | {UPLOAD}
 _MIGRATION: Final = _WRITER | {CREATE, GET_POLICY, SET_POLICY, UPDATE_SETTINGS}
 # From the least upward: each holds all that the ones of its service before it hold.

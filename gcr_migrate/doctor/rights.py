@@ -169,6 +169,7 @@ def _repositories(place: PlaceAnswers, answers: Answers, need: Need) -> list[str
         repository_resource(place.place.project, host.location, host.repository_id)
         for host in case.hosts
     ]
+    names += case.read_repositories
     there = [name for name in names if place.has_repository(name) is not False]
     # Where lists are refused, names of which nothing is held may not be there at all.
     return [name for name in there if place.has_repository(name)] or there

@@ -25,7 +25,6 @@ CONSTRAINTS: Final = (RESOURCE_LOCATIONS, KEYS, MEMBERS)
 _SEES_POLICIES: Final = "roles/orgpolicy.policyViewer"
 _CREATES: Final = frozenset({Step.APPLY, Step.RESCUE})
 _TARGETS: Final = frozenset({Step.PLAN, Step.APPLY})
-_DOCKER: Final = ("DOCKER", "STANDARD_REPOSITORY")
 # Multi-regions have other names in other services.
 _CONTINENTS: Final = frozenset({"us", "europe", "eu", "asia"})
 _REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
@@ -92,7 +91,7 @@ def repository_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
             saw = "not there yet: `apply` creates it"
             commands = (create_repository(resource),)
             yield Check(Area.REPOSITORY, resource, ok, saw, commands=commands)
-        elif (found.format, found.mode or _DOCKER[1]) != _DOCKER:
+        elif not found.has_images:
             saw = f"it is {found.format}, {found.mode}: images cannot be written to it"
             remedy = "Choose another repository."
             verdicts = given(steps, Status.MISSING)

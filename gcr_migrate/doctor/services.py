@@ -27,6 +27,7 @@ from gcr_migrate.doctor.remedies import (
 )
 from gcr_migrate.doctor.usage import visited_hosts
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.names import ar_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -208,3 +209,7 @@ def _all_errors(place: PlaceAnswers, answers: Answers) -> Iterable[tuple[str, Mi
                 yield name.name, host.pull
             if isinstance(host.bucket, MigrateError):
                 yield STORAGE, host.bucket
+        pulls = answers.repository_pulls
+        for pull in pulls.values() if not isinstance(pulls, MigrateError) else ():
+            if isinstance(pull, MigrateError):
+                yield ar_host(answers.case.read_location), pull

@@ -77,7 +77,7 @@ class Host:
 def pointless(answers: Answers) -> frozenset[Step]:
     """Return the steps for which there is nothing left to do in the source's project."""
     place = answers.source
-    if place is None:  # a plain registry has no redirect
+    if place is None or not answers.hosts:  # where no gcr.io name is read, none is redirected
         return frozenset({Step.DISCOVER, Step.REDIRECT, Step.RESCUE})
     settings = place.redirection
     if not isinstance(settings, RedirectSettings) or settings.state not in REDIRECTED:

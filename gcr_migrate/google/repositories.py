@@ -29,7 +29,7 @@ from gcr_migrate.google.api import (
 )
 from gcr_migrate.google.libraries import CALL
 from gcr_migrate.model.access import Binding, Condition, Policy
-from gcr_migrate.model.cloud import RepositoryFacts
+from gcr_migrate.model.cloud import DOCKER, STANDARD, RepositoryFacts
 from gcr_migrate.model.plan import RepositorySettings
 
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ class ArtifactRegistry:
         if reply.status == _NOT_FOUND:
             return None
         return _settings(reply.json(resource), resource)
+
+    async def facts(self, resource: str) -> RepositoryFacts | None:
+        """Format and mode of a repository, whichever they are; None when it does not exist."""
+        reply = await self._api.call("GET", _url(resource), resource, ok={_OK, _NOT_FOUND})
+        if reply.status == _NOT_FOUND:
+            return None
+        body = reply.json(resource)
+        _told(body, "name", resource)
+        mode = str(body.get("mode") or "")
+        return RepositoryFacts(resource, str(body.get("format") or ""), mode, None)
 
     async def create(
         self,
@@ -266,7 +276,7 @@ def _told(body: dict[str, Any], member: str, resource: str) -> None:
 
 def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
     _told(body, "name", resource)
-    for member, wanted in (("format", "DOCKER"), ("mode", "STANDARD_REPOSITORY")):
+    for member, wanted in (("format", DOCKER), ("mode", STANDARD)):
         value = str(body.get(member) or wanted)
         if value not in {wanted, wanted.upper(), f"{member.upper()}_UNSPECIFIED"}:
             saw = f"{member} is {value}, not {wanted}"[:200]
@@ -283,7 +293,7 @@ def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
 
 def _body(settings: RepositorySettings) -> dict[str, Any]:
     """Return what a repository is made with, in the library's own spelling."""
-    body: dict[str, Any] = {"format_": "DOCKER", "mode": "STANDARD_REPOSITORY"}
+    body: dict[str, Any] = {"format_": DOCKER, "mode": STANDARD}
     if settings.description:
         body["description"] = settings.description
     if settings.labels:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
 
+DOCKER: Final = "DOCKER"
+STANDARD: Final = "STANDARD_REPOSITORY"
+
 
 class Redirection(StrEnum):
     """Who answers the gcr.io names of a project; one state for all four hosts.
@@ -73,6 +76,16 @@ class RepositoryFacts:
     format: str
     mode: str
     size_bytes: int | None
+
+    @property
+    def has_images(self) -> bool:
+        """Whether it is one that images are pushed to."""
+        return self.format == DOCKER and self.is_standard
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether it keeps what is pushed, and is no proxy or view of others."""
+        return self.mode in {"", "MODE_UNSPECIFIED", STANDARD}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ class Origin:
 
 _BUILT: Final = "the service keeps what it runs elsewhere and builds again at the next deployment"
 ORIGINS: Final = (
-    Origin("cloud-functions", "images that Cloud Functions built", _BUILT, r"gcf(/.+)?"),
+    Origin(
+        "cloud-functions", "images that Cloud Functions built", _BUILT, r"gcf(-artifacts)?(/.+)?"
+    ),
     Origin(
         "app-engine",
         "images that App Engine's flexible environment built",

@@ -15,6 +15,7 @@ from gcr_migrate.errors import (
     LOCATION_MISSING,
     NAME_TOO_LONG,
     NO_IMAGE_NAME,
+    ONTO_ITSELF,
     REPOSITORY_NAME_REFUSED,
     SETTINGS_DIFFER,
     STRIP_MISMATCH,
@@ -56,12 +57,19 @@ class SourcePaths:
         host: the host that a route's `hosts` names, such as `us.gcr.io`.
         default_location: location that the host implies; None for a plain registry.
         paths: the image paths.
+        repository: what stands before each path where routes see it: the repository of a source
+            that is read in Artifact Registry by its own name.
     """
 
     shown: str
     host: str
     default_location: str | None
     paths: Sequence[ImagePath]
+    repository: str = ""
+
+    def routed(self, path: ImagePath) -> ImagePath:
+        """Return the path as routes see it."""
+        return ImagePath((self.repository, *path.components)) if self.repository else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +188,9 @@ def route_all(spec: Spec, sources: Sequence[SourcePaths]) -> tuple[list[Edge], l
 def _edge(
     spec: Spec, rules: list[_Rule], source: SourcePaths, path: ImagePath, *, is_folder: bool
 ) -> Edge:
-    name = f"{source.shown}/{path}"
+    name, routed = f"{source.shown}/{path}", source.routed(path)
     served = [rule for rule in rules if rule.serves(source.host)]
-    rule, parts = _first_match(served, path, name, is_folder=is_folder)
+    rule, parts = _first_match(served, routed, name, is_folder=is_folder)
     route = rule.route
     registry, location = _registry(spec, route, source, parts, name)
     edge = Edge(
@@ -193,7 +201,7 @@ def _edge(
         project=spec.target_project,
         location=location,
         repository=_repository(spec, route, parts, name),
-        target_path=_target_path(route, path, parts, name),
+        target_path=_target_path(route, routed, parts, name),
         grants=_grants(route, parts),
         settings=_settings(route, parts, name),
         existing_tags=route.existing_tags or spec.existing_tags,
@@ -203,6 +211,8 @@ def _edge(
     if len(edge.target_name) > LONGEST_NAME:
         saw = f"{edge.target_name} has {len(edge.target_name)} characters"
         raise MigrateError(NAME_TOO_LONG, subject=name, saw=saw)
+    if edge.target_name == name:
+        raise MigrateError(ONTO_ITSELF, subject=name, saw=f"routes[{rule.index}] {route.match}")
     return edge
 
 

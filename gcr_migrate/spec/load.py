@@ -11,18 +11,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
+from gcr_migrate.spec.credentials import Credentials
 from gcr_migrate.spec.model import Spec
+from gcr_migrate.spec.places import NO_SECRETS, is_secret_field, looks_secret
 from gcr_migrate.spec.rules import Access, GrantRule, Route, Settings
 from gcr_migrate.spec.select import Period, Pulled, Select
 from gcr_migrate.spec.sides import (
-    NO_SECRETS,
-    Credentials,
     ProjectSource,
     ProjectTarget,
     RegistrySource,
     RegistryTarget,
-    is_secret_field,
-    looks_secret,
+    RepositorySource,
 )
 
 if TYPE_CHECKING:
@@ -88,9 +87,17 @@ _IN_WORDS: Final = {
     "string_type": "a text is needed",
 }
 _PLAIN: Final = ("(registry source)", "(registry target)")
+_OF_PATHS: Final = "unknown; a repository is the first part of a path, as in below: [product1]"
+_ELSEWHERE: Final = {
+    "repositories": _OF_PATHS,
+    "repository": _OF_PATHS,
+    "hosts": "unknown beside location; gcr.io hosts are read without one",
+    "dialect": "unknown beside location; it is Artifact Registry's",
+}
 _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "": Spec,
     "(project source)": ProjectSource,
+    "(repository source)": RepositorySource,
     "(registry source)": RegistrySource,
     "(project target)": ProjectTarget,
     "(registry target)": RegistryTarget,
@@ -128,6 +135,8 @@ def _shown(step: str) -> str:
 
 def _unknown(name: str, loc: tuple[int | str, ...], known: Collection[str]) -> str:
     """Say what to write instead of a field that there is not."""
+    if "(repository source)" in loc and name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     near = difflib.get_close_matches(name, known, n=1)
     if is_secret_field(name) and (not near or near[0] in Credentials.model_fields):
         return NO_SECRETS

@@ -11,7 +11,14 @@ from gcr_migrate.model.names import Project
 from gcr_migrate.spec.fields import Part
 from gcr_migrate.spec.rules import Damaged, ExistingTags, MovedTags, Route
 from gcr_migrate.spec.select import Select
-from gcr_migrate.spec.sides import RegistrySource, RegistryTarget, Source, Target
+from gcr_migrate.spec.sides import (
+    ProjectSource,
+    RegistrySource,
+    RegistryTarget,
+    RepositorySource,
+    Source,
+    Target,
+)
 
 
 class Spec(Part):
@@ -23,7 +30,9 @@ class Spec(Part):
         None, description="Where they go; default: repositories in the source's project."
     )
     routes: tuple[Route, ...] = Field(
-        (), description="Rules; default: a repository per first path component, paths kept."
+        (),
+        description="Rules; default: a repository per first path component, paths kept; "
+        "in Artifact Registry paths begin with the repository.",
     )
     select: Select = Field(Select(), description="What is carried; default: everything.")
     existing_tags: ExistingTags = Field("fail", description="A target tag points elsewhere.")
@@ -36,7 +45,7 @@ class Spec(Part):
 
     @property
     def is_plain_source(self) -> bool:
-        """Whether images come from a registry that is not told by project and gcr.io host."""
+        """Whether images come from a registry that is not told by project."""
         return isinstance(self.source, RegistrySource)
 
     @property
@@ -90,8 +99,9 @@ class Spec(Part):
             raise ValueError("target is needed when the source is a registry")
         if not self.is_plain_target and self.target_project is None:
             raise ValueError("target.project is needed when the source is a registry")
-        source = self.source
-        known = (source.registry,) if isinstance(source, RegistrySource) else source.hosts
+        if isinstance(self.source, RepositorySource) and self.target is None and not self.routes:
+            raise ValueError("target is needed, or routes: else images are copied onto themselves")
+        known = _hosts(self.source)
         for at, route in enumerate(self.routes):
             strangers = sorted(set(route.hosts or ()).difference(known))
             if strangers:
@@ -99,3 +109,10 @@ class Spec(Part):
             if route.repository is None and not self.is_plain_target:
                 raise ValueError(f"routes[{at}].repository is needed for Artifact Registry")
         return self
+
+
+def _hosts(source: ProjectSource | RepositorySource | RegistrySource) -> tuple[str, ...]:
+    """Return the hosts that routes can tell apart."""
+    if isinstance(source, ProjectSource):
+        return source.hosts
+    return (source.registry if isinstance(source, RegistrySource) else source.host,)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from gcr_migrate.spec.credentials import FileText
 from gcr_migrate.spec.fields import Part, PatternText
-from gcr_migrate.spec.sides import FileText  # noqa: TC001  # the model needs it
 
 Group = Literal["cloud-functions", "app-engine", "app-engine-tmp", "build-cache"]
 

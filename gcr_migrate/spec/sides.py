@@ -1,12 +1,11 @@
-"""Source and target of the spec: where images are read, where they go, and who logs in."""
+"""Source and target of the spec: where images are read, and where they go."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -15,163 +14,20 @@ from pydantic import (
 )
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.login import Login
-from gcr_migrate.model.names import GCR_HOSTS, Project, check_service_account
+from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host
 from gcr_migrate.model.places import Place, read_place
+from gcr_migrate.spec.credentials import CredentialsField
 from gcr_migrate.spec.fields import REGISTRY, LocationText, Part, PathText, RegistryText
+from gcr_migrate.spec.places import (
+    NewProjectText,
+    ProjectText,
+    looks_secret,
+    path_below,
+    place_of,
+)
 
 GcrHostName = Literal["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"]
 DialectName = Literal["auto", "gcr", "artifact-registry", "distribution"]
-
-_LONGEST_FILE_NAME: Final = 255
-_SECRET_FIELD = re.compile(
-    r"(?:.*_)?(?:token|password|passwd|passphrase|secret|key|json|pem|bearer|auth)s?", re.IGNORECASE
-)
-# How tokens and keys of Google's begin; nobody's file does.
-_SIGNED = re.compile(r"[?&#](?:x-goog-)?(?:signature|access_token|sig|token)=", re.IGNORECASE)
-_SECRET = re.compile(r"ya29\.|1//0|GOCSPX-|AIza|eyJ|ewog|\s*\{|\s*-----BEGIN")
-NO_SECRETS: Final = (
-    "a secret is never written in a spec; name a file that holds it in access_token_file or "
-    "key_file"
-)
-
-
-def is_secret_field(name: str) -> bool:
-    """Whether a field of this name, which the spec does not know, would hold a secret."""
-    return _SECRET_FIELD.fullmatch(name) is not None
-
-
-def looks_secret(text: str) -> bool:
-    """Whether a text is, or has in it, a token, key or signature, and not only a name."""
-    return bool(_SECRET.match(text) or _SIGNED.search(text)) or "\n" in text
-
-
-def _place(text: str) -> Place:
-    if looks_secret(text):
-        raise ValueError(NO_SECRETS)
-    try:
-        return read_place(text)
-    except MigrateError as error:
-        raise ValueError(error.saw) from error
-
-
-def _project(text: str) -> str:
-    """Return the id of a project, from whatever names a project and nothing more."""
-    place = _place(text)
-    if place.kind == "project":
-        return place.project.id
-    fields = [f"project: {place.project}"]
-    if place.gcr_host:
-        fields.append(f"hosts: [{place.gcr_host.name}]")
-    elif place.location:
-        fields.append(f"location: {place.location}")
-    if place.path and place.gcr_host:
-        fields.append(f"below: [{place.path}]")
-    raise ValueError(f"{place} says more than a project; write {', '.join(fields)}")
-
-
-def _payer(text: str) -> str:
-    """Return the id of a project that calls are counted for."""
-    place = _place(text)
-    if place.kind != "project":
-        raise ValueError(f"{place} says more than a project; write {place.project}")
-    return place.project.id
-
-
-def _new_project(text: str) -> str:
-    """Return the id of a project to write to; Google Cloud's rules for new ids hold."""
-    place = _place(text)
-    if place.kind != "project":
-        location = f", location: {place.location}" if place.location and not place.gcr_host else ""
-        says = f"{place} says more than a project"
-        raise ValueError(f"{says}; write project: {place.project}{location}")
-    try:
-        place.project.check_new()
-    except MigrateError as error:
-        raise ValueError(error.saw) from error
-    return place.project.id
-
-
-def _file(text: str) -> str:
-    if looks_secret(text) or len(text.rpartition("/")[2]) > _LONGEST_FILE_NAME:
-        raise ValueError(NO_SECRETS)
-    if not text or not text.isprintable():
-        raise ValueError("not the path of a file")
-    if text.startswith("~"):
-        raise ValueError("`~` is not replaced here; write the whole path")
-    return text
-
-
-def _account(text: str) -> str:
-    if looks_secret(text):
-        raise ValueError(NO_SECRETS)
-    try:
-        check_service_account(text)
-    except MigrateError as error:
-        raise ValueError(error.saw) from error
-    return text
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _mapping(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    raise ValueError(f"a mapping of fields is needed; {NO_SECRETS}")
-
-
-ProjectText = Annotated[str, AfterValidator(_project)]
-PayerText = Annotated[str, AfterValidator(_payer)]
-NewProjectText = Annotated[str, AfterValidator(_new_project)]
-FileText = Annotated[str, AfterValidator(_file)]
-AccountText = Annotated[str, AfterValidator(_account)]
-Accounts = Annotated[
-    tuple[AccountText, ...],
-    BeforeValidator(_listed, json_schema_input_type=AccountText | tuple[AccountText, ...]),
-]
-
-
-class Credentials(Part):
-    """How one side logs in to Google. Names and paths only: no secret is written in a spec."""
-
-    access_token_file: FileText | None = Field(
-        None, description="File with one access token, seen from where a command is run."
-    )
-    key_file: FileText | None = Field(
-        None, description="File with a service account key, or another of Google's credentials."
-    )
-    impersonate: Accounts = Field(
-        (),
-        description="Service account to act as; of several the last one, by way of the others.",
-    )
-    quota_project: PayerText | None = Field(
-        None, description="Project that calls of Google's APIs are counted and billed to."
-    )
-
-    @model_validator(mode="after")
-    def _one_file(self) -> Self:
-        if self.access_token_file and self.key_file:
-            raise ValueError("access_token_file and key_file: one of them at most")
-        if len(set(self.impersonate)) < len(self.impersonate):
-            raise ValueError("impersonate names an account twice")
-        return self
-
-    @property
-    def login(self) -> Login:
-        """The same, as the rest of the tool takes it."""
-        return Login(
-            access_token_file=self.access_token_file or "",
-            key_file=self.key_file or "",
-            impersonate=self.impersonate,
-            quota_project=self.quota_project or "",
-        )
-
-
-CredentialsField = Annotated[
-    Credentials, BeforeValidator(_mapping, json_schema_input_type=Credentials)
-]
 
 
 class ProjectSource(Part):
@@ -208,6 +64,47 @@ class ProjectSource(Part):
         return self
 
 
+class RepositorySource(Part):
+    """A project's repositories in a location of Artifact Registry."""
+
+    project: ProjectText = Field(description="Project id, such as `builds`, or what shows it.")
+    location: LocationText = Field(description="Region or multi-region that is read.")
+    paths: tuple[PathText, ...] = Field(
+        (), description="Only these images, each as REPOSITORY/IMAGE, and nothing below them."
+    )
+    below: tuple[PathText, ...] = Field(
+        (),
+        description="Only these repositories, or what is at or below REPOSITORY/PATH; empty: all "
+        "standard repositories of the location.",
+    )
+    credentials: CredentialsField | None = Field(
+        None, description="Who reads; default: what the command line and environment say."
+    )
+
+    @property
+    def host(self) -> str:
+        """The registry host of the location."""
+        return ar_host(self.location)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Ids of the repositories that are named; empty: all of the location."""
+        return tuple(dict.fromkeys(path.split("/")[0] for path in (*self.paths, *self.below)))
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.paths and self.below:
+            raise ValueError("paths and below: one of them at most")
+        above = f"{self.host}/{Project.parse(self.project).path}/"
+        for path in (*self.paths, *self.below):
+            if path.startswith(above):
+                raise ValueError(f"{path}: a path is what follows {above}")
+        for path in self.paths:
+            if "/" not in path:
+                raise ValueError(f"{path} is a repository, not an image; write below: [{path}]")
+        return self
+
+
 class RegistrySource(Part):
     """Any registry that speaks the OCI distribution protocol."""
 
@@ -218,13 +115,35 @@ class RegistrySource(Part):
     plain_http: bool | None = Field(None, description="Allow plain HTTP beyond loopback.")
     dialect: DialectName = Field("auto", description="How the registry speaks; auto detects it.")
 
+    @model_validator(mode="after")
+    def _less_than_there_is(self) -> Self:
+        """Refuse what would be read in one view only, where the other form gives two."""
+        host = self.registry.lower().removesuffix(":443")
+        if host.endswith("-docker.pkg.dev") and self.dialect == "auto":
+            wanted = _by_project(host, self.paths)
+            raise ValueError(f"{host} is Artifact Registry's; write source: {wanted}")
+        return self
+
+
+def _by_project(host: str, paths: tuple[str, ...]) -> str:
+    """Say what to write for images at a host of Artifact Registry, whose names are paths there."""
+    try:
+        places = [read_place(f"{host}/{path}") for path in paths]
+    except MigrateError:
+        places = []
+    if not places or len({one.project for one in places}) > 1:
+        return f"{host}/PROJECT/REPOSITORY"
+    images = ", ".join(path_below(one) for one in places)
+    first = places[0]
+    return f"{{project: '{first.project}', location: {first.location}, paths: [{images}]}}"
+
 
 class ProjectTarget(Part):
     """Artifact Registry repositories in a project."""
 
     project: NewProjectText | None = Field(None, description="Project id; default: the source's.")
     location: LocationText | None = Field(
-        None, description="Region or multi-region; default: that of the source's host."
+        None, description="Region or multi-region; default: that of the source, or of its host."
     )
     credentials: CredentialsField | None = Field(
         None, description="Who creates and writes; default: the source's credentials."
@@ -239,8 +158,14 @@ class RegistryTarget(Part):
 
 
 def _which_source(value: object) -> str:
-    has = "registry" in value if isinstance(value, dict) else isinstance(value, RegistrySource)
-    return "(registry source)" if has else "(project source)"
+    has: dict[str, object] = value if isinstance(value, dict) else {}
+    if "registry" in has or isinstance(value, RegistrySource):
+        return "(registry source)"
+    # There is no field `repositories`: who looks for it is told what to write instead.
+    by_location = "location" in has or "repositories" in has
+    if by_location or isinstance(value, RepositorySource):
+        return "(repository source)"
+    return "(project source)"
 
 
 def _which_target(value: object) -> str:
@@ -251,7 +176,7 @@ def _which_target(value: object) -> str:
 def _pasted(text: str) -> Place:
     """Read the place that stands for a whole side; tell where to write a registry instead."""
     try:
-        return _place(text)
+        return place_of(text)
     except ValueError as error:
         is_host = not set(".:").isdisjoint(text) and re.match(REGISTRY, text)
         if looks_secret(text) or not is_host:
@@ -264,18 +189,23 @@ def _pasted_source(value: object) -> object:
     if not isinstance(value, str):
         return value
     place = _pasted(value)
-    if place.kind == "project":
-        return {"project": place.project.id}
-    if place.gcr_host is None:
-        wanted = f"source: {{registry: {place.host}, paths: [PROJECT/REPOSITORY/IMAGE, …]}}"
-        said = "a repository of Artifact Registry's own is read as any registry is"
-        raise ValueError(f"{place}: {said}; write {wanted} with the path of each image")
     if place.tag or place.digest:
-        whole = f"{place.gcr_host.name}/{place.project.path}"
-        whole += f"/{place.path}" if place.path else ""
+        host = place.gcr_host
+        whole = f"{host.name if host else place.host}/{place.project.path}"
+        whole += f"/{path}" if (path := path_below(place)) else ""
         raise ValueError(f"{place} says less than an image with all its tags; write {whole}")
-    below = {"below": [str(place.path)]} if place.path else {}
-    return {"project": place.project.id, "hosts": [place.gcr_host.name], **below}
+    return source_at(place)
+
+
+def source_at(place: Place) -> ProjectSource | RepositorySource:
+    """Return the source that is a whole place: all of it, and nothing else."""
+    project, host = place.project.id, place.gcr_host
+    below = (path,) if (path := path_below(place)) else ()
+    if place.kind == "project":
+        return ProjectSource(project=project)
+    if host is None:
+        return RepositorySource(project=project, location=place.location, below=below)
+    return ProjectSource(project=project, hosts=(host.name,), below=below)
 
 
 def _pasted_target(value: object) -> object:
@@ -300,6 +230,7 @@ PastedText = Annotated[
 ]
 _SourceFields = Annotated[
     Annotated[ProjectSource, Tag("(project source)")]
+    | Annotated[RepositorySource, Tag("(repository source)")]
     | Annotated[RegistrySource, Tag("(registry source)")],
     Discriminator(_which_source),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from gcr_migrate.errors import (
     LOCATION_MISSING,
     NAME_TOO_LONG,
     NO_IMAGE_NAME,
+    ONTO_ITSELF,
     REPOSITORY_NAME_REFUSED,
     SETTINGS_DIFFER,
     STRIP_MISMATCH,
@@ -117,6 +119,64 @@ def test_the_default_routes_split_by_the_first_component() -> None:
         "us-docker.pkg.dev/builds/product2/stable/product2",
     ]
     assert refusals == []
+
+
+def inside(repository: str, *paths: str) -> SourcePaths:
+    """Return paths in a repository of `builds` that is read by its own name."""
+    root = under(f"us-docker.pkg.dev/builds/{repository}", *paths)
+    return replace(root, repository=repository)
+
+
+def test_repositories_that_move_keep_their_names_and_paths() -> None:
+    """Without routes only project and location change."""
+    text = "source: us-docker.pkg.dev/builds\ntarget: europe-docker.pkg.dev/builds-new"
+    edges, refusals = route_all(spec(text), [inside("one", "app/web"), inside("two", "app")])
+    assert [(e.source_name, e.target_name) for e in edges] == [
+        (f"us-docker.pkg.dev/builds/{path}", f"europe-docker.pkg.dev/builds-new/{path}")
+        for path in ("one/app/web", "two/app")
+    ]
+    assert [str(e.source_path) for e in edges] == ["app/web", "app"]
+    assert refusals == []
+
+
+def test_the_location_of_a_source_is_the_default_of_its_target() -> None:
+    """Between projects nothing changes but the project."""
+    text = "source: us-docker.pkg.dev/builds\ntarget: {project: builds-new}"
+    edges, _ = route_all(spec(text), [inside("one", "app")])
+    assert [e.target_name for e in edges] == ["us-docker.pkg.dev/builds-new/one/app"]
+
+
+def test_routes_see_the_repository_before_the_path() -> None:
+    """One repository is parted by team, equal paths of two are told apart."""
+    text = (
+        "source: us-docker.pkg.dev/builds\nroutes:\n"
+        "  - {match: 'one/{team}/**', repository: '{team}', strip: 'one/{team}'}\n"
+        "  - {match: '{old}/**', repository: rest}\n"
+    )
+    edges, refusals = route_all(spec(text), [inside("one", "a/x", "b/x"), inside("two", "a/x")])
+    assert [e.target_name for e in edges] == [
+        "us-docker.pkg.dev/builds/a/x",
+        "us-docker.pkg.dev/builds/b/x",
+        "us-docker.pkg.dev/builds/rest/two/a/x",
+    ]
+    assert refusals == []
+
+
+def test_an_image_is_not_copied_onto_itself() -> None:
+    """In a repository of its own each path that a route leaves where it is is named."""
+    text = (
+        "source: us-docker.pkg.dev/builds\nroutes:\n"
+        "  - {match: 'one/old/**', repository: one, strip: 'one/old'}\n"
+        "  - {match: 'one/**', repository: one, strip: one}\n"
+    )
+    edges, refusals = route_all(spec(text), [inside("one", "old/app", "tool")])
+    assert [e.target_name for e in edges] == ["us-docker.pkg.dev/builds/one/app"]
+    (refusal,) = refusals
+    assert (refusal.problem, refusal.subject) == (ONTO_ITSELF, "us-docker.pkg.dev/builds/one/tool")
+    assert refusal.saw == "routes[1] one/**"
+    same = "source: {registry: 'a:1'}\ntarget: {registry: 'a:1'}"
+    edges, refusals = route_all(spec(same), [under("a:1", "x", location=None)])
+    assert ([r.problem for r in refusals], edges) == ([ONTO_ITSELF], [])
 
 
 def test_a_plain_target_keeps_paths() -> None:
@@ -337,3 +397,16 @@ def test_repository_and_stripped_path_give_the_path_back(paths: list[ImagePath])
     edges, _ = route_all(rules, [SourcePaths("gcr.io/builds", "gcr.io", "us", paths)])
     for edge in edges:
         assert f"{edge.repository}/{edge.target_path}" == str(edge.source_path)
+
+
+@given(path_lists)
+def test_moved_repositories_differ_in_project_and_location_only(paths: list[ImagePath]) -> None:
+    """Under the default route every path below every repository is kept, whatever it is."""
+    text = "source: us-docker.pkg.dev/builds\ntarget: asia-docker.pkg.dev/builds-new"
+    roots = [replace(inside(name), paths=paths) for name in ("one", "two")]
+    edges, refusals = route_all(spec(text), roots)
+    assert refusals == []
+    assert len(edges) == 2 * len(set(paths))
+    for edge in edges:
+        kept = edge.source_name.removeprefix("us-docker.pkg.dev/builds/")
+        assert edge.target_name == f"asia-docker.pkg.dev/builds-new/{kept}"

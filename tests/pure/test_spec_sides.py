@@ -6,7 +6,7 @@ import pytest
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
 from gcr_migrate.model.login import Login
-from gcr_migrate.spec import ProjectSource, ProjectTarget, load_spec
+from gcr_migrate.spec import ProjectSource, ProjectTarget, RepositorySource, load_spec
 
 PROJECT = "source: {project: builds}\n"
 PLAIN = "source: {registry: '127.0.0.1:5000'}\ntarget: {registry: '127.0.0.1:5001'}\n"
@@ -64,8 +64,7 @@ def test_a_pasted_source_means_what_it_says(
             f"gs://artifacts.builds.appspot.com/containers/images/sha256:{HEX}",
             "write gcr.io/builds",
         ),
-        ("us-docker.pkg.dev/builds/product1/app", "source: {registry: us-docker.pkg.dev, paths: ["),
-        ("us-docker.pkg.dev/builds", "source: {registry: us-docker.pkg.dev, paths: ["),
+        ("us-docker.pkg.dev/builds/product1/app:1", "write us-docker.pkg.dev/builds/product1/app"),
         ("gcr.io.evil.com/builds", "neither a host"),
         ("registry.example.com:5000", "a port"),
         ("gs://some-bucket", "bucket"),
@@ -81,13 +80,82 @@ def test_a_pasted_source_is_never_widened(pasted: str, says: str) -> None:
     assert says in error.saw
 
 
+ELSEWHERE = "target: {project: builds-new}\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "project", "location", "below"),
+    [
+        ("us-docker.pkg.dev/builds/product1", "builds", "us", ("product1",)),
+        ("us-docker.pkg.dev/builds", "builds", "us", ()),
+        ("asia-docker.pkg.dev/example.com/p/r/a/b", "example.com:p", "asia", ("r/a/b",)),
+        ("projects/builds/locations/europe-west1/repositories/r", "builds", "europe-west1", ("r",)),
+        (f"{CONSOLE}/artifacts/docker/builds/us/product1/app", "builds", "us", ("product1/app",)),
+        ("{project: builds, location: us, below: [a, b/c]}", "builds", "us", ("a", "b/c")),
+    ],
+)
+def test_a_source_in_artifact_registry_is_a_project_in_a_location(
+    written: str, project: str, location: str, below: tuple[str, ...]
+) -> None:
+    """Its paths begin with the repository, as they do after the project in names of images."""
+    spec = load_spec(f"source: {written}\n{ELSEWHERE}", "move.yaml")
+    source = spec.source
+    assert isinstance(source, RepositorySource)
+    assert (source.project, source.location, source.below) == (project, location, below)
+    assert source.repositories == tuple(path.partition("/")[0] for path in below)
+    assert not spec.is_plain_source
+    assert (spec.source_project and spec.source_project.id) == project
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("{project: builds, location: us, paths: [product1]}", "write below: [product1]"),
+        ("{project: builds, location: us, paths: [a/b], below: [a]}", "one of them at most"),
+        (
+            "{project: builds, location: us, below: [us-docker.pkg.dev/builds/a]}",
+            "a path is what follows us-docker.pkg.dev/builds/",
+        ),
+        ("{project: builds, location: us, repositories: [a]}", "as in below: [product1]"),
+        ("{project: builds, location: us, hosts: [gcr.io]}", "hosts: unknown beside location"),
+        ("{project: builds, location: eu}", "the location is `europe` here"),
+        ("{registry: us-docker.pkg.dev, paths: [builds/r/app]}", "location: us, paths: [r/app]"),
+        ("{registry: 'US-docker.pkg.dev:443'}", "write source: us-docker.pkg.dev/PROJECT"),
+        (
+            "{registry: us-docker.pkg.dev, paths: [a/r/x, b/r/x]}",
+            "write source: us-docker.pkg.dev/",
+        ),
+    ],
+)
+def test_a_source_in_artifact_registry_says_what_to_write_instead(source: str, says: str) -> None:
+    """What would be read in part, or in one view only, is refused with the form that is whole."""
+    error = failure(f"version: 1\nsource: {source}\n{ELSEWHERE}")
+    assert error.subject == "move.yaml:2"
+    assert says in error.saw
+
+
+def test_a_stated_dialect_makes_a_plain_registry_of_artifact_registry() -> None:
+    """Who says how to read it gets what they say."""
+    plain = "{registry: us-docker.pkg.dev, paths: [builds/r/app], dialect: distribution}"
+    assert load_spec(f"source: {plain}\n{ELSEWHERE}", "move.yaml").is_plain_source
+
+
+def test_a_source_in_artifact_registry_has_to_go_somewhere() -> None:
+    """Neither target nor routes would copy every image onto itself; routes alone can split."""
+    text = "source: us-docker.pkg.dev/builds/product1\n"
+    assert "copied onto themselves" in failure(text).saw
+    split = "routes: [{match: 'product1/{team}/**', repository: '{team}'}]\n"
+    spec = load_spec(text + split, "move.yaml")
+    assert spec.target_project == spec.source_project
+
+
 @pytest.mark.parametrize(
     ("field", "says"),
     [
         ("us.gcr.io/builds", "write project: builds, hosts: [us.gcr.io]"),
         ("us.gcr.io/builds/a/b:1", "write project: builds, hosts: [us.gcr.io], below: [a/b]"),
         ("gs://eu.artifacts.builds.appspot.com", "write project: builds, hosts: [eu.gcr.io]"),
-        ("us-docker.pkg.dev/builds/r", "us-docker.pkg.dev/builds/r says more than a project"),
+        ("us-docker.pkg.dev/builds/r", "write project: builds, location: us, below: [r]"),
     ],
 )
 def test_a_project_field_takes_no_more_than_a_project(field: str, says: str) -> None:

@@ -103,6 +103,12 @@ def crossed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     yield from _migrated("cross-project", tmp_path_factory.mktemp("crossed"))
 
 
+@pytest.fixture(scope="module")
+def moved_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The sandbox after `between-regions.yaml`: planned, applied and verified."""
+    yield from _migrated("between-regions", tmp_path_factory.mktemp("regions"))
+
+
 @pytest.mark.parametrize(
     ("name", "moved"),
     [
@@ -177,3 +183,37 @@ def test_each_side_is_touched_by_its_own_account_only(crossed: Stage) -> None:
                 seen.add(one["member"])
     assert members["legacy-images"] - {""} == {f"serviceAccount:{READER}"}
     assert members["platform-images"] - {""} == {f"serviceAccount:{WRITER}"}
+
+
+def test_repositories_move_between_regions_parted_as_the_plan_says(moved_over: Stage) -> None:
+    """One is parted by team, of the other one folder goes along; all digests stay."""
+    before = moved_over.tags("builds")
+    assert moved_over.tags("builds-eu") == {
+        "web/api": before["product1/web/api"],
+        "web/api/cron": before["product1/web/api/cron"],
+        "data/etl": before["product1/data/etl"],
+        "shared/base/debian": before["shared/base/debian"],
+    }
+    assert before["shared/attic/old"]
+
+
+def test_the_doctor_judges_a_source_by_its_repositories(moved_over: Stage) -> None:
+    """Each is there and pulled from; nothing is asked about gcr.io names; a lost one is missing."""
+    plan = PLANS / "between-regions.yaml"
+    (found,) = moved_over.run("doctor", plan)["lists"]
+    areas = {one["area"] for one in found["checks"]}
+    assert {"pull", "repository", "permission"} <= areas
+    assert not {"host", "redirect", "bucket"} & areas
+    pulls = [one["subject"] for one in found["checks"] if one["area"] == "pull"]
+    assert [name.rpartition("@")[0] for name in pulls] == [
+        "us-docker.pkg.dev/builds/product1/data/etl",
+        "us-docker.pkg.dev/builds/shared/base/debian",
+    ]
+    spec = moved_over.cli.home / "lost.yaml"
+    spec.write_text(plan.read_text().replace("shared/base", "lost, maven"))
+    (found,) = moved_over.run("doctor", spec, code=4)["lists"]
+    assert {
+        one["subject"].rpartition("/")[2]: one.get("code", "")
+        for one in found["checks"]
+        if one["area"] == "repository"
+    } == {"product1": "", "lost": "repository-missing", "maven": "not-docker"}
