@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from gcr_migrate.cli.main import outcome
@@ -17,8 +18,6 @@ from gcr_migrate.sandbox.store import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
 US, API = "us-docker.pkg.dev", "artifact_registry"
 SPEC = """\
@@ -39,10 +38,8 @@ class Zoo:
         repository: where images are pushed.
     """
 
-    def __init__(
-        self, box: Sandbox, home: Path, capsys: pytest.CaptureFixture[str], id_: str
-    ) -> None:
-        self.box, self.home, self._capsys = box, home, capsys
+    def __init__(self, box: Sandbox, home: Path, id_: str) -> None:
+        self.box, self.home = box, home
         self.repository = box.store.repositories["builds", "us", id_]
         (home / "token").write_text(box.token)
         box.write_endpoints(home / "endpoints.yaml")
@@ -95,9 +92,7 @@ class Zoo:
         """Run a command in this process; return its exit status and its object."""
         options = ("--endpoints", self.home / "endpoints.yaml")
         login = ("--access-token-file", self.home / "token", "--json")
-        self._capsys.readouterr()
-        code = outcome([*args, *map(str, (*options, *login))])
-        return code, json.loads(self._capsys.readouterr().out)
+        return _outcome([*args, *map(str, (*options, *login))])
 
     def plan(self, *options: str, spec: str = SPEC) -> tuple[int, dict[str, Any]]:
         """Plan anew, without a cache."""
@@ -108,9 +103,8 @@ class Zoo:
 
     def images(self) -> dict[str, list[str]]:
         """Tags by image path, as the plan that was made last has them."""
-        code = outcome(["show", str(self.home / "m"), "--json"])
+        code, facts = _outcome(["show", str(self.home / "m"), "--json"])
         assert code == 0
-        facts = json.loads(self._capsys.readouterr().out)
         above = "us.gcr.io/builds/"
         return {one["source"].removeprefix(above): one["tags"] for one in facts["images"]}
 
@@ -121,6 +115,14 @@ class Zoo:
             entries = json.load(answer)
         lines = [f"{one['method']} {one['host']} {one['path']}?{one['query']}" for one in entries]
         return sum(1 for line in lines if re.search(pattern, line))
+
+
+def _outcome(args: list[str]) -> tuple[int, dict[str, Any]]:
+    """Run a command in this process; return its exit status and its object."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        code = outcome(args)
+    return code, json.loads(out.getvalue())
 
 
 def described(manifest: Manifest) -> dict[str, Any]:
@@ -139,12 +141,10 @@ def found(facts: dict[str, Any], code: str) -> dict[str, str]:
 
 
 @contextmanager
-def opened(
-    folder: Path, capsys: pytest.CaptureFixture[str], id_: str = "us.gcr.io"
-) -> Iterator[Zoo]:
+def opened(folder: Path, id_: str = "us.gcr.io") -> Iterator[Zoo]:
     """Open an empty source while the block runs."""
     home = folder / "home"
     home.mkdir()
     part = RepositoryPart(project="builds", location="us", id=id_)
     with running(Scenario(repositories=(part,)), folder / "box") as box:
-        yield Zoo(box, home, capsys, id_)
+        yield Zoo(box, home, id_)

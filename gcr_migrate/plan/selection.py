@@ -111,13 +111,15 @@ class _Selecting:
         self._names: dict[Digest, list[str]] = {}
         self._attached: dict[str, tuple[Digest, Digest]] = {}  # tag to subject and manifest
         self._gone: set[Digest] = set()  # named only by tags that no rule of roots is about
+        self._loose: set[Digest] = set()  # what nothing names and nothing needs, if not wanted
+        self._referrers: dict[Digest, list[Digest]] = {}
 
     def run(self) -> Selection:
         """Do it."""
         self._sort_tags()
         roots, orphans = self._roots()
         roots = self._newest(roots)
-        self._found.digests = self._closure(roots | orphans)
+        self._spread(roots | orphans)
         self._name_tags(roots)
         self._name_manifests()
         self._found.left_out += [self._unread(one) for one in self._content.left_out]
@@ -160,10 +162,12 @@ class _Selecting:
         nodes = self._content.nodes
         others = (node for digest, node in nodes.items() if digest not in self._gone)
         needed = {child for node in others for child in node.children}
-        for digest, node in nodes.items() if self._choice.untagged else ():
+        for digest, node in nodes.items():
             if digest in named or digest in needed:
                 continue
-            if node.subject is None:
+            if not self._choice.untagged:
+                self._loose.add(digest)
+            elif node.subject is None:
                 roots |= {digest} if self._is_recent(digest, []) else set()
             elif self._choice.attachments and node.subject not in nodes.keys() - self._gone:
                 orphans |= {digest} if self._is_recent(digest, []) else set()
@@ -234,32 +238,58 @@ class _Selecting:
             }
         return roots - set(known[most:])
 
-    def _closure(self, roots: set[Digest]) -> set[Digest]:
-        """Return manifests with all that they need, and tags that hang on what is kept."""
-        nodes = self._content.nodes
-        kept = with_children(nodes, roots)
-        referrers: dict[Digest, list[Digest]] = {}
+    def _spread(self, roots: set[Digest]) -> None:
+        """Take along all that roots need, and the tags that hang on what is kept."""
+        nodes, found = self._content.nodes, self._found
         for node in nodes.values() if self._choice.attachments else ():
             if node.subject is not None:
-                referrers.setdefault(node.subject, []).append(node.digest)
-        hanging = dict(self._attached)
+                self._referrers.setdefault(node.subject, []).append(node.digest)
+        kept, tags = self._closure(roots, set(nodes))
+        # What hangs on nothing but itself is left out by no rule.
+        left, _ = self._closure(self._why.keys() | self._loose | self._unwanted(), set())
+        lone = {
+            tag: digest
+            for tag, (subject, digest) in self._attached.items()
+            if tag not in tags and subject not in left | kept
+        }
+        alone = nodes.keys() - kept - left - self._gone if self._choice.untagged else set()
+        more, others = self._closure(kept | alone | set(lone.values()), set(nodes))
+        found.digests, found.tags = more, tags | lone | others
+        for tag, (subject, digest) in self._attached.items():
+            if tag not in found.tags:
+                why = f"attached to {subject}, which is left out"
+                self._leave(errors.NOT_SELECTED, f":{tag}", f"{digest}: {why}")
+                self._why.setdefault(digest, why)
+
+    def _unwanted(self) -> set[Digest]:
+        """Return attachments that no tag names, if attachments are not carried."""
+        if self._choice.attachments:
+            return set()
+        nodes = self._content.nodes.items()
+        return {digest for digest, node in nodes if node.subject and digest not in self._names}
+
+    def _closure(
+        self, roots: set[Digest], known: set[Digest]
+    ) -> tuple[set[Digest], dict[str, Digest]]:
+        """Return manifests with all that they need, and tags that hang on these.
+
+        Tags that hang on what is not `known` are taken as well, unless nothing is.
+        """
+        nodes = self._content.nodes
+        kept = with_children(nodes, roots)
+        hanging, tags = dict(self._attached), dict[str, Digest]()
         edge = set(kept)
         while True:
-            more = {one for digest in edge for one in referrers.get(digest, ())}
+            more = {one for digest in edge for one in self._referrers.get(digest, ())}
             for tag, (subject, digest) in list(hanging.items()):
-                if subject in kept or subject not in nodes:
-                    self._found.tags[tag] = digest
+                if subject in kept or (known and subject not in known):
+                    tags[tag] = digest
                     more.add(digest)
                     del hanging[tag]
             edge = with_children(nodes, more - kept) - kept
             kept |= edge
             if not edge:
-                break
-        for tag, (subject, digest) in hanging.items():
-            why = f"{digest}: attached to {subject}, which is left out"
-            self._leave(errors.NOT_SELECTED, f":{tag}", why)
-            self._why.setdefault(digest, f"attached to {subject}, which is left out")
-        return kept
+                return kept, tags
 
     def _name_tags(self, roots: set[Digest]) -> None:
         for digest, tags in self._names.items():

@@ -25,9 +25,9 @@ COUNT = 9  # manifests of the source below
 
 
 @pytest.fixture
-def zoo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Zoo]:
+def zoo(tmp_path: Path) -> Iterator[Zoo]:
     """A source with an index of two, a referrer, and six images."""
-    with opened(tmp_path, capsys) as zoo:
+    with opened(tmp_path) as zoo:
         children = [zoo.image("team/app", name=name) for name in ("amd64", "arm64")]
         index = zoo.index("team/app", "1", of=children)
         zoo.image("team/app", "sbom", name="sbom", subject=index)

@@ -18,12 +18,10 @@ TAGS = 12_345
 
 
 @pytest.fixture
-def zoo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Zoo]:
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
     """A source whose image `nightly` has more tags than one list can tell."""
     monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "3")
-    with opened(tmp_path, capsys) as one:
+    with opened(tmp_path) as one:
         _tag(one, TAGS)
         yield one
 

@@ -17,12 +17,10 @@ EMPTY = {"status": 200, "body": "{}"}
 
 
 @pytest.fixture
-def zoo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Zoo]:
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
     """A source with two images, one below the other, and an untagged one."""
     monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
-    with opened(tmp_path, capsys) as one:
+    with opened(tmp_path) as one:
         one.image("a", "1", name="a1")
         one.image("a", name="a-untagged")
         one.image("a/b", "1", "Latest", "latest", name="b1")

@@ -18,12 +18,10 @@ GONE = Digest.of(b"nobody has this")
 
 
 @pytest.fixture
-def zoo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Zoo]:
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
     """An empty source, to be filled."""
     monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
-    with opened(tmp_path, capsys) as one:
+    with opened(tmp_path) as one:
         yield one
 
 
