@@ -58,6 +58,8 @@ _EXITS: Final = {
 }
 # Times are the only part of the output that differs from run to run.
 _TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+_WITH_OUTPUT: Final = ("README.md", "docs/what-moves.md")
+_SAMPLE: Final = re.compile(r"(<!-- file: (.+?) -->\n```yaml\n).*?(```\n)", re.DOTALL)
 _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)", re.DOTALL)
 
 
@@ -66,12 +68,13 @@ def main() -> int:
     os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
     with tempfile.TemporaryDirectory() as folder:
         outputs = _demo_outputs(Path(folder)) | _doctor_outputs(Path(folder))
+        outputs |= _selecting_outputs(Path(folder))
     wanted = {
         ROOT / "docs" / "demo.svg": picture(outputs),
         REFERENCE / "errors.md": errors_page(),
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "spec.schema.json": schema_text("spec"),
-        ROOT / "README.md": readme(outputs),
+        **{ROOT / page: filled(ROOT / page, outputs) for page in _WITH_OUTPUT},
     }
     wanted |= {REFERENCE / "schemas" / f"{name}.json": schema_text(name) for name in PUBLISHED}
     stale = [path for path, text in wanted.items() if _now(path) != text]
@@ -147,14 +150,19 @@ def picture(outputs: dict[str, str]) -> str:
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
 
 
-def readme(outputs: dict[str, str]) -> str:
-    """The README with the output of a demo that has just been run."""
+def filled(page: Path, outputs: dict[str, str]) -> str:
+    """A page with the output of commands that have just been run, and with samples as they are."""
 
-    def filled(found: re.Match[str]) -> str:
+    def output(found: re.Match[str]) -> str:
         command = found[2]
         return f"{found[1]}$ {command}\n{outputs[command]}{found[3]}"
 
-    return _BLOCK.sub(filled, (ROOT / "README.md").read_text(encoding="utf-8"))
+    def sample(found: re.Match[str]) -> str:
+        text = (ROOT / found[2]).read_text(encoding="utf-8")
+        return f"{found[1]}{text[text.index('version:') :]}{found[3]}"
+
+    text = _BLOCK.sub(output, page.read_text(encoding="utf-8"))
+    return _SAMPLE.sub(sample, text)
 
 
 def _demo_outputs(folder: Path) -> dict[str, str]:
@@ -180,6 +188,20 @@ def _doctor_outputs(folder: Path) -> dict[str, str]:
             "GCR_MIGRATE_ACCESS_TOKEN": box.token,
         }
         said = _program(*asked, cwd=folder, expect=Exit.OUT_OF_REACH, settings=settings)
+    return {f"gcr-migrate {' '.join(asked)}": said}
+
+
+def _selecting_outputs(folder: Path) -> dict[str, str]:
+    """What a plan tells that carries less than everything."""
+    asked = ("plan", "plans/releases-only.yaml")
+    with running("many-makers", folder / "makers") as box:
+        box.write_endpoints(folder / "endpoints.yaml")
+        (folder / "plans").symlink_to(ROOT / "plans")
+        settings = {
+            "GCR_MIGRATE_ENDPOINTS": str(folder / "endpoints.yaml"),
+            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
+        }
+        said = _program(*asked, cwd=folder, settings=settings)
     return {f"gcr-migrate {' '.join(asked)}": said}
 
 

@@ -81,10 +81,10 @@ class Stage:
         }
 
 
-def _migrated(name: str, folder: Path) -> Iterator[Stage]:
+def _migrated(name: str, folder: Path, scenario: str = "") -> Iterator[Stage]:
     home = folder / "home"
     home.mkdir()
-    with running(name, folder / "box") as box:
+    with running(scenario or name, folder / "box") as box:
         box.write_endpoints(home / "endpoints.yaml")
         stage = Stage(box, Cli(home))
         stage.migrate(name)
@@ -107,6 +107,12 @@ def crossed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def moved_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The sandbox after `between-regions.yaml`: planned, applied and verified."""
     yield from _migrated("between-regions", tmp_path_factory.mktemp("regions"))
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The sandbox after `releases-only.yaml`: planned, applied and verified."""
+    yield from _migrated("releases-only", tmp_path_factory.mktemp("released"), "many-makers")
 
 
 @pytest.mark.parametrize(
@@ -217,3 +223,21 @@ def test_the_doctor_judges_a_source_by_its_repositories(moved_over: Stage) -> No
         for one in found["checks"]
         if one["area"] == "repository"
     } == {"product1": "", "lost": "repository-missing", "maven": "not-docker"}
+
+
+def test_releases_go_over_with_what_hangs_on_them_and_nothing_else_does(released: Stage) -> None:
+    """Two newest releases of each image, with platforms, signature and referrer."""
+    moved = released.tags("builds")
+    signed = released.digest("us.gcr.io/builds/web/shop:v1.1").replace(":", "-")
+    listed = released.digest("us.gcr.io/builds/web/shop:v2.0").replace(":", "-")
+    assert {path: {*tags} for path, tags in moved.items() if "us.gcr.io" not in path} == {
+        "web/shop": {"v1.1", "v2.0", f"{signed}.sig", listed},
+        "data/etl": {"v7"},
+    }
+    (shop,) = [
+        held["images"]["shop"]
+        for name, held in released.ask("state").items()
+        if name.endswith("/repositories/web")
+    ]
+    # Both releases, two platforms, the signature, the referrer and the target's list of it.
+    assert len(shop["manifests"]) == 7
