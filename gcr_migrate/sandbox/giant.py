@@ -1,9 +1,10 @@
 """A repository that is too large to be kept: an image of it is made when it is asked for.
 
-All of it follows from a seed and a few numbers, the same bytes on every machine. Ten manifests of
-an image in a row are the two images of an index, that index, five more images (of which the last
-never had a tag), a referrer of the first of these, and the index that the server itself keeps
-under a tag `sha256-…` for that referrer. What is left after the last ten are images.
+All of it follows from a seed and a few numbers, the same bytes on every machine. Of 25 manifests
+in a row the first two are the images of an index, the third is that index, and 20 more are images,
+four of which never had a tag; then come a referrer of the first of these, and the index that the
+server itself keeps under a tag `sha256-…` for that referrer. What is left after the last 25 are
+images.
 """
 
 from __future__ import annotations
@@ -30,10 +31,9 @@ _REPORT: Final = "application/vnd.example.sbom.v1+json"
 _EMPTY: Final = "application/vnd.oci.empty.v1+json"
 _NOTHING: Final = b"{}"
 
-_GROUP: Final = 10  # manifests
-_IMAGES_OF_GROUP: Final = 7
-_TAGGED_OF_GROUP: Final = 5
-_INDEX, _SUBJECT, _UNTAGGED, _REFERRER, _LISTED = 2, 3, 7, 8, 9  # places in a group
+_GROUP: Final = 25  # manifests
+_INDEX, _SUBJECT, _UNTAGGED, _REFERRER, _LISTED = 2, 3, 19, 23, 24  # places in a group
+_BUILDS: Final = _REFERRER - 1  # manifests of images in a group: all places before, but the index
 _PLATFORMS: Final = ("amd64", "arm64")
 _BASES: Final = 16  # lowest layers, which the images of the whole repository share
 
@@ -96,8 +96,8 @@ class Giant:
     def counts(self) -> Counts:
         """Return what there is, by arithmetic alone."""
         groups, rest = divmod(self.manifests, _GROUP)
-        made = groups * _IMAGES_OF_GROUP + rest
-        taggable = groups * _TAGGED_OF_GROUP + rest
+        made = groups * _BUILDS + rest
+        taggable = groups * (_UNTAGGED - _INDEX) + rest
         upper = sum(-(-made // (2 << one)) for one in range(self.layers - 1))
         layers = upper * self.images + min(_BASES, self.images)
         configs, reports = made * self.images, groups * self.images

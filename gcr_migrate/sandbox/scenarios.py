@@ -109,7 +109,7 @@ class GiantPart(_Part):
     images: int = Field(ge=1, lt=10**7)
     manifests: int = Field(ge=1, lt=10**7)
     tags: int = Field(ge=0, lt=10**7)
-    layers: int = Field(6, ge=1, le=99)
+    layers: int = Field(5, ge=1, le=99)
 
 
 class RepositoryPart(_Part):
