@@ -55,7 +55,7 @@ class Counts:
         manifests: of all kinds, in all images.
         tags: those that the server makes for referrers included.
         untagged: manifests that no tag stands for.
-        children: entries of indexes that are manifests of the same image.
+        children: entries of indexes, those by which the server lists referrers included.
         referrers: manifests with a subject.
         blob_references: configs and layers that manifests name, once for each manifest.
         blobs: different configs and layers.
@@ -108,7 +108,7 @@ class Giant:
             manifests=self.manifests * self.images,
             tags=(self.tags + groups) * self.images,
             untagged=(self.manifests - min(self.tags, taggable) - groups) * self.images,
-            children=len(_PLATFORMS) * groups * self.images,
+            children=(len(_PLATFORMS) + 1) * groups * self.images,
             referrers=groups * self.images,
             blob_references=(made * (self.layers + 1) + 2 * groups) * self.images,
             blobs=layers + configs + reports + (groups > 0),
