@@ -186,8 +186,9 @@ def _packages(ask: Ask, repository: Repository, *, is_list: bool) -> dict[str, A
 
 def _tags(ask: Ask, repository: Repository, path: str, *, is_list: bool) -> dict[str, Any]:
     package = _package_name(repository, path)
-    tags = sorted(repository.images[path].tags.items())
-    found = Lazy(len(tags), lambda at: _tag(package, *tags[at]))
+    digests = repository.images[path].tags
+    tags = sorted(digests)
+    found = Lazy(len(tags), lambda at: _tag(package, tags[at], digests[tags[at]]))
     if not is_list:
         return _named(found, ask)
     return page(ask.request, "tags", found, filters=("name", "version"), orders=())
