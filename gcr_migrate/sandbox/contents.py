@@ -22,7 +22,8 @@ from gcr_migrate.model.content import (
     Manifest,
     fallback_tag,
 )
-from gcr_migrate.sandbox.giant import Giant, GiantImages
+from gcr_migrate.sandbox.giant import Giant
+from gcr_migrate.sandbox.giant_images import GiantImages
 from gcr_migrate.sandbox.images import Image
 from gcr_migrate.sandbox.states import (
     NOT_REDIRECTED,

@@ -25,7 +25,7 @@ from gcr_migrate.sandbox.answers import (
     read_object,
 )
 from gcr_migrate.sandbox.enums import VIEWS, word_of
-from gcr_migrate.sandbox.giant import Lazy
+from gcr_migrate.sandbox.lazy import Lazy
 from gcr_migrate.sandbox.repositories import registry_uri
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.model.content import OCI_INDEX, Digest, Manifest, fallback_tag
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host
-from gcr_migrate.sandbox.giant import GiantImages
+from gcr_migrate.sandbox.giant_images import GiantImages
 from gcr_migrate.sandbox.images import Image, Images, Stored, referrers_index
 from gcr_migrate.sandbox.states import BucketState, FolderState, ProjectState, project_number
 
