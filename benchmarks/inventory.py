@@ -167,6 +167,7 @@ def line(row: Row) -> str:
 
 def keep(rows: list[Row]) -> None:
     """Write rows into the file of results, in place of older ones of the same size and step."""
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "inventory.json"
     kept: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
     where = {

@@ -105,6 +105,7 @@ def test_paths_are_found_from_above_and_in_order(count: int) -> None:
         seen |= {*edge}
         edge = [f"{up}/{one}".strip("/") for up in edge for one in images.children(up)]
     assert sorted(images) == list(images) == [path for path in sorted(seen) if path in images]
+    assert all(path in images or images.children(path) for path in seen)
 
 
 @pytest.mark.parametrize("path", ["", "x", "team-0000", "team-00000/service-00", "team-0050"])
