@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= gcr-migrate-demo
+SIZE ?= 10000 100000
+LIMIT ?= 3600
 
-.PHONY: help install demo test check lint types contracts dependencies format docs lock clean
+.PHONY: help install demo test check lint types contracts dependencies format docs lock clean bench-inventory
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: .venv/installed ## make .venv with the locked dependencies and the tool
 
@@ -48,6 +50,9 @@ format: install ## put the sources into the house's form
 
 docs: install ## write again what is generated: reference, schemas, README's output
 	$(BIN)/python scripts/docs.py
+
+bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 100000", LIMIT=seconds a run
+	$(BIN)/python -m benchmarks.inventory --limit $(LIMIT) $(SIZE)
 
 lock: install ## resolve the dependencies again
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --all-build-deps --generate-hashes --strip-extras \

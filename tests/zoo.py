@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Manifest
 from gcr_migrate.sandbox.app import Sandbox, running
+from gcr_migrate.sandbox.images import Image
 from gcr_migrate.sandbox.scenarios import RepositoryPart, Scenario
-from gcr_migrate.sandbox.store import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -124,7 +124,7 @@ def mask(request: Request) -> list[str]:
 def page(
     request: Request,
     member: str,
-    entries: list[dict[str, Any]],
+    entries: Sequence[dict[str, Any]],
     *,
     filters: Collection[str] = ("name",),
     orders: Collection[str] = ("name",),
@@ -135,7 +135,7 @@ def page(
     Args:
         request: has `filter`, `orderBy`, `pageSize` and `pageToken`.
         member: name of the list in the answer.
-        entries: all of it.
+        entries: all of it; with neither filter nor order no more than the page is looked at.
         filters: fields that a filter may name.
         orders: fields that an order may name; a trailing `desc` turns it round.
         largest: entries of a page at most, however many are asked for.
@@ -149,8 +149,9 @@ def page(
     seal = hashlib.sha256("\n".join(terms).encode()).hexdigest()[:16]
     start = _start(asked.get("pageToken", ""), seal)
     answer: dict[str, Any] = {}
-    if found[start : start + size]:
-        answer[member] = found[start : start + size]
+    shown = found[start : start + size]
+    if shown:
+        answer[member] = shown
     if start + size < len(found):
         answer["nextPageToken"] = base64.urlsafe_b64encode(
             f"{seal}:{start + size}".encode()
@@ -177,8 +178,8 @@ def _start(token: str, seal: str) -> int:
 
 
 def _filtered(
-    entries: list[dict[str, Any]], text: str, fields: Collection[str]
-) -> list[dict[str, Any]]:
+    entries: Sequence[dict[str, Any]], text: str, fields: Collection[str]
+) -> Sequence[dict[str, Any]]:
     """Return the entries that one comparison chooses; `*` stands for anything, case for nothing."""
     if not text.strip():
         return entries
@@ -191,8 +192,8 @@ def _filtered(
 
 
 def _ordered(
-    entries: list[dict[str, Any]], text: str, fields: Collection[str]
-) -> list[dict[str, Any]]:
+    entries: Sequence[dict[str, Any]], text: str, fields: Collection[str]
+) -> Sequence[dict[str, Any]]:
     if not text.strip():
         return entries
     field, _, direction = text.strip().partition(" ")

@@ -181,7 +181,8 @@ class Sandbox:
             return await self._credentials(what, request)
         calls: dict[str, Callable[[], Any]] = {
             "GET requests": self._log.plain,
-            "POST requests/reset": self._log.entries.clear,
+            "GET requests/counts": lambda: dict(self._log.counts),
+            "POST requests/reset": self._log.reset,
             "GET faults": self._faults.plain,
             "DELETE faults": self._faults.rules.clear,
             "GET state": self.store.state,

@@ -50,15 +50,16 @@ class Blobs:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._uploads: dict[str, _Upload] = {}
-        self._downloads: dict[str, tuple[str, Digest]] = {}
+        self._downloads: dict[str, tuple[str, Path | bytes]] = {}
 
     async def head(self, call: Call) -> Response:
         """Answer whether a name holds a blob (whether AR redirects HEAD too is not known)."""
         digest = self._held(call)
         if digest is None:
             return refuse(404, "BLOB_UNKNOWN", f"{call.name} has no blob {call.reference}")
-        length = str(self._store.blob_file(digest).stat().st_size)
-        headers = {"Content-Length": length, "Docker-Content-Digest": str(digest)}
+        made_up = call.image.made_up.get(digest)
+        size = self._store.blob_file(digest).stat().st_size if made_up is None else len(made_up)
+        headers = {"Content-Length": str(size), "Docker-Content-Digest": str(digest)}
         return Response(status_code=200, headers=headers, media_type=_BINARY)
 
     async def get(self, call: Call) -> Response:
@@ -67,7 +68,9 @@ class Blobs:
         if digest is None:
             return refuse(404, "BLOB_UNKNOWN", f"{call.name} has no blob {call.reference}")
         id_ = secrets.token_urlsafe(24)
-        self._downloads[id_] = call.name, digest
+        made_up = call.image.made_up.get(digest)
+        source = self._store.blob_file(digest) if made_up is None else made_up
+        self._downloads[id_] = call.name, source
         return Response(status_code=302, headers={"Location": _location(call, "downloads", id_)})
 
     def start(self, call: Call) -> Response:
@@ -83,11 +86,7 @@ class Blobs:
         """Answer at an address that an earlier answer gave."""
         id_ = request.url.path.rpartition("/")[2]
         if request.url.path.startswith("/artifacts-downloads/"):
-            name, digest = self._downloads.get(id_, ("", None))
-            if digest is None or request.method not in {"GET", "HEAD"}:
-                return refuse(404, "BLOB_UNKNOWN", "no such download")
-            request.scope[NAME] = name
-            return FileResponse(self._store.blob_file(digest), media_type=_BINARY)
+            return self._download(request, id_)
         upload = self._uploads.get(id_)
         if upload is None or not request.query_params.get("opaque"):
             return refuse(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
@@ -97,6 +96,15 @@ class Blobs:
         if request.method == "PUT":
             return await self._put(request, upload, id_)
         return refuse(405, "UNSUPPORTED", f"{request.method} on an upload")
+
+    def _download(self, request: Request, id_: str) -> Response:
+        name, source = self._downloads.get(id_, ("", None))
+        if source is None or request.method not in {"GET", "HEAD"}:
+            return refuse(404, "BLOB_UNKNOWN", "no such download")
+        request.scope[NAME] = name
+        if isinstance(source, bytes):
+            return Response(source, media_type=_BINARY)
+        return FileResponse(source, media_type=_BINARY)
 
     async def _patch(self, request: Request, upload: _Upload) -> Response:
         if upload.patched:
@@ -137,8 +145,9 @@ class Blobs:
             digest = Digest.parse(call.reference)
         except MigrateError:
             return None
-        held = digest in call.image.blobs and self._store.blob_file(digest).exists()
-        return digest if held else None
+        image = call.image
+        lies_there = digest in image.made_up or self._store.blob_file(digest).exists()
+        return digest if digest in image.blobs and lies_there else None
 
 
 def _location(call: Call, kind: str, id_: str) -> str:

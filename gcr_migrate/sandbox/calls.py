@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gcr_migrate.sandbox.store import Image, Place, Repository
+    from gcr_migrate.sandbox.images import Image
+    from gcr_migrate.sandbox.store import Place, Repository
     from gcr_migrate.sandbox.tokens import Caller
 
 NAME: Final = "sandbox.name"  # in the scope: the registry name that an opaque address stands for

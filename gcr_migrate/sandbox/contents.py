@@ -22,6 +22,9 @@ from gcr_migrate.model.content import (
     Manifest,
     fallback_tag,
 )
+from gcr_migrate.sandbox.giant import Giant
+from gcr_migrate.sandbox.giant_images import GiantImages
+from gcr_migrate.sandbox.images import Image
 from gcr_migrate.sandbox.states import (
     NOT_REDIRECTED,
     STATES,
@@ -29,7 +32,7 @@ from gcr_migrate.sandbox.states import (
     BucketState,
     FolderState,
 )
-from gcr_migrate.sandbox.store import Image, Repository, Store
+from gcr_migrate.sandbox.store import Repository, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +82,8 @@ def _add_repository(store: Store, part: RepositoryPart) -> Repository:
     bindings = [dict(one) for one in part.bindings]
     repository = Repository(part.project, part.location, part.id, settings, bindings)
     repository.server_moves_own_tags = part.server_moves_own_tags
+    if part.giant:
+        repository.images = GiantImages(Giant(**part.giant.model_dump()))
     store.add(repository)
     return repository
 

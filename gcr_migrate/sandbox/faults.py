@@ -7,11 +7,14 @@ reach at a chosen request. Rules come and go over HTTP, so that any program can 
 from __future__ import annotations
 
 import re
+from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+_KEPT: Final = 100_000
+_NAMED: Final = re.compile(r"/v2/(.+?)/(manifests|blobs|tags|referrers)(?:/|$)")
 _SECRET: Final = re.compile(r"((?:^|&)access_token=)[^&]*")
 
 
@@ -48,24 +51,42 @@ class Entry:
 
 @dataclass(slots=True)
 class Log:
-    """All requests since the start or the last reset."""
+    """The requests since the start or the last reset, as far as they are kept, and their count.
 
-    entries: list[Entry] = field(default_factory=list)
+    Attributes:
+        entries: the last of them.
+        counts: how many there were of each method, host and kind, those that are gone included.
+    """
+
+    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    counts: Counter[str] = field(default_factory=Counter)
     _count: int = 0
 
     def open(self, host: str, method: str, path: str, query: str, *, authorization: bool) -> Entry:
         """Note a request as it arrives."""
-        found = re.match(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)", path)
+        found = _NAMED.match(path)
         self._count += 1
+        self.counts[f"{method} {host} {found[2] if found else _kind(path)}"] += 1
         name = found[1] if found else ""
         query = _SECRET.sub(r"\1***", query)
         entry = Entry(self._count, host, method, path, query, name, authorization)
         self.entries.append(entry)
         return entry
 
+    def reset(self) -> None:
+        """Forget all of them."""
+        self.entries.clear()
+        self.counts.clear()
+
     def plain(self) -> list[dict[str, Any]]:
-        """Return all entries as plain data."""
+        """Return the entries as plain data."""
         return [asdict(entry) for entry in self.entries]
+
+
+def _kind(path: str) -> str:
+    """Return the collection that a path is about, which names and ids alternate with."""
+    _, _, *words = path.split("/")
+    return (words[-1 if len(words) % 2 else -2] if words else "") or "/"
 
 
 class Fault(BaseModel):

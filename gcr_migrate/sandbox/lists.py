@@ -25,11 +25,15 @@ from gcr_migrate.sandbox.answers import (
     read_object,
 )
 from gcr_migrate.sandbox.enums import VIEWS, word_of
+from gcr_migrate.sandbox.lazy import Lazy
 from gcr_migrate.sandbox.repositories import registry_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gcr_migrate.sandbox.asks import Ask
-    from gcr_migrate.sandbox.store import Image, Repository, Store, Stored
+    from gcr_migrate.sandbox.images import Stored
+    from gcr_migrate.sandbox.store import Repository, Store
 
 _MOST_RELATED_TAGS: Final = 100
 _LARGEST_CONFIG: Final = 4 << 20
@@ -86,23 +90,28 @@ class Lists:
         return _tags(ask, repository, path, is_list=is_list)
 
     def _docker_images(self, ask: Ask, repository: Repository, *, is_list: bool) -> dict[str, Any]:
-        found = [
-            self._docker_image(repository, path, stored)
-            for path, image in sorted(repository.images.items())
-            for stored in image.manifests.values()
-        ]
+        rows = repository.images.rows()
+        tags = _Tags(repository)
+
+        def entry(at: int) -> dict[str, Any]:
+            path, stored = rows[at]
+            return self._docker_image(repository, path, stored, tags.of(path, stored))
+
+        found = Lazy(len(rows), entry)
         if not is_list:
             return _named(found, ask)
         orders = ("name", "uploadTime", "updateTime", "buildTime", "mediaType")
         return page(ask.request, "dockerImages", found, orders=orders)
 
-    def _docker_image(self, repository: Repository, path: str, stored: Stored) -> dict[str, Any]:
-        image, manifest = repository.images[path], stored.manifest
+    def _docker_image(
+        self, repository: Repository, path: str, stored: Stored, tags: list[str]
+    ) -> dict[str, Any]:
+        manifest = stored.manifest
         entry: dict[str, Any] = {
             "name": f"{repository.name}/dockerImages/{quote(path, '')}@{manifest.digest}",
             "uri": f"{registry_uri(repository)}/{path}@{manifest.digest}",
-            "tags": _tags_of(image, manifest.digest),
-            "imageSizeBytes": str(image.size_of(stored)),
+            "tags": tags,
+            "imageSizeBytes": str(stored.size_bytes),
             "uploadTime": moment(stored.uploaded_ms),
             "mediaType": manifest.media_type,
             "buildTime": self._built(stored),
@@ -132,19 +141,23 @@ class Lists:
         text = ask.parameter("view")
         view = word_of(int(text) if text.isdigit() else text or "BASIC", VIEWS, "view")
         full = view == "FULL" or not is_list
-        found = [
-            self._version(repository, path, stored, full=full)
-            for stored in repository.images[path].manifests.values()
-        ]
+        rows = list(repository.images[path].manifests.values())
+        tags = _Tags(repository)
+
+        def entry(at: int) -> dict[str, Any]:
+            told = tags.of(path, rows[at])
+            return self._version(repository, path, rows[at], told, full=full)
+
+        found = Lazy(len(rows), entry)
         if not is_list:
             return _named(found, ask)
         return page(ask.request, "versions", found, orders=_TIMES)
 
     def _version(
-        self, repository: Repository, path: str, stored: Stored, *, full: bool
+        self, repository: Repository, path: str, stored: Stored, tags: list[str], *, full: bool
     ) -> dict[str, Any]:
         package, digest = _package_name(repository, path), stored.manifest.digest
-        described = self._docker_image(repository, path, stored)
+        described = self._docker_image(repository, path, stored, tags)
         members = ("name", "imageSizeBytes", "mediaType", "buildTime", "artifactType")
         told = {key: described.get(key) for key in (*members, "subjectDigest")}
         version: dict[str, Any] = {
@@ -153,27 +166,29 @@ class Lists:
             "updateTime": moment(stored.uploaded_ms),
             "metadata": {key: value for key, value in told.items() if value},
         }
-        tags = _tags_of(repository.images[path], digest)[:_MOST_RELATED_TAGS]
         if full and tags:
-            version["relatedTags"] = [_tag(package, tag, digest) for tag in tags]
+            related = tags[:_MOST_RELATED_TAGS]
+            version["relatedTags"] = [_tag(package, tag, digest) for tag in related]
         return version
 
 
 def _packages(ask: Ask, repository: Repository, *, is_list: bool) -> dict[str, Any]:
-    found = []
-    for path, image in sorted(repository.images.items()):
-        times = [stored.uploaded_ms for stored in image.manifests.values()]
-        if times:
-            entry = {"name": _package_name(repository, path)}
-            entry |= {"createTime": moment(min(times)), "updateTime": moment(max(times))}
-            found.append(entry)
+    spans = repository.images.spans()
+
+    def entry(at: int) -> dict[str, Any]:
+        path, first, last = spans[at]
+        times = {"createTime": moment(first), "updateTime": moment(last)}
+        return {"name": _package_name(repository, path)} | times
+
+    found = Lazy(len(spans), entry)
     return page(ask.request, "packages", found, orders=_TIMES) if is_list else _named(found, ask)
 
 
 def _tags(ask: Ask, repository: Repository, path: str, *, is_list: bool) -> dict[str, Any]:
     package = _package_name(repository, path)
-    tags = sorted(repository.images[path].tags.items())
-    found = [_tag(package, tag, digest) for tag, digest in tags]
+    digests = repository.images[path].tags
+    tags = sorted(digests)
+    found = Lazy(len(tags), lambda at: _tag(package, tags[at], digests[tags[at]]))
     if not is_list:
         return _named(found, ask)
     return page(ask.request, "tags", found, filters=("name", "version"), orders=())
@@ -183,6 +198,8 @@ async def _write_tag(ask: Ask, repository: Repository, path: str) -> dict[str, A
     """Create or move a tag; where tags are immutable, what is set stays."""
     body, creates = await read_object(ask.request), ask.request.method == "POST"
     image, tag = repository.images[path], ask.parameter("tagId") if creates else ask.parts[9]
+    if repository.giant:
+        raise failed(f"{repository.name} is made from a seed: nothing in it can change")
     if not _TAG.fullmatch(tag):
         raise bad(f"tag_id {tag!r} is invalid")
     if creates and tag in image.tags:
@@ -203,6 +220,8 @@ async def _write_tag(ask: Ask, repository: Repository, path: str) -> dict[str, A
 
 def _files(ask: Ask, repository: Repository, *, is_list: bool) -> dict[str, Any]:
     """Return blobs, owned by a package, and manifests, owned by a version."""
+    if repository.giant:
+        raise RefusalError(error(501, f"the files of {repository.name} are too many to list"))
     found: dict[Digest, dict[str, Any]] = {}
     for path, image in sorted(repository.images.items()):
         package = _package_name(repository, path)
@@ -234,11 +253,22 @@ def _tag(package: str, tag: str, digest: Digest) -> dict[str, Any]:
     return {"name": f"{package}/tags/{tag}", "version": f"{package}/versions/{digest}"}
 
 
-def _tags_of(image: Image, digest: Digest) -> list[str]:
-    return sorted(tag for tag, target in image.tags.items() if target == digest)
+class _Tags:
+    """Tags of the manifests of one image after the other, which are gone through once for each."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._images = repository.images
+        self._path: str | None = None
+        self._by_digest: dict[Digest, list[str]] = {}
+
+    def of(self, path: str, stored: Stored) -> list[str]:
+        """Return the tags of a manifest, in order."""
+        if path != self._path:
+            self._path, self._by_digest = path, self._images[path].tags_by_digest()
+        return self._by_digest.get(stored.manifest.digest, [])
 
 
-def _named(entries: list[dict[str, Any]], ask: Ask) -> dict[str, Any]:
+def _named(entries: Sequence[dict[str, Any]], ask: Ask) -> dict[str, Any]:
     """Return the entry whose name was asked for."""
     name = ask.name()
     found = next((one for one in entries if one["name"] == name), None)

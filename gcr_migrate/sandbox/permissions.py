@@ -6,6 +6,7 @@ permissions that a service of the sandbox asks for.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -213,6 +214,11 @@ def members_of(identity: Identity | None) -> set[str]:
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     """Return what is in some roles."""
+    return _permissions_of(frozenset(roles))
+
+
+@cache  # asked for with each request; a scenario has a handful of sets of roles
+def _permissions_of(roles: frozenset[str]) -> frozenset[str]:
     return NOBODY.union(*(ROLES.get(role, NOBODY) for role in roles))
 
 

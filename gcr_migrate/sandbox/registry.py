@@ -13,7 +13,8 @@ from gcr_migrate.model.content import OCI_INDEX, Digest, Kind, Manifest
 from gcr_migrate.model.names import gcr_host
 from gcr_migrate.sandbox.blobs import Blobs
 from gcr_migrate.sandbox.calls import Call, refuse
-from gcr_migrate.sandbox.store import Stored, missing_parts, place, referrers_index
+from gcr_migrate.sandbox.images import referrers_index
+from gcr_migrate.sandbox.store import missing_parts, place
 from gcr_migrate.sandbox.tokens import Caller, Tokens, allowed, exchange
 from gcr_migrate.sandbox.usage import usage_word
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gcr_migrate.sandbox.store import Image, Place, Store
+    from gcr_migrate.sandbox.images import Image, Stored
+    from gcr_migrate.sandbox.store import Place, Store
 
 LONGEST_LIST: Final = 10_000
 _DEFAULT_LIST: Final = 1_000
@@ -103,8 +105,10 @@ class Registry:
         if repository is None:
             return refuse(404, "NAME_UNKNOWN", f'Repository "{where.repository}" not found')
         route = self._routes.get(f"{request.method} {what}")
-        if route is None:  # blob and chunk deletion included; and nothing here ever deletes
-            return refuse(405, "UNSUPPORTED", f"{request.method} {what} is not supported")
+        is_fixed = repository.giant is not None and action == "push"
+        if route is None or is_fixed:  # blob and chunk deletion included; nothing ever deletes
+            why = f": {name} is made from a seed" if is_fixed else ""
+            return refuse(405, "UNSUPPORTED", f"{request.method} {what} is not supported{why}")
         return await route(Call(host, request, caller, name, where, repository, found["ref"] or ""))
 
     def _container_registry(
@@ -185,19 +189,21 @@ class Registry:
         query = call.request.query_params
         asked = query.get("n", "")
         limit = min(int(asked), LONGEST_LIST) if asked.isdigit() else _DEFAULT_LIST
-        tags = [tag for tag in sorted(call.image.tags) if tag > query.get("last", "")]
+        image = call.image
+        ordered, last = sorted(image.tags), query.get("last", "")
+        tags = [tag for tag in ordered if tag > last] if last else ordered
         shown = tags[:limit]
         body = {
             "child": call.repository.children(call.where.path),
-            "manifest": _manifest_map(call, shown, cut=shown != sorted(call.image.tags)),
+            "manifest": _manifest_map(image, shown, cut=shown != ordered),
             "name": call.name,
             "tags": shown,
         }
         headers = {}
         if len(shown) < len(tags) and 0 < limit < LONGEST_LIST and asked:
             # A list that fills the largest page ends there without a Link, and without a word.
-            last = f"/v2/{call.name}/tags/list?n={limit}&last={shown[-1]}"
-            headers["Link"] = f'<{last}>; rel="next"'
+            onward = f"/v2/{call.name}/tags/list?n={limit}&last={shown[-1]}"
+            headers["Link"] = f'<{onward}>; rel="next"'
         return JSONResponse(body, headers=headers)
 
     async def _get_referrers(self, call: Call) -> Response:
@@ -235,8 +241,12 @@ class Registry:
             repository = self._store.get(where.key) if where else None
             if where is None or repository is None or where.location != call.where.location:
                 continue
-            held = digest in repository.image(where.path).blobs
-            if held and allowed(call.caller, self._store, where, origin, "pull"):
+            image = repository.image(where.path)
+            if digest not in image.blobs:
+                continue
+            if allowed(call.caller, self._store, where, origin, "pull"):
+                if digest in image.made_up:
+                    self._store.add_blob(image.made_up[digest])
                 return True
         return False
 
@@ -273,22 +283,21 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(parts)
 
 
-def _manifest_map(call: Call, shown: list[str], *, cut: bool) -> dict[str, Any]:
+def _manifest_map(image: Image, shown: list[str], *, cut: bool) -> dict[str, Any]:
     """Return Google's map of manifests: untagged ones too, unless the list of tags is cut."""
-    image: Image = call.image
     tags: dict[Digest, list[str]] = {}
     for tag in shown:
         tags.setdefault(image.tags[tag], []).append(tag)
     return {
-        str(digest): _info(image, stored, tags.get(digest, []))
+        str(digest): _info(stored, tags.get(digest, []))
         for digest, stored in image.manifests.items()
         if digest in tags or not cut
     }
 
 
-def _info(image: Image, stored: Stored, tags: list[str]) -> dict[str, Any]:
+def _info(stored: Stored, tags: list[str]) -> dict[str, Any]:
     return {
-        "imageSizeBytes": str(image.size_of(stored)),
+        "imageSizeBytes": str(stored.size_bytes),
         "layerId": "",
         "mediaType": stored.manifest.media_type,
         "tag": tags,

@@ -194,19 +194,13 @@ class Repositories:
 
     def _plain(self, repository: Repository) -> dict[str, Any]:
         made, changed = self._times.get(repository.name, (_MADE_MS, _MADE_MS))
-        sizes = {
-            blob.digest: max(blob.size, 0)
-            for image in repository.images.values()
-            for stored in image.manifests.values()
-            for blob in stored.manifest.blobs
-        }
         return {
             "name": repository.name,
             "registryUri": registry_uri(repository),
             "mode": "STANDARD_REPOSITORY",
             "createTime": moment(made),
             "updateTime": moment(changed),
-            "sizeBytes": str(sum(sizes.values())),
+            "sizeBytes": str(repository.images.size_bytes),
         } | repository.settings
 
 

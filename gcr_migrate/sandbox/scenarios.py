@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -94,8 +94,26 @@ class ImagePart(_Part):
     artifact_type: str = "application/vnd.example.sbom.v1+json"
 
 
+class GiantPart(_Part):
+    """So many images that they are made when they are asked for; nothing can be pushed to them.
+
+    Attributes:
+        seed: other seeds give other bytes, and the same counts.
+        images: how many image paths there are.
+        manifests: of each image: images, indexes of two platforms, referrers; some untagged.
+        tags: of each image; those that the server makes for referrers come on top.
+        layers: of each manifest that is an image; neighbours share most of them.
+    """
+
+    seed: int = Field(1, ge=0, lt=10**18)
+    images: int = Field(ge=1, lt=10**7)
+    manifests: int = Field(ge=1, lt=10**7)
+    tags: int = Field(ge=0, lt=10**7)
+    layers: int = Field(5, ge=1, le=99)
+
+
 class RepositoryPart(_Part):
-    """A repository with its policy and images."""
+    """A repository with its policy, and either images or a giant."""
 
     project: str
     location: str
@@ -105,6 +123,13 @@ class RepositoryPart(_Part):
     server_moves_own_tags: bool = True
     bindings: tuple[dict[str, Any], ...] = ()
     images: tuple[ImagePart, ...] = ()
+    giant: GiantPart | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> RepositoryPart:
+        if self.images and self.giant:
+            raise ValueError("nothing can be pushed into a giant: give it no images")
+        return self
 
 
 class BucketPart(_Part):

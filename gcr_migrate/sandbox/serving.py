@@ -93,6 +93,7 @@ class Ports:
             log_level="critical",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=_BACKLOG,

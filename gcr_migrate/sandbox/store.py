@@ -7,15 +7,20 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.model.content import OCI_INDEX, Descriptor, Digest, Manifest, fallback_tag
+from gcr_migrate.model.content import OCI_INDEX, Digest, Manifest, fallback_tag
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host
+from gcr_migrate.sandbox.giant_images import GiantImages
+from gcr_migrate.sandbox.images import Image, Images, Stored, referrers_index
 from gcr_migrate.sandbox.states import BucketState, FolderState, ProjectState, project_number
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.sandbox.giant import Giant
 
 REGISTRY_HOSTS: Final = (
     *(host.name for host in GCR_HOSTS),
@@ -27,41 +32,6 @@ REGISTRY_HOSTS: Final = (
 )
 _AR_SUFFIX: Final = "-docker.pkg.dev"
 _REPOSITORY_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A manifest as it was pushed, and when."""
-
-    manifest: Manifest
-    created_ms: int
-    uploaded_ms: int
-
-
-@dataclass(slots=True)
-class Image:
-    """Everything under one image path; blobs are linked per path, as OCI asks of a name."""
-
-    tags: dict[str, Digest] = field(default_factory=dict)
-    manifests: dict[Digest, Stored] = field(default_factory=dict)
-    blobs: set[Digest] = field(default_factory=set)
-
-    def find(self, reference: str) -> Stored | None:
-        """Return the manifest under a tag or digest."""
-        digest = Digest.parse(reference) if ":" in reference else self.tags.get(reference)
-        return self.manifests.get(digest) if digest else None
-
-    def size_of(self, stored: Stored) -> int:
-        """Return the bytes of an image: its config and layers as described."""
-        return sum(max(blob.size, 0) for blob in stored.manifest.blobs)
-
-    def referrers(self, subject: Digest) -> list[Stored]:
-        """Return the manifests that are attached to a digest, oldest first."""
-        return [
-            stored
-            for stored in self.manifests.values()
-            if stored.manifest.subject and stored.manifest.subject.digest == subject
-        ]
 
 
 @dataclass(slots=True)
@@ -76,7 +46,8 @@ class Repository:
         bindings: its own policy.
         policy_version: counts the writes of the policy; the etag is made of it.
         ready: false while the operation that creates it runs.
-        images: by path below the repository.
+        images: by path below the repository; those of a giant are made on request, and nothing
+            can be pushed there.
     """
 
     project: str
@@ -87,7 +58,7 @@ class Repository:
     policy_version: int = 0
     ready: bool = True
     server_moves_own_tags: bool = True
-    images: dict[str, Image] = field(default_factory=dict)
+    images: Images | GiantImages = field(default_factory=Images)
 
     @property
     def name(self) -> str:
@@ -104,15 +75,18 @@ class Repository:
         """Return the etag of the policy, bytes in base64, which changes with every write."""
         return base64.b64encode(b"\x07" + self.policy_version.to_bytes(7)).decode()
 
+    @property
+    def giant(self) -> Giant | None:
+        """Return what its images are made from; None where they were pushed."""
+        return self.images.giant if isinstance(self.images, GiantImages) else None
+
     def image(self, path: str) -> Image:
         """Return the image at a path; an empty one, not kept, where there is none."""
         return self.images.get(path) or Image()
 
     def children(self, path: str) -> list[str]:
         """Return the next path components below a path that lead to images."""
-        prefix = f"{path}/" if path else ""
-        below = (one[len(prefix) :] for one in self.images if one.startswith(prefix))
-        return sorted({one.partition("/")[0] for one in below if one})
+        return self.images.children(path)
 
     def put_manifest(
         self, path: str, manifest: Manifest, tag: str | None, at_ms: int | None = None
@@ -139,27 +113,6 @@ class Repository:
         index = Manifest.read(raw, OCI_INDEX)
         image.manifests.setdefault(index.digest, Stored(index, now, now))
         image.tags[tag] = index.digest
-
-
-def referrers_index(referrers: list[Stored], *, size: int | None = None) -> dict[str, Any]:
-    """Return the OCI index that lists some referrers (OCI end-12).
-
-    Args:
-        referrers: what to list.
-        size: state this size for each instead of the true one.
-    """
-    entries = []
-    for stored in referrers:
-        manifest = stored.manifest
-        config = json.loads(manifest.raw).get("config", {}).get("mediaType")
-        entry = {
-            "mediaType": manifest.media_type,
-            "digest": str(manifest.digest),
-            "size": len(manifest.raw) if size is None else size,
-            "artifactType": manifest.artifact_type or config,
-        }
-        entries.append({key: value for key, value in entry.items() if value is not None})
-    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,21 +214,28 @@ class Store:
         """Return everything that is held, as plain data."""
         found = {}
         for repository in self.repositories.values():
-            images = {
-                path: {
-                    "tags": {tag: str(digest) for tag, digest in sorted(image.tags.items())},
-                    "manifests": sorted(map(str, image.manifests)),
-                    "blobs": sorted(map(str, image.blobs)),
-                }
-                for path, image in sorted(repository.images.items())
-            }
             found[repository.name] = {
                 "host": registry_host(repository),
                 "settings": repository.settings,
                 "bindings": repository.bindings,
-                "images": images,
-            }
+            } | _contents(repository)
         return found
+
+
+def _contents(repository: Repository) -> dict[str, Any]:
+    """Return what is in a repository; of a giant, how much."""
+    giant = repository.giant
+    if giant:
+        return {"giant": asdict(giant.counts())}
+    images = {
+        path: {
+            "tags": {tag: str(digest) for tag, digest in sorted(image.tags.items())},
+            "manifests": sorted(map(str, image.manifests)),
+            "blobs": sorted(map(str, image.blobs)),
+        }
+        for path, image in sorted(repository.images.items())
+    }
+    return {"images": images}
 
 
 def registry_host(repository: Repository) -> str:

@@ -13,6 +13,7 @@ import math
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, Response
@@ -208,7 +209,11 @@ def rights(
     store: Store, identity: Identity | None, project: str, repository: Repository | None
 ) -> frozenset[str]:
     """Return what somebody may do in a repository, by project roles and its own policy."""
-    names = held(store, identity, project, repository.bindings if repository else ())
+    return _verbs(held(store, identity, project, repository.bindings if repository else ()))
+
+
+@cache  # asked for with each request, and there are few such sets
+def _verbs(names: frozenset[str]) -> frozenset[str]:
     return frozenset(name.rpartition(".")[2] for name in names if name.startswith(_REPOSITORIES))
 
 

@@ -19,6 +19,7 @@ PARTS = (
     scenarios.FolderPart,
     scenarios.PerimeterPart,
     scenarios.RepositoryPart,
+    scenarios.GiantPart,
     scenarios.ImagePart,
     scenarios.ServiceAccountPart,
     scenarios.IdentityPoolPart,

@@ -1,0 +1,186 @@
+"""Measure `inventory` and `plan` on giants: `python -m benchmarks.inventory 10000 100000 tags`.
+
+Each size is a number of manifests, or `tags` for one image with 60,000 tags. What the tool counts
+must be what the giant holds, or the run fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.stage import Stage, stage
+from gcr_migrate.sandbox.giant import Giant
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Cost
+
+RESULTS = Path(__file__).resolve().parent / "results"
+_OF_ONE = 50  # manifests of an image
+_TAGS = Giant(seed=2, images=1, manifests=12_000, tags=60_000, layers=5)
+_STEPS = {
+    "inventory": ("inventory", "spec.yaml", "--no-cache", "-o", "snapshot"),
+    "plan": ("plan", "spec.yaml", "-o", "first"),
+    "plan again": ("plan", "spec.yaml", "-o", "second"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one command took on one giant.
+
+    Attributes:
+        size: as it was asked for.
+        step: which command.
+        manifests: how many the giant has.
+        wall_s: time that passed.
+        cpu_s: work of the client's processor.
+        peak_mb: most memory that the client had at once.
+        server_mb: most memory that the sandbox had up to its end.
+        requests: how many, by method, host and kind.
+    """
+
+    size: str
+    step: str
+    manifests: int
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    server_mb: float | None
+    requests: dict[str, int]
+
+
+class WrongError(Exception):
+    """The tool failed, or its counts are not those of the giant."""
+
+
+def main() -> int:
+    """Measure what is asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inventory", description=__doc__)
+    parser.add_argument("sizes", nargs="+", metavar="SIZE", help="manifests, or `tags`")
+    parser.add_argument("--limit", type=float, default=3_600, help="seconds of one command")
+    parser.add_argument("--steps", nargs="+", choices=_STEPS, default=[*_STEPS])
+    asked = parser.parse_args()
+    giants = {size: giant_of(size) for size in asked.sizes}
+    print(_HEAD, flush=True)
+    rows: list[Row] = []
+    try:
+        for size, giant in giants.items():
+            with tempfile.TemporaryDirectory() as folder, stage(giant, Path(folder)) as one:
+                for step in asked.steps:
+                    rows.append(measured(one, giant, size, step, asked.limit))
+                    print(line(rows[-1]), flush=True)
+    except WrongError as wrong:
+        print(f"wrong: {wrong}", file=sys.stderr)
+        return 1
+    finally:
+        keep(rows)
+    return 0
+
+
+def giant_of(size: str) -> Giant:
+    """Return a giant of that many manifests, 50 in each image; or the one with many tags."""
+    if size == "tags":
+        return _TAGS
+    if not size.isdigit() or int(size) % _OF_ONE or not int(size):
+        raise SystemExit(f"{size}: neither `tags` nor a multiple of {_OF_ONE}")
+    return Giant(seed=1, images=int(size) // _OF_ONE, manifests=_OF_ONE, tags=40, layers=5)
+
+
+def measured(one: Stage, giant: Giant, size: str, step: str, limit_s: float) -> Row:
+    """Run a step and compare what it says with what is there.
+
+    Raises:
+        WrongError: it failed, was too slow, or counts otherwise.
+    """
+    cost, requests = one.run(*_STEPS[step], limit_s=limit_s)
+    if cost.code:
+        raise WrongError(f"{step} of {size}: exit code {cost.code} in {cost.wall_s} s\n{cost.err}")
+    check(f"{step} of {size}", step, cost, giant)
+    fetched = sum(
+        n for kind, n in requests.items() if kind.startswith("GET ") and "manifests" in kind
+    )
+    expected = 0 if step == "plan again" else giant.counts().manifests
+    if fetched != expected:
+        raise WrongError(f"{step} of {size}: {fetched} manifests were fetched, not {expected}")
+    return Row(
+        size,
+        step,
+        giant.counts().manifests,
+        cost.wall_s,
+        cost.cpu_s,
+        cost.peak_mb,
+        one.server_mb(),
+        requests,
+    )
+
+
+def check(what: str, step: str, cost: Cost, giant: Giant) -> None:
+    """Compare what a command counts with what a giant holds.
+
+    Raises:
+        WrongError: they differ.
+    """
+    facts, counts = json.loads(cost.out), giant.counts()
+    if step == "inventory":
+        names = ("images", "manifests", "tags", "untagged", "children")
+        right = {name: getattr(counts, name) for name in names} | {"attached": counts.referrers}
+        told = facts["counts"]
+    else:
+        # The lists of referrers and their tags are left out: the target makes its own.
+        right = {"images": counts.images, "blobs": counts.blobs, "left out": counts.referrers}
+        right["manifests"] = counts.manifests - counts.referrers
+        right["tags"] = counts.tags - counts.referrers
+        told = facts["counts"] | {"left out": len(facts["left_out"])}
+    wrong = {name: told.get(name) for name, value in right.items() if told.get(name) != value}
+    if wrong or not facts["complete"] or facts["findings"]:
+        said = f"complete: {facts['complete']}, findings: {facts['findings'][:3]}"
+        raise WrongError(f"{what}: counts {wrong}, but there are {right}; {said}")
+
+
+_HEAD = (
+    f"{'size':>9}  {'command':<10} {'wall s':>9} {'CPU s':>9} {'CPU us':>8} {'peak MB':>8}"
+    f" {'requests':>9} {'req/s':>7} {'server MB':>9}\n"
+    f"{'':>9}  {'':<10} {'':>9} {'':>9} {'a manif.':>8}"
+)
+
+
+def line(row: Row) -> str:
+    """Return a row of the table."""
+    requests = sum(row.requests.values())
+    each = row.cpu_s / row.manifests * 1_000_000
+    server = f"{row.server_mb:.0f}" if row.server_mb else "-"
+    return (
+        f"{row.size:>9}  {row.step:<10} {row.wall_s:>9.1f} {row.cpu_s:>9.1f} {each:>8.0f}"
+        f" {row.peak_mb:>8.0f} {requests:>9} {requests / row.wall_s:>7.0f} {server:>9}"
+    )
+
+
+def keep(rows: list[Row]) -> None:
+    """Write rows into the file of results, in place of older ones of the same size and step."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / "inventory.json"
+    kept: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    where = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("gcr-migrate", "httpx", "starlette", "uvicorn")},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+    }
+    new = [asdict(row) | where for row in rows]
+    done = {(one["size"], one["step"]) for one in new}
+    left = [one for one in kept if (one["size"], one["step"]) not in done]
+    path.write_text(json.dumps([*left, *new], indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

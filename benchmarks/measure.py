@@ -1,0 +1,94 @@
+"""What a command costs: time, work of the processor, memory at its peak.
+
+A new program inherits the peak memory of the one that started it. So this file is a program, too,
+a small one that stands in between: `measure.py LIMIT RESULT COMMAND…`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_KIB_PER_MB = 1_000 / 1.024 if sys.platform.startswith("linux") else 1_000_000  # ru_maxrss differs
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took.
+
+    Attributes:
+        code: its exit code; negative where a signal ended it.
+        wall_s: from its start to its end.
+        cpu_s: work of the processor.
+        peak_mb: most memory that it had at once.
+        out: what it printed.
+        err: what it complained of.
+    """
+
+    code: int
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    out: str
+    err: str
+
+
+def measure(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str], limit_s: float
+) -> Cost:
+    """Run a command to its end and tell what it cost.
+
+    Args:
+        command: the program and its arguments.
+        folder: its working folder, in which files `out`, `err` and `cost` are left.
+        environ: all variables that it sees.
+        limit_s: when it is killed.
+    """
+    result = folder / "cost"
+    between = [sys.executable, "-S", str(Path(__file__).resolve()), str(limit_s), str(result)]
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        subprocess.run(
+            [*between, *command],
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            check=True,
+        )
+    said = [(folder / name).read_text("utf-8") for name in ("out", "err")]
+    return Cost(**json.loads(result.read_text("utf-8")), out=said[0], err=said[1])
+
+
+def _stand_between(limit_s: float, result: Path, command: list[str]) -> None:
+    """Start the command, wait for it, and write what it cost."""
+    start = time.monotonic()
+    process = os.posix_spawnp(command[0], command, os.environ)
+
+    def too_late(*_: object) -> None:
+        os.kill(process, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, too_late)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    _, status, used = os.wait4(process, 0)
+    cost = {
+        "code": os.waitstatus_to_exitcode(status),
+        "wall_s": round(time.monotonic() - start, 3),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 3),
+        "peak_mb": round(used.ru_maxrss / _KIB_PER_MB, 1),
+    }
+    result.write_text(json.dumps(cost), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _stand_between(float(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

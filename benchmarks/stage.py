@@ -1,0 +1,102 @@
+"""A sandbox that holds a giant, in a process of its own, and the tool in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.measure import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from benchmarks.measure import Cost
+    from gcr_migrate.sandbox.giant import Giant
+
+SPEC = """\
+source: {project: giant, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {location: europe}
+routes: [{match: "**", repository: moved}]
+"""
+_START_S = 30.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The tool in front of a giant.
+
+    Attributes:
+        folder: working folder of the tool; `spec.yaml` lies there.
+        control: address by which the sandbox is steered.
+        token: access token of the owner.
+        server: number of the sandbox's process.
+    """
+
+    folder: Path
+    control: str
+    token: str
+    server: int
+
+    def run(self, *args: str, limit_s: float) -> tuple[Cost, dict[str, int]]:
+        """Run a command of the tool; return its cost, and its requests by kind."""
+        self._control("requests/reset", b"")
+        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        settings = {
+            "HOME": str(self.folder),
+            "GCR_MIGRATE_ENDPOINTS": str(self.folder / "endpoints.yaml"),
+            "GCR_MIGRATE_ACCESS_TOKEN": self.token,
+        }
+        command = [sys.executable, "-m", "gcr_migrate", *args, "--json"]
+        cost = measure(command, self.folder, kept | settings, limit_s)
+        return cost, self._control("requests/counts")
+
+    def server_mb(self) -> float | None:
+        """Return the most memory that the sandbox had up to now, where the system tells."""
+        try:
+            with open(f"/proc/{self.server}/status", encoding="utf-8") as status:  # noqa: PTH123
+                peak = next(line for line in status if line.startswith("VmHWM:"))
+        except OSError:
+            return None
+        return round(int(peak.split()[1]) * 1.024 / 1_000, 1)
+
+    def _control(self, call: str, data: bytes | None = None) -> Any:
+        request = urllib.request.Request(f"{self.control}/{call}", data)  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
+            return json.load(answer)
+
+
+@contextmanager
+def stage(giant: Giant, folder: Path) -> Iterator[Stage]:
+    """Serve a giant while the block runs."""
+    source = {"project": "giant", "location": "us", "id": "us.gcr.io", "giant": asdict(giant)}
+    scenario, endpoints = folder / "scenario.yaml", folder / "endpoints.yaml"
+    scenario.write_text(json.dumps({"repositories": [source]}), encoding="utf-8")  # which is YAML
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    command = [sys.executable, "-m", "gcr_migrate", "sandbox", "--scenario", str(scenario)]
+    command += ["--write-endpoints", str(endpoints), "--directory", str(folder / "box"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            facts = _facts(server, endpoints)
+            yield Stage(folder, facts["control"], facts["access_token"], server.pid)
+        finally:
+            server.terminate()
+
+
+def _facts(server: subprocess.Popen[str], endpoints: Path) -> dict[str, Any]:
+    """Return what the sandbox says of itself when it serves."""
+    until = time.monotonic() + _START_S
+    while not endpoints.exists():
+        if server.poll() is not None or time.monotonic() > until:
+            raise SystemExit("the sandbox did not start")
+        time.sleep(0.05)
+    said = server.stdout.readline() if server.stdout else ""
+    facts: dict[str, Any] = json.loads(said)
+    return facts
