@@ -23,6 +23,8 @@ _IMAGE: Final = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/repositories/(?P<repository>[^/]+)"
     r"/dockerImages/(?P<image>[^/]+)"
 )
+_SCANNER: Final = re.compile(r"service-[0-9]+@container-analysis\.iam\.gserviceaccount\.com")
+_OURSELVES: Final = "gcr-migrate"  # user agent; reading a source for a plan is no use of it
 _REFERENCE: Final = re.compile(r"/manifests/([^/]+)$")
 _BETWEEN: Final = " \t\r\n,[]"
 
@@ -30,7 +32,8 @@ _BETWEEN: Final = " \t\r\n,[]"
 def read_pulls(path: Path) -> Pulls:
     """Read what `gcloud logging read … --format=json` wrote about Artifact Registry.
 
-    Entries about other things than pulls of manifests that succeeded are passed over.
+    Entries about other things than pulls of manifests that succeeded are passed over, and so are
+    pulls by this tool and by Google's scanners, which pull everything.
 
     Raises:
         MigrateError: FILE_MISSING; BAD_PULL_LOG if it is no such file, or has no pull at all.
@@ -46,7 +49,7 @@ def read_pulls(path: Path) -> Pulls:
     except UnicodeDecodeError as error:
         raise MigrateError(BAD_PULL_LOG, subject=str(path), saw="no UTF-8 text") from error
     if not pulls.last_ms:
-        saw = f"{entries} entries, none of them a pull of a manifest"
+        saw = f"{entries} entries, none of them a pull of a manifest by a user"
         raise MigrateError(BAD_PULL_LOG, subject=str(path), saw=saw)
     return pulls
 
@@ -91,10 +94,22 @@ def _take(pulls: Pulls, entry: dict[str, Any]) -> None:
     project = found["project"].replace(":", "/")
     path = unquote(found["image"]).partition("@")[0]
     name = f"{found['location']}-docker.pkg.dev/{project}/{found['repository']}/{path}"
-    request = about.get("request")
-    url = str(request.get("requestUrl") or "") if isinstance(request, dict) else ""
-    reference = _REFERENCE.search(unquote(urlsplit(url).path))
+    pulls.note(project, at_ms)
+    if _is_no_use(about):
+        return
+    reference = _REFERENCE.search(unquote(urlsplit(_text(about, "request", "requestUrl")).path))
     pulls.add(name, reference[1] if reference else ANY, at_ms)
+
+
+def _is_no_use(about: dict[str, Any]) -> bool:
+    agent = _text(about, "requestMetadata", "callerSuppliedUserAgent")
+    caller = _text(about, "authenticationInfo", "principalEmail")
+    return agent.startswith(_OURSELVES) or _SCANNER.fullmatch(caller) is not None
+
+
+def _text(about: dict[str, Any], part: str, member: str) -> str:
+    inside = about.get(part)
+    return str(inside.get(member) or "") if isinstance(inside, dict) else ""
 
 
 def _moment(value: object) -> int | None:

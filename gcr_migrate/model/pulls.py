@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.model.names import ar_host
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -16,7 +18,8 @@ class ImagePulls:
     """The last pulls of one image.
 
     Attributes:
-        begins_ms: time of the log's first entry, in milliseconds since 1970; None if it is empty.
+        begins_ms: since when the log would tell of a pull, in milliseconds since 1970; None if it
+            never would.
         last_ms: time of the last pull by what was pulled: a tag, a digest, or `ANY`.
     """
 
@@ -33,21 +36,32 @@ class ImagePulls:
 class Pulls:
     """The last pulls that a log tells.
 
+    Logs are switched on project by project, so one of another project tells nothing.
+
     Attributes:
-        begins_ms: time of its first entry, in milliseconds since 1970; None if it is empty.
+        begins_ms: time of the first entry by project, in milliseconds since 1970.
         last_ms: time of the last pull by full name, such as
             `us-docker.pkg.dev/builds/us.gcr.io/app`, and by what was pulled.
     """
 
-    begins_ms: int | None = None
+    begins_ms: dict[str, int] = field(default_factory=dict)
     last_ms: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def note(self, project: str, at_ms: int) -> None:
+        """Take in that the log of a project was written then."""
+        self.begins_ms[project] = min(at_ms, self.begins_ms.get(project, at_ms))
 
     def add(self, name: str, reference: str, at_ms: int) -> None:
         """Take in one pull."""
-        self.begins_ms = at_ms if self.begins_ms is None else min(at_ms, self.begins_ms)
         of_name = self.last_ms.setdefault(name, {})
         of_name[reference] = max(at_ms, of_name.get(reference, at_ms))
 
     def of(self, name: str) -> ImagePulls:
         """Return the pulls of one image."""
-        return ImagePulls(self.begins_ms, self.last_ms.get(name, {}))
+        host, _, path = name.partition("/")
+        begins = [
+            at_ms
+            for project, at_ms in self.begins_ms.items()
+            if host.endswith(ar_host("")) and path.startswith(f"{project}/")
+        ]
+        return ImagePulls(min(begins, default=None), self.last_ms.get(name, {}))

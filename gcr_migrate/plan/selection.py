@@ -107,7 +107,7 @@ class _Selecting:
         self._found = Selection()
         self._why: dict[Digest, str] = {}
         self._why_tag: dict[str, str] = {}
-        self._unknown: dict[str, int] = {}
+        self._unknown: dict[str, set[Digest]] = {}  # what a rule about time cannot judge
         self._names: dict[Digest, list[str]] = {}
         self._attached: dict[str, tuple[Digest, Digest]] = {}  # tag to subject and manifest
         self._gone: set[Digest] = set()  # named only by tags that no rule of roots is about
@@ -151,7 +151,7 @@ class _Selecting:
         roots, orphans = set(), set()
         for digest, tags in self._names.items():
             passing = [tag for tag in tags if self._passes(tag)]
-            if passing and self._is_recent(digest, tags):
+            if passing and self._is_recent(digest):
                 roots.add(digest)
             elif passing:
                 self._why_tag |= dict.fromkeys(passing, self._why[digest])
@@ -168,9 +168,9 @@ class _Selecting:
             if not self._choice.untagged:
                 self._loose.add(digest)
             elif node.subject is None:
-                roots |= {digest} if self._is_recent(digest, []) else set()
+                roots |= {digest} if self._is_recent(digest) else set()
             elif self._choice.attachments and node.subject not in nodes.keys() - self._gone:
-                orphans |= {digest} if self._is_recent(digest, []) else set()
+                orphans |= {digest} if self._is_recent(digest) else set()
         return roots, orphans
 
     def _passes(self, tag: str) -> bool:
@@ -184,12 +184,12 @@ class _Selecting:
             self._why_tag[tag] = f"select.tags: none of {', '.join(only[:_NAMED])}{more}"
         return tag not in self._why_tag
 
-    def _is_recent(self, digest: Digest, tags: list[str]) -> bool:
+    def _is_recent(self, digest: Digest) -> bool:
         """Whether rules about time let a manifest pass; if not, the reason is noted."""
         node = self._content.nodes.get(digest)
         if node is None:
             return True  # it cannot be read: that is told, whatever its age
-        why = self._too_old(node) or self._not_pulled(digest, tags)
+        why = self._too_old(node) or self._not_pulled(digest)
         if why:
             self._why[digest] = why
         return not why
@@ -199,23 +199,25 @@ class _Selecting:
         if rule is None:
             return ""
         if node.uploaded_ms is None:
-            self._unknown[rule.told] = self._unknown.get(rule.told, 0) + 1
+            self._unknown.setdefault(rule.told, set()).add(node.digest)
             return ""
         if node.uploaded_ms >= rule.from_ms:
             return ""
         return f"{rule.told}: uploaded {_moment(node.uploaded_ms)}"
 
-    def _not_pulled(self, digest: Digest, tags: list[str]) -> str:
+    def _not_pulled(self, digest: Digest) -> str:
         rule, pulls = self._choice.pulled, self._choice.pulls
         if rule is None or pulls is None:
             return ""
-        last = pulls.last([str(digest), *tags])
+        # Who pins a platform's digest pulls the child and never its index.
+        parts = with_children(self._content.nodes, [digest])
+        last = pulls.last(one for part in parts for one in (str(part), *self._names.get(part, ())))
         if last is not None and last >= rule.from_ms:
             return ""
         if last is not None:
             return f"{rule.told}: last pulled {_moment(last)}"
         if pulls.begins_ms is None or pulls.begins_ms > rule.from_ms:
-            self._unknown[rule.told] = self._unknown.get(rule.told, 0) + 1
+            self._unknown.setdefault(rule.told, set()).add(digest)
             return ""
         return f"{rule.told}: no pull in the log"
 
@@ -330,7 +332,10 @@ class _Selecting:
         return replace(left, by_rule=True, saw=f"{left.saw}; {self._why_tag[tags[0]]}")
 
     def _tell_unknown(self) -> None:
-        for told, count in self._unknown.items():
+        for told, digests in self._unknown.items():
+            count = len(digests & self._found.digests)
+            if not count:
+                continue  # another rule leaves them out
             saw = f"{told}: {count} of its manifests tell no time, and are kept"
             self._found.findings.append(
                 Finding(errors.TIME_UNKNOWN, Severity.WARNING, self._content.shown, saw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,6 +117,23 @@ def test_no_rule_is_broken_but_for_what_is_needed(image: ImageContent, choice: C
         assert "c" not in plain
 
 
+@given(images(), choices)
+def test_what_every_rule_lets_pass_is_kept(image: ImageContent, choice: Choice) -> None:
+    """No tag is left out that matches, is young enough and is not one too many."""
+    choice = replace(choice, newest=None, pulled=None)
+    found = _of(image, choice)
+    for tag, digest in image.tags.items():
+        only, never = choice.tags, choice.except_tags
+        wanted = not only or any(fnmatchcase(tag, one) for one in only)
+        node_ = image.nodes.get(digest)
+        time = node_.uploaded_ms if node_ else None
+        young = choice.uploaded is None or time is None or time >= choice.uploaded.from_ms
+        if _is_attachment(tag) or not wanted or any(fnmatchcase(tag, one) for one in never):
+            continue
+        assert (tag in found.tags) == young
+        assert not young or digest in found.digests or node_ is None
+
+
 @given(images(), choices, st.integers(1, 4))
 def test_a_larger_number_of_newest_keeps_all_that_a_smaller_one_does(
     image: ImageContent, choice: Choice, newest: int
@@ -218,6 +236,15 @@ def test_what_tells_no_time_is_kept_and_told() -> None:
     ]
 
 
+def test_what_another_rule_leaves_out_is_not_told_as_kept() -> None:
+    """Without a time it passes the rule about time, and is then too many."""
+    image = content(node(1), node(2, uploaded_ms=DAY), tags={"a": node(1).digest})
+    choice = Choice(uploaded=Since("select.uploaded within 7d", DAY), newest=1)
+    found = _of(image, choice)
+    assert found.digests == {node(2).digest}
+    assert found.findings == []
+
+
 def test_a_log_that_begins_too_late_leaves_out_only_what_it_tells() -> None:
     """No pull in it says nothing of the time before it begins."""
     choice = Choice(
@@ -226,6 +253,34 @@ def test_a_log_that_begins_too_late_leaves_out_only_what_it_tells() -> None:
     found = _of(IMAGE, choice)
     assert found.digests == set(IMAGE.nodes)
     assert [one.problem for one in found.findings] == [errors.TIME_UNKNOWN]
+
+
+def test_a_pull_of_a_platform_by_digest_is_a_pull_of_its_index() -> None:
+    """Who pins the digest of a platform never asks for the index, and still needs it kept."""
+    index = Node(Digest.of(b"i"), "x", 1, False, (OLD.digest,), None, DAY)  # noqa: FBT003
+    image = content(OLD, index, tags={"v1": index.digest, "arm": OLD.digest})
+    rule = Since("select.pulled after", 2 * DAY)
+    for reference in (str(OLD.digest), "arm"):
+        choice = Choice(pulled=rule, pulls=ImagePulls(0, {reference: 3 * DAY}))
+        assert _of(image, choice).digests == {OLD.digest, index.digest}
+    assert _of(image, Choice(pulled=rule, pulls=ImagePulls(0, {}))).digests == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["us-docker.pkg.dev/builds-too/us.gcr.io/app", "us.gcr.io/builds/app", "localhost:5000/app"],
+)
+def test_a_log_of_another_project_or_registry_leaves_nothing_out(name: str) -> None:
+    """That it tells of no pull there means nothing; nor does it for a project named alike."""
+    log = Pulls()
+    log.note("builds", 0)
+    log.add("us-docker.pkg.dev/builds/us.gcr.io/app", "v1", DAY)
+    choice = Choice(pulled=Since("select.pulled after", 2 * DAY), pulls=log.of(name))
+    found = _of(IMAGE, choice)
+    assert found.left_out == []
+    assert [one.problem for one in found.findings] == [errors.TIME_UNKNOWN]
+    known = replace(choice, pulls=log.of("europe-docker.pkg.dev/builds/eu.gcr.io/app"))
+    assert _of(IMAGE, known).digests == set()
 
 
 def test_a_pull_of_the_image_without_a_name_counts_for_all_of_it() -> None:
