@@ -133,6 +133,7 @@ class _Planning:
         self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
         self._carries = False
+        self._unwanted: set[str] = set()  # roots of which rules leave out every image
         self.doubts = Doubts(draft.add_finding)
 
     async def list_source(self, shelf: Shelf) -> list[Root]:
@@ -142,7 +143,8 @@ class _Planning:
             await list_root(root, self._connections, shelf, self.doubts, self._listen)
         self.doubts.empty_paths(roots)
         for root in roots:
-            leave_out_paths(root, self._spec.select, self._draft.add_left_out)
+            if leave_out_paths(root, self._spec.select, self._draft.add_left_out):
+                self._unwanted.add(root.source.shown)
             self.doubts.tell_all(origin_groups(root))
         return roots
 
@@ -282,7 +284,7 @@ class _Planning:
     def check_what_was_read(self, roots: list[Root]) -> None:
         """Make no plan of nothing, nor of what is damaged where the spec says to stop."""
         for root in roots:
-            if root.error and not root.read:
+            if root.error and not root.read and root.source.shown not in self._unwanted:
                 raise root.error
         if roots and not self._carries and self._spec.select != Select():
             names = ", ".join(root.source.shown for root in roots)

@@ -18,30 +18,35 @@ if TYPE_CHECKING:
     from gcr_migrate.spec import Select
 
 
-def leave_out_paths(root: Root, select: Select, leave: Callable[[LeftOut], None]) -> None:
+def leave_out_paths(root: Root, select: Select, leave: Callable[[LeftOut], None]) -> bool:
     """Take from a root the image paths that a rule leaves out as a whole.
 
     Args:
         root: loses their lists, so that nothing of them is read.
         select: the rules.
         leave: is told each path with its rule, and how much its list shows.
+
+    Returns:
+        Whether rules leave out all that it has, so that there is nothing to read.
     """
     if not select.leaves_paths_out or root.listings is None:
-        return
-    choice = PathChoice(select)
+        return False
+    choice, left = PathChoice(select), False
     for path in root.image_paths():
-        why = choice.why_not(path)
+        why = choice.why_not(path, root.repository)
         if why:
             saw = f"{why}; {contents(root.listing(path))}"
             leave(LeftOut(errors.NOT_SELECTED, root.shown(path), by_rule=True, saw=saw))
             root.listings.drop(path)
+            left = True
+    return left and not root.image_paths()
 
 
 def origin_groups(root: Root) -> Iterator[Finding]:
     """Tell of each group by origin that a root has: how much it is, and how to leave it out."""
     sums: dict[str, Counter[str]] = {}
     for path in root.image_paths():
-        origin = origin_of(path)
+        origin = origin_of(path, root.repository)
         if origin:
             listing = root.listing(path)
             shown = {"image": 1, "tag": len(listing.tags)}

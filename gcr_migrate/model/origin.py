@@ -1,7 +1,7 @@
 """Groups of images that tools of Google's or builds left behind, known by their paths.
 
 Their makers know them and make them anew; hardly anybody pulls them by hand. They are told, so
-that a person can leave them out, and are never left out otherwise..
+that a person can leave them out, and are never left out otherwise.
 """
 
 from __future__ import annotations
@@ -58,6 +58,12 @@ ORIGINS: Final = (
 )
 
 
-def origin_of(path: str) -> Origin | None:
-    """Return the group that an image path belongs to, the first that has it."""
-    return next((one for one in ORIGINS if one.has(path)), None)
+def origin_of(path: str, repository: str = "") -> Origin | None:
+    """Return the group that an image belongs to, the first that has it.
+
+    Args:
+        path: its path below the root.
+        repository: what stands before the path, of which a service may be the maker as well.
+    """
+    whole = f"{repository}/{path}" if repository else path
+    return next((one for one in ORIGINS if one.has(path) or one.has(whole)), None)

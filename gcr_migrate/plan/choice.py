@@ -54,16 +54,21 @@ class PathChoice:
         self._never = [Pattern.parse(text) for text in select.except_paths]
         self._groups = frozenset(select.leave_out)
 
-    def why_not(self, path: str) -> str:
-        """Return the rule that leaves an image path out; empty if none does."""
-        parsed = ImagePath.parse(path)
+    def why_not(self, path: str, repository: str = "") -> str:
+        """Return the rule that leaves an image out; empty if none does.
+
+        Args:
+            path: its path below the root.
+            repository: what stands before the path where routes see it, as patterns do.
+        """
+        parsed = ImagePath.parse(f"{repository}/{path}" if repository else path)
         refused = next((one.text for one in self._never if one.match(parsed) is not None), "")
         if refused:
             return f"select.except_paths: {refused}"
         if self._only and all(one.match(parsed) is None for one in self._only):
             more = ", …" if len(self._only) > _NAMED else ""
             return f"select.paths: none of {', '.join(p.text for p in self._only[:_NAMED])}{more}"
-        origin = origin_of(path)
+        origin = origin_of(path, repository)
         if origin and origin.name in self._groups:
             return f"select.leave_out: {origin.name}"
         return ""

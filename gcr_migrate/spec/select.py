@@ -32,7 +32,10 @@ def _moment(value: Any) -> Any:
         except ValueError as error:
             raise ValueError("a date is needed, such as 2024-01-31") from error
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        try:
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("a date from year 1 to 9999 in UTC is needed") from error
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise ValueError("a date is needed, such as 2024-01-31")

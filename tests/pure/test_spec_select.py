@@ -53,6 +53,7 @@ def test_a_period_begins_where_it_says(text: str, begin: datetime, told: str | N
         ("{uploaded: {within: 6 months}}", "a number and h, d or w is needed"),
         ("{uploaded: {within: 0d}}", "a number and h, d or w is needed"),
         ("{uploaded: {after: yesterday}}", "a date is needed"),
+        ('{uploaded: {after: "0001-01-01T00:00:00+14:00"}}', "from year 1 to 9999"),
         ("{uploaded: {after: 20240101}}", "a date is needed"),
         ("{pulled: {within: 1d}}", "log: missing"),
         ("{pulled: {within: 1d, log: a, file: b}}", "file: unknown"),
@@ -114,6 +115,17 @@ def test_groups_are_known_by_whole_paths(path: str, group: str | None) -> None:
     """Names that only sound alike belong to nobody but their people."""
     origin = origin_of(path)
     assert (origin.name if origin else None) == group
+
+
+def test_in_a_repository_a_path_is_what_routes_see() -> None:
+    """It begins with the repository; groups are known by the repository or below it."""
+    select = _select("{paths: ['one/**'], leave_out: [app-engine, cloud-functions]}")
+    choice = PathChoice(select)
+    assert choice.why_not("app", "one") == ""
+    assert choice.why_not("app", "two") == "select.paths: none of one/**"
+    assert choice.why_not("gcf/f", "one") == "select.leave_out: cloud-functions"
+    anything = PathChoice(select.model_copy(update={"paths": ()}))
+    assert anything.why_not("default.v1", "gae-flexible") == "select.leave_out: app-engine"
 
 
 def test_every_group_can_be_left_out_and_every_name_is_a_group() -> None:

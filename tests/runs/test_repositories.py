@@ -78,6 +78,14 @@ def test_what_one_view_hides_the_other_shows(zoo: Zoo, host: str, lists: str, sa
     assert all(one["saw"].startswith(says) for one in facts["findings"])
 
 
+def test_a_rule_about_paths_sees_them_as_routes_do(zoo: Zoo) -> None:
+    """In a repository both begin with its name."""
+    code, facts = zoo.plan(spec=f"{MOVE}select: {{paths: [one/a]}}\n")
+    assert (code, facts["counts"]["tags"]) == (0, 1)
+    left = [(one["subject"], one["saw"]) for one in facts["left_out"]]
+    assert left == [(f"{ONE}/a/b", "select.paths: none of one/a; 2 tags, 1 manifest")]
+
+
 def test_an_api_that_refuses_leaves_the_view_of_the_registry(zoo: Zoo) -> None:
     """Also what kind of repository it is cannot be asked then, and the images are planned."""
     zoo.fault(host=API, path="/locations/us/repositories/one", status=403)

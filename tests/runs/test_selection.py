@@ -111,6 +111,21 @@ def test_what_the_audit_log_tells_of_pulls_selects(zoo: Zoo, tmp_path: Path) -> 
         _pull(image, "2024-02-01T00:00:00Z", "v3"),
         _pull(image, "2024-02-01T00:00:00Z", "v2", status={"code": 5}),
         {"protoPayload": {"methodName": "Docker-GetTags"}, "timestamp": "2022-01-01T00:00:00Z"},
+        # Nobody uses what this tool and a scanner pulled.
+        _pull(
+            image,
+            "2024-02-01T00:00:00Z",
+            "v4",
+            requestMetadata={"callerSuppliedUserAgent": "gcr-migrate,gzip(gfe)"},
+        ),
+        _pull(
+            image,
+            "2024-02-01T00:00:00Z",
+            "v4",
+            authenticationInfo={
+                "principalEmail": "service-1@container-analysis.iam.gserviceaccount.com"
+            },
+        ),
     ]
     log.write_text(json.dumps(entries, indent=2))
     select = f"{{paths: [team/app], pulled: {{after: 2024-01-01, log: {log}}}, untagged: false}}"
@@ -119,6 +134,7 @@ def test_what_the_audit_log_tells_of_pulls_selects(zoo: Zoo, tmp_path: Path) -> 
     named = found(facts, "not-selected")
     assert named["team/app:v1"].endswith(": last pulled 2023-01-01")
     assert named["team/app:v2"].endswith(": no pull in the log")
+    assert named["team/app:v4"].endswith(": no pull in the log")
     for text, says in (("[]", "none of them a pull"), ("{", "no JSON"), ("[1]", "no object")):
         log.write_text(text)
         error = _plan(zoo, select, code=2)
@@ -144,6 +160,18 @@ def test_rules_that_leave_nothing_make_a_plan_that_says_so(zoo: Zoo) -> None:
     assert facts["estimate"] == {"repository_creation_s": 0}
     warnings = [one["code"] for one in facts["findings"] if one["severity"] == "warning"]
     assert warnings == ["nothing-selected"]
+
+
+def test_a_root_without_a_list_is_no_failure_where_rules_leave_all_of_it_out(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API's list is judged by the rules; that the registry's failed is told all the same."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    zoo.fault(host="us-docker.pkg.dev", path="/us.gcr.io/tags/list", status=403, times=1)
+    facts = _plan(zoo, "{paths: [other]}", code=3)
+    assert len(found(facts, "not-selected")) == 3
+    assert not facts["complete"]
+    assert {one["code"] for one in facts["findings"]} == {"listing-failed", "nothing-selected"}
 
 
 def test_a_snapshot_tells_groups_by_origin_too(zoo: Zoo, tmp_path: Path) -> None:
