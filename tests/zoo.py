@@ -13,7 +13,7 @@ from gcr_migrate.cli.main import outcome
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest, Manifest
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import RepositoryPart, Scenario
-from gcr_migrate.sandbox.store import Image
+from gcr_migrate.sandbox.store import Image, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +104,12 @@ class Zoo:
         url, body = f"{self.box.control_url}/faults", json.dumps(rule).encode()
         request = urllib.request.Request(url, body)  # noqa: S310  # loopback
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+
+    def keep(self, path: str, raw: bytes, media_type: str) -> Manifest:
+        """Keep a manifest and nothing more: no list of referrers is made of its subject."""
+        manifest = Manifest.read(raw, media_type)
+        self.repository.images[path].manifests[manifest.digest] = Stored(manifest, 0, 0)
+        return manifest
 
     def read(self, host: str, path: str) -> tuple[str, bytes]:
         """Read from a registry host as any client would; return media type and bytes."""

@@ -12,6 +12,7 @@ from gcr_migrate import errors
 from gcr_migrate.model.content import cosign_subject, is_fallback_tag
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, TagAction
+from gcr_migrate.plan.lists import lists_referrers, outdated_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,20 +120,12 @@ def _tags_to_carry(
         of = is_fallback_tag(tag)
         if (of or cosign_subject(tag)) and not rules.attachments:
             left_out.append(LeftOut(errors.ATTACHMENT_LEFT, subject, by_rule=True, saw=str(digest)))
-        elif of and rules.target.makes_referrer_tags and _lists_referrers(content, digest, of):
+        elif of and rules.target.makes_referrer_tags and lists_referrers(content, digest, of):
             saw = str(digest)  # the list itself is left out with its tag
             left_out.append(LeftOut(errors.REFERRERS_TAG_LEFT, subject, by_rule=True, saw=saw))
         else:
             tags[tag] = digest
     return tags
-
-
-def _lists_referrers(content: ImageContent, digest: Digest, subject: Digest) -> bool:
-    node = content.nodes.get(digest)
-    if node is None:
-        return False
-    known = [content.nodes[child] for child in node.children if child in content.nodes]
-    return len(known) == len(node.children) and all(one.subject == subject for one in known)
 
 
 def _carries_sparse(content: ImageContent, digest: Digest, rules: Rules) -> bool:
@@ -191,7 +184,7 @@ def _wanted(content: ImageContent, tags: Mapping[str, Digest], rules: Rules) -> 
         if tag not in tags and digest not in {*tags.values()}
     }
     if rules.untagged:
-        roots = {digest for digest in content.nodes if digest not in by_target | dropped}
+        roots = content.nodes.keys() - by_target - dropped - outdated_lists(content, rules.target)
         if not rules.attachments:
             roots -= _attached(content) - {*tags.values()}
         return _with_children(content, roots)
@@ -228,9 +221,12 @@ def _name_unwanted(
     content: ImageContent, kept: set[Digest], rules: Rules, left_out: list[LeftOut]
 ) -> None:
     attached, tagged = _attached(content), {*content.tags.values()}
+    outdated = outdated_lists(content, rules.target)
     for digest in sorted(content.nodes.keys() - kept - tagged):
         is_attachment = digest in attached and not rules.attachments
         problem = errors.ATTACHMENT_LEFT if is_attachment else errors.UNTAGGED_LEFT
+        if digest in outdated:
+            problem = errors.REFERRERS_TAG_LEFT
         left_out.append(LeftOut(problem, f"{content.shown}@{digest}", by_rule=True))
 
 

@@ -87,21 +87,24 @@ class Lists:
 
     def _docker_images(self, ask: Ask, repository: Repository, *, is_list: bool) -> dict[str, Any]:
         found = [
-            self._docker_image(repository, path, stored)
+            self._docker_image(repository, path, stored, tags.get(digest, []))
             for path, image in sorted(repository.images.items())
-            for stored in image.manifests.values()
+            for tags in [_tags_by_digest(image)]
+            for digest, stored in image.manifests.items()
         ]
         if not is_list:
             return _named(found, ask)
         orders = ("name", "uploadTime", "updateTime", "buildTime", "mediaType")
         return page(ask.request, "dockerImages", found, orders=orders)
 
-    def _docker_image(self, repository: Repository, path: str, stored: Stored) -> dict[str, Any]:
+    def _docker_image(
+        self, repository: Repository, path: str, stored: Stored, tags: list[str]
+    ) -> dict[str, Any]:
         image, manifest = repository.images[path], stored.manifest
         entry: dict[str, Any] = {
             "name": f"{repository.name}/dockerImages/{quote(path, '')}@{manifest.digest}",
             "uri": f"{registry_uri(repository)}/{path}@{manifest.digest}",
-            "tags": _tags_of(image, manifest.digest),
+            "tags": tags,
             "imageSizeBytes": str(image.size_of(stored)),
             "uploadTime": moment(stored.uploaded_ms),
             "mediaType": manifest.media_type,
@@ -132,19 +135,21 @@ class Lists:
         text = ask.parameter("view")
         view = word_of(int(text) if text.isdigit() else text or "BASIC", VIEWS, "view")
         full = view == "FULL" or not is_list
+        image = repository.images[path]
+        tags = _tags_by_digest(image)
         found = [
-            self._version(repository, path, stored, full=full)
-            for stored in repository.images[path].manifests.values()
+            self._version(repository, path, stored, tags.get(digest, []), full=full)
+            for digest, stored in image.manifests.items()
         ]
         if not is_list:
             return _named(found, ask)
         return page(ask.request, "versions", found, orders=_TIMES)
 
     def _version(
-        self, repository: Repository, path: str, stored: Stored, *, full: bool
+        self, repository: Repository, path: str, stored: Stored, tags: list[str], *, full: bool
     ) -> dict[str, Any]:
         package, digest = _package_name(repository, path), stored.manifest.digest
-        described = self._docker_image(repository, path, stored)
+        described = self._docker_image(repository, path, stored, tags)
         members = ("name", "imageSizeBytes", "mediaType", "buildTime", "artifactType")
         told = {key: described.get(key) for key in (*members, "subjectDigest")}
         version: dict[str, Any] = {
@@ -153,9 +158,9 @@ class Lists:
             "updateTime": moment(stored.uploaded_ms),
             "metadata": {key: value for key, value in told.items() if value},
         }
-        tags = _tags_of(repository.images[path], digest)[:_MOST_RELATED_TAGS]
         if full and tags:
-            version["relatedTags"] = [_tag(package, tag, digest) for tag in tags]
+            shown = tags[:_MOST_RELATED_TAGS]
+            version["relatedTags"] = [_tag(package, tag, digest) for tag in shown]
         return version
 
 
@@ -234,8 +239,11 @@ def _tag(package: str, tag: str, digest: Digest) -> dict[str, Any]:
     return {"name": f"{package}/tags/{tag}", "version": f"{package}/versions/{digest}"}
 
 
-def _tags_of(image: Image, digest: Digest) -> list[str]:
-    return sorted(tag for tag, target in image.tags.items() if target == digest)
+def _tags_by_digest(image: Image) -> dict[Digest, list[str]]:
+    tags: dict[Digest, list[str]] = {}
+    for tag, digest in sorted(image.tags.items()):
+        tags.setdefault(digest, []).append(tag)
+    return tags
 
 
 def _named(entries: list[dict[str, Any]], ask: Ask) -> dict[str, Any]:

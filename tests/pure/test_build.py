@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from gcr_migrate.plan.build import Rules, plan_image
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
+
+    from gcr_migrate.model.dialect import Dialect
 
 EMPTY = TargetView({}, frozenset())
 ALL = Rules(untagged=True, attachments=True, existing_tags="fail", target=ARTIFACT_REGISTRY)
@@ -143,6 +146,24 @@ def test_artifact_registry_keeps_its_own_referrers_tag() -> None:
     plan = plan_image(content(image, referrer, index, tags={tag: index.digest}), EMPTY, ALL)
     assert {row.digest for row in plan.manifests} == {image.digest, referrer.digest}
     assert (errors.REFERRERS_TAG_LEFT, True) in {(o.problem, o.by_rule) for o in plan.left_out}
+
+
+@pytest.mark.parametrize("target", [ARTIFACT_REGISTRY, DISTRIBUTION])
+def test_lists_of_referrers_that_lost_their_tag_go_where_no_server_makes_them(
+    target: Dialect,
+) -> None:
+    """A shorter list that a longer one replaced is no image; other untagged indexes are."""
+    image = node(1)
+    referrers = [node(number, subject=image.digest) for number in (2, 3)]
+    outdated = node(4, children=(referrers[0].digest,))
+    other = node(5, children=(image.digest, referrers[0].digest))
+    plan = plan_image(
+        content(image, *referrers, outdated, other), EMPTY, replace(ALL, target=target)
+    )
+    left = {(one.problem, one.subject, one.by_rule) for one in plan.left_out}
+    made_there = (errors.REFERRERS_TAG_LEFT, f"us.gcr.io/builds/app@{outdated.digest}", True)
+    assert left == ({made_there} if target.makes_referrer_tags else set())
+    assert len(plan.manifests) == 5 - len(left)
 
 
 def test_a_plain_registry_gets_the_referrers_tag() -> None:
