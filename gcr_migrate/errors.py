@@ -504,8 +504,8 @@ SOURCE_DAMAGED: Final = _problem(
     "source-damaged",
     Exit.BAD_INPUT,
     "something is damaged at the source",
-    "The spec says `damaged: stop`, so no plan was made.",
-    "Mend or delete what is named, or say `damaged: skip` or `damaged: copy`.",
+    "The spec says to stop at damage of the kind that is named, so no plan was made.",
+    "Mend or delete what is named; or say `skip` for its kind under `damaged`, or for all kinds.",
 )
 SCHEMA1_LEFT: Final = _problem(
     "schema-1",
@@ -547,7 +547,7 @@ CHILD_MISSING: Final = _problem(
     Exit.FAILED,
     "index names a manifest that is not there",
     "The index is sparse or damaged at the source. It is left out, and its other children are not;"
-    " with `damaged: copy` it is carried too.",
+    " with `damaged: {children: copy}` it goes without what it lacks, if the target takes that.",
     "Rebuild the index if clients need the missing platform.",
 )
 FOREIGN_LAYER: Final = _problem(

@@ -21,7 +21,8 @@ from gcr_migrate.model.names import (
 )
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import damage_of, differences
+from gcr_migrate.plan.checks import differences
+from gcr_migrate.plan.damage import stops_at
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.tasks import all_of
 
@@ -246,9 +247,9 @@ class _Planning:
             select.attachments,
             edge.existing_tags,
             target.dialect,
-            self._spec.damaged,
+            self._spec.damaged.copies_sparse,
         )
-        self._damage += damage_of(content)
+        self._damage += stops_at(content, self._spec.damaged.stops)
         plan = plan_image(content, there, rules)
         self._draft.add_manifests(image_id, plan.manifests)
         self._draft.add_blobs(image_id)
@@ -264,7 +265,7 @@ class _Planning:
         for root in roots:
             if root.error and not root.read:
                 raise root.error
-        if self._damage and self._spec.damaged == "stop":
+        if self._damage:
             raise Refused(sorted(self._damage, key=lambda one: one.subject))
 
     async def _view(self, repository: Repository, path: str, content: ImageContent) -> TargetView:

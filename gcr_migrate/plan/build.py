@@ -12,6 +12,7 @@ from gcr_migrate import errors
 from gcr_migrate.model.content import cosign_subject, is_fallback_tag
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, TagAction
+from gcr_migrate.plan.damage import unmovable
 from gcr_migrate.plan.lists import lists_referrers, outdated_lists
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ class Rules:
         attachments: carry signatures, attestations and referrers.
         existing_tags: `fail`, `keep` or `overwrite` where a target tag points elsewhere.
         target: dialect of the target.
-        damaged: `copy` carries an index of which children are gone; else it is left out.
+        copies_sparse: carry an index without those of its children that are damaged.
     """
 
     untagged: bool
     attachments: bool
     existing_tags: str
     target: Dialect
-    damaged: str = "skip"
+    copies_sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,12 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
     left_out = list(content.left_out)
     findings = list(content.findings)
     tags = _tags_to_carry(content, rules, left_out)
-    if rules.damaged == "copy":
-        findings += _sparse(content)
-    unmovable = _unmovable(content, rules, left_out)
+    stuck = unmovable(content, rules.target, copies_sparse=rules.copies_sparse)
+    left_out += stuck.left_out
+    findings += stuck.findings
     wanted = _wanted(content, tags, rules)
-    kept = [content.nodes[digest] for digest in wanted if digest not in unmovable]
-    _name_unwanted(content, wanted | unmovable, rules, left_out)
+    kept = [content.nodes[digest] for digest in wanted if digest not in stuck.digests]
+    _name_unwanted(content, wanted | stuck.digests, rules, left_out)
     manifests = _in_order(kept, there)
     planned = {row.digest for row in manifests}
     rows: list[PlannedTag] = []
@@ -126,49 +127,6 @@ def _tags_to_carry(
         else:
             tags[tag] = digest
     return tags
-
-
-def _carries_sparse(content: ImageContent, digest: Digest, rules: Rules) -> bool:
-    return rules.damaged == "copy" and content.damaged[digest].problem is errors.CHILD_MISSING
-
-
-def _sparse(content: ImageContent) -> list[Finding]:
-    """Findings about indexes that are carried though some of their children are gone."""
-    return [
-        Finding(damage.problem, Severity.WARNING, f"{content.shown}@{digest}", damage.saw)
-        for digest, damage in sorted(content.damaged.items())
-        if damage.problem is errors.CHILD_MISSING
-    ]
-
-
-def _unmovable(content: ImageContent, rules: Rules, left_out: list[LeftOut]) -> set[Digest]:
-    """Manifests that the target would refuse, and the indexes that need them."""
-    refused: set[Digest] = set()
-    for digest, node in sorted(content.nodes.items()):
-        subject = f"{content.shown}@{digest}"
-        if node.is_schema1 and not rules.target.takes_schema1:
-            left_out.append(LeftOut(errors.SCHEMA1_LEFT, subject, by_rule=False))
-        elif node.size_bytes > rules.target.manifest_bytes_at_most:
-            saw = f"{node.size_bytes} bytes, limit {rules.target.manifest_bytes_at_most}"
-            left_out.append(LeftOut(errors.MANIFEST_TOO_LARGE, subject, by_rule=False, saw=saw))
-        elif digest in content.damaged and not _carries_sparse(content, digest, rules):
-            damage = content.damaged[digest]
-            left_out.append(LeftOut(damage.problem, subject, by_rule=False, saw=damage.saw))
-        else:
-            continue
-        refused.add(digest)
-    parents = [node for node in content.nodes.values() if node.children]
-    while True:
-        more = [
-            node for node in parents if node.digest not in refused and refused & {*node.children}
-        ]
-        if not more:
-            return refused
-        for node in more:
-            refused.add(node.digest)
-            subject = f"{content.shown}@{node.digest}"
-            saw = "needs a manifest that is left out"
-            left_out.append(LeftOut(errors.CHILD_MISSING, subject, by_rule=False, saw=saw))
 
 
 def _wanted(content: ImageContent, tags: Mapping[str, Digest], rules: Rules) -> set[Digest]:

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
+from gcr_migrate.spec.damage import DamageRules
 from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.rules import Access, GrantRule, Route, Select, Settings
 from gcr_migrate.spec.sides import (
@@ -99,6 +100,7 @@ _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "access": Access,
     "grant": GrantRule,
     "select": Select,
+    "damaged": DamageRules,
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest, fallback_tag
+from gcr_migrate.model.content import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest, fallback_tag
 from gcr_migrate.sandbox.scenarios import RepositoryPart
 from tests import shapes
 from tests.zoo import Zoo, described, found, opened
@@ -53,7 +53,7 @@ class Release:
         for data in (shapes.AMD64, layer):
             self.zoo.blob("app", data)
         raw = shapes.docker(shapes.entry(shapes.DOCKER_LAYER, layer))
-        return self.zoo.push_raw("app", raw, shapes.DOCKER_MANIFEST, tag)
+        return self.zoo.push_raw("app", raw, DOCKER_MANIFEST, tag)
 
     def _signed(self, artifact_type: str, payload: bytes) -> Manifest:
         """Attach something to the first image; the source's list of it is another's work."""

@@ -51,7 +51,7 @@ def zoo(
 
 
 def test_what_fails_once_is_asked_again_and_what_is_denied_is_told(zoo: Zoo) -> None:
-    """Requests are as few as they can be; the rest is copied only by consent, and never a success."""
+    """Requests are as few as can be; the rest is copied by consent only, and is never a success."""
     code, facts = zoo.plan(spec=SPEC)
     assert (code, facts["complete"], facts["counts"]["manifests"]) == (3, False, 6)
     asked = {

@@ -111,7 +111,7 @@ def _held(count: int) -> Held:
 
 
 def test_a_plain_registry_is_followed_over_all_its_pages(readers: Readers) -> None:
-    """Where a page has 1,000 tags, whatever is asked for, every page is read until it holds still."""
+    """Pages of 1,000 tags, whatever is asked for, are all read, and again until they hold still."""
     asked: list[str] = []
     tiny = Tiny({"app": _held(TAGS)}, plain=True, page=1_000, before=asked.append)
     gathered = readers.gather(tiny)

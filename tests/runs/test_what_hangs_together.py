@@ -135,6 +135,36 @@ def test_a_spec_can_say_to_stop_at_damage(zoo: Zoo) -> None:
     assert not (zoo.home / "m").exists()
 
 
+def test_each_kind_of_damage_has_its_own_word(zoo: Zoo) -> None:
+    """Only what is damaged in a kind that says stop ends planning; `copy` takes the whole rest."""
+    broken, whole = zoo.image("app", "1", name="lost"), zoo.image("app", "2", name="kept")
+    index = zoo.index("app", "all", of=[broken, whole])
+    above = zoo.index("app", "above", of=[index])
+    zoo.repository.images["app"].blobs.remove(Digest.of(b"lost"))
+    gone = zoo.image("app", "3", name="gone")
+    zoo.lose("app", gone)
+    kinds = "damaged: {{blobs: {}, children: {}, tags: {}}}\n"
+
+    def stopped(*words: str) -> list[tuple[str, str]]:
+        code, facts = zoo.plan("--check-source", spec=SPEC + kinds.format(*words))
+        assert (code, facts["code"]) == (2, "source-damaged")
+        told = ((one["saw"].partition(":")[0], one["subject"]) for one in facts["errors"])
+        return [(kind, subject.rpartition("/")[2]) for kind, subject in told]
+
+    assert stopped("stop", "skip", "skip") == [("blobs", f"app@{broken.digest}")]
+    assert stopped("skip", "stop", "skip") == [("children", f"app@{index.digest}")]
+    assert stopped("skip", "skip", "stop") == [("tags", f"app@{gone.digest}")]
+    code, facts = zoo.plan("--check-source", spec=SPEC + kinds.format("skip", "copy", "skip"))
+    assert (code, facts["counts"]["manifests"]) == (1, 3)
+    assert zoo.images() == {"app": ["2", "above", "all"]}
+    assert found(facts, "child-missing") == {
+        f"app@{index.digest}": f"{broken.digest}: blob is not there"
+    }
+    assert [one["severity"] for one in facts["findings"]] == ["warning"]
+    code, facts = zoo.plan("--check-source")
+    assert found(facts, "child-missing").keys() == {f"app@{one.digest}" for one in (index, above)}
+
+
 def test_a_tag_that_points_to_nothing_is_named(zoo: Zoo) -> None:
     """The tag is left out by its name, with the digest that is gone; other images go."""
     zoo.image("app", "2", name="kept")
