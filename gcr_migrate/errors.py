@@ -550,6 +550,22 @@ CHILD_MISSING: Final = _problem(
     " with `damaged: {children: copy}` it goes without what it lacks, if the target takes that.",
     "Rebuild the index if clients need the missing platform.",
 )
+NAME_EMBEDDED: Final = _problem(
+    "name-embedded",
+    Exit.OK,
+    "signatures or attestations may have the image's old name in them",
+    "They are carried as they are and stay valid for the digest, but what they state names the"
+    " image as it was called when they were made.",
+    "Let policies that compare the name accept the old one too, or sign again under the new one.",
+)
+SCAN_HISTORY_STAYS: Final = _problem(
+    "scan-history-stays",
+    Exit.OK,
+    "scan results and attestations in Google's services stay under the old name",
+    "Vulnerability occurrences, Binary Authorization attestations and build records are kept under"
+    " the image's URL and do not move with it.",
+    "Export what must be kept before the switch; have images scanned and attested under new names.",
+)
 FOREIGN_LAYER: Final = _problem(
     "foreign-layer",
     Exit.OK,

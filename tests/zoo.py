@@ -184,6 +184,11 @@ def found(facts: dict[str, Any], code: str) -> dict[str, str]:
     }
 
 
+def grave(facts: dict[str, Any]) -> list[str]:
+    """Codes of a plan's findings that are more than a piece of information."""
+    return [one["code"] for one in facts["findings"] if one["severity"] != "info"]
+
+
 @contextmanager
 def opened(
     folder: Path, capsys: pytest.CaptureFixture[str], *more: RepositoryPart

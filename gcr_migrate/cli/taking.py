@@ -10,6 +10,7 @@ from gcr_migrate.cli.reading import Doubts, list_root
 from gcr_migrate.cli.target import roots_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader
+from gcr_migrate.model.attestation import names_that_stay
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class _Taking:
             self._doubts.failed(shown, error)
             return
         self._draft.add_image(source_id, path, content)
+        self._doubts.tell_all(names_that_stay(shown, content.nodes.values()))
         self._listen("read", 1)
 
     def _keep(self, read: ReadManifest) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
+from gcr_migrate.model.attestation import names_that_stay
 from gcr_migrate.model.content import cosign_subject, is_fallback_tag
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, TagAction
@@ -73,6 +74,7 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
     findings += stuck.findings
     wanted = _wanted(content, tags, rules)
     kept = [content.nodes[digest] for digest in wanted if digest not in stuck.digests]
+    findings += names_that_stay(content.shown, kept)
     _name_unwanted(content, wanted | stuck.digests, rules, left_out)
     manifests = _in_order(kept, there)
     planned = {row.digest for row in manifests}
