@@ -185,5 +185,5 @@ async def list_root(
         doubts.not_listed(root, path, error)
     doubts.complete = doubts.complete and found.complete
     doubts.tell_all(found.findings)
-    if gcr_host(root.host):
+    if gcr_host(root.host) and root.listings:
         doubts.tell(errors.SCAN_HISTORY_STAYS, Severity.INFO, source.shown)
