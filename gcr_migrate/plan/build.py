@@ -71,8 +71,12 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
     tags = _tags_to_carry(content, rules, left_out)
     stuck = unmovable(content, rules.target, copies_sparse=rules.copies_sparse)
     left_out += stuck.left_out
-    findings += stuck.findings
     wanted = _wanted(content, tags, rules)
+    findings += [
+        Finding(errors.CHILD_MISSING, Severity.WARNING, f"{content.shown}@{digest}", saw)
+        for digest, saw in sorted(stuck.sparse.items())
+        if digest in wanted
+    ]
     kept = [content.nodes[digest] for digest in wanted if digest not in stuck.digests]
     findings += names_that_stay(content.shown, kept)
     _name_unwanted(content, wanted | stuck.digests, rules, left_out)

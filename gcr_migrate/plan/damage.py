@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.finding import LeftOut
 from gcr_migrate.plan.routes import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.dialect import Dialect
@@ -42,12 +42,12 @@ class Unmovable:
     Attributes:
         digests: what is left out.
         left_out: why, one by one.
-        findings: indexes that go all the same, with what they lack.
+        sparse: indexes that can go all the same, with what they lack.
     """
 
     digests: frozenset[Digest]
     left_out: tuple[LeftOut, ...]
-    findings: tuple[Finding, ...]
+    sparse: Mapping[Digest, str]
 
 
 def stops_at(content: ImageContent, kinds: Collection[str]) -> list[Refusal]:
@@ -87,12 +87,8 @@ def unmovable(content: ImageContent, target: Dialect, *, copies_sparse: bool) ->
         LeftOut(problem, _shown(content, digest), by_rule=False, saw=saw)
         for digest, problem, saw in sorted(reasons, key=lambda reason: reason[0])
     ]
-    findings = [
-        Finding(errors.CHILD_MISSING, Severity.WARNING, _shown(content, digest), saw)
-        for digest, saw in sorted(carried.items())
-    ]
     digests = frozenset(refused.keys() | own.keys() | above)
-    return Unmovable(digests, tuple(left_out), tuple(findings))
+    return Unmovable(digests, tuple(left_out), carried)
 
 
 def _shown(content: ImageContent, digest: Digest) -> str:

@@ -143,6 +143,7 @@ def test_no_index_lacks_anything_but_what_is_damaged_and_told(
     plan = plan_image(image, EMPTY, rules)
     planned = {row.digest for row in plan.manifests}
     told = {one.subject for one in plan.findings if one.problem is errors.CHILD_MISSING}
+    assert told <= {f"{image.shown}@{digest}" for digest in planned}
     for digest in planned:
         lacking = {*image.nodes[digest].children} - planned
         if lacking or digest in image.damaged:
