@@ -518,8 +518,8 @@ SOURCE_DAMAGED: Final = _problem(
     "source-damaged",
     Exit.BAD_INPUT,
     "something is damaged at the source",
-    "The spec says `damaged: stop`, so no plan was made.",
-    "Mend or delete what is named, or say `damaged: skip` or `damaged: copy`.",
+    "The spec says to stop at damage of the kind that is named, so no plan was made.",
+    "Mend or delete what is named; or say `skip` for its kind under `damaged`, or for all kinds.",
 )
 SCHEMA1_LEFT: Final = _problem(
     "schema-1",
@@ -598,8 +598,24 @@ CHILD_MISSING: Final = _problem(
     Exit.FAILED,
     "index names a manifest that is not there",
     "The index is sparse or damaged at the source. It is left out, and its other children are not;"
-    " with `damaged: copy` it is carried too.",
+    " with `damaged: {children: copy}` it goes without what it lacks, if the target takes that.",
     "Rebuild the index if clients need the missing platform.",
+)
+NAME_EMBEDDED: Final = _problem(
+    "name-embedded",
+    Exit.OK,
+    "signatures or attestations may have the image's old name in them",
+    "They are carried as they are and stay valid for the digest, but what they state names the"
+    " image as it was called when they were made.",
+    "Let policies that compare the name accept the old one too, or sign again under the new one.",
+)
+SCAN_HISTORY_STAYS: Final = _problem(
+    "scan-history-stays",
+    Exit.OK,
+    "scan results and attestations in Google's services stay under the old name",
+    "Vulnerability occurrences, Binary Authorization attestations and build records are kept under"
+    " the image's URL and do not move with it.",
+    "Export what must be kept before the switch; have images scanned and attested under new names.",
 )
 FOREIGN_LAYER: Final = _problem(
     "foreign-layer",

@@ -22,6 +22,7 @@ class Relay:
         upstream: port of loopback where the server is.
         path: regular expression of the request targets whose replies are lied about.
         lie: `cut` breaks off in the middle of the body, `corrupt` changes one byte of it.
+        times: how often it lies; None for always.
         port: where the relay listens.
         told: how often it lied.
     """
@@ -29,6 +30,7 @@ class Relay:
     upstream: int
     path: str
     lie: Literal["cut", "corrupt"]
+    times: int | None = None
     port: int = 0
     told: int = 0
 
@@ -64,7 +66,7 @@ class Relay:
             client.sendall(reply_head + b"\r\n" + self._lied(target, reply))
 
     def _lied(self, target: str, body: bytes) -> bytes:
-        if not body or not re.search(self.path, target):
+        if not body or self.told == self.times or not re.search(self.path, target):
             return body
         self.told += 1
         middle = len(body) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -10,9 +11,9 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from gcr_migrate.cli.main import outcome
-from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Manifest
+from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest, Manifest
 from gcr_migrate.sandbox.app import Sandbox, running
-from gcr_migrate.sandbox.images import Image
+from gcr_migrate.sandbox.images import Image, Stored
 from gcr_migrate.sandbox.scenarios import RepositoryPart, Scenario
 
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ class Zoo:
         self.repository.images.setdefault(path, Image()).blobs.add(digest)
         return {"mediaType": media_type, "digest": str(digest), "size": len(data)}
 
+    def blob_of_sha512(self, path: str, data: bytes) -> dict[str, Any]:
+        """Put a blob under a path by its longer digest and return its descriptor."""
+        digest = Digest("sha512", hashlib.sha512(data).hexdigest())
+        file = self.box.store.blob_file(digest)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        self.repository.images.setdefault(path, Image()).blobs.add(digest)
+        return {"mediaType": _LAYER, "digest": str(digest), "size": len(data)}
+
     def image(
         self, path: str, *tags: str, name: str = "x", subject: Manifest | None = None
     ) -> Manifest:
@@ -73,7 +83,13 @@ class Zoo:
 
     def push(self, path: str, body: dict[str, Any], *tags: str) -> Manifest:
         """Keep a manifest under its tags, or under its digest alone."""
-        manifest = Manifest.read(json.dumps(body).encode(), str(body["mediaType"]))
+        return self.push_raw(path, json.dumps(body).encode(), str(body["mediaType"]), *tags)
+
+    def push_raw(
+        self, path: str, raw: bytes, media_type: str, *tags: str, digest: str = ""
+    ) -> Manifest:
+        """Keep a manifest of these bytes, under their digest or the one that is stated."""
+        manifest = Manifest.read(raw, media_type, Digest.parse(digest) if digest else None)
         for tag in tags or (None,):
             self.repository.put_manifest(path, manifest, tag)
         return manifest
@@ -88,18 +104,41 @@ class Zoo:
         request = urllib.request.Request(url, body)  # noqa: S310  # loopback
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
 
+    def keep(self, path: str, raw: bytes, media_type: str) -> Manifest:
+        """Keep a manifest and nothing more: no list of referrers is made of its subject."""
+        manifest = Manifest.read(raw, media_type)
+        self.repository.images[path].manifests[manifest.digest] = Stored(manifest, 0, 0)
+        return manifest
+
+    def read(self, host: str, path: str) -> tuple[str, bytes]:
+        """Read from a registry host as any client would; return media type and bytes."""
+        accept = f"{OCI_INDEX}, {OCI_MANIFEST}, */*"
+        headers = {"authorization": f"Bearer {self.box.token}", "accept": accept}
+        request = urllib.request.Request(f"{self.box.addresses[host]}/v2/{path}", headers=headers)  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+            return answer.headers["content-type"], answer.read()
+
     def run(self, *args: str) -> tuple[int, dict[str, Any]]:
         """Run a command in this process; return its exit status and its object."""
         options = ("--endpoints", self.home / "endpoints.yaml")
         login = ("--access-token-file", self.home / "token", "--json")
         return _outcome([*args, *map(str, (*options, *login))])
 
-    def plan(self, *options: str, spec: str = SPEC) -> tuple[int, dict[str, Any]]:
-        """Plan anew, without a cache."""
+    def plan(
+        self, *options: str, spec: str = SPEC, cached: bool = False
+    ) -> tuple[int, dict[str, Any]]:
+        """Plan anew, without a cache if none is wished, over a plan that is not begun."""
         (self.home / "spec.yaml").write_text(spec)
         file = str(self.home / "m")
         spec_file = str(self.home / "spec.yaml")
-        return self.run("plan", spec_file, "-o", file, "--no-cache", *options)
+        options = options if cached else ("--no-cache", *options)
+        return self.run("plan", spec_file, "-o", file, *options)
+
+    def migrate(self, spec: str = SPEC) -> tuple[int, int, int]:
+        """Plan anew, apply and verify; return the exit statuses."""
+        file = str(self.home / "m")
+        (self.home / "m").unlink(missing_ok=True)
+        return self.plan(spec=spec)[0], self.run("apply", file)[0], self.run("verify", file)[0]
 
     def images(self) -> dict[str, list[str]]:
         """Tags by image path, as the plan that was made last has them."""
@@ -110,11 +149,20 @@ class Zoo:
 
     def asked(self, pattern: str) -> int:
         """How many requests were made of this form."""
+        return sum(1 for line in self.requests() if re.search(pattern, line))
+
+    def requests(self) -> list[str]:
+        """Return all requests since the last `forget`, as method, host, path and query."""
         url = f"{self.box.control_url}/requests"
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # loopback
             entries = json.load(answer)
-        lines = [f"{one['method']} {one['host']} {one['path']}?{one['query']}" for one in entries]
-        return sum(1 for line in lines if re.search(pattern, line))
+        return [f"{one['method']} {one['host']} {one['path']}?{one['query']}" for one in entries]
+
+    def forget(self) -> None:
+        """Forget all requests so far."""
+        url = f"{self.box.control_url}/requests/reset"
+        request = urllib.request.Request(url, b"")  # noqa: S310  # loopback
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
 
 
 def _outcome(args: list[str]) -> tuple[int, dict[str, Any]]:
@@ -140,11 +188,16 @@ def found(facts: dict[str, Any], code: str) -> dict[str, str]:
     }
 
 
+def grave(facts: dict[str, Any]) -> list[str]:
+    """Codes of a plan's findings that are more than a piece of information."""
+    return [one["code"] for one in facts["findings"] if one["severity"] != "info"]
+
+
 @contextmanager
-def opened(folder: Path, id_: str = "us.gcr.io") -> Iterator[Zoo]:
-    """Open an empty source while the block runs."""
+def opened(folder: Path, *more: RepositoryPart, id_: str = "us.gcr.io") -> Iterator[Zoo]:
+    """Open an empty source, and further repositories, while the block runs."""
     home = folder / "home"
     home.mkdir()
     part = RepositoryPart(project="builds", location="us", id=id_)
-    with running(Scenario(repositories=(part,)), folder / "box") as box:
+    with running(Scenario(repositories=(part, *more)), folder / "box") as box:
         yield Zoo(box, home, id_)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
-from gcr_migrate.cli.selecting import leave_out_paths, origin_groups
+from gcr_migrate.cli.selecting import leave_out_paths, notes_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest, view_target
 from gcr_migrate.model.dialect import DISTRIBUTION
@@ -23,7 +23,7 @@ from gcr_migrate.model.names import (
 )
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import damage_of, differences
+from gcr_migrate.plan.checks import differences
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import Select
@@ -145,7 +145,7 @@ class _Planning:
         for root in roots:
             if leave_out_paths(root, self._spec.select, self._draft.add_left_out):
                 self._unwanted.add(root.source.shown)
-            self.doubts.tell_all(origin_groups(root))
+            self.doubts.tell_all(notes_of(root))
         return roots
 
     async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
@@ -265,9 +265,12 @@ class _Planning:
         choice = self._choice
         if self._pulls:
             choice = replace(choice, pulls=self._pulls.of(f"{reader.host}/{listing.name}"))
-        rules = Rules(choice, edge.existing_tags, target.dialect, self._spec.damaged)
-        self._damage += damage_of(content)
+        damaged = self._spec.damaged
+        rules = Rules(
+            choice, edge.existing_tags, target.dialect, damaged.copies_sparse, damaged.stops
+        )
         plan = plan_image(content, there, rules)
+        self._damage += plan.refusals
         self._draft.add_manifests(image_id, plan.manifests)
         self._draft.add_blobs(image_id)
         self._draft.add_tags(image_id, plan.tags)
@@ -289,7 +292,7 @@ class _Planning:
         if roots and not self._carries and self._spec.select != Select():
             names = ", ".join(root.source.shown for root in roots)
             self.doubts.tell(errors.NOTHING_SELECTED, Severity.WARNING, names)
-        if self._damage and self._spec.damaged == "stop":
+        if self._damage:
             raise Refused(sorted(self._damage, key=lambda one: one.subject))
 
     async def _view(self, repository: Repository, path: str, content: ImageContent) -> TargetView:

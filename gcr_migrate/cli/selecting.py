@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.inventory.views import contents
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.names import gcr_host
 from gcr_migrate.model.origin import ORIGINS, origin_of
 from gcr_migrate.plan.choice import PathChoice
 
@@ -42,8 +43,18 @@ def leave_out_paths(root: Root, select: Select, leave: Callable[[LeftOut], None]
     return left and not root.image_paths()
 
 
-def origin_groups(root: Root) -> Iterator[Finding]:
-    """Tell of each group by origin that a root has: how much it is, and how to leave it out."""
+def notes_of(root: Root) -> Iterator[Finding]:
+    """Tell what a person may want to know of a root before its images are moved.
+
+    Each group by origin, how much it is, and how to leave it out; and what Google's services keep
+    under its old names.
+    """
+    yield from _groups(root)
+    if gcr_host(root.host) and root.image_paths():
+        yield Finding(errors.SCAN_HISTORY_STAYS, Severity.INFO, root.source.shown, "")
+
+
+def _groups(root: Root) -> Iterator[Finding]:
     sums: dict[str, Counter[str]] = {}
     for path in root.image_paths():
         origin = origin_of(path, root.repository)

@@ -7,10 +7,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.cli.reading import Doubts, list_root
-from gcr_migrate.cli.selecting import origin_groups
+from gcr_migrate.cli.selecting import notes_of
 from gcr_migrate.cli.target import roots_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader
+from gcr_migrate.model.attestation import names_that_stay
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def take(
     roots = await _listed(roots, connections, shelf, doubts, listen)
     doubts.empty_paths(roots)
     for root in roots:
-        doubts.tell_all(origin_groups(root))
+        doubts.tell_all(notes_of(root))
     taking = _Taking(connections, draft, doubts, listen)
     for root in roots:
         await taking.read(root)
@@ -130,6 +131,7 @@ class _Taking:
             self._doubts.failed(shown, error)
             return
         self._draft.add_image(source_id, path, content)
+        self._doubts.tell_all(names_that_stay(shown, content.nodes.values()))
         self._listen("read", 1)
 
     def _keep(self, read: ReadManifest) -> None:

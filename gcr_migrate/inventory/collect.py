@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, printable
+from gcr_migrate.model.attestation import statement_in
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.inventory import Damage, ImageContent, Listing, Node, TargetView
@@ -281,6 +282,7 @@ class _Reading:
             children=tuple(c.digest for c in manifest.children if c.digest not in blobs),
             subject=manifest.subject.digest if manifest.subject else None,
             uploaded_ms=self._uploaded.get(manifest.digest),
+            statement=statement_in(manifest),
         )
 
     def note_blobs(self, manifest: Manifest, foreign: frozenset[Digest]) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gcr_migrate.errors import Problem
+    from gcr_migrate.model.attestation import Statement
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.finding import Finding, LeftOut
 
@@ -64,6 +65,7 @@ class Node:
         children: entries of an index that are manifests here.
         subject: what it is attached to.
         uploaded_ms: when the source got it; None where unknown.
+        statement: form of the statement about an image that it holds, if it holds one.
     """
 
     digest: Digest
@@ -73,6 +75,7 @@ class Node:
     children: tuple[Digest, ...]
     subject: Digest | None
     uploaded_ms: int | None
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)

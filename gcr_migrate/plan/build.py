@@ -5,19 +5,22 @@ Pure: from what the source has, what the target has, and the rules of the spec.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
+from gcr_migrate.model.attestation import names_that_stay
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, TagAction
+from gcr_migrate.plan.damage import stops_at, unmovable
 from gcr_migrate.plan.selection import select
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import ImageContent, Node, TargetView
-    from gcr_migrate.plan.selection import Choice
+    from gcr_migrate.plan.routes import Refusal
+    from gcr_migrate.plan.selection import Choice, Selection
 
 _LAST = 1 << 62  # a manifest without an upload time comes after those that have one
 
@@ -30,23 +33,34 @@ class Rules:
         choice: what is selected.
         existing_tags: `fail`, `keep` or `overwrite` where a target tag points elsewhere.
         target: dialect of the target.
-        damaged: `copy` carries an index of which children are gone; else it is left out.
+        copies_sparse: carry an index without those of its children that are damaged.
+        stops: kinds of damage that no plan may be made over.
     """
 
     choice: Choice
     existing_tags: str
     target: Dialect
-    damaged: str = "skip"
+    copies_sparse: bool = False
+    stops: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """Rows of one image path; manifests stand in the order in which they are written."""
+    """Rows of one image path; manifests stand in the order in which they are written.
+
+    Attributes:
+        manifests: what is carried.
+        tags: tags that are carried.
+        left_out: everything else, with its reason.
+        findings: what is noteworthy.
+        refusals: damage at which the spec says to stop.
+    """
 
     manifests: tuple[PlannedManifest, ...]
     tags: tuple[PlannedTag, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
+    refusals: tuple[Refusal, ...] = ()
 
     @property
     def is_unwanted(self) -> bool:
@@ -70,11 +84,16 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
         content, rules.choice, target_lists_referrers=rules.target.makes_referrer_tags
     )
     left_out, findings = selected.left_out, [*content.findings, *selected.findings]
+    chosen = _chosen(content, selected)
+    stuck = unmovable(chosen, rules.target, copies_sparse=rules.copies_sparse)
+    left_out += stuck.left_out
+    findings += [
+        Finding(errors.CHILD_MISSING, Severity.WARNING, f"{content.shown}@{digest}", saw)
+        for digest, saw in sorted(stuck.sparse.items())
+    ]
+    kept = [node for digest, node in chosen.nodes.items() if digest not in stuck.digests]
+    findings += names_that_stay(content.shown, kept)
     tags = selected.tags
-    if rules.damaged == "copy":
-        findings += _sparse(content)
-    unmovable = _unmovable(content, selected.digests, rules, left_out)
-    kept = [content.nodes[digest] for digest in selected.digests - unmovable]
     manifests = _in_order(kept, there)
     planned = {row.digest for row in manifests}
     rows: list[PlannedTag] = []
@@ -91,7 +110,8 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
         for row in rows
         if row.action is TagAction.CONFLICT
     ]
-    return ImagePlan(tuple(manifests), tuple(rows), tuple(left_out), tuple(findings))
+    refusals = tuple(stops_at(chosen, rules.stops))
+    return ImagePlan(tuple(manifests), tuple(rows), tuple(left_out), tuple(findings), refusals)
 
 
 def _conflict(row: PlannedTag) -> str:
@@ -112,50 +132,16 @@ def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> P
     return PlannedTag(tag, digest, action, found)
 
 
-def _carries_sparse(content: ImageContent, digest: Digest, rules: Rules) -> bool:
-    return rules.damaged == "copy" and content.damaged[digest].problem is errors.CHILD_MISSING
-
-
-def _sparse(content: ImageContent) -> list[Finding]:
-    """Findings about indexes that are carried though some of their children are gone."""
-    return [
-        Finding(damage.problem, Severity.WARNING, f"{content.shown}@{digest}", damage.saw)
-        for digest, damage in sorted(content.damaged.items())
-        if damage.problem is errors.CHILD_MISSING
-    ]
-
-
-def _unmovable(
-    content: ImageContent, selected: set[Digest], rules: Rules, left_out: list[LeftOut]
-) -> set[Digest]:
-    """Selected manifests that the target would refuse, and the indexes that need them."""
-    refused: set[Digest] = set()
-    nodes = {digest: content.nodes[digest] for digest in sorted(selected)}
-    for digest, node in nodes.items():
-        subject = f"{content.shown}@{digest}"
-        if node.is_schema1 and not rules.target.takes_schema1:
-            left_out.append(LeftOut(errors.SCHEMA1_LEFT, subject, by_rule=False))
-        elif node.size_bytes > rules.target.manifest_bytes_at_most:
-            saw = f"{node.size_bytes} bytes, limit {rules.target.manifest_bytes_at_most}"
-            left_out.append(LeftOut(errors.MANIFEST_TOO_LARGE, subject, by_rule=False, saw=saw))
-        elif digest in content.damaged and not _carries_sparse(content, digest, rules):
-            damage = content.damaged[digest]
-            left_out.append(LeftOut(damage.problem, subject, by_rule=False, saw=damage.saw))
-        else:
-            continue
-        refused.add(digest)
-    parents = [node for node in nodes.values() if node.children]
-    while True:
-        more = [
-            node for node in parents if node.digest not in refused and refused & {*node.children}
-        ]
-        if not more:
-            return refused
-        for node in more:
-            refused.add(node.digest)
-            subject = f"{content.shown}@{node.digest}"
-            saw = "needs a manifest that is left out"
-            left_out.append(LeftOut(errors.CHILD_MISSING, subject, by_rule=False, saw=saw))
+def _chosen(content: ImageContent, selected: Selection) -> ImageContent:
+    """Return what is selected of an image: what else is damaged in it hinders nobody."""
+    nodes = {digest: content.nodes[digest] for digest in sorted(selected.digests)}
+    return replace(
+        content,
+        tags=selected.tags,
+        nodes=nodes,
+        left_out=tuple(one for one in selected.left_out if not one.by_rule),
+        damaged={digest: one for digest, one in content.damaged.items() if digest in nodes},
+    )
 
 
 def _in_order(kept: list[Node], there: TargetView) -> list[PlannedManifest]:

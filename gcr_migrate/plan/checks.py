@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gcr_migrate.errors import SOURCE_DAMAGED
-from gcr_migrate.plan.routes import Refusal
-
 if TYPE_CHECKING:
-    from gcr_migrate.model.inventory import ImageContent
     from gcr_migrate.model.plan import RepositorySettings
 
 
@@ -34,16 +30,3 @@ def differences(has: RepositorySettings, wants: RepositorySettings) -> list[str]
         for name, there, stated in pairs
         if stated and there != stated
     ]
-
-
-def damage_of(content: ImageContent) -> list[Refusal]:
-    """Name all that is damaged in an image, for a spec that says to stop then.
-
-    What a target would not take, such as schema 1, is not damage: the source has it whole.
-    """
-    found = [(one.subject, one.problem.title, one.saw) for one in content.left_out]
-    found += [
-        (f"{content.shown}@{digest}", one.problem.title, one.saw)
-        for digest, one in content.damaged.items()
-    ]
-    return [Refusal(SOURCE_DAMAGED, subject, f"{title}: {saw}") for subject, title, saw in found]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.model.content import Digest, cosign_subject, is_fallback_tag
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.plan.lists import lists_referrers, outdated_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -145,6 +146,9 @@ class _Selecting:
             else:
                 self._attached[tag] = (subject, digest)
         self._gone = others - plain - {digest for _, digest in self._attached.values()}
+        for digest in sorted(outdated_lists(self._content)) if self._makes_lists else ():
+            self._gone.add(digest)
+            self._leave(errors.REFERRERS_TAG_LEFT, f"@{digest}", "")
 
     def _roots(self) -> tuple[set[Digest], set[Digest]]:
         """Return the roots that rules about names and time let pass, and lone attachments."""
@@ -358,15 +362,6 @@ def with_children(nodes: Mapping[Digest, Node], roots: Iterable[Digest]) -> set[
         seen.add(digest)
         edge += [child for child in nodes[digest].children if child in nodes]
     return seen
-
-
-def lists_referrers(content: ImageContent, digest: Digest, subject: Digest) -> bool:
-    """Whether a manifest is a list of what is attached to a subject (OCI end-12)."""
-    node = content.nodes.get(digest)
-    if node is None:
-        return False
-    known = [content.nodes[child] for child in node.children if child in content.nodes]
-    return len(known) == len(node.children) and all(one.subject == subject for one in known)
 
 
 def _uploaded(node: Node) -> int:

@@ -257,6 +257,9 @@ class _RunLike(Fact):
     could_not_be_moved: list[LeftOutFact] = Field(
         description="What the source shows and the plan could not carry, without a rule for it."
     )
+    could_not_be_listed: list[FindingFact] = Field(
+        description="Names below which the source may have more than the plan names."
+    )
     complete: bool = Field(description="Whether the plan itself is complete.")
 
 

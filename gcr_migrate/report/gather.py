@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from gcr_migrate.errors import CATALOGUE, DEFECT
+from gcr_migrate.errors import CATALOGUE, DEFECT, LISTING_CUT, LISTING_FAILED
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import (
@@ -171,6 +171,11 @@ def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, A
         "failures": [_failure(failure) for failure in sums.failures()],
         "could_not_be_moved": [
             LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule
+        ],
+        "could_not_be_listed": [
+            FindingFact.of(one)
+            for one in migration.findings()
+            if one.problem in {LISTING_FAILED, LISTING_CUT}
         ],
         "complete": migration.complete,
     }

@@ -236,6 +236,7 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         yield from _capped(facts.could_not_be_moved, _left_line)
     if not facts.complete:
         yield Text("The plan is incomplete: the source may have more than it names.")
+        yield from _findings(facts.could_not_be_listed)
 
 
 def _failure_line(failure: FailureFact) -> Text:

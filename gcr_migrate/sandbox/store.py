@@ -276,13 +276,15 @@ def missing_parts(store: Store, image: Image, manifest: Manifest) -> list[Descri
     """Return what a manifest needs and its name does not hold.
 
     Foreign layers, which name outside addresses, are not in the registry and are not asked for.
+    An entry of an index may be a blob of the name, too: a plain registry takes that as well.
     """
-    missing = [child for child in manifest.children if child.digest not in image.manifests]
-    for blob in manifest.blobs:
-        held = blob.digest in image.blobs and store.blob_file(blob.digest).exists()
-        if not held and not blob.urls:
-            missing.append(blob)
-    return missing
+
+    def held(one: Descriptor) -> bool:
+        return one.digest in image.blobs and store.blob_file(one.digest).exists()
+
+    children = [one for one in manifest.children if one.digest not in image.manifests]
+    needed = [*children, *(blob for blob in manifest.blobs if not blob.urls)]
+    return [one for one in needed if not held(one)]
 
 
 def hash_file(file: Path, algorithm: str) -> str:

@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
 from gcr_migrate.spec.credentials import Credentials
+from gcr_migrate.spec.damage import DamageRules
 from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.places import NO_SECRETS, is_secret_field, looks_secret
 from gcr_migrate.spec.rules import Access, GrantRule, Route, Settings
@@ -109,6 +110,7 @@ _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "select": Select,
     "uploaded": Period,
     "pulled": Pulled,
+    "damaged": DamageRules,
 }
 
 

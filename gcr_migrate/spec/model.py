@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import Project
+from gcr_migrate.spec.damage import Damaged, DamageRules
 from gcr_migrate.spec.fields import Part
-from gcr_migrate.spec.rules import Damaged, ExistingTags, MovedTags, Route
+from gcr_migrate.spec.rules import ExistingTags, MovedTags, Route
 from gcr_migrate.spec.select import Select
 from gcr_migrate.spec.sides import (
     ProjectSource,
@@ -38,9 +39,9 @@ class Spec(Part):
     existing_tags: ExistingTags = Field("fail", description="A target tag points elsewhere.")
     moved_tags: MovedTags = Field("fail", description="A source tag moved after planning.")
     damaged: Damaged = Field(
-        "skip",
+        DamageRules(),
         description="What is damaged at the source: stop and make no plan; skip it, with a report;"
-        " or copy indexes, too, of which children are gone.",
+        " or copy what is whole of indexes too. One word, or one for each kind.",
     )
 
     @property

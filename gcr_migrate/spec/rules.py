@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 ExistingTags = Literal["fail", "keep", "overwrite"]
 MovedTags = Literal["fail", "pin", "skip"]
-Damaged = Literal["stop", "skip", "copy"]
 
 _READER: Final = "roles/artifactregistry.reader"
 

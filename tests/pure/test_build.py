@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate import errors
 from gcr_migrate.model.content import Digest, fallback_tag
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
-from gcr_migrate.model.inventory import ImageContent, Node, TargetView
+from gcr_migrate.model.inventory import Damage, ImageContent, Node, TargetView
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.plan.build import Rules, plan_image
+from gcr_migrate.plan.damage import Kind, stops_at
 from gcr_migrate.plan.selection import Choice
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
+
+    from gcr_migrate.model.dialect import Dialect
 
 EMPTY = TargetView({}, frozenset())
 ALL = Rules(Choice(), existing_tags="fail", target=ARTIFACT_REGISTRY)
@@ -60,15 +64,29 @@ def contents(draw: DrawFn) -> ImageContent:
     return content(*nodes, tags=tags)
 
 
+@st.composite
+def damaged_contents(draw: DrawFn) -> ImageContent:
+    """Draw content of which some manifests lack a blob and some indexes a child."""
+    whole = draw(contents())
+    problems = {}
+    for digest, one in whole.nodes.items():
+        if draw(st.integers(0, 3)) == 0:
+            found = errors.CHILD_MISSING if one.children else errors.BLOB_UNKNOWN
+            problems[digest] = Damage(found, "gone")
+    return replace(whole, damaged=problems)
+
+
 RULES = st.builds(
     Rules,
     st.builds(Choice, untagged=st.booleans(), attachments=st.booleans()),
     existing_tags=st.sampled_from(["fail", "keep", "overwrite"]),
     target=st.sampled_from([ARTIFACT_REGISTRY, DISTRIBUTION]),
+    copies_sparse=st.booleans(),
 )
+CONTENTS = contents() | damaged_contents()
 
 
-@given(contents(), RULES)
+@given(CONTENTS, RULES)
 def test_nothing_is_lost_silently(image: ImageContent, rules: Rules) -> None:
     """Every tag and every manifest is planned, or is named on the list of what is left out."""
     plan = plan_image(image, EMPTY, rules)
@@ -81,7 +99,7 @@ def test_nothing_is_lost_silently(image: ImageContent, rules: Rules) -> None:
         assert f"{image.shown}@{digest}" in left or names & left
 
 
-@given(contents(), RULES)
+@given(CONTENTS, RULES)
 def test_what_a_manifest_needs_is_written_before_it(image: ImageContent, rules: Rules) -> None:
     """Children stand before their indexes and subjects before their referrers, with lower rank."""
     rows = plan_image(image, EMPTY, rules).manifests
@@ -96,14 +114,14 @@ def test_what_a_manifest_needs_is_written_before_it(image: ImageContent, rules: 
         written.add(row.digest)
 
 
-@given(contents(), RULES)
+@given(CONTENTS, RULES)
 def test_a_planned_tag_has_its_manifest_planned(image: ImageContent, rules: Rules) -> None:
     """No tag is set on a manifest that the plan does not carry."""
     plan = plan_image(image, EMPTY, rules)
     assert {row.digest for row in plan.tags} <= {row.digest for row in plan.manifests}
 
 
-@given(contents(), RULES)
+@given(CONTENTS, RULES)
 def test_planning_over_a_finished_target_leaves_nothing_to_do(
     image: ImageContent, rules: Rules
 ) -> None:
@@ -115,6 +133,45 @@ def test_planning_over_a_finished_target_leaves_nothing_to_do(
     again = plan_image(image, there, rules)
     assert all(row.present for row in again.manifests)
     assert {row.action for row in again.tags} <= {TagAction.PRESENT}
+
+
+@given(damaged_contents(), RULES)
+def test_no_index_lacks_anything_but_what_is_damaged_and_told(
+    image: ImageContent, rules: Rules
+) -> None:
+    """An index goes without a child only by consent, for that child's damage, with a warning."""
+    plan = plan_image(image, EMPTY, rules)
+    planned = {row.digest for row in plan.manifests}
+    told = {one.subject for one in plan.findings if one.problem is errors.CHILD_MISSING}
+    assert told <= {f"{image.shown}@{digest}" for digest in planned}
+    for digest in planned:
+        lacking = {*image.nodes[digest].children} - planned
+        if lacking or digest in image.damaged:
+            assert rules.copies_sparse
+            assert f"{image.shown}@{digest}" in told
+        assert all(image.damaged[one].problem is errors.BLOB_UNKNOWN for one in lacking)
+    stuck = {digest for digest, one in image.nodes.items() if one.is_schema1}
+    assert not stuck & planned
+
+
+@given(damaged_contents())
+def test_to_copy_what_is_whole_never_carries_less(image: ImageContent) -> None:
+    """What goes with `skip` goes with `copy` too, and what is planned is planned in both once."""
+    rules = [replace(ALL, copies_sparse=copies) for copies in (False, True)]
+    few, many = ([row.digest for row in plan_image(image, EMPTY, one).manifests] for one in rules)
+    assert {*few} <= {*many}
+    assert len(many) == len({*many})
+
+
+@given(CONTENTS)
+def test_all_damage_is_of_a_kind(image: ImageContent) -> None:
+    """A spec that says stop to every kind gets everything damaged; and each kind its share."""
+    everything = stops_at(image, frozenset(Kind))
+    assert everything or not image.damaged
+    assert {f"{image.shown}@{one}" for one in image.damaged} <= {one.subject for one in everything}
+    assert sorted(map(str, everything)) == sorted(
+        str(one) for kind in Kind for one in stops_at(image, {kind})
+    )
 
 
 def test_unrelated_manifests_are_written_oldest_first() -> None:
@@ -143,6 +200,24 @@ def test_artifact_registry_keeps_its_own_referrers_tag() -> None:
     plan = plan_image(content(image, referrer, index, tags={tag: index.digest}), EMPTY, ALL)
     assert {row.digest for row in plan.manifests} == {image.digest, referrer.digest}
     assert (errors.REFERRERS_TAG_LEFT, True) in {(o.problem, o.by_rule) for o in plan.left_out}
+
+
+@pytest.mark.parametrize("target", [ARTIFACT_REGISTRY, DISTRIBUTION])
+def test_lists_of_referrers_that_lost_their_tag_go_where_no_server_makes_them(
+    target: Dialect,
+) -> None:
+    """A shorter list that a longer one replaced is no image; other untagged indexes are."""
+    image = node(1)
+    referrers = [node(number, subject=image.digest) for number in (2, 3)]
+    outdated = node(4, children=(referrers[0].digest,))
+    other = node(5, children=(image.digest, referrers[0].digest))
+    plan = plan_image(
+        content(image, *referrers, outdated, other), EMPTY, replace(ALL, target=target)
+    )
+    left = {(one.problem, one.subject, one.by_rule) for one in plan.left_out}
+    made_there = (errors.REFERRERS_TAG_LEFT, f"us.gcr.io/builds/app@{outdated.digest}", True)
+    assert left == ({made_there} if target.makes_referrer_tags else set())
+    assert len(plan.manifests) == 5 - len(left)
 
 
 def test_a_plain_registry_gets_the_referrers_tag() -> None:

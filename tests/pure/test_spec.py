@@ -246,3 +246,33 @@ def test_a_port_that_cannot_be_is_refused(port: str) -> None:
     with pytest.raises(MigrateError) as caught:
         load_spec(text, "spec.yaml")
     assert port in caught.value.saw
+
+
+def test_damage_has_one_word_or_one_for_each_kind() -> None:
+    """A word counts for all kinds, `copy` only for indexes; a kind that is not named is skipped."""
+    base = "source: {project: builds}\ndamaged: "
+    stop, copy, mixed = (
+        load_spec(base + words, "spec.yaml").damaged
+        for words in ("stop", "copy", "{tags: stop, children: copy}")
+    )
+    assert stop.stops == {"blobs", "bytes", "manifests", "tags", "children"}
+    assert (copy.stops, copy.copies_sparse) == (frozenset(), True)
+    assert (mixed.stops, mixed.copies_sparse) == (frozenset({"tags"}), True)
+    assert not load_spec("source: {project: builds}", "spec.yaml").damaged.stops
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("copied", "'stop', 'skip' or 'copy'"),
+        ("{blobs: copy}", "field damaged.blobs"),
+        ("{blob: skip}", "did you mean `blobs`?"),
+        ("[stop]", "field damaged"),
+    ],
+)
+def test_a_word_that_damage_does_not_know_is_named(words: str, said: str) -> None:
+    """The error names the field, its line and what can be written there."""
+    with pytest.raises(MigrateError) as caught:
+        load_spec(f"source: {{project: builds}}\ndamaged: {words}\n", "spec.yaml")
+    assert caught.value.subject == "spec.yaml:2"
+    assert said in caught.value.saw

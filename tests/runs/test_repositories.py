@@ -23,7 +23,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
     """Repository `one` with two images, one below the other, and an untagged one."""
     monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
     monkeypatch.setenv("GCR_MIGRATE_CREATION_PAUSE_S", "0")
-    with opened(tmp_path, "one") as one:
+    with opened(tmp_path, id_="one") as one:
         one.image("a", "1", name="a1")
         one.image("a", name="a-untagged")
         one.image("a/b", "1", "latest", name="b1")

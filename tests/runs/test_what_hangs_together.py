@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest, Manifest, fallback_tag
-from tests.zoo import API, SPEC, US, Zoo, found, opened
+from tests.zoo import API, SPEC, US, Zoo, found, grave, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +80,29 @@ def test_signatures_in_the_older_scheme_are_tags_like_others(zoo: Zoo) -> None:
     assert zoo.images() == {"app": sorted(["1", *hung])}
 
 
+def test_what_stays_behind_under_the_old_name_is_told(zoo: Zoo) -> None:
+    """Statements that name the image, by image, and Google's records, by root; in both commands."""
+    signed = zoo.image("app", "1")
+    zoo.image("other", "1")
+    for kind, type_ in {
+        "sig": "application/vnd.dev.cosign.simplesigning.v1+json",
+        "att": "application/vnd.dsse.envelope.v1+json",
+    }.items():
+        layers = [zoo.blob("app", kind.encode(), type_)]
+        body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers}
+        body["config"] = zoo.blob("app", b"{}")
+        zoo.push("app", body, f"{fallback_tag(signed.digest)}.{kind}")
+    plan = zoo.plan()
+    taken = zoo.run("inventory", str(zoo.home / "spec.yaml"), "-o", str(zoo.home / "snapshot"))
+    for code, facts in (plan, taken):
+        assert code == 0
+        said = "1 cosign signature, 1 in-toto attestation"
+        assert found(facts, "name-embedded") == {"app": said}
+        assert found(facts, "scan-history-stays").keys() == {""}
+    _, facts = zoo.plan(spec=SPEC + "select: {attachments: false}\n")
+    assert found(facts, "name-embedded") == {}
+
+
 def test_names_that_differ_little_stay_apart(zoo: Zoo) -> None:
     """Tags that differ only in case, and a path that is an image and a folder, are all there."""
     zoo.image("app", "V1", name="upper")
@@ -131,6 +154,36 @@ def test_a_spec_can_say_to_stop_at_damage(zoo: Zoo) -> None:
         f"us.gcr.io/builds/lost@{lost.digest}",
     ]
     assert not (zoo.home / "m").exists()
+
+
+def test_each_kind_of_damage_has_its_own_word(zoo: Zoo) -> None:
+    """Only what is damaged in a kind that says stop ends planning; `copy` takes the whole rest."""
+    broken, whole = zoo.image("app", "1", name="lost"), zoo.image("app", "2", name="kept")
+    index = zoo.index("app", "all", of=[broken, whole])
+    above = zoo.index("app", "above", of=[index])
+    zoo.repository.images["app"].blobs.remove(Digest.of(b"lost"))
+    gone = zoo.image("app", "3", name="gone")
+    zoo.lose("app", gone)
+    kinds = "damaged: {{blobs: {}, children: {}, tags: {}}}\n"
+
+    def stopped(*words: str) -> list[tuple[str, str]]:
+        code, facts = zoo.plan("--check-source", spec=SPEC + kinds.format(*words))
+        assert (code, facts["code"]) == (2, "source-damaged")
+        told = ((one["saw"].partition(":")[0], one["subject"]) for one in facts["errors"])
+        return [(kind, subject.rpartition("/")[2]) for kind, subject in told]
+
+    assert stopped("stop", "skip", "skip") == [("blobs", f"app@{broken.digest}")]
+    assert stopped("skip", "stop", "skip") == [("children", f"app@{index.digest}")]
+    assert stopped("skip", "skip", "stop") == [("tags", f"app@{gone.digest}")]
+    code, facts = zoo.plan("--check-source", spec=SPEC + kinds.format("skip", "copy", "skip"))
+    assert (code, facts["counts"]["manifests"]) == (1, 3)
+    assert zoo.images() == {"app": ["2", "above", "all"]}
+    assert found(facts, "child-missing") == {
+        f"app@{index.digest}": f"{broken.digest}: blob is not there"
+    }
+    assert grave(facts) == ["child-missing"]
+    code, facts = zoo.plan("--check-source")
+    assert found(facts, "child-missing").keys() == {f"app@{one.digest}" for one in (index, above)}
 
 
 def test_a_tag_that_points_to_nothing_is_named(zoo: Zoo) -> None:
