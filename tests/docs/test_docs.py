@@ -52,10 +52,20 @@ def test_the_readme_shows_the_first_sample() -> None:
     assert load_spec(shown, "README.md") == load_spec(sample, "builds.yaml")
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/what-moves.md",
+        "docs/logins-and-networks.md",
+    ],
+)
 def test_links_lead_somewhere(page: str) -> None:
     """Each relative link of a page names a file or folder that is there."""
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [part.partition(")")[0] for part in text.split("](")[1:]]
-    missing = [t for t in targets if "://" not in t and not (ROOT / t.partition("#")[0]).exists()]
+    here = (ROOT / page).parent
+    missing = [t for t in targets if "://" not in t and not (here / t.partition("#")[0]).exists()]
     assert not missing
