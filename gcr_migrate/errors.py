@@ -753,5 +753,15 @@ DEFECT: Final = _problem(
     "Report it with the text below; run the same command again to go on.",
 )
 
+
+def named(code: str) -> Problem:
+    """Return the problem of a code that a file names, which a later version may have written."""
+    known = CATALOGUE.get(code)
+    if known:
+        return known
+    meaning = "A later version of gcr-migrate wrote the file; it can tell what the code means."
+    return Problem(code, "problem of a later version", meaning, "Use that version.", Exit.FAILED)
+
+
 NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
 """What a registry name gives that leads nowhere: nothing is there, and nobody hides it."""

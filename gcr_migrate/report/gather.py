@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from gcr_migrate.errors import CATALOGUE, DEFECT, LISTING_CUT, LISTING_FAILED
+from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import (
@@ -189,8 +189,7 @@ def _reasons(sums: Tally) -> dict[str, int]:
 
 
 def _failure(failure: Failure) -> FailureFact:
-    # A file of a later version may name a code that this one does not know.
-    problem = CATALOGUE.get(failure.code, DEFECT)
+    problem = named(failure.code)
     return FailureFact(
         kind=str(failure.kind),
         subject=failure.subject,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.errors import CATALOGUE, PLAN_DAMAGED, MigrateError
+from gcr_migrate.errors import PLAN_DAMAGED, MigrateError, named
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
@@ -309,7 +309,7 @@ class Migration:
             "SELECT id, code, subject, by_rule, saw FROM left_out WHERE id > ? ORDER BY id LIMIT ?"
         )
         for row in self.paged(sql):
-            yield LeftOut(CATALOGUE[row[1]], row[2], bool(row[3]), row[4])
+            yield LeftOut(named(row[1]), row[2], bool(row[3]), row[4])
 
     def findings(self) -> Iterator[Finding]:
         """Go through the findings of planning."""
@@ -317,7 +317,7 @@ class Migration:
             "SELECT id, code, severity, subject, saw FROM finding WHERE id > ? ORDER BY id LIMIT ?"
         )
         for row in self.paged(sql):
-            yield Finding(CATALOGUE[row[1]], Severity(row[2]), row[3], row[4])
+            yield Finding(named(row[1]), Severity(row[2]), row[3], row[4])
 
     def counts(self) -> PlanCounts:
         """Count what the plan holds and how many bytes of it have to move.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import (
     BAD_USAGE,
-    CATALOGUE,
     FILE_MISSING,
     NOT_A_SNAPSHOT,
     MigrateError,
+    named,
 )
 from gcr_migrate.model.change import entries_of
 from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX
@@ -246,14 +246,14 @@ class Snapshot:
         for code, subject, saw in self._sql.execute(
             "SELECT code, subject, saw FROM left_out ORDER BY subject, code"
         ):
-            yield LeftOut(CATALOGUE[code], subject, by_rule=False, saw=saw)
+            yield LeftOut(named(code), subject, by_rule=False, saw=saw)
 
     def findings(self) -> Iterator[Finding]:
         """Go through what is noteworthy."""
         for code, severity, subject, saw in self._sql.execute(
             "SELECT code, severity, subject, saw FROM finding ORDER BY subject, code"
         ):
-            yield Finding(CATALOGUE[code], Severity(severity), subject, saw)
+            yield Finding(named(code), Severity(severity), subject, saw)
 
 
 def is_snapshot(path: Path) -> bool:

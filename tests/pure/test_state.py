@@ -156,6 +156,19 @@ def test_what_was_planned_is_read_back(tmp_path: Path) -> None:
         assert next(migration.left_outs()).by_rule
 
 
+def test_a_code_that_a_later_version_wrote_is_told_as_it_is(tmp_path: Path) -> None:
+    """Findings and left-outs keep their code; who reads them learns where it is from."""
+    path, later = tmp_path / "a.migration", errors.Problem("not-yet", "", "", "", errors.Exit.OK)
+    with create_draft(path) as draft:
+        draft.add_left_out(LeftOut(later, "us.gcr.io/builds/app", by_rule=True))
+        draft.add_finding(Finding(later, Severity.INFO, "us.gcr.io/builds", ""))
+        seal(draft)
+    with open_migration(path) as migration:
+        for one in (next(migration.left_outs()), next(migration.findings())):
+            assert one.problem.code == "not-yet"
+            assert "later version" in one.problem.title
+
+
 def test_pages_join_without_gap(tmp_path: Path) -> None:
     """Manifests read two at a time are the same as all at once."""
     path = tmp_path / "a.migration"
