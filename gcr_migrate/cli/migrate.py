@@ -218,8 +218,8 @@ def apply(
 
     Stopped at any point, the same command goes on where it stopped.
 
-    Exit codes: 0 all is there, 1 something failed or could not be moved, 3 refused and nothing
-    changed, 4 out of reach, 130 interrupted.
+    Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
+    incomplete, 3 refused and nothing changed, 4 out of reach, 130 interrupted.
     """
     from gcr_migrate.apply.run import check_gates
     from gcr_migrate.report.terminal import run_lines
@@ -311,7 +311,8 @@ def verify(
 
     Never reads the ledger, and writes nothing anywhere.
 
-    Exit codes: 0 proven, 1 something differs, 4 something could not be checked.
+    Exit codes: 0 proven, 1 something differs, 4 something could not be checked, or the plan is
+    incomplete.
     """
     from gcr_migrate.report.gather import verify_facts
     from gcr_migrate.report.terminal import verify_lines

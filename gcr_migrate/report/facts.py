@@ -242,13 +242,15 @@ class RunFact(Fact):
     outcome: str
 
 
-RunOutcome = Literal["complete", "failed", "interrupted", "pending"]
+RunOutcome = Literal["complete", "partial", "failed", "interrupted", "pending"]
 
 
 class _RunLike(Fact):
     file: str
     digest: str
-    outcome: RunOutcome
+    outcome: RunOutcome = Field(
+        description="partial: all that is planned is there, and the source has, or may have, more."
+    )
     counts: ItemCountsFact
     kinds: dict[str, ItemCountsFact] = Field(description="The same counts by kind of item.")
     skipped: dict[str, int] = Field(description="Reasons of what was skipped.")
@@ -274,9 +276,7 @@ class ApplyFacts(_RunLike):
         """Success only if all that the source showed is there, or a rule leaves it out."""
         if self.outcome == "interrupted":
             return Exit.INTERRUPTED
-        if self.outcome != "complete" or self.could_not_be_moved or not self.complete:
-            return Exit.FAILED
-        return Exit.OK
+        return Exit.OK if self.outcome == "complete" else Exit.FAILED
 
 
 class StatusFacts(_RunLike):
@@ -304,6 +304,7 @@ class VerifyFacts(Fact):
     file: str
     digest: str
     outcome: Literal["proven", "differs", "unproven"]
+    complete: bool = Field(description="Whether the plan is; else nothing is proven of the rest.")
     levels: dict[str, LevelFact]
     findings: list[FindingFact]
 

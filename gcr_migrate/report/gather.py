@@ -156,10 +156,14 @@ def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, A
         failed=sum(c.failed for c in kinds.values()),
         pending=sum(c.pending for c in kinds.values()),
     )
+    lost = [LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule]
+    outcome = _outcome(total, was_stopped=was_stopped)
+    if outcome == "complete" and (lost or not migration.complete):
+        outcome = "partial"
     return {
         "file": str(migration.path),
         "digest": migration.digest,
-        "outcome": _outcome(total, was_stopped=was_stopped),
+        "outcome": outcome,
         "counts": total,
         "kinds": kinds,
         "skipped": _reasons(sums),
@@ -169,16 +173,15 @@ def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, A
             already_there=sums.bytes_already_there,
         ),
         "failures": [_failure(failure) for failure in sums.failures()],
-        "could_not_be_moved": [
-            LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule
-        ],
-        "could_not_be_listed": [
-            FindingFact.of(one)
-            for one in migration.findings()
-            if one.problem in {LISTING_FAILED, LISTING_CUT}
-        ],
+        "could_not_be_moved": lost,
+        "could_not_be_listed": _not_listed(migration),
         "complete": migration.complete,
     }
+
+
+def _not_listed(migration: Migration) -> list[FindingFact]:
+    doubts = {LISTING_FAILED, LISTING_CUT}
+    return [FindingFact.of(one) for one in migration.findings() if one.problem in doubts]
 
 
 def _reasons(sums: Tally) -> dict[str, int]:
@@ -227,7 +230,7 @@ def verify_facts(migration: Migration, verification: Verification) -> VerifyFact
         )
         for left in lost
     ]
-    is_unchecked = any(level.unchecked for level in levels.values())
+    is_unchecked = any(c.unchecked for c in levels.values()) or not migration.complete
     is_wrong = any(level.wrong for level in levels.values()) or any(
         f.severity is Severity.ERROR and f.code != "not-checked" for f in findings
     )
@@ -235,6 +238,7 @@ def verify_facts(migration: Migration, verification: Verification) -> VerifyFact
         file=str(migration.path),
         digest=migration.digest,
         outcome="differs" if is_wrong else "unproven" if is_unchecked else "proven",
+        complete=migration.complete,
         levels=levels,
-        findings=findings,
+        findings=[*findings, *_not_listed(migration)],
     )

@@ -209,6 +209,7 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     """What became of each item, and why the failed ones failed."""
     title = {
         "complete": "Complete: everything in the plan is there",
+        "partial": "Partial: everything in the plan is there, but the source has or may have more",
         "failed": "Finished, with failures",
         "interrupted": "Interrupted; the same command goes on where it stopped",
         "pending": "Not finished",
@@ -267,6 +268,8 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         numbers = (level.checked, level.ok, level.wrong, level.unchecked)
         table.append((name, *map(str, numbers)))
     yield from rows(table)
+    if not facts.complete:
+        yield Text("The plan is incomplete: the source may have more than it names.")
     yield from _findings(facts.findings)
 
 

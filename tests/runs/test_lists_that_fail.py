@@ -68,8 +68,12 @@ def test_what_fails_once_is_asked_again_and_what_is_denied_is_told(zoo: Zoo) -> 
     assert (code, facts["code"]) == (3, "plan-incomplete")
     assert zoo.requests() == []
     code, facts = zoo.run("apply", str(zoo.home / "m"), "--allow-incomplete")
-    assert (code, facts["complete"], facts["failures"]) == (1, False, [])
+    assert (code, facts["outcome"], facts["failures"]) == (1, "partial", [])
     assert [one["subject"] for one in facts["could_not_be_listed"]] == ["us.gcr.io/builds/b"]
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, facts["outcome"], facts["complete"]) == (4, "unproven", False)
+    assert all(level["wrong"] == level["unchecked"] == 0 for level in facts["levels"].values())
+    assert [one["subject"] for one in facts["findings"]] == ["us.gcr.io/builds/b"]
     there = zoo.box.store.repositories["builds", "europe", "moved"].images
     counts = {path: len(image.manifests) for path, image in there.items()}
     assert counts == {"a": 3, "a/x": 2, "a/y": 1}
