@@ -50,7 +50,7 @@ def demo(
 
     Exit codes: 0 migrated and proven, else that of the command that failed.
     """
-    from gcr_migrate.report.facts import DemoFacts
+    from gcr_migrate.report.problems import DemoFacts
     from gcr_migrate.report.terminal import demo_lines
     from gcr_migrate.sandbox.app import running
 

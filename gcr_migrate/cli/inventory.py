@@ -161,7 +161,7 @@ class _Side:
     def fact(self) -> SideFact:
         """Tell it, with what makes it doubtful."""
         from gcr_migrate.model.finding import Severity
-        from gcr_migrate.report.facts import FindingFact
+        from gcr_migrate.report.fact import FindingFact
         from gcr_migrate.report.inventories import SideFact
 
         doubts = [] if self.complete else self.findings

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from rich.console import Console
 
-from gcr_migrate.report.facts import ErrorFacts
+from gcr_migrate.report.problems import ErrorFacts
 from gcr_migrate.report.terminal import error_lines, show, show_whole
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
     from gcr_migrate.errors import MigrateError
-    from gcr_migrate.report.facts import Fact
+    from gcr_migrate.report.fact import Fact
 
 
 class _Console(Console):

@@ -35,7 +35,7 @@ def explain(
 
     Exit codes: 0 told, 2 no such code.
     """
-    from gcr_migrate.report.facts import ExplainFacts, ProblemFact
+    from gcr_migrate.report.problems import ExplainFacts, ProblemFact
     from gcr_migrate.report.terminal import catalogue_lines, problem_lines
 
     if (code is None) != list_all:
@@ -116,7 +116,7 @@ def sandbox(
     Exit codes: 0 ended, 2 no such scenario.
     """
     from gcr_migrate.cli.interrupt import until_signal
-    from gcr_migrate.report.facts import SandboxFacts
+    from gcr_migrate.report.problems import SandboxFacts
     from gcr_migrate.report.terminal import sandbox_lines
     from gcr_migrate.sandbox.app import Sandbox
     from gcr_migrate.sandbox.scenarios import load_scenario

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gcr_migrate.doctor.checks import Area, Status, Step, worst
 from gcr_migrate.errors import Exit, printable
-from gcr_migrate.report.facts import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

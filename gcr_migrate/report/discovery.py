@@ -11,7 +11,7 @@ from gcr_migrate.discover.evidence import BucketView
 from gcr_migrate.discover.kinds import TITLES, Job, Kind
 from gcr_migrate.errors import Exit, MigrateError, printable
 from gcr_migrate.model.cloud import RedirectSettings, RepositoryFacts
-from gcr_migrate.report.facts import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

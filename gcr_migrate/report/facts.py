@@ -1,96 +1,18 @@
-"""What a command found or did, as one value: the counts that add up, the outcome, the exit code.
+"""What a plan holds, what a run did and what a verification found, as one value each.
 
-These models are what `--json` prints; their JSON Schemas are published under `docs/reference`.
+Counts add up; each value says with which exit code its command ends.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from gcr_migrate.errors import Exit, MigrateError, Problem
-from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.report.rows import Many, Rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-VERSION: Final = 1
-_MORE: Final = "docs/reference/errors.md#"
-
-
-class Fact(BaseModel):
-    """A part of a command's result; it never changes once it is made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    def json_parts(self) -> Iterator[str]:
-        """The value as one line of JSON in pieces, its schema and version first.
-
-        Long lists are read while they are written.
-        """
-        long = {name: value for name, value in self if isinstance(value, Rows)}
-        data = self.model_dump(mode="json", by_alias=True, exclude=set(long))
-        first = {key: data.pop(key) for key in ("schema", "version") if key in data}
-        yield "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in (first | data).items())
-        for name, rows in long.items():
-            yield f", {_json(name)}: ["
-            for at, row in enumerate(rows):
-                yield (", " if at else "") + _json(row.model_dump(mode="json", by_alias=True))
-            yield "]"
-        yield "}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-class FindingFact(Fact):
-    """What is noteworthy or wrong about one name."""
-
-    code: str = Field(description="Stable code; `gcr-migrate explain CODE` tells more.")
-    severity: Severity
-    subject: str = Field(description="Full name of what it is about.")
-    saw: str = Field(description="What was seen there.")
-    message: str
-    remedy: str
-
-    @classmethod
-    def of(cls, finding: Finding) -> Self:
-        """Tell a finding."""
-        return cls(
-            code=finding.problem.code,
-            severity=finding.severity,
-            subject=finding.subject,
-            saw=finding.saw,
-            message=f"{finding.problem.title}. {finding.problem.meaning}",
-            remedy=finding.problem.remedy,
-        )
-
-
-class LeftOutFact(Fact):
-    """Something that the source shows and the plan does not carry."""
-
-    code: str
-    subject: str
-    by_rule: bool = Field(description="A rule says so; else it could not be moved.")
-    saw: str
-    message: str
-    remedy: str
-
-    @classmethod
-    def of(cls, left: LeftOut) -> Self:
-        """Tell what is left out."""
-        return cls(
-            code=left.problem.code,
-            subject=left.subject,
-            by_rule=left.by_rule,
-            saw=left.saw,
-            message=f"{left.problem.title}. {left.problem.meaning}",
-            remedy=left.problem.remedy,
-        )
+from gcr_migrate.errors import Exit
+from gcr_migrate.model.finding import Severity
+from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.rows import Many
 
 
 class PlanCountsFact(Fact):
@@ -325,104 +247,3 @@ class ReportFacts(Fact):
     version: Literal[1] = VERSION
     plan: ShowFacts
     status: StatusFacts
-
-
-class ProblemFact(Fact):
-    """One entry of the catalogue of problems."""
-
-    code: str
-    title: str
-    meaning: str
-    remedy: str
-    exit: int
-    more: str
-
-    @classmethod
-    def of(cls, problem: Problem) -> Self:
-        """Tell a problem."""
-        return cls(
-            code=problem.code,
-            title=problem.title,
-            meaning=problem.meaning,
-            remedy=problem.remedy,
-            exit=int(problem.exit),
-            more=_MORE + problem.code,
-        )
-
-
-class ExplainFacts(Fact):
-    """Result of `explain`."""
-
-    schema_: Literal["gcr-migrate/explain"] = Field("gcr-migrate/explain", alias="schema")
-    version: Literal[1] = VERSION
-    problems: list[ProblemFact]
-
-
-class OneErrorFact(Fact):
-    """One problem that stopped a command."""
-
-    code: str
-    title: str
-    subject: str
-    saw: str
-    meaning: str
-    remedy: str
-    more: str
-
-    @classmethod
-    def of(cls, error: MigrateError) -> Self:
-        """Tell an error."""
-        problem = error.problem
-        return cls(
-            code=problem.code,
-            title=problem.title,
-            subject=error.subject,
-            saw=error.saw,
-            meaning=problem.meaning,
-            remedy=problem.remedy,
-            more=_MORE + problem.code,
-        )
-
-
-class ErrorFacts(OneErrorFact):
-    """What stopped a command: the first problem, and all of them under `errors`."""
-
-    schema_: Literal["gcr-migrate/error"] = Field("gcr-migrate/error", alias="schema")
-    version: Literal[1] = VERSION
-    exit: int
-    errors: list[OneErrorFact]
-
-    @classmethod
-    def of_all(cls, errors: Iterable[MigrateError]) -> Self:
-        """Tell the errors of one run; the highest exit code counts."""
-        listed = list(errors)
-        first = OneErrorFact.of(listed[0])
-        return cls(
-            **first.model_dump(),
-            exit=max(int(e.problem.exit) for e in listed),
-            errors=[OneErrorFact.of(e) for e in listed],
-        )
-
-
-class SandboxFacts(Fact):
-    """What `sandbox` says when it is up."""
-
-    schema_: Literal["gcr-migrate/sandbox"] = Field("gcr-migrate/sandbox", alias="schema")
-    version: Literal[1] = VERSION
-    control: str = Field(description="URL where requests, faults and state are found.")
-    endpoints: str = Field(description="The endpoints file that was written, or empty.")
-    access_token: str = Field(description="Token of its first identity; worth nothing elsewhere.")
-    directory: str
-    scenario: str
-    registries: dict[str, str]
-    certificate: str = Field(description="With --tls, the authority to trust (PEM); else empty.")
-
-
-class DemoFacts(Fact):
-    """Result of `demo`."""
-
-    schema_: Literal["gcr-migrate/demo"] = Field("gcr-migrate/demo", alias="schema")
-    version: Literal[1] = VERSION
-    directory: str
-    migration: str
-    report: str

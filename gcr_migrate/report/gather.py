@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
+from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
     ApplyFacts,
     EstimateFact,
     FailureFact,
-    FindingFact,
     GrantFact,
     ImageFact,
     ItemCountsFact,
-    LeftOutFact,
     LevelFact,
     MovedBytesFact,
     PlanBytesFact,

@@ -12,7 +12,7 @@ from rich.text import Text
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.change import How, What
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.facts import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
 from gcr_migrate.report.rows import Many, Rows
 from gcr_migrate.report.terminal import LISTED_AT_MOST, note_lines, rows
 

@@ -8,20 +8,17 @@ from gcr_migrate.report.checks import DoctorFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.facts import (
     ApplyFacts,
-    DemoFacts,
-    ErrorFacts,
-    ExplainFacts,
     PlanFacts,
     ReportFacts,
-    SandboxFacts,
     ShowFacts,
     StatusFacts,
     VerifyFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
+from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 
 if TYPE_CHECKING:
-    from gcr_migrate.report.facts import Fact
+    from gcr_migrate.report.fact import Fact
 
 PUBLISHED: Final[dict[str, type[Fact]]] = {
     "plan": PlanFacts,

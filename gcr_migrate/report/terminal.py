@@ -15,21 +15,22 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from gcr_migrate.report.fact import FindingFact, LeftOutFact
     from gcr_migrate.report.facts import (
         ApplyFacts,
-        DemoFacts,
-        ErrorFacts,
-        ExplainFacts,
         FailureFact,
-        FindingFact,
-        LeftOutFact,
-        OneErrorFact,
         PlanFacts,
-        ProblemFact,
-        SandboxFacts,
         ShowFacts,
         StatusFacts,
         VerifyFacts,
+    )
+    from gcr_migrate.report.problems import (
+        DemoFacts,
+        ErrorFacts,
+        ExplainFacts,
+        OneErrorFact,
+        ProblemFact,
+        SandboxFacts,
     )
 
 _T = TypeVar("_T")

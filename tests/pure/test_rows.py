@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from gcr_migrate.report.facts import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.rows import Many, Rows
 
 if TYPE_CHECKING:
