@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
-from gcr_migrate.errors import MigrateError, Problem
 from gcr_migrate.report.fact import VERSION, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from gcr_migrate.errors import MigrateError, Problem
 
 _MORE: Final = "docs/reference/errors.md#"
 
