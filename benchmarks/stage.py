@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import measure
+from gcr_migrate.sandbox.giant_images import make_image
+from gcr_migrate.state.cache import open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +90,14 @@ def stage(giant: Giant, folder: Path) -> Iterator[Stage]:
             yield Stage(folder, facts["control"], facts["access_token"], server.pid)
         finally:
             server.terminate()
+
+
+def fill_cache(giant: Giant, folder: Path) -> None:
+    """Put all manifests of a giant where `plan spec.yaml` keeps those that it read before."""
+    with open_cache(folder / "giant.cache", "plan spec.yaml") as cache:
+        for number in range(giant.images):
+            for stored in make_image(giant, number).manifests.values():
+                cache.put(stored.manifest)
 
 
 def _facts(server: subprocess.Popen[str], endpoints: Path) -> dict[str, Any]:
