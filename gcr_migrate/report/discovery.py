@@ -185,7 +185,8 @@ class DiscoverFacts(Fact):
         kinds = Counter(host.kind for host in hosts)
         jobs = Counter(host.job for host in hosts)
         unseen = [RefusalFact.of(what, error) for what, error in scope.unseen]
-        if isinstance(scope.buckets, MigrateError) and unseen:
+        # Each host that was found was asked for its bucket by name; without one nobody looked.
+        if isinstance(scope.buckets, MigrateError) and (unseen or not hosts):
             unseen.append(RefusalFact.of(f"buckets below {where}", scope.buckets))
         own = list(googles_own)
         return cls(

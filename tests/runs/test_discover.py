@@ -218,6 +218,15 @@ def test_buckets_show_projects_that_no_folder_does(tmp_path: Path) -> None:
         assert whats == ["projects in folders/7", "folders in folders/7"]
 
 
+def test_an_empty_folder_proves_nothing_where_buckets_cannot_be_searched(tmp_path: Path) -> None:
+    """Projects may be hidden from the list; only the search would show that they are there."""
+    grants = [{"role": "roles/browser", "members": [MIGRATOR]}]
+    folders = [{"name": "folders/8", "bindings": grants}]
+    with _stage(tmp_path, project("builds-f", "gcr.io"), folders=folders) as stage:
+        found = stage.discover("--folder", "8", code=4)
+        assert [one["what"] for one in found.facts["unseen"]] == ["buckets below folders/8"]
+
+
 def test_a_bucket_of_another_project_is_no_evidence(tmp_path: Path) -> None:
     """A bucket that is named for one project and belongs to another counts for neither."""
     taker = project("builds-t", buckets=[{"name": "artifacts.builds-a.appspot.com"}])
