@@ -40,7 +40,7 @@ def read_pulls(path: Path) -> Pulls:
     """
     pulls, entries = Pulls(), 0
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for entry in _entries(file, str(path)):
                 entries += 1
                 _take(pulls, entry)
@@ -82,7 +82,7 @@ def _entries(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
 def _take(pulls: Pulls, entry: dict[str, Any]) -> None:
     """Take in an entry, if it is a pull (FACTS section 15.8)."""
     about = entry.get("protoPayload")
-    if not isinstance(about, dict) or about.get("methodName") not in _PULLS:
+    if not isinstance(about, dict) or str(about.get("methodName")) not in _PULLS:
         return
     status = about.get("status")
     if isinstance(status, dict) and status.get("code"):

@@ -114,6 +114,7 @@ def test_what_the_audit_log_tells_of_pulls_selects(zoo: Zoo, tmp_path: Path) -> 
         _pull(image, "2024-02-01T00:00:00Z", "v3"),
         _pull(image, "2024-02-01T00:00:00Z", "v2", status={"code": 5}),
         {"protoPayload": {"methodName": "Docker-GetTags"}, "timestamp": "2022-01-01T00:00:00Z"},
+        {"protoPayload": {"methodName": ["Docker-GetManifest"], "resourceName": {}}},
         # Nobody uses what this tool and a scanner pulled.
         _pull(
             image,
@@ -130,7 +131,7 @@ def test_what_the_audit_log_tells_of_pulls_selects(zoo: Zoo, tmp_path: Path) -> 
             },
         ),
     ]
-    log.write_text(json.dumps(entries, indent=2))
+    log.write_text(json.dumps(entries, indent=2), encoding="utf-8-sig")
     select = f"{{paths: [team/app], pulled: {{after: 2024-01-01, log: {log}}}, untagged: false}}"
     facts = _plan(zoo, select)
     assert zoo.images() == {"team/app": ["v3"]}
