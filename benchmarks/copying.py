@@ -146,7 +146,8 @@ class Scene:
             yield self.source.host, target.host, up
             return
         with lines(self.latency_ms, self.source.port, target.port) as found:
-            yield *found.hosts, up
+            source, target_host = found.hosts
+            yield source, target_host, up
         up.append(found.up[1])
 
     def _write(self, work: Path, source: str, target: str) -> None:

@@ -326,8 +326,8 @@ def push(corpus: Corpus, host: str) -> None:
         OSError: the registry does not take it.
     """
     homes: dict[str, list[str]] = {}
-    for path, blob in sorted(corpus.pairs()):
-        homes.setdefault(blob, []).append(path)
+    for path, needed in sorted(corpus.pairs()):
+        homes.setdefault(needed, []).append(path)
 
     def blob(digest: str) -> None:
         first, *others = homes[digest]
