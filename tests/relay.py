@@ -151,11 +151,11 @@ class Relay:
             onward = re.sub(r"^https?://[^/]*", "", found[1].decode("latin-1"))
             self._led_by[onward.partition("?")[0]] = target
 
-    def _answer(
-        self, client: socket.socket, head: bytes, body: bytes, lie: Lie | None
-    ) -> bool:
+    def _answer(self, client: socket.socket, head: bytes, body: bytes, lie: Lie | None) -> bool:
         """Send the reply, as it is or not; return whether another request may follow."""
         head = re.sub(rb"(?im)^connection:.*\r\n", b"", head)
+        if self.tls:  # the server cannot know that it is reached so
+            head = head.replace(b'realm="http:', b'realm="https:')
         sized = re.search(rb"(?im)^content-length:", head) is not None
         middle = len(body) // 2
         if lie in _IN_BODY and not body:
