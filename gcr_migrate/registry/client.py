@@ -25,7 +25,7 @@ from gcr_migrate.errors import (
 from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
 from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
@@ -132,7 +132,18 @@ class RegistryClient:
         return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
-        """Get a manifest's raw bytes, checked against its digest (OCI end-3)."""
+        """Get a manifest's raw bytes, checked against its digest (OCI end-3).
+
+        Bytes that are wrong are asked for once more: what was damaged on its way is whole then.
+        """
+        try:
+            return await self._manifest(name, reference)
+        except MigrateError as error:
+            if error.problem is not DIGEST_MISMATCH:
+                raise
+        return await self._manifest(name, reference)
+
+    async def _manifest(self, name: str, reference: str) -> Manifest:
         subject = self._named(name, reference)
         reply = await self._call(
             "GET",
@@ -200,7 +211,7 @@ class RegistryClient:
                 raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
             if last:
                 raise problem_of(reply, subject)
-            await self._refused(reply, headers, scopes)
+            await self._refused(reply, headers, scopes, subject)
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
@@ -232,7 +243,8 @@ class RegistryClient:
                 raise
             return ""  # the source may be hidden from us; an upload shows if the target is too
         if reply.status == _CREATED:
-            return None
+            stated = reply.headers.get("docker-content-digest", str(digest))
+            return None if stated == str(digest) else ""  # another blob: then this one is sent
         return location_of(reply, self._wire, subject) if reply.status == _ACCEPTED else ""
 
     async def upload(
@@ -259,7 +271,7 @@ class RegistryClient:
             subject=subject,
             open_session=open_session,
             headers=lambda: self._auth.headers(scopes),
-            refused=lambda reply, sent: self._refused(reply, sent, scopes),
+            refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
             on_bytes=on_bytes,
         )
         await upload.run(open_source, session)
@@ -354,13 +366,18 @@ class RegistryClient:
 
         reply, authorization = await once()
         if reply.status == _UNAUTHORIZED:
-            await self._refused(reply, authorization, scopes)
+            await self._refused(reply, authorization, scopes, subject)
             reply, _ = await once()
         if reply.status not in ok:
             raise problem_of(reply, subject)
         return reply
 
-    async def _refused(self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...]) -> None:
+    async def _refused(
+        self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...], subject: str
+    ) -> None:
+        """Take note of a 401, unless it is of a host that the registry redirects to."""
+        if not self._wire.same_origin(self._base, reply.url):
+            raise refused_elsewhere(reply, subject)
         await self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
 
     def _url(self, name: str, tail: str) -> str:
