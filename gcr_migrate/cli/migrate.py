@@ -239,6 +239,7 @@ def apply(
 
 
 async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
+    from gcr_migrate.apply.hand import Hand
     from gcr_migrate.apply.run import apply_migration
     from gcr_migrate.cli.interrupt import stopping
     from gcr_migrate.cli.logins import announce, hosts_of, logins
@@ -265,7 +266,8 @@ async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
                 stopping(stop, tell),
                 Watch(output.err, "apply", total, as_events=output.as_json) as watch,
             ):
-                await apply_migration(migration, ledger, connections, watch, stop=stop)
+                hand = Hand(connections, migration.manifest_raw, watch.bytes)
+                await apply_migration(migration, ledger, connections, hand, watch, stop=stop)
         outcome = "interrupted" if interrupted else "finished"
     except MigrateError as error:
         outcome = error.problem.code
