@@ -51,7 +51,13 @@ class Registries(Protocol):
 
 
 class Hands(Protocol):
-    """Who does work: a hand in this process, or many in others."""
+    """Who does work: a hand in this process, or many in others.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    count: int
 
     async def do(self, work: Work[R]) -> R:
         """Do a piece of work and return what it gives; raise what speaks against it.
@@ -70,6 +76,8 @@ class Hand:
         manifest: gives a planned manifest's bytes.
         on_bytes: is told of a blob's bytes as they leave; of negative ones if they were in vain.
     """
+
+    count = 1
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ REQUESTS_AT_ONCE: Final = 32
 BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
 _WINDOW: Final = 256  # manifests that are looked at together: enough that the line is never idle
 _LARGE_AT_ONCE: Final = 4
+_WORKER_BYTES: Final = 4 * 1024**3  # ten seconds of a core's work
 
 
 class Provider(Protocol):
@@ -60,6 +61,11 @@ def check_gates(migration: Migration, *, expect_digest: str | None, allow_incomp
         raise MigrateError(errors.PLAN_INCOMPLETE, subject=str(migration.path))
 
 
+def workers_for(left_bytes: int, cores: int) -> int:
+    """Return how many processes are worth their start for so many bytes to move."""
+    return max(1, min(cores, left_bytes // _WORKER_BYTES))
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which part of a plan a run is about.
@@ -74,10 +80,12 @@ class Choice:
 
     def takes(self, migration: Migration, image: Image) -> bool:
         """Whether an image path is to be worked on."""
+        return self.fits(image) and (not self.failed or migration.has_failed(image.id))
+
+    def fits(self, image: Image) -> bool:
+        """Whether the patterns take an image path."""
         path = ImagePath.parse(image.path)
-        if self.only and not any(one.match(path) is not None for one in self.only):
-            return False
-        return not self.failed or migration.has_failed(image.id)
+        return not self.only or any(one.match(path) is not None for one in self.only)
 
 
 async def apply_migration(  # what a run is made of
@@ -117,15 +125,15 @@ async def apply_migration(  # what a run is made of
         migration,
         journal,
         hands,
-        Blobs(migration, journal, hands, BLOBS_AT_ONCE),
-        asyncio.Semaphore(_WINDOW),
-        asyncio.Semaphore(REQUESTS_AT_ONCE),
+        Blobs(migration, journal, hands, BLOBS_AT_ONCE * hands.count),
+        asyncio.Semaphore(_WINDOW * hands.count),
+        asyncio.Semaphore(REQUESTS_AT_ONCE * hands.count),
     )
     content = _Content(tools, usable, choice or Choice())
     await all_of(
         [
-            a_few_of(content.large_blobs(), _LARGE_AT_ONCE),
-            a_few_of(content.paths(), PATHS_AT_ONCE),
+            a_few_of(content.large_blobs(), _LARGE_AT_ONCE * hands.count),
+            a_few_of(content.paths(), PATHS_AT_ONCE * hands.count),
         ]
     )
     journal.raise_if_out_of_reach()
