@@ -140,6 +140,23 @@ SELECT count(*), coalesce(sum(size), 0), coalesce(sum(size * sent), 0),
 """
 
 
+_IMAGES: Final = (
+    "SELECT id, source_id, path, repository_id, target_path, existing_tags, moved_tags FROM image"
+)
+_BLOBS: Final = (
+    "SELECT id, image_id, blob_id, digest, size_bytes, present, last_event, shared FROM blob_item"
+)
+_TAGS: Final = (
+    "SELECT id, image_id, tag, digest, action, found, planned_manifest_id, last_event FROM tag_item"
+)
+_CONTENT: Final = ("blob", "manifest", "tag")
+_GAVE_UP: Final = (
+    "SELECT 1 FROM planned_{0} p WHERE p.image_id = ? AND (SELECT e.event FROM event e"
+    " WHERE e.kind = '{0}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) = 'gave-up' LIMIT 1"
+)
+_LARGE_PAGE: Final = 10_000
+
+
 class Migration:
     """A migration file that is open for reading.
 
@@ -231,10 +248,7 @@ class Migration:
 
     def images(self) -> Iterator[Image]:
         """Go through the images in the order of their ids."""
-        sql = (
-            "SELECT id, source_id, path, repository_id, target_path, existing_tags, moved_tags"
-            " FROM image WHERE id > ? ORDER BY id LIMIT ?"
-        )
+        sql = f"{_IMAGES} WHERE id > ? ORDER BY id LIMIT ?"
         for row in self.paged(sql):
             yield Image(*row)
 
@@ -274,30 +288,61 @@ class Migration:
 
     def blobs(self, image_id: int) -> Iterator[BlobItem]:
         """Go through everything that an image's manifests need."""
-        sql = (
-            "SELECT id, image_id, blob_id, digest, size_bytes, present, last_event, shared"
-            " FROM blob_item WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
-        )
+        sql = f"{_BLOBS} WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
         for row in self.paged(sql, image_id):
             yield _blob_item(row)
 
     def tags(self, image_id: int) -> Iterator[TagItem]:
         """Go through the tags of an image."""
-        sql = (
-            "SELECT id, image_id, tag, digest, action, found, planned_manifest_id, last_event"
-            " FROM tag_item WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
-        )
+        sql = f"{_TAGS} WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
         for row in self.paged(sql, image_id):
-            yield TagItem(
-                row[0],
-                row[1],
-                row[2],
-                digest=Digest.parse(row[3]),
-                action=TagAction(row[4]),
-                found=Digest.parse(row[5]) if row[5] else None,
-                manifest_item_id=row[6],
-                state=_state(row[7]),
-            )
+            yield _tag_item(row)
+
+    def tags_of(self, item: ManifestItem) -> list[TagItem]:
+        """Return the tags that point to one planned manifest."""
+        sql = f"{_TAGS} WHERE image_id = ? AND planned_manifest_id = ? ORDER BY id"
+        return [_tag_item(row) for row in self.rows(sql, item.image_id, item.id)]
+
+    def open_referrers(self, item: ManifestItem) -> bool:
+        """Whether something that is attached to this manifest is still to be written beside it."""
+        sql = (
+            "SELECT m.digest FROM planned_manifest p"
+            " CROSS JOIN manifest_need n ON n.needed_id = p.manifest_id"
+            " CROSS JOIN planned_manifest o ON o.image_id = p.image_id"
+            " AND o.manifest_id = n.manifest_id"
+            " CROSS JOIN manifest m ON m.id = o.manifest_id"
+            " WHERE p.id = ? AND NOT o.present AND (SELECT e.event FROM event e"
+            " WHERE e.kind = 'manifest' AND e.item_id = o.id ORDER BY e.id DESC LIMIT 1)"
+            " IS NOT 'confirmed'"
+        )
+        waiting = (self.manifest_raw(Digest.parse(row[0])) for row in self.rows(sql, item.id))
+        return any(one.subject and one.subject.digest == item.digest for one in waiting)
+
+    def has_failed(self, image_id: int) -> bool:
+        """Whether something of an image path is given up at the moment."""
+        return any(self.rows(_GAVE_UP.format(kind), image_id) for kind in _CONTENT)
+
+    def image(self, image_id: int) -> Image:
+        """Return an image path by its id."""
+        return Image(*self.rows(f"{_IMAGES} WHERE id = ?", image_id)[0])
+
+    def large_blobs(self, at_least: int) -> Iterator[BlobItem]:
+        """Go through blobs of that size, the largest first, each once for a target registry."""
+        sql = (
+            "SELECT min(p.id), b.size_bytes, b.id FROM blob b"
+            " CROSS JOIN planned_blob p ON p.blob_id = b.id CROSS JOIN image i ON i.id = p.image_id"
+            " CROSS JOIN repository r ON r.id = i.repository_id"
+            " WHERE b.size_bytes >= ? AND (b.size_bytes, b.id) < (?, ?)"
+            " GROUP BY b.id, r.registry ORDER BY b.size_bytes DESC, b.id DESC LIMIT ?"
+        )
+        last: tuple[int, int] = (2**62, 0)
+        while page := self.rows(sql, at_least, *last, _LARGE_PAGE):
+            if len(page) == _LARGE_PAGE:  # the blob at the end comes again with all its registries
+                page = [row for row in page if row[1:] != page[-1][1:]] or page
+            last = page[-1][1:]
+            for item_id, _, _ in page:
+                row = self.rows(f"{_BLOBS} WHERE id = ?", item_id)[0]
+                yield _blob_item(row)
 
     def manifest_raw(self, digest: Digest) -> Manifest:
         """Return a manifest, its bytes checked against the digest; KeyError if it is not here."""
@@ -382,6 +427,19 @@ def _blob_item(row: tuple[Any, ...]) -> BlobItem:
         present=bool(row[5]),
         state=_state(row[6]),
         shared=bool(row[7]),
+    )
+
+
+def _tag_item(row: tuple[Any, ...]) -> TagItem:
+    return TagItem(
+        row[0],
+        row[1],
+        row[2],
+        digest=Digest.parse(row[3]),
+        action=TagAction(row[4]),
+        found=Digest.parse(row[5]) if row[5] else None,
+        manifest_item_id=row[6],
+        state=_state(row[7]),
     )
 
 

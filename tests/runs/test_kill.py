@@ -107,7 +107,7 @@ POINTS = [
     Point("europe", "before", "PUT", BY_TAG, 3),
     Point("us", "before", "POST", MOUNT, 2),
     Point("us", "after", "POST", MOUNT, 6),
-    Point("us", "after", "PUT", BY_DIGEST, 6),
+    Point("us", "after", "PUT", BY_DIGEST, 3),
     Point("us", "after", "PUT", BY_TAG, 2),
 ]
 
