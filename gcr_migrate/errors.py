@@ -472,8 +472,8 @@ BLOB_UNKNOWN: Final = _problem(
     "blob-unknown",
     Exit.FAILED,
     "blob is not there",
-    "A manifest names a layer or config that the registry does not have.",
-    "The image is damaged at its source: rebuild it or leave it out.",
+    "A manifest names a layer, config or child that the registry does not have.",
+    "At the source the image is damaged: rebuild it or leave it out. At the target: plan anew.",
 )
 DIGEST_MISMATCH: Final = _problem(
     "digest-mismatch",

@@ -29,7 +29,7 @@ from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
 from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
+from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import retrying
 
 if TYPE_CHECKING:
@@ -302,6 +302,8 @@ class RegistryClient:
     async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
         """Judge a refusal to write: a tag that cannot move is fine where it points already."""
         subject = self._named(name, reference)
+        if "MANIFEST_BLOB_UNKNOWN" in codes_of(reply):  # a blob or a child
+            raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
         if ":" in reference or not refusal_of(reply).immutable_tag:
             raise problem_of(reply, subject)
         there = await self.manifest_head(name, reference)
