@@ -6,9 +6,8 @@ import io
 import json
 import shutil
 import time
-from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -74,42 +73,56 @@ class Told:
 
 
 @dataclass
-class Stage:
-    """A sandbox and a folder of its own, with the tool in front.
+class Tool:
+    """The tool in this process, with a folder of its own.
 
     Attributes:
-        box: the sandbox.
         home: the folder; `m` is the migration file.
         endpoints: what the endpoints file says.
+        straight: what it says where nothing is to be in the way.
+        token: the access token; empty for none.
     """
 
-    box: Sandbox
     home: Path
-    endpoints: dict[str, Any] = field(default_factory=dict)
+    endpoints: dict[str, Any]
+    straight: dict[str, Any]
+    token: str = ""
 
     def run(self, *args: str | Path, quiet: bool = False) -> Told:
-        """Run a command in this process; `quiet` goes straight to the sandbox."""
+        """Run a command; `quiet` goes straight to the services, and has patience."""
         file = self.home / "endpoints.yaml"
         with file.open("w") as stream:
-            YAML().dump(self.box.endpoints if quiet else self.endpoints, stream)
+            YAML().dump(self.straight if quiet else self.endpoints, stream)
         out, err = io.StringIO(), io.StringIO()
         began = time.monotonic()
         with pytest.MonkeyPatch.context() as variables, redirect_stdout(out), redirect_stderr(err):
-            variables.setenv("GCR_MIGRATE_ACCESS_TOKEN", self.box.token)
+            variables.setenv("GCR_MIGRATE_ACCESS_TOKEN", self.token)
             for name, value in ({} if quiet else IMPATIENT).items():
                 variables.setenv(name, value)
             code = outcome([*map(str, args), "--endpoints", str(file), "--json"])
-        told = json.loads(out.getvalue() or "{}")
-        assert "Traceback" not in err.getvalue()
-        assert self.box.token not in out.getvalue() + err.getvalue()
-        return Told(code, told, err.getvalue(), time.monotonic() - began)
+        said = out.getvalue() + err.getvalue()
+        assert "Traceback" not in said
+        assert not self.token or self.token not in said
+        facts = json.loads(out.getvalue() or "{}")
+        return Told(code, facts, err.getvalue(), time.monotonic() - began)
 
-    def command(self, name: str, *, quiet: bool = False) -> Told:
+    def command(self, name: str, *, quiet: bool = False, spec: str = SPEC) -> Told:
         """Plan into the migration file `m`, or apply or verify it."""
         if name != "plan":
             return self.run(name, self.home / "m", quiet=quiet)
-        (self.home / "spec.yaml").write_text(SPEC)
+        (self.home / "spec.yaml").write_text(spec)
         return self.run("plan", self.home / "spec.yaml", "-o", self.home / "m", quiet=quiet)
+
+
+@dataclass(kw_only=True)
+class Stage(Tool):
+    """The tool in front of a sandbox.
+
+    Attributes:
+        box: the sandbox.
+    """
+
+    box: Sandbox
 
     def fault(self, rule: dict[str, Any]) -> Fault:
         """Give the sandbox a rule of what goes wrong."""
@@ -120,17 +133,12 @@ class Stage:
     def calm(self) -> None:
         """Take away all rules."""
         self.box.faults.rules.clear()
-        self.endpoints = self.box.endpoints
+        self.endpoints = self.straight
 
     @property
     def requests(self) -> int:
         """How many requests the sandbox got since the last `forget`."""
-        return sum(self.counts.values())
-
-    @property
-    def counts(self) -> Counter[str]:
-        """The requests since the last `forget`, by method, host and kind."""
-        return Counter(self.box.log.counts)
+        return sum(self.box.log.counts.values())
 
     def forget(self) -> None:
         """Forget the requests."""
@@ -149,4 +157,4 @@ def staged(home: Path, migration: Path | None = None) -> Iterator[Stage]:
     if migration:
         shutil.copy(migration, home / "m")
     with running(scenario(), home / "box") as box:
-        yield Stage(box, home, box.endpoints)
+        yield Stage(home, box.endpoints, box.endpoints, box.token, box=box)
