@@ -47,10 +47,18 @@ class Column:
 B = "/app/b"
 _OF_B = "app/b@{tagged}|app/b:1"
 COLUMNS = [
-    Column("token-of-plan", "plan", "token", US, "b%3Apull", "GET", "app/b$"),
-    Column("listing-of-plan", "plan", "listing", US, "app/b/tags/list", "GET", "app/b$"),
+    Column("token-of-plan", "plan", "token", US, "b%3Apull", "GET", "app/b(@{untagged})?$"),
     Column(
-        "manifest-read-of-plan", "plan", "manifest-read", US, "app/b/.*{untagged}", "GET", "app/b$"
+        "listing-of-plan", "plan", "listing", US, "app/b/tags/list", "GET", "app/b(@{untagged})?$"
+    ),
+    Column(
+        "manifest-read-of-plan",
+        "plan",
+        "manifest-read",
+        US,
+        "app/b/.*{untagged}",
+        "GET",
+        "app/b(@{untagged})?$",
     ),
     Column("token", "apply", "token", EUROPE, "b%3Apull%2Cpush", "GET", "app/b[:@]", "app/b[:@]"),
     Column("listing", "apply", "listing", EUROPE, "app/b/tags/list", "GET", "app/b:1"),
@@ -185,7 +193,9 @@ LYING = ("upload-end", "mount", "manifest-write", "tag-write")
 
 ROWS = [
     # A token that was given once cannot be had anew: the run is given back.
-    Row("401-once", HEALS, _status(401), times=1, but=dict.fromkeys(TOKENS, stops("token-expired"))),
+    Row(
+        "401-once", HEALS, _status(401), times=1, but=dict.fromkeys(TOKENS, stops("token-expired"))
+    ),
     Row(
         "401-for-ever",
         stops("unauthorized"),

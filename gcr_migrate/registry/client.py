@@ -47,6 +47,7 @@ _ACCEPTED: Final = 202
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
+_WRITES_AT_MOST: Final = 2
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 
@@ -277,7 +278,19 @@ class RegistryClient:
         await upload.run(open_source, session)
 
     async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
-        """Write a manifest's raw bytes under a tag or digest (OCI end-7)."""
+        """Write a manifest's raw bytes under a tag or digest (OCI end-7).
+
+        What the registry got damaged is sent once more: under a tag it may have kept it.
+        """
+        wrong = ""
+        for _ in range(_WRITES_AT_MOST):
+            wrong = await self._put_manifest(name, reference, manifest)
+            if not wrong:
+                return
+        raise MigrateError(DIGEST_MISMATCH, subject=self._named(name, reference), saw=wrong)
+
+    async def _put_manifest(self, name: str, reference: str, manifest: Manifest) -> str:
+        """Write it once; return in which words the registry says that it got other bytes."""
         subject = self._named(name, reference)
         reply = await self._call(
             "PUT",
@@ -291,13 +304,14 @@ class RegistryClient:
         if reply.status == _TOO_LARGE:
             raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
         if reply.status != _CREATED:
+            if "DIGEST_INVALID" in codes_of(reply):
+                return words_of(reply)
             await self._tag_stays(name, reference, manifest, reply)
-            return
+            return ""
         stated = reply.headers.get("docker-content-digest")
         comparable = stated is not None and stated.startswith(manifest.digest.algorithm + ":")
-        if comparable and stated != str(manifest.digest):
-            saw = f"the registry names it {stated}"[:200]
-            raise MigrateError(DIGEST_MISMATCH, subject=subject, saw=saw)
+        named_so = not comparable or stated == str(manifest.digest)
+        return "" if named_so else f"the registry names it {stated}"[:200]
 
     async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
         """Judge a refusal to write: a tag that cannot move is fine where it points already."""

@@ -86,7 +86,7 @@ def open_migration(path: Path) -> Iterator[Migration]:
     """Open a sealed plan and its ledger for reading.
 
     Raises:
-        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN.
+        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN, DISK_FULL.
     """
     with closing(_open(path)) as connection:
         rows = connection.execute("SELECT 1 FROM meta WHERE key = 'digest'").fetchall()
@@ -107,7 +107,7 @@ def lock(path: Path) -> Iterator[None]:
     """Keep other processes from working on this file meanwhile.
 
     Raises:
-        MigrateError: FILE_LOCKED, with who holds it.
+        MigrateError: FILE_LOCKED, with who holds it; DISK_FULL.
     """
     lock_path = Path(f"{path}.lock")
     handle = _locked_handle(lock_path, path)
@@ -117,8 +117,11 @@ def lock(path: Path) -> Iterator[None]:
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        os.truncate(handle, 0)
-        os.write(handle, json.dumps(holder).encode())
+        try:
+            os.truncate(handle, 0)
+            os.write(handle, json.dumps(holder).encode())
+        except OSError as error:
+            raise disk_trouble(str(path), error) from error
         yield
     finally:
         lock_path.unlink(missing_ok=True)  # before it is let go: nobody's else can be hit
@@ -187,6 +190,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection = connect(path)
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
+            raise disk_trouble(str(path), error) from error
         raise MigrateError(FILE_MISSING, subject=str(path), saw=str(error)) from error
     except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error

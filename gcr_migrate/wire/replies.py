@@ -21,7 +21,13 @@ from gcr_migrate.errors import (
     MigrateError,
 )
 from gcr_migrate.wire.refusals import Refusal
-from gcr_migrate.wire.retry import RETRIED, RETRY_AFTER_AT_MOST_S, TransientError, moment_of, retry_after
+from gcr_migrate.wire.retry import (
+    RETRIED,
+    RETRY_AFTER_AT_MOST_S,
+    TransientError,
+    moment_of,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.conftest import Registry, docker_registry
-from tests.fault_stage import Stage, Tool, staged
+from tests.fault_stage import Tool, staged
 from tests.relay import Lie, Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.needs("docker-registry")
 
