@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
 SCHEMA_VERSION: Final = 1
+_LOCK_TRIES: Final = 100
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def _locked_handle(lock_path: Path, path: Path) -> int:
-    while True:
+    for _ in range(_LOCK_TRIES):
         try:
             handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -143,6 +144,8 @@ def _locked_handle(lock_path: Path, path: Path) -> int:
         if lock_path.exists() and lock_path.stat().st_ino == os.fstat(handle).st_ino:
             return handle
         os.close(handle)
+    saw = "others take and leave it all the time, or this file system loses locks"
+    raise MigrateError(FILE_LOCKED, subject=str(path), saw=saw)
 
 
 def _holder(lock_path: Path) -> str:
