@@ -149,7 +149,8 @@ class Row:
     Attributes:
         name: its name.
         end: how its cells end.
-        rule: what the sandbox does; `DATE`, `THIEF`, `LOOP` and `ZEROS` in it are made by the test.
+        rule: what the sandbox does; `DATE`, `THIEF`, `STORE`, `LOOP`, `ZEROS` in it are
+            made by the test.
         lie: what the relay does, if it is one of the wire.
         times: how often; None: for ever.
         but: columns that end in another way; None: it makes no sense there.
@@ -268,6 +269,12 @@ ROWS = [
         "redirect-to-a-thief",
         fails("bad-reply"),
         _status(302, headers={"location": "THIEF"}),
+    ),
+    Row(
+        "redirect-to-a-store",
+        HEALS,
+        _status(302, headers={"location": "STORE"}),
+        only=("blob-read",),
     ),
     Row("redirect-loop", fails("bad-reply"), _status(302, headers={"location": "LOOP"})),
     Row("clock-a-day-off", HEALS, lie="clock"),
