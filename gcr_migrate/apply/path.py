@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.copy import Blobs, Place
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
-    from gcr_migrate.state.migration import BlobItem, ManifestItem, Migration, TagItem
+    from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
+    from gcr_migrate.state.migration import Migration
 
 _PAGE: Final = 64
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight

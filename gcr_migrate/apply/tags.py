@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.journal import Journal, Outcome
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.work import End
-    from gcr_migrate.state.migration import TagItem
+    from gcr_migrate.state.items import TagItem
 
 # A list is believed for a second, or for so many times what it took: what others push meanwhile
 # is seen as soon as looking for it costs no more than a twentieth of the work.
