@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -52,8 +53,16 @@ class Look:
     ) -> None:
         self._source = _Side(place.source, hands, clock)
         self._target = _Side(place.target, hands, clock)
+        self._clock = clock
+        self._ahead: dict[str, tuple[float, TagsNow]] = {}
         # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
         self._pinned = place.image.moved_tags == "pin"
+
+    async def ahead(self, tag: str, planned: Digest) -> None:
+        """Look at a tag already, while its manifest waits for its turn; a failure comes later."""
+        with suppress(MigrateError):
+            began = self._clock()
+            self._ahead[tag] = began, await self._ask(tag, planned)
 
     async def now(self, tag: str, planned: Digest) -> TagsNow:
         """Return what a tag points to now.
@@ -61,6 +70,12 @@ class Look:
         Raises:
             MigrateError: a side does not answer.
         """
+        at, found = self._ahead.pop(tag, (float("-inf"), None))
+        if found and self._clock() - at < _FRESH_S:
+            return found
+        return await self._ask(tag, planned)
+
+    async def _ask(self, tag: str, planned: Digest) -> TagsNow:
         target = await self._target.digest(tag)
         if target == planned:
             return TagsNow(planned, target)  # it is there, wherever the source's has gone
