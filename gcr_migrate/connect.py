@@ -197,6 +197,10 @@ class Connections:
         """Return the client of a host, to write to it."""
         return self._client("target", host, dialect_name, plain_http)
 
+    def dialect(self, name: str) -> Dialect:
+        """Return the habits of one kind of registry, with what the environment states."""
+        return self._settings.dialect(name)
+
     async def caller(self, side: Side) -> Caller:
         """Return whose credentials a side was given or has found."""
         return await self._credentials[side].caller()
@@ -295,7 +299,7 @@ class Connections:
                 host,
                 self._source_wire if side == "source" else self._target_wire,
                 self._credentials[side],
-                self._settings.dialect(dialect_name),
+                self.dialect(dialect_name),
                 plain_http=plain_http,
                 explain=self._explainers[side],
             )

@@ -17,6 +17,7 @@ from gcr_migrate.errors import (
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
     NAME_UNKNOWN,
+    PARTS_MISSING,
     PERIMETER,
     REQUEST_REFUSED,
     MigrateError,
@@ -29,7 +30,7 @@ from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
+from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import retrying
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
+_PARTS_MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN"})
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 
 
@@ -275,6 +277,8 @@ class RegistryClient:
         if reply.status == _TOO_LARGE:
             raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
         if reply.status != _CREATED:
+            if codes_of(reply) & _PARTS_MISSING:
+                raise MigrateError(PARTS_MISSING, subject=subject, saw=words_of(reply))
             await self._tag_stays(name, reference, manifest, reply)
             return
         stated = reply.headers.get("docker-content-digest")
