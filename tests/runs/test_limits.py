@@ -114,7 +114,7 @@ def test_a_tag_that_cannot_move_is_told_by_the_plan(tmp_path: Path) -> None:
 
 @pytest.mark.xfail(reason="apply does not send again what was mounted in vain", strict=True)
 def test_a_mount_that_was_accepted_and_is_not_there_ends_right(tmp_path: Path) -> None:
-    """The target says at the manifest that a blob is missing: it is sent, and the manifest again."""
+    """The target misses a blob at the manifest: it is sent then, and the manifest once more."""
     with opened(tmp_path) as zoo:
         spec = SPEC.replace("location: europe", "location: us")
         image = zoo.image("app", "1", name="layer")
