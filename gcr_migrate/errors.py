@@ -461,8 +461,8 @@ BLOB_UNKNOWN: Final = _problem(
     "blob-unknown",
     Exit.FAILED,
     "blob is not there",
-    "A manifest names a layer or config that the registry does not have.",
-    "The image is damaged at its source: rebuild it or leave it out.",
+    "A manifest names a layer, config or child that the registry does not have.",
+    "At the source the image is damaged: rebuild it or leave it out. At the target: plan anew.",
 )
 DIGEST_MISMATCH: Final = _problem(
     "digest-mismatch",
@@ -557,13 +557,6 @@ TAG_REFUSED: Final = _problem(
     "A tag has 1 to 128 letters, digits, `_`, `.` and `-`, and does not start with `.` or `-`."
     " What it points to is carried without it.",
     "Give the digest another tag at the source and plan again, or pull it by digest.",
-)
-PARTS_MISSING: Final = _problem(
-    "parts-missing",
-    Exit.FAILED,
-    "target lacks something that the manifest needs",
-    "The target says that a blob or a child is not there, though it took all of them before.",
-    "Run `apply` again; if it stays, report it to those who run the target.",
 )
 UNTAGGED_LEFT: Final = _problem(
     "untagged-left-out",

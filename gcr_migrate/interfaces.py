@@ -133,7 +133,7 @@ class TargetRegistry(SourceRegistry, Protocol):
     async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
         """Write raw manifest bytes under a tag or digest (OCI end-7).
 
-        Raises `parts-missing` where the registry lacks what the manifest needs, `request-refused`,
+        Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
         and `digest-mismatch` when the registry names another digest.
         """
         ...

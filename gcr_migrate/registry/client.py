@@ -11,13 +11,13 @@ from urllib.parse import quote, urlencode
 
 from gcr_migrate.errors import (
     BAD_REPLY,
+    BLOB_UNKNOWN,
     DENIED,
     DIGEST_MISMATCH,
     IMMUTABLE_TAG,
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
     NAME_UNKNOWN,
-    PARTS_MISSING,
     PERIMETER,
     REQUEST_REFUSED,
     MigrateError,
@@ -49,7 +49,6 @@ _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
-_PARTS_MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN"})
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 
 
@@ -277,8 +276,6 @@ class RegistryClient:
         if reply.status == _TOO_LARGE:
             raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
         if reply.status != _CREATED:
-            if codes_of(reply) & _PARTS_MISSING:
-                raise MigrateError(PARTS_MISSING, subject=subject, saw=words_of(reply))
             await self._tag_stays(name, reference, manifest, reply)
             return
         stated = reply.headers.get("docker-content-digest")
@@ -290,6 +287,8 @@ class RegistryClient:
     async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
         """Judge a refusal to write: a tag that cannot move is fine where it points already."""
         subject = self._named(name, reference)
+        if "MANIFEST_BLOB_UNKNOWN" in codes_of(reply):  # a blob or a child
+            raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
         if ":" in reference or not refusal_of(reply).immutable_tag:
             raise problem_of(reply, subject)
         there = await self.manifest_head(name, reference)

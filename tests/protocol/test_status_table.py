@@ -158,7 +158,7 @@ TABLE = [
     Row("tag", 413, "manifest-too-large", Exit.FAILED),
     Row("upload", 413, "blob-too-large", Exit.FAILED, body="<h1>413 Too Large</h1>", saw="413"),
     *(
-        Row(what, 400, "parts-missing", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN"))
+        Row(what, 400, "blob-unknown", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN"))
         for what in ("put", "tag")
     ),
     Row("upload", 416, "request-refused", Exit.FAILED, retried=True),
