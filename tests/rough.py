@@ -101,6 +101,11 @@ class Rough:
                 self.ports[name] = stack.enter_context(listening(one))
             yield self
 
+    def forget(self) -> None:
+        """Forget all requests so far."""
+        for asked in self.asked.values():
+            asked.clear()
+
     def _read(self, name: str, peer: socket.socket) -> tuple[Ask, bytes] | None:
         head, rest = read_head(peer)
         if not head:

@@ -179,7 +179,7 @@ def test_a_registry_without_ranges_gives_a_long_blob_whole() -> None:
 
 def test_a_reading_that_brings_nothing_more_ends() -> None:
     """Answers that break at once are tried a few times in a row, and no more."""
-    giver = Giver(breaks=[5_000] + [0] * 50)
+    giver = Giver(breaks=[5_000, *([0] * 50)])
     assert failure(giver).problem.code in {"bad-reply", "unreachable"}
     assert len(giver.asked) == 4
 

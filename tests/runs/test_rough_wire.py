@@ -57,8 +57,7 @@ def test_one_apply_gets_through_whatever_a_wire_does(cli: Cli, rough: Rough) -> 
         "routes: [{match: '**'}]\n"
     )
     run(cli, "plan", "spec.yaml", "-o", "m")
-    for asked in rough.asked.values():
-        asked.clear()
+    rough.forget()
     facts = run(cli, "apply", "m")
     assert facts["bytes"]["transferred"] >= 24 * MIB
     asked, puts = rough.asked, rough.puts
