@@ -34,7 +34,7 @@ _BODY_AT_MOST: Final = 64 * 1024 * 1024
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_FOR_ANYBODY: Final = frozenset({"accept"})  # a credential may be in a field of any name
+_FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
 _CONNECTIONS: Final = 64
 _FIELDS: Final = {
     "accept": "*/*",

@@ -158,6 +158,11 @@ TABLE = [
     Row("list", 412, "request-refused", Exit.FAILED, body=oci("SOMETHING"), more="json"),
     Row("put", 413, "manifest-too-large", Exit.FAILED),
     Row("tag", 413, "manifest-too-large", Exit.FAILED),
+    Row("upload", 413, "blob-too-large", Exit.FAILED, body="<h1>413 Too Large</h1>", saw="413"),
+    *(
+        Row(what, 400, "blob-unknown", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN"))
+        for what in ("put", "tag")
+    ),
     Row("upload", 416, "request-refused", Exit.FAILED, retried=True),
     # 429
     *(
