@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from gcr_migrate.errors import DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED, MigrateError
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.names import GcrHost, Project
 
 Side = Literal["source", "target"]
@@ -51,6 +52,7 @@ TRIES_VARIABLE: Final = "GCR_MIGRATE_RETRY_TRIES"
 PAUSE_VARIABLE: Final = "GCR_MIGRATE_RETRY_PAUSE_S"
 IDLE_VARIABLE: Final = "GCR_MIGRATE_IDLE_TIMEOUT_S"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
+READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
 _CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 _API_THREADS: Final = 8
@@ -95,6 +97,13 @@ class Settings:
         written = float(text) if text.isascii() and text.isdigit() else PATIENCE_S
         return Pilot(written if self.patience_s is None else min(written, self.patience_s))
 
+    def dialect(self, name: str) -> Dialect:
+        """Return a dialect, with the bytes per answer that GCR_MIGRATE_READ_BYTES states."""
+        text = self.environ.get(READ_VARIABLE, "")
+        usable = text.isascii() and text.isdigit() and int(text)
+        known = BY_NAME[name]
+        return replace(known, read_bytes_at_most=int(text)) if usable else known
+
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
         return self._seconds(CREATION_PAUSE_VARIABLE, _CREATION_PAUSE_S)
@@ -123,6 +132,7 @@ class Connections:
     ) -> None:
         backoff, network, pilot = settings.backoff(), Network(settings.environ), settings.pilot()
         idle_s = settings.idle_s()
+        self._settings = settings
         self._endpoints, self._network = settings.endpoints, network
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
         self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
@@ -201,6 +211,10 @@ class Connections:
     ) -> TargetRegistry:
         """Return the client of a host, to write to it."""
         return self._client("target", host, dialect_name, plain_http)
+
+    def dialect(self, name: str) -> Dialect:
+        """Return the habits of one kind of registry, with what the environment states."""
+        return self._settings.dialect(name)
 
     async def caller(self, side: Side) -> Caller:
         """Return whose credentials a side was given or has found."""
@@ -300,7 +314,7 @@ class Connections:
                 host,
                 self._source_wire if side == "source" else self._target_wire,
                 self._credentials[side],
-                BY_NAME[dialect_name],
+                self.dialect(dialect_name),
                 plain_http=plain_http,
                 explain=self._explainers[side],
             )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.model.plan import Image, Repository, Source
-    from gcr_migrate.state.migration import BlobItem, Migration
+    from gcr_migrate.state.items import BlobItem
+    from gcr_migrate.state.migration import Migration
 
 LARGE_BYTES: Final = 32 * 1024 * 1024
 HUGE_BYTES: Final = 1024 * 1024 * 1024

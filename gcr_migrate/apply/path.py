@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.tags import Look, is_settled, judge
-from gcr_migrate.errors import Exit, MigrateError
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import ManifestWork
 from gcr_migrate.tasks import all_of
@@ -20,9 +20,23 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.copy import Blobs, Place
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
-    from gcr_migrate.state.migration import BlobItem, ManifestItem, Migration, TagItem
+    from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
+    from gcr_migrate.state.migration import Migration
 
 _PAGE: Final = 64
+_NOBODY_THERE: Final = frozenset(
+    {
+        errors.UNREACHABLE,
+        errors.UNTRUSTED,
+        errors.SERVER_ERROR,
+        errors.TOO_MANY_REQUESTS,
+        errors.UNAUTHORIZED,
+        errors.NO_CREDENTIALS,
+        errors.BAD_CREDENTIALS,
+        errors.TOKEN_EXPIRED,
+        errors.WORKER_LOST,
+    }
+)
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
 
 
@@ -112,6 +126,9 @@ class Path:
             else:
                 blobs = self._migration.blobs_of(item.id)
                 outcome = await self._needs(item, blobs)
+                for tag in tags[:1]:
+                    async with self._tools.requests:
+                        await self._look.ahead(tag.tag, tag.digest)
                 await before
                 async with self._slots:
                     begun.set_result(None)
@@ -178,7 +195,7 @@ class Path:
                 await self._put(item, blobs, tag.tag)
             except MigrateError as error:
                 self._journal.gave_up(Kind.TAG, tag.id, error)
-                if error.problem.exit is Exit.OUT_OF_REACH:  # nor under another name
+                if error.problem in _NOBODY_THERE:  # nor under another name
                     outcome = self._journal.gave_up(Kind.MANIFEST, item.id, error)
                     if outcome is Outcome.FAILED:
                         self._block(tags[number:])

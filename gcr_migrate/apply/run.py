@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import TargetRepositories
     from gcr_migrate.model.pattern import Pattern
     from gcr_migrate.model.plan import Image
+    from gcr_migrate.state.items import BlobItem
     from gcr_migrate.state.ledger import Ledger
-    from gcr_migrate.state.migration import BlobItem, Migration
+    from gcr_migrate.state.migration import Migration
 
 PATHS_AT_ONCE: Final = 32
 REQUESTS_AT_ONCE: Final = 32

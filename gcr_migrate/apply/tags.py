@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.journal import Journal, Outcome
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.work import End
-    from gcr_migrate.state.migration import TagItem
+    from gcr_migrate.state.items import TagItem
 
-# A list is believed for a second, or for so many times what it took: what others push meanwhile
+# An answer is believed for a second, or for so many times what it took: what others push meanwhile
 # is seen as soon as looking for it costs no more than a twentieth of the work.
 _FRESH_S: Final = 1.0
 _FRESH_TIMES: Final = 20
@@ -52,8 +53,17 @@ class Look:
     ) -> None:
         self._source = _Side(place.source, hands, clock)
         self._target = _Side(place.target, hands, clock)
+        self._clock = clock
+        self._ahead: dict[str, tuple[float, TagsNow]] = {}  # until when each is believed
         # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
         self._pinned = place.image.moved_tags == "pin"
+
+    async def ahead(self, tag: str, planned: Digest) -> None:
+        """Look at a tag already, while its manifest waits for its turn; a failure comes later."""
+        with suppress(MigrateError):
+            began = self._clock()
+            found = await self._ask(tag, planned)
+            self._ahead[tag] = _fresh_until(began, self._clock()), found
 
     async def now(self, tag: str, planned: Digest) -> TagsNow:
         """Return what a tag points to now.
@@ -61,6 +71,12 @@ class Look:
         Raises:
             MigrateError: a side does not answer.
         """
+        fresh_until, found = self._ahead.pop(tag, (float("-inf"), None))
+        if found and self._clock() < fresh_until:
+            return found
+        return await self._ask(tag, planned)
+
+    async def _ask(self, tag: str, planned: Digest) -> TagsNow:
         target = await self._target.digest(tag)
         if target == planned:
             return TagsNow(planned, target)  # it is there, wherever the source's has gone
@@ -96,9 +112,12 @@ class _Side:
     async def _ask(self) -> Tags:
         began = self._clock()
         tags = await self._hands.do(ListWork(self._end))
-        took_s = self._clock() - began
-        self._fresh_until = began + max(_FRESH_S, took_s * _FRESH_TIMES)
+        self._fresh_until = _fresh_until(began, self._clock())
         return tags
+
+
+def _fresh_until(began: float, ended: float) -> float:
+    return began + max(_FRESH_S, (ended - began) * _FRESH_TIMES)
 
 
 def is_settled(item: TagItem) -> bool:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_DEATHS_AT_MOST: Final = 3  # of workers that had one and the same work in hand
-_RESTARTS_AT_MOST: Final = 8
+_TRIES: Final = 3  # of workers that had one and the same work in hand
+_DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
 _END_S: Final = 10.0
 _log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class Workers:
         self.count = 0
         self._workers: list[_Worker] = []
         self._number = 0
-        self._restarts = 0
+        self._deaths_in_a_row = 0
         self._broken: str = ""
         self._ending = False
 
@@ -74,7 +74,7 @@ class Workers:
         Raises:
             MigrateError: also WORKER_LOST, when workers die of it or none can be had.
         """
-        for _ in range(_DEATHS_AT_MOST):
+        for _ in range(_TRIES):
             worker = await self._free()
             self._number += 1
             done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -89,10 +89,14 @@ class Workers:
         raise MigrateError(errors.WORKER_LOST, subject="worker", saw=self._broken)
 
     async def _free(self) -> _Worker:
-        there = [worker for worker in self._workers if not worker.gone]
-        if not there:
-            raise MigrateError(errors.WORKER_LOST, subject="all workers", saw=self._broken)
-        return min(there, key=lambda worker: len(worker.waiting))
+        """Return the worker that has the least in hand; wait for one that replaces the last."""
+        while True:
+            if there := [worker for worker in self._workers if not worker.gone]:
+                return min(there, key=lambda worker: len(worker.waiting))
+            coming = [worker.listening for worker in self._workers if worker.listening]
+            if not coming:
+                raise MigrateError(errors.WORKER_LOST, subject="all workers", saw=self._broken)
+            await asyncio.wait(coming)
 
     async def begin(self, count: int) -> None:
         """Start so many workers."""
@@ -111,6 +115,7 @@ class Workers:
                 case Moved(count):
                     self._on_bytes(count)
                 case Done(number, gave, error):
+                    self._deaths_in_a_row = 0
                     done = worker.waiting.pop(number)
                     if done.cancelled():
                         continue
@@ -130,8 +135,8 @@ class Workers:
         """Start another worker, and give back what the lost one had in hand."""
         code = await lost.process.wait()
         _log.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
-        if self._restarts < _RESTARTS_AT_MOST:
-            self._restarts += 1
+        self._deaths_in_a_row += 1
+        if self._deaths_in_a_row < _DEATHS_IN_A_ROW:
             self._workers.append(await self._begin_one())
         self._workers.remove(lost)
         for done in lost.waiting.values():

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from gcr_migrate.errors import (
     BAD_REPLY,
+    BLOB_TOO_LARGE,
     DIGEST_MISMATCH,
     REQUEST_REFUSED,
     TOO_MANY_REQUESTS,
@@ -127,6 +128,8 @@ class Upload:
             self._refused_at = self.wire.quota_used_up(reply, self.subject, self._refused_at)
             raise error
         codes = codes_of(reply)
+        if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to
+            raise MigrateError(BLOB_TOO_LARGE, subject=self.subject, saw=error.saw)
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
             await self.refused(reply, headers)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)

@@ -34,8 +34,13 @@ _BODY_AT_MOST: Final = 64 * 1024 * 1024
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_FOR_ANYBODY: Final = frozenset({"accept"})  # a credential may be in a field of any name
+_FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
 _CONNECTIONS: Final = 64
+_FIELDS: Final = {
+    "accept": "*/*",
+    "accept-encoding": "identity",  # bodies are hashed as they come: nobody may recode them
+    "user-agent": "gcr-migrate",
+}
 IDLE_S: Final = 60.0
 _CONNECT_S: Final = 10.0
 _POOL_S: Final = 30.0
@@ -115,15 +120,8 @@ class Wire:
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
         self._plain_hosts = set(self._network.metadata_hosts)
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        self._client = httpx.AsyncClient(
-            transport=transport_for(self._network, limits),
-            trust_env=False,
-            timeout=self._timeout(idle_s),
-            follow_redirects=False,
-            # Bodies are hashed as they come: nobody may recode them on the way.
-            headers={"user-agent": "gcr-migrate", "accept-encoding": "identity"},
-        )
+        # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
+        self._connections = transport_for(self._network, _CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,7 +131,7 @@ class Wire:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def beside(self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None) -> Wire:
         """Return a pool of its own that leaves this machine by the same way."""
@@ -321,17 +319,21 @@ class Wire:
         await self._pilot.turn(service, subject)
         timeout = self._timeout(self._idle_s * (_SLOW_ANSWER if method == "PUT" else 1))
         with named(subject, self._via(address)):
-            request = self._client.build_request(
-                method, address, headers=headers, content=body, timeout=timeout
+            request = httpx.Request(
+                method,
+                address,
+                headers={**_FIELDS, **{name.lower(): value for name, value in headers.items()}},
+                content=body,
+                extensions={"timeout": timeout},
             )
-            response = await self._client.send(request, stream=True)
+            response = await self._connections.handle_async_request(request)
         if response.status_code != _TOO_MANY:
             self._pilot.took(service)
         self._read_clock(response)
         return response
 
-    def _timeout(self, read_s: float) -> httpx.Timeout:
-        return httpx.Timeout(connect=_CONNECT_S, pool=_POOL_S, read=read_s, write=self._idle_s)
+    def _timeout(self, read_s: float) -> dict[str, float]:
+        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": self._idle_s}
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
