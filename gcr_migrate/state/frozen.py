@@ -124,6 +124,14 @@ class Draft:
             [(id_, self._blob_id(b), at) for at, b in enumerate((*carried, *extra_blobs))],
         )
 
+    def blobs_of(self, digest: Digest) -> list[Digest]:
+        """Return the blobs that a manifest takes along, as far as it was added before."""
+        sql = (
+            "SELECT b.digest FROM manifest m JOIN manifest_blob n ON n.manifest_id = m.id"
+            " JOIN blob b ON b.id = n.blob_id WHERE m.digest = ?"
+        )
+        return [Digest.parse(row[0]) for row in self._sql.execute(sql, (str(digest),))]
+
     def manifest(self, digest: Digest) -> Manifest:
         """Return a manifest that was added before; raise KeyError if it was not."""
         return read_manifest(self._sql, digest)
