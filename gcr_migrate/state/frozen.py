@@ -240,6 +240,7 @@ class Draft:
         self._sql.executemany(put, about.items())
         # Only now: an index is built faster at once than row by row.
         self._sql.execute("CREATE INDEX planned_blob_by_blob ON planned_blob (blob_id, image_id)")
+        self._sql.execute("CREATE INDEX left_out_by_subject ON left_out (subject)")
         for table in ("planned_manifest", "planned_blob", "planned_tag"):
             # Pages of one image come by id without sorting.
             self._sql.execute(f"CREATE INDEX {table}_by_image ON {table} (image_id)")
