@@ -16,6 +16,7 @@ from gcr_migrate.google.explain import Explainer
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
+from gcr_migrate.registry.catalogue import Catalogue
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Buckets,
         Contents,
         ManifestStore,
+        Names,
         Projects,
         Repositories,
         SourceRegistry,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     )
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.names import GcrHost, Project
 
@@ -156,6 +159,7 @@ class Connections:
         self._clients: dict[tuple[Side, str, str, bool | None], RegistryClient] = {}
         self._store: ManifestStore | None = None
         self._remembered: dict[RegistryClient, RememberedRegistry] = {}
+        self._catalogues: dict[RegistryClient, Catalogue] = {}
         self._services: dict[Side, Services] = {}
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
@@ -194,6 +198,10 @@ class Connections:
         """
         self._store = store
 
+    def remembered(self, digest: Digest) -> Manifest | None:
+        """Return a manifest that an earlier run kept, wherever it was."""
+        return self._store.get(digest) if self._store else None
+
     def target_reader(
         self,
         host: str,
@@ -215,6 +223,16 @@ class Connections:
     def dialect(self, name: str) -> Dialect:
         """Return the habits of one kind of registry, with what the environment states."""
         return self._settings.dialect(name)
+
+    def target_names(
+        self,
+        host: str,
+        dialect_name: str,
+        plain_http: bool | None = None,  # noqa: FBT001  # as above
+    ) -> Names:
+        """Return who knows names that a host of the target does not have."""
+        client = self._client("target", host, dialect_name, plain_http)
+        return self._catalogues.setdefault(client, Catalogue(client))
 
     async def caller(self, side: Side) -> Caller:
         """Return whose credentials a side was given or has found."""

@@ -66,6 +66,13 @@ def plan(
         bool,
         typer.Option("--check-source", help="Ask for every blob, whether the source has it."),
     ] = False,
+    check_target: Annotated[
+        bool,
+        typer.Option(
+            "--check-target",
+            help="Ask the target for every manifest and blob that it should have already.",
+        ),
+    ] = False,
     no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
@@ -96,7 +103,13 @@ def plan(
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
-        output, loaded, (name, text), (path, cache), way, check_source=check_source
+        output,
+        loaded,
+        (name, text),
+        (path, cache),
+        way,
+        check_source=check_source,
+        check_target=check_target,
     )
     if refused:
         return Exit(output.errors(refused))
@@ -137,6 +150,7 @@ def _make_plan(
     way: Way,
     *,
     check_source: bool,
+    check_target: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
     from gcr_migrate.cli.keeping import keeping
@@ -163,6 +177,7 @@ def _make_plan(
                     shelf,
                     watch.listed,
                     check_source=check_source,
+                    check_target=check_target,
                 )
                 kept.complete = made.complete
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gcr_migrate.errors import Problem
     from gcr_migrate.model.steps import State
 
 PAGE: Final = 256
@@ -268,6 +269,17 @@ class Migration:
         )
         for row in self.paged(sql):
             yield LeftOut(named(row[1]), row[2], bool(row[3]), row[4])
+
+    def left_out_tags(self, name: str) -> dict[str, Problem]:
+        """Return the tags of an image that are not carried, each with its reason.
+
+        Args:
+            name: full name of the image at the source, without a tag.
+        """
+        begins, ends = f"{name}:", f"{name};"  # the character that follows
+        sql = "SELECT subject, code FROM left_out WHERE subject >= ? AND subject < ? ORDER BY id"
+        found = self.rows(sql, begins, ends)
+        return {subject.removeprefix(begins): named(code) for subject, code in found}
 
     def findings(self) -> Iterator[Finding]:
         """Go through the findings of planning."""
