@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 UPLOAD_REQUESTS: Final = 4  # the source and where it sends on to, the upload's begin and end
@@ -95,7 +96,7 @@ class Pace:
         marks = [*self._marks, self._last]
         return [
             _Stretch.between(old, new, 0.5 ** ((self._last.at_s - new.at_s) / _HALF_LIFE_S))
-            for old, new in zip(marks, marks[1:], strict=False)
+            for old, new in pairwise(marks)
             if new.at_s > old.at_s
         ]
 
@@ -130,16 +131,13 @@ class _Sums:
 
     @classmethod
     def of(cls, stretches: list[_Stretch]) -> _Sums:
-        def total(one: str, other: str) -> float:
-            return sum(s.weight * getattr(s, one) * getattr(s, other) for s in stretches)
-
         return cls(
-            bb=total("units", "units"),
-            br=total("units", "requests"),
-            rr=total("requests", "requests"),
-            bt=total("units", "seconds"),
-            rt=total("requests", "seconds"),
-            tt=total("seconds", "seconds"),
+            bb=sum(s.weight * s.units * s.units for s in stretches),
+            br=sum(s.weight * s.units * s.requests for s in stretches),
+            rr=sum(s.weight * s.requests * s.requests for s in stretches),
+            bt=sum(s.weight * s.units * s.seconds for s in stretches),
+            rt=sum(s.weight * s.requests * s.seconds for s in stretches),
+            tt=sum(s.weight * s.seconds * s.seconds for s in stretches),
             weight=sum(s.weight for s in stretches),
         )
 

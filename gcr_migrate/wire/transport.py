@@ -24,6 +24,7 @@ from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import transport_for
+from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -94,6 +95,7 @@ class Wire:
         backoff: how often and how long requests are tried again.
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
+        traffic: where requests are counted; None: nobody counts them.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Wire:
         backoff: Backoff | None = None,
         network: Network | None = None,
         pilot: Pilot | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -109,6 +112,7 @@ class Wire:
         self._clock_read_at = 0.0
         self._network = network or Network()
         self._pilot = pilot or Pilot()
+        self._traffic = traffic or Traffic()
         self._plain_hosts = set(self._network.metadata_hosts)
         limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         self._client = httpx.AsyncClient(
@@ -315,6 +319,7 @@ class Wire:
                 method, address, headers=headers, content=body, timeout=timeout
             )
             response = await self._client.send(request, stream=True)
+        self._traffic.add(1, int(response.status_code == _TOO_MANY))
         if response.status_code != _TOO_MANY:
             self._pilot.took(service)
         self._read_clock(response)
