@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -256,7 +257,7 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        from gcr_migrate.report.traces import Traces
+        from gcr_migrate.report.traces import OneChance, Traces
     except ImportError:
         _log.warning(
             "traces.not-sent",
@@ -266,12 +267,14 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
         return None
     from gcr_migrate.state.ledger import subject_of
 
+    # What goes wrong there is told once, and in our words.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     attributes = {
         "gcr_migrate.file": migration.path.name,
         "gcr_migrate.plan_digest": migration.digest,
     }
     return Traces(
-        BatchSpanProcessor(OTLPSpanExporter()),
+        BatchSpanProcessor(OneChance(OTLPSpanExporter())),
         attributes,
         lambda kind, item_id: subject_of(migration, kind, item_id),
         environ,

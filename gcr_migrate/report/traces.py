@@ -8,23 +8,56 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from gcr_migrate.errors import named
 from gcr_migrate.model.steps import Event, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
     from gcr_migrate.model.steps import Step
 
 SLOW_S: Final = 1.0
+_log = structlog.get_logger()
 _GOOD: Final = frozenset({"complete", "partial", "pending", "time-is-up"})
 _ALWAYS: Final = frozenset({Kind.REPOSITORY, Kind.GRANT})
+
+
+class OneChance(SpanExporter):
+    """Sends spans until somebody does not take them; says that once, and then drops the others.
+
+    The library tries again by itself, for as long as OTEL_EXPORTER_OTLP_TIMEOUT says. Who cannot
+    be reached after that must not hold up a migration again and again.
+
+    Args:
+        exporter: sends them.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._gone = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans."""
+        if self._gone:
+            return SpanExportResult.FAILURE
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._gone = True
+            hint = "is somebody listening at OTEL_EXPORTER_OTLP_ENDPOINT?"
+            _log.warning("traces.not-sent", saw="they were not taken", hint=hint)
+        return result
+
+    def shutdown(self) -> None:
+        """End."""
+        self._exporter.shutdown()
 
 
 class Traces:
