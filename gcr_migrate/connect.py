@@ -25,6 +25,7 @@ from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import PATIENCE_S, Pilot
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Nobody
+from gcr_migrate.wire.traffic import Traffic
 from gcr_migrate.wire.transport import IDLE_S, Wire
 
 if TYPE_CHECKING:
@@ -128,6 +129,10 @@ class Connections:
         settings: what they have in common.
         source: how the source logs in to Google.
         target: how the target does.
+
+    Attributes:
+        creation_pause_s: seconds between two creations of repositories.
+        traffic: counts the requests of all of them.
     """
 
     def __init__(
@@ -137,11 +142,12 @@ class Connections:
         idle_s = settings.idle_s()
         self._settings = settings
         self._endpoints, self._network = settings.endpoints, network
+        self.traffic = Traffic()
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
-        self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
-        self._target_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
+        self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s, self.traffic)
+        self._target_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s, self.traffic)
         # A third one for tokens: no transfer must keep the token waiting that it needs.
-        self._login_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
+        self._login_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s, self.traffic)
         logins: dict[Side, Login] = {
             "source": (source or Login()).or_else(settings.login),
             "target": (target or Login()).or_else(settings.login),

@@ -28,6 +28,7 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.watching import MetricsText, proof_metrics
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.places import read_place
 
@@ -237,6 +238,7 @@ def verify(
             "--level", metavar="LEVEL", help="tags, manifests or blobs; repeat it. Default: all."
         ),
     ] = None,
+    metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -260,8 +262,10 @@ def verify(
     with open_migration(file) as migration:
         migration.check_seal()
         way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-        verification = asyncio.run(_verify(output, migration, levels, way))
-        facts = verify_facts(migration, verification)
+        with proof_metrics(migration, metrics_file) as proofs:
+            verification = asyncio.run(_verify(output, migration, levels, way))
+            facts = verify_facts(migration, verification)
+            proofs.append(facts)
     output.result(facts, verify_lines(facts))
     return facts.exit
 

@@ -24,6 +24,7 @@ from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import transport_for
+from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -102,6 +103,7 @@ class Wire:
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
         idle_s: seconds without a byte after which a connection is given up.
+        traffic: where requests are counted; None: nobody counts them.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Wire:
         network: Network | None = None,
         pilot: Pilot | None = None,
         idle_s: float = IDLE_S,
+        traffic: Traffic | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -119,6 +122,7 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
+        self._traffic = traffic or Traffic()
         self._plain_hosts = set(self._network.metadata_hosts)
         # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = transport_for(self._network, _CONNECTIONS)
@@ -327,6 +331,7 @@ class Wire:
                 extensions={"timeout": timeout},
             )
             response = await self._connections.handle_async_request(request)
+        self._traffic.add(1, int(response.status_code == _TOO_MANY))
         if response.status_code != _TOO_MANY:
             self._pilot.took(service)
         self._read_clock(response)
