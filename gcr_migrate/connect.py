@@ -14,6 +14,7 @@ from gcr_migrate.google.api import Api
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.google.explain import Explainer
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.client import RegistryClient
@@ -62,6 +63,7 @@ class Settings:
     Attributes:
         endpoints: where hosts are.
         login: how both sides log in to Google, where a side does not say it otherwise.
+        limits: how fast services are asked, and how much is on its way at once.
         environ: environment variables.
         tries: requests sent at most for one call; None takes GCR_MIGRATE_RETRY_TRIES or 6.
         base_s: upper bound of the first wait between them, in seconds.
@@ -71,6 +73,7 @@ class Settings:
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     login: Login = field(default_factory=Login)
+    limits: Limits = field(default_factory=Limits)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tries: int | None = None
     base_s: float = 0.2

@@ -18,11 +18,15 @@ import typer
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
+    Concurrency,
     Endpoints,
     Impersonate,
     Json,
+    MaxBandwidth,
+    MaxRate,
     MigrationFile,
     NoCache,
+    Pace,
     QuotaProject,
     Way,
     chosen,
@@ -72,6 +76,9 @@ def plan(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
+    max_bandwidth: MaxBandwidth = None,
+    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
@@ -94,7 +101,8 @@ def plan(
     path = output_file or Path(f"{name_of(loaded.source)}.migration")
     if new:
         path = _beside(path)
-    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    pace = Pace.of(max_rate, max_bandwidth, concurrency)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
         output, loaded, (name, text), (path, cache), way, check_source=check_source
@@ -149,7 +157,9 @@ def _make_plan(
     from gcr_migrate.state.listings import open_shelf
 
     async def work() -> None:
-        async with way.open(spec.source_login, spec.target_login) as connections:
+        async with way.open(
+            spec.source_login, spec.target_login, limits=spec.limits.limits
+        ) as connections:
             await announce(output, connections, hosts_of_spec(spec))
             with (
                 Watch(output.err, "plan", as_events=output.as_json) as watch,
@@ -212,6 +222,9 @@ def apply(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
+    max_bandwidth: MaxBandwidth = None,
+    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Do what the frozen plan in FILE says, and nothing else.
@@ -232,7 +245,8 @@ def apply(
         check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
         if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
             typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+        pace = Pace.of(max_rate, max_bandwidth, concurrency)
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
         facts = asyncio.run(_apply(output, migration, way))
     output.result(facts, run_lines(facts))
     return facts.exit
@@ -258,7 +272,7 @@ async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
     ledger = Ledger(migration)
     outcome = "killed"
     try:
-        async with way.open(*logins(migration)) as connections:
+        async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
             ledger.start_run()  # with a login: without one nothing has begun
             with (
@@ -305,6 +319,9 @@ def verify(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
+    max_bandwidth: MaxBandwidth = None,
+    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Prove the plan in FILE by asking both registries.
@@ -323,7 +340,8 @@ def verify(
     levels = chosen("--level", Level, level or []) or frozenset(Level)
     with open_migration(file) as migration:
         migration.check_seal()
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+        pace = Pace.of(max_rate, max_bandwidth, concurrency)
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
         verification = asyncio.run(_verify(output, migration, levels, way))
         facts = verify_facts(migration, verification)
     output.result(facts, verify_lines(facts))
@@ -337,7 +355,7 @@ async def _verify(
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.verify.content import verify_migration
 
-    async with way.open(*logins(migration)) as connections:
+    async with way.open(*logins(migration), limits=migration.limits()) as connections:
         await announce(output, connections, hosts_of(migration))
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
             return await verify_migration(migration, connections, levels, watch)
