@@ -89,7 +89,8 @@ class Settings:
         """Return who makes requests wait for their turn under the services' quotas."""
         text = self.environ.get(PATIENCE_VARIABLE, "")
         written = float(text) if text.isascii() and text.isdigit() else PATIENCE_S
-        return Pilot(written if self.patience_s is None else min(written, self.patience_s))
+        patience_s = written if self.patience_s is None else min(written, self.patience_s)
+        return Pilot(patience_s, limits=self.limits)
 
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
@@ -105,12 +106,16 @@ class Connections:
         settings: what they have in common.
         source: how the source logs in to Google.
         target: how the target does.
+
+    Attributes:
+        pilot: makes all requests wait for their turn, and counts them.
     """
 
     def __init__(
         self, settings: Settings, source: Login | None = None, target: Login | None = None
     ) -> None:
-        backoff, network, pilot = settings.backoff(), Network(settings.environ), settings.pilot()
+        backoff, network = settings.backoff(), Network(settings.environ)
+        pilot = self.pilot = settings.pilot()
         self._endpoints, self._network = settings.endpoints, network
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
         self._source_wire = Wire(settings.endpoints, backoff, network, pilot)

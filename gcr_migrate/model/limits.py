@@ -10,11 +10,10 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.names import ar_host, check_location, gcr_host
+from gcr_migrate.model.names import ar_host, gcr_host
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 HEADROOM: Final = 0.2
 BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
@@ -31,6 +30,7 @@ _UNITS: Final = {
     "GiB": 1 << 30,
 }
 _BANDWIDTH: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([kKMG]i?B|B)(?:/s)?")
+_SLOWEST: Final = 1_000.0  # a connection on which nothing moves for a minute breaks
 _PERCENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3})?) ?%")
 
 
@@ -58,14 +58,23 @@ class Quota:
 
 
 ARTIFACT_REGISTRY: Final = Quota(1_000.0, 300.0)  # 60,000 and 18,000 a minute (FACTS section 8)
+_FIRST_PER_S: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How many requests, and of these how many writes, are sent in a second; None: any number."""
+    """How fast one process asks a service at most; None: as fast as it can.
+
+    Attributes:
+        requests_per_s: requests of any kind.
+        writes_per_s: requests that write.
+        first_per_s: requests at the beginning, where nobody said what the service takes: what is
+            true of most may not be of this one. None: as `requests_per_s`.
+    """
 
     requests_per_s: float | None = None
     writes_per_s: float | None = None
+    first_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +119,16 @@ class Limits:
             service: whose quota it is, by its host; `quota_host` tells it.
         """
         own = next((quota for host, quota in self.at if host == service), Quota())
-        default = ARTIFACT_REGISTRY if is_counted(service) else Quota()
-        quota = own.or_else(self.quota).or_else(default)
-        used = 1 - (HEADROOM if quota.headroom is None else quota.headroom)
-        requests = _part(quota.requests_per_s, used / self.workers)
+        said = own.or_else(self.quota)
+        quota = said.or_else(ARTIFACT_REGISTRY if is_counted(service) else Quota())
+        used = (1 - (HEADROOM if quota.headroom is None else quota.headroom)) / self.workers
+        writes = _part(quota.writes_per_s, used)
         if self.max_rate is not None:
-            requests = self.max_rate / self.workers
-        return Rates(requests, _part(quota.writes_per_s, used / self.workers))
+            return Rates(self.max_rate / self.workers, writes)
+        requests = _part(quota.requests_per_s, used)
+        if requests is None or said.requests_per_s is not None:
+            return Rates(requests, writes)
+        return Rates(requests, writes, min(requests, _FIRST_PER_S / self.workers))
 
     def share(self, workers: int) -> Limits:
         """Return the limits of one of so many processes: rates and bandwidth are divided.
@@ -151,30 +163,59 @@ def is_counted(host: str) -> bool:
     return _AR_HOST.fullmatch(host) is not None
 
 
-def quota_host(name: str) -> str:
+def quota_host(host: str) -> str:
     """Return the host that stands for a quota: one for each location of Artifact Registry.
 
     The gcr.io hosts are counted where the repositories lie that answer for them.
 
     Args:
-        name: a location such as `us`, or a host with or without a port.
+        host: a host of any service, with or without a port.
     """
-    found = gcr_host(name)
-    if found:
-        return ar_host(found.location)
-    try:
-        check_location(name)
-    except MigrateError:
-        return name
-    return ar_host(name)
+    found = gcr_host(host)
+    return ar_host(found.location) if found else host
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What went to one service.
+
+    Attributes:
+        requests: requests that were sent.
+        writes: those among them that write.
+        refusals: those that were answered with 429.
+        paused_s: seconds for which nothing was sent after that.
+    """
+
+    requests: int = 0
+    writes: int = 0
+    refusals: int = 0
+    paused_s: float = 0.0
+
+    def __add__(self, other: Traffic) -> Traffic:
+        """Return the sum; pauses of several processes are at the same time, so the longer one."""
+        return Traffic(
+            self.requests + other.requests,
+            self.writes + other.writes,
+            self.refusals + other.refusals,
+            max(self.paused_s, other.paused_s),
+        )
+
+
+def summed(parts: Iterable[Mapping[str, Traffic]]) -> dict[str, Traffic]:
+    """Return what went to each service, from what each of several processes sent."""
+    total: dict[str, Traffic] = {}
+    for part in parts:
+        for service, traffic in part.items():
+            total[service] = total.get(service, Traffic()) + traffic
+    return dict(sorted(total.items()))
 
 
 def read_bandwidth(text: str) -> float:
     """Read bytes per second, such as `100MB/s` or `8MiB`; raise ValueError for anything else."""
     found = _BANDWIDTH.fullmatch(text.strip())
     number = float(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else 0.0
-    if number < 1:
-        raise ValueError("bytes per second are needed, such as 100MB/s, 500kB/s or 8MiB/s")
+    if number < _SLOWEST:
+        raise ValueError("1kB/s or more is needed, such as 100MB/s, 500kB/s or 8MiB/s")
     return number
 
 

@@ -17,7 +17,7 @@ from gcr_migrate.model.limits import (
     read_bandwidth,
     read_percent,
 )
-from gcr_migrate.model.names import check_location
+from gcr_migrate.model.names import ar_host, check_location
 from gcr_migrate.spec.fields import REGISTRY, Part
 
 _MOST_PER_SECOND: Final = 1_000_000
@@ -42,12 +42,21 @@ def _whole(value: Any) -> Any:
 def _at(text: str) -> str:
     if not _AT.fullmatch(text):
         raise ValueError(f"{text[:100]!r} is no location and no host, such as us or us.gcr.io")
-    if not set(text) & set(".:"):
+    if _is_location(text):
         try:
             check_location(text)
         except MigrateError as error:
             raise ValueError(error.saw) from error
     return text
+
+
+def _is_location(text: str) -> bool:
+    return not set(text) & set(".:")
+
+
+def _host(text: str) -> str:
+    """Return the host that stands for the quota of a location, or of whom a host belongs to."""
+    return ar_host(text) if _is_location(text) else quota_host(text.lower())
 
 
 PerSecond = Annotated[float, Field(strict=True, gt=0, le=_MOST_PER_SECOND)]
@@ -105,7 +114,7 @@ class LimitRules(QuotaRules):
     def _one_quota_once(self) -> Self:
         names: dict[str, str] = {}
         for name in self.at:
-            first = names.setdefault(quota_host(name), name)
+            first = names.setdefault(_host(name), name)
             if first != name:
                 raise ValueError(f"at: {first} and {name} are counted as one; name one of them")
         return self
@@ -115,7 +124,7 @@ class LimitRules(QuotaRules):
         """The same, as the rest of the tool takes it."""
         return Limits(
             quota=self.quota,
-            at=tuple((quota_host(name), rules.quota) for name, rules in self.at.items()),
+            at=tuple((_host(name), rules.quota) for name, rules in self.at.items()),
             bytes_per_s=None if self.bandwidth is None else read_bandwidth(self.bandwidth),
             blobs_at_once=self.concurrency,
         )

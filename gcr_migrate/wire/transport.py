@@ -24,6 +24,7 @@ from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import transport_for
+from gcr_migrate.wire.services import service_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -39,6 +40,7 @@ _CONNECTIONS: Final = 64
 _TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
 _SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
 _TOO_MANY: Final = 429
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
 
 
@@ -212,20 +214,24 @@ class Wire:
         # Without a length httpx would send it chunked, which registries need not take.
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
-        async with self._open(method, url, sent, content, subject) as stream:
+        paced = self._pilot.bandwidth.shared(content)
+        async with self._open(method, url, sent, paced, subject) as stream:
             return await stream.reply()
 
-    async def turn(self, url: str, subject: str) -> None:
+    async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.turn(_service(url), subject)
+        await self._pilot.pause_over(self._service(url), subject)
 
-    def quota_used_up(self, reply: Reply, subject: str, refused_at: float | None) -> float:
+    def quota_used_up(
+        self, reply: Reply, subject: str, refused_at: float | None, *, writes: bool = False
+    ) -> float:
         """Open a pause for all who ask the service that answered 429.
 
         Args:
             reply: the answer.
             subject: what an error is about.
             refused_at: what this method returned to the same caller at the first 429.
+            writes: whether it was a write that was refused.
 
         Returns:
             When the request was refused first.
@@ -233,10 +239,10 @@ class Wire:
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
-        service = _service(reply.url)
+        service = self._service(reply.url)
         first = self._pilot.now() if refused_at is None else refused_at
         error = problem_of(reply, subject)
-        self._pilot.refused(service, pause_of(reply), error.saw)
+        self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
         if self._pilot.hopeless(service, first):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
         return first
@@ -251,7 +257,8 @@ class Wire:
                 reply = await self._whole(stream, subject)
             if reply.status != _TOO_MANY:
                 return reply
-            refused_at = self.quota_used_up(reply, subject, refused_at)
+            writes = method in _WRITES
+            refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)
 
     async def _whole(self, stream: Stream, subject: str) -> Reply:
         body = bytearray()
@@ -307,8 +314,8 @@ class Wire:
     ) -> httpx.Response:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
-        service = _service(url)
-        await self._pilot.turn(service, subject)
+        service = self._service(url)
+        sent_at = await self._pilot.turn(service, subject, writes=method in _WRITES)
         timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
         with named(subject, self._via(address)):
             request = self._client.build_request(
@@ -316,9 +323,12 @@ class Wire:
             )
             response = await self._client.send(request, stream=True)
         if response.status_code != _TOO_MANY:
-            self._pilot.took(service)
+            self._pilot.took(service, sent_at)
         self._read_clock(response)
         return response
+
+    def _service(self, url: str) -> str:
+        return service_of(url, self.endpoints)
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
@@ -372,11 +382,6 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", parts.port or default
-
-
-def _service(url: str) -> str:
-    """Return whose quota a request counts against."""
-    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def _shown(url: str) -> str:
