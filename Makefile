@@ -5,7 +5,7 @@ DEMO ?= gcr-migrate-demo
 SIZE ?= 10000 100000
 LIMIT ?= 3600
 
-.PHONY: help install demo test check lint types contracts dependencies format docs lock clean bench-inventory
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-inventory
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ demo: install ## run the whole migration on a sandbox of this machine
 
 test: install ## run the tests; those that need a missing program say so and skip
 	$(BIN)/python -m pytest -n 2
+
+test-all: install ## run all tests, those too of which `test` takes a sample
+	$(BIN)/python -m pytest -n 2 -m ""
 
 check: lint types contracts dependencies test ## all that CI demands
 

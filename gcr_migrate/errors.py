@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Exit(IntEnum):
@@ -68,10 +71,18 @@ class MigrateError(Exception):
         self.subject = subject
         self.saw = saw
 
+    def __reduce__(self) -> tuple[Callable[..., MigrateError], tuple[str, str, str]]:
+        """Go to another process and come back as the same problem of the catalogue."""
+        return _restored, (self.problem.code, self.subject, self.saw)
+
     @property
     def told(self) -> str:
         """Its code and what was seen, for a place that names the subject itself."""
         return f"{self.problem.code}: {self.saw}".removesuffix(": ")
+
+
+def _restored(code: str, subject: str, saw: str) -> MigrateError:
+    return MigrateError(named(code), subject=subject, saw=saw)
 
 
 CATALOGUE: Final[dict[str, Problem]] = {}
@@ -723,6 +734,13 @@ BLOCKED: Final = _problem(
     "something that it needs failed",
     "A manifest waits for its blobs and children, a tag for its manifest.",
     "Look at the failure that is named, mend it, and run `apply` again.",
+)
+WORKER_LOST: Final = _problem(
+    "worker-lost",
+    Exit.FAILED,
+    "a worker process ended again and again",
+    "Work is done again by another worker when one dies; this one's died each time.",
+    "Look at the machine's memory, run `apply` again with fewer --workers, or with --workers 1.",
 )
 POLICY_CONFLICT: Final = _problem(
     "policy-conflict",

@@ -56,9 +56,29 @@ class Journal:
         self.stop = stop
         self.fatal: MigrateError | None = None
         self._moving: set[tuple[Kind, int]] = set()
+        # What came out and may not be on disk yet, where the plan's rows would show it; and all
+        # that failed, which is not tried twice in a run.
+        self._fresh: dict[tuple[Kind, int], Outcome] = {}
+        self._failed: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
         self._in_a_row = 0
         self._first_out_of_reach: MigrateError | None = None
+
+    def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
+        """Return what became of an item in this run, where its row may not tell it yet."""
+        if (kind, item_id) in self._failed:
+            return Outcome.FAILED
+        return self._fresh.get((kind, item_id))
+
+    def _note(self, kind: Kind, item_id: int, on_disk: asyncio.Future[None]) -> None:
+        self._fresh[kind, item_id] = Outcome.DONE
+        on_disk.add_done_callback(lambda _: self._fresh.pop((kind, item_id), None))
+
+    def begins(self, kind: Kind, item_id: int) -> None:
+        """Record the start of what may be done twice, and need not wait for the disk."""
+        self._ledger.record(kind, item_id, Event.STARTED)
+        self._moving.add((kind, item_id))
+        self.listener.item(kind, Event.STARTED, 0)
 
     async def started(
         self, kind: Kind, item_id: int, size_bytes: int = 0, *, operation: str = ""
@@ -82,13 +102,17 @@ class Journal:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
         self._confirmed_any, self._in_a_row = True, 0
         self._moving.discard((kind, item_id))
-        self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
+        on_disk = self._ledger.record(
+            kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes
+        )
+        self._note(kind, item_id, on_disk)
         self.listener.item(kind, Event.CONFIRMED, size_bytes)
         return Outcome.DONE
 
     def skipped(self, kind: Kind, item_id: int, *, code: str, saw: str) -> Outcome:
         """Record that a rule of the spec leaves the item as it is."""
-        self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
+        on_disk = self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
+        self._note(kind, item_id, on_disk)
         self.listener.item(kind, Event.SKIPPED, 0)
         return Outcome.DONE
 
@@ -113,6 +137,7 @@ class Journal:
             return Outcome.PENDING
         code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
         self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
+        self._failed.add((kind, item_id))
         self.listener.item(kind, Event.GAVE_UP, 0)
         if error.problem.exit is Exit.OUT_OF_REACH:
             self._out_of_reach(error)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.apply import apply
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -37,7 +36,7 @@ from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.places import read_place
 
 if TYPE_CHECKING:
-    from gcr_migrate.report.facts import ApplyFacts, PlanFacts
+    from gcr_migrate.report.facts import PlanFacts
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.verify.content import Level, Verification
@@ -206,88 +205,6 @@ def show(file: MigrationFile, as_json: Json = False) -> int:
         facts = show_facts(migration)
         Output(as_json=as_json).result(facts, show_lines(facts))
     return Exit.OK
-
-
-def apply(
-    file: MigrationFile,
-    expect_digest: Annotated[
-        str | None,
-        typer.Option("--expect-digest", metavar="D", help="Refuse any plan but this one."),
-    ] = None,
-    allow_incomplete: Annotated[
-        bool, typer.Option("--allow-incomplete", help="Apply a plan that may miss images.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
-    endpoints: Endpoints = None,
-    access_token_file: AccessTokenFile = None,
-    impersonate: Impersonate = None,
-    quota_project: QuotaProject = None,
-    max_rate: MaxRate = None,
-    max_bandwidth: MaxBandwidth = None,
-    concurrency: Concurrency = None,
-    as_json: Json = False,
-) -> int:
-    """Do what the frozen plan in FILE says, and nothing else.
-
-    Stopped at any point, the same command goes on where it stopped.
-
-    Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
-    incomplete, 3 refused and nothing changed, 4 out of reach, 130 interrupted.
-    """
-    from gcr_migrate.apply.run import check_gates
-    from gcr_migrate.report.terminal import run_lines
-    from gcr_migrate.state.file import lock, open_migration
-
-    output = Output(as_json=as_json)
-    with ExitStack() as stack:
-        migration = stack.enter_context(open_migration(file))
-        stack.enter_context(lock(file))
-        check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
-        if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
-            typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
-        pace = Pace.of(max_rate, max_bandwidth, concurrency)
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-        facts = asyncio.run(_apply(output, migration, way))
-    output.result(facts, run_lines(facts))
-    return facts.exit
-
-
-async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
-    from gcr_migrate.apply.run import apply_migration
-    from gcr_migrate.cli.interrupt import stopping
-    from gcr_migrate.cli.logins import announce, hosts_of, logins
-    from gcr_migrate.report.gather import apply_facts
-    from gcr_migrate.report.progress import Watch
-    from gcr_migrate.state.ledger import Ledger, tally
-
-    stop = asyncio.Event()
-    interrupted = False
-
-    def tell(text: str) -> None:
-        nonlocal interrupted
-        interrupted = True
-        output.err.print(text)
-
-    total = sum(kind.pending for kind in tally(migration).kinds.values())
-    ledger = Ledger(migration)
-    outcome = "killed"
-    try:
-        async with way.open(*logins(migration), limits=migration.limits()) as connections:
-            await announce(output, connections, hosts_of(migration))
-            ledger.start_run()  # with a login: without one nothing has begun
-            with (
-                stopping(stop, tell),
-                Watch(output.err, "apply", total, as_events=output.as_json) as watch,
-            ):
-                await apply_migration(migration, ledger, connections, watch, stop=stop)
-        outcome = "interrupted" if interrupted else "finished"
-    except MigrateError as error:
-        outcome = error.problem.code
-        raise
-    finally:
-        ledger.end_run(outcome)
-        await ledger.close()
-    return apply_facts(migration, was_stopped=interrupted)
 
 
 def status(file: MigrationFile, as_json: Json = False) -> int:

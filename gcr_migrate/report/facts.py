@@ -164,7 +164,7 @@ class RunFact(Fact):
     outcome: str
 
 
-RunOutcome = Literal["complete", "partial", "failed", "interrupted", "pending"]
+RunOutcome = Literal["complete", "partial", "failed", "interrupted", "time-is-up", "pending"]
 
 
 class _RunLike(Fact):
@@ -198,6 +198,8 @@ class ApplyFacts(_RunLike):
         """Success only if all that the source showed is there, or a rule leaves it out."""
         if self.outcome == "interrupted":
             return Exit.INTERRUPTED
+        if self.outcome in {"pending", "time-is-up"}:
+            return Exit.TODO
         return Exit.OK if self.outcome == "complete" else Exit.FAILED
 
 

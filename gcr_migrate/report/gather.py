@@ -118,17 +118,22 @@ def _image(migration: Migration, image: Image, source: Source, repository: Repos
     )
 
 
-def apply_facts(migration: Migration, *, was_stopped: bool) -> ApplyFacts:
-    """Tell what became of the plan, after a run."""
+def apply_facts(migration: Migration, *, ended: str = "finished") -> ApplyFacts:
+    """Tell what became of the plan, after a run.
+
+    Args:
+        migration: the file.
+        ended: `finished`, or what kept the run from it: `interrupted`, `time-is-up`, `dry-run`.
+    """
     sums = tally(migration)
-    return ApplyFacts(**_run(migration, sums, was_stopped=was_stopped))
+    return ApplyFacts(**_run(migration, sums, ended=ended))
 
 
 def status_facts(migration: Migration) -> StatusFacts:
     """Tell what the ledger adds up to."""
     sums = tally(migration)
     return StatusFacts(
-        **_run(migration, sums, was_stopped=False),
+        **_run(migration, sums),
         runs=[
             RunFact(
                 number=run.id,
@@ -141,7 +146,7 @@ def status_facts(migration: Migration) -> StatusFacts:
     )
 
 
-def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, Any]:
+def _run(migration: Migration, sums: Tally, *, ended: str = "finished") -> dict[str, Any]:
     kinds = {
         str(kind): ItemCountsFact(
             planned=c.planned, done=c.done, skipped=c.skipped, failed=c.failed, pending=c.pending
@@ -156,7 +161,7 @@ def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, A
         pending=sum(c.pending for c in kinds.values()),
     )
     lost = [LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule]
-    outcome = _outcome(total, was_stopped=was_stopped)
+    outcome = _outcome(total, ended)
     if outcome == "complete" and (lost or not migration.complete):
         outcome = "partial"
     return {
@@ -202,12 +207,14 @@ def _failure(failure: Failure) -> FailureFact:
     )
 
 
-def _outcome(counts: ItemCountsFact, *, was_stopped: bool) -> RunOutcome:
-    if was_stopped and counts.pending:
+def _outcome(counts: ItemCountsFact, ended: str) -> RunOutcome:
+    if ended == "interrupted" and counts.pending:
         return "interrupted"
     if counts.failed:
         return "failed"
-    return "pending" if counts.pending else "complete"
+    if not counts.pending:
+        return "complete"
+    return "time-is-up" if ended == "time-is-up" else "pending"
 
 
 def verify_facts(migration: Migration, verification: Verification) -> VerifyFacts:

@@ -213,7 +213,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         "partial": "Partial: everything in the plan is there, but the source has or may have more",
         "failed": "Finished, with failures",
         "interrupted": "Interrupted; the same command goes on where it stopped",
-        "pending": "Not finished",
+        "time-is-up": "The time is up; the same command goes on where it stopped",
+        "pending": "A part of the plan is still to be done",
     }[facts.outcome]
     yield _heading(f"{facts.file}: {title}")
     heads = ("", "planned", "done", "skipped", "failed", "pending")

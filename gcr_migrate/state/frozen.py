@@ -241,6 +241,10 @@ class Draft:
         for table in ("planned_manifest", "planned_blob", "planned_tag"):
             # Pages of one image come by id without sorting.
             self._sql.execute(f"CREATE INDEX {table}_by_image ON {table} (image_id)")
+        self._sql.execute(
+            "CREATE INDEX planned_tag_by_manifest ON planned_tag (image_id, planned_manifest_id)"
+        )
+        self._sql.execute("CREATE INDEX manifest_need_by_needed ON manifest_need (needed_id)")
         digest = plan_digest(self._sql)
         self._insert(put, ("digest", digest))
         for table in _FROZEN:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.model.steps import NEXT, Event, Kind, State
 from gcr_migrate.state.file import connect
 from gcr_migrate.state.frozen import disk_trouble
-from gcr_migrate.state.migration import STATE_BY_LAST, Migration
+from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from gcr_migrate.state.migration import Migration
 
 _LARGEST_COMMIT: Final = 1000
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.

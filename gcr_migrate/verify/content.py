@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image, Repository, Source
-    from gcr_migrate.state.migration import Migration, TagItem
+    from gcr_migrate.state.items import TagItem
+    from gcr_migrate.state.migration import Migration
 
 AT_ONCE = 32
 

@@ -1,0 +1,65 @@
+"""What a run and its worker processes say to each other, and how it goes through a pipe.
+
+Both ends are this program, of this version: what goes through are its own values, pickled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gcr_migrate.errors import MigrateError
+    from gcr_migrate.model.work import Work
+
+_LENGTH: Final = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """To a worker: work to do, and the number under which its end is told."""
+
+    number: int
+    work: Work[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """From a worker: the work of that number gave this, or failed."""
+
+    number: int
+    gave: object = None
+    error: MigrateError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """From a worker: so many bytes have left for the target since it told this last."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """From a worker: a defect stopped it; the text says where, without values."""
+
+    where: str
+
+
+async def receive(reader: asyncio.StreamReader) -> Any:
+    """Return the next value; None when the other end is gone."""
+    try:
+        head = await reader.readexactly(_LENGTH.size)
+        return pickle.loads(await reader.readexactly(_LENGTH.unpack(head)[0]))  # noqa: S301  # ours
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+def send(writer: asyncio.StreamWriter, value: object) -> None:
+    """Put a value into the pipe; nothing happens when the other end is gone."""
+    body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    if not writer.is_closing():
+        writer.write(_LENGTH.pack(len(body)) + body)

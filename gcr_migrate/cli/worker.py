@@ -1,0 +1,149 @@
+"""A worker of `apply`: a process that has connections and no ledger.
+
+It is started by `apply` itself and speaks with it through its stdin and stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from asyncio.subprocess import PIPE
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from gcr_migrate.apply.pipe import Broken, Moved, receive, send
+from gcr_migrate.errors import Exit
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Awaitable, Callable
+
+    from gcr_migrate.cli.options import Way
+
+_TOLD_EVERY_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker has to know before its first piece of work.
+
+    Attributes:
+        way: how the services are reached.
+        path: the migration file, of which it reads the plan.
+        as_json: whether its log lines are JSON.
+    """
+
+    way: Way
+    path: Path
+    as_json: bool
+
+
+def starter(setup: Setup) -> Callable[[], Awaitable[Process]]:
+    """Return what starts a worker, as `Workers` wants it."""
+
+    async def start() -> Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE
+        )
+        send(cast("asyncio.StreamWriter", process.stdin), setup)
+        return process
+
+    return start
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Tally:
+    """Sums up bytes, and tells them now and then: they come in many small steps."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._count = 0
+        self._due = False
+
+    def add(self, count: int) -> None:
+        self._count += count
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_later(_TOLD_EVERY_S, self.tell)
+
+    def tell(self) -> None:
+        self._due = False
+        send(self._writer, Moved(self._count))
+        self._count = 0
+
+
+async def _work(stdin: int, stdout: int) -> None:
+    """Do what `apply` says, until it closes the pipe or is gone."""
+    from gcr_migrate.apply.hand import Hand
+    from gcr_migrate.apply.workers import serve
+    from gcr_migrate.cli.logins import logins
+    from gcr_migrate.cli.output import set_up_logs
+    from gcr_migrate.state.file import open_migration
+
+    reader, writer = await _pipes(stdin, stdout)
+    setup: Setup | None = await receive(reader)
+    if setup is None:
+        return
+    set_up_logs(as_json=setup.as_json)
+    tally = _Tally(writer)
+    with open_migration(setup.path) as migration:
+        async with setup.way.open(*logins(migration)) as connections:
+            hand = Hand(connections, migration.manifest_raw, tally.add)
+            try:
+                await serve(reader, writer, hand.do)
+            except BaseExceptionGroup as group:
+                send(writer, Broken(_where(group)))
+                await writer.drain()
+                raise
+
+
+async def _pipes(stdin: int, stdout: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stdin, "rb")
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(stdout, "wb")
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+def _where(error: BaseException) -> str:
+    """Return what happened at which line; values are left out, they may hold secrets."""
+    from gcr_migrate.tasks import first_cause
+
+    cause = first_cause(error)
+    last = traceback.extract_tb(cause.__traceback__)[-1]
+    return f"{type(cause).__name__} in {Path(last.filename).name}:{last.lineno}"
+
+
+def main() -> int:
+    """Run a worker.
+
+    Signals of the terminal are the business of `apply`: what it stops, it stops here too.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    # What somebody prints must not get between the frames.
+    stdin, stdout = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    try:
+        asyncio.run(_work(stdin, stdout))
+    except Exception:  # noqa: BLE001  # it was told through the pipe, or nobody listens
+        return Exit.DEFECT
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
