@@ -109,6 +109,7 @@ class Connections:
 
     Attributes:
         pilot: makes all requests wait for their turn, and counts them.
+        blobs_at_once: transfers in flight at most, to each target host.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Connections:
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
         self.creation_pause_s = settings.creation_pause_s()
+        self.blobs_at_once = settings.limits.blobs_at_once
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._login_wire)

@@ -78,7 +78,7 @@ Concurrency = Annotated[
     typer.Option(
         "--concurrency",
         metavar="N",
-        help="Blobs on their way at once, instead of the spec's.",
+        help="Blobs on their way at once to each target host, instead of the spec's.",
     ),
 ]
 NoCache = Annotated[

@@ -107,7 +107,7 @@ class LimitRules(QuotaRules):
         None, description="Bytes of blobs sent at most, such as 100MB/s; default: unlimited."
     )
     concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = Field(
-        BLOBS_AT_ONCE, description="Blobs on their way at once."
+        BLOBS_AT_ONCE, description="Blobs on their way at once to each target host."
     )
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY: Final = frozenset({"accept"})  # a credential may be in a field of any name
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 256  # more than is ever wanted: waiting for one ends in an error
 _TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
 _SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
 _TOO_MANY: Final = 429
