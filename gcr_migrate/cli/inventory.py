@@ -15,11 +15,9 @@ import typer
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
-    Concurrency,
     Endpoints,
     Impersonate,
     Json,
-    MaxBandwidth,
     MaxRate,
     NoCache,
     Pace,
@@ -67,8 +65,6 @@ def inventory(
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
     max_rate: MaxRate = None,
-    max_bandwidth: MaxBandwidth = None,
-    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Read everything that registries show, and keep it in a snapshot: an SQLite file.
@@ -86,7 +82,7 @@ def inventory(
     output = Output(as_json=as_json)
     wanted = read_target(target)
     path = output_file or Path(f"{name_of(wanted.source)}{SUFFIX}")
-    pace = Pace.of(max_rate, max_bandwidth, concurrency)
+    pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, wanted.source)
     with create_snapshot(path, force=force, with_manifests=with_manifests) as draft:

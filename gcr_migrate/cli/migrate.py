@@ -17,11 +17,9 @@ from gcr_migrate.cli.apply import apply
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
-    Concurrency,
     Endpoints,
     Impersonate,
     Json,
-    MaxBandwidth,
     MaxRate,
     MigrationFile,
     NoCache,
@@ -76,8 +74,6 @@ def plan(
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
     max_rate: MaxRate = None,
-    max_bandwidth: MaxBandwidth = None,
-    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
@@ -100,7 +96,7 @@ def plan(
     path = output_file or Path(f"{name_of(loaded.source)}.migration")
     if new:
         path = _beside(path)
-    pace = Pace.of(max_rate, max_bandwidth, concurrency)
+    pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
@@ -237,8 +233,6 @@ def verify(
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
     max_rate: MaxRate = None,
-    max_bandwidth: MaxBandwidth = None,
-    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Prove the plan in FILE by asking both registries.
@@ -257,7 +251,7 @@ def verify(
     levels = chosen("--level", Level, level or []) or frozenset(Level)
     with open_migration(file) as migration:
         migration.check_seal()
-        pace = Pace.of(max_rate, max_bandwidth, concurrency)
+        pace = Pace.of(max_rate)
         way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
         verification = asyncio.run(_verify(output, migration, levels, way))
         facts = verify_facts(migration, verification)

@@ -111,7 +111,12 @@ class Pace:
     blobs_at_once: int | None = None
 
     @classmethod
-    def of(cls, max_rate: float | None, max_bandwidth: str | None, concurrency: int | None) -> Pace:
+    def of(
+        cls,
+        max_rate: float | None,
+        max_bandwidth: str | None = None,
+        concurrency: int | None = None,
+    ) -> Pace:
         """Return what the shared options tell.
 
         Raises:
