@@ -7,14 +7,71 @@ is not used up again. Only after a minute without refusals is a little more trie
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 CATCH_UP_S: Final = 0.02  # timers are late: what they cost may be made good
-_EVEN: Final = 0.92  # what leaves evenly comes in small bunches: no second may have one too many
+_EVEN: Final = 0.92  # timers and networks are uneven, and `_Second` shall not have to hold it up
+_ON_ITS_WAY_S: Final = 2.0  # a request has arrived by then, though a large one is not answered
+_LOOK_AGAIN_S: Final = 0.25
 _STEP_S: Final = 0.5
 _QUIET_S: Final = 60.0  # quotas are counted by the minute
 _LEFT_TO_OTHERS: Final = 0.3
 _LEAST_PER_S: Final = 2.0
+
+
+class Turn:
+    """One request that may be sent.
+
+    Attributes:
+        service: who is asked.
+        sent_at: when, in the pilot's time.
+    """
+
+    __slots__ = ("sent_at", "service")
+
+    def __init__(self, service: str, sent_at: float) -> None:
+        self.service = service
+        self.sent_at = sent_at
+
+
+class _Second:
+    """Keeps a service from having more requests in any second than it may.
+
+    When a request arrives there nobody here knows: some time between its sending and its answer.
+    So it counts from the one until a second after the other, however late either is.
+
+    Args:
+        most: requests in any second.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._on_their_way: dict[Turn, None] = {}
+        self._answered_at: deque[float] = deque()
+
+    def left_s(self, now: float) -> float:
+        """Return after how many seconds it is worth while to look again; 0: there is room."""
+        answered = self._answered_at
+        while answered and now - answered[0] >= 1:
+            answered.popleft()
+        if len(answered) + len(self._on_their_way) < self._most:
+            return 0.0
+        oldest = next(iter(self._on_their_way), None)
+        if oldest is not None and now - oldest.sent_at >= _ON_ITS_WAY_S:
+            del self._on_their_way[oldest]
+            return 0.0
+        return min(answered[0] + 1 - now, _LOOK_AGAIN_S) if answered else _LOOK_AGAIN_S
+
+    def sent(self, turn: Turn) -> None:
+        """Take note of a request."""
+        self._on_their_way[turn] = None
+
+    def answered(self, turn: Turn, now: float) -> None:
+        """Take note that it was answered, or will never be."""
+        if turn in self._on_their_way:
+            del self._on_their_way[turn]
+            self._answered_at.append(now)
 
 
 class Pace:
@@ -36,6 +93,7 @@ class Pace:
         self._grow_at = 0.0
         self._quiet_since = float("-inf")
         self._held_back = False
+        self._any_second = None if most_per_s is None else _Second(max(1, int(most_per_s)))
         self._second, self._sent, self._sent_before = float("-inf"), 0, 0
 
     def left_s(self, now: float) -> float:
@@ -43,12 +101,17 @@ class Pace:
         if self.per_s is None:
             return 0.0
         left_s = self._next_at - now
+        if left_s <= 0 and self._any_second:
+            left_s = self._any_second.left_s(now)
         if left_s > 0:
             self._held_back = True
         return left_s
 
-    def sent(self, now: float) -> None:
+    def sent(self, turn: Turn) -> None:
         """Take note that a request is sent."""
+        now = turn.sent_at
+        if self._any_second:
+            self._any_second.sent(turn)
         if now - self._second >= 1:
             self._sent_before = self._sent if now - self._second < 2 else 0  # noqa: PLR2004
             self._second, self._sent = now, 0
@@ -58,6 +121,11 @@ class Pace:
         if now >= self._grow_at:
             self._grow(now, self.per_s)
         self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / (self.per_s * _EVEN)
+
+    def answered(self, turn: Turn, now: float) -> None:
+        """Take note that a request was answered, or will never be."""
+        if self._any_second:
+            self._any_second.answered(turn, now)
 
     def refused(self, now: float) -> None:
         """Take note that the service has refused, for the first time after it took something."""

@@ -20,7 +20,7 @@ import structlog
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Limits, Rates, Traffic
 from gcr_migrate.wire.bandwidth import Bandwidth
-from gcr_migrate.wire.pace import Pace
+from gcr_migrate.wire.pace import Pace, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -88,13 +88,14 @@ class _Service:
             left_s = max(left_s, self.writes.left_s(now))
         return left_s if self.pause is None else max(left_s, self.pause.until - now)
 
-    def sent(self, now: float, *, writes: bool) -> None:
+    def sent(self, turn: Turn, *, writes: bool) -> Turn:
         """Take note that a request is sent."""
         self.requests += 1
-        self.all.sent(now)
+        self.all.sent(turn)
         if writes:
             self.written += 1
-            self.writes.sent(now)
+            self.writes.sent(turn)
+        return turn
 
 
 class Pilot:
@@ -127,16 +128,15 @@ class Pilot:
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
         self.on_refusal: Callable[[str, float | None], None] | None = None
 
-    async def turn(self, service: str, subject: str, *, writes: bool = False) -> float:
+    async def turn(self, service: str, subject: str, *, writes: bool = False) -> Turn:
         """Wait until a request may be sent to the service; it has to be sent then.
+
+        Whatever becomes of it is told to `answered`.
 
         Args:
             service: who is to be asked.
             subject: what an error is about.
             writes: whether it counts as a write.
-
-        Returns:
-            When it is sent, by `now`; for `took`.
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses.
@@ -146,10 +146,22 @@ class Pilot:
         waits = one.queue.locked() or (writes and one.writers.locked())
         if waits or one.left_s(now, writes=writes) > 0:
             async with self._in_line(one, service, subject, writes=writes) as now:
-                one.sent(now, writes=writes)
-                return now
-        one.sent(now, writes=writes)
-        return now
+                return one.sent(Turn(service, now), writes=writes)
+        return one.sent(Turn(service, now), writes=writes)
+
+    def answered(self, turn: Turn, *, took: bool) -> None:
+        """Take note of an answer, or that there is none.
+
+        Args:
+            turn: under which the request was sent.
+            took: whether it says something else than that the quota is used up.
+        """
+        one = self._services[turn.service]
+        now = self._clock()
+        one.all.answered(turn, now)
+        one.writes.answered(turn, now)
+        if took:
+            self.took(turn.service, turn.sent_at)
 
     async def pause_over(self, service: str, subject: str) -> None:
         """Wait until a service does not pause; for who holds something open while sending to it.

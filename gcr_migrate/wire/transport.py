@@ -315,15 +315,18 @@ class Wire:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
         service = self._service(url)
-        sent_at = await self._pilot.turn(service, subject, writes=method in _WRITES)
+        turn = await self._pilot.turn(service, subject, writes=method in _WRITES)
+        took = False
         timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
-        with named(subject, self._via(address)):
-            request = self._client.build_request(
-                method, address, headers=headers, content=body, timeout=timeout
-            )
-            response = await self._client.send(request, stream=True)
-        if response.status_code != _TOO_MANY:
-            self._pilot.took(service, sent_at)
+        try:
+            with named(subject, self._via(address)):
+                request = self._client.build_request(
+                    method, address, headers=headers, content=body, timeout=timeout
+                )
+                response = await self._client.send(request, stream=True)
+            took = response.status_code != _TOO_MANY
+        finally:
+            self._pilot.answered(turn, took=took)
         self._read_clock(response)
         return response
 
