@@ -176,8 +176,8 @@ def quota_host(host: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """What went to one service.
+class Asked:
+    """What one service was asked.
 
     Attributes:
         requests: requests that were sent.
@@ -191,9 +191,9 @@ class Traffic:
     refusals: int = 0
     paused_s: float = 0.0
 
-    def __add__(self, other: Traffic) -> Traffic:
+    def __add__(self, other: Asked) -> Asked:
         """Return the sum; pauses of several processes are at the same time, so the longer one."""
-        return Traffic(
+        return Asked(
             self.requests + other.requests,
             self.writes + other.writes,
             self.refusals + other.refusals,
@@ -201,12 +201,12 @@ class Traffic:
         )
 
 
-def summed(parts: Iterable[Mapping[str, Traffic]]) -> dict[str, Traffic]:
+def summed(parts: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
     """Return what went to each service, from what each of several processes sent."""
-    total: dict[str, Traffic] = {}
+    total: dict[str, Asked] = {}
     for part in parts:
-        for service, traffic in part.items():
-            total[service] = total.get(service, Traffic()) + traffic
+        for service, asked in part.items():
+            total[service] = total.get(service, Asked()) + asked
     return dict(sorted(total.items()))
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
-from gcr_migrate.model.limits import Limits, Rates, Traffic
+from gcr_migrate.model.limits import Limits, Rates, Asked
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.pace import Pace, Turn
 
@@ -58,7 +58,7 @@ class _Service:
         pause: while it refuses, and for a while after.
         adapted_at: when the pace was made slower; what was sent before says nothing new.
         has_taken: whether it took something that was sent since.
-        traffic: what went to it.
+        asked: what went to it.
     """
 
     all: Pace
@@ -277,9 +277,9 @@ class Pilot:
         """Return the time by which refusals are counted."""
         return self._clock()
 
-    def counts(self) -> dict[str, Traffic]:
+    def counts(self) -> dict[str, Asked]:
         """Return what went to each service until now."""
-        return {name: self._traffic(one) for name, one in sorted(self._services.items())}
+        return {name: self._asked(one) for name, one in sorted(self._services.items())}
 
     def hopeless(self, service: str, first_refused_at: float) -> bool:
         """Whether to give up a request that was refused, after the next pause or right now.
@@ -303,6 +303,6 @@ class Pilot:
         one.paused_s += max(0.0, until - pause.until)
         pause.until = max(pause.until, until)
 
-    def _traffic(self, one: _Service) -> Traffic:
+    def _asked(self, one: _Service) -> Asked:
         to_come_s = max(0.0, one.pause.until - self._clock()) if one.pause else 0.0
-        return Traffic(one.requests, one.written, one.refusals, one.paused_s - to_come_s)
+        return Asked(one.requests, one.written, one.refusals, one.paused_s - to_come_s)
