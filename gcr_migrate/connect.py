@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from gcr_migrate.errors import DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED, MigrateError
@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     )
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.names import GcrHost, Project
 
 Side = Literal["source", "target"]
 
 TRIES_VARIABLE: Final = "GCR_MIGRATE_RETRY_TRIES"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
+READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
 _CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 _API_THREADS: Final = 8
@@ -92,6 +94,13 @@ class Settings:
         patience_s = written if self.patience_s is None else min(written, self.patience_s)
         return Pilot(patience_s, limits=self.limits)
 
+    def dialect(self, name: str) -> Dialect:
+        """Return a dialect, with the bytes per answer that GCR_MIGRATE_READ_BYTES states."""
+        text = self.environ.get(READ_VARIABLE, "")
+        usable = text.isascii() and text.isdigit() and int(text)
+        known = BY_NAME[name]
+        return replace(known, read_bytes_at_most=int(text)) if usable else known
+
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
         text = self.environ.get(CREATION_PAUSE_VARIABLE, "")
@@ -117,6 +126,7 @@ class Connections:
     ) -> None:
         backoff, network = settings.backoff(), Network(settings.environ)
         pilot = self.pilot = settings.pilot()
+        self._settings = settings
         self._endpoints, self._network = settings.endpoints, network
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
         self._source_wire = Wire(settings.endpoints, backoff, network, pilot)
@@ -196,6 +206,10 @@ class Connections:
     ) -> TargetRegistry:
         """Return the client of a host, to write to it."""
         return self._client("target", host, dialect_name, plain_http)
+
+    def dialect(self, name: str) -> Dialect:
+        """Return the habits of one kind of registry, with what the environment states."""
+        return self._settings.dialect(name)
 
     async def caller(self, side: Side) -> Caller:
         """Return whose credentials a side was given or has found."""
@@ -295,7 +309,7 @@ class Connections:
                 host,
                 self._source_wire if side == "source" else self._target_wire,
                 self._credentials[side],
-                BY_NAME[dialect_name],
+                self.dialect(dialect_name),
                 plain_http=plain_http,
                 explain=self._explainers[side],
             )

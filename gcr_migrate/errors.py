@@ -472,8 +472,8 @@ BLOB_UNKNOWN: Final = _problem(
     "blob-unknown",
     Exit.FAILED,
     "blob is not there",
-    "A manifest names a layer or config that the registry does not have.",
-    "The image is damaged at its source: rebuild it or leave it out.",
+    "A manifest names a layer, config or child that the registry does not have.",
+    "At the source the image is damaged: rebuild it or leave it out. At the target: plan anew.",
 )
 DIGEST_MISMATCH: Final = _problem(
     "digest-mismatch",
@@ -545,6 +545,29 @@ MANIFEST_TOO_LARGE: Final = _problem(
     "manifest is larger than the target takes",
     "Registries take manifests up to 4 MiB.",
     "Rebuild the image with fewer or smaller annotations.",
+)
+BLOB_TOO_LARGE: Final = _problem(
+    "blob-too-large",
+    Exit.FAILED,
+    "layer is larger than the target takes in one request",
+    "The target, or a proxy before it, refused the upload for its size; nothing was kept.",
+    "Raise that limit (nginx: client_max_body_size), or rebuild the image with smaller layers.",
+)
+BLOB_IN_RANGES: Final = _problem(
+    "blob-over-one-answer",
+    Exit.OK,
+    "layer is longer than one answer of the registry may be",
+    "The tool reads such a layer in ranges. Clients that ask for all of it at once may be refused"
+    " where the registry has this limit, before and after the migration.",
+    "Nothing to do for the migration; rebuild the image with smaller layers if pulls of it fail.",
+)
+TAG_REFUSED: Final = _problem(
+    "tag-refused",
+    Exit.FAILED,
+    "tag is none that registries take",
+    "A tag has 1 to 128 letters, digits, `_`, `.` and `-`, and does not start with `.` or `-`."
+    " What it points to is carried without it.",
+    "Give the digest another tag at the source and plan again, or pull it by digest.",
 )
 UNTAGGED_LEFT: Final = _problem(
     "untagged-left-out",

@@ -125,14 +125,16 @@ class TargetRegistry(SourceRegistry, Protocol):
         """Stream a blob in one PUT, hashed on the way, never completed with wrong bytes.
 
         A broken transfer is restarted as a whole under a new session (OCI end-4a, end-6).
-        Raises `digest-mismatch` after a second wrong read, `blob-unknown`, `request-refused`.
+        Raises `digest-mismatch` after a second wrong read, `blob-unknown`, `blob-too-large`,
+        `request-refused`.
         """
         ...
 
     async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
         """Write raw manifest bytes under a tag or digest (OCI end-7).
 
-        Raises `request-refused`, and `digest-mismatch` when the registry names another digest.
+        Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
+        and `digest-mismatch` when the registry names another digest.
         """
         ...
 

@@ -23,7 +23,7 @@ from gcr_migrate.model.names import (
 )
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import differences
+from gcr_migrate.plan.checks import differences, least_answer, over_one_answer
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import Select
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import ImageContent, Listing
+    from gcr_migrate.model.plan import Source
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.frozen import Draft
     from gcr_migrate.state.listings import Shelf
@@ -134,6 +135,7 @@ class _Planning:
         self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
         self._carries = False
+        self._fixed_tags: set[str] = set()  # repositories that let no tag move
         self._unwanted: set[str] = set()  # roots of which rules leave out every image
         self.doubts = Doubts(draft.add_finding)
 
@@ -185,6 +187,8 @@ class _Planning:
         settings = await repositories.get(row.resource)
         if settings is None:
             return row
+        if settings.immutable_tags:
+            self._fixed_tags.add(row.resource)
         for saw in differences(settings, row.settings):
             self._draft.add_finding(
                 Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw)
@@ -226,6 +230,29 @@ class _Planning:
                 yield one(edge, image_id)
 
         await a_few_of(work(), IMAGES_AT_ONCE)
+        self._tell_long_blobs(
+            {sources[shown]: root.source for shown, root in by_shown.items()},
+            {ids[key]: row for key, row in repositories.items()},
+        )
+
+    def _tell_long_blobs(
+        self, sources: dict[int, Source], repositories: dict[int, Repository]
+    ) -> None:
+        """Tell of blobs that one answer of a registry does not hold."""
+        names = {one.dialect for one in sources.values()}
+        names |= {one.dialect for one in repositories.values()}
+        dialects = {name: self._connections.dialect(name) for name in names}
+        most = least_answer(*dialects.values())
+        if most is None:
+            return
+        for source_id, path, repository_id, digest, size in self._draft.blobs_over(most):
+            source, repository = sources[source_id], repositories[repository_id]
+            saw = over_one_answer(size, dialects[source.dialect], dialects[repository.dialect])
+            if saw:
+                subject = f"{source.shown}/{path}@{digest}"
+                self._draft.add_finding(
+                    Finding(errors.BLOB_IN_RANGES, Severity.WARNING, subject, saw)
+                )
 
     def _reader(self, root: Root) -> ImageReader:
         source = root.source
@@ -268,7 +295,12 @@ class _Planning:
             choice = replace(choice, pulls=self._pulls.of(f"{reader.host}/{listing.name}"))
         damaged = self._spec.damaged
         rules = Rules(
-            choice, edge.existing_tags, target.dialect, damaged.copies_sparse, damaged.stops
+            choice,
+            edge.existing_tags,
+            target.dialect,
+            damaged.copies_sparse,
+            damaged.stops,
+            tags_move=repository.resource not in self._fixed_tags,
         )
         plan = plan_image(content, there, rules)
         self._damage += plan.refusals

@@ -168,6 +168,11 @@ class Tag:
         return self.text
 
 
+def is_tag(text: str) -> bool:
+    """Whether this is a tag that registries take."""
+    return _TAG.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image under a name of Container Registry.

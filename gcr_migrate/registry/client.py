@@ -26,10 +26,11 @@ from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
+from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import retrying
 
 if TYPE_CHECKING:
@@ -186,21 +187,17 @@ class RegistryClient:
     async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
         scopes = (_pull(name),)
-        subject = self._named(name, str(blob.digest))
-        url = self._url(name, f"blobs/{blob.digest}")
-        ok = {_OK, _NOT_FOUND, _UNAUTHORIZED}
-        for last in (False, True):
-            headers = await self._auth.headers(scopes)
-            async with self._wire.stream(url, ok=ok, headers=headers, subject=subject) as stream:
-                if stream.status == _OK:
-                    yield stream.chunks()
-                    return
-                reply = await stream.reply()
-            if stream.status == _NOT_FOUND:
-                raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
-            if last:
-                raise problem_of(reply, subject)
-            await self._refused(reply, headers, scopes)
+        download = Download(
+            wire=self._wire,
+            blob=blob,
+            url=self._url(name, f"blobs/{blob.digest}"),
+            subject=self._named(name, str(blob.digest)),
+            at_once=self._dialect.read_bytes_at_most,
+            headers=lambda: self._auth.headers(scopes),
+            refused=lambda reply, sent: self._refused(reply, sent, scopes),
+        )
+        async with download.open() as chunks:
+            yield chunks
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
@@ -290,6 +287,8 @@ class RegistryClient:
     async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
         """Judge a refusal to write: a tag that cannot move is fine where it points already."""
         subject = self._named(name, reference)
+        if "MANIFEST_BLOB_UNKNOWN" in codes_of(reply):  # a blob or a child
+            raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
         if ":" in reference or not refusal_of(reply).immutable_tag:
             raise problem_of(reply, subject)
         there = await self.manifest_head(name, reference)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from gcr_migrate.errors import (
     BAD_REPLY,
+    BLOB_TOO_LARGE,
     DIGEST_MISMATCH,
     REQUEST_REFUSED,
     TOO_MANY_REQUESTS,
@@ -131,6 +132,8 @@ class Upload:
             )
             raise error
         codes = codes_of(reply)
+        if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to
+            raise MigrateError(BLOB_TOO_LARGE, subject=self.subject, saw=error.saw)
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
             await self.refused(reply, headers)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)

@@ -26,11 +26,13 @@ class PlanCountsFact(Fact):
 
 
 class PlanBytesFact(Fact):
-    """Bytes of a plan; what is neither transferred nor mounted is at the target already."""
+    """Bytes of a plan; who shares a layer with whom changes none of the first two."""
 
-    total: int
-    to_transfer: int
-    to_mount: int
+    total: int = Field(description="Each blob once per target registry.")
+    to_transfer: int = Field(description="Each blob that a target registry lacks, once.")
+    to_mount: int = Field(
+        description="What mounts spare: each blob for each name that gets it without its bytes."
+    )
 
 
 class EstimateFact(Fact):

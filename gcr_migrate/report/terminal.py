@@ -106,8 +106,8 @@ def rows(cells_of: Sequence[tuple[str, ...]]) -> Iterator[Text]:
 def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
     counts, size, todo = facts.counts, facts.bytes, facts.todo
     bytes_todo = (
-        f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer, "
-        f"{size_text(size.to_mount)} to mount"
+        f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer"
+        f"{f'; mounts spare {size_text(size.to_mount)}' if size.to_mount else ''}"
     )
     yield from rows(
         [

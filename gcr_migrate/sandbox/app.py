@@ -70,7 +70,7 @@ class Sandbox:
         identities = [Identity(**part.model_dump()) for part in scenario.identities]
         self._tokens = Tokens(identities, scenario.token_lifetime, scenario.access_token_lifetime)
         fill(self.store, scenario)
-        self._registry = Registry(self.store, self._tokens)
+        self._registry = Registry(self.store, self._tokens, scenario.limits)
         self._gates = make_gates(self.store, self._tokens, scenario)
         self._log, self._faults, self._events = Log(), Faults(), events
         authority = Authority(directory) if tls else None

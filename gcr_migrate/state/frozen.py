@@ -180,6 +180,15 @@ class Draft:
             (image_id,),
         )
 
+    def blobs_over(self, size_bytes: int) -> Iterator[tuple[int, str, int, str, int]]:
+        """Give larger blobs: source id, image path, repository id, digest and size."""
+        yield from self._sql.execute(
+            "SELECT i.source_id, i.path, i.repository_id, b.digest, b.size_bytes FROM blob b"
+            " JOIN planned_blob p ON p.blob_id = b.id JOIN image i ON i.id = p.image_id"
+            " WHERE b.size_bytes > ? ORDER BY i.id, b.digest",
+            (size_bytes,),
+        ).fetchall()
+
     def add_tags(self, image_id: int, tags: Iterable[PlannedTag]) -> None:
         """Add tags; what they point to has been added by `add_manifests`."""
         for tag in tags:

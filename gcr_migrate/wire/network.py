@@ -31,6 +31,8 @@ _TRUST_VARIABLES: Final = (
     "CURL_CA_BUNDLE",
 )
 _PORTS: Final = {"http": 80, "https": 443}
+LIBRARY_VARIABLE: Final = "GCR_MIGRATE_HTTP"
+LIBRARIES: Final = ("aiohttp", "httpx")  # whose connections there are; the first one is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,12 @@ class Proxy:
 
 
 class Network:
-    """Who is asked by way of a proxy, and whose certificates are trusted.
+    """Who is asked by way of a proxy, whose certificates are trusted, and by which library.
+
+    Attributes:
+        metadata_hosts: names of the metadata server.
+        trust: whose certificates are trusted.
+        library: whose connections are used, one of `LIBRARIES`.
 
     Args:
         environ: environment variables; none of them: no proxy and the usual certificates.
@@ -67,6 +74,11 @@ class Network:
         named = (environ.get(name, "").partition(":")[0] for name in _METADATA_VARIABLES)
         self.metadata_hosts = METADATA_HOSTS | {host for host in named if host}
         self.trust = trust(environ)
+        self.library = environ.get(LIBRARY_VARIABLE) or LIBRARIES[0]
+        if self.library not in LIBRARIES:
+            saw = f"it is neither {' nor '.join(LIBRARIES)}"
+            subject = f"{LIBRARY_VARIABLE}={self.library}"
+            raise MigrateError(BAD_NETWORK, subject=subject, saw=saw)
 
     @property
     def proxies(self) -> frozenset[Proxy]:

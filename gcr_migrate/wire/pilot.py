@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
-from gcr_migrate.model.limits import Limits, Rates, Asked
+from gcr_migrate.model.limits import Asked, Limits, Rates
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.pace import Pace, Turn
 

@@ -35,10 +35,15 @@ _BODY_AT_MOST: Final = 64 * 1024 * 1024
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_FOR_ANYBODY: Final = frozenset({"accept"})  # a credential may be in a field of any name
+_FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
 _CONNECTIONS: Final = 256  # more than is ever wanted: waiting for one ends in an error
-_TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
-_SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
+_FIELDS: Final = {
+    "accept": "*/*",
+    "accept-encoding": "identity",  # bodies are hashed as they come: nobody may recode them
+    "user-agent": "gcr-migrate",
+}
+_TIMEOUT: Final = {"connect": 10.0, "pool": 30.0, "read": 60.0, "write": 60.0}
+_SLOW_ANSWER: Final = _TIMEOUT | {"read": 300.0}  # commits of blobs
 _TOO_MANY: Final = 429
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
@@ -112,15 +117,8 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._plain_hosts = set(self._network.metadata_hosts)
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        self._client = httpx.AsyncClient(
-            transport=transport_for(self._network, limits),
-            trust_env=False,
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-            # Bodies are hashed as they come: nobody may recode them on the way.
-            headers={"user-agent": "gcr-migrate", "accept-encoding": "identity"},
-        )
+        # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
+        self._connections = transport_for(self._network, _CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,7 +128,7 @@ class Wire:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def beside(self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None) -> Wire:
         """Return a pool of its own that leaves this machine by the same way."""
@@ -320,10 +318,14 @@ class Wire:
         timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
         try:
             with named(subject, self._via(address)):
-                request = self._client.build_request(
-                    method, address, headers=headers, content=body, timeout=timeout
+                request = httpx.Request(
+                    method,
+                    address,
+                    headers={**_FIELDS, **{name.lower(): value for name, value in headers.items()}},
+                    content=body,
+                    extensions={"timeout": timeout},
                 )
-                response = await self._client.send(request, stream=True)
+                response = await self._connections.handle_async_request(request)
             took = response.status_code != _TOO_MANY
         finally:
             self._pilot.answered(turn, took=took)

@@ -27,6 +27,8 @@ from tests.answers import control, google, oci
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+pytestmark = pytest.mark.usefixtures("each_library")
+
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
 APP = "builds/us.gcr.io/product1/dev/product1-app"
 TAG = "beta-2.0"
@@ -156,6 +158,11 @@ TABLE = [
     Row("list", 412, "request-refused", Exit.FAILED, body=oci("SOMETHING"), more="json"),
     Row("put", 413, "manifest-too-large", Exit.FAILED),
     Row("tag", 413, "manifest-too-large", Exit.FAILED),
+    Row("upload", 413, "blob-too-large", Exit.FAILED, body="<h1>413 Too Large</h1>", saw="413"),
+    *(
+        Row(what, 400, "blob-unknown", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN"))
+        for what in ("put", "tag")
+    ),
     Row("upload", 416, "request-refused", Exit.FAILED, retried=True),
     # 429
     *(
