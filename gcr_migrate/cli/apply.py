@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -25,6 +26,7 @@ from gcr_migrate.cli.options import (
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.model.limits import summed
 from gcr_migrate.model.until import until_of
 
 if TYPE_CHECKING:
@@ -190,6 +192,7 @@ async def _apply(
                         stop=stop,
                         choice=choice,
                     )
+            asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
     except MigrateError as error:
         outcome = error.problem.code
@@ -197,7 +200,7 @@ async def _apply(
     finally:
         ledger.end_run(outcome)
         await ledger.close()
-    return apply_facts(migration, ended=ended)
+    return apply_facts(migration, ended=ended, asked=asked)
 
 
 async def _hands(
@@ -218,7 +221,9 @@ async def _hands(
     from gcr_migrate.apply.workers import working
     from gcr_migrate.cli.worker import Setup, starter
 
-    start = starter(Setup(way, migration.path, as_json=as_json))
+    share = way.pace.over(migration.limits()).share(count)
+    way = replace(way, pace=Pace())  # it is in the share
+    start = starter(Setup(way, migration.path, share, as_json=as_json))
     return await stack.enter_async_context(working(count, start, watch.bytes))
 
 

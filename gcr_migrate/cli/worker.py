@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from gcr_migrate.apply.pipe import Broken, Moved, receive, send
+from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
 from gcr_migrate.errors import Exit
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gcr_migrate.cli.options import Way
+    from gcr_migrate.model.limits import Limits
 
 _TOLD_EVERY_S: Final = 0.25
 
@@ -34,11 +35,13 @@ class Setup:
     Attributes:
         way: how the services are reached.
         path: the migration file, of which it reads the plan.
+        limits: its share of them.
         as_json: whether its log lines are JSON.
     """
 
     way: Way
     path: Path
+    limits: Limits
     as_json: bool
 
 
@@ -97,14 +100,22 @@ async def _work(stdin: int, stdout: int) -> None:
     set_up_logs(as_json=setup.as_json)
     tally = _Tally(writer)
     with open_migration(setup.path) as migration:
-        async with setup.way.open(*logins(migration)) as connections:
+        async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
+            pilot = connections.pilot
+            pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
+
+            def told(refused: Refused) -> None:
+                pilot.refused(refused.service, refused.after_s, told=True)
+
             hand = Hand(connections, migration.manifest_raw, tally.add)
             try:
-                await serve(reader, writer, hand.do)
+                await serve(reader, writer, hand.do, told)
             except BaseExceptionGroup as group:
                 send(writer, Broken(_where(group)))
                 await writer.drain()
                 raise
+            send(writer, Ended(pilot.counts()))
+            await writer.drain()
 
 
 async def _pipes(stdin: int, stdout: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
