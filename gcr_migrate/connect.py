@@ -14,6 +14,7 @@ from gcr_migrate.google.api import Api
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.google.explain import Explainer
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.catalogue import Catalogue
@@ -70,6 +71,7 @@ class Settings:
     Attributes:
         endpoints: where hosts are.
         login: how both sides log in to Google, where a side does not say it otherwise.
+        limits: how fast services are asked, and how much is on its way at once.
         environ: environment variables.
         tries: requests sent at most for one call; None takes GCR_MIGRATE_RETRY_TRIES or 6.
         base_s: upper bound of the first wait between them, in seconds; None takes
@@ -80,6 +82,7 @@ class Settings:
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     login: Login = field(default_factory=Login)
+    limits: Limits = field(default_factory=Limits)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tries: int | None = None
     base_s: float | None = None
@@ -99,7 +102,8 @@ class Settings:
         """Return who makes requests wait for their turn under the services' quotas."""
         text = self.environ.get(PATIENCE_VARIABLE, "")
         written = float(text) if text.isascii() and text.isdigit() else PATIENCE_S
-        return Pilot(written if self.patience_s is None else min(written, self.patience_s))
+        patience_s = written if self.patience_s is None else min(written, self.patience_s)
+        return Pilot(patience_s, limits=self.limits)
 
     def dialect(self, name: str) -> Dialect:
         """Return a dialect, with the bytes per answer that GCR_MIGRATE_READ_BYTES states."""
@@ -133,12 +137,15 @@ class Connections:
     Attributes:
         creation_pause_s: seconds between two creations of repositories.
         traffic: counts the requests of all of them.
+        pilot: makes all requests wait for their turn, and counts them.
+        blobs_at_once: transfers in flight at most, to each target host.
     """
 
     def __init__(
         self, settings: Settings, source: Login | None = None, target: Login | None = None
     ) -> None:
-        backoff, network, pilot = settings.backoff(), Network(settings.environ), settings.pilot()
+        backoff, network = settings.backoff(), Network(settings.environ)
+        pilot = self.pilot = settings.pilot()
         idle_s = settings.idle_s()
         self._settings = settings
         self._endpoints, self._network = settings.endpoints, network
@@ -170,6 +177,7 @@ class Connections:
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
         self.creation_pause_s = settings.creation_pause_s()
+        self.blobs_at_once = settings.limits.blobs_at_once
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._login_wire)

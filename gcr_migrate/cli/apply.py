@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,10 +13,14 @@ import typer
 
 from gcr_migrate.cli.options import (
     AccessTokenFile,
+    Concurrency,
     Endpoints,
     Impersonate,
     Json,
+    MaxBandwidth,
+    MaxRate,
     MigrationFile,
+    Pace,
     QuotaProject,
     Way,
 )
@@ -29,6 +34,7 @@ from gcr_migrate.cli.watching import (
     watching,
 )
 from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.model.limits import summed
 from gcr_migrate.model.until import until_of
 
 if TYPE_CHECKING:
@@ -91,6 +97,9 @@ def apply(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
+    max_bandwidth: MaxBandwidth = None,
+    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> int:
     """Do what the frozen plan in FILE says, and nothing else.
@@ -108,6 +117,7 @@ def apply(
     from gcr_migrate.state.file import lock, open_migration
 
     output = Output(as_json=as_json)
+    pace = Pace.of(max_rate, max_bandwidth, concurrency)
     choice = Choice(tuple(map(Pattern.parse, only or [])), failed=retry_failed)
     ends_at = until_of(until, datetime.now().astimezone()) if until else None
     with ExitStack() as stack:
@@ -121,7 +131,7 @@ def apply(
         else:
             if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
                 typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
-            way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+            way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
             watchers = Watchers(metrics_port, metrics_address, metrics_file)
             watched = stack.enter_context(watching(output, migration, watchers))
             facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers, watched))
@@ -171,7 +181,7 @@ async def _apply(
     ledger = Ledger(migration)
     outcome = "killed"
     try:
-        async with way.open(*logins(migration)) as connections:
+        async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
             ledger.start_run()  # with a login: without one nothing has begun
             with stopping(stop, tell):
@@ -195,6 +205,7 @@ async def _apply(
                         stop=stop,
                         choice=choice,
                     )
+            asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
     except MigrateError as error:
         outcome = error.problem.code
@@ -202,7 +213,7 @@ async def _apply(
     finally:
         ledger.end_run(outcome)
         await ledger.close()
-    return apply_facts(migration, ended=ended)
+    return apply_facts(migration, ended=ended, asked=asked)
 
 
 def _chosen(migration: Migration, choice: Choice) -> list[int] | None:
@@ -230,7 +241,9 @@ async def _hands(
     from gcr_migrate.apply.workers import working
     from gcr_migrate.cli.worker import Setup, starter
 
-    start = starter(Setup(way, migration.path, as_json=as_json))
+    share = way.pace.over(migration.limits()).share(count)
+    way = replace(way, pace=Pace())  # it is in the share
+    start = starter(Setup(way, migration.path, share, as_json=as_json))
     return await stack.enter_async_context(working(count, start, ears.moved))
 
 

@@ -20,8 +20,10 @@ from gcr_migrate.cli.options import (
     Endpoints,
     Impersonate,
     Json,
+    MaxRate,
     MigrationFile,
     NoCache,
+    Pace,
     QuotaProject,
     Way,
     chosen,
@@ -79,6 +81,7 @@ def plan(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
@@ -101,7 +104,8 @@ def plan(
     path = output_file or Path(f"{name_of(loaded.source)}.migration")
     if new:
         path = _beside(path)
-    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    pace = Pace.of(max_rate)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
         output,
@@ -163,7 +167,9 @@ def _make_plan(
     from gcr_migrate.state.listings import open_shelf
 
     async def work() -> None:
-        async with way.open(spec.source_login, spec.target_login) as connections:
+        async with way.open(
+            spec.source_login, spec.target_login, limits=spec.limits.limits
+        ) as connections:
             await announce(output, connections, hosts_of_spec(spec))
             with (
                 Watch(output.err, "plan", as_events=output.as_json) as watch,
@@ -243,6 +249,7 @@ def verify(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Prove the plan in FILE by asking both registries.
@@ -261,7 +268,8 @@ def verify(
     levels = chosen("--level", Level, level or []) or frozenset(Level)
     with open_migration(file) as migration:
         migration.check_seal()
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+        pace = Pace.of(max_rate)
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
         with proof_metrics(migration, metrics_file) as proofs:
             verification = asyncio.run(_verify(output, migration, levels, way))
             facts = verify_facts(migration, verification)
@@ -277,7 +285,7 @@ async def _verify(
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.verify.content import verify_migration
 
-    async with way.open(*logins(migration)) as connections:
+    async with way.open(*logins(migration), limits=migration.limits()) as connections:
         await announce(output, connections, hosts_of(migration))
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
             return await verify_migration(migration, connections, levels, watch)

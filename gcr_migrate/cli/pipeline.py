@@ -109,6 +109,7 @@ async def make_plan(  # what a plan is made of
     await planning.add_images(roots, edges, repositories)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
+    draft.add_limits(spec.limits.limits)
     digest = draft.seal(
         complete=planning.doubts.complete,
         spec_name=spec_name,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from gcr_migrate.apply.pipe import Broken, Moved, receive, send
+from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
 from gcr_migrate.errors import Exit
 from gcr_migrate.wire.traffic import Traffic
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gcr_migrate.cli.options import Way
+    from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.work import Work
 
 _TOLD_EVERY_S: Final = 0.25
@@ -36,11 +37,13 @@ class Setup:
     Attributes:
         way: how the services are reached.
         path: the migration file, of which it reads the plan.
+        limits: its share of them.
         as_json: whether its log lines are JSON.
     """
 
     way: Way
     path: Path
+    limits: Limits
     as_json: bool
 
 
@@ -104,7 +107,13 @@ async def _work(stdin: int, stdout: int) -> None:
         return
     set_up_logs(as_json=setup.as_json)
     with open_migration(setup.path) as migration:
-        async with setup.way.open(*logins(migration)) as connections:
+        async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
+            pilot = connections.pilot
+            pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
+
+            def told(refused: Refused) -> None:
+                pilot.refused(refused.service, refused.after_s, told=True)
+
             tally = _Tally(writer, connections.traffic)
             hand = Hand(connections, migration.manifest_raw, tally.add)
 
@@ -115,11 +124,13 @@ async def _work(stdin: int, stdout: int) -> None:
                     tally.add(0)  # requests without bytes are told too
 
             try:
-                await serve(reader, writer, do)
+                await serve(reader, writer, do, told)
             except BaseExceptionGroup as group:
                 send(writer, Broken(_where(group)))
                 await writer.drain()
                 raise
+            send(writer, Ended(pilot.counts()))
+            await writer.drain()
 
 
 async def _pipes(stdin: int, stdout: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

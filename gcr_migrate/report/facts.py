@@ -190,11 +190,24 @@ class _RunLike(Fact):
     complete: bool = Field(description="Whether the plan itself is complete.")
 
 
+class ServiceFact(Fact):
+    """What a run asked of one service, and how often that was too much for it."""
+
+    requests: int
+    writes: int = Field(description="Those of the requests that were POST, PUT, PATCH or DELETE.")
+    refusals: int = Field(description="Those of the requests that were answered with 429.")
+    paused_s: float = Field(description="Seconds for which it was not asked after that.")
+
+
 class ApplyFacts(_RunLike):
     """Result of `apply`."""
 
     schema_: Literal["gcr-migrate/apply"] = Field("gcr-migrate/apply", alias="schema")
     version: Literal[1] = VERSION
+    services: dict[str, ServiceFact] = Field(
+        description="What this run asked, by host; a location of Artifact Registry is one service"
+        " with its API."
+    )
 
     @property
     def exit(self) -> Exit:

@@ -27,6 +27,7 @@ from gcr_migrate.report.facts import (
     RepositoryFact,
     RunFact,
     RunOutcome,
+    ServiceFact,
     ShowFacts,
     StatusFacts,
     TodoFact,
@@ -38,8 +39,9 @@ from gcr_migrate.state.ledger import tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.migration import Migration
@@ -124,15 +126,27 @@ def _image(migration: Migration, image: Image, source: Source, repository: Repos
     )
 
 
-def apply_facts(migration: Migration, *, ended: str = "finished") -> ApplyFacts:
+def apply_facts(
+    migration: Migration, *, ended: str = "finished", asked: Mapping[str, Asked] | None = None
+) -> ApplyFacts:
     """Tell what became of the plan, after a run.
 
     Args:
         migration: the file.
         ended: `finished`, or what kept the run from it: `interrupted`, `time-is-up`, `dry-run`.
+        asked: what the run asked of each service.
     """
     sums = tally(migration)
-    return ApplyFacts(**_run(migration, sums, ended=ended))
+    services = {
+        name: ServiceFact(
+            requests=one.requests,
+            writes=one.writes,
+            refusals=one.refusals,
+            paused_s=round(one.paused_s, 3),
+        )
+        for name, one in (asked or {}).items()
+    }
+    return ApplyFacts(**_run(migration, sums, ended=ended), services=services)
 
 
 def status_facts(migration: Migration) -> StatusFacts:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.text import Text
 
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.report.facts import (
+    ApplyFacts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
     from gcr_migrate.report.facts import (
-        ApplyFacts,
         FailureFact,
         PlanFacts,
         ShowFacts,
@@ -230,6 +232,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         f"  bytes: {size_text(moved.transferred)} transferred, {size_text(moved.mounted)} mounted, "
         f"{size_text(moved.already_there)} already there"
     )
+    if isinstance(facts, ApplyFacts) and facts.services:
+        yield _requests(facts)
     if facts.failures:
         yield _heading(f"Failed: {len(facts.failures)}")
         yield from _capped(facts.failures, _failure_line)
@@ -240,6 +244,20 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     if not facts.complete:
         yield Text("The plan is incomplete: the source may have more than it names.")
         yield from _findings(facts.could_not_be_listed)
+
+
+def _requests(facts: ApplyFacts) -> Text:
+    """How much was asked, and how often that was too much."""
+    sums = facts.services.values()
+    text = f"  requests: {sum(one.requests for one in sums)}"
+    throttled = [(name, one) for name, one in facts.services.items() if one.refusals]
+    if not throttled:
+        return Text(f"{text}, none of them over a quota")
+    told = (
+        f"{name} {one.refusals} times, with pauses of {one.paused_s:.1f} s"
+        for name, one in throttled
+    )
+    return Text(f"{text}; over a quota: {', '.join(told)}")
 
 
 def _failure_line(failure: FailureFact) -> Text:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.finding import Finding, LeftOut
+    from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.login import Login
     from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source
 
@@ -220,6 +221,11 @@ class Draft:
             "INSERT INTO finding (code, severity, subject, saw) VALUES (?, ?, ?, ?)",
             (finding.problem.code, finding.severity.value, finding.subject, finding.saw),
         )
+
+    def add_limits(self, limits: Limits) -> None:
+        """Keep how fast services are asked, which is no part of the digest."""
+        put = "INSERT INTO meta (key, value) VALUES ('limits', ?)"
+        self._insert(put, (json.dumps(limits.kept()),))
 
     def seal(  # what a plan says about itself
         self,

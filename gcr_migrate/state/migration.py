@@ -14,6 +14,7 @@ from gcr_migrate.errors import PLAN_DAMAGED, MigrateError, named
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import Image, Repository, RepositorySettings, Source
 from gcr_migrate.state.frozen import plan_digest, read_manifest
@@ -91,11 +92,16 @@ class Migration:
         self.tool_version: str = about["tool_version"]
         self.created_at = datetime.fromisoformat(about["created_at"])
         self._logins: dict[str, dict[str, Any]] = json.loads(about.get("logins", "{}"))
+        self._limits: dict[str, Any] = json.loads(about.get("limits", "{}"))
 
     def login(self, side: str) -> Login:
         """Return how the `source` or the `target` logs in; files made before tell nothing."""
         kept = self._logins.get(side, {})
         return Login(**kept | {"impersonate": tuple(kept.get("impersonate", ()))})
+
+    def limits(self) -> Limits:
+        """Return how fast services are asked; files made before tell nothing."""
+        return Limits.read(self._limits)
 
     def check_seal(self) -> None:
         """Compute the plan's digest again; raise PLAN_DAMAGED if it is another one."""
