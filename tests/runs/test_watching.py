@@ -47,11 +47,7 @@ def planned(cli: Cli, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
         {"repositories": [{"project": "builds", "location": "us", "id": "us.gcr.io"}]}
     )
     scenario = scenario.model_copy(
-        update={
-            "repositories": (
-                scenario.repositories[0].model_copy(update={"images": (image,)}),
-            )
-        }
+        update={"repositories": (scenario.repositories[0].model_copy(update={"images": (image,)}),)}
     )
     with running(scenario, folder / "sandbox") as box:
         box.write_endpoints(cli.home / "endpoints.yaml")
