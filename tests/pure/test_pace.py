@@ -51,7 +51,8 @@ class Run:
         at_s, done = 0.0, Amount()
         slots: list[Amount | None] = [None] * self.slots
         while True:
-            for number, item in enumerate(slots):
+            for number in range(self.slots):
+                item = slots[number]
                 if item is None:
                     first = large if number * 2 < self.slots or not self.beside else small
                     queue = first or large or small

@@ -34,8 +34,8 @@ routes: [{match: "**", repository: moved}]
 
 
 @contextmanager
-def planned(cli: Cli, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
-    """Have a plan of an index of two images in `m`, and what a command needs to reach its sandbox."""
+def planned(cli: Cli, folder: Path) -> Iterator[tuple[Sandbox, dict[str, Any]]]:
+    """Have a plan of an index of two images in `m`, and what reaches its sandbox."""
     image = ImagePart(
         path="app",
         tags=("1.0", "latest"),
@@ -51,7 +51,7 @@ def planned(cli: Cli, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
     )
     with running(scenario, folder / "sandbox") as box:
         box.write_endpoints(cli.home / "endpoints.yaml")
-        way = {
+        way: dict[str, Any] = {
             "GCR_MIGRATE_ENDPOINTS": str(cli.home / "endpoints.yaml"),
             "GCR_MIGRATE_ACCESS_TOKEN": box.token,
         }
@@ -106,7 +106,7 @@ def test_a_run_is_followed_from_outside_and_after_its_death(cli: Cli, tmp_path: 
         hold_uploads(box, 600)
         with cli.start("apply", "m", "--metrics-port", str(port), "--json", **way) as process:
             there = until(lambda: (now := status(cli))["in_flight"]["items"] > 3 and now)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
                 scraped = metrics(answer.read().decode())
             lines = until(process.stderr.readline) if process.stderr else ""
             process.send_signal(signal.SIGKILL)
@@ -136,7 +136,7 @@ class _Receiver(BaseHTTPRequestHandler):
 
     taken: list[Any]
 
-    def do_POST(self) -> None:  # noqa: N802  # named by the library
+    def do_POST(self) -> None:  # named by the library
         """Keep what is sent."""
         body = self.rfile.read(int(self.headers["content-length"]))
         self.taken += [
@@ -169,7 +169,7 @@ def test_a_run_leaves_a_text_file_and_traces(cli: Cli, tmp_path: Path) -> None:
     """Metrics add up to the plan; slow items and repositories are spans; verify adds its proof."""
     with planned(cli, tmp_path) as (box, way), receiver() as (address, spans):
         hold_uploads(box, 1.2)
-        sends = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
+        sends: dict[str, Any] = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
         done = cli("apply", "m", "--metrics-file", "m.prom", "--json", **way, **sends)
         assert done.returncode == 0, done.stderr
         applied = metrics((cli.home / "m.prom").read_text())
@@ -205,7 +205,7 @@ def test_who_cannot_follow_says_so_before_anything_is_done(cli: Cli, tmp_path: P
         taken = cli("apply", "m", "--metrics-port", str(port), **way)
         nowhere = cli("apply", "m", "--metrics-file", "no/m.prom", **way)
         untouched = status(cli)["runs"]
-        gone = {
+        gone: dict[str, Any] = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
         }
