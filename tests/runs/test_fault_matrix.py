@@ -21,7 +21,7 @@ import trustme
 
 from gcr_migrate.model.content import Digest
 from gcr_migrate.state.file import open_migration
-from tests.fault_stage import SOURCE, Stage, Told, staged
+from tests.fault_stage import IDLE, SOURCE, Stage, Told, staged
 from tests.fault_table import CELLS, Column, End, Row
 from tests.relay import Relay
 from tests.scripted import Answer, Asked, Scripted
@@ -176,6 +176,7 @@ def _disturb(
             stage.fault({"path": "^/v2/loop", "status": 302, "headers": headers})
         return lambda: int(fault.plain()["hits"])
     assert row.lie
+    stage.settings |= IDLE if row.lie == "stall" else {}
     relay = Relay(
         urlsplit(stage.box.addresses[column.host]).port or 0,
         path,
