@@ -264,8 +264,7 @@ class Tally:
         """Go through the items that are given up at the moment, oldest first."""
         for id_, kind, item_id, code, saw in self._migration.paged(_FAILURES):
             del id_
-            subject = self._migration.rows(_SUBJECT[Kind(kind)], item_id)[0][0]
-            yield Failure(Kind(kind), subject, code, saw)
+            yield Failure(Kind(kind), subject_of(self._migration, Kind(kind), item_id), code, saw)
 
 
 # Per kind: items by last event, by whether there was anything to do, and by the code of a skip.
@@ -299,6 +298,11 @@ _SUBJECT: Final = {
     Kind.TAG: "SELECT n.shown || ':' || p.tag FROM planned_tag p"
     " JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
 }
+
+
+def subject_of(migration: Migration, kind: Kind, item_id: int) -> str:
+    """Return the full target name of an item."""
+    return str(migration.rows(_SUBJECT[kind], item_id)[0][0])
 
 
 def tally(migration: Migration) -> Tally:

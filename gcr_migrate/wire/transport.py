@@ -24,6 +24,8 @@ from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import transport_for
+from gcr_migrate.wire.services import service_of
+from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -35,7 +37,7 @@ _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 256  # more than is ever wanted: waiting for one ends in an error
 _FIELDS: Final = {
     "accept": "*/*",
     "accept-encoding": "identity",  # bodies are hashed as they come: nobody may recode them
@@ -46,6 +48,7 @@ _CONNECT_S: Final = 10.0
 _POOL_S: Final = 30.0
 _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it answers
 _TOO_MANY: Final = 429
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
 
 
@@ -102,6 +105,7 @@ class Wire:
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
         idle_s: seconds without a byte after which a connection is given up.
+        traffic: where requests are counted; None: nobody counts them.
     """
 
     def __init__(
@@ -111,6 +115,7 @@ class Wire:
         network: Network | None = None,
         pilot: Pilot | None = None,
         idle_s: float = IDLE_S,
+        traffic: Traffic | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -119,6 +124,7 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
+        self._traffic = traffic or Traffic()
         self._plain_hosts = set(self._network.metadata_hosts)
         # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = transport_for(self._network, _CONNECTIONS)
@@ -220,20 +226,24 @@ class Wire:
         # Without a length httpx would send it chunked, which registries need not take.
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
-        async with self._open(method, url, sent, content, subject) as stream:
+        paced = self._pilot.bandwidth.shared(content)
+        async with self._open(method, url, sent, paced, subject) as stream:
             return await stream.reply()
 
-    async def turn(self, url: str, subject: str) -> None:
+    async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.turn(_service(url), subject)
+        await self._pilot.pause_over(self._service(url), subject)
 
-    def quota_used_up(self, reply: Reply, subject: str, refused_at: float | None) -> float:
+    def quota_used_up(
+        self, reply: Reply, subject: str, refused_at: float | None, *, writes: bool = False
+    ) -> float:
         """Open a pause for all who ask the service that answered 429.
 
         Args:
             reply: the answer.
             subject: what an error is about.
             refused_at: what this method returned to the same caller at the first 429.
+            writes: whether it was a write that was refused.
 
         Returns:
             When the request was refused first.
@@ -241,10 +251,10 @@ class Wire:
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
-        service = _service(reply.url)
+        service = self._service(reply.url)
         first = self._pilot.now() if refused_at is None else refused_at
         error = problem_of(reply, subject)
-        self._pilot.refused(service, pause_of(reply), error.saw)
+        self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
         if self._pilot.hopeless(service, first):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
         return first
@@ -259,7 +269,8 @@ class Wire:
                 reply = await self._whole(stream, subject)
             if reply.status != _TOO_MANY:
                 return reply
-            refused_at = self.quota_used_up(reply, subject, refused_at)
+            writes = method in _WRITES
+            refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)
 
     async def _whole(self, stream: Stream, subject: str) -> Reply:
         body = bytearray()
@@ -315,25 +326,32 @@ class Wire:
     ) -> httpx.Response:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
-        service = _service(url)
-        await self._pilot.turn(service, subject)
+        service = self._service(url)
+        turn = await self._pilot.turn(service, subject, writes=method in _WRITES)
+        took = False
         timeout = self._timeout(self._idle_s * (_SLOW_ANSWER if method == "PUT" else 1))
-        with named(subject, self._via(address)):
-            request = httpx.Request(
-                method,
-                address,
-                headers={**_FIELDS, **{name.lower(): value for name, value in headers.items()}},
-                content=body,
-                extensions={"timeout": timeout},
-            )
-            response = await self._connections.handle_async_request(request)
-        if response.status_code != _TOO_MANY:
-            self._pilot.took(service)
+        try:
+            with named(subject, self._via(address)):
+                request = httpx.Request(
+                    method,
+                    address,
+                    headers={**_FIELDS, **{name.lower(): value for name, value in headers.items()}},
+                    content=body,
+                    extensions={"timeout": timeout},
+                )
+                response = await self._connections.handle_async_request(request)
+            self._traffic.add(1, int(response.status_code == _TOO_MANY))
+            took = response.status_code != _TOO_MANY
+        finally:
+            self._pilot.answered(turn, took=took)
         self._read_clock(response)
         return response
 
     def _timeout(self, read_s: float) -> dict[str, float]:
         return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": self._idle_s}
+
+    def _service(self, url: str) -> str:
+        return service_of(url, self.endpoints)
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
@@ -387,11 +405,6 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", parts.port or default
-
-
-def _service(url: str) -> str:
-    """Return whose quota a request counts against."""
-    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def _shown(url: str) -> str:
