@@ -218,10 +218,10 @@ class Migration:
         for row in self.paged(sql, image_id):
             yield tag_item(row)
 
-    def tags_of(self, item: ManifestItem) -> list[TagItem]:
-        """Return the tags that point to one planned manifest."""
+    def tags_of(self, image_id: int, manifest_item_id: int) -> list[TagItem]:
+        """Return the tags of an image that point to one planned manifest."""
         sql = f"{_TAGS} WHERE image_id = ? AND planned_manifest_id = ? ORDER BY id"
-        return [tag_item(row) for row in self.rows(sql, item.image_id, item.id)]
+        return [tag_item(row) for row in self.rows(sql, image_id, manifest_item_id)]
 
     def open_referrers(self, item: ManifestItem) -> bool:
         """Whether something that is attached to this manifest is still to be written beside it."""
