@@ -189,9 +189,16 @@ class Ledger:
 
 
 def _tell(entries: list[_Entry], results: list[Exception | None]) -> None:
-    for entry, error in zip(entries, results, strict=True):
-        if not entry.loop.is_closed():
-            entry.loop.call_soon_threadsafe(_resolve, entry.done, error)
+    """Tell those who wait, by one call for a batch: each call wakes the loop."""
+    loops = {entry.loop for entry in entries if not entry.loop.is_closed()}
+    for loop in loops:
+        told = [(e.done, r) for e, r in zip(entries, results, strict=True) if e.loop is loop]
+        loop.call_soon_threadsafe(_resolve_all, told)
+
+
+def _resolve_all(told: list[tuple[asyncio.Future[None], Exception | None]]) -> None:
+    for done, error in told:
+        _resolve(done, error)
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
