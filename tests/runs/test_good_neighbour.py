@@ -100,8 +100,7 @@ class Production:
             request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  # loopback
             try:
                 urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
-            except urllib.error.HTTPError as error:
-                assert error.code == 429
+            except urllib.error.HTTPError:  # of which the sandbox has one kind for a quota
                 self.refused.append(time.time())
 
 
@@ -140,12 +139,21 @@ class Run:
         return [f"{one['host']} {one['query']}" for one in puts if one["status"] == 201]
 
 
+class _Patient(Stage):
+    """A tool that waits for a quota as long as one takes to come back."""
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Return what tells the tool of the sandbox, and of this patience."""
+        return super().variables | {"GCR_MIGRATE_QUOTA_WAIT_S": "60"}
+
+
 def run(folder: Path, images: int, spec: str) -> Run:
     """Plan, apply beside production, and verify."""
     folder.mkdir(exist_ok=True)
     with running(scenario(images), folder / "box") as box:
         box.write_endpoints(folder / "endpoints.yaml")
-        stage = Stage(box, Cli(folder))
+        stage = _Patient(box, Cli(folder))
         (folder / "spec.yaml").write_text(spec)
         stage.run("plan", "spec.yaml", "-o", "m")
         url = f"{box.addresses[US]}/v2/products/product/pulled/manifests/v1"
@@ -163,37 +171,31 @@ def is_production(entry: dict[str, Any]) -> bool:
     return "/pulled/" in entry["path"]
 
 
-def test_s4_i(tmp_path: Path) -> None:
-    """With the limit stated."""
+def check(seen: Run, images: int) -> None:
+    """Everything is there and proven, each blob was sent once to each repository."""
+    assert (seen.facts["outcome"], seen.verified["outcome"]) == ("complete", "proven")
+    assert seen.facts["counts"]["failed"] == 0
+    uploads = seen.uploads()
+    assert len(uploads) == len(set(uploads)) == len(QUOTA) * (3 * images + 3)
+    services = seen.facts["services"].values()
+    assert sum(one["refusals"] for one in services) == seen.refusals()
+    logins = sum(one["host"] == "oauth2" for one in seen.asked)  # whose token it is
+    assert sum(one["requests"] for one in services) == len(seen.asked) - logins
+
+
+def test_a_stated_quota_is_kept_to_and_production_has_its_share(tmp_path: Path) -> None:
+    """With a head-room of one half nobody is ever refused, and one location waits for no other."""
     seen = run(tmp_path / "home", 20, SPEC + STATED)
-    tell(seen)
+    check(seen, 20)
     assert not seen.refused
     assert not seen.refusals()
     assert seen.most_in_a_second("us") <= 20
+    assert seen.of("europe")[-1]["at"] < seen.of("us")[-1]["at"] - 2
 
 
-def test_s4_ii(tmp_path: Path) -> None:
-    """With nothing stated."""
+def test_a_quota_that_nobody_stated_is_found(tmp_path: Path) -> None:
+    """The pace falls at the first refusal and comes back slowly; production hardly notices."""
     seen = run(tmp_path / "home", 20, SPEC)
-    tell(seen)
-    assert seen.refusals() <= 10
-
-
-def tell(seen: Run) -> None:
-    print(seen.facts["outcome"], seen.verified["outcome"], len(seen.asked))
-    for loc in QUOTA:
-        of = seen.of(loc)
-        t0 = seen.asked[0]["at"]
-        print(loc, len(of), seen.most_in_a_second(loc), of[0]["at"] - t0, of[-1]["at"] - t0)
-        print(loc, "429 at", [round(o["at"] - t0, 2) for o in of if o["status"] == 429])
-        import collections
-
-        c = collections.Counter(int(o["at"] - t0) for o in of)
-        print([c[k] for k in range(max(c) + 1)])
-        print(
-            collections.Counter(
-                o["method"] + " " + o["path"].split("/")[-2] for o in of
-            ).most_common(8)
-        )
-    print("production refused", [round(one - t0, 2) for one in seen.refused])
-    print("uploads", len(seen.uploads()), len(set(seen.uploads())))
+    check(seen, 20)
+    assert 1 <= seen.refusals() <= 10
+    assert len({int(at) for at in seen.refused}) <= 2
