@@ -24,7 +24,7 @@ from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import PATIENCE_S, Pilot
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Nobody
-from gcr_migrate.wire.transport import Wire
+from gcr_migrate.wire.transport import IDLE_S, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 Side = Literal["source", "target"]
 
 TRIES_VARIABLE: Final = "GCR_MIGRATE_RETRY_TRIES"
+PAUSE_VARIABLE: Final = "GCR_MIGRATE_RETRY_PAUSE_S"
+IDLE_VARIABLE: Final = "GCR_MIGRATE_IDLE_TIMEOUT_S"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
 READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
@@ -66,7 +68,8 @@ class Settings:
         login: how both sides log in to Google, where a side does not say it otherwise.
         environ: environment variables.
         tries: requests sent at most for one call; None takes GCR_MIGRATE_RETRY_TRIES or 6.
-        base_s: upper bound of the first wait between them, in seconds.
+        base_s: upper bound of the first wait between them, in seconds; None takes
+            GCR_MIGRATE_RETRY_PAUSE_S or 0.2.
         patience_s: seconds for which requests wait at most until a quota has room; None takes
             GCR_MIGRATE_QUOTA_WAIT_S or 150.
     """
@@ -75,14 +78,18 @@ class Settings:
     login: Login = field(default_factory=Login)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tries: int | None = None
-    base_s: float = 0.2
+    base_s: float | None = None
     patience_s: float | None = None
 
     def backoff(self) -> Backoff:
         """Return how often and how long requests are tried again."""
         text = self.environ.get(TRIES_VARIABLE, "")
         written = int(text) if text.isascii() and text.isdigit() else Backoff().tries
-        return Backoff(tries=max(1, self.tries or written), base_s=self.base_s)
+        base_s = self._seconds(PAUSE_VARIABLE, Backoff().base_s)
+        return Backoff(
+            tries=max(1, self.tries or written),
+            base_s=base_s if self.base_s is None else self.base_s,
+        )
 
     def pilot(self) -> Pilot:
         """Return who makes requests wait for their turn under the services' quotas."""
@@ -99,9 +106,16 @@ class Settings:
 
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
-        text = self.environ.get(CREATION_PAUSE_VARIABLE, "")
+        return self._seconds(CREATION_PAUSE_VARIABLE, _CREATION_PAUSE_S)
+
+    def idle_s(self) -> float:
+        """Return after how many seconds without a byte a connection is given up."""
+        return self._seconds(IDLE_VARIABLE, IDLE_S) or IDLE_S
+
+    def _seconds(self, variable: str, default: float) -> float:
+        text = self.environ.get(variable, "")
         usable = text.isascii() and text.replace(".", "", 1).isdigit()
-        return float(text) if usable else _CREATION_PAUSE_S
+        return float(text) if usable else default
 
 
 class Connections:
@@ -118,12 +132,13 @@ class Connections:
     ) -> None:
         backoff, network, pilot = settings.backoff(), Network(settings.environ), settings.pilot()
         self._settings = settings
+        idle_s = settings.idle_s()
         self._endpoints, self._network = settings.endpoints, network
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
-        self._source_wire = Wire(settings.endpoints, backoff, network, pilot)
-        self._target_wire = Wire(settings.endpoints, backoff, network, pilot)
+        self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
+        self._target_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
         # A third one for tokens: no transfer must keep the token waiting that it needs.
-        self._login_wire = Wire(settings.endpoints, backoff, network, pilot)
+        self._login_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
         logins: dict[Side, Login] = {
             "source": (source or Login()).or_else(settings.login),
             "target": (target or Login()).or_else(settings.login),

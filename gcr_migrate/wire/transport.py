@@ -36,8 +36,10 @@ _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
 _CONNECTIONS: Final = 64
-_TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
-_SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
+IDLE_S: Final = 60.0
+_CONNECT_S: Final = 10.0
+_POOL_S: Final = 30.0
+_SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it answers
 _TOO_MANY: Final = 429
 _CLOCK_READ_S: Final = 60.0
 
@@ -94,6 +96,7 @@ class Wire:
         backoff: how often and how long requests are tried again.
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
+        idle_s: seconds without a byte after which a connection is given up.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Wire:
         backoff: Backoff | None = None,
         network: Network | None = None,
         pilot: Pilot | None = None,
+        idle_s: float = IDLE_S,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -109,12 +113,13 @@ class Wire:
         self._clock_read_at = 0.0
         self._network = network or Network()
         self._pilot = pilot or Pilot()
+        self._idle_s = idle_s
         self._plain_hosts = set(self._network.metadata_hosts)
         limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         self._client = httpx.AsyncClient(
             transport=transport_for(self._network, limits),
             trust_env=False,
-            timeout=_TIMEOUT,
+            timeout=self._timeout(idle_s),
             follow_redirects=False,
             # Bodies are hashed as they come: nobody may recode them on the way.
             headers={"user-agent": "gcr-migrate", "accept-encoding": "identity"},
@@ -132,7 +137,12 @@ class Wire:
 
     def beside(self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None) -> Wire:
         """Return a pool of its own that leaves this machine by the same way."""
-        return Wire(endpoints or self.endpoints, backoff or self.backoff, self._network)
+        return Wire(
+            endpoints or self.endpoints,
+            backoff or self.backoff,
+            self._network,
+            idle_s=self._idle_s,
+        )
 
     def allow_plain(self, host: str) -> None:
         """Let plain HTTP go to this host, because a person said so; never to Google's."""
@@ -309,7 +319,7 @@ class Wire:
         self._refuse_plain(address, url, subject)
         service = _service(url)
         await self._pilot.turn(service, subject)
-        timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
+        timeout = self._timeout(self._idle_s * (_SLOW_ANSWER if method == "PUT" else 1))
         with named(subject, self._via(address)):
             request = self._client.build_request(
                 method, address, headers=headers, content=body, timeout=timeout
@@ -319,6 +329,9 @@ class Wire:
             self._pilot.took(service)
         self._read_clock(response)
         return response
+
+    def _timeout(self, read_s: float) -> httpx.Timeout:
+        return httpx.Timeout(connect=_CONNECT_S, pool=_POOL_S, read=read_s, write=self._idle_s)
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
