@@ -63,10 +63,15 @@ def refusing_port() -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Registry:
-    """A real `docker-registry` on loopback; `host` is such as `127.0.0.1:5000`."""
+    """A real `docker-registry` on loopback; `host` is such as `127.0.0.1:5000`.
+
+    Attributes:
+        log: what it was asked, a line for each request.
+    """
 
     host: str
     storage: Path
+    log: Path
 
     @property
     def url(self) -> str:
@@ -76,7 +81,7 @@ class Registry:
 
 _CONFIG = """\
 version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
+log: {{level: error, accesslog: {{disabled: false}}}}
 storage:
   filesystem: {{rootdirectory: "{storage}"}}
   delete: {{enabled: true}}
@@ -121,7 +126,7 @@ def docker_registry(home: Path) -> Iterator[Registry]:
             env={"PATH": os.environ["PATH"], "HOME": str(home), "OTEL_TRACES_EXPORTER": "none"},
         )
     try:
-        registry = Registry(f"127.0.0.1:{port}", storage)
+        registry = Registry(f"127.0.0.1:{port}", storage, home / "log")
         _wait_until_up(registry.url, process)
         yield registry
     finally:

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -36,8 +36,12 @@ IMPATIENT: Final = {
     "GCR_MIGRATE_RETRY_TRIES": "3",
     "GCR_MIGRATE_RETRY_PAUSE_S": "0.01",
     "GCR_MIGRATE_QUOTA_WAIT_S": "3",
-    "GCR_MIGRATE_IDLE_TIMEOUT_S": "0.2",
 }
+
+
+IDLE: Final = {
+    "GCR_MIGRATE_IDLE_TIMEOUT_S": "0.4"
+}  # for what stalls, and nothing else: machines do
 
 
 def _layers(*names: str) -> list[dict[str, Any]]:
@@ -81,12 +85,14 @@ class Tool:
         endpoints: what the endpoints file says.
         straight: what it says where nothing is to be in the way.
         token: the access token; empty for none.
+        settings: variables of runs that something is in the way of.
     """
 
     home: Path
     endpoints: dict[str, Any]
     straight: dict[str, Any]
     token: str = ""
+    settings: dict[str, str] = field(default_factory=IMPATIENT.copy)
 
     def run(self, *args: str | Path, quiet: bool = False) -> Told:
         """Run a command; `quiet` goes straight to the services, and has patience."""
@@ -97,7 +103,7 @@ class Tool:
         began = time.monotonic()
         with pytest.MonkeyPatch.context() as variables, redirect_stdout(out), redirect_stderr(err):
             variables.setenv("GCR_MIGRATE_ACCESS_TOKEN", self.token)
-            for name, value in ({} if quiet else IMPATIENT).items():
+            for name, value in ({} if quiet else self.settings).items():
                 variables.setenv(name, value)
             code = outcome([*map(str, args), "--endpoints", str(file), "--json"])
         said = out.getvalue() + err.getvalue()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import SourceRegistry, TargetRegistry
     from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import End
 
 R = TypeVar("R")
@@ -67,6 +68,10 @@ class Hands(Protocol):
         """
         ...
 
+    def asked(self) -> list[dict[str, Asked]]:
+        """Return what each of the other processes asked of services, when they have ended."""
+        ...
+
 
 class Hand:
     """Does work in this process.
@@ -89,6 +94,10 @@ class Hand:
         self._manifest = manifest
         self._on_bytes = on_bytes
         self._refused: set[tuple[str, str, str]] = set()
+
+    def asked(self) -> list[dict[str, Asked]]:
+        """There are no other processes."""
+        return []
 
     async def do(self, work: Work[R]) -> R:
         """Do a piece of work; see `Hands`."""

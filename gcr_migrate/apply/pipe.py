@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from gcr_migrate.errors import MigrateError
+    from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import Work
 
 _LENGTH: Final = struct.Struct("!I")
@@ -37,9 +38,36 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """From a worker: so many bytes have left for the target since it told this last."""
+    """From a worker: what has moved since it told this last.
+
+    Attributes:
+        count: bytes that left for the target.
+        requests: requests that it sent, and `refused` those that met a used-up quota.
+    """
 
     count: int
+    requests: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """From a worker and on to all others: a quota is used up.
+
+    Attributes:
+        service: whose it is.
+        after_s: seconds that the service asked to wait, None if it did not say.
+    """
+
+    service: str
+    after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From a worker, as its last word: what it asked of each service."""
+
+    asked: dict[str, Asked]
 
 
 @dataclass(frozen=True, slots=True)

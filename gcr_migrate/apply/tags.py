@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.work import End
     from gcr_migrate.state.items import TagItem
 
-# A list is believed for a second, or for so many times what it took: what others push meanwhile
+# An answer is believed for a second, or for so many times what it took: what others push meanwhile
 # is seen as soon as looking for it costs no more than a twentieth of the work.
 _FRESH_S: Final = 1.0
 _FRESH_TIMES: Final = 20
@@ -54,7 +54,7 @@ class Look:
         self._source = _Side(place.source, hands, clock)
         self._target = _Side(place.target, hands, clock)
         self._clock = clock
-        self._ahead: dict[str, tuple[float, TagsNow]] = {}
+        self._ahead: dict[str, tuple[float, TagsNow]] = {}  # until when each is believed
         # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
         self._pinned = place.image.moved_tags == "pin"
 
@@ -62,7 +62,8 @@ class Look:
         """Look at a tag already, while its manifest waits for its turn; a failure comes later."""
         with suppress(MigrateError):
             began = self._clock()
-            self._ahead[tag] = began, await self._ask(tag, planned)
+            found = await self._ask(tag, planned)
+            self._ahead[tag] = _fresh_until(began, self._clock()), found
 
     async def now(self, tag: str, planned: Digest) -> TagsNow:
         """Return what a tag points to now.
@@ -70,8 +71,8 @@ class Look:
         Raises:
             MigrateError: a side does not answer.
         """
-        at, found = self._ahead.pop(tag, (float("-inf"), None))
-        if found and self._clock() - at < _FRESH_S:
+        fresh_until, found = self._ahead.pop(tag, (float("-inf"), None))
+        if found and self._clock() < fresh_until:
             return found
         return await self._ask(tag, planned)
 
@@ -111,9 +112,12 @@ class _Side:
     async def _ask(self) -> Tags:
         began = self._clock()
         tags = await self._hands.do(ListWork(self._end))
-        took_s = self._clock() - began
-        self._fresh_until = began + max(_FRESH_S, took_s * _FRESH_TIMES)
+        self._fresh_until = _fresh_until(began, self._clock())
         return tags
+
+
+def _fresh_until(began: float, ended: float) -> float:
+    return began + max(_FRESH_S, (ended - began) * _FRESH_TIMES)
 
 
 def is_settled(item: TagItem) -> bool:

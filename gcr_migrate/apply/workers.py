@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import structlog
 
 from gcr_migrate import errors
-from gcr_migrate.apply.pipe import Broken, Done, Moved, Task, receive, send
+from gcr_migrate.apply.pipe import Broken, Done, Ended, Moved, Refused, Task, receive, send
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.work import BlobWork
 from gcr_migrate.tasks import all_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import Work
 
 R = TypeVar("R")
@@ -53,15 +54,19 @@ class Workers:
 
     Args:
         start: starts a worker whose stdin and stdout are pipes.
-        on_bytes: is told of bytes of blobs as they leave.
+        on_moved: is told of bytes of blobs as they leave, and of requests.
+
+    Attributes:
+        count: how many there are.
     """
 
     def __init__(
-        self, start: Callable[[], Awaitable[Process]], on_bytes: Callable[[int], None]
+        self, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
     ) -> None:
         self._start = start
-        self._on_bytes = on_bytes
+        self._on_moved = on_moved
         self.count = 0
+        self._asked: list[dict[str, Asked]] = []
         self._workers: list[_Worker] = []
         self._number = 0
         self._deaths_in_a_row = 0
@@ -88,6 +93,10 @@ class Workers:
                     work = cast("Work[R]", replace(work, asks_first=True))
         raise MigrateError(errors.WORKER_LOST, subject="worker", saw=self._broken)
 
+    def asked(self) -> list[dict[str, Asked]]:
+        """Return what those that have ended asked of each service; see `Hands`."""
+        return self._asked
+
     async def _free(self) -> _Worker:
         """Return the worker that has the least in hand; wait for one that replaces the last."""
         while True:
@@ -112,8 +121,8 @@ class Workers:
         reader = cast("asyncio.StreamReader", worker.process.stdout)
         while (said := await receive(reader)) is not None:
             match said:
-                case Moved(count):
-                    self._on_bytes(count)
+                case Moved():
+                    self._on_moved(said)
                 case Done(number, gave, error):
                     self._deaths_in_a_row = 0
                     done = worker.waiting.pop(number)
@@ -123,6 +132,10 @@ class Workers:
                         done.set_exception(error)
                     else:
                         done.set_result(gave)
+                case Refused():
+                    self._tell_others(worker, said)
+                case Ended(asked):
+                    self._asked.append(asked)
                 case Broken(where):
                     self._broken = where
                 case _:
@@ -130,6 +143,12 @@ class Workers:
         worker.gone = True
         if not self._ending:
             await self._replace(worker)
+
+    def _tell_others(self, worker: _Worker, refused: Refused) -> None:
+        """Make all wait for a quota that one of them has found used up."""
+        for other in self._workers:
+            if other is not worker and not other.gone:
+                send(cast("asyncio.StreamWriter", other.process.stdin), refused)
 
     async def _replace(self, lost: _Worker) -> None:
         """Start another worker, and give back what the lost one had in hand."""
@@ -163,10 +182,10 @@ class Workers:
 
 @asynccontextmanager
 async def working(
-    count: int, start: Callable[[], Awaitable[Process]], on_bytes: Callable[[int], None]
+    count: int, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
 ) -> AsyncIterator[Workers]:
     """Have so many workers while the block runs."""
-    workers = Workers(start, on_bytes)
+    workers = Workers(start, on_moved)
     try:
         await workers.begin(count)
         yield workers
@@ -175,7 +194,10 @@ async def working(
 
 
 async def serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, do: Callable[[Work[Any]], Any]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    do: Callable[[Work[Any]], Any],
+    on_refused: Callable[[Refused], None],
 ) -> None:
     """Do what comes through the pipe, all at once, until the other end is gone.
 
@@ -183,6 +205,7 @@ async def serve(
         reader: work comes here, and what came of it goes to `writer`.
         writer: the other direction.
         do: does a piece of work; what it raises beside `MigrateError` ends the worker.
+        on_refused: is told of quotas that others have found used up.
     """
 
     async def one(task: Task) -> None:
@@ -196,6 +219,9 @@ async def serve(
     async with asyncio.TaskGroup() as group:
         working = set[asyncio.Task[None]]()
         while (task := await receive(reader)) is not None:
+            if isinstance(task, Refused):
+                on_refused(task)
+                continue
             doing = group.create_task(one(task))
             working.add(doing)
             doing.add_done_callback(working.discard)

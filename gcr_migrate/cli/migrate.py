@@ -20,14 +20,17 @@ from gcr_migrate.cli.options import (
     Endpoints,
     Impersonate,
     Json,
+    MaxRate,
     MigrationFile,
     NoCache,
+    Pace,
     QuotaProject,
     Way,
     chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.watching import MetricsText, proof_metrics
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.places import read_place
 
@@ -66,11 +69,19 @@ def plan(
         bool,
         typer.Option("--check-source", help="Ask for every blob, whether the source has it."),
     ] = False,
+    check_target: Annotated[
+        bool,
+        typer.Option(
+            "--check-target",
+            help="Ask the target for every manifest and blob that it should have already.",
+        ),
+    ] = False,
     no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
@@ -93,10 +104,17 @@ def plan(
     path = output_file or Path(f"{name_of(loaded.source)}.migration")
     if new:
         path = _beside(path)
-    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    pace = Pace.of(max_rate)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
-        output, loaded, (name, text), (path, cache), way, check_source=check_source
+        output,
+        loaded,
+        (name, text),
+        (path, cache),
+        way,
+        check_source=check_source,
+        check_target=check_target,
     )
     if refused:
         return Exit(output.errors(refused))
@@ -137,6 +155,7 @@ def _make_plan(
     way: Way,
     *,
     check_source: bool,
+    check_target: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
     from gcr_migrate.cli.keeping import keeping
@@ -148,7 +167,9 @@ def _make_plan(
     from gcr_migrate.state.listings import open_shelf
 
     async def work() -> None:
-        async with way.open(spec.source_login, spec.target_login) as connections:
+        async with way.open(
+            spec.source_login, spec.target_login, limits=spec.limits.limits
+        ) as connections:
             await announce(output, connections, hosts_of_spec(spec))
             with (
                 Watch(output.err, "plan", as_events=output.as_json) as watch,
@@ -163,6 +184,7 @@ def _make_plan(
                     shelf,
                     watch.listed,
                     check_source=check_source,
+                    check_target=check_target,
                 )
                 kept.complete = made.complete
 
@@ -222,10 +244,12 @@ def verify(
             "--level", metavar="LEVEL", help="tags, manifests or blobs; repeat it. Default: all."
         ),
     ] = None,
+    metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Prove the plan in FILE by asking both registries.
@@ -244,9 +268,12 @@ def verify(
     levels = chosen("--level", Level, level or []) or frozenset(Level)
     with open_migration(file) as migration:
         migration.check_seal()
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-        verification = asyncio.run(_verify(output, migration, levels, way))
-        facts = verify_facts(migration, verification)
+        pace = Pace.of(max_rate)
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
+        with proof_metrics(migration, metrics_file) as proofs:
+            verification = asyncio.run(_verify(output, migration, levels, way))
+            facts = verify_facts(migration, verification)
+            proofs.append(facts)
     output.result(facts, verify_lines(facts))
     return facts.exit
 
@@ -258,7 +285,7 @@ async def _verify(
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.verify.content import verify_migration
 
-    async with way.open(*logins(migration)) as connections:
+    async with way.open(*logins(migration), limits=migration.limits()) as connections:
         await announce(output, connections, hosts_of(migration))
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
             return await verify_migration(migration, connections, levels, watch)

@@ -115,6 +115,11 @@ class RegistryClient:
         lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
         return lists.catalog(f"{self._base}/v2/_catalog")
 
+    async def short_catalog(self) -> frozenset[str] | None:
+        """Return all repository names if one answer has them; None if there are more."""
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
+        return await lists.short_catalog(f"{self._base}/v2/_catalog")
+
     def _lists(self, scopes: tuple[str, ...], subject: str) -> Lists:
         async def fetch(url: str) -> Reply:
             return await self._json("GET", url, scopes, subject)
@@ -198,8 +203,7 @@ class RegistryClient:
     @asynccontextmanager
     async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
-        scopes = (_pull(name),)
-        subject = self._named(name, str(blob.digest))
+        scopes, subject = (_pull(name),), self._named(name, str(blob.digest))
         download = Download(
             wire=self._wire,
             blob=blob,

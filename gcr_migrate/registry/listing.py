@@ -126,6 +126,14 @@ class Lists:
         if doubt:
             raise MigrateError(LISTING_CUT, subject=self._subject, saw=doubt)
 
+    async def short_catalog(self, url: str) -> frozenset[str] | None:
+        """Return all names of a catalogue that ends with its first page; None if it goes on."""
+        page = await self._fetch(f"{url}?n={_CATALOG_PAGE}")
+        names = _Names(self._subject)
+        names.add(page.json(self._subject))
+        goes_on = next_url(page, self._wire, self._subject) or self._doubt(names)
+        return None if goes_on else frozenset(names.found)
+
     async def _twice(self, first: str, make: Callable[[], R]) -> tuple[R, str]:
         """Read a list, one of several pages until two reads agree, and say what is in doubt.
 

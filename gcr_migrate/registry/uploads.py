@@ -82,7 +82,9 @@ class Upload:
         url = with_digest(session, str(self.blob.digest))
         length = self.blob.size if self.blob.size >= 0 else None
         headers = {**await self.headers(), "content-type": "application/octet-stream"}
-        await self.wire.turn(url, self.subject)  # not with the source's connection open and idle
+        await self.wire.pause_over(
+            url, self.subject
+        )  # not with the source's connection open and idle
         async with open_source() as chunks:
             reply = await self.wire.send_stream(
                 "PUT",
@@ -125,7 +127,9 @@ class Upload:
             return
         error = problem_of(reply, self.subject)
         if error.problem is TOO_MANY_REQUESTS:
-            self._refused_at = self.wire.quota_used_up(reply, self.subject, self._refused_at)
+            self._refused_at = self.wire.quota_used_up(
+                reply, self.subject, self._refused_at, writes=True
+            )
             raise error
         codes = codes_of(reply)
         if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to

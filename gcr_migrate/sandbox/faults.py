@@ -7,6 +7,7 @@ reach at a chosen request. Rules come and go over HTTP, so that any program can 
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
@@ -34,6 +35,7 @@ class Entry:
         status: how the work ended; 0 while it is not done.
         told: the status that was sent; 0 while nothing was.
         bytes_in: bytes of its body that arrived.
+        at: when it arrived, in seconds since 1970.
     """
 
     n: int
@@ -47,6 +49,7 @@ class Entry:
     status: int = 0
     told: int = 0
     bytes_in: int = 0
+    at: float = field(default_factory=time.time)
 
 
 @dataclass(slots=True)

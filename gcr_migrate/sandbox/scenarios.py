@@ -178,10 +178,12 @@ class QuotaPart(_Part):
     Attributes:
         requests_per_minute: in each location, by the API and the registry hosts together; beyond
             it everything there is refused until the minute (see `quota_window`) is over.
+        locations: the same for single locations.
         retry_after: whether a registry says in a header when to come back.
     """
 
     requests_per_minute: int
+    locations: dict[str, int] = {}
     retry_after: bool = False
 
 

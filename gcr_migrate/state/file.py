@@ -129,6 +129,30 @@ def lock(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def is_in_hand(path: Path) -> bool:
+    """Whether a process works on this file, as far as its lock tells; nothing is locked for that.
+
+    What a process left behind that was killed counts for nothing. Whether one of another machine
+    is alive cannot be seen from here: it is believed.
+    """
+    try:
+        held = json.loads(Path(f"{path}.lock").read_text(encoding="utf-8"))
+        pid, host = int(held["pid"]), held["host"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if host != socket.gethostname():
+        return True
+    if pid == os.getpid():  # of an earlier life of a container, in which numbers come again
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _locked_handle(lock_path: Path, path: Path) -> int:
     for _ in range(_LOCK_TRIES):
         try:

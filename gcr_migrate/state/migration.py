@@ -14,6 +14,7 @@ from gcr_migrate.errors import PLAN_DAMAGED, MigrateError, named
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import Image, Repository, RepositorySettings, Source
 from gcr_migrate.state.frozen import plan_digest, read_manifest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gcr_migrate.errors import Problem
     from gcr_migrate.model.steps import State
 
 PAGE: Final = 256
@@ -90,11 +92,16 @@ class Migration:
         self.tool_version: str = about["tool_version"]
         self.created_at = datetime.fromisoformat(about["created_at"])
         self._logins: dict[str, dict[str, Any]] = json.loads(about.get("logins", "{}"))
+        self._limits: dict[str, Any] = json.loads(about.get("limits", "{}"))
 
     def login(self, side: str) -> Login:
         """Return how the `source` or the `target` logs in; files made before tell nothing."""
         kept = self._logins.get(side, {})
         return Login(**kept | {"impersonate": tuple(kept.get("impersonate", ()))})
+
+    def limits(self) -> Limits:
+        """Return how fast services are asked; files made before tell nothing."""
+        return Limits.read(self._limits)
 
     def check_seal(self) -> None:
         """Compute the plan's digest again; raise PLAN_DAMAGED if it is another one."""
@@ -211,10 +218,10 @@ class Migration:
         for row in self.paged(sql, image_id):
             yield tag_item(row)
 
-    def tags_of(self, item: ManifestItem) -> list[TagItem]:
-        """Return the tags that point to one planned manifest."""
+    def tags_of(self, image_id: int, manifest_item_id: int) -> list[TagItem]:
+        """Return the tags of an image that point to one planned manifest."""
         sql = f"{_TAGS} WHERE image_id = ? AND planned_manifest_id = ? ORDER BY id"
-        return [tag_item(row) for row in self.rows(sql, item.image_id, item.id)]
+        return [tag_item(row) for row in self.rows(sql, image_id, manifest_item_id)]
 
     def open_referrers(self, item: ManifestItem) -> bool:
         """Whether something that is attached to this manifest is still to be written beside it."""
@@ -268,6 +275,17 @@ class Migration:
         )
         for row in self.paged(sql):
             yield LeftOut(named(row[1]), row[2], bool(row[3]), row[4])
+
+    def left_out_tags(self, name: str) -> dict[str, Problem]:
+        """Return the tags of an image that are not carried, each with its reason.
+
+        Args:
+            name: full name of the image at the source, without a tag.
+        """
+        begins, ends = f"{name}:", f"{name};"  # the character that follows
+        sql = "SELECT subject, code FROM left_out WHERE subject >= ? AND subject < ? ORDER BY id"
+        found = self.rows(sql, begins, ends)
+        return {subject.removeprefix(begins): named(code) for subject, code in found}
 
     def findings(self) -> Iterator[Finding]:
         """Go through the findings of planning."""

@@ -27,6 +27,8 @@ from tests.answers import control, google, oci
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+pytestmark = pytest.mark.usefixtures("each_library")
+
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
 APP = "builds/us.gcr.io/product1/dev/product1-app"
 TAG = "beta-2.0"
