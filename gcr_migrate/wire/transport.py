@@ -69,11 +69,12 @@ class Stream:
     length: int | None
     _answer: Answer = field(repr=False)
     _subject: str = field(repr=False)
+    _limits: Limits = field(repr=False)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
         got = 0
-        with named(self._subject):
+        with named(self._subject, limits=self._limits):
             async for chunk in self._answer:
                 got += len(chunk)
                 yield chunk
@@ -88,7 +89,7 @@ class Stream:
     async def whole(self, at_most: int) -> Reply:
         """Read the body up to a number of bytes, and a little beyond it."""
         pieces, size = [], 0
-        with named(self._subject):
+        with named(self._subject, limits=self._limits):
             async for piece in self._answer:
                 pieces.append(piece)
                 size += len(piece)
@@ -320,7 +321,10 @@ class Wire:
                 target = _redirect(method, answer)
                 if target is None:
                     length = _length(method, answer)
-                    yield Stream(answer.status, answer.headers, url, length, answer, subject)
+                    limits = self._limits(method)
+                    yield Stream(
+                        answer.status, answer.headers, url, length, answer, subject, limits
+                    )
                     return
                 onward = joined(url, target, subject)
             finally:
@@ -344,11 +348,11 @@ class Wire:
         service = self._service(url)
         turn = await self._pilot.turn(service, subject, writes=method in _WRITES)
         took = False
-        timeout = self._timeout(self._idle_s * (_SLOW_ANSWER if method == "PUT" else 1))
+        limits = self._limits(method)
         try:
-            with named(subject, self._via(address)):
+            with named(subject, self._via(address), limits):
                 fields = _FIELDS | {name.lower(): value for name, value in headers.items()}
-                answer = await self._connections.send(method, address, fields, body, timeout)
+                answer = await self._connections.send(method, address, fields, body, limits)
             self._traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
         finally:
@@ -356,8 +360,10 @@ class Wire:
         self._read_clock(answer)
         return answer
 
-    def _timeout(self, read_s: float) -> Limits:
-        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": self._idle_s}
+    def _limits(self, method: str) -> Limits:
+        idle_s = self._idle_s
+        read_s = idle_s * _SLOW_ANSWER if method == "PUT" else idle_s
+        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": idle_s}
 
     def _service(self, url: str) -> str:
         return service_of(url, self.endpoints)
