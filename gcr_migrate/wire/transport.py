@@ -24,7 +24,6 @@ from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import sender_for
 from gcr_migrate.wire.sender import unpacked
 from gcr_migrate.wire.services import service_of
-from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -112,7 +111,6 @@ class Wire:
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
         idle_s: seconds without a byte after which a connection is given up.
-        traffic: where requests are counted; None: nobody counts them.
     """
 
     def __init__(
@@ -122,7 +120,6 @@ class Wire:
         network: Network | None = None,
         pilot: Pilot | None = None,
         idle_s: float = IDLE_S,
-        traffic: Traffic | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -131,7 +128,6 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
-        self._traffic = traffic or Traffic()
         self._plain_hosts = set(self._network.metadata_hosts)
         # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = sender_for(self._network, _CONNECTIONS)
@@ -353,7 +349,7 @@ class Wire:
             with named(subject, self._via(address), limits):
                 fields = _FIELDS | {name.lower(): value for name, value in headers.items()}
                 answer = await self._connections.send(method, address, fields, body, limits)
-            self._traffic.add(1, int(answer.status == _TOO_MANY))
+            self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
         finally:
             self._pilot.answered(turn, took=took)
