@@ -728,14 +728,14 @@ DIGEST_GONE: Final = _problem(
     Exit.FAILED,
     "manifest is not at the target",
     "The plan says that it should be there.",
-    "Run `apply` on the migration file.",
+    "Run `apply` on the migration file. If it stays, `plan --check-target --new`, and apply that.",
 )
 BLOB_GONE: Final = _problem(
     "blob-gone",
     Exit.FAILED,
     "blob is not at the target",
     "A manifest there needs it, and pulls of that image will fail.",
-    "Run `apply` on the migration file; if it stays, plan into a fresh repository.",
+    "Run `apply` on the migration file. If it stays, `plan --check-target --new`, and apply that.",
 )
 IMAGE_NEW: Final = _problem(
     "image-new",

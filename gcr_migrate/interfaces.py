@@ -58,6 +58,10 @@ class SourceRegistry(Protocol):
         """Names of all repositories, page by page; raises when there is no catalogue."""
         ...
 
+    async def short_catalog(self) -> frozenset[str] | None:
+        """Names of all repositories if one answer has them all, else None."""
+        ...
+
     async def manifest(self, name: str, reference: str) -> Manifest:
         """Raw bytes of a manifest by tag or digest, checked against the digest (OCI end-3).
 
@@ -81,6 +85,14 @@ class SourceRegistry(Protocol):
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Manifests whose subject is this digest (OCI end-12); None: no such end-point."""
+        ...
+
+
+class Names(Protocol):
+    """Knows names that a registry does not have."""
+
+    async def lacks(self, name: str, of: int) -> bool:
+        """Whether a name, of so many, is known not to be there; False: it has to be asked."""
         ...
 
 

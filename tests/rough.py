@@ -136,7 +136,8 @@ class Rough:
         read = self._read("source", peer)
         if read:
             ask, _ = read
-            peer.sendall(self._refused("source", ask, SOURCE_TOKEN) or self._of_source(ask))
+            answer = self._refused("source", ask, SOURCE_TOKEN) or self._of_source(ask)
+            peer.sendall(_to(ask, answer))
 
     def _of_source(self, ask: Ask) -> bytes:
         found = _BLOB.fullmatch(ask.path)
@@ -188,7 +189,7 @@ class Rough:
             refusal = self._upload(ask, peer, body)
         elif refusal is None and ask.method == "PUT":
             refusal = self._put_manifest(ask, peer, body)
-        peer.sendall(refusal if refusal is not None else self._of_target(ask))
+        peer.sendall(_to(ask, refusal if refusal is not None else self._of_target(ask)))
 
     def _upload(self, ask: Ask, peer: socket.socket, body: bytes) -> bytes:
         if ask.method != "PUT":
@@ -252,6 +253,12 @@ def _lists(ask: Ask, tags: list[str]) -> bytes:
 
 def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _to(ask: Ask, answer: bytes) -> bytes:
+    """Leave out the body where a HEAD asked: what is sent after its head breaks the protocol."""
+    head, end, _ = answer.partition(b"\r\n\r\n")
+    return head + end if ask.method == "HEAD" else answer
 
 
 def _error(status: int, code: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gcr_migrate import errors
 from gcr_migrate.errors import Exit, MigrateError
-from gcr_migrate.model.steps import Event, Kind
+from gcr_migrate.model.steps import Event, Kind, Step
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,12 +24,12 @@ _NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.NO_CREDENTIALS})
 class Listener(Protocol):
     """Who is told of a run's progress."""
 
-    def item(self, kind: Kind, event: Event, size_bytes: int) -> None:
-        """Take note that something happened to one item of this kind and size."""
+    def item(self, step: Step) -> None:
+        """Take note that something happened to one item."""
         ...
 
     def bytes(self, count: int) -> None:
-        """Take note that so many bytes of blobs have left for the target."""
+        """Take note that so many bytes of blobs have left for the target; negative: in vain."""
         ...
 
 
@@ -78,7 +78,7 @@ class Journal:
         """Record the start of what may be done twice, and need not wait for the disk."""
         self._ledger.record(kind, item_id, Event.STARTED)
         self._moving.add((kind, item_id))
-        self.listener.item(kind, Event.STARTED, 0)
+        self.listener.item(Step(kind, item_id, Event.STARTED))
 
     async def started(
         self, kind: Kind, item_id: int, size_bytes: int = 0, *, operation: str = ""
@@ -96,7 +96,7 @@ class Journal:
             self._moving.discard((kind, item_id))
         else:
             self._moving.add((kind, item_id))
-        self.listener.item(kind, Event.STARTED, size_bytes)
+        self.listener.item(Step(kind, item_id, Event.STARTED, size_bytes))
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
@@ -106,14 +106,14 @@ class Journal:
             kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes
         )
         self._note(kind, item_id, on_disk)
-        self.listener.item(kind, Event.CONFIRMED, size_bytes)
+        self.listener.item(Step(kind, item_id, Event.CONFIRMED, size_bytes, how))
         return Outcome.DONE
 
     def skipped(self, kind: Kind, item_id: int, *, code: str, saw: str) -> Outcome:
         """Record that a rule of the spec leaves the item as it is."""
         on_disk = self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
         self._note(kind, item_id, on_disk)
-        self.listener.item(kind, Event.SKIPPED, 0)
+        self.listener.item(Step(kind, item_id, Event.SKIPPED, code=code))
         return Outcome.DONE
 
     def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
@@ -138,7 +138,7 @@ class Journal:
         code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
         self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
         self._failed.add((kind, item_id))
-        self.listener.item(kind, Event.GAVE_UP, 0)
+        self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
             self._out_of_reach(error)
         return Outcome.FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -78,7 +79,7 @@ class Path:
         self._slots = asyncio.Semaphore(_WRITES_AT_ONCE)
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._not_done: dict[int, Outcome] = {}
-        self._tags_wait = False
+        self._late = array("q")  # manifests whose tags wait for what is attached to them
 
     async def run(self) -> None:
         """Bring everything of the path that is not there; failures are events, not exceptions."""
@@ -90,8 +91,7 @@ class Path:
                 before, begun = begun, asyncio.get_running_loop().create_future()
                 work = self._item(item, tags, before, begun)
                 self._going[item.id] = group.create_task(work)
-        if self._tags_wait:
-            await self._late_tags()
+        await self._late_tags()
 
     def _open_items(self) -> Iterator[tuple[ManifestItem, list[TagItem]]]:
         """Go through the manifests that are to be written or tagged, until a stop is wanted."""
@@ -102,12 +102,12 @@ class Path:
             for item in items:
                 if self._journal.stop.is_set():
                     return
-                tags = self._open_tags(item)
+                tags = self._open_tags(item.id)
                 if tags or not _is_there(item):
                     yield item, tags
 
-    def _open_tags(self, item: ManifestItem) -> list[TagItem]:
-        tags = self._migration.tags_of(item)
+    def _open_tags(self, item_id: int) -> list[TagItem]:
+        tags = self._migration.tags_of(self._place.image.id, item_id)
         return [tag for tag in tags if not is_settled(tag)]
 
     async def _item(
@@ -184,7 +184,7 @@ class Path:
         """Write a manifest under its first tag, which writes it under its digest too."""
         if tags and self._migration.open_referrers(item):
             # What is attached comes first: no reader is to see the tag without its signature.
-            self._tags_wait = True
+            self._late.append(item.id)
             tags = []
         for number, tag in enumerate(tags, 1):
             if not await self._is_to_be_set(tag):
@@ -264,16 +264,14 @@ class Path:
 
     async def _late_tags(self) -> None:
         """Set the tags that waited for what is attached to their manifests."""
-        for tag in self._migration.tags(self._place.image.id):
+        for item_id in self._late:
             if self._journal.stop.is_set():
                 return
-            if is_settled(tag) or self._journal.came_out(Kind.TAG, tag.id):
-                continue
-            outcome = self._not_done.get(tag.manifest_item_id, Outcome.DONE)
+            outcome = self._not_done.get(item_id, Outcome.DONE)
             if outcome is Outcome.DONE:
-                await self._set(tag)
+                await all_of(self._set(tag) for tag in self._open_tags(item_id))
             elif outcome is Outcome.FAILED:
-                self._block([tag])
+                self._block(self._open_tags(item_id))
 
 
 def _is_there(item: ManifestItem) -> bool:

@@ -38,9 +38,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """From a worker: so many bytes have left for the target since it told this last."""
+    """From a worker: what has moved since it told this last.
+
+    Attributes:
+        count: bytes that left for the target.
+        requests: requests that it sent, and `refused` those that met a used-up quota.
+    """
 
     count: int
+    requests: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,17 +54,17 @@ class Workers:
 
     Args:
         start: starts a worker whose stdin and stdout are pipes.
-        on_bytes: is told of bytes of blobs as they leave.
+        on_moved: is told of bytes of blobs as they leave, and of requests.
 
     Attributes:
         count: how many there are.
     """
 
     def __init__(
-        self, start: Callable[[], Awaitable[Process]], on_bytes: Callable[[int], None]
+        self, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
     ) -> None:
         self._start = start
-        self._on_bytes = on_bytes
+        self._on_moved = on_moved
         self.count = 0
         self._asked: list[dict[str, Asked]] = []
         self._workers: list[_Worker] = []
@@ -121,8 +121,8 @@ class Workers:
         reader = cast("asyncio.StreamReader", worker.process.stdout)
         while (said := await receive(reader)) is not None:
             match said:
-                case Moved(count):
-                    self._on_bytes(count)
+                case Moved():
+                    self._on_moved(said)
                 case Done(number, gave, error):
                     self._deaths_in_a_row = 0
                     done = worker.waiting.pop(number)
@@ -182,10 +182,10 @@ class Workers:
 
 @asynccontextmanager
 async def working(
-    count: int, start: Callable[[], Awaitable[Process]], on_bytes: Callable[[int], None]
+    count: int, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
 ) -> AsyncIterator[Workers]:
     """Have so many workers while the block runs."""
-    workers = Workers(start, on_bytes)
+    workers = Workers(start, on_moved)
     try:
         await workers.begin(count)
         yield workers

@@ -25,6 +25,14 @@ from gcr_migrate.cli.options import (
     Way,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.watching import (
+    LOOPBACK,
+    MetricsAddress,
+    MetricsPort,
+    MetricsText,
+    Watchers,
+    watching,
+)
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.limits import summed
 from gcr_migrate.model.until import until_of
@@ -32,9 +40,9 @@ from gcr_migrate.model.until import until_of
 if TYPE_CHECKING:
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.run import Choice
+    from gcr_migrate.cli.watching import Ears, Watched
     from gcr_migrate.connect import Connections
     from gcr_migrate.report.facts import ApplyFacts
-    from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.migration import Migration
 
 WORKERS_AT_MOST: Final = 64
@@ -82,6 +90,9 @@ def apply(
             help="Processes that copy. Default: one for every 4 GiB to move, at most the cores.",
         ),
     ] = None,
+    metrics_port: MetricsPort = None,
+    metrics_address: MetricsAddress = LOOPBACK,
+    metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -121,7 +132,10 @@ def apply(
             if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
                 typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
             way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-            facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers))
+            watchers = Watchers(metrics_port, metrics_address, metrics_file)
+            watched = stack.enter_context(watching(output, migration, watchers))
+            facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers, watched))
+            watched.came_out(facts)
         output.result(facts, run_lines(facts))
     return facts.exit
 
@@ -141,13 +155,13 @@ async def _apply(
     choice: Choice,
     ends_at: datetime | None,
     workers: int | None,
+    watched: Watched,
 ) -> ApplyFacts:
     from gcr_migrate.apply.run import apply_migration
     from gcr_migrate.cli.interrupt import stopping
     from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.gather import apply_facts
-    from gcr_migrate.report.progress import Watch
-    from gcr_migrate.state.ledger import Ledger, tally
+    from gcr_migrate.state.ledger import Ledger
 
     stop = asyncio.Event()
     ended = "finished"
@@ -164,31 +178,30 @@ async def _apply(
             output.err.print("The time is up: what is in flight is finished.")
             stop.set()
 
-    total = sum(kind.pending for kind in tally(migration).kinds.values())
     ledger = Ledger(migration)
     outcome = "killed"
     try:
         async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
             ledger.start_run()  # with a login: without one nothing has begun
-            with (
-                stopping(stop, tell),
-                Watch(output.err, "apply", total, as_events=output.as_json) as watch,
-            ):
+            with stopping(stop, tell):
                 if ends_at:
                     left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
-                async with AsyncExitStack() as stack:
+                async with (
+                    watched.run(connections.traffic, _chosen(migration, choice)) as ears,
+                    AsyncExitStack() as stack,
+                ):
                     count = workers or _workers_for(migration)
                     hands = await _hands(
-                        count, migration, connections, way, watch, stack, as_json=output.as_json
+                        count, migration, connections, way, ears, stack, as_json=output.as_json
                     )
                     await apply_migration(
                         migration,
                         ledger,
                         connections,
                         hands,
-                        watch,
+                        ears,
                         stop=stop,
                         choice=choice,
                     )
@@ -203,12 +216,19 @@ async def _apply(
     return apply_facts(migration, ended=ended, asked=asked)
 
 
+def _chosen(migration: Migration, choice: Choice) -> list[int] | None:
+    """Return the images that a run is about; None for all of them."""
+    if not choice.only and not choice.failed:
+        return None
+    return [image.id for image in migration.images() if choice.takes(migration, image)]
+
+
 async def _hands(
     count: int,
     migration: Migration,
     connections: Connections,
     way: Way,
-    watch: Watch,
+    ears: Ears,
     stack: AsyncExitStack,
     *,
     as_json: bool,
@@ -217,14 +237,14 @@ async def _hands(
     from gcr_migrate.apply.hand import Hand
 
     if count == 1:
-        return Hand(connections, migration.manifest_raw, watch.bytes)
+        return Hand(connections, migration.manifest_raw, ears.bytes)
     from gcr_migrate.apply.workers import working
     from gcr_migrate.cli.worker import Setup, starter
 
     share = way.pace.over(migration.limits()).share(count)
     way = replace(way, pace=Pace())  # it is in the share
     start = starter(Setup(way, migration.path, share, as_json=as_json))
-    return await stack.enter_async_context(working(count, start, watch.bytes))
+    return await stack.enter_async_context(working(count, start, ears.moved))
 
 
 def _workers_for(migration: Migration) -> int:

@@ -30,6 +30,7 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.watching import MetricsText, proof_metrics
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.places import read_place
 
@@ -68,6 +69,13 @@ def plan(
         bool,
         typer.Option("--check-source", help="Ask for every blob, whether the source has it."),
     ] = False,
+    check_target: Annotated[
+        bool,
+        typer.Option(
+            "--check-target",
+            help="Ask the target for every manifest and blob that it should have already.",
+        ),
+    ] = False,
     no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
@@ -100,7 +108,13 @@ def plan(
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
-        output, loaded, (name, text), (path, cache), way, check_source=check_source
+        output,
+        loaded,
+        (name, text),
+        (path, cache),
+        way,
+        check_source=check_source,
+        check_target=check_target,
     )
     if refused:
         return Exit(output.errors(refused))
@@ -141,6 +155,7 @@ def _make_plan(
     way: Way,
     *,
     check_source: bool,
+    check_target: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
     from gcr_migrate.cli.keeping import keeping
@@ -169,6 +184,7 @@ def _make_plan(
                     shelf,
                     watch.listed,
                     check_source=check_source,
+                    check_target=check_target,
                 )
                 kept.complete = made.complete
 
@@ -228,6 +244,7 @@ def verify(
             "--level", metavar="LEVEL", help="tags, manifests or blobs; repeat it. Default: all."
         ),
     ] = None,
+    metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -253,8 +270,10 @@ def verify(
         migration.check_seal()
         pace = Pace.of(max_rate)
         way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-        verification = asyncio.run(_verify(output, migration, levels, way))
-        facts = verify_facts(migration, verification)
+        with proof_metrics(migration, metrics_file) as proofs:
+            verification = asyncio.run(_verify(output, migration, levels, way))
+            facts = verify_facts(migration, verification)
+            proofs.append(facts)
     output.result(facts, verify_lines(facts))
     return facts.exit
 

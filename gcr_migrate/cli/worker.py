@@ -11,12 +11,13 @@ import signal
 import sys
 import traceback
 from asyncio.subprocess import PIPE
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
 from gcr_migrate.errors import Exit
+from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.options import Way
     from gcr_migrate.model.limits import Limits
+    from gcr_migrate.model.work import Work
 
 _TOLD_EVERY_S: Final = 0.25
 
@@ -66,10 +68,12 @@ def cores() -> int:
 
 
 class _Tally:
-    """Sums up bytes, and tells them now and then: they come in many small steps."""
+    """Sums up bytes and requests, and tells them now and then: they come in many small steps."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, traffic: Traffic) -> None:
         self._writer = writer
+        self._traffic = traffic
+        self._told = Traffic()
         self._count = 0
         self._due = False
 
@@ -81,8 +85,12 @@ class _Tally:
 
     def tell(self) -> None:
         self._due = False
-        send(self._writer, Moved(self._count))
-        self._count = 0
+        now, told = replace(self._traffic), self._told
+        send(
+            self._writer,
+            Moved(self._count, now.requests - told.requests, now.refused - told.refused),
+        )
+        self._count, self._told = 0, now
 
 
 async def _work(stdin: int, stdout: int) -> None:
@@ -98,7 +106,6 @@ async def _work(stdin: int, stdout: int) -> None:
     if setup is None:
         return
     set_up_logs(as_json=setup.as_json)
-    tally = _Tally(writer)
     with open_migration(setup.path) as migration:
         async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
             pilot = connections.pilot
@@ -107,9 +114,17 @@ async def _work(stdin: int, stdout: int) -> None:
             def told(refused: Refused) -> None:
                 pilot.refused(refused.service, refused.after_s, told=True)
 
+            tally = _Tally(writer, connections.traffic)
             hand = Hand(connections, migration.manifest_raw, tally.add)
+
+            async def do(work: Work[Any]) -> Any:
+                try:
+                    return await hand.do(work)
+                finally:
+                    tally.add(0)  # requests without bytes are told too
+
             try:
-                await serve(reader, writer, hand.do, told)
+                await serve(reader, writer, do, told)
             except BaseExceptionGroup as group:
                 send(writer, Broken(_where(group)))
                 await writer.drain()

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.steps import State
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
 from gcr_migrate.report.rows import Many
 
@@ -218,12 +219,48 @@ class ApplyFacts(_RunLike):
         return Exit.OK if self.outcome == "complete" else Exit.FAILED
 
 
+class MovingFact(Fact):
+    """A blob that is under way."""
+
+    subject: str = Field(description="Its full target name.")
+    size_bytes: int
+    since: str
+
+
+class InFlightFact(Fact):
+    """What a run that goes on has started and not ended."""
+
+    items: int
+    blobs: int
+    largest: list[MovingFact] = Field(description="The largest blobs, five at most.")
+
+
+class HoldUpFact(Fact):
+    """A blob that is not there yet, and what waits for it: tags, for the manifests of a chain."""
+
+    image: str = Field(description="Full target name of the image path.")
+    blob: str
+    size_bytes: int = Field(description="-1 where no manifest says it.")
+    state: State
+    tags: int = Field(description="Number of tags that cannot be set before it is there.")
+    some_tags: list[str] = Field(description="Three of them at most.")
+    chain: list[str] = Field(
+        description="Digests of manifests, from what the first tag names to what has the blob."
+    )
+
+
 class StatusFacts(_RunLike):
     """Result of `status`: what the ledger adds up to, also while a run goes on."""
 
     schema_: Literal["gcr-migrate/status"] = Field("gcr-migrate/status", alias="schema")
     version: Literal[1] = VERSION
     runs: list[RunFact]
+    is_running: bool = Field(description="Whether a process works on the file now.")
+    in_flight: InFlightFact
+    to_ask_about: int = Field(
+        description="Transfers that a run began which was cut off; the next run asks the target."
+    )
+    hold_ups: list[HoldUpFact] = Field(description="What holds up most tags, five at most.")
 
 
 class LevelFact(Fact):

@@ -14,10 +14,13 @@ from gcr_migrate.report.facts import (
     EstimateFact,
     FailureFact,
     GrantFact,
+    HoldUpFact,
     ImageFact,
+    InFlightFact,
     ItemCountsFact,
     LevelFact,
     MovedBytesFact,
+    MovingFact,
     PlanBytesFact,
     PlanCountsFact,
     PlanFacts,
@@ -31,7 +34,9 @@ from gcr_migrate.report.facts import (
     VerifyFacts,
 )
 from gcr_migrate.report.rows import Rows
+from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.ledger import tally
+from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.state.waiting import HoldUp
     from gcr_migrate.verify.content import Verification
 
 
@@ -146,8 +152,27 @@ def apply_facts(
 def status_facts(migration: Migration) -> StatusFacts:
     """Tell what the ledger adds up to."""
     sums = tally(migration)
+    is_running = is_in_hand(migration.path)
+    last_run = sums.runs[-1].id if sums.runs else 0
+    begun = flights(migration)
+    moving = flights(migration, last_run) if is_running else Flights(0, 0, ())
     return StatusFacts(
         **_run(migration, sums),
+        is_running=is_running,
+        in_flight=InFlightFact(
+            items=moving.count,
+            blobs=moving.blobs,
+            largest=[
+                MovingFact(
+                    subject=one.subject,
+                    size_bytes=one.size_bytes,
+                    since=one.since.isoformat(timespec="seconds"),
+                )
+                for one in moving.largest
+            ],
+        ),
+        to_ask_about=begun.blobs - moving.blobs,
+        hold_ups=[_hold_up(one) for one in hold_ups(migration)],
         runs=[
             RunFact(
                 number=run.id,
@@ -157,6 +182,18 @@ def status_facts(migration: Migration) -> StatusFacts:
             )
             for run in sums.runs
         ],
+    )
+
+
+def _hold_up(one: HoldUp) -> HoldUpFact:
+    return HoldUpFact(
+        image=one.image,
+        blob=one.digest,
+        size_bytes=one.size_bytes,
+        state=one.state,
+        tags=one.tags,
+        some_tags=list(one.named),
+        chain=list(one.chain),
     )
 
 

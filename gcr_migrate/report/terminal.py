@@ -269,8 +269,44 @@ def status_lines(facts: StatusFacts) -> Iterator[Text]:
     """Progress from the ledger."""
     yield from run_lines(facts)
     for run in facts.runs:
-        ended = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else "not ended"
+        is_last = run is facts.runs[-1]
+        open_end = "goes on" if is_last and facts.is_running else "was cut off"
+        ended = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else open_end
         yield Text(f"  run {run.number}: started {run.started_at}, {ended}")
+    yield from _flight_lines(facts)
+    yield from _waiting_lines(facts)
+
+
+def _flight_lines(facts: StatusFacts) -> Iterator[Text]:
+    if facts.to_ask_about:
+        yield Text(
+            f"  transfers begun by a run that was cut off: {facts.to_ask_about}; "
+            f"the target is asked for each before anything is sent again"
+        )
+    flight = facts.in_flight
+    if not flight.items:
+        return
+    yield _heading(f"In flight: {flight.items}, of them {flight.blobs} blobs")
+    yield from rows(
+        [(size_text(one.size_bytes), f"since {one.since}", one.subject) for one in flight.largest]
+    )
+
+
+def _waiting_lines(facts: StatusFacts) -> Iterator[Text]:
+    """What holds up most, each as a chain from tags down to a blob."""
+    held = [one for one in facts.hold_ups if one.chain]
+    if not held:
+        return
+    yield _heading("Waiting")
+    for one in held:
+        names = ", ".join(one.some_tags) + (", …" if one.tags > len(one.some_tags) else "")
+        tags = f"{one.tags} tag{'' if one.tags == 1 else 's'} ({names})" if one.tags else "untagged"
+        yield Text(f"  {one.image}: {tags}")
+        for depth, digest in enumerate(one.chain):
+            what = "manifest" if depth == len(one.chain) - 1 else "index"
+            yield Text(f"    waits for {what} {digest}")
+        size = f"{size_text(one.size_bytes)}, " if one.size_bytes >= 0 else ""
+        yield Text(f"    waits for blob {one.blob} ({size}{one.state})")
 
 
 def verify_lines(facts: VerifyFacts) -> Iterator[Text]:

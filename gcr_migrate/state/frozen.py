@@ -125,6 +125,14 @@ class Draft:
             [(id_, self._blob_id(b), at) for at, b in enumerate((*carried, *extra_blobs))],
         )
 
+    def blobs_of(self, digest: Digest) -> list[Digest]:
+        """Return the blobs that a manifest takes along, as far as it was added before."""
+        sql = (
+            "SELECT b.digest FROM manifest m JOIN manifest_blob n ON n.manifest_id = m.id"
+            " JOIN blob b ON b.id = n.blob_id WHERE m.digest = ?"
+        )
+        return [Digest.parse(row[0]) for row in self._sql.execute(sql, (str(digest),))]
+
     def manifest(self, digest: Digest) -> Manifest:
         """Return a manifest that was added before; raise KeyError if it was not."""
         return read_manifest(self._sql, digest)
@@ -247,6 +255,7 @@ class Draft:
         self._sql.executemany(put, about.items())
         # Only now: an index is built faster at once than row by row.
         self._sql.execute("CREATE INDEX planned_blob_by_blob ON planned_blob (blob_id, image_id)")
+        self._sql.execute("CREATE INDEX left_out_by_subject ON left_out (subject)")
         for table in ("planned_manifest", "planned_blob", "planned_tag"):
             # Pages of one image come by id without sorting.
             self._sql.execute(f"CREATE INDEX {table}_by_image ON {table} (image_id)")

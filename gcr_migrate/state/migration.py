@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gcr_migrate.errors import Problem
     from gcr_migrate.model.steps import State
 
 PAGE: Final = 256
@@ -217,10 +218,10 @@ class Migration:
         for row in self.paged(sql, image_id):
             yield tag_item(row)
 
-    def tags_of(self, item: ManifestItem) -> list[TagItem]:
-        """Return the tags that point to one planned manifest."""
+    def tags_of(self, image_id: int, manifest_item_id: int) -> list[TagItem]:
+        """Return the tags of an image that point to one planned manifest."""
         sql = f"{_TAGS} WHERE image_id = ? AND planned_manifest_id = ? ORDER BY id"
-        return [tag_item(row) for row in self.rows(sql, item.image_id, item.id)]
+        return [tag_item(row) for row in self.rows(sql, image_id, manifest_item_id)]
 
     def open_referrers(self, item: ManifestItem) -> bool:
         """Whether something that is attached to this manifest is still to be written beside it."""
@@ -274,6 +275,17 @@ class Migration:
         )
         for row in self.paged(sql):
             yield LeftOut(named(row[1]), row[2], bool(row[3]), row[4])
+
+    def left_out_tags(self, name: str) -> dict[str, Problem]:
+        """Return the tags of an image that are not carried, each with its reason.
+
+        Args:
+            name: full name of the image at the source, without a tag.
+        """
+        begins, ends = f"{name}:", f"{name};"  # the character that follows
+        sql = "SELECT subject, code FROM left_out WHERE subject >= ? AND subject < ? ORDER BY id"
+        found = self.rows(sql, begins, ends)
+        return {subject.removeprefix(begins): named(code) for subject, code in found}
 
     def findings(self) -> Iterator[Finding]:
         """Go through the findings of planning."""

@@ -38,6 +38,8 @@ def named(subject: str, via: str = "") -> Iterator[None]:
         raise TransientError(BAD_REPLY, subject=subject, saw=_why(error)) from error
     except httpx.TransportError as error:
         raise _of_transport(error, subject, via) from error
+    except OSError as error:  # the library lets some of TLS and of the system through as they are
+        raise _of_system(error, subject, via) from error
     except UnicodeError as error:  # a host that cannot be a name of the Internet
         raise MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__) from error
     except (httpx.InvalidURL, httpx.DecodingError) as error:
@@ -47,17 +49,26 @@ def named(subject: str, via: str = "") -> Iterator[None]:
 def _of_transport(error: httpx.TransportError, subject: str, via: str) -> MigrateError:
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return MigrateError(BAD_REPLY, subject=subject, saw=_why(error))
-    way = f"through the proxy {via}: " if via else ""
     tls = _cause(error, ssl.SSLError)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return MigrateError(UNTRUSTED, subject=subject, saw=way + _distrust(tls))
     if tls is not None:
-        saw = f"{way}TLS failed: {(tls.reason or 'no reason given').replace('_', ' ').lower()}"
-        return TransientError(UNREACHABLE, subject=subject, saw=saw)
-    saw = way + _why(error)
+        return _of_system(tls, subject, via)
+    saw = _way(via) + _why(error)
     if isinstance(error, httpx.ProxyError) and _PROXY_REFUSES.match(str(error)):
         return MigrateError(UNREACHABLE, subject=subject, saw=saw)
     return TransientError(UNREACHABLE, subject=subject, saw=saw)
+
+
+def _of_system(error: OSError, subject: str, via: str) -> MigrateError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return MigrateError(UNTRUSTED, subject=subject, saw=_way(via) + _distrust(error))
+    words = _why(error)
+    if isinstance(error, ssl.SSLError):
+        words = f"TLS failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
+    return TransientError(UNREACHABLE, subject=subject, saw=_way(via) + words)
+
+
+def _way(via: str) -> str:
+    return f"through the proxy {via}: " if via else ""
 
 
 def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | None:

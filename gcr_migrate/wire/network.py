@@ -5,6 +5,7 @@ Every client goes this one way, so that what lets one of them out lets out all.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import ssl
@@ -53,7 +54,6 @@ class Network:
 
     Attributes:
         metadata_hosts: names of the metadata server.
-        trust: whose certificates are trusted.
         library: whose connections are used, one of `LIBRARIES`.
 
     Args:
@@ -73,12 +73,19 @@ class Network:
         self._without = _without(_value(environ, "NO_PROXY"))
         named = (environ.get(name, "").partition(":")[0] for name in _METADATA_VARIABLES)
         self.metadata_hosts = METADATA_HOSTS | {host for host in named if host}
-        self.trust = trust(environ)
+        self._environ = {name: environ[name] for name in _TRUST_VARIABLES if environ.get(name)}
+        if self._environ:
+            self.trust  # noqa: B018  # what a person named is looked at now, and not in mid-run
         self.library = environ.get(LIBRARY_VARIABLE) or LIBRARIES[0]
         if self.library not in LIBRARIES:
             saw = f"it is neither {' nor '.join(LIBRARIES)}"
             subject = f"{LIBRARY_VARIABLE}={self.library}"
             raise MigrateError(BAD_NETWORK, subject=subject, saw=saw)
+
+    @functools.cached_property
+    def trust(self) -> ssl.SSLContext:
+        """Whose certificates are trusted; read when somebody needs it, as that takes a while."""
+        return trust(self._environ)
 
     @property
     def proxies(self) -> frozenset[Proxy]:

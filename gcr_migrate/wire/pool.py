@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, cast
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -20,16 +23,17 @@ from yarl import URL
 from gcr_migrate.wire.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterator
+    import ssl
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 
     from gcr_migrate.wire.network import Network, Proxy
+    from gcr_migrate.wire.sender import Answer, Limits
 
 _READ_AHEAD: Final = 256 * 1024
 _HEAD_AT_MOST: Final = 256 * 1024  # Artifact Registry's Location alone may have many kilobytes
 _FIELDS_AT_MOST: Final = 1024
 # Many servers hang up on a connection after five idle seconds: who comes then comes too late.
 _IDLE_S: Final = 4.0
-_OURS: Final = frozenset({b"transfer-encoding"})  # set by aiohttp where there is no length
 _NOT_ADDED: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _KINDS: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = (
     (aiohttp.ClientHttpProxyError, httpx.ProxyError),
@@ -58,23 +62,56 @@ class Pool(httpx.AsyncBaseTransport):
         self._opened: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return its response as soon as the head is there."""
-        limits = request.extensions.get("timeout", {})
-        if request.url.scheme not in {"http", "https"} or not request.url.host:
+        """Send a request of httpx's, and return its response as soon as the head is there."""
+        url = request.url
+        if url.scheme not in {"http", "https"} or not url.host:
             raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
-        body = _outgoing(request, limits.get("write"))
+        answer = await self._answer(
+            request.method,
+            _Address(url.scheme, url.host, url.port, url.netloc.decode(), url.raw_path.decode()),
+            [(name.decode(), value.decode()) for name, value in request.headers.raw],
+            cast("AsyncIterable[bytes]", request.stream),  # an asynchronous client's are
+            request.extensions.get("timeout", {}),
+        )
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=answer)
+
+    async def send(
+        self,
+        method: str,
+        address: str,
+        fields: dict[str, str],
+        body: bytes | AsyncIterable[bytes] | None,
+        limits: Limits,
+    ) -> Answer:
+        """Send a request; see `Sender`."""
+        sent = [*fields.items()]
+        if isinstance(body, bytes):
+            sent.append(("content-length", str(len(body))))
+            source: AsyncIterable[bytes] = _Whole(body)
+        elif body is None:
+            source = _Whole(b"")
+        else:
+            source = body
+            if "content-length" not in fields:
+                sent.append(("transfer-encoding", "chunked"))
+        return await self._answer(method, _Address.read(address), sent, source, limits)
+
+    async def _answer(
+        self,
+        method: str,
+        address: _Address,
+        fields: list[tuple[str, str]],
+        source: AsyncIterable[bytes],
+        limits: Limits,
+    ) -> _Incoming:
+        body = _outgoing(fields, source, limits.get("write"))
         await self._slot(limits.get("pool"))
         try:
-            response = await self._ask(request, body, limits)
+            response = await self._ask(method, address, fields, body, limits)
         except BaseException:
             self._slots.release()
             raise
-        return httpx.Response(
-            response.status,
-            headers=response.raw_headers,
-            stream=_Incoming(response, body, self._slots.release),
-            extensions={"reason_phrase": (response.reason or "").encode()},
-        )
+        return _Incoming(response, body, self._slots.release)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -92,13 +129,18 @@ class Pool(httpx.AsyncBaseTransport):
             raise httpx.PoolTimeout("") from error
 
     async def _ask(
-        self, request: httpx.Request, body: Outgoing | None, limits: dict[str, float | None]
+        self,
+        method: str,
+        address: _Address,
+        fields: list[tuple[str, str]],
+        body: Outgoing | None,
+        limits: Limits,
     ) -> aiohttp.ClientResponse:
         limit = asyncio.timeout(None)
         try:
             async with limit:
                 _expect_answer(limit, body, limits)
-                return await self._send(request, body, limits)
+                return await self._send(method, address, fields, body, limits)
         except BaseException as error:
             failure = await _end_of(body)
             if limit.expired():
@@ -108,25 +150,26 @@ class Pool(httpx.AsyncBaseTransport):
         raise failure
 
     async def _send(
-        self, request: httpx.Request, body: Outgoing | None, limits: dict[str, float | None]
+        self,
+        method: str,
+        address: _Address,
+        fields: list[tuple[str, str]],
+        body: Outgoing | None,
+        limits: Limits,
     ) -> aiohttp.ClientResponse:
-        url = request.url
-        headers = [
-            (name.decode(), value.decode())
-            for name, value in request.headers.raw
-            if name.lower() not in _OURS
-        ]
-        proxy = self._network.proxy_for(url.scheme, url.host, url.port)
+        # aiohttp says itself that a body comes in chunks.
+        headers = [one for one in fields if one[0].lower() != "transfer-encoding"]
+        proxy = self._network.proxy_for(address.scheme, address.host, address.port)
         login = self._logins[proxy] if proxy else {}
-        if url.scheme == "http":
+        if address.scheme == "http":
             headers += login.items()  # there is no tunnel: the proxy reads the request itself
         return await self._session().request(
-            request.method,
+            method,
             # In parts, as a whole it would lose a `?` at its end.
             URL.build(
-                scheme=url.scheme,
-                authority=url.netloc.decode(),
-                path=url.raw_path.decode(),
+                scheme=address.scheme,
+                authority=address.netloc,
+                path=address.path,
                 encoded=True,
             ),
             headers=headers,
@@ -134,18 +177,21 @@ class Pool(httpx.AsyncBaseTransport):
             allow_redirects=False,
             proxy=proxy.url if proxy else None,
             proxy_headers=login or None,
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=limits.get("connect"), sock_read=limits.get("read")
-            ),
+            timeout=_timeout(limits.get("connect"), limits.get("read")),
+            ssl=self._trust if _is_private(address, proxy) else True,
         )
+
+    @functools.cached_property
+    def _trust(self) -> ssl.SSLContext:
+        context = self._network.trust
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
     def _session(self) -> aiohttp.ClientSession:
         """Return aiohttp's connections, made when the first request comes."""
         if self._opened is None:
-            self._network.trust.set_alpn_protocols(["http/1.1"])
             self._opened = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    ssl=self._network.trust,
                     limit=0,  # our slots count them: waiting for one has a time-out of its own
                     keepalive_timeout=_IDLE_S,
                     resolver=aiohttp.ThreadedResolver(),  # the machine's own, whatever is installed
@@ -163,7 +209,12 @@ class Pool(httpx.AsyncBaseTransport):
 
 
 class _Incoming(httpx.AsyncByteStream):
-    """The body of a response, in pieces as they come.
+    """A response, and its body in pieces as they come.
+
+    Attributes:
+        status: HTTP status.
+        headers: header fields; names in any case.
+        raw_headers: the same as they came.
 
     Args:
         response: whose body.
@@ -174,6 +225,9 @@ class _Incoming(httpx.AsyncByteStream):
     def __init__(
         self, response: aiohttp.ClientResponse, body: Outgoing | None, done: Callable[[], None]
     ) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.raw_headers = response.raw_headers
         self._response = response
         self._body = body
         self._done: Callable[[], None] | None = done
@@ -244,18 +298,60 @@ def _words(error: Exception) -> str:
     return words
 
 
-def _outgoing(request: httpx.Request, stall_s: float | None) -> Outgoing | None:
-    length = request.headers.get("content-length")
-    empty = length is None and "transfer-encoding" not in request.headers
-    if empty or (length == "0" and isinstance(request.stream, httpx.ByteStream)):
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where a request goes, in parts that are sent as they are."""
+
+    scheme: str
+    host: str
+    port: int | None
+    netloc: str
+    path: str  # with the query
+
+    @classmethod
+    def read(cls, text: str) -> _Address:
+        parts = urlsplit(text.replace(" ", "%20"))
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
+        if not text.isascii() or not text.isprintable():
+            raise httpx.InvalidURL("it has characters that no address has")
+        begins = len(parts.scheme) + len("://") + len(parts.netloc)
+        path = text.replace(" ", "%20")[begins:].partition("#")[0]
+        path = path if path.startswith("/") else f"/{path}"
+        return cls(parts.scheme, parts.hostname, parts.port, parts.netloc, path)
+
+
+class _Whole:
+    """A body that is there already."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.body
+
+
+def _outgoing(
+    fields: list[tuple[str, str]], source: AsyncIterable[bytes], stall_s: float | None
+) -> Outgoing | None:
+    known = {name.lower(): value for name, value in fields}
+    length = known.get("content-length")
+    empty = length is None and "transfer-encoding" not in known
+    if empty or (length == "0" and isinstance(source, (httpx.ByteStream, _Whole))):
         return None
-    source = cast("AsyncIterable[bytes]", request.stream)  # an asynchronous client's are
     return Outgoing(source, None if length is None else int(length), stall_s)
 
 
-def _expect_answer(
-    limit: asyncio.Timeout, body: Outgoing | None, limits: dict[str, float | None]
-) -> None:
+def _is_private(address: _Address, proxy: Proxy | None) -> bool:
+    return address.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
+
+
+@functools.lru_cache
+def _timeout(connect_s: float | None, read_s: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=read_s)
+
+
+def _expect_answer(limit: asyncio.Timeout, body: Outgoing | None, limits: Limits) -> None:
     """Limit the time for the answer, which aiohttp forgets to do once a 1xx has come."""
     connect_s, read_s = limits.get("connect"), limits.get("read")
     if connect_s is None or read_s is None:

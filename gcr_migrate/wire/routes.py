@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httpx
 
+from gcr_migrate.wire.sender import ByHttpx
+
 if TYPE_CHECKING:
     from gcr_migrate.wire.network import Network, Proxy
+    from gcr_migrate.wire.sender import Sender
+
+
+def sender_for(network: Network, connections: int) -> Sender:
+    """Return what sends requests over the connections of `transport_for`, at the least cost."""
+    transport = transport_for(network, connections)
+    return ByHttpx(transport) if network.library == "httpx" else cast("Sender", transport)
 
 
 def transport_for(network: Network, connections: int) -> httpx.AsyncBaseTransport:
-    """Return the connections to all hosts.
+    """Return the connections to all hosts, as httpx takes them.
 
     Args:
         network: the way out of this machine.

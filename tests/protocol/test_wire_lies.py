@@ -181,6 +181,17 @@ def test_what_cannot_get_better_is_asked_once(code: int) -> None:
     assert str(code) in failure([status(code), body(b"x")]).saw
 
 
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_pause_until_a_date_is_counted_by_the_clock_that_told_it(days: int) -> None:
+    """Whose clock is wrong, the service's or ours, does not matter."""
+    now = datetime.now(UTC) + timedelta(days=days)
+    told = [format_datetime(now + timedelta(seconds=n), usegmt=True) for n in (0, 1)]
+    before = time.monotonic()
+    refused = status(429, f"Date: {told[0]}", f"Retry-After: {told[1]}")
+    assert fetch([refused, body(b"then")])[0] == b"then"
+    assert 0.9 <= time.monotonic() - before <= 10
+
+
 def redirected(scripts: list[bytes], location: Callable[[Server, Server], str]) -> Server:
     """Redirect from one server to another; return the second."""
 

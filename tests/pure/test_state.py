@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -332,6 +333,19 @@ def test_the_lock_names_its_holder(tmp_path: Path) -> None:
     assert f"process {os.getpid()} on " in caught.value.saw
     with lock(path):
         pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_finds_no_room_is_a_named_problem(tmp_path: Path) -> None:
+    """A full disk is no traceback, and no lock is left."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(MigrateError) as caught, lock(tmp_path / "a.migration"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused(errors.DISK_FULL, caught.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,219 @@
+"""Registries of this machine: started empty, their requests counted, their content proven."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.corpus import INDEX, MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROGRAM: Final = "docker-registry"
+_RELAY: Final = Path(__file__).resolve().parent / "relay.py"
+_START_S: Final = 20.0
+_NOT_FOUND: Final = 404
+_ERROR: Final = 400
+_LINE: Final = re.compile(r'"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[0-9.]+" (?P<status>\d{3}) ')
+_DOCKER: Final = "application/vnd.docker.distribution.manifest"
+_ACCEPT: Final = {"Accept": f"{INDEX}, {MANIFEST}, {_DOCKER}.list.v2+json, {_DOCKER}.v2+json"}
+_CONFIG: Final = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: false}}}}
+storage:
+  filesystem: {{rootdirectory: "{storage}", maxthreads: 100}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a registry must hold.
+
+    Attributes:
+        tags: digest by image path and tag.
+        manifests: image path and digest.
+        blobs: size by image path and digest.
+    """
+
+    tags: Mapping[tuple[str, str], str]
+    manifests: frozenset[tuple[str, str]]
+    blobs: Mapping[tuple[str, str], int]
+
+
+@dataclass
+class Registry:
+    """A `docker-registry` on loopback.
+
+    Attributes:
+        host: such as `127.0.0.1:5000`.
+        log: where it writes a line for each request.
+    """
+
+    host: str
+    log: Path
+    _mark: int = field(default=0)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.host.rpartition(":")[2])
+
+    def forget(self) -> None:
+        """Count requests from here on."""
+        time.sleep(0.05)  # the line of a request comes after its answer
+        self._mark = self.log.stat().st_size
+
+    def requests(self) -> Counter[str]:
+        """Return how many requests there were since then, by kind."""
+        time.sleep(0.05)
+        with self.log.open("rb") as log:
+            log.seek(self._mark)
+            lines = log.read().decode("latin-1").splitlines()
+        found = (_LINE.search(line) for line in lines)
+        return Counter(
+            kind_of(one["method"], one["target"], int(one["status"])) for one in found if one
+        )
+
+
+def kind_of(method: str, target: str, status: int) -> str:
+    """Return what kind of request this was; a refused one is a kind of its own."""
+    path, _, query = target.partition("?")
+    if status >= _ERROR and status != _NOT_FOUND:
+        return f"refused {status}"
+    if "/blobs/uploads/" in path:
+        if method == "POST" and "mount=" in query:
+            return "mount" if status == http.client.CREATED else "mount not taken"
+        return f"upload {method}"
+    for part in ("/manifests/", "/blobs/", "/referrers/"):
+        if part in path:
+            return f"{part.strip('/').rstrip('s')} {method}"
+    return "list" if path.endswith("/tags/list") else path.rstrip("/").rpartition("/")[2]
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[Registry]:
+    """Start a registry that keeps everything in this folder; it and the folder end with the block.
+
+    Raises:
+        SystemExit: it does not start.
+    """
+    folder.mkdir(parents=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    config, log = folder / "config.yaml", folder / "log"
+    config.write_text(_CONFIG.format(storage=folder / "storage", port=port), encoding="utf-8")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "OTEL_TRACES_EXPORTER": "none"}
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise SystemExit(f"{PROGRAM} is missing")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "serve", str(config)], stdout=out, stderr=subprocess.DEVNULL, env=environ
+        )
+    try:
+        found = Registry(f"127.0.0.1:{port}", log)
+        _wait(found.host, process)
+        found.forget()
+        yield found
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)
+
+
+def _wait(host: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection(host, timeout=2)
+            connection.request("GET", "/v2/")
+            connection.getresponse().read()
+            connection.close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise SystemExit(f"{PROGRAM} did not start")
+
+
+@dataclass
+class Lines:
+    """Ways to servers.
+
+    Attributes:
+        hosts: where to go instead, in the order of the servers.
+        up: bytes that went up on each; known when all is done.
+    """
+
+    hosts: list[str]
+    up: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def lines(latency_ms: float, *ports: int) -> Iterator[Lines]:
+    """Put a relay in front of servers of this machine while the block runs."""
+    command = [sys.executable, str(_RELAY), str(latency_ms), *map(str, ports)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as relay:
+        assert relay.stdin  # noqa: S101  # asked for above
+        assert relay.stdout  # noqa: S101
+        try:
+            found = Lines([f"127.0.0.1:{port}" for port in json.loads(relay.stdout.readline())])
+            yield found
+            relay.stdin.close()
+            found.up = [up for up, _ in json.loads(relay.stdout.readline())]
+        finally:
+            relay.terminate()
+
+
+def missing(content: Content, host: str) -> list[str]:
+    """Return what of this a registry does not give, byte by byte.
+
+    Each manifest is fetched by each of its names, each distinct blob once; in further
+    repositories a blob is asked for.
+    """
+    connection = http.client.HTTPConnection(host, timeout=60)
+
+    def digest_of(target: str) -> str:
+        connection.request("GET", target, headers=_ACCEPT)
+        answer = connection.getresponse()
+        computed = hashlib.sha256()
+        while piece := answer.read(1 << 20):
+            computed.update(piece)
+        return f"sha256:{computed.hexdigest()}" if answer.status == http.client.OK else ""
+
+    def has(target: str, size: int) -> bool:
+        connection.request("HEAD", target)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status == http.client.OK and answer.headers["Content-Length"] == str(size)
+
+    named = {f"{path}/manifests/{tag}": digest for (path, tag), digest in content.tags.items()}
+    named |= {f"{path}/manifests/{digest}": digest for path, digest in content.manifests}
+    lost = [name for name, digest in named.items() if digest_of(f"/v2/{name}") != digest]
+    read: set[str] = set()
+    for (path, digest), size in content.blobs.items():
+        target = f"/v2/{path}/blobs/{digest}"
+        good = has(target, size) if digest in read else digest_of(target) == digest
+        read.add(digest)
+        if not good:
+            lost.append(f"{path}/blobs/{digest}")
+    connection.close()
+    return lost

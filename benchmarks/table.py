@@ -1,0 +1,72 @@
+"""The results of copies as a table for people."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any, Final
+
+README: Final = Path(__file__).resolve().parent / "README.md"
+_BEGIN: Final = "<!-- copies: begin -->\n"
+_END: Final = "<!-- copies: end -->\n"
+_OURS: Final = "gcr-migrate apply"
+_HEAD: Final = (
+    "| tool | wall s (min) | of the best | CPU s | of the best | peak MB | requests | of the bound"
+    " | MB up | of the bound | complete |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the results of a run as Markdown, a table for each group."""
+    corpus, bound = result["corpus"], result["bound"]
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    said = (
+        f"{result['date']}, {result['machine']}; medians of {result['passes']} passes."
+        f" {corpus['manifests']} manifests, {corpus['tags']} tags, {corpus['blobs']} blobs,"
+        f" {corpus['bytes'] / 1e6:.0f} MB. The lower bound: {bound['all']} requests,"
+        f" {bound['apply']} of them for a plan that is made,"
+        f" and {bound['bytes_up'] / 1e6:.0f} MB up. {versions}.\n"
+    )
+    for name, why in result["absent"].items():
+        said += f"\nLeft out: {name}: {why}\n"
+    for group in dict.fromkeys(row["group"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["group"] == group]
+        said += f"\n### {group}\n\n{_HEAD}{''.join(_line(row, rows, bound) for row in rows)}"
+    return said
+
+
+def best(rows: list[dict[str, Any]], what: str) -> float | None:
+    """Return the best median of the other tools that left nothing out."""
+    found = [
+        statistics.median(row[what])
+        for row in rows
+        if not row["tool"].startswith("gcr-migrate") and not row["missing"] and not row["failed"]
+    ]
+    return min(found, default=None)
+
+
+def _line(row: dict[str, Any], rows: list[dict[str, Any]], bound: dict[str, int]) -> str:
+    cells = [row["tool"]]
+    for what in ("wall_s", "cpu_s"):
+        median, least = statistics.median(row[what]), best(rows, what)
+        extra = f" ({min(row[what]):.2f})" if what == "wall_s" else ""
+        cells += [f"{median:.2f}{extra}", f"{median / least:.2f}" if least else ""]
+    requests = sum(row["requests"].values())
+    low = bound["apply" if row["tool"] == _OURS else "all"]
+    cells += [f"{row['peak_mb']:.0f}", str(requests), f"{requests / low:.2f}"]
+    up = row["bytes_up"]
+    cells += [f"{up / 1e6:.0f}", f"{up / bound['bytes_up']:.2f}"] if up else ["", ""]
+    lost = f"{len(row['missing'])} missing" if row["missing"] else "yes"
+    cells.append(f"failed; {lost}" if row["failed"] else lost)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def write_table(result: dict[str, Any], keep: bool) -> str:  # noqa: FBT001
+    """Return the table of a result; if wanted, put it between its markers in README.md, too."""
+    text = table(result)
+    if keep:
+        readme = README.read_text("utf-8")
+        before, _, rest = readme.partition(_BEGIN)
+        _, _, after = rest.partition(_END)
+        README.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", "utf-8")
+    return text
