@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
 from tests.conftest import Cli
@@ -206,9 +208,28 @@ def windows(times: list[float]) -> list[float]:
     return begun
 
 
-def test_workers_share_what_an_option_allows(tmp_path: Path) -> None:
+def test_workers_share_what_options_allow(tmp_path: Path) -> None:
     """Two processes send no more than one may, and their requests are in one sum."""
-    seen = run(tmp_path / "home", 3, SPEC, "--max-rate", "30", "--workers", "2")
+    options = ("--max-rate", "30", "--max-bandwidth", "40kB", "--workers", "2")
+    seen = run(tmp_path / "home", 3, SPEC, *options)
     assert not seen.refusals()
     assert seen.most_in_a_second("us") <= 30
+    puts = [one for one in seen.asked if one["path"].startswith("/artifacts-uploads")]
+    seconds = seen.asked[-1]["at"] - puts[0]["at"]  # a request is there before its body is
+    expected_s = sum(one["bytes_in"] for one in puts) / 40_000
+    assert 0.8 * expected_s < seconds < expected_s + 4
     check_all_is_there(seen, 3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "saw"),
+    [
+        ("--max-rate", "0", "more than 0 requests per second"),
+        ("--max-bandwidth", "100", "such as 100MB/s"),
+        ("--concurrency", "0", "a number from 1 to 256"),
+    ],
+)
+def test_an_option_that_is_no_limit_is_refused(cli: Cli, option: str, value: str, saw: str) -> None:
+    """Before anything is looked at, with what to write."""
+    done = cli("apply", "m", option, value)
+    assert (done.returncode, "bad-usage" in done.stderr, saw in done.stderr) == (2, True, True)
