@@ -58,7 +58,7 @@ bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 10
 	$(BIN)/python -m benchmarks.inventory --limit $(LIMIT) $(SIZE)
 
 lock: install ## resolve the dependencies again
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --all-build-deps --generate-hashes --strip-extras \
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --extra otel --all-build-deps --generate-hashes --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate \
 	  --no-header --output-file requirements.lock pyproject.toml
 

@@ -26,7 +26,6 @@ from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import PATIENCE_S, Pilot
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Nobody
-from gcr_migrate.wire.traffic import Traffic
 from gcr_migrate.wire.transport import IDLE_S, Wire
 
 if TYPE_CHECKING:
@@ -149,12 +148,12 @@ class Connections:
         idle_s = settings.idle_s()
         self._settings = settings
         self._endpoints, self._network = settings.endpoints, network
-        self.traffic = Traffic()
+        self.traffic = pilot.traffic
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
-        self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s, self.traffic)
-        self._target_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s, self.traffic)
+        self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
+        self._target_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
         # A third one for tokens: no transfer must keep the token waiting that it needs.
-        self._login_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s, self.traffic)
+        self._login_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
         logins: dict[Side, Login] = {
             "source": (source or Login()).or_else(settings.login),
             "target": (target or Login()).or_else(settings.login),

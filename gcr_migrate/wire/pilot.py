@@ -21,6 +21,7 @@ from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Asked, Limits, Rates
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.pace import Pace, Turn
+from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -108,6 +109,7 @@ class Pilot:
         limits: how fast services are asked; None: as by default.
 
     Attributes:
+        traffic: counts what was sent and answered, of all services together.
         bandwidth: paces the bytes of blobs.
         on_refusal: is told of each refusal that opens a pause, with the service and the seconds
             that it asked to wait, if it did; for those in other processes.
@@ -125,6 +127,7 @@ class Pilot:
         self._sleep = sleep
         self._limits = limits or Limits()
         self._services: dict[str, _Service] = {}
+        self.traffic = Traffic()
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
         self.on_refusal: Callable[[str, float | None], None] | None = None
 

@@ -24,7 +24,6 @@ from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import sender_for
 from gcr_migrate.wire.sender import unpacked
 from gcr_migrate.wire.services import service_of
-from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -69,11 +68,12 @@ class Stream:
     length: int | None
     _answer: Answer = field(repr=False)
     _subject: str = field(repr=False)
+    _limits: Limits = field(repr=False)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
         got = 0
-        with named(self._subject):
+        with named(self._subject, limits=self._limits):
             async for chunk in self._answer:
                 got += len(chunk)
                 yield chunk
@@ -88,7 +88,7 @@ class Stream:
     async def whole(self, at_most: int) -> Reply:
         """Read the body up to a number of bytes, and a little beyond it."""
         pieces, size = [], 0
-        with named(self._subject):
+        with named(self._subject, limits=self._limits):
             async for piece in self._answer:
                 pieces.append(piece)
                 size += len(piece)
@@ -111,7 +111,6 @@ class Wire:
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
         idle_s: seconds without a byte after which a connection is given up.
-        traffic: where requests are counted; None: nobody counts them.
     """
 
     def __init__(
@@ -121,7 +120,6 @@ class Wire:
         network: Network | None = None,
         pilot: Pilot | None = None,
         idle_s: float = IDLE_S,
-        traffic: Traffic | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -130,7 +128,6 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
-        self._traffic = traffic or Traffic()
         self._plain_hosts = set(self._network.metadata_hosts)
         # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = sender_for(self._network, _CONNECTIONS)
@@ -320,7 +317,10 @@ class Wire:
                 target = _redirect(method, answer)
                 if target is None:
                     length = _length(method, answer)
-                    yield Stream(answer.status, answer.headers, url, length, answer, subject)
+                    limits = self._limits(method)
+                    yield Stream(
+                        answer.status, answer.headers, url, length, answer, subject, limits
+                    )
                     return
                 onward = joined(url, target, subject)
             finally:
@@ -344,20 +344,22 @@ class Wire:
         service = self._service(url)
         turn = await self._pilot.turn(service, subject, writes=method in _WRITES)
         took = False
-        timeout = self._timeout(self._idle_s * (_SLOW_ANSWER if method == "PUT" else 1))
+        limits = self._limits(method)
         try:
-            with named(subject, self._via(address)):
+            with named(subject, self._via(address), limits):
                 fields = _FIELDS | {name.lower(): value for name, value in headers.items()}
-                answer = await self._connections.send(method, address, fields, body, timeout)
-            self._traffic.add(1, int(answer.status == _TOO_MANY))
+                answer = await self._connections.send(method, address, fields, body, limits)
+            self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
         finally:
             self._pilot.answered(turn, took=took)
         self._read_clock(answer)
         return answer
 
-    def _timeout(self, read_s: float) -> Limits:
-        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": self._idle_s}
+    def _limits(self, method: str) -> Limits:
+        idle_s = self._idle_s
+        read_s = idle_s * _SLOW_ANSWER if method == "PUT" else idle_s
+        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": idle_s}
 
     def _service(self, url: str) -> str:
         return service_of(url, self.endpoints)

@@ -367,3 +367,29 @@ def test_no_word_of_a_person_sends_a_google_login_in_the_clear() -> None:
 
     with pytest.raises(MigrateError, match="plain HTTP to us-docker"):
         asyncio.run(work())
+
+
+def test_a_server_that_says_nothing_is_told_by_what_was_waited_for() -> None:
+    """The words say what did not come, and for how long: not the name of an exception."""
+
+    async def work() -> None:
+        over = asyncio.Semaphore(0)
+
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.read(1024):
+                pass
+            writer.close()
+            over.release()
+
+        server = await asyncio.start_server(say_nothing, "127.0.0.1")
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            try:
+                async with Wire(Endpoints(), FAST, idle_s=0.2) as wire:
+                    await wire.request("GET", f"http://127.0.0.1:{port}/", ok={200})
+            finally:
+                for _ in range(FAST.tries):
+                    await over.acquire()
+
+    with pytest.raises(MigrateError, match=r"unreachable.*no byte for 0\.2 s"):
+        asyncio.run(work())

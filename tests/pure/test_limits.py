@@ -59,7 +59,7 @@ def test_a_spec_states_quotas_of_all_and_of_some() -> None:
 
 
 def test_an_option_s_rate_is_taken_as_it_is() -> None:
-    """No head-room is taken from it, and all have the same; writes stay what they were."""
+    """No head-room is taken from it, no location has another one, and writes stay as they were."""
     found = of("{at: {us: {requests_per_second: 40, writes_per_second: 10}}}").but(max_rate=90)
     assert found.rates(US) == Rates(90, 8)
     assert found.rates(PLAIN) == Rates(90)

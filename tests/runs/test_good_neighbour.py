@@ -172,6 +172,7 @@ def patient(stage: Stage, *args: str) -> dict[str, Any]:
 def check_all_is_there(seen: Run, images: int) -> None:
     """All images are proven, each blob was uploaded once, and the summary has all requests."""
     assert (seen.facts["outcome"], seen.verified["outcome"]) == ("complete", "proven")
+    assert seen.facts["counts"]["failed"] == 0
     uploads = seen.uploads()
     assert len(set(uploads)) == len(uploads) == 2 * (3 * images + 3)
     for location in QUOTA:

@@ -194,17 +194,17 @@ def test_one_refusal_that_goes_on_makes_it_slower_once() -> None:
             pilot.refused(US, None)
         pilot.answered(turn, took=took)
 
-    async def run(outcomes: str) -> float:
-        """Let requests come out so, `y` taken and `n` refused; return the pace after that."""
-        for outcome in f"{outcomes}y":
-            await clock.run(asyncio.ensure_future(ask(took=outcome == "y")))
+    async def run(*, refusals: int) -> float:
+        for _ in range(refusals):
+            await clock.run(asyncio.ensure_future(ask(took=False)))
+        await clock.run(asyncio.ensure_future(ask(took=True)))  # after the pause
         before = clock.now
         for _ in range(10):
             await clock.run(asyncio.ensure_future(ask(took=True)))
         return 10 / (clock.now - before)
 
-    assert 8 < asyncio.run(run("ynnnn")) < 11
-    assert asyncio.run(run("n")) < 7
+    assert 8 < asyncio.run(run(refusals=4)) < 11
+    assert asyncio.run(run(refusals=1)) < 7
 
 
 def test_what_another_process_was_refused_makes_this_one_wait() -> None:
@@ -272,7 +272,7 @@ def test_equal_transfers_end_together() -> None:
         await clock.run(*(asyncio.ensure_future(transfer()) for _ in range(4)))
 
     asyncio.run(run())
-    assert max(ended) - min(ended) < 0.5
+    assert max(ended) - min(ended) < 0.5  # of four seconds
     assert max(ended) == pytest.approx(1004, abs=0.2)
 
 
