@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.text import Text
 
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.facts import (
-    ApplyFacts,
-)
+from gcr_migrate.report.facts import ApplyFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -185,6 +185,14 @@ def test_waiters_share_one_renewal() -> None:
     assert fake.tokens == 1
 
 
+def test_a_token_service_over_its_quota_is_asked_again_once_for_all() -> None:
+    """Fifty callers wait for the same pause, and one of them asks."""
+    fake = Fake()
+    fake.token_statuses = [429, 200]
+    using(fake, lambda client: asyncio.gather(*(client.listing("a/b") for _ in range(50))))
+    assert fake.tokens == 2
+
+
 @pytest.mark.parametrize(("life", "bought"), [(3600, 1), (None, 1), (0.001, 2)])
 def test_a_token_is_renewed_before_it_ends(life: float | None, bought: int) -> None:
     """One without a stated life is used for a minute; one that is over is bought again."""

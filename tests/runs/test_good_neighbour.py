@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.error
@@ -10,6 +11,8 @@ from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
@@ -100,7 +103,7 @@ class Production:
             request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  # loopback
             try:
                 urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
-            except urllib.error.HTTPError:  # of which the sandbox has one kind for a quota
+            except urllib.error.HTTPError:
                 self.refused.append(time.time())
 
 
@@ -139,63 +142,95 @@ class Run:
         return [f"{one['host']} {one['query']}" for one in puts if one["status"] == 201]
 
 
-class _Patient(Stage):
-    """A tool that waits for a quota as long as one takes to come back."""
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """Return what tells the tool of the sandbox, and of this patience."""
-        return super().variables | {"GCR_MIGRATE_QUOTA_WAIT_S": "60"}
-
-
-def run(folder: Path, images: int, spec: str) -> Run:
+def run(folder: Path, images: int, spec: str, *options: str) -> Run:
     """Plan, apply beside production, and verify."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     with running(scenario(images), folder / "box") as box:
         box.write_endpoints(folder / "endpoints.yaml")
-        stage = _Patient(box, Cli(folder))
+        stage = Stage(box, Cli(folder))
         (folder / "spec.yaml").write_text(spec)
-        stage.run("plan", "spec.yaml", "-o", "m")
+        patient(stage, "plan", "spec.yaml", "-o", "m")
         url = f"{box.addresses[US]}/v2/products/product/pulled/manifests/v1"
         production = Production(url, box.token)
         stage.ask("requests/reset", {})
         with production.pulling():
-            time.sleep(1.2)  # what planning used of the quota is over
-            facts = stage.run("apply", "m")
-        asked = [one for one in stage.ask("requests") if not is_production(one)]
-        return Run(facts, stage.run("verify", "m"), asked, production.refused)
+            facts = patient(stage, "apply", "m", *options)
+        asked = [one for one in stage.ask("requests") if "/pulled/" not in one["path"]]
+        begun = asked[0]["at"]  # what planning used up is not of this run
+        refused = [at for at in production.refused if at > begun]
+        return Run(facts, patient(stage, "verify", "m"), asked, refused)
 
 
-def is_production(entry: dict[str, Any]) -> bool:
-    """Whether a request is production's."""
-    return "/pulled/" in entry["path"]
+def patient(stage: Stage, *args: str) -> dict[str, Any]:
+    """Run a command that waits for a quota as long as users' do, and return its JSON."""
+    done = stage.cli(*args, "--json", **stage.variables, GCR_MIGRATE_QUOTA_WAIT_S="150")
+    assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout[:2000]}\n{done.stderr}"
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def check(seen: Run, images: int) -> None:
-    """Everything is there and proven, each blob was sent once to each repository."""
+def check_all_is_there(seen: Run, images: int) -> None:
+    """All images are proven, each blob was uploaded once, and the summary has all requests."""
     assert (seen.facts["outcome"], seen.verified["outcome"]) == ("complete", "proven")
     assert seen.facts["counts"]["failed"] == 0
     uploads = seen.uploads()
-    assert len(uploads) == len(set(uploads)) == len(QUOTA) * (3 * images + 3)
-    services = seen.facts["services"].values()
-    assert sum(one["refusals"] for one in services) == seen.refusals()
-    logins = sum(one["host"] == "oauth2" for one in seen.asked)  # whose token it is
-    assert sum(one["requests"] for one in services) == len(seen.asked) - logins
+    assert len(set(uploads)) == len(uploads) == 2 * (3 * images + 3)
+    for location in QUOTA:
+        told = seen.facts["services"][f"{location}-docker.pkg.dev"]
+        assert told["requests"] == len(seen.of(location))
+        assert told["refusals"] == sum(one["status"] == 429 for one in seen.of(location))
+        assert (told["paused_s"] > 0) == (told["refusals"] > 0)
 
 
-def test_a_stated_quota_is_kept_to_and_production_has_its_share(tmp_path: Path) -> None:
-    """With a head-room of one half nobody is ever refused, and one location waits for no other."""
-    seen = run(tmp_path / "home", 20, SPEC + STATED)
-    check(seen, 20)
+def test_a_stated_quota_is_never_used_up(tmp_path: Path) -> None:
+    """Of 40 requests in a second, 20 are left to others; a larger quota elsewhere is not slower."""
+    seen = run(tmp_path / "home", 8, SPEC + STATED)
     assert not seen.refused
     assert not seen.refusals()
-    assert seen.most_in_a_second("us") <= 20
-    assert seen.of("europe")[-1]["at"] < seen.of("us")[-1]["at"] - 2
+    assert 15 <= seen.most_in_a_second("us") <= 20
+    assert seen.of("europe")[-1]["at"] < seen.of("us")[-1]["at"] - 1
+    check_all_is_there(seen, 8)
 
 
-def test_a_quota_that_nobody_stated_is_found(tmp_path: Path) -> None:
-    """The pace falls at the first refusal and comes back slowly; production hardly notices."""
+def test_an_unknown_quota_is_found_by_a_few_refusals(tmp_path: Path) -> None:
+    """The rate falls at once and comes back slowly; production notices in two windows at most."""
     seen = run(tmp_path / "home", 20, SPEC)
-    check(seen, 20)
-    assert 1 <= seen.refusals() <= 10
-    assert len({int(at) for at in seen.refused}) <= 2
+    assert 0 < seen.refusals() <= 10
+    assert len(windows(seen.refused)) <= 2
+    check_all_is_there(seen, 20)
+
+
+def windows(times: list[float]) -> list[float]:
+    """Return when the seconds began in which all these times are."""
+    begun: list[float] = []
+    for at in sorted(times):
+        if not begun or at - begun[-1] >= 1:
+            begun.append(at)
+    return begun
+
+
+def test_workers_share_what_options_allow(tmp_path: Path) -> None:
+    """Two processes send no more than one may, and their requests are in one sum."""
+    options = ("--max-rate", "30", "--max-bandwidth", "40kB", "--workers", "2")
+    seen = run(tmp_path / "home", 3, SPEC, *options)
+    assert not seen.refusals()
+    assert seen.most_in_a_second("us") <= 30
+    puts = [one for one in seen.asked if one["path"].startswith("/artifacts-uploads")]
+    seconds = seen.asked[-1]["at"] - puts[0]["at"]  # a request is there before its body is
+    expected_s = sum(one["bytes_in"] for one in puts) / 40_000
+    assert 0.8 * expected_s < seconds < expected_s + 4
+    check_all_is_there(seen, 3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "saw"),
+    [
+        ("--max-rate", "0", "more than 0 requests per second"),
+        ("--max-bandwidth", "100", "such as 100MB/s"),
+        ("--concurrency", "0", "a number from 1 to 256"),
+    ],
+)
+def test_an_option_that_is_no_limit_is_refused(cli: Cli, option: str, value: str, saw: str) -> None:
+    """Before anything is looked at, with what to write."""
+    done = cli("apply", "m", option, value)
+    assert (done.returncode, "bad-usage" in done.stderr, saw in done.stderr) == (2, True, True)
