@@ -87,7 +87,6 @@ TABLE = [
         for code in ("MANIFEST_INVALID", "NAME_INVALID")
     ),
     Row("put", 400, "digest-mismatch", Exit.FAILED, retried=True, body=oci("DIGEST_INVALID")),
-    Row("put", 400, "blob-unknown", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN")),
     Row("upload", 400, "digest-mismatch", Exit.FAILED, retried=True, body=oci("DIGEST_INVALID")),
     Row("upload", 400, "request-refused", Exit.FAILED, body=oci("SIZE_INVALID")),
     Row(
