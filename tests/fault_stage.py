@@ -40,7 +40,7 @@ IMPATIENT: Final = {
 
 
 IDLE: Final = {
-    "GCR_MIGRATE_IDLE_TIMEOUT_S": "0.4"
+    "GCR_MIGRATE_IDLE_TIMEOUT_S": "0.3"
 }  # for what stalls, and nothing else: machines do
 
 

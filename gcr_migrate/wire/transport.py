@@ -347,7 +347,7 @@ class Wire:
         limits = self._limits(method)
         try:
             with named(subject, self._via(address), limits):
-                fields = _FIELDS | {name.lower(): value for name, value in headers.items()}
+                fields = _FIELDS | _checked(headers)
                 answer = await self._connections.send(method, address, fields, body, limits)
             self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
@@ -399,6 +399,17 @@ class Wire:
         if not is_loopback(after.netloc):
             saw = f"redirect from https to {after.scheme}://{after.netloc}"
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+
+
+def _checked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return header fields with names in lower case; what a file made them of may be no text.
+
+    Raises:
+        TypeError: a value is no text.
+    """
+    if not all(isinstance(value, str) for value in headers.values()):
+        raise TypeError("header fields are text")
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _redirect(method: str, answer: Answer) -> str | None:

@@ -140,7 +140,14 @@ def has_recovered(asked: Requests) -> bool:
     refused = [at for at, one in enumerate(named) if one["status"] == 401]
     if not refused or len(named) < refused[-1] + 60:
         return False
-    return all(one["status"] for one in named[refused[0] : refused[-1] + 50])
+    told = {
+        (one["method"], one["path"], one["query"])
+        for one in named
+        if one["status"] < 400 and one["told"]
+    }
+    again = [named[at] for at in refused if not named[at]["path"].startswith("/artifacts-uploads")]
+    gone_on = all((one["method"], one["path"], one["query"]) in told for one in again)
+    return gone_on and all(one["status"] for one in named[refused[0] : refused[-1] + 50])
 
 
 class OpenStage(Protocol):
