@@ -58,7 +58,7 @@ class Quota:
 
 
 ARTIFACT_REGISTRY: Final = Quota(1_000.0, 300.0)  # 60,000 and 18,000 a minute (FACTS section 8)
-_FIRST_PER_S: Final = 100.0
+_FIRST_PER_S: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ _EVEN: Final = 0.92  # timers and networks are uneven, and `_Second` shall not h
 _ON_ITS_WAY_S: Final = 2.0  # a request has arrived by then, though a large one is not answered
 _LOOK_AGAIN_S: Final = 0.25
 _STEP_S: Final = 0.5
+_FIRST_STEP_S: Final = 0.25  # until a rate is found
 _QUIET_S: Final = 60.0  # quotas are counted by the minute
 _LEFT_TO_OTHERS: Final = 0.3
 _LEAST_PER_S: Final = 2.0
@@ -142,7 +143,7 @@ class Pace:
     def _grow(self, now: float, per_s: float) -> None:
         """Go a step faster where that was wanted and taken."""
         begins = not self._grow_at
-        self._grow_at = now + _STEP_S
+        self._grow_at = now + (_STEP_S if self._found else _FIRST_STEP_S)
         if begins or not self._held_back:
             return
         self._held_back = False

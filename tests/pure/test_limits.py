@@ -45,7 +45,7 @@ def of(text: str) -> Limits:
 
 def test_a_location_is_left_a_fifth_of_its_quota() -> None:
     """What nobody stated is begun slowly; other registries have no known quota."""
-    assert Limits().rates(US) == Rates(800, 240, 100)
+    assert Limits().rates(US) == Rates(800, 240, 150)
     assert Limits().rates(PLAIN) == Rates()
 
 
