@@ -116,15 +116,14 @@ class Blobs:
         sizes = await all_of(self._hands.do(SizeWork(place.target, item.digest)) for item in items)
         return [item for item, size in zip(items, sizes, strict=True) if size is None]
 
-    async def send(self, place: Place, item: BlobItem) -> Outcome:
-        """Send a blob that the target had said to have, without any mount."""
-        work = BlobWork(place.source, place.target, item.digest, item.size_bytes)
+    async def send(self, place: Place, item: BlobItem) -> None:
+        """Send a blob that the target had said to have, without any mount.
+
+        Raises:
+            MigrateError: it cannot be sent; that is a matter of the manifest that needs it.
+        """
         async with self._slots:
-            try:
-                await self._hands.do(work)
-            except MigrateError as error:
-                return self._journal.gave_up(Kind.BLOB, item.id, error)
-        return Outcome.DONE
+            await self._hands.do(BlobWork(place.source, place.target, item.digest, item.size_bytes))
 
     async def _bring(self, place: Place, item: BlobItem) -> Outcome:
         key = (place.repository.registry, item.blob_id)

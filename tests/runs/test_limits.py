@@ -127,3 +127,21 @@ def test_a_mount_that_is_refused_or_accepted_in_vain_ends_right(
         assert zoo.asked(f"PUT {US} /artifacts-uploads/") == 2
         refused = status == 201  # once, for what it lacks
         assert zoo.asked(f"PUT {US} /v2/{TARGET}/app/manifests/") == 1 + refused
+
+
+def test_a_mount_in_vain_of_what_the_source_lost_fails_its_manifest_alone(tmp_path: Path) -> None:
+    """The blob cannot be sent: its manifest fails, the rest is done, and the ledger stays sound."""
+    with opened(tmp_path) as zoo:
+        lost = zoo.image("app", "1", name="layer")
+        zoo.image("other", "1", name="another")
+        spec = SPEC.replace("location: europe", "location: us")
+        assert zoo.plan(spec=spec)[0] == 0
+        layer = str(lost.blobs[1].digest)
+        zoo.fault(method="POST", path=f"mount={layer}".replace(":", "(:|%3A)"), status=201)
+        zoo.fault(method="GET", path=f"us.gcr.io/app/blobs/{layer}", status=404)
+        code, facts = zoo.run("apply", str(zoo.home / "m"))
+        assert (code, facts["outcome"]) == (1, "failed")
+        kinds = {one["kind"]: one["code"] for one in facts["failures"]}
+        assert kinds["manifest"] == "blob-unknown"
+        assert "blob" not in kinds
+        assert zoo.read(US, f"{TARGET}/other/manifests/1")[0] == OCI_MANIFEST
