@@ -5,7 +5,7 @@ DEMO ?= gcr-migrate-demo
 SIZE ?= 10000 100000
 LIMIT ?= 3600
 
-.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-inventory
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-copy bench-inventory
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ format: install ## put the sources into the house's form
 
 docs: install ## write again what is generated: reference, schemas, README's output
 	$(BIN)/python scripts/docs.py
+
+bench-copy: install ## measure whole copies beside other tools, which it builds with Go: COPY=options
+	$(BIN)/python -m benchmarks.copying $(COPY)
 
 bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 100000", LIMIT=seconds a run
 	$(BIN)/python -m benchmarks.inventory --limit $(LIMIT) $(SIZE)
