@@ -5,7 +5,7 @@ DEMO ?= gcr-migrate-demo
 SIZE ?= 10000 100000
 LIMIT ?= 3600
 
-.PHONY: help install demo test check lint types contracts dependencies format docs lock clean bench-inventory
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-copy bench-inventory
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ demo: install ## run the whole migration on a sandbox of this machine
 test: install ## run the tests; those that need a missing program say so and skip
 	$(BIN)/python -m pytest -n 2
 
+test-all: install ## run all tests, those too of which `test` takes a sample
+	$(BIN)/python -m pytest -n 2 -m ""
+
 check: lint types contracts dependencies test ## all that CI demands
 
 lint: install
@@ -51,11 +54,14 @@ format: install ## put the sources into the house's form
 docs: install ## write again what is generated: reference, schemas, README's output
 	$(BIN)/python scripts/docs.py
 
+bench-copy: install ## measure whole copies beside other tools, which it builds with Go: COPY=options
+	$(BIN)/python -m benchmarks.copying $(COPY)
+
 bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 100000", LIMIT=seconds a run
 	$(BIN)/python -m benchmarks.inventory --limit $(LIMIT) $(SIZE)
 
 lock: install ## resolve the dependencies again
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --all-build-deps --generate-hashes --strip-extras \
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --extra otel --all-build-deps --generate-hashes --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate \
 	  --no-header --output-file requirements.lock pyproject.toml
 

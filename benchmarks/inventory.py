@@ -1,4 +1,4 @@
-"""Measure `inventory` and `plan` on giants: `python -m benchmarks.inventory 10000 100000 tags`.
+"""Measure the commands on giants: `python -m benchmarks.inventory 10000 100000 tags`.
 
 Each size is a number of manifests, or `tags` for one image with 60,000 tags. What the tool counts
 must be what the giant holds, or the run fails.
@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +31,10 @@ _STEPS = {
     "inventory": ("inventory", "spec.yaml", "--no-cache", "-o", "snapshot"),
     "plan": ("plan", "spec.yaml", "-o", "first"),
     "plan again": ("plan", "spec.yaml", "-o", "second"),
+    "apply": ("apply", "second"),
+    "verify": ("verify", "second"),
 }
+_READING = ("inventory", "plan", "plan again")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Row:
         peak_mb: most memory that the client had at once.
         server_mb: most memory that the sandbox had up to its end.
         requests: how many, by method, host and kind.
+        moved: the target had everything.
     """
 
     size: str
@@ -57,6 +61,7 @@ class Row:
     peak_mb: float
     server_mb: float | None
     requests: dict[str, int]
+    moved: bool = False
 
 
 class WrongError(Exception):
@@ -68,18 +73,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inventory", description=__doc__)
     parser.add_argument("sizes", nargs="+", metavar="SIZE", help="manifests, or `tags`")
     parser.add_argument("--limit", type=float, default=3_600, help="seconds of one command")
-    parser.add_argument("--steps", nargs="+", choices=_STEPS, default=[*_STEPS])
+    parser.add_argument("--steps", nargs="+", choices=_STEPS, default=[*_READING])
+    moved = "the target has everything already, and must never be written to"
+    parser.add_argument("--moved", action="store_true", help=moved)
     asked = parser.parse_args()
     giants = {size: giant_of(size) for size in asked.sizes}
     print(_HEAD, flush=True)
     rows: list[Row] = []
     try:
         for size, giant in giants.items():
-            with tempfile.TemporaryDirectory() as folder, stage(giant, Path(folder)) as one:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                stage(giant, Path(folder), moved=asked.moved) as one,
+            ):
                 if "plan again" in asked.steps and "plan" not in asked.steps:
                     fill_cache(giant, Path(folder))
                 for step in asked.steps:
-                    rows.append(measured(one, giant, size, step, asked.limit))
+                    row = measured(one, giant, size, step, asked.limit)
+                    rows.append(replace(row, moved=asked.moved))
                     print(line(rows[-1]), flush=True)
     except WrongError as wrong:
         print(f"wrong: {wrong}", file=sys.stderr)
@@ -107,6 +118,9 @@ def measured(one: Stage, giant: Giant, size: str, step: str, limit_s: float) -> 
     cost, requests = one.run(*_STEPS[step], limit_s=limit_s)
     if cost.code:
         raise WrongError(f"{step} of {size}: exit code {cost.code} in {cost.wall_s} s\n{cost.err}")
+    if step not in _READING:
+        checked(f"{step} of {size}", step, cost, giant)
+        return row_of(size, step, giant, cost, one, requests)
     check(f"{step} of {size}", step, cost, giant)
     fetched = sum(
         n for kind, n in requests.items() if kind.startswith("GET ") and "manifests" in kind
@@ -114,16 +128,30 @@ def measured(one: Stage, giant: Giant, size: str, step: str, limit_s: float) -> 
     expected = 0 if step == "plan again" else giant.counts().manifests
     if fetched != expected:
         raise WrongError(f"{step} of {size}: {fetched} manifests were fetched, not {expected}")
-    return Row(
-        size,
-        step,
-        giant.counts().manifests,
-        cost.wall_s,
-        cost.cpu_s,
-        cost.peak_mb,
-        one.server_mb(),
-        requests,
-    )
+    return row_of(size, step, giant, cost, one, requests)
+
+
+def row_of(  # one column each
+    size: str, step: str, giant: Giant, cost: Cost, one: Stage, requests: dict[str, int]
+) -> Row:
+    """Return the row of a command that was right."""
+    times = (cost.wall_s, cost.cpu_s)
+    mb = (cost.peak_mb, one.server_mb())
+    return Row(size, step, giant.counts().manifests, *times, *mb, requests)
+
+
+def checked(what: str, step: str, cost: Cost, giant: Giant) -> None:
+    """Hold what `apply` or `verify` says against what a giant holds.
+
+    Raises:
+        WrongError: they differ.
+    """
+    facts, counts = json.loads(cost.out), giant.counts()
+    if step == "verify":
+        right = {"tags": counts.tags, "manifests": counts.manifests - counts.referrers}
+        told = {level: facts["levels"][level]["ok"] for level in right}
+        if told != right or facts["outcome"] != "proven":
+            raise WrongError(f"{what}: {facts['outcome']}, {told} are right of {right}")
 
 
 def check(what: str, step: str, cost: Cost, giant: Giant) -> None:

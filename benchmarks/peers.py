@@ -33,7 +33,6 @@ PROGRAMS: Final = {
     one.name: one
     for one in (
         Program("crane", "github.com/google/go-containerregistry/cmd/crane", "v0.22.1"),
-        Program("gcrane", "github.com/google/go-containerregistry/cmd/gcrane", "v0.22.1"),
         Program("oras", "oras.land/oras/cmd/oras", "v1.3.6"),
         Program("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
         Program("skopeo"),
@@ -95,10 +94,6 @@ BETWEEN_REGISTRIES: Final = (
         "regctl",
         f"xargs -P 8 -n 2 {_REGCTL} --digest-tags < tags",
     ),
-)
-FROM_GOOGLE: Final = (
-    Tool("gcrane cp -r", "gcrane", "gcrane cp -r $SOURCE/builds $TARGET/builds"),
-    Tool("gcrane cp -r -j 8", "gcrane", "gcrane cp -r -j 8 $SOURCE/builds $TARGET/builds"),
 )
 
 

@@ -76,11 +76,13 @@ class Stage:
 
 
 @contextmanager
-def stage(giant: Giant, folder: Path) -> Iterator[Stage]:
-    """Serve a giant while the block runs."""
+def stage(giant: Giant, folder: Path, *, moved: bool = False) -> Iterator[Stage]:
+    """Serve a giant while the block runs; `moved`: all of it is at the target already."""
     source = {"project": "giant", "location": "us", "id": "us.gcr.io", "giant": asdict(giant)}
+    target = source | {"location": "europe", "id": "moved"}
     scenario, endpoints = folder / "scenario.yaml", folder / "endpoints.yaml"
-    scenario.write_text(json.dumps({"repositories": [source]}), encoding="utf-8")  # which is YAML
+    whole = {"repositories": [source, target] if moved else [source]}
+    scenario.write_text(json.dumps(whole), encoding="utf-8")  # which is YAML
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     command = [sys.executable, "-m", "gcr_migrate", "sandbox", "--scenario", str(scenario)]
     command += ["--write-endpoints", str(endpoints), "--directory", str(folder / "box"), "--json"]

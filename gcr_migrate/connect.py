@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from gcr_migrate.errors import DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED, MigrateError
@@ -14,8 +14,10 @@ from gcr_migrate.google.api import Api
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.google.explain import Explainer
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, BY_NAME, GCR
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
+from gcr_migrate.registry.catalogue import Catalogue
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
@@ -24,7 +26,7 @@ from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import PATIENCE_S, Pilot
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Nobody
-from gcr_migrate.wire.transport import Wire
+from gcr_migrate.wire.transport import IDLE_S, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         Buckets,
         Contents,
         ManifestStore,
+        Names,
         Projects,
         Repositories,
         SourceRegistry,
@@ -43,12 +46,17 @@ if TYPE_CHECKING:
     )
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.names import GcrHost, Project
 
 Side = Literal["source", "target"]
 
 TRIES_VARIABLE: Final = "GCR_MIGRATE_RETRY_TRIES"
+PAUSE_VARIABLE: Final = "GCR_MIGRATE_RETRY_PAUSE_S"
+IDLE_VARIABLE: Final = "GCR_MIGRATE_IDLE_TIMEOUT_S"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
+READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
 _CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 _API_THREADS: Final = 8
@@ -62,37 +70,59 @@ class Settings:
     Attributes:
         endpoints: where hosts are.
         login: how both sides log in to Google, where a side does not say it otherwise.
+        limits: how fast services are asked, and how much is on its way at once.
         environ: environment variables.
         tries: requests sent at most for one call; None takes GCR_MIGRATE_RETRY_TRIES or 6.
-        base_s: upper bound of the first wait between them, in seconds.
+        base_s: upper bound of the first wait between them, in seconds; None takes
+            GCR_MIGRATE_RETRY_PAUSE_S or 0.2.
         patience_s: seconds for which requests wait at most until a quota has room; None takes
             GCR_MIGRATE_QUOTA_WAIT_S or 150.
     """
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     login: Login = field(default_factory=Login)
+    limits: Limits = field(default_factory=Limits)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tries: int | None = None
-    base_s: float = 0.2
+    base_s: float | None = None
     patience_s: float | None = None
 
     def backoff(self) -> Backoff:
         """Return how often and how long requests are tried again."""
         text = self.environ.get(TRIES_VARIABLE, "")
         written = int(text) if text.isascii() and text.isdigit() else Backoff().tries
-        return Backoff(tries=max(1, self.tries or written), base_s=self.base_s)
+        base_s = self._seconds(PAUSE_VARIABLE, Backoff().base_s)
+        return Backoff(
+            tries=max(1, self.tries or written),
+            base_s=base_s if self.base_s is None else self.base_s,
+        )
 
     def pilot(self) -> Pilot:
         """Return who makes requests wait for their turn under the services' quotas."""
         text = self.environ.get(PATIENCE_VARIABLE, "")
         written = float(text) if text.isascii() and text.isdigit() else PATIENCE_S
-        return Pilot(written if self.patience_s is None else min(written, self.patience_s))
+        patience_s = written if self.patience_s is None else min(written, self.patience_s)
+        return Pilot(patience_s, limits=self.limits)
+
+    def dialect(self, name: str) -> Dialect:
+        """Return a dialect, with the bytes per answer that GCR_MIGRATE_READ_BYTES states."""
+        text = self.environ.get(READ_VARIABLE, "")
+        usable = text.isascii() and text.isdigit() and int(text)
+        known = BY_NAME[name]
+        return replace(known, read_bytes_at_most=int(text)) if usable else known
 
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
-        text = self.environ.get(CREATION_PAUSE_VARIABLE, "")
+        return self._seconds(CREATION_PAUSE_VARIABLE, _CREATION_PAUSE_S)
+
+    def idle_s(self) -> float:
+        """Return after how many seconds without a byte a connection is given up."""
+        return self._seconds(IDLE_VARIABLE, IDLE_S) or IDLE_S
+
+    def _seconds(self, variable: str, default: float) -> float:
+        text = self.environ.get(variable, "")
         usable = text.isascii() and text.replace(".", "", 1).isdigit()
-        return float(text) if usable else _CREATION_PAUSE_S
+        return float(text) if usable else default
 
 
 class Connections:
@@ -102,18 +132,28 @@ class Connections:
         settings: what they have in common.
         source: how the source logs in to Google.
         target: how the target does.
+
+    Attributes:
+        creation_pause_s: seconds between two creations of repositories.
+        traffic: counts the requests of all of them.
+        pilot: makes all requests wait for their turn, and counts them.
+        blobs_at_once: transfers in flight at most, to each target host.
     """
 
     def __init__(
         self, settings: Settings, source: Login | None = None, target: Login | None = None
     ) -> None:
-        backoff, network, pilot = settings.backoff(), Network(settings.environ), settings.pilot()
+        backoff, network = settings.backoff(), Network(settings.environ)
+        pilot = self.pilot = settings.pilot()
+        idle_s = settings.idle_s()
+        self._settings = settings
         self._endpoints, self._network = settings.endpoints, network
+        self.traffic = pilot.traffic
         # Two pools: uploads that wait for a target must not keep its source's readers waiting.
-        self._source_wire = Wire(settings.endpoints, backoff, network, pilot)
-        self._target_wire = Wire(settings.endpoints, backoff, network, pilot)
+        self._source_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
+        self._target_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
         # A third one for tokens: no transfer must keep the token waiting that it needs.
-        self._login_wire = Wire(settings.endpoints, backoff, network, pilot)
+        self._login_wire = Wire(settings.endpoints, backoff, network, pilot, idle_s)
         logins: dict[Side, Login] = {
             "source": (source or Login()).or_else(settings.login),
             "target": (target or Login()).or_else(settings.login),
@@ -131,10 +171,12 @@ class Connections:
         self._clients: dict[tuple[Side, str, str, bool | None], RegistryClient] = {}
         self._store: ManifestStore | None = None
         self._remembered: dict[RegistryClient, RememberedRegistry] = {}
+        self._catalogues: dict[RegistryClient, Catalogue] = {}
         self._services: dict[Side, Services] = {}
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
         self.creation_pause_s = settings.creation_pause_s()
+        self.blobs_at_once = settings.limits.blobs_at_once
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._login_wire)
@@ -169,6 +211,10 @@ class Connections:
         """
         self._store = store
 
+    def remembered(self, digest: Digest) -> Manifest | None:
+        """Return a manifest that an earlier run kept, wherever it was."""
+        return self._store.get(digest) if self._store else None
+
     def target_reader(
         self,
         host: str,
@@ -186,6 +232,20 @@ class Connections:
     ) -> TargetRegistry:
         """Return the client of a host, to write to it."""
         return self._client("target", host, dialect_name, plain_http)
+
+    def dialect(self, name: str) -> Dialect:
+        """Return the habits of one kind of registry, with what the environment states."""
+        return self._settings.dialect(name)
+
+    def target_names(
+        self,
+        host: str,
+        dialect_name: str,
+        plain_http: bool | None = None,  # noqa: FBT001  # as above
+    ) -> Names:
+        """Return who knows names that a host of the target does not have."""
+        client = self._client("target", host, dialect_name, plain_http)
+        return self._catalogues.setdefault(client, Catalogue(client))
 
     async def caller(self, side: Side) -> Caller:
         """Return whose credentials a side was given or has found."""
@@ -285,7 +345,7 @@ class Connections:
                 host,
                 self._source_wire if side == "source" else self._target_wire,
                 self._credentials[side],
-                BY_NAME[dialect_name],
+                self.dialect(dialect_name),
                 plain_http=plain_http,
                 explain=self._explainers[side],
             )

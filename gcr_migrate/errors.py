@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Exit(IntEnum):
@@ -68,10 +71,18 @@ class MigrateError(Exception):
         self.subject = subject
         self.saw = saw
 
+    def __reduce__(self) -> tuple[Callable[..., MigrateError], tuple[str, str, str]]:
+        """Go to another process and come back as the same problem of the catalogue."""
+        return _restored, (self.problem.code, self.subject, self.saw)
+
     @property
     def told(self) -> str:
         """Its code and what was seen, for a place that names the subject itself."""
         return f"{self.problem.code}: {self.saw}".removesuffix(": ")
+
+
+def _restored(code: str, subject: str, saw: str) -> MigrateError:
+    return MigrateError(named(code), subject=subject, saw=saw)
 
 
 CATALOGUE: Final[dict[str, Problem]] = {}
@@ -461,8 +472,8 @@ BLOB_UNKNOWN: Final = _problem(
     "blob-unknown",
     Exit.FAILED,
     "blob is not there",
-    "A manifest names a layer or config that the registry does not have.",
-    "The image is damaged at its source: rebuild it or leave it out.",
+    "A manifest names a layer, config or child that the registry does not have.",
+    "At the source the image is damaged: rebuild it or leave it out. At the target: plan anew.",
 )
 DIGEST_MISMATCH: Final = _problem(
     "digest-mismatch",
@@ -534,6 +545,29 @@ MANIFEST_TOO_LARGE: Final = _problem(
     "manifest is larger than the target takes",
     "Registries take manifests up to 4 MiB.",
     "Rebuild the image with fewer or smaller annotations.",
+)
+BLOB_TOO_LARGE: Final = _problem(
+    "blob-too-large",
+    Exit.FAILED,
+    "layer is larger than the target takes in one request",
+    "The target, or a proxy before it, refused the upload for its size; nothing was kept.",
+    "Raise that limit (nginx: client_max_body_size), or rebuild the image with smaller layers.",
+)
+BLOB_IN_RANGES: Final = _problem(
+    "blob-over-one-answer",
+    Exit.OK,
+    "layer is longer than one answer of the registry may be",
+    "The tool reads such a layer in ranges. Clients that ask for all of it at once may be refused"
+    " where the registry has this limit, before and after the migration.",
+    "Nothing to do for the migration; rebuild the image with smaller layers if pulls of it fail.",
+)
+TAG_REFUSED: Final = _problem(
+    "tag-refused",
+    Exit.FAILED,
+    "tag is none that registries take",
+    "A tag has 1 to 128 letters, digits, `_`, `.` and `-`, and does not start with `.` or `-`."
+    " What it points to is carried without it.",
+    "Give the digest another tag at the source and plan again, or pull it by digest.",
 )
 UNTAGGED_LEFT: Final = _problem(
     "untagged-left-out",
@@ -694,14 +728,14 @@ DIGEST_GONE: Final = _problem(
     Exit.FAILED,
     "manifest is not at the target",
     "The plan says that it should be there.",
-    "Run `apply` on the migration file.",
+    "Run `apply` on the migration file. If it stays, `plan --check-target --new`, and apply that.",
 )
 BLOB_GONE: Final = _problem(
     "blob-gone",
     Exit.FAILED,
     "blob is not at the target",
     "A manifest there needs it, and pulls of that image will fail.",
-    "Run `apply` on the migration file; if it stays, plan into a fresh repository.",
+    "Run `apply` on the migration file. If it stays, `plan --check-target --new`, and apply that.",
 )
 IMAGE_NEW: Final = _problem(
     "image-new",
@@ -723,6 +757,13 @@ BLOCKED: Final = _problem(
     "something that it needs failed",
     "A manifest waits for its blobs and children, a tag for its manifest.",
     "Look at the failure that is named, mend it, and run `apply` again.",
+)
+WORKER_LOST: Final = _problem(
+    "worker-lost",
+    Exit.FAILED,
+    "a worker process ended again and again",
+    "Work is done again by another worker when one dies; this one's died each time.",
+    "Look at the machine's memory, run `apply` again with fewer --workers, or with --workers 1.",
 )
 POLICY_CONFLICT: Final = _problem(
     "policy-conflict",

@@ -58,6 +58,10 @@ class SourceRegistry(Protocol):
         """Names of all repositories, page by page; raises when there is no catalogue."""
         ...
 
+    async def short_catalog(self) -> frozenset[str] | None:
+        """Names of all repositories if one answer has them all, else None."""
+        ...
+
     async def manifest(self, name: str, reference: str) -> Manifest:
         """Raw bytes of a manifest by tag or digest, checked against the digest (OCI end-3).
 
@@ -81,6 +85,14 @@ class SourceRegistry(Protocol):
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Manifests whose subject is this digest (OCI end-12); None: no such end-point."""
+        ...
+
+
+class Names(Protocol):
+    """Knows names that a registry does not have."""
+
+    async def lacks(self, name: str, of: int) -> bool:
+        """Whether a name, of so many, is known not to be there; False: it has to be asked."""
         ...
 
 
@@ -125,14 +137,16 @@ class TargetRegistry(SourceRegistry, Protocol):
         """Stream a blob in one PUT, hashed on the way, never completed with wrong bytes.
 
         A broken transfer is restarted as a whole under a new session (OCI end-4a, end-6).
-        Raises `digest-mismatch` after a second wrong read, `blob-unknown`, `request-refused`.
+        Raises `digest-mismatch` after a second wrong read, `blob-unknown`, `blob-too-large`,
+        `request-refused`.
         """
         ...
 
     async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
         """Write raw manifest bytes under a tag or digest (OCI end-7).
 
-        Raises `request-refused`, and `digest-mismatch` when the registry names another digest.
+        Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
+        and `digest-mismatch` when the registry names another digest.
         """
         ...
 

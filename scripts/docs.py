@@ -58,7 +58,7 @@ _EXITS: Final = {
 }
 # Times are the only part of the output that differs from run to run.
 _TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
-_WITH_OUTPUT: Final = ("README.md", "docs/what-moves.md")
+_WITH_OUTPUT: Final = ("README.md", "docs/what-moves.md", "docs/watching-a-run.md")
 _SAMPLE: Final = re.compile(r"(<!-- file: (.+?) -->\n```yaml\n).*?(```\n)", re.DOTALL)
 _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)", re.DOTALL)
 

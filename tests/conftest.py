@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,10 +63,15 @@ def refusing_port() -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Registry:
-    """A real `docker-registry` on loopback; `host` is such as `127.0.0.1:5000`."""
+    """A real `docker-registry` on loopback; `host` is such as `127.0.0.1:5000`.
+
+    Attributes:
+        log: what it was asked, a line for each request.
+    """
 
     host: str
     storage: Path
+    log: Path
 
     @property
     def url(self) -> str:
@@ -76,7 +81,7 @@ class Registry:
 
 _CONFIG = """\
 version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
+log: {{level: error, accesslog: {{disabled: false}}}}
 storage:
   filesystem: {{rootdirectory: "{storage}"}}
   delete: {{enabled: true}}
@@ -105,33 +110,35 @@ class MakeRegistry(Protocol):
         ...
 
 
+@contextmanager
+def docker_registry(home: Path) -> Iterator[Registry]:
+    """Run a real registry with its storage in a folder, which is made, while the block runs."""
+    home.mkdir(parents=True, exist_ok=True)
+    storage, port = home / "storage", free_port()
+    config = home / "config.yml"
+    config.write_text(_CONFIG.format(storage=storage, port=port))
+    program = shutil.which("docker-registry") or "docker-registry"
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "serve", str(config)],
+            stdout=log,
+            stderr=log,
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "OTEL_TRACES_EXPORTER": "none"},
+        )
+    try:
+        registry = Registry(f"127.0.0.1:{port}", storage, home / "log")
+        _wait_until_up(registry.url, process)
+        yield registry
+    finally:
+        process.kill()
+        process.wait(10)
+
+
 @pytest.fixture
 def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeRegistry]:
     """Start real registries, each with a storage of its own; they end with the test."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start() -> Registry:
-        home = tmp_path_factory.mktemp("registry")
-        storage, port = home / "storage", free_port()
-        config = home / "config.yml"
-        config.write_text(_CONFIG.format(storage=storage, port=port))
-        program = shutil.which("docker-registry") or "docker-registry"
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [program, "serve", str(config)],
-                stdout=log,
-                stderr=log,
-                env={"PATH": os.environ["PATH"], "HOME": str(home), "OTEL_TRACES_EXPORTER": "none"},
-            )
-        processes.append(process)
-        registry = Registry(f"127.0.0.1:{port}", storage)
-        _wait_until_up(registry.url, process)
-        return registry
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait(10)
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(docker_registry(tmp_path_factory.mktemp("registry")))
 
 
 @pytest.fixture

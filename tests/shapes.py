@@ -215,3 +215,7 @@ OLD: Final = Shape(
 )
 LARGEST_TAKEN: Final = _filled(LARGEST)
 TOO_LARGE: Final = _filled(LARGEST + 1)
+LONELY: Final = b"what only a manifest needs that is too large\n"
+LARGER: Final = oci(
+    entry(OCI_CONFIG, ARM64), entry(OCI_LAYER, LONELY), annotations={"x": "a" * LARGEST}
+)

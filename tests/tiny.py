@@ -263,7 +263,7 @@ class Readers:
         with open_shelf() as shelf:
             listings = shelf.add_root()
             registry, found = await self._gather(listings)
-            reader = ImageReader(registry, lambda _: None, lambda _: None)
+            reader = ImageReader(registry, lambda _: None, lambda _: None, lambda _: None)
             images = {path: await reader.read(path, listings[path]) for path in listings}
         return Inventory(found, images)
 

@@ -14,7 +14,7 @@ from gcr_migrate.cli.main import outcome
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest, Manifest
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.images import Image, Stored
-from gcr_migrate.sandbox.scenarios import RepositoryPart, Scenario
+from gcr_migrate.sandbox.scenarios import LimitsPart, RepositoryPart, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,10 +194,16 @@ def grave(facts: dict[str, Any]) -> list[str]:
 
 
 @contextmanager
-def opened(folder: Path, *more: RepositoryPart, id_: str = "us.gcr.io") -> Iterator[Zoo]:
+def opened(
+    folder: Path,
+    *more: RepositoryPart,
+    id_: str = "us.gcr.io",
+    limits: LimitsPart | None = None,
+) -> Iterator[Zoo]:
     """Open an empty source, and further repositories, while the block runs."""
     home = folder / "home"
     home.mkdir()
     part = RepositoryPart(project="builds", location="us", id=id_)
-    with running(Scenario(repositories=(part, *more)), folder / "box") as box:
+    scenario = Scenario(repositories=(part, *more), limits=limits or LimitsPart())
+    with running(scenario, folder / "box") as box:
         yield Zoo(box, home, id_)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gcr_migrate import errors
 from gcr_migrate.errors import Exit, MigrateError
-from gcr_migrate.model.steps import Event, Kind
+from gcr_migrate.model.steps import Event, Kind, Step
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,12 +24,12 @@ _NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.NO_CREDENTIALS})
 class Listener(Protocol):
     """Who is told of a run's progress."""
 
-    def item(self, kind: Kind, event: Event, size_bytes: int) -> None:
-        """Take note that something happened to one item of this kind and size."""
+    def item(self, step: Step) -> None:
+        """Take note that something happened to one item."""
         ...
 
     def bytes(self, count: int) -> None:
-        """Take note that so many bytes of blobs have left for the target."""
+        """Take note that so many bytes of blobs have left for the target; negative: in vain."""
         ...
 
 
@@ -56,9 +56,29 @@ class Journal:
         self.stop = stop
         self.fatal: MigrateError | None = None
         self._moving: set[tuple[Kind, int]] = set()
+        # What came out and may not be on disk yet, where the plan's rows would show it; and all
+        # that failed, which is not tried twice in a run.
+        self._fresh: dict[tuple[Kind, int], Outcome] = {}
+        self._failed: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
         self._in_a_row = 0
         self._first_out_of_reach: MigrateError | None = None
+
+    def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
+        """Return what became of an item in this run, where its row may not tell it yet."""
+        if (kind, item_id) in self._failed:
+            return Outcome.FAILED
+        return self._fresh.get((kind, item_id))
+
+    def _note(self, kind: Kind, item_id: int, on_disk: asyncio.Future[None]) -> None:
+        self._fresh[kind, item_id] = Outcome.DONE
+        on_disk.add_done_callback(lambda _: self._fresh.pop((kind, item_id), None))
+
+    def begins(self, kind: Kind, item_id: int) -> None:
+        """Record the start of what may be done twice, and need not wait for the disk."""
+        self._ledger.record(kind, item_id, Event.STARTED)
+        self._moving.add((kind, item_id))
+        self.listener.item(Step(kind, item_id, Event.STARTED))
 
     async def started(
         self, kind: Kind, item_id: int, size_bytes: int = 0, *, operation: str = ""
@@ -76,20 +96,24 @@ class Journal:
             self._moving.discard((kind, item_id))
         else:
             self._moving.add((kind, item_id))
-        self.listener.item(kind, Event.STARTED, size_bytes)
+        self.listener.item(Step(kind, item_id, Event.STARTED, size_bytes))
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
         self._confirmed_any, self._in_a_row = True, 0
         self._moving.discard((kind, item_id))
-        self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
-        self.listener.item(kind, Event.CONFIRMED, size_bytes)
+        on_disk = self._ledger.record(
+            kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes
+        )
+        self._note(kind, item_id, on_disk)
+        self.listener.item(Step(kind, item_id, Event.CONFIRMED, size_bytes, how))
         return Outcome.DONE
 
     def skipped(self, kind: Kind, item_id: int, *, code: str, saw: str) -> Outcome:
         """Record that a rule of the spec leaves the item as it is."""
-        self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
-        self.listener.item(kind, Event.SKIPPED, 0)
+        on_disk = self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
+        self._note(kind, item_id, on_disk)
+        self.listener.item(Step(kind, item_id, Event.SKIPPED, code=code))
         return Outcome.DONE
 
     def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
@@ -113,7 +137,8 @@ class Journal:
             return Outcome.PENDING
         code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
         self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
-        self.listener.item(kind, Event.GAVE_UP, 0)
+        self._failed.add((kind, item_id))
+        self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
             self._out_of_reach(error)
         return Outcome.FAILED

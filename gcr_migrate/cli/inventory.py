@@ -18,7 +18,9 @@ from gcr_migrate.cli.options import (
     Endpoints,
     Impersonate,
     Json,
+    MaxRate,
     NoCache,
+    Pace,
     QuotaProject,
     Way,
 )
@@ -62,6 +64,7 @@ def inventory(
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Read everything that registries show, and keep it in a snapshot: an SQLite file.
@@ -79,7 +82,8 @@ def inventory(
     output = Output(as_json=as_json)
     wanted = read_target(target)
     path = output_file or Path(f"{name_of(wanted.source)}{SUFFIX}")
-    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    pace = Pace.of(max_rate)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, wanted.source)
     with create_snapshot(path, force=force, with_manifests=with_manifests) as draft:
         kept = asyncio.run(_take(output, wanted, way, draft, cache))
@@ -98,7 +102,7 @@ async def _take(
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.listings import open_shelf
 
-    async with way.open(target.login) as connections:
+    async with way.open(target.login, limits=target.limits) as connections:
         source = host_of(target.source)
         await announce(output, connections, {"source": source, "target": set()})
         with (

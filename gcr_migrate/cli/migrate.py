@@ -8,32 +8,34 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.apply import apply
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
     Endpoints,
     Impersonate,
     Json,
+    MaxRate,
     MigrationFile,
     NoCache,
+    Pace,
     QuotaProject,
     Way,
     chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.watching import MetricsText, proof_metrics
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.places import read_place
 
 if TYPE_CHECKING:
-    from gcr_migrate.report.facts import ApplyFacts, PlanFacts
+    from gcr_migrate.report.facts import PlanFacts
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.verify.content import Level, Verification
@@ -67,11 +69,19 @@ def plan(
         bool,
         typer.Option("--check-source", help="Ask for every blob, whether the source has it."),
     ] = False,
+    check_target: Annotated[
+        bool,
+        typer.Option(
+            "--check-target",
+            help="Ask the target for every manifest and blob that it should have already.",
+        ),
+    ] = False,
     no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
@@ -94,10 +104,17 @@ def plan(
     path = output_file or Path(f"{name_of(loaded.source)}.migration")
     if new:
         path = _beside(path)
-    way = Way.of(endpoints, access_token_file, impersonate, quota_project)
+    pace = Pace.of(max_rate)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, loaded.source)
     refused = _make_plan(
-        output, loaded, (name, text), (path, cache), way, check_source=check_source
+        output,
+        loaded,
+        (name, text),
+        (path, cache),
+        way,
+        check_source=check_source,
+        check_target=check_target,
     )
     if refused:
         return Exit(output.errors(refused))
@@ -138,6 +155,7 @@ def _make_plan(
     way: Way,
     *,
     check_source: bool,
+    check_target: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
     from gcr_migrate.cli.keeping import keeping
@@ -149,7 +167,9 @@ def _make_plan(
     from gcr_migrate.state.listings import open_shelf
 
     async def work() -> None:
-        async with way.open(spec.source_login, spec.target_login) as connections:
+        async with way.open(
+            spec.source_login, spec.target_login, limits=spec.limits.limits
+        ) as connections:
             await announce(output, connections, hosts_of_spec(spec))
             with (
                 Watch(output.err, "plan", as_events=output.as_json) as watch,
@@ -164,6 +184,7 @@ def _make_plan(
                     shelf,
                     watch.listed,
                     check_source=check_source,
+                    check_target=check_target,
                 )
                 kept.complete = made.complete
 
@@ -198,84 +219,6 @@ def show(file: MigrationFile, as_json: Json = False) -> int:
     return Exit.OK
 
 
-def apply(
-    file: MigrationFile,
-    expect_digest: Annotated[
-        str | None,
-        typer.Option("--expect-digest", metavar="D", help="Refuse any plan but this one."),
-    ] = None,
-    allow_incomplete: Annotated[
-        bool, typer.Option("--allow-incomplete", help="Apply a plan that may miss images.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
-    endpoints: Endpoints = None,
-    access_token_file: AccessTokenFile = None,
-    impersonate: Impersonate = None,
-    quota_project: QuotaProject = None,
-    as_json: Json = False,
-) -> int:
-    """Do what the frozen plan in FILE says, and nothing else.
-
-    Stopped at any point, the same command goes on where it stopped.
-
-    Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
-    incomplete, 3 refused and nothing changed, 4 out of reach, 130 interrupted.
-    """
-    from gcr_migrate.apply.run import check_gates
-    from gcr_migrate.report.terminal import run_lines
-    from gcr_migrate.state.file import lock, open_migration
-
-    output = Output(as_json=as_json)
-    with ExitStack() as stack:
-        migration = stack.enter_context(open_migration(file))
-        stack.enter_context(lock(file))
-        check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
-        if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
-            typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-        facts = asyncio.run(_apply(output, migration, way))
-    output.result(facts, run_lines(facts))
-    return facts.exit
-
-
-async def _apply(output: Output, migration: Migration, way: Way) -> ApplyFacts:
-    from gcr_migrate.apply.run import apply_migration
-    from gcr_migrate.cli.interrupt import stopping
-    from gcr_migrate.cli.logins import announce, hosts_of, logins
-    from gcr_migrate.report.gather import apply_facts
-    from gcr_migrate.report.progress import Watch
-    from gcr_migrate.state.ledger import Ledger, tally
-
-    stop = asyncio.Event()
-    interrupted = False
-
-    def tell(text: str) -> None:
-        nonlocal interrupted
-        interrupted = True
-        output.err.print(text)
-
-    total = sum(kind.pending for kind in tally(migration).kinds.values())
-    ledger = Ledger(migration)
-    outcome = "killed"
-    try:
-        async with way.open(*logins(migration)) as connections:
-            await announce(output, connections, hosts_of(migration))
-            ledger.start_run()  # with a login: without one nothing has begun
-            with (
-                stopping(stop, tell),
-                Watch(output.err, "apply", total, as_events=output.as_json) as watch,
-            ):
-                await apply_migration(migration, ledger, connections, watch, stop=stop)
-        outcome = "interrupted" if interrupted else "finished"
-    except MigrateError as error:
-        outcome = error.problem.code
-        raise
-    finally:
-        ledger.end_run(outcome)
-        await ledger.close()
-    return apply_facts(migration, was_stopped=interrupted)
-
-
 def status(file: MigrationFile, as_json: Json = False) -> int:
     """Tell how far the plan in FILE is, also while it is applied.
 
@@ -301,10 +244,12 @@ def verify(
             "--level", metavar="LEVEL", help="tags, manifests or blobs; repeat it. Default: all."
         ),
     ] = None,
+    metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Prove the plan in FILE by asking both registries.
@@ -323,9 +268,12 @@ def verify(
     levels = chosen("--level", Level, level or []) or frozenset(Level)
     with open_migration(file) as migration:
         migration.check_seal()
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-        verification = asyncio.run(_verify(output, migration, levels, way))
-        facts = verify_facts(migration, verification)
+        pace = Pace.of(max_rate)
+        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
+        with proof_metrics(migration, metrics_file) as proofs:
+            verification = asyncio.run(_verify(output, migration, levels, way))
+            facts = verify_facts(migration, verification)
+            proofs.append(facts)
     output.result(facts, verify_lines(facts))
     return facts.exit
 
@@ -337,7 +285,7 @@ async def _verify(
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.verify.content import verify_migration
 
-    async with way.open(*logins(migration)) as connections:
+    async with way.open(*logins(migration), limits=migration.limits()) as connections:
         await announce(output, connections, hosts_of(migration))
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
             return await verify_migration(migration, connections, levels, watch)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import typer
 
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+from gcr_migrate.model.limits import MOST_AT_ONCE, Limits, read_bandwidth
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import check_service_account
 from gcr_migrate.model.places import read_project
@@ -56,6 +57,30 @@ QuotaProject = Annotated[
         help="Project that calls of Google's APIs are counted for and billed to.",
     ),
 ]
+MaxRate = Annotated[
+    float | None,
+    typer.Option(
+        "--max-rate",
+        metavar="N",
+        help="Requests per second to each service at most, instead of what the spec says.",
+    ),
+]
+MaxBandwidth = Annotated[
+    str | None,
+    typer.Option(
+        "--max-bandwidth",
+        metavar="BYTES",
+        help="Bytes of blobs sent per second at most, such as 100MB, instead of the spec's.",
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        help="Blobs on their way at once to each target host, instead of the spec's.",
+    ),
+]
 NoCache = Annotated[
     bool,
     typer.Option(
@@ -72,16 +97,66 @@ SPEC_SUFFIXES: Final = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """What options say instead of the limits of a spec; None where they say nothing.
+
+    Attributes:
+        max_rate: requests per second to each service.
+        bytes_per_s: bytes of blobs per second.
+        blobs_at_once: blobs on their way at once.
+    """
+
+    max_rate: float | None = None
+    bytes_per_s: float | None = None
+    blobs_at_once: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        max_rate: float | None,
+        max_bandwidth: str | None = None,
+        concurrency: int | None = None,
+    ) -> Pace:
+        """Return what the shared options tell.
+
+        Raises:
+            MigrateError: `bad-usage`.
+        """
+        if max_rate is not None and not 0 < max_rate < float("inf"):
+            saw = "more than 0 requests per second are needed"
+            raise MigrateError(BAD_USAGE, subject=f"--max-rate {max_rate:g}", saw=saw)
+        if concurrency is not None and not 1 <= concurrency <= MOST_AT_ONCE:
+            saw = f"a number from 1 to {MOST_AT_ONCE} is needed"
+            raise MigrateError(BAD_USAGE, subject=f"--concurrency {concurrency}", saw=saw)
+        try:
+            bytes_per_s = None if max_bandwidth is None else read_bandwidth(max_bandwidth)
+        except ValueError as error:
+            subject = f"--max-bandwidth {max_bandwidth}"
+            raise MigrateError(BAD_USAGE, subject=subject, saw=str(error)) from error
+        return cls(max_rate, bytes_per_s, concurrency)
+
+    def over(self, limits: Limits) -> Limits:
+        """Return the limits that count."""
+        return limits.but(
+            max_rate=self.max_rate,
+            bytes_per_s=self.bytes_per_s,
+            blobs_at_once=self.blobs_at_once,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """How a command reaches the services: what its options say.
 
     Attributes:
         endpoints: endpoints file.
         login: how a side logs in to Google, where the spec does not say it.
+        pace: how fast services are asked, where not as the spec says.
     """
 
     endpoints: Path | None
     login: Login
+    pace: Pace = Pace()
 
     @classmethod
     def of(
@@ -90,6 +165,8 @@ class Way:
         access_token_file: Path | None = None,
         impersonate: str | None = None,
         quota_project: str | None = None,
+        *,
+        pace: Pace | None = None,
     ) -> Way:
         """Return the way that the shared options tell.
 
@@ -104,13 +181,14 @@ class Way:
             impersonate=tuple(chain),
             quota_project=read_project(quota_project).id if quota_project else "",
         )
-        return cls(endpoints, login)
+        return cls(endpoints, login, pace or Pace())
 
     def open(
         self,
         source: Login | None = None,
         target: Login | None = None,
         *,
+        limits: Limits | None = None,
         tries: int | None = None,
         patience_s: float | None = None,
     ) -> Connections:
@@ -119,6 +197,7 @@ class Way:
         Args:
             source: how the source logs in, where it was said.
             target: how the target does.
+            limits: how fast services are asked, where no option says it.
             tries: requests sent at most for one call; None: as the environment says.
             patience_s: seconds of waiting for a quota; None: as the environment says.
         """
@@ -128,7 +207,13 @@ class Way:
         where = EndpointsFile()
         if self.endpoints:
             where = EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
-        settings = Settings(endpoints=where, login=self.login, tries=tries, patience_s=patience_s)
+        settings = Settings(
+            endpoints=where,
+            login=self.login,
+            limits=self.pace.over(limits or Limits()),
+            tries=tries,
+            patience_s=patience_s,
+        )
         return Connections(settings, source, target)
 
 

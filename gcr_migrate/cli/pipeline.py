@@ -13,17 +13,23 @@ from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.cli.selecting import leave_out_paths, notes_of
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.inventory.collect import ImageReader, ReadManifest, view_target
+from gcr_migrate.inventory.collect import ImageReader, ReadManifest
+from gcr_migrate.inventory.target import (
+    NOTHING_THERE,
+    TagsThere,
+    only_whole,
+    tags_there,
+    view_target,
+)
 from gcr_migrate.model.dialect import DISTRIBUTION
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.model.inventory import TargetView
 from gcr_migrate.model.names import (
     ImagePath,
     repository_resource,
 )
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import differences
+from gcr_migrate.plan.checks import differences, least_answer, over_one_answer
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import Select
@@ -34,8 +40,10 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
+    from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest, Manifest
-    from gcr_migrate.model.inventory import ImageContent, Listing
+    from gcr_migrate.model.inventory import Listing
+    from gcr_migrate.model.plan import Source
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.frozen import Draft
     from gcr_migrate.state.listings import Shelf
@@ -62,6 +70,7 @@ async def make_plan(  # what a plan is made of
     listen: Callable[[str, int], None],
     *,
     check_source: bool = False,
+    check_target: bool = False,
 ) -> PlanResult:
     """Read both sides, plan, and seal the draft.
 
@@ -75,6 +84,7 @@ async def make_plan(  # what a plan is made of
         listen: is told `("rows" | "listed" | "manifests" | "read", count)` as rows of the API come,
             names are listed, and manifests and whole images are read.
         check_source: ask the source for every blob, whether it is there.
+        check_target: ask the target for every manifest and blob that it should have.
 
     Raises:
         Refused: some paths cannot be planned, or something is damaged and the spec says to stop;
@@ -83,7 +93,13 @@ async def make_plan(  # what a plan is made of
     """
     planned_at = datetime.now(UTC)
     planning = _Planning(
-        spec, connections, draft, listen, planned_at=planned_at, check_source=check_source
+        spec,
+        connections,
+        draft,
+        listen,
+        planned_at=planned_at,
+        check_source=check_source,
+        check_target=check_target,
     )
     roots = await planning.list_source(shelf)
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
@@ -93,6 +109,7 @@ async def make_plan(  # what a plan is made of
     await planning.add_images(roots, edges, repositories)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
+    draft.add_limits(spec.limits.limits)
     digest = draft.seal(
         complete=planning.doubts.complete,
         spec_name=spec_name,
@@ -122,17 +139,21 @@ class _Planning:
         *,
         planned_at: datetime,
         check_source: bool,
+        check_target: bool,
     ) -> None:
         self._spec = spec
         self._connections = connections
         self._draft = draft
         self._listen = listen
         self._check_source = check_source
+        self._check_target = check_target
         self._choice = choice_of(spec.select, planned_at)
         pulled = spec.select.pulled
         self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
         self._carries = False
+        self._fixed_tags: set[str] = set()  # repositories that let no tag move
+        self._names = 0  # that will be asked for at the target
         self._unwanted: set[str] = set()  # roots of which rules leave out every image
         self.doubts = Doubts(draft.add_finding)
 
@@ -184,6 +205,8 @@ class _Planning:
         settings = await repositories.get(row.resource)
         if settings is None:
             return row
+        if settings.immutable_tags:
+            self._fixed_tags.add(row.resource)
         for saw in differences(settings, row.settings):
             self._draft.add_finding(
                 Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw)
@@ -200,6 +223,7 @@ class _Planning:
     ) -> None:
         """Read each image whole, look at its target name, and write its plan."""
         by_shown = {root.source.shown: root for root in roots}
+        self._names = len(edges)
         sources = {shown: self._draft.add_source(by_shown[shown].source) for shown in by_shown}
         ids = {key: self._draft.add_repository(row) for key, row in sorted(repositories.items())}
         readers = {shown: self._reader(root) for shown, root in by_shown.items()}
@@ -225,6 +249,29 @@ class _Planning:
                 yield one(edge, image_id)
 
         await a_few_of(work(), IMAGES_AT_ONCE)
+        self._tell_long_blobs(
+            {sources[shown]: root.source for shown, root in by_shown.items()},
+            {ids[key]: row for key, row in repositories.items()},
+        )
+
+    def _tell_long_blobs(
+        self, sources: dict[int, Source], repositories: dict[int, Repository]
+    ) -> None:
+        """Tell of blobs that one answer of a registry does not hold."""
+        names = {one.dialect for one in sources.values()}
+        names |= {one.dialect for one in repositories.values()}
+        dialects = {name: self._connections.dialect(name) for name in names}
+        most = least_answer(*dialects.values())
+        if most is None:
+            return
+        for source_id, path, repository_id, digest, size in self._draft.blobs_over(most):
+            source, repository = sources[source_id], repositories[repository_id]
+            saw = over_one_answer(size, dialects[source.dialect], dialects[repository.dialect])
+            if saw:
+                subject = f"{source.shown}/{path}@{digest}"
+                self._draft.add_finding(
+                    Finding(errors.BLOB_IN_RANGES, Severity.WARNING, subject, saw)
+                )
 
     def _reader(self, root: Root) -> ImageReader:
         source = root.source
@@ -241,7 +288,9 @@ class _Planning:
             )
             self._listen("manifests", 1)
 
-        return ImageReader(registry, cached, keep, checks_blobs=self._check_source)
+        return ImageReader(
+            registry, cached, keep, self._connections.remembered, checks_blobs=self._check_source
+        )
 
     async def _image(
         self,
@@ -252,13 +301,20 @@ class _Planning:
         repository: Repository,
     ) -> bool:
         """Read and plan one image; return whether it could be read."""
+        name = repository.name(str(edge.target_path))
+        tags = await self._tags_there(repository, name, listing)
+        settled = {} if self._check_target else tags.tags
         try:
-            content = await reader.read(edge.source_name, listing)
+            content = await reader.read(edge.source_name, listing, settled)
         except MigrateError as error:
             self.doubts.failed(edge.source_name, error)
             self._carries = True  # for all that is known
             return False
-        there = await self._view(repository, str(edge.target_path), content)
+        asked = self._target_reader(repository)
+        there = await view_target(asked, name, tags, content, asks_each=self._check_target)
+        if self._check_target:
+            blobs_of = {digest: self._draft.blobs_of(digest) for digest in content.nodes}
+            there = await only_whole(asked, name, there, blobs_of)
         target = self._connections.target(
             repository.registry, repository.dialect, repository.plain_http
         )
@@ -267,7 +323,12 @@ class _Planning:
             choice = replace(choice, pulls=self._pulls.of(f"{reader.host}/{listing.name}"))
         damaged = self._spec.damaged
         rules = Rules(
-            choice, edge.existing_tags, target.dialect, damaged.copies_sparse, damaged.stops
+            choice,
+            edge.existing_tags,
+            target.dialect,
+            damaged.copies_sparse,
+            damaged.stops,
+            tags_move=repository.resource not in self._fixed_tags,
         )
         plan = plan_image(content, there, rules)
         self._damage += plan.refusals
@@ -295,10 +356,13 @@ class _Planning:
         if self._damage:
             raise Refused(sorted(self._damage, key=lambda one: one.subject))
 
-    async def _view(self, repository: Repository, path: str, content: ImageContent) -> TargetView:
-        target = self._connections.target_reader(
-            repository.registry, repository.dialect, repository.plain_http
-        )
-        if repository.resource and not repository.exists:
-            return TargetView({}, frozenset())
-        return await view_target(target, repository.name(path), content)
+    async def _tags_there(self, row: Repository, name: str, listing: Listing) -> TagsThere:
+        if row.resource and not row.exists:
+            return NOTHING_THERE
+        names = self._connections.target_names(row.registry, row.dialect, row.plain_http)
+        if await names.lacks(name, of=self._names):
+            return NOTHING_THERE
+        return await tags_there(self._target_reader(row), name, listing.tags)
+
+    def _target_reader(self, row: Repository) -> SourceRegistry:
+        return self._connections.target_reader(row.registry, row.dialect, row.plain_http)

@@ -114,7 +114,7 @@ class _Taking:
         source = root.source
         registry = self._connections.source(source.registry, source.dialect, source.plain_http)
         # Manifests are kept by the cache, or by nobody: a snapshot need not have their bytes.
-        reader = ImageReader(registry, _nothing, self._keep)
+        reader = ImageReader(registry, _nothing, self._keep, _nothing)
         source_id = self._draft.add_source(source)
         images = (
             self._image(source_id, path, root.shown(path), reader, root.listing(path))

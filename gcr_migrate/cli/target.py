@@ -21,6 +21,7 @@ from gcr_migrate.spec import RegistrySource, load_spec, source_at
 if TYPE_CHECKING:
     from gcr_migrate.cli.reading import Doubts, Root
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.login import Login
     from gcr_migrate.model.places import Place
     from gcr_migrate.spec import ProjectSource, RepositorySource
@@ -41,12 +42,14 @@ class Target:
         source: as a spec would say it.
         below: image paths in a registry that is none of Google's; all where none is named.
         login: how its side logs in, where a spec says so.
+        limits: how fast services are asked, where a spec says so.
     """
 
     name: str
     source: ProjectSource | RepositorySource | RegistrySource
     below: tuple[str, ...] = ()
     login: Login | None = None
+    limits: Limits | None = None
 
 
 def read_target(text: str) -> Target:
@@ -58,7 +61,7 @@ def read_target(text: str) -> Target:
     path = Path(text)
     if path.suffix in SPEC_SUFFIXES or path.is_file():
         spec = load_spec(read_text(path), text)
-        return Target(text, spec.source, login=spec.source_login)
+        return Target(text, spec.source, login=spec.source_login, limits=spec.limits.limits)
     if path.suffix in _FILES:
         raise MigrateError(errors.FILE_MISSING, subject=text, saw="no such file")
     host, _, below = text.partition("/")

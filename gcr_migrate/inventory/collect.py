@@ -13,11 +13,11 @@ from gcr_migrate.errors import MigrateError, printable
 from gcr_migrate.model.attestation import statement_in
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.model.inventory import Damage, ImageContent, Listing, Node, TargetView
+from gcr_migrate.model.inventory import Damage, ImageContent, Listing, Node
 from gcr_migrate.tasks import a_few_of, results_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Descriptor
@@ -127,6 +127,7 @@ class ImageReader:
         registry: where to read.
         cached: gives a manifest that was read before, or None.
         keep: is called once with every manifest read, before the image's content is returned.
+        remembered: gives a manifest that an earlier run read, or None; for what need not be asked.
         checks_blobs: ask for every blob, whether it is there.
     """
 
@@ -135,32 +136,40 @@ class ImageReader:
         registry: SourceRegistry,
         cached: Callable[[Digest], Manifest | None],
         keep: Callable[[ReadManifest], None],
+        remembered: Callable[[Digest], Manifest | None],
         *,
         checks_blobs: bool = False,
     ) -> None:
         self._registry = registry
+        self._remembered = remembered
         self._cached = cached
         self._keep = keep
         self._checks_blobs = checks_blobs
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._has_referrers_api = not registry.dialect.lists_manifests
+        # The `manifest` map shows them all where there is one.
+        self._has_referrers_api = None if not registry.dialect.lists_manifests else False
+        self._first_referrers = asyncio.Lock()
 
     @property
     def host(self) -> str:
         """The registry that is read."""
         return self._registry.host
 
-    async def read(self, shown: str, listing: Listing) -> ImageContent:
+    async def read(
+        self, shown: str, listing: Listing, settled: Mapping[str, Digest] | None = None
+    ) -> ImageContent:
         """Read tags, listed digests, children at any depth and referrers of one name.
 
         Args:
             shown: full name for people.
             listing: what the name shows.
+            settled: tags of the target. Where the source has one with the same digest, nothing
+                of it will move, and what it lists is not asked for again if it is remembered.
 
         Raises:
             MigrateError: a manifest could not be fetched for a reason that is not damage.
         """
-        reading = _Reading(shown, listing)
+        reading = _Reading(shown, listing, settled or {})
         edge: set[str] = {str(d) if d else tag for tag, d in listing.tags.items()}
         edge |= {str(entry.digest) for entry in listing.manifests or ()}
         asked: set[str] = set()
@@ -185,7 +194,7 @@ class ImageReader:
         """Fetch one manifest and return the digests that it leads to."""
         async with self._slots:
             try:
-                manifest = await self._fetch(reading.name, reference)
+                manifest = await self._fetch(reading, reference)
             except MigrateError as error:
                 if error.problem not in _DAMAGE:
                     raise
@@ -197,8 +206,7 @@ class ImageReader:
             reading.add(manifest, {blob.digest for blob in blobs})
             if self._checks_blobs:
                 reading.note_blobs(manifest, foreign)
-            if ":" not in reference:
-                reading.tags[reference] = manifest.digest
+            reading.resolved(reference, manifest)
             leads = [child.digest for child in manifest.children]
             return leads + await self._referrers(reading.name, manifest.digest)
 
@@ -211,10 +219,15 @@ class ImageReader:
 
         await a_few_of((one(blob) for blob in sorted(reading.blobs)), AT_ONCE)
 
-    async def _fetch(self, name: str, reference: str) -> Manifest:
-        if ":" in reference and (known := self._cached(Digest.parse(reference))):
-            return known
-        return await self._registry.manifest(name, reference)
+    async def _fetch(self, reading: _Reading, reference: str) -> Manifest:
+        if ":" in reference:
+            digest = Digest.parse(reference)
+            known = self._cached(digest)
+            if known is None and digest in reading.settled:
+                known = self._remembered(digest)
+            if known:
+                return known
+        return await self._registry.manifest(reading.name, reference)
 
     async def _entries_that_are_blobs(
         self, reading: _Reading, manifest: Manifest
@@ -247,20 +260,25 @@ class ImageReader:
         return frozenset(present)
 
     async def _referrers(self, name: str, digest: Digest) -> list[Digest]:
-        if not self._has_referrers_api:
-            return []  # the `manifest` map shows them all, or there is no such end-point
+        if self._has_referrers_api is None:
+            async with self._first_referrers:  # all others wait to hear if there is such a thing
+                if self._has_referrers_api is None:
+                    return await self._asked_referrers(name, digest)
+        return await self._asked_referrers(name, digest) if self._has_referrers_api else []
+
+    async def _asked_referrers(self, name: str, digest: Digest) -> list[Digest]:
         found = await self._registry.referrers(name, digest)
-        if found is None:
-            self._has_referrers_api = False
-            return []
-        return [one.digest for one in found]
+        self._has_referrers_api = found is not None
+        return [one.digest for one in found or ()]
 
 
 class _Reading:
     """What has been read of one name so far."""
 
-    def __init__(self, shown: str, listing: Listing) -> None:
+    def __init__(self, shown: str, listing: Listing, target_tags: Mapping[str, Digest]) -> None:
         self.shown = shown
+        self.settled: set[Digest] = set()
+        self._target_tags = target_tags
         self.name = listing.name
         self.tags: dict[str, Digest] = {tag: d for tag, d in listing.tags.items() if d}
         self.nodes: dict[Digest, Node] = {}
@@ -284,6 +302,15 @@ class _Reading:
             uploaded_ms=self._uploaded.get(manifest.digest),
             statement=statement_in(manifest),
         )
+
+    def resolved(self, reference: str, manifest: Manifest) -> None:
+        """Note what a reference leads to, and whether the target has it with all that it lists."""
+        if ":" not in reference:
+            self.tags[reference] = manifest.digest
+            if self._target_tags.get(reference) == manifest.digest:
+                self.settled.add(manifest.digest)
+        if manifest.digest in self.settled:
+            self.settled |= {child.digest for child in manifest.children}
 
     def note_blobs(self, manifest: Manifest, foreign: frozenset[Digest]) -> None:
         """Remember which blobs a manifest needs from this registry."""
@@ -337,36 +364,3 @@ class _Reading:
             tuple(self.left_out),
             self.damage,
         )
-
-
-async def view_target(registry: SourceRegistry, name: str, content: ImageContent) -> TargetView:
-    """Learn what a target name has of an image: from its listing, else by asking per digest.
-
-    Args:
-        registry: the target, read only.
-        name: the mapped name.
-        content: what the source has; only its tags and digests are asked for.
-
-    Raises:
-        MigrateError: the target cannot be read.
-    """
-    try:
-        listing = await registry.listing(name)
-    except MigrateError as error:
-        if error.problem in errors.NOT_THERE:
-            return TargetView({}, frozenset())
-        raise
-    tags = {tag: digest for tag, digest in listing.tags.items() if digest}
-    digests = {entry.digest for entry in listing.manifests or ()}
-    unknown_tags = [t for t in content.tags if t not in tags and (t in listing.tags or listing.cut)]
-    unknown = [] if listing.manifests is not None and not listing.cut else list(content.nodes)
-
-    async def head(reference: str) -> None:
-        if found := await registry.manifest_head(name, reference):
-            digests.add(found.digest)
-            if ":" not in reference:
-                tags[reference] = found.digest
-
-    asked = [*unknown_tags, *(str(digest) for digest in unknown if digest not in digests)]
-    await a_few_of((head(one) for one in asked), AT_ONCE)
-    return TargetView(tags, frozenset(digests))

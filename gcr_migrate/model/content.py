@@ -30,6 +30,7 @@ _DIGEST = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it is sent on in a header
 _LARGEST_SIZE: Final = (1 << 53) - 1  # more is a lie, and neither JSON nor SQLite adds it up
 _HEX_LENGTH: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+_HEX: Final = {name: re.compile(f"[a-f0-9]{{{length}}}") for name, length in _HEX_LENGTH.items()}
 _FALLBACK_TAG = re.compile(r"sha256-([a-f0-9]{64})")
 _COSIGN_TAG = re.compile(r"sha256-([a-f0-9]{64})\.(?:sig|att|sbom)")
 _UNTYPED: Final = frozenset({"", "application/json"})
@@ -64,9 +65,9 @@ class Digest:
         if not found:
             raise MigrateError(BAD_DIGEST, subject=text[:200] or "(empty)", saw="no algorithm:hash")
         algorithm, encoded = found.groups()
-        length = _HEX_LENGTH.get(algorithm)
-        if length and not re.fullmatch(f"[a-f0-9]{{{length}}}", encoded):
-            saw = f"{algorithm} needs {length} lower-case hexadecimal digits"
+        form = _HEX.get(algorithm)
+        if form and not form.fullmatch(encoded):
+            saw = f"{algorithm} needs {_HEX_LENGTH[algorithm]} lower-case hexadecimal digits"
             raise MigrateError(BAD_DIGEST, subject=text[:200], saw=saw)
         return cls(sys.intern(algorithm), encoded)  # the same few words a million times
 

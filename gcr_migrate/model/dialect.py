@@ -21,6 +21,7 @@ class Dialect:
         pages_by_link: a longer list goes on under `Link: rel="next"` (OCI end-8).
         makes_referrer_tags: the server makes and moves `sha256-<hex>` when a subject arrives.
         manifest_bytes_at_most: larger manifests are refused (OCI end-7 asks for 4 MiB).
+        read_bytes_at_most: one answer has at most so many bytes of a blob; more come in ranges.
         takes_schema1: retired schema 1 manifests are accepted.
     """
 
@@ -32,7 +33,10 @@ class Dialect:
     makes_referrer_tags: bool
     manifest_bytes_at_most: int = 4 * 1024 * 1024
     takes_schema1: bool = False
+    read_bytes_at_most: int | None = None
 
+
+_RETRIEVAL: Final = 9_900_000_000  # "largest data retrieval per request" of Google's quotas
 
 GCR: Final = Dialect(
     name="gcr",
@@ -41,6 +45,7 @@ GCR: Final = Dialect(
     listed_at_most=10_000,  # beyond about 10,000 entries answers are cut without a mark
     pages_by_link=True,
     makes_referrer_tags=False,
+    read_bytes_at_most=_RETRIEVAL,
 )
 ARTIFACT_REGISTRY: Final = Dialect(
     name="artifact-registry",
@@ -49,6 +54,7 @@ ARTIFACT_REGISTRY: Final = Dialect(
     listed_at_most=10_000,
     pages_by_link=True,
     makes_referrer_tags=True,
+    read_bytes_at_most=_RETRIEVAL,
 )
 DISTRIBUTION: Final = Dialect(
     name="distribution",

@@ -5,6 +5,7 @@ A name is taken as it is or refused with the part that offends; nothing here men
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -168,6 +169,11 @@ class Tag:
         return self.text
 
 
+def is_tag(text: str) -> bool:
+    """Whether this is a tag that registries take."""
+    return _TAG.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image under a name of Container Registry.
@@ -311,6 +317,7 @@ def is_google_host(host: str) -> bool:
     return found is not None and (found[1] == "gcr.io" or found[1].endswith(suffixes))
 
 
+@functools.lru_cache(maxsize=256)  # it is asked for every request, of a few hosts
 def is_loopback(host_port: str) -> bool:
     """Whether this address (with or without a port) never leaves the machine."""
     bracketed = re.fullmatch(r"\[([0-9a-fA-F:]+)\](?::[0-9]{1,5})?", host_port)

@@ -5,6 +5,7 @@ The state of an item is the sum of its events, never a stored field.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,27 @@ class Event(StrEnum):
     LOST = "lost"  # the process that moved it is gone, and the target does not have it
     SKIPPED = "skipped"  # a rule of the spec says to leave it
     GAVE_UP = "gave-up"  # it failed, with its reason
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event in the life of one item, as listeners are told of it.
+
+    Attributes:
+        kind: what the item is.
+        item_id: which one of its kind.
+        event: what happened.
+        size_bytes: its length, where that is known.
+        how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `written`.
+        code: for GAVE_UP and SKIPPED: code of the problem.
+    """
+
+    kind: Kind
+    item_id: int
+    event: Event
+    size_bytes: int = 0
+    how: str = ""
+    code: str = ""
 
 
 NEXT: Final = {

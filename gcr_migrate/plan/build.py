@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.model.attestation import names_that_stay
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.names import is_tag
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, TagAction
 from gcr_migrate.plan.damage import stops_at, unmovable
 from gcr_migrate.plan.selection import select
@@ -35,6 +36,7 @@ class Rules:
         target: dialect of the target.
         copies_sparse: carry an index without those of its children that are damaged.
         stops: kinds of damage that no plan may be made over.
+        tags_move: the target lets a tag that is there point elsewhere.
     """
 
     choice: Choice
@@ -42,6 +44,7 @@ class Rules:
     target: Dialect
     copies_sparse: bool = False
     stops: frozenset[str] = frozenset()
+    tags_move: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,10 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
     planned = {row.digest for row in manifests}
     rows: list[PlannedTag] = []
     for tag, digest in sorted(tags.items()):
+        if not is_tag(tag):
+            subject = f"{content.shown}:{tag}"
+            left_out.append(LeftOut(errors.TAG_REFUSED, subject, by_rule=False, saw=str(digest)))
+            continue
         if digest not in planned:
             subject, saw = f"{content.shown}:{tag}", f"{digest} is left out"
             if digest not in content.nodes:
@@ -105,8 +112,10 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
             left_out.append(LeftOut(errors.BLOCKED, subject, by_rule=False, saw=saw))
             continue
         rows.append(_planned_tag(tag, digest, there, rules))
+    stays = rules.existing_tags == "overwrite"  # then only a tag that cannot move is a conflict
+    conflict = errors.IMMUTABLE_TAG if stays else errors.TAG_CONFLICT
     findings += [
-        Finding(errors.TAG_CONFLICT, Severity.ERROR, f"{content.shown}:{row.tag}", _conflict(row))
+        Finding(conflict, Severity.ERROR, f"{content.shown}:{row.tag}", _conflict(row))
         for row in rows
         if row.action is TagAction.CONFLICT
     ]
@@ -127,7 +136,7 @@ def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> P
     action = {
         "fail": TagAction.CONFLICT,
         "keep": TagAction.KEEP,
-        "overwrite": TagAction.OVERWRITE,
+        "overwrite": TagAction.OVERWRITE if rules.tags_move else TagAction.CONFLICT,
     }[rules.existing_tags]
     return PlannedTag(tag, digest, action, found)
 

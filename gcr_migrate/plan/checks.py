@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.plan import RepositorySettings
 
 
@@ -30,3 +31,29 @@ def differences(has: RepositorySettings, wants: RepositorySettings) -> list[str]
         for name, there, stated in pairs
         if stated and there != stated
     ]
+
+
+def over_one_answer(size_bytes: int, source: Dialect, target: Dialect) -> str:
+    """Say of a blob which sides do not give it in one answer.
+
+    Args:
+        size_bytes: of the blob; negative where unknown.
+        source: where it is read.
+        target: where it will be pulled from.
+
+    Returns:
+        Its size and the limits that it is over; empty if it is over none.
+    """
+    limits = {"source": source.read_bytes_at_most, "target": target.read_bytes_at_most}
+    over = [
+        f"{most} at the {side}"
+        for side, most in limits.items()
+        if most is not None and size_bytes > most
+    ]
+    return f"{size_bytes} bytes, one answer has at most {' and '.join(over)}" if over else ""
+
+
+def least_answer(*dialects: Dialect) -> int | None:
+    """Return the bytes above which a blob may be over one answer of some side; None for never."""
+    known = [one.read_bytes_at_most for one in dialects if one.read_bytes_at_most is not None]
+    return min(known, default=None)

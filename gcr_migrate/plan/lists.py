@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def lists_referrers(content: ImageContent, digest: Digest, subject: Digest) -> bool:
-    """Whether a manifest lists nothing but what is attached to a subject, an empty list too."""
+    """Whether a manifest lists nothing but what is attached to a subject, an empty list too.
+
+    What is attached to something itself is more than a list, whatever it lists.
+    """
     node = content.nodes.get(digest)
-    if node is None:
+    if node is None or node.subject is not None:
         return False
     known = [content.nodes[child] for child in node.children if child in content.nodes]
     return len(known) == len(node.children) and all(one.subject == subject for one in known)

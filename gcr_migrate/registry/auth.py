@@ -96,7 +96,9 @@ class Authorizer:
         reply = await self._wire.request(  # OCI end-1
             "GET", f"{self._base}/v2/", ok={200, 401, 403, 404}, subject=self._host
         )
-        self._challenge = Challenge.parse(reply.headers.get("www-authenticate"))
+        own = self._wire.same_origin(self._base, reply.url)
+        # Where a redirect led to has no say in where credentials are sent.
+        self._challenge = Challenge.parse(reply.headers.get("www-authenticate") if own else None)
         return self._challenge, float("inf")
 
     async def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
@@ -121,6 +123,8 @@ class Authorizer:
         reply = await self._wire.request(
             "GET", url, headers=sent, ok={200, _UNAUTHORIZED}, subject=subject
         )
+        if reply.status == _UNAUTHORIZED and not self._wire.same_origin(url, reply.url):
+            raise refused_elsewhere(reply, subject)
         if reply.status == _UNAUTHORIZED and sent:
             await self._credentials.refused(sent)
             sent = await self._basic(self._host)
@@ -151,6 +155,16 @@ class Authorizer:
         if parts.scheme != "https" or not parts.hostname or not google:
             saw = f"token realm {parts.scheme}://{parts.hostname or ''} is not the registry's"
             raise MigrateError(BAD_REPLY, subject=self._host, saw=saw)
+
+
+def refused_elsewhere(reply: Reply, subject: str) -> MigrateError:
+    """Return the error for a 401 of a host that was only redirected to: our login never got there.
+
+    It says nothing about the login, so that it ends no more than what was asked for.
+    """
+    host = urlsplit(reply.url).hostname
+    saw = f"it redirects to {host}, which answered {reply.status}"
+    return MigrateError(BAD_REPLY, subject=subject, saw=saw)
 
 
 def _read_token(reply: Reply, subject: str) -> tuple[str, float]:

@@ -25,11 +25,12 @@ from gcr_migrate.errors import (
 from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
+from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.replies import Reply, problem_of, refusal_of, words_of
+from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import retrying
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _ACCEPTED: Final = 202
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
+_WRITES_AT_MOST: Final = 2
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 
@@ -113,6 +115,11 @@ class RegistryClient:
         lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
         return lists.catalog(f"{self._base}/v2/_catalog")
 
+    async def short_catalog(self) -> frozenset[str] | None:
+        """Return all repository names if one answer has them; None if there are more."""
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
+        return await lists.short_catalog(f"{self._base}/v2/_catalog")
+
     def _lists(self, scopes: tuple[str, ...], subject: str) -> Lists:
         async def fetch(url: str) -> Reply:
             return await self._json("GET", url, scopes, subject)
@@ -132,7 +139,18 @@ class RegistryClient:
         return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
-        """Get a manifest's raw bytes, checked against its digest (OCI end-3)."""
+        """Get a manifest's raw bytes, checked against its digest (OCI end-3).
+
+        Bytes that are wrong are asked for once more: what was damaged on its way is whole then.
+        """
+        try:
+            return await self._manifest(name, reference)
+        except MigrateError as error:
+            if error.problem is not DIGEST_MISMATCH:
+                raise
+        return await self._manifest(name, reference)
+
+    async def _manifest(self, name: str, reference: str) -> Manifest:
         subject = self._named(name, reference)
         reply = await self._call(
             "GET",
@@ -185,22 +203,18 @@ class RegistryClient:
     @asynccontextmanager
     async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
-        scopes = (_pull(name),)
-        subject = self._named(name, str(blob.digest))
-        url = self._url(name, f"blobs/{blob.digest}")
-        ok = {_OK, _NOT_FOUND, _UNAUTHORIZED}
-        for last in (False, True):
-            headers = await self._auth.headers(scopes)
-            async with self._wire.stream(url, ok=ok, headers=headers, subject=subject) as stream:
-                if stream.status == _OK:
-                    yield stream.chunks()
-                    return
-                reply = await stream.reply()
-            if stream.status == _NOT_FOUND:
-                raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
-            if last:
-                raise problem_of(reply, subject)
-            await self._refused(reply, headers, scopes)
+        scopes, subject = (_pull(name),), self._named(name, str(blob.digest))
+        download = Download(
+            wire=self._wire,
+            blob=blob,
+            url=self._url(name, f"blobs/{blob.digest}"),
+            subject=subject,
+            at_once=self._dialect.read_bytes_at_most,
+            headers=lambda: self._auth.headers(scopes),
+            refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
+        )
+        async with download.open() as chunks:
+            yield chunks
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
@@ -232,7 +246,8 @@ class RegistryClient:
                 raise
             return ""  # the source may be hidden from us; an upload shows if the target is too
         if reply.status == _CREATED:
-            return None
+            stated = reply.headers.get("docker-content-digest", str(digest))
+            return None if stated == str(digest) else ""  # another blob: then this one is sent
         return location_of(reply, self._wire, subject) if reply.status == _ACCEPTED else ""
 
     async def upload(
@@ -259,13 +274,25 @@ class RegistryClient:
             subject=subject,
             open_session=open_session,
             headers=lambda: self._auth.headers(scopes),
-            refused=lambda reply, sent: self._refused(reply, sent, scopes),
+            refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
             on_bytes=on_bytes,
         )
         await upload.run(open_source, session)
 
     async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
-        """Write a manifest's raw bytes under a tag or digest (OCI end-7)."""
+        """Write a manifest's raw bytes under a tag or digest (OCI end-7).
+
+        What the registry got damaged is sent once more: under a tag it may have kept it.
+        """
+        wrong = ""
+        for _ in range(_WRITES_AT_MOST):
+            wrong = await self._put_manifest(name, reference, manifest)
+            if not wrong:
+                return
+        raise MigrateError(DIGEST_MISMATCH, subject=self._named(name, reference), saw=wrong)
+
+    async def _put_manifest(self, name: str, reference: str, manifest: Manifest) -> str:
+        """Write it once; return in which words the registry says that it got other bytes."""
         subject = self._named(name, reference)
         reply = await self._call(
             "PUT",
@@ -279,17 +306,20 @@ class RegistryClient:
         if reply.status == _TOO_LARGE:
             raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
         if reply.status != _CREATED:
+            if "DIGEST_INVALID" in codes_of(reply):
+                return words_of(reply)
             await self._tag_stays(name, reference, manifest, reply)
-            return
+            return ""
         stated = reply.headers.get("docker-content-digest")
         comparable = stated is not None and stated.startswith(manifest.digest.algorithm + ":")
-        if comparable and stated != str(manifest.digest):
-            saw = f"the registry names it {stated}"[:200]
-            raise MigrateError(DIGEST_MISMATCH, subject=subject, saw=saw)
+        named_so = not comparable or stated == str(manifest.digest)
+        return "" if named_so else f"the registry names it {stated}"[:200]
 
     async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
         """Judge a refusal to write: a tag that cannot move is fine where it points already."""
         subject = self._named(name, reference)
+        if "MANIFEST_BLOB_UNKNOWN" in codes_of(reply):  # a blob or a child
+            raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
         if ":" in reference or not refusal_of(reply).immutable_tag:
             raise problem_of(reply, subject)
         there = await self.manifest_head(name, reference)
@@ -354,13 +384,18 @@ class RegistryClient:
 
         reply, authorization = await once()
         if reply.status == _UNAUTHORIZED:
-            await self._refused(reply, authorization, scopes)
+            await self._refused(reply, authorization, scopes, subject)
             reply, _ = await once()
         if reply.status not in ok:
             raise problem_of(reply, subject)
         return reply
 
-    async def _refused(self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...]) -> None:
+    async def _refused(
+        self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...], subject: str
+    ) -> None:
+        """Take note of a 401, unless it is of a host that the registry redirects to."""
+        if not self._wire.same_origin(self._base, reply.url):
+            raise refused_elsewhere(reply, subject)
         await self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
 
     def _url(self, name: str, tail: str) -> str:

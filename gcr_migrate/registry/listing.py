@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PAGES_AT_MOST: Final = 10_000
 _READS_AT_MOST: Final = 5
+_ROUNDS_AT_MOST: Final = 1_000
+_ENDLESS: Final = "pages of the list never end"
 _CATALOG_PAGE: Final = 1_000
 _ROUND: Final = 1_000  # lists were seen to end at such numbers with more to tell
 _TOO_LARGE: Final = 10**18
@@ -48,7 +50,7 @@ async def pages(
     seen: set[str] = set()
     while url is not None:
         if url in seen or len(seen) >= _PAGES_AT_MOST:
-            raise MigrateError(BAD_REPLY, subject=subject, saw="pages of the list never end")
+            raise MigrateError(BAD_REPLY, subject=subject, saw=_ENDLESS)
         seen.add(url)
         reply = await fetch(url)
         yield reply
@@ -124,6 +126,14 @@ class Lists:
         if doubt:
             raise MigrateError(LISTING_CUT, subject=self._subject, saw=doubt)
 
+    async def short_catalog(self, url: str) -> frozenset[str] | None:
+        """Return all names of a catalogue that ends with its first page; None if it goes on."""
+        page = await self._fetch(f"{url}?n={_CATALOG_PAGE}")
+        names = _Names(self._subject)
+        names.add(page.json(self._subject))
+        goes_on = next_url(page, self._wire, self._subject) or self._doubt(names)
+        return None if goes_on else frozenset(names.found)
+
     async def _twice(self, first: str, make: Callable[[], R]) -> tuple[R, str]:
         """Read a list, one of several pages until two reads agree, and say what is in doubt.
 
@@ -143,11 +153,13 @@ class Lists:
 
     async def _once(self, first: str, reader: R) -> tuple[list[dict[str, Any]], str]:
         """Read all pages; return them, and why more may follow the last one."""
-        bodies = await self._pages(first, reader)
+        bodies, rounds = await self._pages(first, reader), 0
         doubt = self._doubt(reader)
         while doubt and not self._dialect.lists_manifests and reader.last:
             # A plain registry lists in order: whether anything follows can be asked for.
-            known = reader.size
+            known, rounds = reader.size, rounds + 1
+            if rounds > _ROUNDS_AT_MOST:
+                raise MigrateError(BAD_REPLY, subject=self._subject, saw=_ENDLESS)
             onward = f"{first}{'&' if '?' in first else '?'}last={quote(reader.last, safe='')}"
             more = await self._pages(onward, reader)
             if not any(reader.counts) and len(more) == 1:

@@ -56,6 +56,10 @@ class RememberedRegistry:
         """Names of all repositories."""
         return self._registry.catalog()
 
+    async def short_catalog(self) -> frozenset[str] | None:
+        """Names of all repositories, if one answer has them."""
+        return await self._registry.short_catalog()
+
     async def manifest(self, name: str, reference: str) -> Manifest:
         """Return a manifest that is there: from the store, else fetched and kept."""
         known = await self._known(name, reference)

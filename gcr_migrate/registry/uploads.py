@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from gcr_migrate.errors import (
     BAD_REPLY,
+    BLOB_TOO_LARGE,
     DIGEST_MISMATCH,
     REQUEST_REFUSED,
     TOO_MANY_REQUESTS,
@@ -81,7 +82,9 @@ class Upload:
         url = with_digest(session, str(self.blob.digest))
         length = self.blob.size if self.blob.size >= 0 else None
         headers = {**await self.headers(), "content-type": "application/octet-stream"}
-        await self.wire.turn(url, self.subject)  # not with the source's connection open and idle
+        await self.wire.pause_over(
+            url, self.subject
+        )  # not with the source's connection open and idle
         async with open_source() as chunks:
             reply = await self.wire.send_stream(
                 "PUT",
@@ -124,9 +127,13 @@ class Upload:
             return
         error = problem_of(reply, self.subject)
         if error.problem is TOO_MANY_REQUESTS:
-            self._refused_at = self.wire.quota_used_up(reply, self.subject, self._refused_at)
+            self._refused_at = self.wire.quota_used_up(
+                reply, self.subject, self._refused_at, writes=True
+            )
             raise error
         codes = codes_of(reply)
+        if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to
+            raise MigrateError(BLOB_TOO_LARGE, subject=self.subject, saw=error.saw)
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
             await self.refused(reply, headers)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)

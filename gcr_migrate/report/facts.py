@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.steps import State
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
 from gcr_migrate.report.rows import Many
 
@@ -26,11 +27,13 @@ class PlanCountsFact(Fact):
 
 
 class PlanBytesFact(Fact):
-    """Bytes of a plan; what is neither transferred nor mounted is at the target already."""
+    """Bytes of a plan; who shares a layer with whom changes none of the first two."""
 
-    total: int
-    to_transfer: int
-    to_mount: int
+    total: int = Field(description="Each blob once per target registry.")
+    to_transfer: int = Field(description="Each blob that a target registry lacks, once.")
+    to_mount: int = Field(
+        description="What mounts spare: each blob for each name that gets it without its bytes."
+    )
 
 
 class EstimateFact(Fact):
@@ -164,7 +167,7 @@ class RunFact(Fact):
     outcome: str
 
 
-RunOutcome = Literal["complete", "partial", "failed", "interrupted", "pending"]
+RunOutcome = Literal["complete", "partial", "failed", "interrupted", "time-is-up", "pending"]
 
 
 class _RunLike(Fact):
@@ -187,18 +190,63 @@ class _RunLike(Fact):
     complete: bool = Field(description="Whether the plan itself is complete.")
 
 
+class ServiceFact(Fact):
+    """What a run asked of one service, and how often that was too much for it."""
+
+    requests: int
+    writes: int = Field(description="Those of the requests that were POST, PUT, PATCH or DELETE.")
+    refusals: int = Field(description="Those of the requests that were answered with 429.")
+    paused_s: float = Field(description="Seconds for which it was not asked after that.")
+
+
 class ApplyFacts(_RunLike):
     """Result of `apply`."""
 
     schema_: Literal["gcr-migrate/apply"] = Field("gcr-migrate/apply", alias="schema")
     version: Literal[1] = VERSION
+    services: dict[str, ServiceFact] = Field(
+        description="What this run asked, by host; a location of Artifact Registry is one service"
+        " with its API."
+    )
 
     @property
     def exit(self) -> Exit:
         """Success only if all that the source showed is there, or a rule leaves it out."""
         if self.outcome == "interrupted":
             return Exit.INTERRUPTED
+        if self.outcome in {"pending", "time-is-up"}:
+            return Exit.TODO
         return Exit.OK if self.outcome == "complete" else Exit.FAILED
+
+
+class MovingFact(Fact):
+    """A blob that is under way."""
+
+    subject: str = Field(description="Its full target name.")
+    size_bytes: int
+    since: str
+
+
+class InFlightFact(Fact):
+    """What a run that goes on has started and not ended."""
+
+    items: int
+    blobs: int
+    largest: list[MovingFact] = Field(description="The largest blobs, five at most.")
+
+
+class HoldUpFact(Fact):
+    """A blob that is not there yet, and what waits for it: tags, for the manifests of a chain."""
+
+    image: str = Field(description="Full target name of the image path.")
+    blob: str
+    size_bytes: int = Field(description="-1 where no manifest says it.")
+    state: State
+    tags: int = Field(description="Number of tags that cannot be set before it is there.")
+    some_tags: list[str] = Field(description="Three of them at most.")
+    chain: list[str] = Field(
+        description="Digests of manifests, from what the first tag names to what has the blob."
+    )
 
 
 class StatusFacts(_RunLike):
@@ -207,6 +255,12 @@ class StatusFacts(_RunLike):
     schema_: Literal["gcr-migrate/status"] = Field("gcr-migrate/status", alias="schema")
     version: Literal[1] = VERSION
     runs: list[RunFact]
+    is_running: bool = Field(description="Whether a process works on the file now.")
+    in_flight: InFlightFact
+    to_ask_about: int = Field(
+        description="Transfers that a run began which was cut off; the next run asks the target."
+    )
+    hold_ups: list[HoldUpFact] = Field(description="What holds up most tags, five at most.")
 
 
 class LevelFact(Fact):

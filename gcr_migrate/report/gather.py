@@ -14,30 +14,38 @@ from gcr_migrate.report.facts import (
     EstimateFact,
     FailureFact,
     GrantFact,
+    HoldUpFact,
     ImageFact,
+    InFlightFact,
     ItemCountsFact,
     LevelFact,
     MovedBytesFact,
+    MovingFact,
     PlanBytesFact,
     PlanCountsFact,
     PlanFacts,
     RepositoryFact,
     RunFact,
     RunOutcome,
+    ServiceFact,
     ShowFacts,
     StatusFacts,
     TodoFact,
     VerifyFacts,
 )
 from gcr_migrate.report.rows import Rows
+from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.ledger import tally
+from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.state.waiting import HoldUp
     from gcr_migrate.verify.content import Verification
 
 
@@ -118,17 +126,53 @@ def _image(migration: Migration, image: Image, source: Source, repository: Repos
     )
 
 
-def apply_facts(migration: Migration, *, was_stopped: bool) -> ApplyFacts:
-    """Tell what became of the plan, after a run."""
+def apply_facts(
+    migration: Migration, *, ended: str = "finished", asked: Mapping[str, Asked] | None = None
+) -> ApplyFacts:
+    """Tell what became of the plan, after a run.
+
+    Args:
+        migration: the file.
+        ended: `finished`, or what kept the run from it: `interrupted`, `time-is-up`, `dry-run`.
+        asked: what the run asked of each service.
+    """
     sums = tally(migration)
-    return ApplyFacts(**_run(migration, sums, was_stopped=was_stopped))
+    services = {
+        name: ServiceFact(
+            requests=one.requests,
+            writes=one.writes,
+            refusals=one.refusals,
+            paused_s=round(one.paused_s, 3),
+        )
+        for name, one in (asked or {}).items()
+    }
+    return ApplyFacts(**_run(migration, sums, ended=ended), services=services)
 
 
 def status_facts(migration: Migration) -> StatusFacts:
     """Tell what the ledger adds up to."""
     sums = tally(migration)
+    is_running = is_in_hand(migration.path)
+    last_run = sums.runs[-1].id if sums.runs else 0
+    begun = flights(migration)
+    moving = flights(migration, last_run) if is_running else Flights(0, 0, ())
     return StatusFacts(
-        **_run(migration, sums, was_stopped=False),
+        **_run(migration, sums),
+        is_running=is_running,
+        in_flight=InFlightFact(
+            items=moving.count,
+            blobs=moving.blobs,
+            largest=[
+                MovingFact(
+                    subject=one.subject,
+                    size_bytes=one.size_bytes,
+                    since=one.since.isoformat(timespec="seconds"),
+                )
+                for one in moving.largest
+            ],
+        ),
+        to_ask_about=begun.blobs - moving.blobs,
+        hold_ups=[_hold_up(one) for one in hold_ups(migration)],
         runs=[
             RunFact(
                 number=run.id,
@@ -141,7 +185,19 @@ def status_facts(migration: Migration) -> StatusFacts:
     )
 
 
-def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, Any]:
+def _hold_up(one: HoldUp) -> HoldUpFact:
+    return HoldUpFact(
+        image=one.image,
+        blob=one.digest,
+        size_bytes=one.size_bytes,
+        state=one.state,
+        tags=one.tags,
+        some_tags=list(one.named),
+        chain=list(one.chain),
+    )
+
+
+def _run(migration: Migration, sums: Tally, *, ended: str = "finished") -> dict[str, Any]:
     kinds = {
         str(kind): ItemCountsFact(
             planned=c.planned, done=c.done, skipped=c.skipped, failed=c.failed, pending=c.pending
@@ -156,7 +212,7 @@ def _run(migration: Migration, sums: Tally, *, was_stopped: bool) -> dict[str, A
         pending=sum(c.pending for c in kinds.values()),
     )
     lost = [LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule]
-    outcome = _outcome(total, was_stopped=was_stopped)
+    outcome = _outcome(total, ended)
     if outcome == "complete" and (lost or not migration.complete):
         outcome = "partial"
     return {
@@ -202,12 +258,14 @@ def _failure(failure: Failure) -> FailureFact:
     )
 
 
-def _outcome(counts: ItemCountsFact, *, was_stopped: bool) -> RunOutcome:
-    if was_stopped and counts.pending:
+def _outcome(counts: ItemCountsFact, ended: str) -> RunOutcome:
+    if ended == "interrupted" and counts.pending:
         return "interrupted"
     if counts.failed:
         return "failed"
-    return "pending" if counts.pending else "complete"
+    if not counts.pending:
+        return "complete"
+    return "time-is-up" if ended == "time-is-up" else "pending"
 
 
 def verify_facts(migration: Migration, verification: Verification) -> VerifyFacts:

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gcr_migrate.model.steps import Event
-from gcr_migrate.report.terminal import size_text
-
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.console import Console
 
-    from gcr_migrate.model.steps import Kind
-
 EVERY_S: Final = 5.0
 DRAWN_EVERY_S: Final = 0.1
-_ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 
 
 class Watch:
@@ -40,7 +34,6 @@ class Watch:
         self._what = what
         self._total = total
         self._sums: Counter[str] = Counter()
-        self._bytes = 0
         self._told_at = time.monotonic()
         self._told: Counter[str] = Counter()
         self._log = structlog.get_logger()
@@ -72,17 +65,6 @@ class Watch:
         if self._bar:
             self._bar.stop()
 
-    def item(self, kind: Kind, event: Event, size_bytes: int = 0) -> None:
-        """Something happened to one item of the plan."""
-        del kind, size_bytes  # bytes are told while they flow
-        if event in _ENDS:
-            self._count(_ENDS[event])
-
-    def bytes(self, count: int) -> None:
-        """So many bytes flowed."""
-        self._bytes += count
-        self._tell()
-
     def listed(self, what: str, count: int) -> None:
         """So many of a kind were found or checked."""
         self._sums[what] += count
@@ -99,7 +81,7 @@ class Watch:
         self._tell()
 
     def _tell(self) -> None:
-        # Bytes come in many small steps: drawing each would cost more than moving it.
+        # Items come in many small steps: drawing each would cost more than reading it.
         now = time.monotonic()
         if now - self._told_at < (DRAWN_EVERY_S if self._bar else EVERY_S):
             return
@@ -107,13 +89,11 @@ class Watch:
         self._told_at, self._told = now, self._sums.copy()
         if self._bar:
             sums = [f"{n} {what} ({rates[what]:.0f}/s)" for what, n in self._sums.items()]
-            if self._bytes:
-                sums.append(size_text(self._bytes))
             self._bar.update(self._task, sums=", ".join(sums))
             return
         more = {"of": self._total} if self._total is not None else {}
         told = {f"{what}_per_s": round(rate, 1) for what, rate in rates.items()}
-        self._log.info(f"{self._what}.progress", **self._sums, bytes=self._bytes, **told, **more)
+        self._log.info(f"{self._what}.progress", **self._sums, **told, **more)
 
     def _rates(self, passed_s: float) -> dict[str, float]:
         """How many of each kind there were in a second, since it was told last."""

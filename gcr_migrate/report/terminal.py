@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.text import Text
 
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.report.facts import ApplyFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
     from gcr_migrate.report.facts import (
-        ApplyFacts,
         FailureFact,
         PlanFacts,
         ShowFacts,
@@ -106,8 +106,8 @@ def rows(cells_of: Sequence[tuple[str, ...]]) -> Iterator[Text]:
 def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
     counts, size, todo = facts.counts, facts.bytes, facts.todo
     bytes_todo = (
-        f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer, "
-        f"{size_text(size.to_mount)} to mount"
+        f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer"
+        f"{f'; mounts spare {size_text(size.to_mount)}' if size.to_mount else ''}"
     )
     yield from rows(
         [
@@ -213,7 +213,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         "partial": "Partial: everything in the plan is there, but the source has or may have more",
         "failed": "Finished, with failures",
         "interrupted": "Interrupted; the same command goes on where it stopped",
-        "pending": "Not finished",
+        "time-is-up": "The time is up; the same command goes on where it stopped",
+        "pending": "A part of the plan is still to be done",
     }[facts.outcome]
     yield _heading(f"{facts.file}: {title}")
     heads = ("", "planned", "done", "skipped", "failed", "pending")
@@ -229,6 +230,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         f"  bytes: {size_text(moved.transferred)} transferred, {size_text(moved.mounted)} mounted, "
         f"{size_text(moved.already_there)} already there"
     )
+    if isinstance(facts, ApplyFacts) and facts.services:
+        yield _requests(facts)
     if facts.failures:
         yield _heading(f"Failed: {len(facts.failures)}")
         yield from _capped(facts.failures, _failure_line)
@@ -239,6 +242,20 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     if not facts.complete:
         yield Text("The plan is incomplete: the source may have more than it names.")
         yield from _findings(facts.could_not_be_listed)
+
+
+def _requests(facts: ApplyFacts) -> Text:
+    """How much was asked, and how often that was too much."""
+    sums = facts.services.values()
+    text = f"  requests: {sum(one.requests for one in sums)}"
+    throttled = [(name, one) for name, one in facts.services.items() if one.refusals]
+    if not throttled:
+        return Text(f"{text}, none of them over a quota")
+    told = (
+        f"{name} {one.refusals} times, with pauses of {one.paused_s:.1f} s"
+        for name, one in throttled
+    )
+    return Text(f"{text}; over a quota: {', '.join(told)}")
 
 
 def _failure_line(failure: FailureFact) -> Text:
@@ -252,8 +269,44 @@ def status_lines(facts: StatusFacts) -> Iterator[Text]:
     """Progress from the ledger."""
     yield from run_lines(facts)
     for run in facts.runs:
-        ended = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else "not ended"
+        is_last = run is facts.runs[-1]
+        open_end = "goes on" if is_last and facts.is_running else "was cut off"
+        ended = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else open_end
         yield Text(f"  run {run.number}: started {run.started_at}, {ended}")
+    yield from _flight_lines(facts)
+    yield from _waiting_lines(facts)
+
+
+def _flight_lines(facts: StatusFacts) -> Iterator[Text]:
+    if facts.to_ask_about:
+        yield Text(
+            f"  transfers begun by a run that was cut off: {facts.to_ask_about}; "
+            f"the target is asked for each before anything is sent again"
+        )
+    flight = facts.in_flight
+    if not flight.items:
+        return
+    yield _heading(f"In flight: {flight.items}, of them {flight.blobs} blobs")
+    yield from rows(
+        [(size_text(one.size_bytes), f"since {one.since}", one.subject) for one in flight.largest]
+    )
+
+
+def _waiting_lines(facts: StatusFacts) -> Iterator[Text]:
+    """What holds up most, each as a chain from tags down to a blob."""
+    held = [one for one in facts.hold_ups if one.chain]
+    if not held:
+        return
+    yield _heading("Waiting")
+    for one in held:
+        names = ", ".join(one.some_tags) + (", …" if one.tags > len(one.some_tags) else "")
+        tags = f"{one.tags} tag{'' if one.tags == 1 else 's'} ({names})" if one.tags else "untagged"
+        yield Text(f"  {one.image}: {tags}")
+        for depth, digest in enumerate(one.chain):
+            what = "manifest" if depth == len(one.chain) - 1 else "index"
+            yield Text(f"    waits for {what} {digest}")
+        size = f"{size_text(one.size_bytes)}, " if one.size_bytes >= 0 else ""
+        yield Text(f"    waits for blob {one.blob} ({size}{one.state})")
 
 
 def verify_lines(facts: VerifyFacts) -> Iterator[Text]:

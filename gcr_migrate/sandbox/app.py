@@ -53,6 +53,8 @@ class Sandbox:
     Attributes:
         token: access token of the first identity.
         store: what it holds.
+        log: requests that came.
+        faults: what goes wrong with some.
         certificate: file of its authority's certificate; None without TLS.
     """
 
@@ -70,9 +72,9 @@ class Sandbox:
         identities = [Identity(**part.model_dump()) for part in scenario.identities]
         self._tokens = Tokens(identities, scenario.token_lifetime, scenario.access_token_lifetime)
         fill(self.store, scenario)
-        self._registry = Registry(self.store, self._tokens)
+        self._registry = Registry(self.store, self._tokens, scenario.limits)
         self._gates = make_gates(self.store, self._tokens, scenario)
-        self._log, self._faults, self._events = Log(), Faults(), events
+        self.log, self.faults, self._events = Log(), Faults(), events
         authority = Authority(directory) if tls else None
         self.certificate = authority.certificate if authority else None
         context = authority.context if authority else None
@@ -127,11 +129,13 @@ class Sandbox:
             return
         path, query = request.url.path, request.url.query
         authorization = "authorization" in request.headers
-        entry = self._log.open(host, request.method, path, query, authorization=authorization)
+        entry = self.log.open(host, request.method, path, query, authorization=authorization)
         caller = self._tokens.caller(request.headers.get("authorization", ""))
         entry.member = caller.identity.member if caller and caller.identity else ""
         target = f"{path}?{query}" if query else path
-        fault = self._faults.find(host, request.method, target)
+        fault = self.faults.find(host, request.method, target)
+        if fault and fault.ends_tokens:
+            self._tokens.end_registry()
         exchange = _Exchange(self, entry, fault, receive, send)
         try:
             await exchange.run(scope, host)
@@ -180,11 +184,11 @@ class Sandbox:
         if what in {"POST keys", "POST tokens/expire"}:
             return await self._credentials(what, request)
         calls: dict[str, Callable[[], Any]] = {
-            "GET requests": self._log.plain,
-            "GET requests/counts": lambda: dict(self._log.counts),
-            "POST requests/reset": self._log.reset,
-            "GET faults": self._faults.plain,
-            "DELETE faults": self._faults.rules.clear,
+            "GET requests": self.log.plain,
+            "GET requests/counts": lambda: dict(self.log.counts),
+            "POST requests/reset": self.log.reset,
+            "GET faults": self.faults.plain,
+            "DELETE faults": self.faults.rules.clear,
             "GET state": self.store.state,
         }
         if what not in calls:
@@ -206,7 +210,7 @@ class Sandbox:
             rule = Fault.model_validate_json(await request.body())
         except ValidationError as wrong:
             return JSONResponse({"error": str(wrong)}, 400)
-        self._faults.rules.append(rule)
+        self.faults.rules.append(rule)
         return JSONResponse(rule.plain())
 
 
@@ -225,7 +229,8 @@ class _Exchange:
         if fault and fault.when == "before":
             await asyncio.sleep(fault.delay_s)
             if fault.status:
-                await _drain(self._count)  # the request is read, as a server behind a proxy would
+                if fault.phase != "upload-body":
+                    await _drain(self._count)  # as a server behind a proxy would read it
                 await _lie(fault)(scope, self._count, self._tell)
                 return
         response = await self._box.answer(host, Request(scope, self._count))

@@ -7,6 +7,7 @@ with opaque queries, and authorising themselves.
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from gcr_migrate.sandbox.scenarios import LimitsPart
     from gcr_migrate.sandbox.store import Repository, Store
 
 _BINARY: Final = "application/octet-stream"
+_RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 @dataclass(slots=True)
@@ -45,10 +48,12 @@ class Blobs:
 
     Args:
         store: where blobs lie.
+        limits: how much goes in one request.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, limits: LimitsPart) -> None:
         self._store = store
+        self._limits = limits
         self._uploads: dict[str, _Upload] = {}
         self._downloads: dict[str, tuple[str, Path | bytes]] = {}
 
@@ -102,6 +107,10 @@ class Blobs:
         if source is None or request.method not in {"GET", "HEAD"}:
             return refuse(404, "BLOB_UNKNOWN", "no such download")
         request.scope[NAME] = name
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if _asked(request, size) > self._limits.read_bytes:
+            text = f"one request gives {self._limits.read_bytes} bytes at most"
+            return refuse(400, "SIZE_INVALID", text)
         if isinstance(source, bytes):
             return Response(source, media_type=_BINARY)
         return FileResponse(source, media_type=_BINARY)
@@ -123,6 +132,9 @@ class Blobs:
             return refuse(400, "DIGEST_INVALID", error.saw)
         if not digest.verifiable:
             return refuse(400, "DIGEST_INVALID", f"unknown algorithm {digest.algorithm}")
+        most, stated = self._limits.upload_bytes, request.headers.get("content-length", "0")
+        if most is not None and int(stated) > most:
+            return refuse(413, "SIZE_INVALID", f"one request takes {most} bytes at most")
         # A stream that breaks off leaves the upload open; the next PUT starts it afresh.
         await _receive(request, upload.file, "ab" if upload.patched else "wb")
         if hash_file(upload.file, digest.algorithm) != digest.encoded:
@@ -153,6 +165,15 @@ class Blobs:
 def _location(call: Call, kind: str, id_: str) -> str:
     project, repository = quote(call.where.project), call.where.repository
     return f"/artifacts-{kind}/namespaces/{project}/repositories/{repository}/{kind}/{id_}"
+
+
+def _asked(request: Request, size: int) -> int:
+    """Return how many bytes a request asks for."""
+    found = _RANGE.fullmatch(request.headers.get("range", ""))
+    if not found:
+        return size
+    last = min(int(found[2] or size), size - 1)
+    return last - int(found[1]) + 1
 
 
 async def _receive(request: Request, file: Path, mode: str) -> int:

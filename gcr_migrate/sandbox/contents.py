@@ -104,6 +104,7 @@ def _add_project(store: Store, part: ProjectPart) -> None:
     state.subscriptions, state.usage = dict(part.subscriptions), dict(part.usage)
     if part.quota:
         state.requests_per_minute = part.quota.requests_per_minute
+        state.quotas = dict(part.quota.locations)
         state.retry_after = part.quota.retry_after
     for bucket in part.buckets:
         store.buckets[bucket.name] = _bucket(store, part.id, bucket)

@@ -7,6 +7,7 @@ reach at a chosen request. Rules come and go over HTTP, so that any program can 
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
@@ -34,6 +35,7 @@ class Entry:
         status: how the work ended; 0 while it is not done.
         told: the status that was sent; 0 while nothing was.
         bytes_in: bytes of its body that arrived.
+        at: when it arrived, in seconds since 1970.
     """
 
     n: int
@@ -47,6 +49,7 @@ class Entry:
     status: int = 0
     told: int = 0
     bytes_in: int = 0
+    at: float = field(default_factory=time.time)
 
 
 @dataclass(slots=True)
@@ -89,10 +92,39 @@ def _kind(path: str) -> str:
     return (words[-1 if len(words) % 2 else -2] if words else "") or "/"
 
 
+Phase = Literal[
+    "token",
+    "listing",
+    "manifest-read",
+    "blob-read",
+    "upload-start",
+    "upload-body",
+    "upload-end",
+    "mount",
+    "manifest-write",
+    "tag-write",
+]
+_UPLOAD: Final = ("PUT PATCH", "^/artifacts-uploads/")
+_PHASES: Final[dict[Phase, tuple[str, str]]] = {
+    "token": ("GET POST", "^/v2/token"),
+    "listing": ("GET", "/tags/list"),
+    "manifest-read": ("GET HEAD", "^/v2/.*/manifests/"),
+    "blob-read": ("GET HEAD", "^/v2/.*/blobs/[^/]+$|^/artifacts-downloads/"),
+    "upload-start": ("POST", "/blobs/uploads/(?!.*[?&]mount=)"),
+    "upload-body": _UPLOAD,
+    "upload-end": _UPLOAD,
+    "mount": ("POST", "/blobs/uploads/.*[?&]mount="),
+    "manifest-write": ("PUT", "/manifests/[a-z0-9]+(:|%3A)"),
+    "tag-write": ("PUT", "/manifests/(?![a-z0-9]+(:|%3A))"),
+}
+
+
 class Fault(BaseModel):
     """One rule of what goes wrong.
 
     Attributes:
+        phase: only requests of this step of a migration; in `upload-body` an answer comes before
+            the body was read.
         host: only requests to this registry host or service.
         method: only this method.
         path: regular expression searched in path and query.
@@ -102,12 +134,14 @@ class Fault(BaseModel):
         headers: headers of that answer.
         body: body of that answer.
         delay_s: seconds to wait.
+        ends_tokens: end all registry tokens there are at this moment, and go on.
         when: `before` the work, which then is not done if a status is set; or `after` it, with
             the work done and nobody told yet: the moment at which to kill a client.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    phase: Phase | None = None
     host: str | None = None
     method: str | None = None
     path: re.Pattern[str] = re.compile("")
@@ -117,6 +151,7 @@ class Fault(BaseModel):
     headers: dict[str, str] = {}
     body: str = ""
     delay_s: float = 0.0
+    ends_tokens: bool = False
     when: Literal["before", "after"] = "before"
     _seen: int = PrivateAttr(default=0)
     _hits: int = PrivateAttr(default=0)
@@ -125,13 +160,19 @@ class Fault(BaseModel):
         """Whether this request is hit; counts it."""
         if self.host not in {None, host} or self.method not in {None, method}:
             return False
-        if not self.path.search(target):
+        if not self.path.search(target) or not self._in_phase(method, target):
             return False
         self._seen += 1
         if self._seen <= self.skip or (self.times is not None and self._hits >= self.times):
             return False
         self._hits += 1
         return True
+
+    def _in_phase(self, method: str, target: str) -> bool:
+        if self.phase is None:
+            return True
+        methods, pattern = _PHASES[self.phase]
+        return method in methods.split() and re.search(pattern, target) is not None
 
     def plain(self) -> dict[str, Any]:
         """Return the rule and its hits as plain data."""

@@ -41,6 +41,7 @@ _ON_PROJECTS: Final = frozenset(
     {"getAncestry", "getIamPolicy", "setIamPolicy", "testIamPermissions"} | {"searchAllResources"}
 )
 _NAMED: Final = re.compile(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)")
+_SESSION: Final = re.compile(r"/artifacts-(?:up|down)loads/namespaces/([^/]+)/repositories/([^/]+)")
 _TOKEN: Final = "/v2/token"  # noqa: S105  # a path
 _BUCKET: Final = re.compile(r"/storage/v1/b/([^/]+)")
 _RETRY_INFO: Final = "type.googleapis.com/google.rpc.RetryInfo"
@@ -183,7 +184,7 @@ class Gates:
 
     def _exhausted(self, visit: _Visit) -> Response | None:
         """Refuse everything in a location until its minute is over, once it had its share."""
-        limit = visit.project.requests_per_minute
+        limit = visit.project.quotas.get(visit.location, visit.project.requests_per_minute)
         if limit is None or visit.service != REGISTRY_API:
             return None
         wait = self._windows.count((visit.project.id, visit.location), limit)
@@ -216,15 +217,17 @@ def _raw_path(request: Request) -> str:
 
 
 def _at_registry(host: str, request: Request) -> tuple[str, str] | None:
-    """Return the project and location that a registry name or a scope leads to.
+    """Return the project and location that a name, a scope or the address of a transfer leads to.
 
-    Addresses of uploads and downloads authorise themselves: no gate closes, none counts them.
+    Such addresses authorise themselves: who comes to one without a login passes all gates.
     """
     path = unquote(_raw_path(request))
-    named = _NAMED.match(path)
+    named, session = _NAMED.match(path), _SESSION.match(path)
     if path == _TOKEN:
         scopes = parse_qs(request.url.query).get("scope", [""])
         name = scopes[0].removeprefix("repository:").rpartition(":")[0]
+    elif session:
+        name = f"{session[1].replace(':', '/')}/{session[2]}/transfer"
     else:
         name = named[1] if named else ""
     where = place(host, name) if name else None

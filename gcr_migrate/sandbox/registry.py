@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gcr_migrate.sandbox.images import Image, Stored
+    from gcr_migrate.sandbox.scenarios import LimitsPart
     from gcr_migrate.sandbox.store import Place, Store
 
 LONGEST_LIST: Final = 10_000
 _DEFAULT_LIST: Final = 1_000
 _NOT_MIGRATED: Final = 412
-_LARGEST_MANIFEST: Final = 4 * 1024 * 1024
 _ROUTE = re.compile(
     r"/v2/(?P<name>.+?)/"
     r"(?P<what>manifests|blobs/uploads|blobs|tags/list|referrers)(?:/(?P<ref>[^/]*))?"
@@ -48,12 +48,14 @@ class Registry:
     Args:
         store: what they serve.
         tokens: who may ask.
+        limits: what they take and give at most.
     """
 
-    def __init__(self, store: Store, tokens: Tokens) -> None:
+    def __init__(self, store: Store, tokens: Tokens, limits: LimitsPart) -> None:
         self._store = store
         self._tokens = tokens
-        self._blobs = Blobs(store)
+        self._limits = limits
+        self._blobs = Blobs(store, limits)
         self._routes: dict[str, Callable[[Call], Awaitable[Response]]] = {
             "GET manifests": self._get_manifest,
             "HEAD manifests": self._get_manifest,
@@ -97,6 +99,9 @@ class Registry:
             return refuse(404, "NAME_UNKNOWN", f"{name} names no repository")
         action = "pull" if request.method in {"GET", "HEAD"} else "push"
         said = self._container_registry(host, request, caller, where, name)
+        most = self._limits.name_characters
+        if len(f"{host}/{name}") > most:
+            said = refuse(400, "NAME_INVALID", f"a name has {most} characters at most")
         if said:
             return said
         if not allowed(caller, self._store, where, name, action):
@@ -144,9 +149,10 @@ class Registry:
         return Response(body, media_type=manifest.media_type, headers=headers)
 
     async def _put_manifest(self, call: Call) -> Response:
-        raw = await _body(call.request)
+        most = self._limits.manifest_bytes
+        raw = await _body(call.request, most)
         if raw is None:
-            return refuse(413, "MANIFEST_INVALID", "manifest is larger than 4 MiB")
+            return refuse(413, "MANIFEST_INVALID", f"manifest is larger than {most} bytes")
         wanted = _digest(call.reference)
         if wanted is None and not _TAG.fullmatch(call.reference):
             return refuse(400, "MANIFEST_INVALID", f"bad tag or digest: {call.reference}")
@@ -272,12 +278,12 @@ def _accepts(accept: list[str], media_type: str) -> bool:
     return not types or bool(types & {media_type, "*/*", "application/*"})
 
 
-async def _body(request: Request) -> bytes | None:
+async def _body(request: Request, most: int) -> bytes | None:
     """Return the body, or None as soon as it is too large."""
     parts, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > _LARGEST_MANIFEST:
+        if size > most:
             return None
         parts.append(chunk)
     return b"".join(parts)

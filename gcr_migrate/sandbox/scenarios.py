@@ -178,10 +178,12 @@ class QuotaPart(_Part):
     Attributes:
         requests_per_minute: in each location, by the API and the registry hosts together; beyond
             it everything there is refused until the minute (see `quota_window`) is over.
+        locations: the same for single locations.
         retry_after: whether a registry says in a header when to come back.
     """
 
     requests_per_minute: int
+    locations: dict[str, int] = {}
     retry_after: bool = False
 
 
@@ -252,6 +254,23 @@ class PerimeterPart(_Part):
     services: tuple[str, ...] = _GUARDED
 
 
+class LimitsPart(_Part):
+    """What registries take and give at most.
+
+    Attributes:
+        manifest_bytes: of a manifest; a larger one is answered 413.
+        read_bytes: of a blob in one answer; who asks for more without a range is answered 400, for
+            which status Google gives is not known.
+        upload_bytes: of a blob in one PUT; a larger one is answered 413. None for no limit.
+        name_characters: of an image's name with its host; a longer one is answered 400.
+    """
+
+    manifest_bytes: int = Field(4 * 1024 * 1024, ge=1)
+    read_bytes: int = Field(9_900_000_000, ge=1)
+    upload_bytes: int | None = Field(None, ge=1)
+    name_characters: int = Field(255, ge=1)
+
+
 class Scenario(_Part):
     """What a sandbox holds and knows.
 
@@ -270,6 +289,7 @@ class Scenario(_Part):
         identity_pools: whose tokens of other providers are taken.
         service_accounts: who may act as which.
         metadata: the machine whose metadata server this is; None for none.
+        limits: what registries take and give at most.
     """
 
     identities: tuple[IdentityPart, ...] = (IdentityPart(),)
@@ -285,6 +305,7 @@ class Scenario(_Part):
     identity_pools: tuple[IdentityPoolPart, ...] = ()
     service_accounts: tuple[ServiceAccountPart, ...] = ()
     metadata: MetadataPart | None = None
+    limits: LimitsPart = LimitsPart()
 
 
 def scenario_names() -> list[str]:

@@ -31,6 +31,7 @@ class ProjectState:
         org_policies: effective rule by constraint, named without `constraints/`.
         perimeter: name of the service perimeter around it, empty without.
         requests_per_minute: quota of each location; None without limit.
+        quotas: those of single locations, instead.
         subscriptions: by id, those of Pub/Sub, as that service words them.
         retry_after: whether a registry says when to come back after too many requests.
         usage: what a gcr.io host says of its use, by host; else it follows from the rest.
@@ -48,7 +49,7 @@ class ProjectState:
     org_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     perimeter: str = ""
     requests_per_minute: int | None = None
-
+    quotas: dict[str, int] = field(default_factory=dict)
     subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
     retry_after: bool = False
     usage: dict[str, str] = field(default_factory=dict)

@@ -151,9 +151,14 @@ class Tokens:
         for token, access in list(self._access.items()):
             if member in {None, access.identity.member}:
                 del self._access[token]
+        if registry:
+            self.end_registry(member)
+
+    def end_registry(self, member: str | None = None) -> None:
+        """End the registry tokens there are, of one member or all."""
         for token, (caller, _) in list(self._issued.items()):
             who = caller.identity.member if caller.identity else None
-            if registry and member in {None, who}:
+            if member in {None, who}:
                 self._issued[token] = caller, 0.0
 
     def known(self, member: str) -> Identity | None:

@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
 from gcr_migrate.spec.credentials import Credentials
 from gcr_migrate.spec.damage import DamageRules
+from gcr_migrate.spec.limits import LimitRules, QuotaRules
 from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.places import NO_SECRETS, is_secret_field, looks_secret
 from gcr_migrate.spec.rules import Access, GrantRule, Route, Settings
@@ -111,16 +112,18 @@ _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "uploaded": Period,
     "pulled": Pulled,
     "damaged": DamageRules,
+    "limits": LimitRules,
+    "at": QuotaRules,
 }
 
 
 def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
     """Turn one error of the model into a line and a sentence with the field's full name."""
-    steps = [step for step in error["loc"] if not str(step).startswith("(")]
+    steps = [step for step in error["loc"] if not str(step).startswith(("(", "[key]"))]
     name = "".join(f"[{s}]" if isinstance(s, int) else f".{_shown(s)}" for s in steps).lstrip(".")
     said = error["msg"].removeprefix("Value error, ")
     above = [step for step in error["loc"][:-1] if isinstance(step, str)]
-    known = _FIELDS_BELOW.get(above[-1] if above else "", Spec).model_fields
+    known = _fields(above).model_fields
     if error["type"] == "extra_forbidden":
         said = _unknown(str(steps[-1]), error["loc"], known)
     elif error["type"] == "string_pattern_mismatch" and (field := known.get(str(steps[-1]))):
@@ -128,6 +131,11 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
     else:
         said = _IN_WORDS.get(error["type"], said)
     return _line(data, steps), f"field {name}: {said}" if name else said
+
+
+def _fields(above: list[str]) -> type[BaseModel]:
+    """Return what has the fields here; in a mapping by names, these say nothing of that."""
+    return next((_FIELDS_BELOW[step] for step in reversed(above) if step in _FIELDS_BELOW), Spec)
 
 
 def _shown(step: str) -> str:

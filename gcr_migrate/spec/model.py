@@ -10,6 +10,7 @@ from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import Project
 from gcr_migrate.spec.damage import Damaged, DamageRules
 from gcr_migrate.spec.fields import Part
+from gcr_migrate.spec.limits import LimitRules
 from gcr_migrate.spec.rules import ExistingTags, MovedTags, Route
 from gcr_migrate.spec.select import Select
 from gcr_migrate.spec.sides import (
@@ -42,6 +43,9 @@ class Spec(Part):
         DamageRules(),
         description="What is damaged at the source: stop and make no plan; skip it, with a report;"
         " or copy what is whole of indexes too. One word, or one for each kind.",
+    )
+    limits: LimitRules = Field(
+        LimitRules(), description="How fast services are asked, and how much is moved at once."
     )
 
     @property

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
 SCHEMA_VERSION: Final = 1
+_LOCK_TRIES: Final = 100
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def open_migration(path: Path) -> Iterator[Migration]:
     """Open a sealed plan and its ledger for reading.
 
     Raises:
-        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN.
+        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN, DISK_FULL.
     """
     with closing(_open(path)) as connection:
         rows = connection.execute("SELECT 1 FROM meta WHERE key = 'digest'").fetchall()
@@ -107,7 +108,7 @@ def lock(path: Path) -> Iterator[None]:
     """Keep other processes from working on this file meanwhile.
 
     Raises:
-        MigrateError: FILE_LOCKED, with who holds it.
+        MigrateError: FILE_LOCKED, with who holds it; DISK_FULL.
     """
     lock_path = Path(f"{path}.lock")
     handle = _locked_handle(lock_path, path)
@@ -117,16 +118,43 @@ def lock(path: Path) -> Iterator[None]:
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        os.truncate(handle, 0)
-        os.write(handle, json.dumps(holder).encode())
+        try:
+            os.truncate(handle, 0)
+            os.write(handle, json.dumps(holder).encode())
+        except OSError as error:
+            raise disk_trouble(str(path), error) from error
         yield
     finally:
         lock_path.unlink(missing_ok=True)  # before it is let go: nobody's else can be hit
         os.close(handle)
 
 
+def is_in_hand(path: Path) -> bool:
+    """Whether a process works on this file, as far as its lock tells; nothing is locked for that.
+
+    What a process left behind that was killed counts for nothing. Whether one of another machine
+    is alive cannot be seen from here: it is believed.
+    """
+    try:
+        held = json.loads(Path(f"{path}.lock").read_text(encoding="utf-8"))
+        pid, host = int(held["pid"]), held["host"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if host != socket.gethostname():
+        return True
+    if pid == os.getpid():  # of an earlier life of a container, in which numbers come again
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _locked_handle(lock_path: Path, path: Path) -> int:
-    while True:
+    for _ in range(_LOCK_TRIES):
         try:
             handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -140,6 +168,8 @@ def _locked_handle(lock_path: Path, path: Path) -> int:
         if lock_path.exists() and lock_path.stat().st_ino == os.fstat(handle).st_ino:
             return handle
         os.close(handle)
+    saw = "others take and leave it all the time, or this file system loses locks"
+    raise MigrateError(FILE_LOCKED, subject=str(path), saw=saw)
 
 
 def _holder(lock_path: Path) -> str:
@@ -187,6 +217,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection = connect(path)
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
+            raise disk_trouble(str(path), error) from error
         raise MigrateError(FILE_MISSING, subject=str(path), saw=str(error)) from error
     except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error

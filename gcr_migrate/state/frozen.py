@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.finding import Finding, LeftOut
+    from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.login import Login
     from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source
 
@@ -124,6 +125,14 @@ class Draft:
             [(id_, self._blob_id(b), at) for at, b in enumerate((*carried, *extra_blobs))],
         )
 
+    def blobs_of(self, digest: Digest) -> list[Digest]:
+        """Return the blobs that a manifest takes along, as far as it was added before."""
+        sql = (
+            "SELECT b.digest FROM manifest m JOIN manifest_blob n ON n.manifest_id = m.id"
+            " JOIN blob b ON b.id = n.blob_id WHERE m.digest = ?"
+        )
+        return [Digest.parse(row[0]) for row in self._sql.execute(sql, (str(digest),))]
+
     def manifest(self, digest: Digest) -> Manifest:
         """Return a manifest that was added before; raise KeyError if it was not."""
         return read_manifest(self._sql, digest)
@@ -179,6 +188,15 @@ class Draft:
             (image_id,),
         )
 
+    def blobs_over(self, size_bytes: int) -> Iterator[tuple[int, str, int, str, int]]:
+        """Give larger blobs: source id, image path, repository id, digest and size."""
+        yield from self._sql.execute(
+            "SELECT i.source_id, i.path, i.repository_id, b.digest, b.size_bytes FROM blob b"
+            " JOIN planned_blob p ON p.blob_id = b.id JOIN image i ON i.id = p.image_id"
+            " WHERE b.size_bytes > ? ORDER BY i.id, b.digest",
+            (size_bytes,),
+        ).fetchall()
+
     def add_tags(self, image_id: int, tags: Iterable[PlannedTag]) -> None:
         """Add tags; what they point to has been added by `add_manifests`."""
         for tag in tags:
@@ -203,6 +221,11 @@ class Draft:
             "INSERT INTO finding (code, severity, subject, saw) VALUES (?, ?, ?, ?)",
             (finding.problem.code, finding.severity.value, finding.subject, finding.saw),
         )
+
+    def add_limits(self, limits: Limits) -> None:
+        """Keep how fast services are asked, which is no part of the digest."""
+        put = "INSERT INTO meta (key, value) VALUES ('limits', ?)"
+        self._insert(put, (json.dumps(limits.kept()),))
 
     def seal(  # what a plan says about itself
         self,
@@ -232,9 +255,14 @@ class Draft:
         self._sql.executemany(put, about.items())
         # Only now: an index is built faster at once than row by row.
         self._sql.execute("CREATE INDEX planned_blob_by_blob ON planned_blob (blob_id, image_id)")
+        self._sql.execute("CREATE INDEX left_out_by_subject ON left_out (subject)")
         for table in ("planned_manifest", "planned_blob", "planned_tag"):
             # Pages of one image come by id without sorting.
             self._sql.execute(f"CREATE INDEX {table}_by_image ON {table} (image_id)")
+        self._sql.execute(
+            "CREATE INDEX planned_tag_by_manifest ON planned_tag (image_id, planned_manifest_id)"
+        )
+        self._sql.execute("CREATE INDEX manifest_need_by_needed ON manifest_need (needed_id)")
         digest = plan_digest(self._sql)
         self._insert(put, ("digest", digest))
         for table in _FROZEN:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.model.steps import NEXT, Event, Kind, State
 from gcr_migrate.state.file import connect
 from gcr_migrate.state.frozen import disk_trouble
-from gcr_migrate.state.migration import STATE_BY_LAST, Migration
+from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from gcr_migrate.state.migration import Migration
 
 _LARGEST_COMMIT: Final = 1000
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
@@ -187,9 +189,16 @@ class Ledger:
 
 
 def _tell(entries: list[_Entry], results: list[Exception | None]) -> None:
-    for entry, error in zip(entries, results, strict=True):
-        if not entry.loop.is_closed():
-            entry.loop.call_soon_threadsafe(_resolve, entry.done, error)
+    """Tell those who wait, by one call for a batch: each call wakes the loop."""
+    loops = {entry.loop for entry in entries if not entry.loop.is_closed()}
+    for loop in loops:
+        told = [(e.done, r) for e, r in zip(entries, results, strict=True) if e.loop is loop]
+        loop.call_soon_threadsafe(_resolve_all, told)
+
+
+def _resolve_all(told: list[tuple[asyncio.Future[None], Exception | None]]) -> None:
+    for done, error in told:
+        _resolve(done, error)
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
@@ -262,8 +271,7 @@ class Tally:
         """Go through the items that are given up at the moment, oldest first."""
         for id_, kind, item_id, code, saw in self._migration.paged(_FAILURES):
             del id_
-            subject = self._migration.rows(_SUBJECT[Kind(kind)], item_id)[0][0]
-            yield Failure(Kind(kind), subject, code, saw)
+            yield Failure(Kind(kind), subject_of(self._migration, Kind(kind), item_id), code, saw)
 
 
 # Per kind: items by last event, by whether there was anything to do, and by the code of a skip.
@@ -297,6 +305,11 @@ _SUBJECT: Final = {
     Kind.TAG: "SELECT n.shown || ':' || p.tag FROM planned_tag p"
     " JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
 }
+
+
+def subject_of(migration: Migration, kind: Kind, item_id: int) -> str:
+    """Return the full target name of an item."""
+    return str(migration.rows(_SUBJECT[kind], item_id)[0][0])
 
 
 def tally(migration: Migration) -> Tally:

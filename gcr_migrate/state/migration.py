@@ -7,7 +7,6 @@ shows its connection the file as it was, and what the ledger wrote since would b
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,113 +14,29 @@ from gcr_migrate.errors import PLAN_DAMAGED, MigrateError, named
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
-from gcr_migrate.model.plan import Image, Repository, RepositorySettings, Source, TagAction
-from gcr_migrate.model.steps import NEXT, State
+from gcr_migrate.model.plan import Image, Repository, RepositorySettings, Source
 from gcr_migrate.state.frozen import plan_digest, read_manifest
+from gcr_migrate.state.items import (
+    BlobItem,
+    ManifestItem,
+    PlanCounts,
+    TagItem,
+    blob_item,
+    state_of,
+    tag_item,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gcr_migrate.errors import Problem
+    from gcr_migrate.model.steps import State
+
 PAGE: Final = 256
-# Every event leads to one state, whatever came before it; so the last one tells the state.
-STATE_BY_LAST: Final = {event.value: state for (_, event), state in NEXT.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestItem:
-    """A manifest under a target name.
-
-    Attributes:
-        id: item id.
-        image_id: image to which it belongs.
-        digest: its digest.
-        media_type: its type.
-        size_bytes: its length.
-        rank: 0 for what needs nothing else, one more than the highest that it needs.
-        present: the target had it when the plan was made.
-        state: what the ledger says; PLANNED if it says nothing.
-        needs: item ids of what has to be there first: children and subject.
-    """
-
-    id: int
-    image_id: int
-    digest: Digest
-    media_type: str
-    size_bytes: int
-    rank: int
-    present: bool
-    state: State
-    needs: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BlobItem:
-    """A blob under a target name.
-
-    Attributes:
-        id: item id.
-        image_id: image to which it belongs.
-        blob_id: the same for each name that needs the blob.
-        digest: its digest.
-        size_bytes: its length, -1 where unknown.
-        present: the target had it under this name when the plan was made.
-        state: what the ledger says; PLANNED if it says nothing.
-        shared: another name of the same target registry needs it too.
-    """
-
-    id: int
-    image_id: int
-    blob_id: int
-    digest: Digest
-    size_bytes: int
-    present: bool
-    state: State
-    shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TagItem:
-    """A tag under a target name.
-
-    Attributes:
-        id: item id.
-        image_id: image to which it belongs.
-        tag: the tag.
-        digest: what it has to point to.
-        action: what is done with it.
-        found: what it pointed to at the target when the plan was made.
-        manifest_item_id: item of the manifest to which it points.
-        state: what the ledger says; PLANNED if it says nothing.
-    """
-
-    id: int
-    image_id: int
-    tag: str
-    digest: Digest
-    action: TagAction
-    found: Digest | None
-    manifest_item_id: int
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class PlanCounts:
-    """How much a plan moves; blobs and bytes count once per target registry."""
-
-    repositories: int
-    images: int
-    manifests: int
-    tags: int
-    left_out: int
-    findings: int
-    blobs: int
-    bytes_total: int
-    bytes_to_transfer: int
-    bytes_to_mount: int
-
 
 _BLOBS_COUNTED: Final = """
 WITH need AS (
@@ -138,6 +53,23 @@ WITH need AS (
 SELECT count(*), coalesce(sum(size), 0), coalesce(sum(size * sent), 0),
     coalesce(sum(size * (names - present - sent)), 0) FROM sized
 """
+
+
+_IMAGES: Final = (
+    "SELECT id, source_id, path, repository_id, target_path, existing_tags, moved_tags FROM image"
+)
+_BLOBS: Final = (
+    "SELECT id, image_id, blob_id, digest, size_bytes, present, last_event, shared FROM blob_item"
+)
+_TAGS: Final = (
+    "SELECT id, image_id, tag, digest, action, found, planned_manifest_id, last_event FROM tag_item"
+)
+_CONTENT: Final = ("blob", "manifest", "tag")
+_GAVE_UP: Final = (
+    "SELECT 1 FROM planned_{0} p WHERE p.image_id = ? AND (SELECT e.event FROM event e"
+    " WHERE e.kind = '{0}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) = 'gave-up' LIMIT 1"
+)
+_LARGE_PAGE: Final = 10_000
 
 
 class Migration:
@@ -160,11 +92,16 @@ class Migration:
         self.tool_version: str = about["tool_version"]
         self.created_at = datetime.fromisoformat(about["created_at"])
         self._logins: dict[str, dict[str, Any]] = json.loads(about.get("logins", "{}"))
+        self._limits: dict[str, Any] = json.loads(about.get("limits", "{}"))
 
     def login(self, side: str) -> Login:
         """Return how the `source` or the `target` logs in; files made before tell nothing."""
         kept = self._logins.get(side, {})
         return Login(**kept | {"impersonate": tuple(kept.get("impersonate", ()))})
+
+    def limits(self) -> Limits:
+        """Return how fast services are asked; files made before tell nothing."""
+        return Limits.read(self._limits)
 
     def check_seal(self) -> None:
         """Compute the plan's digest again; raise PLAN_DAMAGED if it is another one."""
@@ -207,7 +144,7 @@ class Migration:
     def repository_states(self) -> dict[int, State]:
         """Return what the ledger says of each repository, by its id."""
         sql = "SELECT id, last_event FROM repository_item ORDER BY id"
-        return {row[0]: _state(row[1]) for row in self.rows(sql)}
+        return {row[0]: state_of(row[1]) for row in self.rows(sql)}
 
     def operations(self) -> dict[int, str]:
         """Return the service's operations that create repositories and did not end, by their id."""
@@ -225,16 +162,13 @@ class Migration:
             " WHERE repository_id = ? ORDER BY role, member"
         )
         return [
-            (row[0], Grant(row[1], row[2]), bool(row[3]), _state(row[4]))
+            (row[0], Grant(row[1], row[2]), bool(row[3]), state_of(row[4]))
             for row in self.rows(sql, repository_id)
         ]
 
     def images(self) -> Iterator[Image]:
         """Go through the images in the order of their ids."""
-        sql = (
-            "SELECT id, source_id, path, repository_id, target_path, existing_tags, moved_tags"
-            " FROM image WHERE id > ? ORDER BY id LIMIT ?"
-        )
+        sql = f"{_IMAGES} WHERE id > ? ORDER BY id LIMIT ?"
         for row in self.paged(sql):
             yield Image(*row)
 
@@ -254,7 +188,7 @@ class Migration:
                 row[4],
                 row[5],
                 present=bool(row[6]),
-                state=_state(row[7]),
+                state=state_of(row[7]),
                 needs=tuple(sorted(int(one) for one in row[8].split(","))) if row[8] else (),
             )
             for row in self.rows(sql, image_id, after_id, limit)
@@ -270,34 +204,65 @@ class Migration:
             " CROSS JOIN blob_item i ON i.id = o.id"
             " WHERE p.id = ? ORDER BY b.position"
         )
-        return [_blob_item(row) for row in self.rows(sql, manifest_item_id)]
+        return [blob_item(row) for row in self.rows(sql, manifest_item_id)]
 
     def blobs(self, image_id: int) -> Iterator[BlobItem]:
         """Go through everything that an image's manifests need."""
-        sql = (
-            "SELECT id, image_id, blob_id, digest, size_bytes, present, last_event, shared"
-            " FROM blob_item WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
-        )
+        sql = f"{_BLOBS} WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
         for row in self.paged(sql, image_id):
-            yield _blob_item(row)
+            yield blob_item(row)
 
     def tags(self, image_id: int) -> Iterator[TagItem]:
         """Go through the tags of an image."""
-        sql = (
-            "SELECT id, image_id, tag, digest, action, found, planned_manifest_id, last_event"
-            " FROM tag_item WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
-        )
+        sql = f"{_TAGS} WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"
         for row in self.paged(sql, image_id):
-            yield TagItem(
-                row[0],
-                row[1],
-                row[2],
-                digest=Digest.parse(row[3]),
-                action=TagAction(row[4]),
-                found=Digest.parse(row[5]) if row[5] else None,
-                manifest_item_id=row[6],
-                state=_state(row[7]),
-            )
+            yield tag_item(row)
+
+    def tags_of(self, image_id: int, manifest_item_id: int) -> list[TagItem]:
+        """Return the tags of an image that point to one planned manifest."""
+        sql = f"{_TAGS} WHERE image_id = ? AND planned_manifest_id = ? ORDER BY id"
+        return [tag_item(row) for row in self.rows(sql, image_id, manifest_item_id)]
+
+    def open_referrers(self, item: ManifestItem) -> bool:
+        """Whether something that is attached to this manifest is still to be written beside it."""
+        sql = (
+            "SELECT m.digest FROM planned_manifest p"
+            " CROSS JOIN manifest_need n ON n.needed_id = p.manifest_id"
+            " CROSS JOIN planned_manifest o ON o.image_id = p.image_id"
+            " AND o.manifest_id = n.manifest_id"
+            " CROSS JOIN manifest m ON m.id = o.manifest_id"
+            " WHERE p.id = ? AND NOT o.present AND (SELECT e.event FROM event e"
+            " WHERE e.kind = 'manifest' AND e.item_id = o.id ORDER BY e.id DESC LIMIT 1)"
+            " IS NOT 'confirmed'"
+        )
+        waiting = (self.manifest_raw(Digest.parse(row[0])) for row in self.rows(sql, item.id))
+        return any(one.subject and one.subject.digest == item.digest for one in waiting)
+
+    def has_failed(self, image_id: int) -> bool:
+        """Whether something of an image path is given up at the moment."""
+        return any(self.rows(_GAVE_UP.format(kind), image_id) for kind in _CONTENT)
+
+    def image(self, image_id: int) -> Image:
+        """Return an image path by its id."""
+        return Image(*self.rows(f"{_IMAGES} WHERE id = ?", image_id)[0])
+
+    def large_blobs(self, at_least: int) -> Iterator[BlobItem]:
+        """Go through blobs of that size, the largest first, each once for a target registry."""
+        sql = (
+            "SELECT min(p.id), b.size_bytes, b.id FROM blob b"
+            " CROSS JOIN planned_blob p ON p.blob_id = b.id CROSS JOIN image i ON i.id = p.image_id"
+            " CROSS JOIN repository r ON r.id = i.repository_id"
+            " WHERE b.size_bytes >= ? AND (b.size_bytes, b.id) < (?, ?)"
+            " GROUP BY b.id, r.registry ORDER BY b.size_bytes DESC, b.id DESC LIMIT ?"
+        )
+        last: tuple[int, int] = (2**62, 0)
+        while page := self.rows(sql, at_least, *last, _LARGE_PAGE):
+            if len(page) == _LARGE_PAGE:  # the blob at the end comes again with all its registries
+                page = [row for row in page if row[1:] != page[-1][1:]] or page
+            last = page[-1][1:]
+            for item_id, _, _ in page:
+                row = self.rows(f"{_BLOBS} WHERE id = ?", item_id)[0]
+                yield blob_item(row)
 
     def manifest_raw(self, digest: Digest) -> Manifest:
         """Return a manifest, its bytes checked against the digest; KeyError if it is not here."""
@@ -310,6 +275,17 @@ class Migration:
         )
         for row in self.paged(sql):
             yield LeftOut(named(row[1]), row[2], bool(row[3]), row[4])
+
+    def left_out_tags(self, name: str) -> dict[str, Problem]:
+        """Return the tags of an image that are not carried, each with its reason.
+
+        Args:
+            name: full name of the image at the source, without a tag.
+        """
+        begins, ends = f"{name}:", f"{name};"  # the character that follows
+        sql = "SELECT subject, code FROM left_out WHERE subject >= ? AND subject < ? ORDER BY id"
+        found = self.rows(sql, begins, ends)
+        return {subject.removeprefix(begins): named(code) for subject, code in found}
 
     def findings(self) -> Iterator[Finding]:
         """Go through the findings of planning."""
@@ -370,23 +346,6 @@ class Migration:
         while page := self.rows(sql, after, *values, PAGE):
             yield from page
             after = page[-1][0]
-
-
-def _blob_item(row: tuple[Any, ...]) -> BlobItem:
-    return BlobItem(
-        row[0],
-        row[1],
-        row[2],
-        digest=Digest.parse(row[3]),
-        size_bytes=row[4],
-        present=bool(row[5]),
-        state=_state(row[6]),
-        shared=bool(row[7]),
-    )
-
-
-def _state(last_event: str | None) -> State:
-    return STATE_BY_LAST[last_event] if last_event else State.PLANNED
 
 
 def _maybe_bool(value: int | None) -> bool | None:

@@ -12,7 +12,7 @@ from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.model.content import is_fallback_tag
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.plan import TagAction
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image, Repository, Source
-    from gcr_migrate.state.migration import Migration, TagItem
+    from gcr_migrate.state.items import TagItem
+    from gcr_migrate.state.migration import Migration
 
-AT_ONCE = 32
+AT_ONCE = 32  # requests
+IMAGES_AT_ONCE = 8  # small images would leave most of the requests' places empty
+_MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code
 
 
 class Level(StrEnum):
@@ -130,8 +133,8 @@ async def verify_migration(
         Counts per level and a finding for all that is wrong, moved, new, or could not be checked.
     """
     check = _Check(migration, readers, levels, progress)
-    for image in migration.images():
-        await check.image(image)
+    await a_few_of((check.image(image) for image in migration.images()), IMAGES_AT_ONCE)
+    check.result.findings.sort(key=lambda one: (one.subject, one.problem.code))
     return check.result
 
 
@@ -150,10 +153,6 @@ class _Check:
         self._levels = levels
         self._progress = progress
         self._slots = asyncio.Semaphore(AT_ONCE)
-        left_outs = list(migration.left_outs())
-        self._left_out = frozenset(one.subject for one in left_outs)
-        made = errors.REFERRERS_TAG_LEFT.code
-        self._made_by_target = [one.subject for one in left_outs if one.problem.code == made]
         self._sources = migration.sources()
         self._repositories = migration.repositories()
         self.result = Verification({level: LevelCount() for level in Level if level in levels})
@@ -179,8 +178,9 @@ class _Check:
 
     async def _tags(self, pair: _Pair) -> None:
         items = list(self._migration.tags(pair.image.id))
-        begins = pair.source_shown + ":"
-        listed = [s.removeprefix(begins) for s in self._made_by_target if s.startswith(begins)]
+        left_out = self._migration.left_out_tags(pair.source_shown)
+        # The target makes these itself.
+        listed = [tag for tag, why in left_out.items() if why.code == _MADE_BY_TARGET]
         names = [item.tag for item in items] + listed
         try:
             there, here = await all_of(
@@ -198,9 +198,8 @@ class _Check:
         await self._guarded(
             (Level.TAGS, f"{pair.shown}:{tag}", self._referrers_tag(pair, tag)) for tag in listed
         )
-        for subject in sorted(begins + tag for tag in here.keys() - set(names)):
-            if subject not in self._left_out:
-                self._note(errors.IMAGE_NEW, Severity.WARNING, subject)
+        for tag in here.keys() - set(names) - left_out.keys():
+            self._note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
 
     def _tag(self, pair: _Pair, item: TagItem, there: Digest | None, here: Digest | None) -> None:
         subject = f"{pair.shown}:{item.tag}"

@@ -69,6 +69,7 @@ class Endpoints(BaseModel):
     metadata: str | None = None
 
     _loaded: bool = PrivateAttr(default=False)
+    _hosts_at: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("registries")
     @classmethod
@@ -97,6 +98,7 @@ class Endpoints(BaseModel):
             saw = f"{key}: {first['msg']}"
             raise MigrateError(BAD_ENDPOINTS, subject=filename, saw=saw) from error
         endpoints._loaded = True  # noqa: SLF001  # of this very class
+        endpoints._hosts_at.update(endpoints._told_hosts())  # noqa: SLF001
         return endpoints
 
     @property
@@ -123,6 +125,19 @@ class Endpoints(BaseModel):
         if is_loopback(host) or host in self._mapped_hosts():
             return url
         raise MigrateError(ENDPOINT_UNMAPPED, subject=host, saw="the tool was about to call it")
+
+    def real_host(self, host: str) -> str:
+        """Return whose address this is, where only one real host is mapped to it; else itself."""
+        return self._hosts_at.get(host, host)
+
+    def _told_hosts(self) -> dict[str, str]:
+        """Return the real hosts by the addresses that are theirs alone."""
+        hosts_at: dict[str, list[str]] = {}
+        services = {host: getattr(self, name) for host, name in _SERVICES.items()}
+        for host, url in (self.registries | services).items():
+            if url and not host.startswith("*."):
+                hosts_at.setdefault(urlsplit(url).netloc, []).append(host)
+        return {at: hosts[0] for at, hosts in hosts_at.items() if len(hosts) == 1}
 
     def _base(self, host: str) -> str | None:
         if host in self.registries:

@@ -15,6 +15,8 @@ from gcr_migrate.wire.retry import TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gcr_migrate.wire.sender import Limits
+
 _URL: Final = re.compile(r"https?://\S+")
 _PROXY_REFUSES: Final = re.compile(r"(?:401|403|407)\b")
 # Numbers of OpenSSL's X509_V_ERR_*: its own words name neither side nor remedy.
@@ -25,39 +27,53 @@ _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21})
 
 
 @contextmanager
-def named(subject: str, via: str = "") -> Iterator[None]:
+def named(subject: str, via: str = "", limits: Limits | None = None) -> Iterator[None]:
     """Turn what is raised in the block into problems.
 
     Args:
         subject: what they are about.
         via: address of the proxy on the way, empty if there is none.
+        limits: seconds that each phase may take, to be told where one was over.
     """
     try:
         yield
     except httpx.RemoteProtocolError as error:
         raise TransientError(BAD_REPLY, subject=subject, saw=_why(error)) from error
     except httpx.TransportError as error:
-        raise _of_transport(error, subject, via) from error
+        raise _of_transport(error, subject, via, limits) from error
+    except OSError as error:  # the library lets some of TLS and of the system through as they are
+        raise _of_system(error, subject, via) from error
     except UnicodeError as error:  # a host that cannot be a name of the Internet
         raise MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__) from error
     except (httpx.InvalidURL, httpx.DecodingError) as error:
         raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
 
 
-def _of_transport(error: httpx.TransportError, subject: str, via: str) -> MigrateError:
+def _of_transport(
+    error: httpx.TransportError, subject: str, via: str, limits: Limits | None
+) -> MigrateError:
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return MigrateError(BAD_REPLY, subject=subject, saw=_why(error))
-    way = f"through the proxy {via}: " if via else ""
     tls = _cause(error, ssl.SSLError)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return MigrateError(UNTRUSTED, subject=subject, saw=way + _distrust(tls))
     if tls is not None:
-        saw = f"{way}TLS failed: {(tls.reason or 'no reason given').replace('_', ' ').lower()}"
-        return TransientError(UNREACHABLE, subject=subject, saw=saw)
-    saw = way + _why(error)
+        return _of_system(tls, subject, via)
+    saw = _way(via) + (_waited(error, limits) or _why(error))
     if isinstance(error, httpx.ProxyError) and _PROXY_REFUSES.match(str(error)):
         return MigrateError(UNREACHABLE, subject=subject, saw=saw)
     return TransientError(UNREACHABLE, subject=subject, saw=saw)
+
+
+def _of_system(error: OSError, subject: str, via: str) -> MigrateError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return MigrateError(UNTRUSTED, subject=subject, saw=_way(via) + _distrust(error))
+    words = _why(error)
+    if isinstance(error, ssl.SSLError):
+        words = f"TLS failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
+    return TransientError(UNREACHABLE, subject=subject, saw=_way(via) + words)
+
+
+def _way(via: str) -> str:
+    return f"through the proxy {via}: " if via else ""
 
 
 def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | None:
@@ -78,6 +94,23 @@ def _distrust(error: ssl.SSLCertVerificationError) -> str:
     if code in _UNKNOWN_ISSUER:
         return f"the certificate's issuer is not known here: {error.verify_message}"
     return f"the certificate was refused: {error.verify_message}"
+
+
+def _waited(error: Exception, limits: Limits | None) -> str:
+    """Say which phase took too long, and what that is; empty where nothing did."""
+    if limits is None:
+        return ""
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {limits['connect']:g} s"
+        case httpx.PoolTimeout():
+            return f"all connections were in use for {limits['pool']:g} s"
+        case httpx.WriteTimeout():
+            return f"no byte was taken for {limits['write']:g} s"
+        case httpx.ReadTimeout():
+            return f"no byte for {limits['read']:g} s"
+        case _:
+            return ""
 
 
 def _why(error: Exception) -> str:

@@ -5,6 +5,7 @@ Every client goes this one way, so that what lets one of them out lets out all.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import ssl
@@ -31,6 +32,8 @@ _TRUST_VARIABLES: Final = (
     "CURL_CA_BUNDLE",
 )
 _PORTS: Final = {"http": 80, "https": 443}
+LIBRARY_VARIABLE: Final = "GCR_MIGRATE_HTTP"
+LIBRARIES: Final = ("aiohttp", "httpx")  # whose connections there are; the first one is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,11 @@ class Proxy:
 
 
 class Network:
-    """Who is asked by way of a proxy, and whose certificates are trusted.
+    """Who is asked by way of a proxy, whose certificates are trusted, and by which library.
+
+    Attributes:
+        metadata_hosts: names of the metadata server.
+        library: whose connections are used, one of `LIBRARIES`.
 
     Args:
         environ: environment variables; none of them: no proxy and the usual certificates.
@@ -66,7 +73,19 @@ class Network:
         self._without = _without(_value(environ, "NO_PROXY"))
         named = (environ.get(name, "").partition(":")[0] for name in _METADATA_VARIABLES)
         self.metadata_hosts = METADATA_HOSTS | {host for host in named if host}
-        self.trust = trust(environ)
+        self._environ = {name: environ[name] for name in _TRUST_VARIABLES if environ.get(name)}
+        if self._environ:
+            self.trust  # noqa: B018  # what a person named is looked at now, and not in mid-run
+        self.library = environ.get(LIBRARY_VARIABLE) or LIBRARIES[0]
+        if self.library not in LIBRARIES:
+            saw = f"it is neither {' nor '.join(LIBRARIES)}"
+            subject = f"{LIBRARY_VARIABLE}={self.library}"
+            raise MigrateError(BAD_NETWORK, subject=subject, saw=saw)
+
+    @functools.cached_property
+    def trust(self) -> ssl.SSLContext:
+        """Whose certificates are trusted; read when somebody needs it, as that takes a while."""
+        return trust(self._environ)
 
     @property
     def proxies(self) -> frozenset[Proxy]:

@@ -1,8 +1,9 @@
-"""The quota of a service is everybody's: who is refused makes all others wait too.
+"""The quota of a service is everybody's: requests take turns, and never use it up.
 
-When a quota per minute is used up, a service refuses its whole project until the minute is over,
-production included. So nobody fires on: one 429 opens a pause that all requests to the service
-keep, and pauses grow while it goes on refusing.
+Turns come evenly, at a pace below what a service is known to take; what is not known is found out
+by what it refuses. When a quota per minute is used up, a service refuses its whole project until
+the minute is over, production included. So nobody fires on: one 429 opens a pause that all
+requests to the service keep, pauses grow while it goes on refusing, and the pace is slower then.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.model.limits import Asked, Limits, Rates
+from gcr_migrate.wire.bandwidth import Bandwidth
+from gcr_migrate.wire.pace import Pace, Turn
+from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 PATIENCE_S: Final = 150.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
-_SPREAD_AT_MOST_S: Final = 2.0
 _log = structlog.get_logger()
 
 
@@ -35,15 +40,63 @@ class _Pause:
         since: when it began to refuse without taking anything in between.
         until: when the pause is over.
         count: pauses in a row that the service was told nothing better for.
-        spread_s: those who waited go on spread over so many seconds, not all at once.
         saw: what the service said.
     """
 
     since: float
     until: float
     count: int = 0
-    spread_s: float = 0.0
     saw: str = ""
+
+
+@dataclass(slots=True)
+class _Service:
+    """A service that is asked.
+
+    Attributes:
+        all: pace of all requests, and `writes` of those that write.
+        queue: who waits for the next turn, and `writers` those that wait for a turn to write.
+        pause: while it refuses, and for a while after.
+        adapted_at: when the pace was made slower; what was sent before says nothing new.
+        has_taken: whether it took something that was sent since.
+        asked: what went to it.
+    """
+
+    all: Pace
+    writes: Pace
+    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+    writers: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pause: _Pause | None = None
+    adapted_at: float = float("-inf")
+    has_taken: bool = True
+    requests: int = 0
+    written: int = 0
+    refusals: int = 0
+    paused_s: float = 0.0
+
+    @classmethod
+    def under(cls, rates: Rates) -> _Service:
+        """Return one that nobody has asked yet."""
+        first_writes = None if rates.first_per_s is None else rates.writes_per_s
+        return cls(
+            Pace(rates.requests_per_s, rates.first_per_s), Pace(rates.writes_per_s, first_writes)
+        )
+
+    def left_s(self, now: float, *, writes: bool) -> float:
+        """Return after how many seconds a request may be sent, as far as is known now."""
+        left_s = self.all.left_s(now)
+        if writes:
+            left_s = max(left_s, self.writes.left_s(now))
+        return left_s if self.pause is None else max(left_s, self.pause.until - now)
+
+    def sent(self, turn: Turn, *, writes: bool) -> Turn:
+        """Take note that a request is sent."""
+        self.requests += 1
+        self.all.sent(turn)
+        if writes:
+            self.written += 1
+            self.writes.sent(turn)
+        return turn
 
 
 class Pilot:
@@ -53,6 +106,13 @@ class Pilot:
         patience_s: how long a service may refuse before it is given up.
         clock: tells the time in seconds, and never goes back.
         sleep: waits for so many of them.
+        limits: how fast services are asked; None: as by default.
+
+    Attributes:
+        traffic: counts what was sent and answered, of all services together.
+        bandwidth: paces the bytes of blobs.
+        on_refusal: is told of each refusal that opens a pause, with the service and the seconds
+            that it asked to wait, if it did; for those in other processes.
     """
 
     def __init__(
@@ -60,52 +120,143 @@ class Pilot:
         patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        limits: Limits | None = None,
     ) -> None:
         self._patience_s = patience_s
         self._clock = clock
         self._sleep = sleep
-        self._pauses: dict[str, _Pause] = {}
+        self._limits = limits or Limits()
+        self._services: dict[str, _Service] = {}
+        self.traffic = Traffic()
+        self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
+        self.on_refusal: Callable[[str, float | None], None] | None = None
 
-    async def turn(self, service: str, subject: str) -> None:
-        """Wait until a request may be sent to the service.
+    async def turn(self, service: str, subject: str, *, writes: bool = False) -> Turn:
+        """Wait until a request may be sent to the service; it has to be sent then.
+
+        Whatever becomes of it is told to `answered`.
+
+        Args:
+            service: who is to be asked.
+            subject: what an error is about.
+            writes: whether it counts as a write.
+
+        Raises:
+            MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses.
+        """
+        one = self._services.get(service) or self._new(service)
+        now = self._clock()
+        waits = one.queue.locked() or (writes and one.writers.locked())
+        if waits or one.left_s(now, writes=writes) > 0:
+            async with self._in_line(one, service, subject, writes=writes) as now:
+                return one.sent(Turn(service, now), writes=writes)
+        return one.sent(Turn(service, now), writes=writes)
+
+    def answered(self, turn: Turn, *, took: bool) -> None:
+        """Take note of an answer, or that there is none.
+
+        Args:
+            turn: under which the request was sent.
+            took: whether it says something else than that the quota is used up.
+        """
+        one = self._services[turn.service]
+        now = self._clock()
+        one.all.answered(turn, now)
+        one.writes.answered(turn, now)
+        if took:
+            self.took(turn.service, turn.sent_at)
+
+    async def pause_over(self, service: str, subject: str) -> None:
+        """Wait until a service does not pause; for who holds something open while sending to it.
 
         Args:
             service: who is to be asked.
             subject: what an error is about.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses.
+            MigrateError: as `turn` does.
         """
-        while pause := self._pauses.get(service):
-            left_s = pause.until - self._clock()
-            if left_s <= 0:
-                return
-            if self.hopeless(service, pause.since):
-                raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
-            # Somebody is first, and if it is refused again, the others wait for longer here.
-            await self._sleep(left_s + random.uniform(0, pause.spread_s))  # noqa: S311  # jitter
+        one = self._services.get(service) or self._new(service)
+        while one.pause and (left_s := one.pause.until - self._clock()) > 0:
+            self._check(one.pause, service, subject)
+            await self._sleep(left_s)
 
-    def took(self, service: str) -> None:
-        """Take note that the service answered something else than that its quota is used up."""
-        if pause := self._pauses.get(service):
-            now = self._clock()
-            pause.since = now
-            if now > pause.until + _LONGEST_PAUSE_S:  # a whole minute went well
-                del self._pauses[service]
+    @asynccontextmanager
+    async def _in_line(
+        self, one: _Service, service: str, subject: str, *, writes: bool
+    ) -> AsyncIterator[float]:
+        """Wait in line, for reads not behind writes that have to wait for longer."""
+        if not writes:
+            async with one.queue:
+                yield await self._first(one, service, subject, writes=False)
+            return
+        async with one.writers:
+            while (left_s := one.writes.left_s(self._clock())) > 0:
+                await self._sleep(left_s)
+            async with one.queue:
+                yield await self._first(one, service, subject, writes=True)
 
-    def refused(self, service: str, after_s: float | None, saw: str = "") -> None:
+    async def _first(self, one: _Service, service: str, subject: str, *, writes: bool) -> float:
+        while (left_s := one.left_s(now := self._clock(), writes=writes)) > 0:
+            if one.pause and now < one.pause.until:
+                self._check(one.pause, service, subject)
+            await self._sleep(left_s)
+        return now
+
+    def _check(self, pause: _Pause, service: str, subject: str) -> None:
+        if self.hopeless(service, pause.since):
+            raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
+
+    def took(self, service: str, sent_at: float | None = None) -> None:
+        """Take note that the service answered something else than that its quota is used up.
+
+        Args:
+            service: who answered.
+            sent_at: when the request was sent, by `now`; None: just now.
+        """
+        one = self._services.get(service)
+        if one is None or (pause := one.pause) is None:
+            return
+        now = self._clock()
+        if sent_at is None or sent_at > one.adapted_at:
+            one.has_taken = True
+        pause.since = now
+        if now > pause.until + _LONGEST_PAUSE_S:  # a whole minute went well
+            one.pause = None
+
+    def refused(
+        self,
+        service: str,
+        after_s: float | None,
+        saw: str = "",
+        *,
+        writes: bool = False,
+        told: bool = False,
+    ) -> None:
         """Take note of a 429; the first one opens a pause, those on their way join it.
 
         Args:
             service: who refused.
             after_s: seconds that it asked to wait, None if it did not say.
             saw: what it said.
+            writes: whether it refused a write.
+            told: it was another process that was refused; `on_refusal` is not told of it.
         """
         now = self._clock()
-        pause = self._pauses.setdefault(service, _Pause(since=now, until=0.0))
-        if now < pause.until:
-            pause.until = max(pause.until, now + (after_s or 0.0))
+        one = self._services.get(service) or self._new(service)
+        one.refusals += not told
+        pause = one.pause
+        if pause is not None and now < pause.until:
+            self._lengthen(one, pause, now + (after_s or 0.0))
             return
+        if pause is None:
+            pause = one.pause = _Pause(since=now, until=now)
+        if one.has_taken:  # else it is the same refusal that goes on
+            one.has_taken = False
+            one.adapted_at = now
+            one.all.refused(now)
+            if writes:
+                one.writes.refused(now)
         grown_s = min(_FIRST_PAUSE_S * 2.0**pause.count, _LONGEST_PAUSE_S)
         if after_s is None:
             length_s = random.uniform(grown_s / 2, grown_s)  # noqa: S311  # jitter
@@ -113,13 +264,25 @@ class Pilot:
             length_s = after_s + random.uniform(0, grown_s / 4)  # noqa: S311  # jitter
         pause.count += 1
         pause.saw = saw
-        pause.until = now + length_s
-        pause.spread_s = min(length_s / 4, _SPREAD_AT_MOST_S)
-        _log.warning("quota pause", service=service, seconds=round(length_s, 1), saw=saw)
+        pause.until = now
+        self._lengthen(one, pause, now + length_s)
+        _log.warning(
+            "quota pause",
+            service=service,
+            seconds=round(length_s, 1),
+            then_per_s=round(one.all.per_s or 0),
+            saw=saw,
+        )
+        if self.on_refusal and not told:
+            self.on_refusal(service, after_s)
 
     def now(self) -> float:
         """Return the time by which refusals are counted."""
         return self._clock()
+
+    def counts(self) -> dict[str, Asked]:
+        """Return what went to each service until now."""
+        return {name: self._asked(one) for name, one in sorted(self._services.items())}
 
     def hopeless(self, service: str, first_refused_at: float) -> bool:
         """Whether to give up a request that was refused, after the next pause or right now.
@@ -128,9 +291,21 @@ class Pilot:
             service: who refuses.
             first_refused_at: when this request was refused first, by `now`.
         """
-        pause = self._pauses.get(service)
-        if pause is None:
+        one = self._services.get(service)
+        if one is None or one.pause is None:
             return False
-        return max(pause.until, self._clock()) > (
-            min(first_refused_at, pause.since) + self._patience_s
+        return max(one.pause.until, self._clock()) > (
+            min(first_refused_at, one.pause.since) + self._patience_s
         )
+
+    def _new(self, service: str) -> _Service:
+        one = self._services[service] = _Service.under(self._limits.rates(service))
+        return one
+
+    def _lengthen(self, one: _Service, pause: _Pause, until: float) -> None:
+        one.paused_s += max(0.0, until - pause.until)
+        pause.until = max(pause.until, until)
+
+    def _asked(self, one: _Service) -> Asked:
+        to_come_s = max(0.0, one.pause.until - self._clock()) if one.pause else 0.0
+        return Asked(one.requests, one.written, one.refusals, one.paused_s - to_come_s)

@@ -21,7 +21,13 @@ from gcr_migrate.errors import (
     MigrateError,
 )
 from gcr_migrate.wire.refusals import Refusal
-from gcr_migrate.wire.retry import RETRIED, RETRY_AFTER_AT_MOST_S, TransientError, retry_after
+from gcr_migrate.wire.retry import (
+    RETRIED,
+    RETRY_AFTER_AT_MOST_S,
+    TransientError,
+    moment_of,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +91,9 @@ def problem_of(reply: Reply, subject: str) -> MigrateError:
 
 def pause_of(reply: Reply) -> float | None:
     """Return how long the service asked to wait, by its header or a RetryInfo; bounded."""
-    seconds = retry_after(reply.headers.get("retry-after"))
+    # By the service's own clock, so that it does not matter whether ours is right.
+    now = moment_of(reply.headers.get("date", ""))
+    seconds = retry_after(reply.headers.get("retry-after"), now)
     if seconds is not None:
         return seconds
     said = refusal_of(reply).retry_s

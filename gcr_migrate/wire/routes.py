@@ -1,24 +1,47 @@
-"""Which connections a request goes over: straight, or through a proxy."""
+"""Which connections requests go over: those of aiohttp, or of httpx, the fall-back."""
 
 from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httpx
 
+from gcr_migrate.wire.sender import ByHttpx
+
 if TYPE_CHECKING:
     from gcr_migrate.wire.network import Network, Proxy
-
-# httpx's connections look for this module at each request; where it is not installed, the search
-# costs an eighth of what a command computes. None says to Python that there is no use in it.
-if "sniffio" not in sys.modules and not find_spec("sniffio"):
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
+    from gcr_migrate.wire.sender import Sender
 
 
-def transport_for(network: Network, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
-    """Return the connections to all hosts."""
+def sender_for(network: Network, connections: int) -> Sender:
+    """Return what sends requests over the connections of `transport_for`, at the least cost."""
+    transport = transport_for(network, connections)
+    return ByHttpx(transport) if network.library == "httpx" else cast("Sender", transport)
+
+
+def transport_for(network: Network, connections: int) -> httpx.AsyncBaseTransport:
+    """Return the connections to all hosts, as httpx takes them.
+
+    Args:
+        network: the way out of this machine.
+        connections: how many may be in use at once.
+    """
+    if network.library == "httpx":
+        return _of_httpx(network, connections)
+    # Only who connects waits for aiohttp to be loaded.
+    from gcr_migrate.wire.pool import Pool  # noqa: PLC0415
+
+    return Pool(network, connections)
+
+
+def _of_httpx(network: Network, connections: int) -> httpx.AsyncBaseTransport:
+    # httpx's connections look for this module at each request; where it is not installed, the
+    # search costs an eighth of what a command computes. None says that there is no use in it.
+    if "sniffio" not in sys.modules and not find_spec("sniffio"):
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     if network.proxies:
         return _Routes(network, limits)
     return httpx.AsyncHTTPTransport(verify=network.trust, trust_env=False, limits=limits)

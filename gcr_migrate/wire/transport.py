@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.failures import named
@@ -23,22 +21,33 @@ from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
-from gcr_migrate.wire.routes import transport_for
+from gcr_migrate.wire.routes import sender_for
+from gcr_migrate.wire.sender import unpacked
+from gcr_migrate.wire.services import service_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
 
     from gcr_migrate.wire.endpoints import Endpoints
+    from gcr_migrate.wire.sender import Answer, Limits
 
 _BODY_AT_MOST: Final = 64 * 1024 * 1024
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_FOR_ANYBODY: Final = frozenset({"accept"})  # a credential may be in a field of any name
-_CONNECTIONS: Final = 64
-_TIMEOUT: Final = httpx.Timeout(connect=10, pool=30, read=60, write=60)
-_SLOW_ANSWER: Final = httpx.Timeout(connect=10, pool=30, read=300, write=60)  # commits of blobs
+_FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
+_CONNECTIONS: Final = 256  # more than is ever wanted: waiting for one ends in an error
+_FIELDS: Final = {
+    "accept": "*/*",
+    "accept-encoding": "identity",  # bodies are hashed as they come: nobody may recode them
+    "user-agent": "gcr-migrate",
+}
+IDLE_S: Final = 60.0
+_CONNECT_S: Final = 10.0
+_POOL_S: Final = 30.0
+_SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it answers
 _TOO_MANY: Final = 429
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
 
 
@@ -57,14 +66,15 @@ class Stream:
     headers: Mapping[str, str]
     url: str
     length: int | None
-    _response: httpx.Response = field(repr=False)
+    _answer: Answer = field(repr=False)
     _subject: str = field(repr=False)
+    _limits: Limits = field(repr=False)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
         got = 0
-        with named(self._subject):
-            async for chunk in self._response.aiter_raw():
+        with named(self._subject, limits=self._limits):
+            async for chunk in self._answer:
                 got += len(chunk)
                 yield chunk
         if self.length is not None and got != self.length:
@@ -73,13 +83,19 @@ class Stream:
 
     async def reply(self) -> Reply:
         """Read a short body to its end, for its error."""
-        body = bytearray()
-        with named(self._subject):
-            async for chunk in self._response.aiter_bytes():
-                body += chunk
-                if len(body) > _ERROR_BODY_AT_MOST:
+        return await self.whole(_ERROR_BODY_AT_MOST)
+
+    async def whole(self, at_most: int) -> Reply:
+        """Read the body up to a number of bytes, and a little beyond it."""
+        pieces, size = [], 0
+        with named(self._subject, limits=self._limits):
+            async for piece in self._answer:
+                pieces.append(piece)
+                size += len(piece)
+                if size > at_most:
                     break
-        return Reply(self.status, self.headers, bytes(body), self.url)
+            body = unpacked(self._answer, b"".join(pieces))
+        return Reply(self.status, self.headers, body, self.url)
 
 
 class Wire:
@@ -94,6 +110,7 @@ class Wire:
         backoff: how often and how long requests are tried again.
         network: the way out of this machine; None: no proxy, and the usual certificates.
         pilot: gives requests their turn; None: one of this pool's own.
+        idle_s: seconds without a byte after which a connection is given up.
     """
 
     def __init__(
@@ -102,6 +119,7 @@ class Wire:
         backoff: Backoff | None = None,
         network: Network | None = None,
         pilot: Pilot | None = None,
+        idle_s: float = IDLE_S,
     ) -> None:
         self.endpoints = endpoints
         self.backoff = backoff or Backoff()
@@ -109,16 +127,10 @@ class Wire:
         self._clock_read_at = 0.0
         self._network = network or Network()
         self._pilot = pilot or Pilot()
+        self._idle_s = idle_s
         self._plain_hosts = set(self._network.metadata_hosts)
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        self._client = httpx.AsyncClient(
-            transport=transport_for(self._network, limits),
-            trust_env=False,
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-            # Bodies are hashed as they come: nobody may recode them on the way.
-            headers={"user-agent": "gcr-migrate", "accept-encoding": "identity"},
-        )
+        # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
+        self._connections = sender_for(self._network, _CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,11 +140,16 @@ class Wire:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def beside(self, *, endpoints: Endpoints | None = None, backoff: Backoff | None = None) -> Wire:
         """Return a pool of its own that leaves this machine by the same way."""
-        return Wire(endpoints or self.endpoints, backoff or self.backoff, self._network)
+        return Wire(
+            endpoints or self.endpoints,
+            backoff or self.backoff,
+            self._network,
+            idle_s=self._idle_s,
+        )
 
     def allow_plain(self, host: str) -> None:
         """Let plain HTTP go to this host, because a person said so; never to Google's."""
@@ -165,15 +182,33 @@ class Wire:
         """
         subject = subject or _shown(url)
         try:
+            return await self._asked(method, url, ok, headers or {}, body, subject)
+        except TransientError as error:
+            first: TransientError | None = error
+        try:  # the loop is made only where it is needed: most requests are answered at once
             async for attempt in retrying(self.backoff):
                 with attempt:
-                    reply = await self._in_turn(method, url, headers or {}, body, subject)
-                    if reply.status in ok:
-                        return reply
-                    raise problem_of(reply, subject)
+                    if first:
+                        failed, first = first, None
+                        raise failed
+                    return await self._asked(method, url, ok, headers or {}, body, subject)
         except TransientError as error:  # tried enough: nobody above is to try it yet again
             raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
         raise MigrateError(UNREACHABLE, subject=subject, saw="no try was made")
+
+    async def _asked(
+        self,
+        method: str,
+        url: str,
+        ok: Collection[int],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        subject: str,
+    ) -> Reply:
+        reply = await self._in_turn(method, url, headers, body, subject)
+        if reply.status in ok:
+            return reply
+        raise problem_of(reply, subject)
 
     @asynccontextmanager
     async def stream(
@@ -212,20 +247,24 @@ class Wire:
         # Without a length httpx would send it chunked, which registries need not take.
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
-        async with self._open(method, url, sent, content, subject) as stream:
+        paced = self._pilot.bandwidth.shared(content)
+        async with self._open(method, url, sent, paced, subject) as stream:
             return await stream.reply()
 
-    async def turn(self, url: str, subject: str) -> None:
+    async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.turn(_service(url), subject)
+        await self._pilot.pause_over(self._service(url), subject)
 
-    def quota_used_up(self, reply: Reply, subject: str, refused_at: float | None) -> float:
+    def quota_used_up(
+        self, reply: Reply, subject: str, refused_at: float | None, *, writes: bool = False
+    ) -> float:
         """Open a pause for all who ask the service that answered 429.
 
         Args:
             reply: the answer.
             subject: what an error is about.
             refused_at: what this method returned to the same caller at the first 429.
+            writes: whether it was a write that was refused.
 
         Returns:
             When the request was refused first.
@@ -233,10 +272,10 @@ class Wire:
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
-        service = _service(reply.url)
+        service = self._service(reply.url)
         first = self._pilot.now() if refused_at is None else refused_at
         error = problem_of(reply, subject)
-        self._pilot.refused(service, pause_of(reply), error.saw)
+        self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
         if self._pilot.hopeless(service, first):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
         return first
@@ -251,17 +290,15 @@ class Wire:
                 reply = await self._whole(stream, subject)
             if reply.status != _TOO_MANY:
                 return reply
-            refused_at = self.quota_used_up(reply, subject, refused_at)
+            writes = method in _WRITES
+            refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)
 
     async def _whole(self, stream: Stream, subject: str) -> Reply:
-        body = bytearray()
-        with named(subject):
-            async for chunk in stream._response.aiter_bytes():  # noqa: SLF001  # same room
-                body += chunk
-                if len(body) > _BODY_AT_MOST:
-                    saw = f"more than {_BODY_AT_MOST} bytes"
-                    raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
-        return Reply(stream.status, stream.headers, bytes(body), stream.url)
+        reply = await stream.whole(_BODY_AT_MOST)
+        if len(reply.body) > _BODY_AT_MOST:
+            saw = f"more than {_BODY_AT_MOST} bytes"
+            raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+        return reply
 
     @asynccontextmanager
     async def _open(
@@ -275,22 +312,19 @@ class Wire:
         """Send a request and follow the redirects of a GET or HEAD."""
         sent = dict(headers)
         for _ in range(_REDIRECTS_AT_MOST + 1):
-            response = await self._send(method, url, sent, body, subject)
+            answer = await self._send(method, url, sent, body, subject)
             try:
-                target = _redirect(method, response)
+                target = _redirect(method, answer)
                 if target is None:
+                    length = _length(method, answer)
+                    limits = self._limits(method)
                     yield Stream(
-                        response.status_code,
-                        response.headers,
-                        url,
-                        _length(method, response),
-                        response,
-                        subject,
+                        answer.status, answer.headers, url, length, answer, subject, limits
                     )
                     return
                 onward = joined(url, target, subject)
             finally:
-                await response.aclose()
+                await answer.aclose()
             if not self.same_origin(url, onward):
                 sent = {k: v for k, v in sent.items() if k.lower() in _FOR_ANYBODY}
             self._refuse_downgrade(url, onward, subject)
@@ -304,21 +338,31 @@ class Wire:
         headers: dict[str, str],
         body: bytes | AsyncIterator[bytes] | None,
         subject: str,
-    ) -> httpx.Response:
+    ) -> Answer:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
-        service = _service(url)
-        await self._pilot.turn(service, subject)
-        timeout = _SLOW_ANSWER if method == "PUT" else _TIMEOUT
-        with named(subject, self._via(address)):
-            request = self._client.build_request(
-                method, address, headers=headers, content=body, timeout=timeout
-            )
-            response = await self._client.send(request, stream=True)
-        if response.status_code != _TOO_MANY:
-            self._pilot.took(service)
-        self._read_clock(response)
-        return response
+        service = self._service(url)
+        turn = await self._pilot.turn(service, subject, writes=method in _WRITES)
+        took = False
+        limits = self._limits(method)
+        try:
+            with named(subject, self._via(address), limits):
+                fields = _FIELDS | _checked(headers)
+                answer = await self._connections.send(method, address, fields, body, limits)
+            self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
+            took = answer.status != _TOO_MANY
+        finally:
+            self._pilot.answered(turn, took=took)
+        self._read_clock(answer)
+        return answer
+
+    def _limits(self, method: str) -> Limits:
+        idle_s = self._idle_s
+        read_s = idle_s * _SLOW_ANSWER if method == "PUT" else idle_s
+        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": idle_s}
+
+    def _service(self, url: str) -> str:
+        return service_of(url, self.endpoints)
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
@@ -327,10 +371,10 @@ class Wire:
         proxy = self._network.proxy_for(parts.scheme, parts.hostname or "", parts.port)
         return urlsplit(proxy.url).netloc if proxy else ""
 
-    def _read_clock(self, response: httpx.Response) -> None:
+    def _read_clock(self, answer: Answer) -> None:
         """Compare clocks, now and then."""
         now = time.monotonic()
-        told = response.headers.get("date")
+        told = answer.headers.get("date")
         if not told or (self.clock_skew_s is not None and now < self._clock_read_at):
             return
         theirs = moment_of(told)
@@ -357,14 +401,25 @@ class Wire:
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
 
 
-def _redirect(method: str, response: httpx.Response) -> str | None:
-    if method not in {"GET", "HEAD"} or response.status_code not in _REDIRECTS:
+def _checked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return header fields with names in lower case; what a file made them of may be no text.
+
+    Raises:
+        TypeError: a value is no text.
+    """
+    if not all(isinstance(value, str) for value in headers.values()):
+        raise TypeError("header fields are text")
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _redirect(method: str, answer: Answer) -> str | None:
+    if method not in {"GET", "HEAD"} or answer.status not in _REDIRECTS:
         return None
-    return response.headers.get("location") or None
+    return answer.headers.get("location") or None
 
 
-def _length(method: str, response: httpx.Response) -> int | None:
-    text = response.headers.get("content-length", "")
+def _length(method: str, answer: Answer) -> int | None:
+    text = answer.headers.get("content-length", "")
     return int(text) if text.isdigit() and method != "HEAD" else None
 
 
@@ -372,11 +427,6 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", parts.port or default
-
-
-def _service(url: str) -> str:
-    """Return whose quota a request counts against."""
-    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def _shown(url: str) -> str:

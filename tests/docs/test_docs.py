@@ -59,6 +59,7 @@ def test_the_readme_shows_the_first_sample() -> None:
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "docs/what-moves.md",
+        "docs/watching-a-run.md",
         "docs/logins-and-networks.md",
     ],
 )

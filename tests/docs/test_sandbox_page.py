@@ -16,6 +16,7 @@ PARTS = (
     scenarios.BucketPart,
     scenarios.OrgPolicyPart,
     scenarios.QuotaPart,
+    scenarios.LimitsPart,
     scenarios.FolderPart,
     scenarios.PerimeterPart,
     scenarios.RepositoryPart,

@@ -14,7 +14,9 @@ from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
 from gcr_migrate.registry.auth import Authorizer, Challenge
 from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.registry.listing import Lists
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
 from gcr_migrate.wire.transport import Wire
@@ -183,6 +185,14 @@ def test_waiters_share_one_renewal() -> None:
     assert fake.tokens == 1
 
 
+def test_a_token_service_over_its_quota_is_asked_again_once_for_all() -> None:
+    """Fifty callers wait for the same pause, and one of them asks."""
+    fake = Fake()
+    fake.token_statuses = [429, 200]
+    using(fake, lambda client: asyncio.gather(*(client.listing("a/b") for _ in range(50))))
+    assert fake.tokens == 2
+
+
 @pytest.mark.parametrize(("life", "bought"), [(3600, 1), (None, 1), (0.001, 2)])
 def test_a_token_is_renewed_before_it_ends(life: float | None, bought: int) -> None:
     """One without a stated life is used for a minute; one that is over is bought again."""
@@ -229,6 +239,53 @@ def test_a_password_goes_to_no_insecure_realm(realm: str) -> None:
 
     with pytest.raises(MigrateError, match="bad-reply"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize("stolen", ["/v2/", "/token", "/v2/a/b/tags/list", "/v2/a/b/blobs/"])
+def test_who_is_redirected_to_gets_no_password(stolen: str) -> None:
+    """A host that a registry leads to has no say in where the login for that registry goes."""
+
+    def steal(asked: Asked) -> Answer:
+        challenge = f'Bearer realm="http://{asked.headers["host"]}/token",service="s"'
+        return Answer(401, headers={"www-authenticate": challenge})
+
+    async def work(client: RegistryClient) -> None:
+        await client.listing("a/b")
+        async with client.open_blob("a/b", Descriptor("x", Digest.of(b"{}"), 2)) as chunks:
+            assert b"".join([chunk async for chunk in chunks]) == b"{}"
+
+    class Leading(Fake):
+        def answer(self, request: Asked) -> Answer:
+            target = request.target
+            if target == stolen or (stolen != "/v2/" and target.startswith(stolen)):
+                return Answer(302, headers={"location": f"{thief.url}/"})
+            return super().answer(request)
+
+    fake = Leading()
+    fake.lists.append(Answer())
+    with Scripted(steal) as thief:
+        if stolen == "/v2/":  # whose own 401 tells it then
+            using(fake, work)
+        else:
+            with pytest.raises(MigrateError, match="bad-reply"):
+                using(fake, work)
+    assert thief.asked
+    assert not [one for one in thief.asked if "authorization" in one.headers]
+
+
+def test_a_list_that_invents_names_for_ever_is_given_up() -> None:
+    """Each time that its end is asked for there is one more name."""
+    asked: list[str] = []
+
+    async def invent(url: str) -> Reply:
+        asked.append(url)
+        tags = [*(f"{at:03}" for at in range(999)), f"z{len(asked):05}"]
+        return Reply(200, {}, json.dumps({"tags": tags}).encode(), url)
+
+    lists = Lists(invent, Wire(Endpoints()), DISTRIBUTION, "x")
+    with pytest.raises(MigrateError, match="never end"):
+        asyncio.run(lists.listing(f"https://{HOST}/v2/a/tags/list", "a"))
+    assert len(asked) <= 1_010
 
 
 def test_a_password_that_ended_is_renewed_once() -> None:

@@ -228,7 +228,7 @@ def test_a_manifest_whose_blobs_are_missing_is_refused(registry: RealRegistry) -
     async def work(client: TargetRegistry) -> None:
         with pytest.raises(MigrateError) as raised:
             await client.put_manifest("team/app", "1.0", manifest_of(BLOB))
-        assert raised.value.problem.code == "request-refused"
+        assert raised.value.problem.code == "blob-unknown"
         assert "BLOB_UNKNOWN" in raised.value.saw
 
     at(registry, work)

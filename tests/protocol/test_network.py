@@ -21,7 +21,7 @@ import trustme
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.network import Network
+from gcr_migrate.wire.network import LIBRARY_VARIABLE, Network
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
 from tests.conftest import Cli, refusing_port
@@ -29,6 +29,8 @@ from tests.connect_proxy import ConnectProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("each_library")
 
 FAST = Backoff(tries=3, base_s=0.001)
 SERVICES = {
@@ -119,7 +121,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, each_library: str) -> Run:
     """Plan, apply and verify with no endpoints file, through the proxy."""
     home = tmp_path_factory.mktemp("company")
     (home / "sitecustomize.py").write_text(WATCHER)
@@ -128,6 +130,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cli = Cli(home)
     with company(home / "box") as network:
         variables = network.environment() | {"PYTHONPATH": str(home), "WATCHER_LOG": str(log)}
+        variables[LIBRARY_VARIABLE] = each_library
         commands = (
             ("plan", "spec.yaml", "-o", "m.gcrm"),
             ("apply", "m.gcrm", "--yes"),
@@ -335,12 +338,17 @@ def test_variables_for_certificates_add_up(firm: Company) -> None:
     assert fetch(url, trusting(firm, REQUESTS_CA_BUNDLE=str(path))) == 401
 
 
-def test_a_bad_variable_ends_a_command_with_a_code(cli: Cli) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("SSL_CERT_FILE", "/nowhere/ca.pem"), (LIBRARY_VARIABLE, "curl")]
+)
+def test_a_bad_variable_ends_a_command_with_a_code(cli: Cli, name: str, value: str) -> None:
     """It is found before anything is called, and gives no traceback."""
     (cli.home / "spec.yaml").write_text(SPEC)
-    done = cli("plan", "spec.yaml", "--json", SSL_CERT_FILE="/nowhere/ca.pem")
+    variables: dict[str, Any] = {name: value}
+    done = cli("plan", "spec.yaml", "--json", **variables)
     assert done.returncode == 2
-    assert json.loads(done.stdout)["code"] == "bad-network"
+    told = json.loads(done.stdout)
+    assert (told["code"], told["subject"]) == ("bad-network", f"{name}={value}")
 
 
 @contextmanager

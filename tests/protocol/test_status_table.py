@@ -27,6 +27,8 @@ from tests.answers import control, google, oci
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+pytestmark = pytest.mark.usefixtures("each_library")
+
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
 APP = "builds/us.gcr.io/product1/dev/product1-app"
 TAG = "beta-2.0"
@@ -82,8 +84,9 @@ TABLE = [
     # 400: what was sent is wrong, or the source's bytes are
     *(
         Row("put", 400, "request-refused", Exit.FAILED, body=oci(code), saw=code, more=code)
-        for code in ("MANIFEST_INVALID", "NAME_INVALID", "DIGEST_INVALID")
+        for code in ("MANIFEST_INVALID", "NAME_INVALID")
     ),
+    Row("put", 400, "digest-mismatch", Exit.FAILED, retried=True, body=oci("DIGEST_INVALID")),
     Row("upload", 400, "digest-mismatch", Exit.FAILED, retried=True, body=oci("DIGEST_INVALID")),
     Row("upload", 400, "request-refused", Exit.FAILED, body=oci("SIZE_INVALID")),
     Row(
@@ -156,6 +159,11 @@ TABLE = [
     Row("list", 412, "request-refused", Exit.FAILED, body=oci("SOMETHING"), more="json"),
     Row("put", 413, "manifest-too-large", Exit.FAILED),
     Row("tag", 413, "manifest-too-large", Exit.FAILED),
+    Row("upload", 413, "blob-too-large", Exit.FAILED, body="<h1>413 Too Large</h1>", saw="413"),
+    *(
+        Row(what, 400, "blob-unknown", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN"))
+        for what in ("put", "tag")
+    ),
     Row("upload", 416, "request-refused", Exit.FAILED, retried=True),
     # 429
     *(

@@ -22,6 +22,8 @@ from gcr_migrate.wire.transport import Wire
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+pytestmark = pytest.mark.usefixtures("each_library")
+
 OK = b"HTTP/1.1 200 OK\r\n"
 FAST = Backoff(tries=3, base_s=0.001)
 
@@ -179,6 +181,17 @@ def test_what_cannot_get_better_is_asked_once(code: int) -> None:
     assert str(code) in failure([status(code), body(b"x")]).saw
 
 
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_pause_until_a_date_is_counted_by_the_clock_that_told_it(days: int) -> None:
+    """Whose clock is wrong, the service's or ours, does not matter."""
+    now = datetime.now(UTC) + timedelta(days=days)
+    told = [format_datetime(now + timedelta(seconds=n), usegmt=True) for n in (0, 1)]
+    before = time.monotonic()
+    refused = status(429, f"Date: {told[0]}", f"Retry-After: {told[1]}")
+    assert fetch([refused, body(b"then")])[0] == b"then"
+    assert 0.9 <= time.monotonic() - before <= 10
+
+
 def redirected(scripts: list[bytes], location: Callable[[Server, Server], str]) -> Server:
     """Redirect from one server to another; return the second."""
 
@@ -234,6 +247,19 @@ def test_two_real_hosts_behind_one_address_are_two_hosts() -> None:
     assert "authorization" not in server.heads[1]
 
 
+def test_a_cookie_is_not_kept() -> None:
+    """Two real hosts may be at one address, and what one of them sets is not for the other."""
+
+    async def work() -> Server:
+        server = Server(body(b"x", "Set-Cookie: a=b"), body(b"y"))
+        async with server.running(), Wire(Endpoints()) as wire:
+            for _ in range(2):
+                await wire.request("GET", server.url, ok={200})
+        return server
+
+    assert "cookie" not in asyncio.run(work()).heads[1]
+
+
 def test_redirects_end() -> None:
     """A circle is left after a few rounds."""
     assert failure([status(302, "Location: /again")]).problem.code == "bad-reply"
@@ -280,9 +306,13 @@ def test_a_stream_that_was_cut_can_be_started_over() -> None:
         asyncio.run(_read(CUT))
 
 
-def test_a_stream_gives_the_bytes_of_its_length_and_no_more() -> None:
-    """Bytes after the stated length are not part of the body."""
-    assert asyncio.run(_read(body(b"exactly") + b" and more")) == b"exactly"
+def test_a_stream_gives_the_bytes_of_its_length_and_no_more(each_library: str) -> None:
+    """Bytes after the stated length are not part of the body: dropped, or a bad reply."""
+    if each_library == "httpx":
+        assert asyncio.run(_read(body(b"exactly") + b" and more")) == b"exactly"
+    else:
+        with pytest.raises(TransientError, match="bad-reply"):
+            asyncio.run(_read(body(b"exactly") + b" and more"))
 
 
 def test_a_stream_is_not_recoded() -> None:
@@ -336,4 +366,30 @@ def test_no_word_of_a_person_sends_a_google_login_in_the_clear() -> None:
             await wire.request("GET", "http://us-docker.pkg.dev/v2/", ok={200})
 
     with pytest.raises(MigrateError, match="plain HTTP to us-docker"):
+        asyncio.run(work())
+
+
+def test_a_server_that_says_nothing_is_told_by_what_was_waited_for() -> None:
+    """The words say what did not come, and for how long: not the name of an exception."""
+
+    async def work() -> None:
+        over = asyncio.Semaphore(0)
+
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.read(1024):
+                pass
+            writer.close()
+            over.release()
+
+        server = await asyncio.start_server(say_nothing, "127.0.0.1")
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            try:
+                async with Wire(Endpoints(), FAST, idle_s=0.2) as wire:
+                    await wire.request("GET", f"http://127.0.0.1:{port}/", ok={200})
+            finally:
+                for _ in range(FAST.tries):
+                    await over.acquire()
+
+    with pytest.raises(MigrateError, match=r"unreachable.*no byte for 0\.2 s"):
         asyncio.run(work())

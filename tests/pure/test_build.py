@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest, fallback_tag
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
 from gcr_migrate.model.inventory import Damage, ImageContent, Node, TargetView
+from gcr_migrate.model.names import Tag
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.damage import Kind, stops_at
@@ -189,6 +191,37 @@ def test_a_tag_that_points_elsewhere_is_a_conflict_and_an_error() -> None:
     assert [row.action for row in plan.tags] == [TagAction.CONFLICT]
     assert [finding.problem for finding in plan.findings] == [errors.TAG_CONFLICT]
     assert str(other) in plan.findings[0].saw
+
+
+@given(st.text(max_size=4) | st.integers(126, 130).map(lambda length: "t" * length))
+def test_a_tag_that_no_registry_takes_is_left_out_and_its_manifest_is_not(tag: str) -> None:
+    """It is planned if and only if it is a tag; what it points to goes in any case."""
+    one = node(1)
+    plan = plan_image(content(one, tags={tag: one.digest}), EMPTY, ALL)
+    assert [row.digest for row in plan.manifests] == [one.digest]
+    refused = [left.subject for left in plan.left_out if left.problem is errors.TAG_REFUSED]
+    try:
+        Tag.parse(tag)
+    except MigrateError:
+        assert (refused, plan.tags) == ([f"us.gcr.io/builds/app:{tag}"], ())
+    else:
+        assert (refused, [row.tag for row in plan.tags]) == ([], [tag])
+
+
+@given(st.sampled_from(["fail", "keep", "overwrite"]), st.booleans(), st.booleans())
+def test_no_plan_moves_a_tag_that_cannot_move(word: str, moves: bool, there: bool) -> None:  # noqa: FBT001  # drawn
+    """Only an overwrite is hindered by immutable tags, and only where a tag points elsewhere."""
+    one, other = node(1), Digest.of(b"other")
+    view = TargetView({"1": other if there else one.digest}, frozenset())
+    rules = replace(ALL, existing_tags=word, tags_move=moves)
+    plan = plan_image(content(one, tags={"1": one.digest}), view, rules)
+    found = [finding.problem for finding in plan.findings]
+    hindered = there and word == "overwrite" and not moves
+    assert (errors.IMMUTABLE_TAG in found) is hindered
+    assert (errors.TAG_CONFLICT in found) is (there and word == "fail")
+    assert [row.action is TagAction.OVERWRITE for row in plan.tags] == [
+        there and word == "overwrite" and moves
+    ]
 
 
 def test_artifact_registry_keeps_its_own_referrers_tag() -> None:

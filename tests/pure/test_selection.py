@@ -338,3 +338,14 @@ def test_what_cannot_be_read_is_no_failure_where_a_rule_would_leave_it_out() -> 
         False,
         False,
     ]
+
+
+def test_an_attached_index_is_no_list_of_what_is_attached_beside_it() -> None:
+    """It is carried, though it lists nothing but another referrer of the same subject."""
+    signed = node(1)
+    beside = node(2, subject=signed.digest)
+    attached = node(3, children=(beside.digest,), subject=signed.digest)
+    image = content(signed, beside, attached, tags={"1": signed.digest})
+    found = select(image, Choice(), target_lists_referrers=True)
+    assert found.digests == {signed.digest, beside.digest, attached.digest}
+    assert found.left_out == []

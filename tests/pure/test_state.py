@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -335,6 +336,19 @@ def test_the_lock_names_its_holder(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_lock_that_finds_no_room_is_a_named_problem(tmp_path: Path) -> None:
+    """A full disk is no traceback, and no lock is left."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(MigrateError) as caught, lock(tmp_path / "a.migration"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused(errors.DISK_FULL, caught.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_blob_is_counted_once_per_target_registry(tmp_path: Path) -> None:
     """The first name of a registry costs a transfer, every further one a mount."""
     path = tmp_path / "a.migration"
@@ -345,6 +359,80 @@ def test_a_blob_is_counted_once_per_target_registry(tmp_path: Path) -> None:
         counts = migration.counts()
     assert (counts.images, counts.manifests, counts.tags, counts.blobs) == (2, 6, 4, 5)
     assert counts.bytes_total == counts.bytes_to_transfer == counts.bytes_to_mount == once
+
+
+BLOBS = tuple(
+    Descriptor("x/y", Digest.of(bytes([size])), 10**size) for size in range(4)
+)  # each size tells which they are, and how often one is counted
+
+
+@dataclass(frozen=True)
+class Named:
+    """An image in a plan: where it is read, where it goes, its blobs, and whether it is there."""
+
+    source: str
+    target: str
+    blobs: frozenset[int]
+    present: bool
+
+
+NAMED = st.builds(
+    Named,
+    st.sampled_from(["us", "eu"]),
+    st.sampled_from(["us", "eu"]),
+    st.frozensets(st.sampled_from(range(len(BLOBS))), min_size=1),
+    st.booleans(),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(images=st.lists(NAMED, max_size=6))
+def test_what_images_share_is_counted_once(tmp_path: Path, images: list[Named]) -> None:
+    """Each blob has its bytes once per target registry in all, and once where they have to come.
+
+    They come where no name of the registry has them, and none is read from that registry itself.
+    """
+    path = tmp_path / "a.migration"
+    path.unlink(missing_ok=True)
+    with create_draft(path) as draft:
+        for at, image in enumerate(images):
+            source = draft.add_source(replace(SOURCE, registry=image.source, prefix=str(at)))
+            repository = draft.add_repository(
+                replace(REPOSITORY, registry=image.target, prefix=str(at))
+            )
+            manifest = _manifest_of(*(BLOBS[number] for number in sorted(image.blobs)))
+            draft.add_manifest(manifest)
+            id_ = draft.add_image(source, "app", repository, "app", "", "")
+            one = PlannedManifest(manifest.digest, None, present=image.present, rank=0)
+            draft.add_manifests(id_, [one])
+            draft.add_blobs(id_)
+        seal(draft)
+    names: dict[tuple[str, int], list[Named]] = {}
+    for image in images:
+        for number in image.blobs:
+            names.setdefault((image.target, number), []).append(image)
+    lacking = {
+        (target, number)
+        for (target, number), of in names.items()
+        if not any(one.present or one.source == target for one in of)
+    }
+    spared = [
+        BLOBS[number].size * (sum(not one.present for one in of) - ((target, number) in lacking))
+        for (target, number), of in names.items()
+    ]
+
+    with open_migration(path) as migration:
+        counts = migration.counts()
+    assert counts.blobs == len(names)
+    assert counts.bytes_total == sum(BLOBS[number].size for _, number in names)
+    assert counts.bytes_to_transfer == sum(BLOBS[number].size for _, number in lacking)
+    assert counts.bytes_to_mount == sum(spared)
+
+
+def _manifest_of(*blobs: Descriptor) -> Manifest:
+    entries = [{"mediaType": "x/y", "digest": str(one.digest), "size": one.size} for one in blobs]
+    body = {"mediaType": OCI_MANIFEST, "config": entries[0], "layers": entries[1:]}
+    return Manifest.read(json.dumps(body).encode(), OCI_MANIFEST)
 
 
 def test_nothing_is_sent_within_one_registry(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate.model.steps import FINAL, NEXT, Event, State, state_after
-from gcr_migrate.state.migration import STATE_BY_LAST
+from gcr_migrate.state.items import STATE_BY_LAST
 
 
 @st.composite

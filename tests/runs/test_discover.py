@@ -384,9 +384,11 @@ def test_a_folder_of_200_projects(fleet: Stage) -> None:
     found = fleet.discover("--folder", "1")
     assert len(found.projects) == 200
     assert found.facts["kinds"] == {"A": 100, "G": 700}
-    pages = [one for one in fleet.box._log.entries if ":searchAllResources" in one.path]  # noqa: SLF001  # what was asked
+    pages = [
+        one for one in fleet.box.log.entries if ":searchAllResources" in one.path
+    ]  # what was asked
     assert len(pages) == 2
-    lists = [one for one in fleet.box._log.entries if one.path == "/v3/projects"]  # noqa: SLF001  # as above
+    lists = [one for one in fleet.box.log.entries if one.path == "/v3/projects"]
     assert len(lists) == 4  # folders/3 has 150, in two pages
 
 

@@ -56,19 +56,24 @@ def test_every_shape_keeps_its_bytes_or_is_named(zoo: Zoo) -> None:
         "zoo", shapes.OLD.raw, shapes.OLD.media_type, "old", digest=shapes.OLD.digest
     )
     big = zoo.push_raw("zoo", shapes.TOO_LARGE, OCI_MANIFEST, "big")
+    zoo.blob("zoo", shapes.LONELY)
+    larger = zoo.push_raw("zoo", shapes.LARGER, OCI_MANIFEST, "larger")
     code, facts = zoo.plan()
     assert (code, facts["complete"]) == (1, True)
     assert found(facts, "manifest-too-large") == {
-        f"zoo@{big.digest}": f"{shapes.LARGEST + 1} bytes, limit {shapes.LARGEST}"
+        f"zoo@{big.digest}": f"{shapes.LARGEST + 1} bytes, limit {shapes.LARGEST}",
+        f"zoo@{larger.digest}": f"{len(larger.raw)} bytes, limit {shapes.LARGEST}",
     }
     assert found(facts, "schema-1").keys() == {f"zoo@{old.digest}"}
-    assert found(facts, "blocked").keys() == {"zoo:big", "zoo:old"}
+    assert found(facts, "blocked").keys() == {"zoo:big", "zoo:larger", "zoo:old"}
+    remedies = {one["code"]: one["remedy"] for one in facts["left_out"]}
+    assert remedies["schema-1"].startswith("Rebuild the image, or convert it by hand")
     assert found(facts, "foreign-layer") == {
         f"zoo@{shapes.FOREIGN.digest}": (
             f"{Digest.of(shapes.ELSEWHERE)} from https://vendor.example/base"
         )
     }
-    assert (len(facts["left_out"]), grave(facts)) == (4, ["foreign-layer"])
+    assert (len(facts["left_out"]), grave(facts)) == (6, ["foreign-layer"])
     tried = f"HEAD .*/manifests/{Digest.of(shapes.NO_MANIFEST)}"
     assert zoo.asked(tried) == 1
 
@@ -79,6 +84,7 @@ def test_every_shape_keeps_its_bytes_or_is_named(zoo: Zoo) -> None:
     for data in (shapes.TWO, shapes.NO_MANIFEST):
         upload = f"PUT {EUROPE} .*digest=sha256(:|%3A){Digest.of(data).encoded}"
         assert zoo.asked(upload) == 1
+    assert zoo.asked(f"{EUROPE} .*{Digest.of(shapes.LONELY).encoded}") == 0
     code, facts = zoo.run("verify", str(zoo.home / "m"), "--level", "blobs")
     left = {one["code"] for one in facts["findings"]}
     assert (code, left) == (1, {"blocked", "manifest-too-large", "schema-1"})

@@ -29,7 +29,7 @@ READER: Final = f"serviceAccount:{ROBOT}"
 WRITER: Final = "writer@acme.iam.gserviceaccount.com"
 FEW: Final = 4
 SOME: Final = 16  # enough for a login to end among them
-MANY: Final = 40  # long enough for that to happen twice while they are copied
+MANY: Final = 80  # long enough for that to happen twice while they are copied
 TARGET: Final = "projects/acme/locations/us/repositories/app"
 SPEC: Final = "source: {project: acme, hosts: [us.gcr.io]}\n"
 NO_METADATA: Final = {"NO_GCE_CHECK": "true"}
@@ -140,7 +140,14 @@ def has_recovered(asked: Requests) -> bool:
     refused = [at for at, one in enumerate(named) if one["status"] == 401]
     if not refused or len(named) < refused[-1] + 60:
         return False
-    return all(one["status"] for one in named[refused[0] : refused[-1] + 50])
+    told = {
+        (one["method"], one["path"], one["query"])
+        for one in named
+        if one["status"] < 400 and one["told"]
+    }
+    again = [named[at] for at in refused if not named[at]["path"].startswith("/artifacts-uploads")]
+    gone_on = all((one["method"], one["path"], one["query"]) in told for one in again)
+    return gone_on and all(one["status"] for one in named[refused[0] : refused[-1] + 50])
 
 
 class OpenStage(Protocol):

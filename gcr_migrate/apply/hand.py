@@ -1,0 +1,166 @@
+"""The hand of a run: does one piece of work with the registries, and keeps nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.content import Descriptor
+from gcr_migrate.model.work import (
+    BlobWork,
+    HeadWork,
+    ListWork,
+    ManifestWork,
+    SizeWork,
+    Tags,
+    Work,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from gcr_migrate.interfaces import SourceRegistry, TargetRegistry
+    from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.limits import Asked
+    from gcr_migrate.model.work import End
+
+R = TypeVar("R")
+
+
+class Registries(Protocol):
+    """Who hands out clients of registries."""
+
+    def source(
+        self,
+        registry_host: str,
+        dialect_name: str,
+        plain_http: bool | None,  # noqa: FBT001
+    ) -> SourceRegistry:
+        """Return a client that only reads."""
+        ...
+
+    def target(
+        self,
+        registry_host: str,
+        dialect_name: str,
+        plain_http: bool | None,  # noqa: FBT001
+    ) -> TargetRegistry:
+        """Return a client that writes."""
+        ...
+
+
+class Hands(Protocol):
+    """Who does work: a hand in this process, or many in others.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    count: int
+
+    async def do(self, work: Work[R]) -> R:
+        """Do a piece of work and return what it gives; raise what speaks against it.
+
+        Raises:
+            MigrateError: whatever a registry answers.
+        """
+        ...
+
+    def asked(self) -> list[dict[str, Asked]]:
+        """Return what each of the other processes asked of services, when they have ended."""
+        ...
+
+
+class Hand:
+    """Does work in this process.
+
+    Args:
+        registries: hands out clients.
+        manifest: gives a planned manifest's bytes.
+        on_bytes: is told of a blob's bytes as they leave; of negative ones if they were in vain.
+    """
+
+    count = 1
+
+    def __init__(
+        self,
+        registries: Registries,
+        manifest: Callable[[Digest], Manifest],
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        self._registries = registries
+        self._manifest = manifest
+        self._on_bytes = on_bytes
+        self._refused: set[tuple[str, str, str]] = set()
+
+    def asked(self) -> list[dict[str, Asked]]:
+        """There are no other processes."""
+        return []
+
+    async def do(self, work: Work[R]) -> R:
+        """Do a piece of work; see `Hands`."""
+        return cast("R", await self._do(work))
+
+    async def _do(self, work: Work[object]) -> object:
+        match work:
+            case BlobWork():
+                return await self._blob(work)
+            case ManifestWork(target, digest, reference):
+                raw = self._manifest(digest)
+                await self._writer(target).put_manifest(target.name, reference, raw)
+                return None
+            case ListWork(end):
+                return await self._tags(end)
+            case HeadWork(end, tag):
+                found = await self._reader(end).manifest_head(end.name, tag)
+                return found.digest if found else None
+            case SizeWork(end, digest):
+                return await self._writer(end).blob_size(end.name, digest)
+            case _:
+                raise TypeError(type(work).__name__)
+
+    async def _blob(self, work: BlobWork) -> str:
+        writer, name = self._writer(work.target), work.target.name
+        # A start without an end: the target may have it, and what it has is never sent again.
+        if work.asks_first and await writer.blob_size(name, work.digest) is not None:
+            return "present"
+        session = ""
+        for origin in work.origins:
+            pair = (work.target.registry, origin.scope, work.target.scope)
+            if pair in self._refused:
+                continue
+            if not origin.is_sure and await writer.blob_size(origin.name, work.digest) is None:
+                continue
+            opened = await writer.mount(name, work.digest, origin.name)
+            if opened is None:
+                return "mounted"
+            if not opened:  # it costs a request and gives nothing: not again between these two
+                self._refused.add(pair)
+            session = opened or session
+        blob = Descriptor("application/octet-stream", work.digest, work.size_bytes)
+        reader = self._reader(work.source)
+
+        def open_source() -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+            return reader.open_blob(work.source.name, blob)
+
+        await writer.upload(name, blob, open_source, session=session, on_bytes=self._on_bytes)
+        return "uploaded"
+
+    async def _tags(self, end: End) -> Tags:
+        try:
+            listing = await self._reader(end).listing(end.name)
+        except MigrateError as error:
+            if error.problem not in errors.NOT_THERE:
+                raise
+            return Tags({})
+        return Tags(dict(listing.tags), is_cut=bool(listing.cut))
+
+    def _reader(self, end: End) -> SourceRegistry:
+        if end.side == "target":
+            return self._writer(end)
+        return self._registries.source(end.registry, end.dialect, end.plain_http)
+
+    def _writer(self, end: End) -> TargetRegistry:
+        return self._registries.target(end.registry, end.dialect, end.plain_http)

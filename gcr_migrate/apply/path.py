@@ -1,0 +1,278 @@
+"""One image path: blobs, then manifests bottom-up and oldest first, each under its tags."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.apply.journal import Outcome
+from gcr_migrate.apply.tags import Look, is_settled, judge
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.steps import Kind, State
+from gcr_migrate.model.work import ManifestWork
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gcr_migrate.apply.copy import Blobs, Place
+    from gcr_migrate.apply.hand import Hands
+    from gcr_migrate.apply.journal import Journal
+    from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
+    from gcr_migrate.state.migration import Migration
+
+_PAGE: Final = 64
+_NOBODY_THERE: Final = frozenset(
+    {
+        errors.UNREACHABLE,
+        errors.UNTRUSTED,
+        errors.SERVER_ERROR,
+        errors.TOO_MANY_REQUESTS,
+        errors.UNAUTHORIZED,
+        errors.NO_CREDENTIALS,
+        errors.BAD_CREDENTIALS,
+        errors.TOKEN_EXPIRED,
+        errors.WORKER_LOST,
+    }
+)
+_WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the work on all paths has in common.
+
+    Attributes:
+        migration: the frozen plan.
+        journal: where events go.
+        hands: do the work.
+        blobs: brings blobs.
+        window: manifests that are looked at together, over all paths.
+        requests: writes and questions in flight, over all paths.
+    """
+
+    migration: Migration
+    journal: Journal
+    hands: Hands
+    blobs: Blobs
+    window: asyncio.Semaphore
+    requests: asyncio.Semaphore
+
+
+class Path:
+    """The work on one image path.
+
+    Args:
+        tools: what all paths share.
+        place: where it is read and written.
+    """
+
+    def __init__(self, tools: Tools, place: Place) -> None:
+        self._tools = tools
+        self._migration = tools.migration
+        self._journal = tools.journal
+        self._place = place
+        self._look = Look(place, tools.hands)
+        self._slots = asyncio.Semaphore(_WRITES_AT_ONCE)
+        self._going: dict[int, asyncio.Task[Outcome]] = {}
+        self._not_done: dict[int, Outcome] = {}
+        self._late = array("q")  # manifests whose tags wait for what is attached to them
+
+    async def run(self) -> None:
+        """Bring everything of the path that is not there; failures are events, not exceptions."""
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        begun.set_result(None)
+        async with asyncio.TaskGroup() as group:
+            for item, tags in self._open_items():
+                await self._tools.window.acquire()
+                before, begun = begun, asyncio.get_running_loop().create_future()
+                work = self._item(item, tags, before, begun)
+                self._going[item.id] = group.create_task(work)
+        await self._late_tags()
+
+    def _open_items(self) -> Iterator[tuple[ManifestItem, list[TagItem]]]:
+        """Go through the manifests that are to be written or tagged, until a stop is wanted."""
+        after = 0
+        image_id = self._place.image.id
+        while items := self._migration.manifests(image_id, after_id=after, limit=_PAGE):
+            after = items[-1].id
+            for item in items:
+                if self._journal.stop.is_set():
+                    return
+                tags = self._open_tags(item.id)
+                if tags or not _is_there(item):
+                    yield item, tags
+
+    def _open_tags(self, item_id: int) -> list[TagItem]:
+        tags = self._migration.tags_of(self._place.image.id, item_id)
+        return [tag for tag in tags if not is_settled(tag)]
+
+    async def _item(
+        self,
+        item: ManifestItem,
+        tags: list[TagItem],
+        before: asyncio.Future[None],
+        begun: asyncio.Future[None],
+    ) -> Outcome:
+        """Bring what a manifest needs, write it when its turn has come, and set its tags."""
+        outcome = Outcome.PENDING
+        try:
+            if _is_there(item):
+                before.add_done_callback(lambda _: begun.set_result(None))
+                outcome = Outcome.DONE
+            else:
+                blobs = self._migration.blobs_of(item.id)
+                outcome = await self._needs(item, blobs)
+                for tag in tags[:1]:
+                    async with self._tools.requests:
+                        await self._look.ahead(tag.tag, tag.digest)
+                await before
+                async with self._slots:
+                    begun.set_result(None)
+                    outcome, tags = await self._in_turn(item, blobs, tags, outcome)
+            if outcome is Outcome.DONE:
+                await all_of(self._set(tag) for tag in tags)
+        finally:
+            if outcome is not Outcome.DONE:
+                self._not_done[item.id] = outcome
+            self._going.pop(item.id, None)
+            self._tools.window.release()
+        return outcome
+
+    async def _needs(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
+        """Bring blobs, and wait for the manifests that come before; return how bad it came out."""
+        came_out = {self._not_done.get(need, Outcome.DONE) for need in item.needs}
+        waiting = [self._going[need] for need in item.needs if need in self._going]
+        for blob in blobs:
+            brought = self._tools.blobs.bring(self._place, blob)
+            if isinstance(brought, Outcome):
+                came_out.add(brought)
+            else:
+                waiting.append(brought)
+        came_out |= {*await asyncio.gather(*map(asyncio.shield, waiting))}
+        for outcome in (Outcome.PENDING, Outcome.FAILED):
+            if outcome in came_out:
+                return outcome
+        return Outcome.DONE
+
+    async def _in_turn(
+        self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem], needs: Outcome
+    ) -> tuple[Outcome, list[TagItem]]:
+        """Write a manifest, or say why not; return the tags that are still to be set."""
+        if self._journal.stop.is_set() or needs is Outcome.PENDING:
+            return Outcome.PENDING, []
+        if needs is Outcome.FAILED:
+            subject = f"{self._place.shown}@{item.digest}"
+            blocked = MigrateError(errors.BLOCKED, subject=subject)
+            outcome = self._journal.gave_up(Kind.MANIFEST, item.id, blocked)
+            self._block(tags)
+            return outcome, []
+        return await self._write(item, blobs, tags)
+
+    def _block(self, tags: Iterable[TagItem]) -> None:
+        for tag in tags:
+            subject = f"{self._place.shown}:{tag.tag}"
+            blocked = MigrateError(errors.BLOCKED, subject=subject, saw=str(tag.digest))
+            self._journal.gave_up(Kind.TAG, tag.id, blocked)
+
+    async def _write(
+        self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]
+    ) -> tuple[Outcome, list[TagItem]]:
+        """Write a manifest under its first tag, which writes it under its digest too."""
+        if tags and self._migration.open_referrers(item):
+            # What is attached comes first: no reader is to see the tag without its signature.
+            self._late.append(item.id)
+            tags = []
+        for number, tag in enumerate(tags, 1):
+            if not await self._is_to_be_set(tag):
+                continue
+            self._journal.begins(Kind.MANIFEST, item.id)
+            self._journal.begins(Kind.TAG, tag.id)
+            try:
+                await self._put(item, blobs, tag.tag)
+            except MigrateError as error:
+                self._journal.gave_up(Kind.TAG, tag.id, error)
+                if error.problem in _NOBODY_THERE:  # nor under another name
+                    outcome = self._journal.gave_up(Kind.MANIFEST, item.id, error)
+                    if outcome is Outcome.FAILED:
+                        self._block(tags[number:])
+                    return outcome, []
+                continue
+            self._journal.confirmed(Kind.TAG, tag.id, how="written")
+            return self._written(item), tags[number:]
+        return await self._write_untagged(item, blobs), []
+
+    async def _write_untagged(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
+        if self._journal.stop.is_set():
+            return Outcome.PENDING
+        self._journal.begins(Kind.MANIFEST, item.id)
+        try:
+            await self._put(item, blobs, str(item.digest))
+        except MigrateError as error:
+            return self._journal.gave_up(Kind.MANIFEST, item.id, error)
+        return self._written(item)
+
+    def _written(self, item: ManifestItem) -> Outcome:
+        size = item.size_bytes
+        return self._journal.confirmed(Kind.MANIFEST, item.id, how="written", size_bytes=size)
+
+    async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
+        work = ManifestWork(self._place.target, item.digest, reference)
+        async with self._tools.requests:
+            try:
+                await self._tools.hands.do(work)
+            except MigrateError as error:
+                if error.problem is not errors.BLOB_UNKNOWN:
+                    raise
+            else:
+                return
+        # It said of some blob that it has it, and has not: a mount that was none, or a clean-up.
+        for blob in await self._tools.blobs.missing(self._place, blobs):
+            await self._tools.blobs.send(self._place, blob)
+        async with self._tools.requests:
+            await self._tools.hands.do(work)
+
+    async def _set(self, tag: TagItem) -> None:
+        """Set a tag of a manifest that is there."""
+        async with self._slots:
+            if not await self._is_to_be_set(tag):
+                return
+            self._journal.begins(Kind.TAG, tag.id)
+            work = ManifestWork(self._place.target, tag.digest, tag.tag)
+            try:
+                async with self._tools.requests:
+                    await self._tools.hands.do(work)
+            except MigrateError as error:
+                self._journal.gave_up(Kind.TAG, tag.id, error)
+            else:
+                self._journal.confirmed(Kind.TAG, tag.id, how="written")
+
+    async def _is_to_be_set(self, tag: TagItem) -> bool:
+        """Whether a tag can be set now; what speaks against it is recorded."""
+        if self._journal.stop.is_set():
+            return False
+        try:
+            async with self._tools.requests:
+                now = await self._look.now(tag.tag, tag.digest)
+            return judge(self._journal, self._place, tag, now) is None
+        except MigrateError as error:
+            self._journal.gave_up(Kind.TAG, tag.id, error)
+            return False
+
+    async def _late_tags(self) -> None:
+        """Set the tags that waited for what is attached to their manifests."""
+        for item_id in self._late:
+            if self._journal.stop.is_set():
+                return
+            outcome = self._not_done.get(item_id, Outcome.DONE)
+            if outcome is Outcome.DONE:
+                await all_of(self._set(tag) for tag in self._open_tags(item_id))
+            elif outcome is Outcome.FAILED:
+                self._block(self._open_tags(item_id))
+
+
+def _is_there(item: ManifestItem) -> bool:
+    return item.present or item.state is State.PRESENT

@@ -1,0 +1,93 @@
+"""What a run and its worker processes say to each other, and how it goes through a pipe.
+
+Both ends are this program, of this version: what goes through are its own values, pickled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gcr_migrate.errors import MigrateError
+    from gcr_migrate.model.limits import Asked
+    from gcr_migrate.model.work import Work
+
+_LENGTH: Final = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """To a worker: work to do, and the number under which its end is told."""
+
+    number: int
+    work: Work[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """From a worker: the work of that number gave this, or failed."""
+
+    number: int
+    gave: object = None
+    error: MigrateError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """From a worker: what has moved since it told this last.
+
+    Attributes:
+        count: bytes that left for the target.
+        requests: requests that it sent, and `refused` those that met a used-up quota.
+    """
+
+    count: int
+    requests: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """From a worker and on to all others: a quota is used up.
+
+    Attributes:
+        service: whose it is.
+        after_s: seconds that the service asked to wait, None if it did not say.
+    """
+
+    service: str
+    after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From a worker, as its last word: what it asked of each service."""
+
+    asked: dict[str, Asked]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """From a worker: a defect stopped it; the text says where, without values."""
+
+    where: str
+
+
+async def receive(reader: asyncio.StreamReader) -> Any:
+    """Return the next value; None when the other end is gone."""
+    try:
+        head = await reader.readexactly(_LENGTH.size)
+        return pickle.loads(await reader.readexactly(_LENGTH.unpack(head)[0]))  # noqa: S301  # ours
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+def send(writer: asyncio.StreamWriter, value: object) -> None:
+    """Put a value into the pipe; nothing happens when the other end is gone."""
+    body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    if not writer.is_closing():
+        writer.write(_LENGTH.pack(len(body)) + body)

@@ -1,0 +1,151 @@
+"""What tags point to now on both sides, and what that means for a planned one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.dialect import BY_NAME
+from gcr_migrate.model.plan import TagAction
+from gcr_migrate.model.steps import Kind, State
+from gcr_migrate.model.work import HeadWork, ListWork, Tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcr_migrate.apply.copy import Place
+    from gcr_migrate.apply.hand import Hands
+    from gcr_migrate.apply.journal import Journal, Outcome
+    from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.work import End
+    from gcr_migrate.state.items import TagItem
+
+# An answer is believed for a second, or for so many times what it took: what others push meanwhile
+# is seen as soon as looking for it costs no more than a twentieth of the work.
+_FRESH_S: Final = 1.0
+_FRESH_TIMES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TagsNow:
+    """What a tag points to now, at the source and at the target; None where it is not there."""
+
+    source: Digest | None
+    target: Digest | None
+
+
+class Look:
+    """Looks at tags of one image path: one list for many where lists tell digests.
+
+    Args:
+        place: the image path.
+        hands: ask the registries.
+        clock: tells seconds, and never goes back.
+    """
+
+    def __init__(
+        self, place: Place, hands: Hands, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._source = _Side(place.source, hands, clock)
+        self._target = _Side(place.target, hands, clock)
+        self._clock = clock
+        self._ahead: dict[str, tuple[float, TagsNow]] = {}  # until when each is believed
+        # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
+        self._pinned = place.image.moved_tags == "pin"
+
+    async def ahead(self, tag: str, planned: Digest) -> None:
+        """Look at a tag already, while its manifest waits for its turn; a failure comes later."""
+        with suppress(MigrateError):
+            began = self._clock()
+            found = await self._ask(tag, planned)
+            self._ahead[tag] = _fresh_until(began, self._clock()), found
+
+    async def now(self, tag: str, planned: Digest) -> TagsNow:
+        """Return what a tag points to now.
+
+        Raises:
+            MigrateError: a side does not answer.
+        """
+        fresh_until, found = self._ahead.pop(tag, (float("-inf"), None))
+        if found and self._clock() < fresh_until:
+            return found
+        return await self._ask(tag, planned)
+
+    async def _ask(self, tag: str, planned: Digest) -> TagsNow:
+        target = await self._target.digest(tag)
+        if target == planned:
+            return TagsNow(planned, target)  # it is there, wherever the source's has gone
+        source = planned if self._pinned else await self._source.digest(tag)
+        return TagsNow(source, target)
+
+
+class _Side:
+    def __init__(self, end: End, hands: Hands, clock: Callable[[], float]) -> None:
+        self._end = end
+        self._hands = hands
+        self._clock = clock
+        self._fresh_until = float("-inf")
+        self._listing: asyncio.Task[Tags] | None = None
+
+    async def digest(self, tag: str) -> Digest | None:
+        # A source that lists no digests is asked for the tag at once: the list would tell nothing.
+        if self._end.side == "source" and not BY_NAME[self._end.dialect].lists_manifests:
+            return await self._hands.do(HeadWork(self._end, tag))
+        listed = await self._list()
+        if found := listed.digests.get(tag):
+            return found
+        if tag not in listed.digests and not listed.is_cut:
+            return None
+        return await self._hands.do(HeadWork(self._end, tag))
+
+    async def _list(self) -> Tags:
+        asking = self._listing is not None and not self._listing.done()
+        if self._listing is None or not (asking or self._clock() < self._fresh_until):
+            self._listing = asyncio.ensure_future(self._ask())
+        return await asyncio.shield(self._listing)
+
+    async def _ask(self) -> Tags:
+        began = self._clock()
+        tags = await self._hands.do(ListWork(self._end))
+        self._fresh_until = _fresh_until(began, self._clock())
+        return tags
+
+
+def _fresh_until(began: float, ended: float) -> float:
+    return began + max(_FRESH_S, (ended - began) * _FRESH_TIMES)
+
+
+def is_settled(item: TagItem) -> bool:
+    """Whether the plan or an earlier run already settled this tag."""
+    kept = item.action in {TagAction.PRESENT, TagAction.KEEP}
+    return kept or item.state in {State.PRESENT, State.SKIPPED}
+
+
+def judge(journal: Journal, place: Place, item: TagItem, now: TagsNow) -> Outcome | None:
+    """Decide on a tag by what both sides say now; None means: set it.
+
+    Raises:
+        MigrateError: TAG_MOVED, TAG_CONFLICT.
+    """
+    if now.target == item.digest:
+        return journal.confirmed(Kind.TAG, item.id, how="present")
+    moved = place.image.moved_tags
+    if now.source != item.digest and moved != "pin":
+        saw = f"source has {now.source or 'no such tag'}, planned {item.digest}"
+        if moved == "skip":
+            code = errors.TAG_MOVED.code
+            return journal.skipped(Kind.TAG, item.id, code=code, saw=saw)
+        subject = f"{place.root.shown}/{place.image.path}:{item.tag}"
+        raise MigrateError(errors.TAG_MOVED, subject=subject, saw=saw)
+    if now.target is None or place.image.existing_tags == "overwrite":
+        return None
+    saw = f"target has {now.target}, planned {item.digest}"
+    if place.image.existing_tags == "keep":
+        code = errors.TAG_CONFLICT.code
+        return journal.skipped(Kind.TAG, item.id, code=code, saw=saw)
+    raise MigrateError(errors.TAG_CONFLICT, subject=f"{place.shown}:{item.tag}", saw=saw)

@@ -1,0 +1,229 @@
+"""Hands in processes of their own: one event loop fills one core, and machines have many.
+
+Workers know nothing of plan and ledger: they get work and say what came of it. One that dies
+takes nothing with it but what it had in hand; that is done again by another one, which asks
+first what the target has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import structlog
+
+from gcr_migrate import errors
+from gcr_migrate.apply.pipe import Broken, Done, Ended, Moved, Refused, Task, receive, send
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.work import BlobWork
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from gcr_migrate.model.limits import Asked
+    from gcr_migrate.model.work import Work
+
+R = TypeVar("R")
+
+_TRIES: Final = 3  # of workers that had one and the same work in hand
+_DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
+_END_S: Final = 10.0
+_log = structlog.get_logger()
+
+
+class _LostError(Exception):
+    """The worker that had a piece of work in hand is gone."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A process and what it has in hand."""
+
+    process: Process
+    waiting: dict[int, asyncio.Future[object]] = field(default_factory=dict)
+    listening: asyncio.Task[None] | None = None
+    gone: bool = False
+
+
+class Workers:
+    """Hands out work to processes, each time to the one that has the least in hand.
+
+    Args:
+        start: starts a worker whose stdin and stdout are pipes.
+        on_moved: is told of bytes of blobs as they leave, and of requests.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    def __init__(
+        self, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
+    ) -> None:
+        self._start = start
+        self._on_moved = on_moved
+        self.count = 0
+        self._asked: list[dict[str, Asked]] = []
+        self._workers: list[_Worker] = []
+        self._number = 0
+        self._deaths_in_a_row = 0
+        self._broken: str = ""
+        self._ending = False
+
+    async def do(self, work: Work[R]) -> R:
+        """Have a piece of work done; see `Hands`.
+
+        Raises:
+            MigrateError: also WORKER_LOST, when workers die of it or none can be had.
+        """
+        for _ in range(_TRIES):
+            worker = await self._free()
+            self._number += 1
+            done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            worker.waiting[self._number] = done
+            writer = cast("asyncio.StreamWriter", worker.process.stdin)
+            send(writer, Task(self._number, work))
+            try:
+                return cast("R", await done)
+            except _LostError:
+                if isinstance(work, BlobWork):  # what it began may be there
+                    work = cast("Work[R]", replace(work, asks_first=True))
+        raise MigrateError(errors.WORKER_LOST, subject="worker", saw=self._broken)
+
+    def asked(self) -> list[dict[str, Asked]]:
+        """Return what those that have ended asked of each service; see `Hands`."""
+        return self._asked
+
+    async def _free(self) -> _Worker:
+        """Return the worker that has the least in hand; wait for one that replaces the last."""
+        while True:
+            if there := [worker for worker in self._workers if not worker.gone]:
+                return min(there, key=lambda worker: len(worker.waiting))
+            coming = [worker.listening for worker in self._workers if worker.listening]
+            if not coming:
+                raise MigrateError(errors.WORKER_LOST, subject="all workers", saw=self._broken)
+            await asyncio.wait(coming)
+
+    async def begin(self, count: int) -> None:
+        """Start so many workers."""
+        self.count = count
+        self._workers += await all_of(self._begin_one() for _ in range(count))
+
+    async def _begin_one(self) -> _Worker:
+        worker = _Worker(await self._start())
+        worker.listening = asyncio.create_task(self._listen(worker))
+        return worker
+
+    async def _listen(self, worker: _Worker) -> None:
+        reader = cast("asyncio.StreamReader", worker.process.stdout)
+        while (said := await receive(reader)) is not None:
+            match said:
+                case Moved():
+                    self._on_moved(said)
+                case Done(number, gave, error):
+                    self._deaths_in_a_row = 0
+                    done = worker.waiting.pop(number)
+                    if done.cancelled():
+                        continue
+                    if error is not None:
+                        done.set_exception(error)
+                    else:
+                        done.set_result(gave)
+                case Refused():
+                    self._tell_others(worker, said)
+                case Ended(asked):
+                    self._asked.append(asked)
+                case Broken(where):
+                    self._broken = where
+                case _:
+                    raise TypeError(type(said).__name__)
+        worker.gone = True
+        if not self._ending:
+            await self._replace(worker)
+
+    def _tell_others(self, worker: _Worker, refused: Refused) -> None:
+        """Make all wait for a quota that one of them has found used up."""
+        for other in self._workers:
+            if other is not worker and not other.gone:
+                send(cast("asyncio.StreamWriter", other.process.stdin), refused)
+
+    async def _replace(self, lost: _Worker) -> None:
+        """Start another worker, and give back what the lost one had in hand."""
+        code = await lost.process.wait()
+        _log.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
+        self._deaths_in_a_row += 1
+        if self._deaths_in_a_row < _DEATHS_IN_A_ROW:
+            self._workers.append(await self._begin_one())
+        self._workers.remove(lost)
+        for done in lost.waiting.values():
+            if not done.done():
+                done.set_exception(_LostError())
+
+    async def end(self) -> None:
+        """End all workers: nothing is in hand any more, or it is dropped."""
+        self._ending = True
+        for worker in self._workers:
+            cast("asyncio.StreamWriter", worker.process.stdin).close()
+        await all_of(self._end_one(worker) for worker in self._workers)
+
+    async def _end_one(self, worker: _Worker) -> None:
+        try:
+            async with asyncio.timeout(_END_S):
+                await worker.process.wait()
+        except TimeoutError:
+            worker.process.kill()
+            await worker.process.wait()
+        if worker.listening:
+            await worker.listening
+
+
+@asynccontextmanager
+async def working(
+    count: int, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
+) -> AsyncIterator[Workers]:
+    """Have so many workers while the block runs."""
+    workers = Workers(start, on_moved)
+    try:
+        await workers.begin(count)
+        yield workers
+    finally:
+        await workers.end()
+
+
+async def serve(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    do: Callable[[Work[Any]], Any],
+    on_refused: Callable[[Refused], None],
+) -> None:
+    """Do what comes through the pipe, all at once, until the other end is gone.
+
+    Args:
+        reader: work comes here, and what came of it goes to `writer`.
+        writer: the other direction.
+        do: does a piece of work; what it raises beside `MigrateError` ends the worker.
+        on_refused: is told of quotas that others have found used up.
+    """
+
+    async def one(task: Task) -> None:
+        try:
+            done = Done(task.number, await do(task.work))
+        except MigrateError as error:
+            done = Done(task.number, error=error)
+        send(writer, done)
+
+    # Whoever has the ledger is gone: nothing that is done now would be known.
+    async with asyncio.TaskGroup() as group:
+        working = set[asyncio.Task[None]]()
+        while (task := await receive(reader)) is not None:
+            if isinstance(task, Refused):
+                on_refused(task)
+                continue
+            doing = group.create_task(one(task))
+            working.add(doing)
+            doing.add_done_callback(working.discard)
+        for doing in working:
+            doing.cancel()

@@ -1,0 +1,256 @@
+"""The command `apply`: do what a frozen plan says, all of it or a part, until it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gcr_migrate.cli.options import (
+    AccessTokenFile,
+    Concurrency,
+    Endpoints,
+    Impersonate,
+    Json,
+    MaxBandwidth,
+    MaxRate,
+    MigrationFile,
+    Pace,
+    QuotaProject,
+    Way,
+)
+from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.watching import (
+    LOOPBACK,
+    MetricsAddress,
+    MetricsPort,
+    MetricsText,
+    Watchers,
+    watching,
+)
+from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.model.limits import summed
+from gcr_migrate.model.until import until_of
+
+if TYPE_CHECKING:
+    from gcr_migrate.apply.hand import Hands
+    from gcr_migrate.apply.run import Choice
+    from gcr_migrate.cli.watching import Ears, Watched
+    from gcr_migrate.connect import Connections
+    from gcr_migrate.report.facts import ApplyFacts
+    from gcr_migrate.state.migration import Migration
+
+WORKERS_AT_MOST: Final = 64
+
+
+def apply(
+    file: MigrationFile,
+    expect_digest: Annotated[
+        str | None,
+        typer.Option("--expect-digest", metavar="D", help="Refuse any plan but this one."),
+    ] = None,
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Apply a plan that may miss images.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what is left to be done, and do nothing.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="PATTERN",
+            help="Only image paths of the source like this, such as `team-a/**`; repeat it.",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Only image paths of which something failed before."),
+    ] = False,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="Begin nothing new after HH:MM or an ISO 8601 time: the end of a window.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=WORKERS_AT_MOST,
+            help="Processes that copy. Default: one for every 4 GiB to move, at most the cores.",
+        ),
+    ] = None,
+    metrics_port: MetricsPort = None,
+    metrics_address: MetricsAddress = LOOPBACK,
+    metrics_file: MetricsText = None,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
+    max_bandwidth: MaxBandwidth = None,
+    concurrency: Concurrency = None,
+    as_json: Json = False,
+) -> int:
+    """Do what the frozen plan in FILE says, and nothing else.
+
+    Stopped at any point, the same command goes on where it stopped.
+
+    Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
+    incomplete, 3 refused and nothing changed, 4 out of reach, 10 a part of the plan is still to
+    be done (with --only, --retry-failed, --until, --dry-run), 130 interrupted.
+    """
+    from gcr_migrate.apply.run import Choice, check_gates
+    from gcr_migrate.model.pattern import Pattern
+    from gcr_migrate.report.gather import apply_facts
+    from gcr_migrate.report.terminal import run_lines
+    from gcr_migrate.state.file import lock, open_migration
+
+    output = Output(as_json=as_json)
+    pace = Pace.of(max_rate, max_bandwidth, concurrency)
+    choice = Choice(tuple(map(Pattern.parse, only or [])), failed=retry_failed)
+    ends_at = until_of(until, datetime.now().astimezone()) if until else None
+    with ExitStack() as stack:
+        migration = stack.enter_context(open_migration(file))
+        if not dry_run:
+            stack.enter_context(lock(file))
+        check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
+        _check_choice(migration, choice)
+        if dry_run:
+            facts = apply_facts(migration, ended="dry-run")
+        else:
+            if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
+                typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
+            way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
+            watchers = Watchers(metrics_port, metrics_address, metrics_file)
+            watched = stack.enter_context(watching(output, migration, watchers))
+            facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers, watched))
+            watched.came_out(facts)
+        output.result(facts, run_lines(facts))
+    return facts.exit
+
+
+def _check_choice(migration: Migration, choice: Choice) -> None:
+    """Refuse a choice that takes nothing: it is a slip of the pen, not a success."""
+    if choice.only and not any(choice.fits(image) for image in migration.images()):
+        patterns = " ".join(one.text for one in choice.only)
+        saw = f"no image path of {migration.path} is like that"
+        raise MigrateError(BAD_USAGE, subject=f"--only {patterns}", saw=saw)
+
+
+async def _apply(
+    output: Output,
+    migration: Migration,
+    way: Way,
+    choice: Choice,
+    ends_at: datetime | None,
+    workers: int | None,
+    watched: Watched,
+) -> ApplyFacts:
+    from gcr_migrate.apply.run import apply_migration
+    from gcr_migrate.cli.interrupt import stopping
+    from gcr_migrate.cli.logins import announce, hosts_of, logins
+    from gcr_migrate.report.gather import apply_facts
+    from gcr_migrate.state.ledger import Ledger
+
+    stop = asyncio.Event()
+    ended = "finished"
+
+    def tell(text: str) -> None:
+        nonlocal ended
+        ended = "interrupted"
+        output.err.print(text)
+
+    def time_is_up() -> None:
+        nonlocal ended
+        if not stop.is_set():
+            ended = "time-is-up"
+            output.err.print("The time is up: what is in flight is finished.")
+            stop.set()
+
+    ledger = Ledger(migration)
+    outcome = "killed"
+    try:
+        async with way.open(*logins(migration), limits=migration.limits()) as connections:
+            await announce(output, connections, hosts_of(migration))
+            ledger.start_run()  # with a login: without one nothing has begun
+            with stopping(stop, tell):
+                if ends_at:
+                    left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
+                    asyncio.get_running_loop().call_later(left_s, time_is_up)
+                async with (
+                    watched.run(connections.traffic, _chosen(migration, choice)) as ears,
+                    AsyncExitStack() as stack,
+                ):
+                    count = workers or _workers_for(migration)
+                    hands = await _hands(
+                        count, migration, connections, way, ears, stack, as_json=output.as_json
+                    )
+                    await apply_migration(
+                        migration,
+                        ledger,
+                        connections,
+                        hands,
+                        ears,
+                        stop=stop,
+                        choice=choice,
+                    )
+            asked = summed([connections.pilot.counts(), *hands.asked()])
+        outcome = ended
+    except MigrateError as error:
+        outcome = error.problem.code
+        raise
+    finally:
+        ledger.end_run(outcome)
+        await ledger.close()
+    return apply_facts(migration, ended=ended, asked=asked)
+
+
+def _chosen(migration: Migration, choice: Choice) -> list[int] | None:
+    """Return the images that a run is about; None for all of them."""
+    if not choice.only and not choice.failed:
+        return None
+    return [image.id for image in migration.images() if choice.takes(migration, image)]
+
+
+async def _hands(
+    count: int,
+    migration: Migration,
+    connections: Connections,
+    way: Way,
+    ears: Ears,
+    stack: AsyncExitStack,
+    *,
+    as_json: bool,
+) -> Hands:
+    """Return who does the work: this process alone, or so many others."""
+    from gcr_migrate.apply.hand import Hand
+
+    if count == 1:
+        return Hand(connections, migration.manifest_raw, ears.bytes)
+    from gcr_migrate.apply.workers import working
+    from gcr_migrate.cli.worker import Setup, starter
+
+    share = way.pace.over(migration.limits()).share(count)
+    way = replace(way, pace=Pace())  # it is in the share
+    start = starter(Setup(way, migration.path, share, as_json=as_json))
+    return await stack.enter_async_context(working(count, start, ears.moved))
+
+
+def _workers_for(migration: Migration) -> int:
+    from gcr_migrate.apply.run import workers_for
+    from gcr_migrate.cli.worker import cores
+    from gcr_migrate.state.ledger import tally
+
+    left = migration.counts().bytes_to_transfer - tally(migration).bytes_transferred
+    return workers_for(left, cores())

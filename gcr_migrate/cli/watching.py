@@ -1,0 +1,286 @@
+"""Who follows a run: progress for a person, metrics and traces for machines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import structlog
+import typer
+
+from gcr_migrate.errors import Exit, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from gcr_migrate.apply.pipe import Moved
+    from gcr_migrate.cli.output import Output
+    from gcr_migrate.model.steps import Step
+    from gcr_migrate.report.course import Course
+    from gcr_migrate.report.facts import ApplyFacts, VerifyFacts
+    from gcr_migrate.report.metrics import Metrics, MetricsFile
+    from gcr_migrate.report.running import Display
+    from gcr_migrate.report.traces import Traces
+    from gcr_migrate.state.migration import Migration
+    from gcr_migrate.wire.traffic import Traffic
+
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        min=1,
+        max=65535,
+        metavar="PORT",
+        help="Serve Prometheus metrics at this port while it runs.",
+    ),
+]
+MetricsAddress = Annotated[
+    str,
+    typer.Option(
+        "--metrics-address", metavar="ADDRESS", help="Address for --metrics-port to listen on."
+    ),
+]
+MetricsText = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Write Prometheus metrics into this text file, such as `builds.prom`.",
+    ),
+]
+LOOPBACK: Final = "127.0.0.1"
+_TICK_S: Final = 0.5
+_FILE_EVERY_S: Final = 15.0
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who is to be told of a run beside the person who started it.
+
+    Attributes:
+        port: where metrics are served, if at all, and `address` on which address.
+        file: text file of metrics.
+    """
+
+    port: int | None = None
+    address: str = LOOPBACK
+    file: Path | None = None
+
+
+class Watched:
+    """A run that is followed.
+
+    Args:
+        output: where progress goes.
+        migration: the frozen plan.
+        metrics: metrics that somebody wants.
+        file: the text file of them.
+        traces: spans that somebody wants.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        migration: Migration,
+        metrics: Metrics | None,
+        file: MetricsFile | None,
+        traces: Traces | None,
+    ) -> None:
+        self._output = output
+        self._migration = migration
+        self._metrics = metrics
+        self._file = file
+        self._traces = traces
+        self._file_is_bad = False
+        self._outcome = ""
+        self._failures = 0
+
+    @asynccontextmanager
+    async def run(
+        self, traffic: Traffic, image_ids: Sequence[int] | None = None
+    ) -> AsyncIterator[Ears]:
+        """Follow the run while the block goes on.
+
+        Args:
+            traffic: requests of all its connections.
+            image_ids: the images that it is about; None: all.
+        """
+        from gcr_migrate.report.course import Course
+        from gcr_migrate.report.running import Display
+        from gcr_migrate.state.left import left
+
+        course = Course(left(self._migration, image_ids), traffic)
+        if self._metrics:
+            from gcr_migrate.report.metrics import RunMetrics
+
+            self._metrics.source = RunMetrics(course)
+        with Display(self._output.err, course, as_events=self._output.as_json) as display:
+            ticking = asyncio.create_task(self._tick(course, display))
+            try:
+                yield Ears(course, self._traces)
+            finally:
+                ticking.cancel()
+                with suppress(asyncio.CancelledError):
+                    await ticking
+                course.tick()
+
+    async def _tick(self, course: Course, display: Display) -> None:
+        told_at = written_at = time.monotonic()
+        while True:
+            await asyncio.sleep(_TICK_S)
+            course.tick()
+            now = time.monotonic()
+            if now - told_at >= display.every_s:
+                told_at = now
+                display.tell()
+            if self._file and now - written_at >= _FILE_EVERY_S:
+                written_at = now
+                self._write()
+
+    def _write(self) -> None:
+        """Write the text file; what keeps it from being written does not stop a run."""
+        if self._file is None or self._file_is_bad:
+            return
+        try:
+            self._file.write()
+        except MigrateError as error:
+            self._file_is_bad = True
+            _log.warning("metrics.not-written", file=error.subject, saw=error.saw)
+
+    def came_out(self, facts: ApplyFacts) -> None:
+        """Take note of how the run came out."""
+        self._outcome, self._failures = facts.outcome, facts.counts.failed
+        if self._metrics and facts.exit is Exit.OK:
+            self._metrics.succeeded()
+
+    def end(self, outcome: str) -> None:
+        """Tell all who follow that it is over.
+
+        Args:
+            outcome: what ended it, if it did not come out.
+        """
+        self._write()
+        if self._traces:
+            self._traces.end(self._outcome or outcome, self._failures)
+
+
+class Ears:
+    """Listens to the events of a run for all who follow it.
+
+    Args:
+        course: adds up.
+        traces: makes spans, if somebody wants them.
+    """
+
+    def __init__(self, course: Course, traces: Traces | None) -> None:
+        self.bytes = course.bytes  # the one call that comes for each chunk
+        self._course = course
+        self._traces = traces
+
+    def item(self, step: Step) -> None:
+        """Something happened to one item of the plan."""
+        self._course.item(step)
+        if self._traces:
+            self._traces.item(step)
+
+    def moved(self, moved: Moved) -> None:
+        """A worker process tells what it did."""
+        self._course.bytes(moved.count)
+        self._course.traffic.add(moved.requests, moved.refused)
+
+
+@contextmanager
+def watching(output: Output, migration: Migration, watchers: Watchers) -> Iterator[Watched]:
+    """Follow a run, from before its start until it has come out.
+
+    Raises:
+        MigrateError: BAD_USAGE, the port cannot be had; FILE_MISSING, the file cannot be written.
+    """
+    with ExitStack() as stack:
+        metrics = file = None
+        if watchers.port or watchers.file:
+            from gcr_migrate.report.metrics import Metrics, MetricsFile
+
+            metrics = Metrics("apply", migration.path.name)
+            if watchers.file:
+                file = MetricsFile(watchers.file, metrics)
+                file.write()
+            if watchers.port:
+                stack.enter_context(metrics.served(watchers.address, watchers.port))
+        watched = Watched(output, migration, metrics, file, _traces(migration, os.environ))
+        outcome = "interrupted"
+        try:
+            yield watched
+        except MigrateError as error:
+            outcome = error.problem.code
+            raise
+        finally:
+            watched.end(outcome)
+
+
+@contextmanager
+def proof_metrics(migration: Migration, path: Path | None) -> Iterator[list[VerifyFacts]]:
+    """Write what a verification put into the list into a text file, if one is named.
+
+    Raises:
+        MigrateError: FILE_MISSING, it cannot be written; before anything was asked.
+    """
+    found: list[VerifyFacts] = []
+    if path is None:
+        yield found
+        return
+    from gcr_migrate.report.metrics import Metrics, MetricsFile, ProofMetrics
+
+    metrics = Metrics("verify", migration.path.name)
+    file = MetricsFile(path, metrics)
+    file.write()
+    yield found
+    metrics.source = ProofMetrics(found[0])
+    if found[0].exit is Exit.OK:
+        metrics.succeeded()
+    file.write()
+
+
+def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
+    """Return who makes spans, if the environment names somebody who takes them."""
+    if not any(environ.get(name) for name in _ENDPOINTS) or _is_off(environ):
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from gcr_migrate.report.traces import OneChance, Traces
+    except ImportError:
+        _log.warning(
+            "traces.not-sent",
+            saw="OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed",
+            hint="pip install 'gcr-migrate[otel]'",
+        )
+        return None
+    from gcr_migrate.state.ledger import subject_of
+
+    # What goes wrong there is told once, and in our words.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    attributes = {
+        "gcr_migrate.file": migration.path.name,
+        "gcr_migrate.plan_digest": migration.digest,
+    }
+    return Traces(
+        BatchSpanProcessor(OneChance(OTLPSpanExporter())),
+        attributes,
+        lambda kind, item_id: subject_of(migration, kind, item_id),
+        environ,
+    )
+
+
+def _is_off(environ: Mapping[str, str]) -> bool:
+    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return disabled or environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() == "none"

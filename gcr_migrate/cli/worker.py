@@ -1,0 +1,175 @@
+"""A worker of `apply`: a process that has connections and no ledger.
+
+It is started by `apply` itself and speaks with it through its stdin and stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from asyncio.subprocess import PIPE
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
+from gcr_migrate.errors import Exit
+from gcr_migrate.wire.traffic import Traffic
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Awaitable, Callable
+
+    from gcr_migrate.cli.options import Way
+    from gcr_migrate.model.limits import Limits
+    from gcr_migrate.model.work import Work
+
+_TOLD_EVERY_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker has to know before its first piece of work.
+
+    Attributes:
+        way: how the services are reached.
+        path: the migration file, of which it reads the plan.
+        limits: its share of them.
+        as_json: whether its log lines are JSON.
+    """
+
+    way: Way
+    path: Path
+    limits: Limits
+    as_json: bool
+
+
+def starter(setup: Setup) -> Callable[[], Awaitable[Process]]:
+    """Return what starts a worker, as `Workers` wants it."""
+
+    async def start() -> Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE
+        )
+        send(cast("asyncio.StreamWriter", process.stdin), setup)
+        return process
+
+    return start
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Tally:
+    """Sums up bytes and requests, and tells them now and then: they come in many small steps."""
+
+    def __init__(self, writer: asyncio.StreamWriter, traffic: Traffic) -> None:
+        self._writer = writer
+        self._traffic = traffic
+        self._told = Traffic()
+        self._count = 0
+        self._due = False
+
+    def add(self, count: int) -> None:
+        self._count += count
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_later(_TOLD_EVERY_S, self.tell)
+
+    def tell(self) -> None:
+        self._due = False
+        now, told = replace(self._traffic), self._told
+        send(
+            self._writer,
+            Moved(self._count, now.requests - told.requests, now.refused - told.refused),
+        )
+        self._count, self._told = 0, now
+
+
+async def _work(stdin: int, stdout: int) -> None:
+    """Do what `apply` says, until it closes the pipe or is gone."""
+    from gcr_migrate.apply.hand import Hand
+    from gcr_migrate.apply.workers import serve
+    from gcr_migrate.cli.logins import logins
+    from gcr_migrate.cli.output import set_up_logs
+    from gcr_migrate.state.file import open_migration
+
+    reader, writer = await _pipes(stdin, stdout)
+    setup: Setup | None = await receive(reader)
+    if setup is None:
+        return
+    set_up_logs(as_json=setup.as_json)
+    with open_migration(setup.path) as migration:
+        async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
+            pilot = connections.pilot
+            pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
+
+            def told(refused: Refused) -> None:
+                pilot.refused(refused.service, refused.after_s, told=True)
+
+            tally = _Tally(writer, connections.traffic)
+            hand = Hand(connections, migration.manifest_raw, tally.add)
+
+            async def do(work: Work[Any]) -> Any:
+                try:
+                    return await hand.do(work)
+                finally:
+                    tally.add(0)  # requests without bytes are told too
+
+            try:
+                await serve(reader, writer, do, told)
+            except BaseExceptionGroup as group:
+                send(writer, Broken(_where(group)))
+                await writer.drain()
+                raise
+            send(writer, Ended(pilot.counts()))
+            await writer.drain()
+
+
+async def _pipes(stdin: int, stdout: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stdin, "rb")
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(stdout, "wb")
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+def _where(error: BaseException) -> str:
+    """Return what happened at which line; values are left out, they may hold secrets."""
+    from gcr_migrate.tasks import first_cause
+
+    cause = first_cause(error)
+    last = traceback.extract_tb(cause.__traceback__)[-1]
+    return f"{type(cause).__name__} in {Path(last.filename).name}:{last.lineno}"
+
+
+def main() -> int:
+    """Run a worker.
+
+    Signals of the terminal are the business of `apply`: what it stops, it stops here too.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    # What somebody prints must not get between the frames.
+    stdin, stdout = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    try:
+        asyncio.run(_work(stdin, stdout))
+    except Exception:  # noqa: BLE001  # it was told through the pipe, or nobody listens
+        return Exit.DEFECT
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

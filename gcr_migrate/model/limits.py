@@ -1,0 +1,231 @@
+"""How fast services may be asked, and how much may be on its way at once.
+
+Artifact Registry counts requests by project and location, and whoever uses up the count takes it
+from production's pulls (FACTS section 8). So what is known of a quota is never used up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from gcr_migrate.model.names import ar_host, gcr_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+HEADROOM: Final = 0.2
+BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
+MOST_AT_ONCE: Final = 256
+_AR_HOST: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
+_UNITS: Final = {
+    "B": 1,
+    "kB": 1_000,
+    "KB": 1_000,
+    "MB": 1_000_000,
+    "GB": 1_000_000_000,
+    "KiB": 1 << 10,
+    "MiB": 1 << 20,
+    "GiB": 1 << 30,
+}
+_BANDWIDTH: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([kKMG]i?B|B)(?:/s)?")
+_SLOWEST: Final = 1_000.0  # a connection on which nothing moves for a minute breaks
+_PERCENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3})?) ?%")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a service takes in a second, and how much of that is left to others.
+
+    Attributes:
+        requests_per_s: requests of any kind, those that write among them; None: unknown.
+        writes_per_s: requests that write; None: unknown.
+        headroom: part of both that is not used, from 0 to below 1; None: not said.
+    """
+
+    requests_per_s: float | None = None
+    writes_per_s: float | None = None
+    headroom: float | None = None
+
+    def or_else(self, other: Quota) -> Quota:
+        """Return this quota, with what it leaves open taken from another one."""
+        return Quota(
+            other.requests_per_s if self.requests_per_s is None else self.requests_per_s,
+            other.writes_per_s if self.writes_per_s is None else self.writes_per_s,
+            other.headroom if self.headroom is None else self.headroom,
+        )
+
+
+ARTIFACT_REGISTRY: Final = Quota(1_000.0, 300.0)  # 60,000 and 18,000 a minute (FACTS section 8)
+_FIRST_PER_S: Final = 150.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast one process asks a service at most; None: as fast as it can.
+
+    Attributes:
+        requests_per_s: requests of any kind.
+        writes_per_s: requests that write.
+        first_per_s: requests at the beginning, where nobody said what the service takes: what is
+            true of most may not be of this one. None: as `requests_per_s`.
+    """
+
+    requests_per_s: float | None = None
+    writes_per_s: float | None = None
+    first_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything that keeps a command from doing its best.
+
+    Attributes:
+        quota: what each service takes.
+        at: what single ones take instead, by registry host.
+        max_rate: requests per second to each service at most, whatever the quotas; None: as
+            these say.
+        bytes_per_s: bytes of blobs that are sent in a second at most; None: any number.
+        blobs_at_once: blobs on their way at once.
+        workers: processes that share all of this.
+    """
+
+    quota: Quota = field(default_factory=Quota)
+    at: tuple[tuple[str, Quota], ...] = ()
+    max_rate: float | None = None
+    bytes_per_s: float | None = None
+    blobs_at_once: int = BLOBS_AT_ONCE
+    workers: int = 1
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Limits:
+        """Return what `kept` gave; what is missing there is as by default."""
+        known = {name: kept[name] for name in cls.__slots__ if name in kept}
+        if "quota" in known:
+            known["quota"] = Quota(**known["quota"])
+        if "at" in known:
+            known["at"] = tuple((host, Quota(**quota)) for host, quota in known["at"])
+        return cls(**known)
+
+    def kept(self) -> dict[str, Any]:
+        """Return the same in types that JSON has."""
+        return asdict(self)
+
+    def rates(self, service: str) -> Rates:
+        """Return how fast a service is asked at most: its quota, less the head-room.
+
+        Args:
+            service: whose quota it is, by its host; `quota_host` tells it.
+        """
+        own = next((quota for host, quota in self.at if host == service), Quota())
+        said = own.or_else(self.quota)
+        quota = said.or_else(ARTIFACT_REGISTRY if is_counted(service) else Quota())
+        used = (1 - (HEADROOM if quota.headroom is None else quota.headroom)) / self.workers
+        writes = _part(quota.writes_per_s, used)
+        if self.max_rate is not None:
+            return Rates(self.max_rate / self.workers, writes)
+        requests = _part(quota.requests_per_s, used)
+        if requests is None or said.requests_per_s is not None:
+            return Rates(requests, writes)
+        return Rates(requests, writes, min(requests, _FIRST_PER_S / self.workers))
+
+    def share(self, workers: int) -> Limits:
+        """Return the limits of one of so many processes: rates and bandwidth are divided.
+
+        Blobs at once are, too, but each process has at least one.
+        """
+        return replace(
+            self,
+            bytes_per_s=_part(self.bytes_per_s, 1 / workers),
+            blobs_at_once=max(1, round(self.blobs_at_once / workers)),
+            workers=self.workers * workers,
+        )
+
+    def but(
+        self,
+        *,
+        max_rate: float | None = None,
+        bytes_per_s: float | None = None,
+        blobs_at_once: int | None = None,
+    ) -> Limits:
+        """Return these limits, with what is given instead of what they say."""
+        return replace(
+            self,
+            max_rate=self.max_rate if max_rate is None else max_rate,
+            bytes_per_s=self.bytes_per_s if bytes_per_s is None else bytes_per_s,
+            blobs_at_once=self.blobs_at_once if blobs_at_once is None else blobs_at_once,
+        )
+
+
+def is_counted(host: str) -> bool:
+    """Whether Artifact Registry's quota is what counts requests to this host."""
+    return _AR_HOST.fullmatch(host) is not None
+
+
+def quota_host(host: str) -> str:
+    """Return the host that stands for a quota: one for each location of Artifact Registry.
+
+    The gcr.io hosts are counted where the repositories lie that answer for them.
+
+    Args:
+        host: a host of any service, with or without a port.
+    """
+    found = gcr_host(host)
+    return ar_host(found.location) if found else host
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one service was asked.
+
+    Attributes:
+        requests: requests that were sent.
+        writes: those among them that write.
+        refusals: those that were answered with 429.
+        paused_s: seconds for which nothing was sent after that.
+    """
+
+    requests: int = 0
+    writes: int = 0
+    refusals: int = 0
+    paused_s: float = 0.0
+
+    def __add__(self, other: Asked) -> Asked:
+        """Return the sum; pauses of several processes are at the same time, so the longer one."""
+        return Asked(
+            self.requests + other.requests,
+            self.writes + other.writes,
+            self.refusals + other.refusals,
+            max(self.paused_s, other.paused_s),
+        )
+
+
+def summed(parts: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
+    """Return what went to each service, from what each of several processes sent."""
+    total: dict[str, Asked] = {}
+    for part in parts:
+        for service, asked in part.items():
+            total[service] = total.get(service, Asked()) + asked
+    return dict(sorted(total.items()))
+
+
+def read_bandwidth(text: str) -> float:
+    """Read bytes per second, such as `100MB/s` or `8MiB`; raise ValueError for anything else."""
+    found = _BANDWIDTH.fullmatch(text.strip())
+    number = float(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else 0.0
+    if number < _SLOWEST:
+        raise ValueError("1kB/s or more is needed, such as 100MB/s, 500kB/s or 8MiB/s")
+    return number
+
+
+def read_percent(text: str) -> float:
+    """Read a part such as `20%`, from 0 to below all; raise ValueError for anything else."""
+    found = _PERCENT.fullmatch(text.strip())
+    if not found:
+        raise ValueError("a part from 0% to below 100% is needed, such as 20%")
+    return float(found[1]) / 100
+
+
+def _part(number: float | None, part: float) -> float | None:
+    return None if number is None else number * part

@@ -1,0 +1,148 @@
+"""Blobs on their way out: one stream for the reader, in as many requests as it takes.
+
+A blob that is longer than one answer may be comes in ranges, and one that breaks off goes on
+where it stopped. Who reads checks the hash over the whole, so no range has to be trusted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
+from gcr_migrate.wire.replies import problem_of, words_of
+from gcr_migrate.wire.retry import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.wire.replies import Reply
+    from gcr_migrate.wire.transport import Stream, Wire
+
+_WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_RANGE = 200, 206, 401, 404, 416
+_ANSWERS: Final = frozenset({_WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_RANGE})
+_CONTENT_RANGE: Final = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.IGNORECASE)
+_BREAKS_AT_MOST: Final = 4  # in a row, with little or nothing in between
+_LITTLE: Final = 1024 * 1024
+_log = structlog.get_logger()
+
+
+class _NoRangeError(TransientError):
+    """The registry does not give just these bytes: whoever reads has to start over."""
+
+
+@dataclass(slots=True)
+class Download:
+    """One blob and where it comes from.
+
+    Attributes:
+        wire: connections.
+        blob: what it is.
+        url: its URL at the registry; each range is asked for there, and redirected by itself.
+        subject: its full name, for errors.
+        at_once: bytes that one answer has at most; None for no limit.
+        headers: gives the Authorization.
+        refused: is told of a 401 and what was sent.
+    """
+
+    wire: Wire
+    blob: Descriptor
+    url: str
+    subject: str
+    at_once: int | None
+    headers: Callable[[], Awaitable[dict[str, str]]]
+    refused: Callable[[Reply, dict[str, str]], Awaitable[None]]
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Ask for the blob, and give its bytes while the block runs.
+
+        Raises:
+            MigrateError: BLOB_UNKNOWN, and what else the registry answers instead.
+            TransientError: it breaks off, and cannot be gone on with.
+        """
+        async with AsyncExitStack() as part:
+            yield self._chunks(part, await self._part(part, 0))
+
+    async def _chunks(self, part: AsyncExitStack, stream: Stream) -> AsyncIterator[bytes]:
+        """Give the bytes of all parts, one after the other."""
+        at = breaks = 0
+        opened: Stream | None = stream
+        while True:
+            began = at
+            try:
+                opened = opened or await self._part(part, at)
+                async for chunk in opened.chunks():
+                    at += len(chunk)
+                    yield chunk
+                if opened.status == _WHOLE or at >= self.blob.size:
+                    return
+                if at == began:
+                    raise self._no_range(f"nothing came from {at} on")
+                breaks = 0
+            except TransientError as error:
+                breaks = breaks + 1 if at - began < _LITTLE else 1
+                if not self._may_go_on(error, breaks):
+                    raise
+                _log.debug("blob.broke", subject=self.subject, at=at, saw=error.told)
+                await part.aclose()
+                await self._pause(breaks)
+            opened = None
+            await part.aclose()
+
+    def _may_go_on(self, error: TransientError, breaks: int) -> bool:
+        """Whether to ask for the rest, while whoever it is sent to waits for it."""
+        most = min(_BREAKS_AT_MOST, max(self.wire.backoff.tries, 2))
+        hopeless = isinstance(error, _NoRangeError) or error.after_s
+        return self.blob.size >= 0 and breaks < most and not hopeless
+
+    async def _part(self, part: AsyncExitStack, at: int) -> Stream:
+        """Ask for the bytes from here on."""
+        wanted = self._range(at)
+        for last in (False, True):
+            login = await self.headers()
+            stream = await part.enter_async_context(
+                self.wire.stream(
+                    self.url, ok=_ANSWERS, headers=login | wanted, subject=self.subject
+                )
+            )
+            if stream.status in {_WHOLE, _PART} and _begins_at(stream, at):
+                return stream
+            if stream.status in {_WHOLE, _PART, _NO_SUCH_RANGE}:
+                raise self._no_range(f"{stream.status} is no answer to bytes from {at} on")
+            reply = await stream.reply()
+            await part.aclose()
+            if reply.status == _NOT_FOUND:
+                raise MigrateError(BLOB_UNKNOWN, subject=self.subject, saw=words_of(reply))
+            if last:
+                raise problem_of(reply, self.subject)
+            await self.refused(reply, login)
+        raise self._no_range("no try was made")
+
+    def _range(self, at: int) -> dict[str, str]:
+        if self.at_once and self.blob.size > self.at_once:
+            last = min(at + self.at_once, self.blob.size) - 1
+            return {"range": f"bytes={at}-{last}"}
+        return {"range": f"bytes={at}-"} if at else {}
+
+    def _no_range(self, saw: str) -> _NoRangeError:
+        return _NoRangeError(BAD_REPLY, subject=self.subject, saw=saw)
+
+    async def _pause(self, breaks: int) -> None:
+        backoff = self.wire.backoff
+        most = min(backoff.cap_s, backoff.base_s * 2 ** (breaks - 1))
+        await asyncio.sleep(random.uniform(0, most))  # noqa: S311  # jitter
+
+
+def _begins_at(stream: Stream, at: int) -> bool:
+    if stream.status == _WHOLE:
+        return at == 0
+    found = _CONTENT_RANGE.fullmatch(stream.headers.get("content-range", "").strip())
+    return found is not None and int(found[1]) == at

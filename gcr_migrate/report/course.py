@@ -1,0 +1,181 @@
+"""How far a run is: what is done and left, how fast it goes, and when it will be there."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace
+from gcr_migrate.model.steps import Event, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcr_migrate.model.steps import Step
+    from gcr_migrate.state.left import Left
+    from gcr_migrate.wire.traffic import Traffic
+
+CONTENT: Final = (Kind.BLOB, Kind.MANIFEST, Kind.TAG)
+_ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
+_RATE_OVER_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """An item that is under way.
+
+    Attributes:
+        kind: what it is, and `item_id` which one.
+        size_bytes: its length.
+        since: when it began, on the run's clock.
+    """
+
+    kind: Kind
+    item_id: int
+    size_bytes: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What moved in a second, over the last minute."""
+
+    bytes: float = 0.0
+    requests: float = 0.0
+
+
+class Course:
+    """Listens to a run and adds up; nothing of it is drawn here.
+
+    What it is told of each chunk is one addition; everything else waits for `tick`.
+
+    Args:
+        left: what there is to do when the run begins.
+        traffic: requests of all connections.
+        clock: tells the time in seconds, and never goes back.
+
+    Attributes:
+        left_at_first: what there was to do when the run began.
+        outcomes: ended items by kind and `done`, `skipped` or `failed`.
+        bytes_sent: bytes that left for the target and stay there.
+        bytes_in_vain: bytes that have to be sent again.
+        traffic: requests of all connections.
+    """
+
+    def __init__(
+        self, left: Left, traffic: Traffic, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.left_at_first = left
+        self.outcomes: Counter[tuple[Kind, str]] = Counter()
+        self.bytes_sent = 0
+        self.bytes_in_vain = 0
+        self.traffic = traffic
+        self._clock = clock
+        self._flights: dict[tuple[Kind, int], Flight] = {}
+        self._has_begun = False
+        self._uploads = 0
+        self._requests = 0  # that items needed at least, by which a run is measured
+        self._ended_bytes = 0
+        self._given_up_bytes = 0
+        self._pace = Pace()
+        self._marks: deque[tuple[float, int, int]] = deque()
+
+    def item(self, step: Step) -> None:
+        """Take note that something happened to one item."""
+        key = (step.kind, step.item_id)
+        if step.event is Event.STARTED:
+            self._has_begun = self._has_begun or step.kind in CONTENT
+            self._flights[key] = Flight(*key, max(step.size_bytes, 0), self._clock())
+            return
+        flight = self._flights.pop(key, None)
+        outcome = _ENDS.get(step.event)
+        if outcome is None:
+            return
+        self.outcomes[step.kind, outcome] += 1
+        if step.kind not in CONTENT:
+            return
+        was_sent = step.how == "uploaded"
+        self._uploads += was_sent
+        self._requests += UPLOAD_REQUESTS if was_sent else 1
+        if step.kind is Kind.BLOB:
+            size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
+            self._ended_bytes += size
+            if step.event is Event.GAVE_UP:
+                self._given_up_bytes += size
+
+    def bytes(self, count: int) -> None:
+        """Take note that so many bytes have left for the target; negative ones were in vain."""
+        self.bytes_sent += count
+        if count < 0:
+            self.bytes_in_vain -= count
+
+    def tick(self) -> None:
+        """Measure; every second or so."""
+        now = self._clock()
+        if self._has_begun:  # while repositories are made, nothing is learned of their content
+            self._pace.sample(now, Amount(self.bytes_sent, self._requests))
+        self._marks.append((now, self.bytes_sent, self.traffic.requests))
+        while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
+            self._marks.popleft()
+
+    @property
+    def rate(self) -> Rate:
+        """What moved in a second, over the last minute."""
+        if len(self._marks) < 2 or self._marks[-1][0] <= self._marks[0][0]:  # noqa: PLR2004  # as above
+            return Rate()
+        then_s, bytes_then, requests_then = self._marks[0]
+        now_s, bytes_now, requests_now = self._marks[-1]
+        moved, asked = max(0, bytes_now - bytes_then), requests_now - requests_then
+        return Rate(moved / (now_s - then_s), asked / (now_s - then_s))
+
+    def ended(self, kind: Kind) -> int:
+        """Number of items of a kind that came to an end in this run."""
+        return sum(self.outcomes[kind, outcome] for outcome in _ENDS.values())
+
+    def pending(self, kind: Kind) -> int:
+        """Number of items of a kind that are still to be done."""
+        return max(0, self.left_at_first.pending[kind] - self.ended(kind))
+
+    @property
+    def bytes_left(self) -> int:
+        """Bytes that are still to be sent.
+
+        A blob may take another way than the plan has for it: where all that was to be sent is
+        sent, and more, mounts were refused, and the rest of them is to be sent too.
+        """
+        first = self.left_at_first
+        unended = max(0, first.bytes + first.mount_bytes - self._ended_bytes)
+        unsent = first.bytes - self._given_up_bytes - self.bytes_sent
+        return unended if unsent < 0 else min(unsent, unended)
+
+    @property
+    def bytes_total(self) -> int:
+        """Bytes that the plan takes in all: sent before this run, in it, and left."""
+        first = self.left_at_first
+        return first.bytes_planned - first.bytes + self.bytes_sent + self.bytes_left
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes that were sent, in this run and before."""
+        return self.bytes_total - self.bytes_left
+
+    @property
+    def amount_left(self) -> Amount:
+        """What is left in bytes and requests."""
+        blobs = self.pending(Kind.BLOB)
+        uploads = self.left_at_first.uploads - self._uploads
+        uploads = blobs if uploads < 0 else min(uploads, blobs)
+        items = sum(self.pending(kind) for kind in CONTENT)
+        return Amount(self.bytes_left, items + (UPLOAD_REQUESTS - 1) * uploads)
+
+    @property
+    def time_left_s(self) -> float | None:
+        """Seconds until the content is there; None where nobody can know."""
+        return self._pace.left_s(self.amount_left)
+
+    @property
+    def in_flight(self) -> list[Flight]:
+        """What is under way, the largest first, and the oldest of those alike."""
+        return sorted(self._flights.values(), key=lambda one: (-one.size_bytes, one.since))

@@ -1,0 +1,139 @@
+"""Items of a plan, each with the state in which the ledger leaves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gcr_migrate.model.content import Digest
+from gcr_migrate.model.plan import TagAction
+from gcr_migrate.model.steps import NEXT, State
+
+# Every event leads to one state, whatever came before it; so the last one tells the state.
+STATE_BY_LAST: Final = {event.value: state for (_, event), state in NEXT.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestItem:
+    """A manifest under a target name.
+
+    Attributes:
+        id: item id.
+        image_id: image to which it belongs.
+        digest: its digest.
+        media_type: its type.
+        size_bytes: its length.
+        rank: 0 for what needs nothing else, one more than the highest that it needs.
+        present: the target had it when the plan was made.
+        state: what the ledger says; PLANNED if it says nothing.
+        needs: item ids of what has to be there first: children and subject.
+    """
+
+    id: int
+    image_id: int
+    digest: Digest
+    media_type: str
+    size_bytes: int
+    rank: int
+    present: bool
+    state: State
+    needs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BlobItem:
+    """A blob under a target name.
+
+    Attributes:
+        id: item id.
+        image_id: image to which it belongs.
+        blob_id: the same for each name that needs the blob.
+        digest: its digest.
+        size_bytes: its length, -1 where unknown.
+        present: the target had it under this name when the plan was made.
+        state: what the ledger says; PLANNED if it says nothing.
+        shared: another name of the same target registry needs it too.
+    """
+
+    id: int
+    image_id: int
+    blob_id: int
+    digest: Digest
+    size_bytes: int
+    present: bool
+    state: State
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TagItem:
+    """A tag under a target name.
+
+    Attributes:
+        id: item id.
+        image_id: image to which it belongs.
+        tag: the tag.
+        digest: what it has to point to.
+        action: what is done with it.
+        found: what it pointed to at the target when the plan was made.
+        manifest_item_id: item of the manifest to which it points.
+        state: what the ledger says; PLANNED if it says nothing.
+    """
+
+    id: int
+    image_id: int
+    tag: str
+    digest: Digest
+    action: TagAction
+    found: Digest | None
+    manifest_item_id: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """How much a plan moves; blobs and bytes count once per target registry."""
+
+    repositories: int
+    images: int
+    manifests: int
+    tags: int
+    left_out: int
+    findings: int
+    blobs: int
+    bytes_total: int
+    bytes_to_transfer: int
+    bytes_to_mount: int
+
+
+def blob_item(row: tuple[Any, ...]) -> BlobItem:
+    """Read a row of `blob_item`."""
+    return BlobItem(
+        row[0],
+        row[1],
+        row[2],
+        digest=Digest.parse(row[3]),
+        size_bytes=row[4],
+        present=bool(row[5]),
+        state=state_of(row[6]),
+        shared=bool(row[7]),
+    )
+
+
+def tag_item(row: tuple[Any, ...]) -> TagItem:
+    """Read a row of `tag_item`."""
+    return TagItem(
+        row[0],
+        row[1],
+        row[2],
+        digest=Digest.parse(row[3]),
+        action=TagAction(row[4]),
+        found=Digest.parse(row[5]) if row[5] else None,
+        manifest_item_id=row[6],
+        state=state_of(row[7]),
+    )
+
+
+def state_of(last_event: str | None) -> State:
+    """Return the state in which its last event leaves an item."""
+    return STATE_BY_LAST[last_event] if last_event else State.PLANNED

@@ -1,0 +1,107 @@
+"""What a run still has to do: items by kind, bytes, requests; added up by SQL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
+from gcr_migrate.model.steps import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gcr_migrate.state.migration import Migration
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a run begins with.
+
+    Attributes:
+        planned: items by kind, those included that nothing has to be done about.
+        pending: items by kind that are neither there nor left as they are.
+        bytes_planned: bytes that the plan sends, in this run and in those before.
+        bytes: those of them that are still to be sent.
+        mount_bytes: bytes of blobs that are to be mounted.
+        uploads: blobs that are to be sent.
+    """
+
+    planned: dict[Kind, int]
+    pending: dict[Kind, int]
+    bytes_planned: int
+    bytes: int
+    mount_bytes: int
+    uploads: int
+
+    @property
+    def content(self) -> int:
+        """Number of blobs, manifests and tags that are pending."""
+        return sum(self.pending[kind] for kind in (Kind.BLOB, Kind.MANIFEST, Kind.TAG))
+
+    @property
+    def amount(self) -> Amount:
+        """The pending content in bytes and requests."""
+        return Amount(self.bytes, self.content + (UPLOAD_REQUESTS - 1) * self.uploads)
+
+
+_LAST: Final = (
+    "(SELECT e.event FROM event e WHERE e.kind = '{0}' AND e.item_id = p.id"
+    " ORDER BY e.id DESC LIMIT 1)"
+)
+_PENDING: Final = {
+    Kind.REPOSITORY: "NOT p.present",
+    Kind.GRANT: "NOT p.present",
+    Kind.BLOB: "NOT p.present",
+    Kind.MANIFEST: "NOT p.present",
+    Kind.TAG: "p.action NOT IN ('present', 'keep')",
+}
+_TABLE: Final = {
+    Kind.REPOSITORY: "repository",
+    Kind.GRANT: "repository_grant",
+    Kind.BLOB: "planned_blob",
+    Kind.MANIFEST: "planned_manifest",
+    Kind.TAG: "planned_tag",
+}
+_CHOSEN: Final = "(? IS NULL OR p.image_id IN (SELECT value FROM json_each(?)))"
+# A blob is sent once to a registry that has it under no name; not at all where it is the source's.
+_BLOBS: Final = f"""
+WITH name AS (
+    SELECT p.blob_id, r.registry, s.registry = r.registry AS beside, p.present,
+        p.present OR {_LAST.format("blob")} IS 'confirmed' AS there, {_CHOSEN} AS chosen
+    FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
+    CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN source s ON s.id = i.source_id
+), need AS (
+    SELECT blob_id, max(beside AND NOT present) AS beside, sum(present) AS had, sum(there) AS has,
+        sum(chosen AND NOT there) AS missing
+    FROM name GROUP BY blob_id, registry HAVING sum(chosen AND NOT present) > 0
+), sized AS (
+    SELECT max(b.size_bytes, 0) AS size, had = 0 AND NOT beside AS planned,
+        has = 0 AND missing > 0 AND NOT beside AS sent, missing
+    FROM need JOIN blob b ON b.id = need.blob_id
+)
+SELECT coalesce(sum(size * planned), 0), coalesce(sum(size * sent), 0),
+    coalesce(sum(size * (missing - sent)), 0), coalesce(sum(sent), 0) FROM sized
+"""  # noqa: S608  # constants only
+
+
+def left(migration: Migration, image_ids: Sequence[int] | None = None) -> Left:
+    """Add up what is left to do; what failed counts, as a run tries it again.
+
+    Args:
+        migration: the file.
+        image_ids: the images that the run is about; None: all.
+    """
+    chosen = None if image_ids is None else json.dumps(list(image_ids))
+    planned, pending = {}, {}
+    for kind in Kind:
+        is_content = kind in {Kind.BLOB, Kind.MANIFEST, Kind.TAG}
+        last, condition = _LAST.format(kind.value), _CHOSEN if is_content else "TRUE"
+        sql = (
+            f"SELECT count(*), coalesce(sum({_PENDING[kind]} AND coalesce({last}, '')"  # noqa: S608  # constants only
+            f" NOT IN ('confirmed', 'skipped')), 0) FROM {_TABLE[kind]} p WHERE {condition}"
+        )
+        values = (chosen, chosen) if is_content else ()
+        planned[kind], pending[kind] = migration.rows(sql, *values)[0]
+    return Left(planned, pending, *migration.rows(_BLOBS, chosen, chosen)[0])

@@ -1,0 +1,204 @@
+"""Blobs that come in several answers: whatever breaks, the reader gets its bytes or an error."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.google.credentials import Credentials
+from gcr_migrate.model.content import Descriptor, Digest
+from gcr_migrate.model.dialect import Dialect
+from gcr_migrate.model.login import Login
+from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.retry import Backoff
+from gcr_migrate.wire.transport import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+DATA = bytes(range(251)) * 12_000  # 3 MB
+BLOB = Descriptor("application/octet-stream", Digest.of(DATA), len(DATA))
+_RANGE = re.compile(r"(?im)^range: bytes=(\d+)-(\d*)")
+_PIECE = 1 << 16
+
+
+@dataclass
+class Giver:
+    """A registry with one blob, which redirects to itself under another name.
+
+    Attributes:
+        breaks: after how many bytes each answer breaks off; None or the end of the list: never.
+        ranges: how a range is answered: `right`, `none` (all of it, with 200), `wrong` (another
+            range), `refused` (416), or `unstated` (206 without a Content-Range).
+        statuses: of the next answers instead of bytes; 0 for bytes.
+        asked: the range of each request, as first and last byte; an empty text for none.
+        redirected: how many requests came to the registry itself.
+    """
+
+    breaks: list[int | None] = field(default_factory=list)
+    ranges: str = "right"
+    statuses: list[int] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    redirected: int = 0
+    url: str = ""
+    _handlers: list[asyncio.Task[object]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Giver]:
+        """Listen while the block runs."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with server:
+            self.url = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            yield self
+        await asyncio.gather(*self._handlers)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers.append(task)
+        with suppress(OSError, EOFError):
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                await self._answer(head, writer)
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    async def _answer(self, head: str, writer: asyncio.StreamWriter) -> None:
+        target = head.split(" ", 2)[1]
+        if target.startswith("/v2/"):
+            self.redirected += "/blobs/" in target
+            other = self.url.replace("127.0.0.1", "localhost")  # another origin
+            fields = (
+                f"Location: http://{other}/there?signature=1\r\n" if "/blobs/" in target else ""
+            )
+            status = 302 if fields else 200
+            writer.write(_head(status, 0, fields))
+            return
+        found = _RANGE.search(head)
+        self.asked.append(f"{found[1]}-{found[2]}" if found else "")
+        status = self.statuses.pop(0) if self.statuses else 0
+        if status:
+            writer.write(_head(status, 0))
+            return
+        await self._give(found, writer)
+
+    async def _give(self, found: re.Match[str] | None, writer: asyncio.StreamWriter) -> None:
+        if found and self.ranges == "refused":
+            writer.write(_head(416, 0))
+            return
+        first, last = 0, len(DATA) - 1
+        fields, status = "", 200
+        if found and self.ranges != "none":
+            first = int(found[1]) - (self.ranges == "wrong")
+            last, status = min(int(found[2] or last), last), 206
+            fields = f"Content-Range: bytes {first}-{last}/{len(DATA)}\r\n"
+            fields = "" if self.ranges == "unstated" else fields
+        body = DATA[first : last + 1]
+        writer.write(_head(status, len(body), fields))
+        broken_at = self.breaks.pop(0) if self.breaks else None
+        for at in range(0, len(body) if broken_at is None else broken_at, _PIECE):
+            writer.write(body[at : min(at + _PIECE, len(body) if broken_at is None else broken_at)])
+            await writer.drain()
+
+
+def _head(status: int, length: int, fields: str = "") -> bytes:
+    lines = f"HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n{fields}\r\n"
+    return lines.encode()
+
+
+def read(giver: Giver, *, at_once: int | None = None, tries: int = 4) -> bytes:
+    """Read the blob through the client."""
+
+    async def work() -> bytes:
+        async with giver.running(), Wire(Endpoints(), Backoff(tries, base_s=0.001)) as wire:
+            wire.allow_plain(giver.url.replace("127.0.0.1", "localhost"))
+            dialect = Dialect("x", True, None, None, True, False, read_bytes_at_most=at_once)  # noqa: FBT003
+            client = RegistryClient(giver.url, wire, Credentials(Login(), {}, wire), dialect)
+            async with client.open_blob("app", BLOB) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+
+    return asyncio.run(work())
+
+
+def failure(giver: Giver, *, at_once: int | None = None, tries: int = 4) -> MigrateError:
+    """Return the error that a reading ends with."""
+    with pytest.raises(MigrateError) as raised:
+        read(giver, at_once=at_once, tries=tries)
+    assert "signature" not in str(raised.value)
+    return raised.value
+
+
+def test_a_reading_that_breaks_goes_on_where_it_stopped() -> None:
+    """Only the rest is asked for, at the registry itself, whose redirect may lead elsewhere now."""
+    giver = Giver(breaks=[1_500_000, 1_000])
+    assert read(giver) == DATA
+    assert giver.asked[0] == ""
+    assert [one.endswith("-") for one in giver.asked[1:]] == [True, True]
+    stopped = int(giver.asked[1].rstrip("-"))
+    assert 0 < stopped <= 1_500_000
+    assert giver.redirected == 3
+
+
+def test_a_blob_over_one_answer_is_asked_for_in_ranges_from_the_start() -> None:
+    """Each is as long as it may be, the last one shorter, and all of them make the blob."""
+    giver = Giver()
+    assert read(giver, at_once=1_000_000) == DATA
+    ends = [(at, min(at + 1_000_000, len(DATA)) - 1) for at in range(0, len(DATA), 1_000_000)]
+    assert giver.asked == [f"{first}-{last}" for first, last in ends]
+
+
+def test_a_blob_that_one_answer_holds_is_asked_for_without_a_range() -> None:
+    """Whether a registry honours ranges does not matter then."""
+    giver = Giver(ranges="refused")
+    assert read(giver, at_once=len(DATA)) == DATA
+    assert giver.asked == [""]
+
+
+@pytest.mark.parametrize("ranges", ["none", "wrong", "refused", "unstated"])
+def test_what_is_no_answer_to_the_rest_is_not_joined_on(ranges: str) -> None:
+    """The reader has to start over: other bytes than those asked for are of no use to it."""
+    giver = Giver(breaks=[1_500_000], ranges=ranges)
+    assert failure(giver).problem.code == "bad-reply"
+    assert len(giver.asked) == 2
+
+
+def test_a_registry_without_ranges_gives_a_long_blob_whole() -> None:
+    """The dialect's limit is what its documentation says; who gives more is not refused."""
+    assert read(Giver(ranges="none"), at_once=1_000_000) == DATA
+
+
+def test_a_reading_that_brings_nothing_more_ends() -> None:
+    """Answers that break at once are tried a few times in a row, and no more."""
+    giver = Giver(breaks=[5_000, *([0] * 50)])
+    assert failure(giver).problem.code in {"bad-reply", "unreachable"}
+    assert len(giver.asked) == 4
+
+
+def test_a_server_that_fails_in_between_is_asked_again_and_one_that_refuses_is_not() -> None:
+    """A 503 may pass; a 403 does not."""
+    assert read(Giver(breaks=[1_500_000], statuses=[0, 503, 0])) == DATA
+    refusing = Giver(breaks=[1_500_000], statuses=[0, 403, 0])
+    assert failure(refusing).problem.code == "denied"
+    assert len(refusing.asked) == 2
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.none() | st.integers(0, len(DATA)), max_size=3),
+    st.none() | st.integers(400_000, len(DATA) + 1),
+)
+def test_wherever_it_breaks_the_bytes_are_those_of_the_blob(
+    breaks: list[int | None], at_once: int | None
+) -> None:
+    """Three breaks at most, anywhere, in parts of any length."""
+    assert read(Giver(breaks=breaks), at_once=at_once, tries=6) == DATA

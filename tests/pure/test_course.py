@@ -1,0 +1,128 @@
+"""How far a run is, from what it was told of its items and bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from gcr_migrate.model.steps import Event, Kind, Step
+from gcr_migrate.report.course import Course
+from gcr_migrate.report.running import Display, time_text, told
+from gcr_migrate.state.file import open_migration
+from gcr_migrate.state.left import Left, left
+from gcr_migrate.wire.traffic import Traffic
+from tests.pure.test_ledger import record, write_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+def course(blobs: int, *, sent: int, of: int = 0, size: int = MIB) -> Course:
+    """Begin a run of so many blobs of one size, of which `sent` are to be sent, others mounted."""
+    planned = dict.fromkeys(Kind, 0) | {Kind.BLOB: blobs + of}
+    pending = dict.fromkeys(Kind, 0) | {Kind.BLOB: blobs}
+    first = Left(planned, pending, (sent + of) * size, sent * size, (blobs - sent) * size, sent)
+    return Course(first, Traffic(), iter(range(10_000)).__next__)
+
+
+def end(run: Course, item_id: int, how: str, size: int = MIB) -> None:
+    """Let a blob come to its end, after its bytes if it has any to send."""
+    run.item(Step(Kind.BLOB, item_id, Event.STARTED, size))
+    if how == "uploaded":
+        run.bytes(size)
+    run.item(Step(Kind.BLOB, item_id, Event.CONFIRMED, size, how))
+
+
+@given(st.lists(st.sampled_from(["uploaded", "mounted", "present"]), min_size=1), st.data())
+def test_nothing_is_left_at_the_end_whatever_way_blobs_took(
+    hows: list[str], data: st.DataObject
+) -> None:
+    """Plans may think otherwise: in the end no byte and no request is left, and totals agree."""
+    run = course(len(hows), sent=data.draw(st.integers(0, len(hows))))
+    for item_id, how in enumerate(hows):
+        assert 0 <= run.bytes_left <= run.left_at_first.bytes + run.left_at_first.mount_bytes
+        assert run.bytes_done <= run.bytes_total
+        end(run, item_id, how)
+    assert (run.bytes_left, run.amount_left.requests, run.time_left_s) == (0, 0, 0)
+    assert run.bytes_sent == hows.count("uploaded") * MIB
+    assert run.in_flight == []
+
+
+def test_refused_mounts_are_to_be_sent() -> None:
+    """Where more is sent than the plan sends, what was to be mounted counts as to be sent."""
+    run = course(10, sent=1)
+    end(run, 1, "uploaded")
+    assert run.bytes_left == 0
+    end(run, 2, "uploaded")
+    assert run.bytes_left == 8 * MIB
+
+
+def test_bytes_in_vain_are_to_be_sent_again() -> None:
+    """An upload that broke gives its bytes back, and they are counted."""
+    run = course(2, sent=2)
+    run.bytes(MIB)
+    run.bytes(-MIB)
+    assert (run.bytes_left, run.bytes_sent, run.bytes_in_vain) == (2 * MIB, 0, MIB)
+
+
+def test_a_resumed_run_begins_with_what_was_done() -> None:
+    """What earlier runs sent is done, of what the plan sends in all."""
+    line = told(course(3, sent=3, of=7))
+    assert (line["bytes"], line["of_bytes"]) == (7 * MIB, 10 * MIB)
+    assert (line["blobs"], line["of_blobs"], line["time_left"]) == (7, 10, "unknown")
+
+
+def test_a_bar_names_the_largest_in_flight_and_the_rate() -> None:
+    """On a terminal: bytes, items, rate, and the largest blob with its share of what is left."""
+    out = io.StringIO()
+    run = course(4, sent=4)
+    run.tick()
+    end(run, 1, "uploaded")
+    run.item(Step(Kind.BLOB, 2, Event.STARTED, MIB))
+    run.tick()
+    console = Console(file=out, force_terminal=True, width=140)
+    with Display(console, run, as_events=False) as display:
+        display.tell()
+    text = out.getvalue()
+    assert "1.0 MiB of 4.0 MiB" in text
+    assert "1 of 4 blobs" in text
+    assert "1 in flight, the largest 1.0 MiB (33% of what is left)" in text
+
+
+def test_time_is_told_as_exactly_as_it_is_known() -> None:
+    """Seconds for minutes, tens of them for an hour, minutes beyond."""
+    said = [time_text(s) for s in (None, 83.4, 1234, 40_000)]
+    assert said == ["unknown", "0:01:23", "0:20:30", "11:07:00"]
+
+
+def test_what_is_left_is_read_from_the_ledger(tmp_path: Path) -> None:
+    """A blob that two names need is sent once; what is confirmed is not left, what failed is."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    with open_migration(path) as migration:
+        before, of_one = left(migration), left(migration, [1])
+    assert before.bytes == before.bytes_planned == of_one.bytes > 0
+    assert (before.uploads, of_one.uploads) == (5, 5)
+    assert (before.pending[Kind.BLOB], of_one.pending[Kind.BLOB]) == (10, 5)
+    assert of_one.mount_bytes == 0
+
+    record(
+        path,
+        [
+            (Kind.BLOB, 1, Event.STARTED, ""),
+            (Kind.BLOB, 1, Event.CONFIRMED, "uploaded"),
+            (Kind.BLOB, 2, Event.GAVE_UP, ""),
+        ],
+    )
+    with open_migration(path) as migration:
+        after = left(migration)
+    assert after.pending[Kind.BLOB] == 9
+    assert after.uploads == 4
+    assert after.bytes_planned == before.bytes_planned
+    assert after.bytes < before.bytes

@@ -1,0 +1,158 @@
+"""Limits: what services are known to take, what is left to others, and how it is written."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.limits import (
+    MOST_AT_ONCE,
+    Asked,
+    Limits,
+    Quota,
+    Rates,
+    quota_host,
+    read_bandwidth,
+    read_percent,
+    summed,
+)
+from gcr_migrate.spec import load_spec
+
+US, EUROPE, PLAIN = "us-docker.pkg.dev", "europe-docker.pkg.dev", "registry.example:5000"
+SPEC = "source: {project: builds, hosts: [us.gcr.io]}\n"
+
+per_second = st.none() | st.floats(0.1, 10_000)
+quotas = st.builds(Quota, per_second, per_second, st.none() | st.floats(0, 0.99))
+limits = st.builds(
+    Limits,
+    quotas,
+    st.lists(st.tuples(st.sampled_from([US, EUROPE, PLAIN]), quotas), max_size=2).map(tuple),
+    per_second,
+    per_second,
+    st.integers(1, MOST_AT_ONCE),
+)
+
+
+def of(text: str) -> Limits:
+    """Return the limits that a spec states."""
+    return load_spec(f"{SPEC}limits: {text}\n", "spec.yaml").limits.limits
+
+
+def test_a_location_is_left_a_fifth_of_its_quota() -> None:
+    """What nobody stated is begun slowly; other registries have no known quota."""
+    assert Limits().rates(US) == Rates(800, 240, 150)
+    assert Limits().rates(PLAIN) == Rates()
+
+
+def test_a_spec_states_quotas_of_all_and_of_some() -> None:
+    """What one location leaves open is as for all; a gcr.io host is where its repository is."""
+    found = of("{requests_per_second: 100, headroom: 50%, at: {us.gcr.io: {headroom: 90%}}}")
+    assert found.rates(EUROPE).requests_per_s == 50
+    assert found.rates(US).requests_per_s == pytest.approx(10)
+    assert found.rates(US).first_per_s is None
+    assert found.rates(PLAIN) == Rates(50)
+
+
+def test_an_option_s_rate_is_taken_as_it_is() -> None:
+    """No head-room is taken from it, no location has another one, and writes stay as they were."""
+    found = of("{at: {us: {requests_per_second: 40, writes_per_second: 10}}}").but(max_rate=90)
+    assert found.rates(US) == Rates(90, 8)
+    assert found.rates(PLAIN) == Rates(90)
+
+
+@pytest.mark.parametrize(
+    ("text", "saw"),
+    [
+        ("{headroom: 20}", "limits.headroom: a part from 0% to below 100%"),
+        ("{headroom: 100%}", "limits.headroom: a part from 0% to below 100%"),
+        ("{bandwidth: 10}", "limits.bandwidth: 1kB/s or more"),
+        ("{bandwidth: 10 Mbit/s}", "limits.bandwidth: 1kB/s or more"),
+        ("{requests_per_second: 0}", "limits.requests_per_second: Input should be greater than 0"),
+        ("{requests_per_second: true}", "limits.requests_per_second: "),
+        ("{requests_per_second: .inf}", "limits.requests_per_second: "),
+        ("{concurrency: 0}", "limits.concurrency: "),
+        ("{at: {eu: {headroom: 1%}}}", "limits.at.eu: location 'eu': the location is `europe`"),
+        ("{at: {us: {}, us.gcr.io: {}}}", "us and us.gcr.io are counted as one"),
+        ("{at: {us: {request_per_second: 3}}}", "did you mean `requests_per_second`?"),
+        ("{rates: 3}", "limits.rates: unknown"),
+    ],
+)
+def test_what_is_no_limit_is_refused_with_its_field(text: str, saw: str) -> None:
+    """Whoever wrote it reads what to write."""
+    with pytest.raises(MigrateError) as raised:
+        of(text)
+    assert raised.value.problem.code == "bad-spec"
+    assert saw in raised.value.saw
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_s"),
+    [("100MB/s", 1e8), ("1.5 GB", 1.5e9), ("8MiB/s", 8 * 2**20), ("500kB", 5e5), ("2000B", 2e3)],
+)
+def test_bandwidth_is_read_in_bytes(text: str, bytes_per_s: float) -> None:
+    """By a thousand or by 1024, as the unit says."""
+    assert read_bandwidth(text) == bytes_per_s
+
+
+@given(st.text(max_size=8))
+def test_any_text_is_a_part_or_refused(text: str) -> None:
+    """Nothing beyond a whole gets through, and no other exception."""
+    try:
+        assert 0 <= read_percent(text) < 1
+    except ValueError:
+        return
+
+
+@given(limits)
+def test_limits_outlive_the_migration_file_and_a_pipe(found: Limits) -> None:
+    """As JSON and as pickles they are the same."""
+    assert Limits.read(json.loads(json.dumps(found.kept()))) == found
+    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301  # ours
+
+
+def test_a_file_of_before_has_the_default() -> None:
+    """Nothing was kept then."""
+    assert Limits.read({}) == Limits()
+
+
+@given(limits, st.integers(1, 64), st.sampled_from([US, EUROPE, PLAIN]))
+def test_workers_together_keep_the_limits_of_one(found: Limits, count: int, host: str) -> None:
+    """Rates and bandwidth are divided; each may move a blob."""
+    share = found.share(count)
+    pairs = [
+        (share.bytes_per_s, found.bytes_per_s),
+        (share.rates(host).requests_per_s, found.rates(host).requests_per_s),
+        (share.rates(host).writes_per_s, found.rates(host).writes_per_s),
+        (share.rates(host).first_per_s, found.rates(host).first_per_s),
+    ]
+    for part, whole in pairs:
+        assert (part is None) == (whole is None)
+        assert part is None or part * count == pytest.approx(whole)
+    assert share.blobs_at_once >= 1
+
+
+@pytest.mark.parametrize(
+    ("host", "stands_for"),
+    [
+        ("gcr.io", US),
+        ("us.gcr.io", US),
+        ("eu.gcr.io", EUROPE),
+        (US, US),
+        (PLAIN, PLAIN),
+        ("localhost", "localhost"),
+    ],
+)
+def test_hosts_of_one_location_have_one_quota(host: str, stands_for: str) -> None:
+    """The gcr.io hosts are counted with Artifact Registry's; no other host is."""
+    assert quota_host(host) == stands_for
+
+
+def test_what_workers_asked_adds_up() -> None:
+    """Requests do; pauses were at the same time."""
+    total = summed([{US: Asked(5, 2, 1, 3.0)}, {US: Asked(7, 1, 0, 4.0), PLAIN: Asked(1)}])
+    assert total == {US: Asked(12, 3, 1, 4.0), PLAIN: Asked(1)}

@@ -1,0 +1,55 @@
+"""The end of a window of time, as a person writes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.model.until import until_of
+
+ZONE = timezone(timedelta(hours=1))
+NOW = datetime(2026, 11, 26, 22, 30, tzinfo=ZONE)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("23:00", datetime(2026, 11, 26, 23, 0, tzinfo=ZONE)),
+        ("6:00", datetime(2026, 11, 27, 6, 0, tzinfo=ZONE)),
+        ("22:30", datetime(2026, 11, 27, 22, 30, tzinfo=ZONE)),
+        ("2026-11-28T06:00", datetime(2026, 11, 28, 6, 0, tzinfo=ZONE)),
+        ("2026-11-28T06:00Z", datetime(2026, 11, 28, 6, 0, tzinfo=UTC)),
+        ("2026-11-28", datetime(2026, 11, 28, 0, 0, tzinfo=ZONE)),
+    ],
+)
+def test_a_time_is_the_next_one_to_come(text: str, moment: datetime) -> None:
+    """Hours and minutes mean the next such time here; a moment without a zone is one here."""
+    assert until_of(text, NOW) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "24:00", "6", "6:0", "12:60", "\u0660\u0666:\u0660\u0660", "06:00:00+"]
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    """The error says which forms there are."""
+    with pytest.raises(MigrateError, match="neither HH:MM") as caught:
+        until_of(text, NOW)
+    assert caught.value.problem is BAD_USAGE
+
+
+def test_a_moment_that_has_gone_by_is_refused() -> None:
+    """A window that is over is a slip of the pen, not a run that does nothing."""
+    with pytest.raises(MigrateError, match="it is 2026-11-26T22:30"):
+        until_of("2026-11-26T22:29", NOW)
+
+
+@given(st.integers(0, 23), st.integers(0, 59))
+def test_a_clock_time_comes_within_a_day(hour: int, minute: int) -> None:
+    """It is never now or earlier, and never later than this time tomorrow."""
+    moment = until_of(f"{hour}:{minute:02}", NOW)
+    assert NOW < moment <= NOW + timedelta(days=1)
+    assert (moment.hour, moment.minute) == (hour, minute)

@@ -1,0 +1,228 @@
+"""A part of a plan, a window of time, and what others do meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Cli
+from tests.zoo import opened
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from gcr_migrate.model.content import Digest
+    from tests.zoo import Zoo
+
+EUROPE = "europe-docker.pkg.dev"
+UPLOAD = "^/artifacts-uploads/.*digest="
+TARGET = ("builds", "europe", "moved")
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
+    """An empty source, and requests that are not tried again."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    with opened(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def teams(zoo: Zoo) -> Zoo:
+    """A planned source of two teams with two images each."""
+    for path in ("a/one", "a/two", "b/one", "b/two"):
+        zoo.image(path, "1", name=path)
+    assert zoo.plan()[0] == 0
+    return zoo
+
+
+def there(zoo: Zoo) -> dict[str, dict[str, Digest]]:
+    """Return the tags of the target by image path."""
+    images = zoo.box.store.repositories[TARGET].images
+    return {path: dict(image.tags) for path, image in images.items() if image.tags}
+
+
+def apply(zoo: Zoo, *options: str) -> tuple[int, dict[str, Any]]:
+    """Apply the plan in this process."""
+    return zoo.run("apply", str(zoo.home / "m"), *options)
+
+
+def started(zoo: Zoo, *options: str) -> subprocess.Popen[str]:
+    """Start to apply the plan in another process."""
+    way = ("--endpoints", zoo.home / "endpoints.yaml", "--access-token-file", zoo.home / "token")
+    return Cli(zoo.home).start("apply", "m", "--json", *way, *options)
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for a condition."""
+    late = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < late
+        time.sleep(0.02)
+
+
+def test_only_some_paths_are_worked_on(teams: Zoo) -> None:
+    """Nothing of the others is touched, and the exit says that there is more to do."""
+    code, facts = apply(teams, "--only", "a/**")
+    assert (code, facts["outcome"], facts["counts"]["failed"]) == (10, "pending", 0)
+    assert set(there(teams)) == {"a/one", "a/two"}
+    code, facts = apply(teams)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert set(there(teams)) == {"a/one", "a/two", "b/one", "b/two"}
+
+
+def test_a_pattern_that_takes_nothing_is_refused(teams: Zoo) -> None:
+    """It is a slip of the pen, and no success."""
+    code, facts = apply(teams, "--only", "c/**")
+    assert (code, facts["code"]) == (2, "bad-usage")
+    assert "--only c/**" in facts["subject"]
+
+
+def test_a_retry_works_on_what_failed_alone(teams: Zoo) -> None:
+    """Paths of which nothing failed are not asked about."""
+    teams.fault(host=EUROPE, method="PUT", path="a/one/manifests/1", status=500, times=1)
+    code, facts = apply(teams, "--only", "a/*")
+    assert (code, facts["outcome"]) == (1, "failed")
+    teams.forget()
+    code, facts = apply(teams, "--retry-failed")
+    assert (code, facts["outcome"]) == (10, "pending")
+    assert not teams.asked("/(a/two|b/one|b/two)/")
+    assert set(there(teams)) == {"a/one", "a/two"}
+
+
+def test_a_dry_run_asks_nobody_and_begins_nothing(teams: Zoo) -> None:
+    """It tells what is left, 10 for something and 0 for nothing; and holds no lock."""
+    teams.forget()
+    code, facts = apply(teams, "--dry-run")
+    assert (code, facts["outcome"], facts["counts"]["done"]) == (10, "pending", 0)
+    assert teams.requests() == []
+    with contextlib.closing(sqlite3.connect(teams.home / "m")) as ledger:
+        assert ledger.execute("SELECT * FROM run").fetchall() == []
+    assert apply(teams)[0] == 0
+    assert apply(teams, "--dry-run")[0] == 0
+
+
+def test_a_run_ends_when_its_time_is_up(teams: Zoo) -> None:
+    """What is in flight is finished, nothing new begins, and the same command goes on."""
+    teams.fault(host=EUROPE, method="PUT", path=UPLOAD, delay_s=4.0)
+    ends = datetime.now().astimezone() + timedelta(seconds=3.0)
+    with started(teams, "--until", ends.isoformat()) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 10, out + err
+    assert '"outcome": "time-is-up"' in out or '"outcome":"time-is-up"' in out
+    with contextlib.closing(sqlite3.connect(teams.home / "m")) as ledger:
+        for view in ("blob_state", "manifest_state", "tag_item"):
+            sql = f"SELECT count(*) FROM {view} WHERE last_event = 'started'"  # noqa: S608
+            assert ledger.execute(sql).fetchall() == [(0,)]
+    code, facts = apply(teams)
+    assert (code, facts["outcome"]) == (0, "complete")
+
+
+def test_a_window_that_is_over_begins_nothing(teams: Zoo) -> None:
+    """The time is read before anything is done."""
+    code, facts = apply(teams, "--until", "2020-01-01T00:00")
+    assert (code, facts["code"]) == (2, "bad-usage")
+
+
+@pytest.mark.parametrize("policy", ["fail", "keep", "overwrite"])
+def test_what_is_pushed_meanwhile_is_not_overwritten(zoo: Zoo, policy: str) -> None:
+    """A tag that somebody sets at the target while its blobs are on their way is theirs."""
+    for version in ("1", "2"):
+        zoo.image("app", version, name=f"layer {version}")
+    theirs = zoo.image("elsewhere", "x", name="theirs")
+    spec = (
+        "source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}\n"
+        "target: {location: europe}\n"
+        f"existing_tags: {policy}\n"
+        "routes: [{match: app, repository: moved}, {match: elsewhere, repository: moved}]\n"
+    )
+    assert zoo.plan(spec=spec)[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path=UPLOAD, delay_s=1.0)
+    with started(zoo) as process:
+        until(lambda: zoo.asked(f"PUT {EUROPE} /artifacts-uploads/"))
+        zoo.box.store.repositories[TARGET].put_manifest("app", theirs, "2")
+        out, err = process.communicate(timeout=60)
+    code = process.returncode
+    tags = there(zoo)["app"]
+    if policy == "overwrite":
+        assert code == 0, out + err
+        assert tags["2"] != theirs.digest
+        return
+    assert code == (1 if policy == "fail" else 0), out + err
+    assert "tag-conflict" in out
+    assert tags["2"] == theirs.digest
+    assert tags["1"] == zoo.repository.images["app"].tags["1"]
+    planned = zoo.repository.images["app"].tags["2"]
+    assert planned in zoo.box.store.repositories[TARGET].images["app"].manifests
+
+
+def test_writes_of_a_path_begin_oldest_first(zoo: Zoo) -> None:
+    """However slow the oldest one's blob: clean-up rules judge by the target's upload times.
+
+    A few are in flight together, so that one may arrive some places early or late.
+    """
+    pushed = [zoo.image("app", str(number), name=f"layer {number}") for number in range(40)]
+    oldest = pushed[0].blobs[1].digest
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path=str(oldest).replace(":", "(:|%3A)"), delay_s=0.8)
+    zoo.forget()
+    assert apply(zoo)[0] == 0
+    writes = [one for one in zoo.requests() if one.startswith("PUT") and "/manifests/" in one]
+    order = [int(re.sub(r".*/manifests/(.*)\?", r"\1", one)) for one in writes]
+    assert sorted(order) == list(range(40))
+    assert all(abs(place - number) < 20 for place, number in enumerate(order)), order
+
+
+def test_a_manifest_is_written_under_its_tag_alone(zoo: Zoo) -> None:
+    """One write for a manifest with a tag, one more for each further tag, one for untagged ones."""
+    zoo.image("app", "1", "latest", name="one")
+    zoo.image("app", name="no tag")
+    assert zoo.plan()[0] == 0
+    zoo.forget()
+    assert apply(zoo)[0] == 0
+    assert zoo.asked(f"PUT {EUROPE} /v2/.*/manifests/") == 3
+    assert zoo.asked(f"PUT {EUROPE} /v2/.*/manifests/sha256") == 1
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+def test_a_tag_that_is_refused_leaves_its_manifest(zoo: Zoo) -> None:
+    """Who may write and not tag brings the content; the tag alone fails."""
+    zoo.image("app", "1", name="one")
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/manifests/1$", status=403)
+    code, facts = apply(zoo)
+    assert (code, [one["kind"] for one in facts["failures"]]) == (1, ["tag"])
+    image = zoo.box.store.repositories[TARGET].images["app"]
+    assert (len(image.manifests), image.tags) == (1, {})
+
+
+def test_the_largest_blobs_begin_first(zoo: Zoo) -> None:
+    """A large blob of the last path is on its way before the small ones of all others are."""
+    for number in range(40):
+        zoo.image(f"app{number:02}", "1", name=f"layer {number}")
+    large = zoo.blob("last", bytes(33 * 1024 * 1024))
+    zoo.push(
+        "last",
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": zoo.blob("last", b"{}"),
+            "layers": [large],
+        },
+        "1",
+    )
+    assert zoo.plan()[0] == 0
+    zoo.forget()
+    assert apply(zoo)[0] == 0
+    sent = [one for one in zoo.requests() if one.startswith(f"PUT {EUROPE}") and "digest=" in one]
+    place = next(at for at, one in enumerate(sent) if large["digest"].split(":")[1] in one)
+    assert place < 20
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0

@@ -1,0 +1,174 @@
+"""kill -9 at random moments of one migration, of the run, of a worker, or of both, and resumed.
+
+Where the moments fall is a matter of chance, and of nothing that the tool could lean on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gcr_migrate.sandbox.scenarios import ImagePart, LayerPart, Scenario, load_scenario
+from tests.processes import is_alive, workers_of
+from tests.theatre import Stage, Theatre
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_IMAGES = 60
+_SLOW = {"method": "PUT", "path": "^/artifacts-uploads/.*digest=", "delay_s": 0.25}
+_START_S = 0.3  # before that a run has hardly begun
+_LATE_S = 2.5
+_AGAIN_S = 2.0  # finished work of so long before a kill may be asked about again
+_AT_ONCE = 16
+
+
+def _scenario() -> Scenario:
+    """Enough images for a run to be killed many times, with layers of their own and shared ones."""
+    builds = load_scenario("builds")
+    images = [
+        ImagePart(
+            path=f"team{number % 4}/app{number}",
+            tags=("1.0", "latest"),
+            layers=(
+                LayerPart(name=f"base{number % 4}", size=30_000),
+                LayerPart(name=f"own-{number}", size=1_000 + 97 * number),
+            ),
+        )
+        for number in range(_IMAGES)
+    ]
+    first = builds.repositories[0]
+    more = first.model_copy(update={"images": (*first.images, *images)})
+    return builds.model_copy(update={"repositories": (more,)})
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """Open stages on demand; they end together."""
+    with ExitStack() as stack:
+        yield Theatre(tmp_path_factory.mktemp("kills"), stack, _scenario())
+
+
+@dataclass
+class Killing:
+    """One migration that is killed again and again until it is done.
+
+    Attributes:
+        stage: where it runs.
+        chance: decides on moments and victims.
+        workers: processes that copy; 1: the run itself.
+        kills: how many there were so far.
+        ended: whether a run ended by itself.
+    """
+
+    stage: Stage
+    chance: random.Random
+    workers: int
+    kills: int = 0
+    ended: bool = False
+    _had: set[str] = field(default_factory=set)
+    _lately: int = 0
+    _arrived: Counter[str] = field(default_factory=Counter)
+
+    def run(self, most: int) -> None:
+        """Start, kill and look, until it is done or was killed so many times."""
+        while not self.ended and self.kills < most:
+            self._once()
+        if not self.ended:
+            facts = self.stage.run("apply", "m", "--workers", str(self.workers))
+            assert facts["outcome"] == "complete"
+            self._look()
+
+    def _once(self) -> None:
+        command = ("apply", "m", "--json", "--workers", str(self.workers))
+        finished: list[tuple[float, int]] = []
+        workers: list[int] = []
+        with self.stage.cli.start(*command, **self.stage.variables) as process:
+            moment = time.monotonic() + self.chance.uniform(_START_S, _LATE_S)
+            while (now := time.monotonic()) < moment and process.poll() is None:
+                finished.append((now, self._written()))
+                time.sleep(0.1)
+            workers = workers_of(process.pid)
+            victim = self.chance.choice(["run", "worker", "both"] if workers else ["run"])
+            if victim != "run":
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.chance.choice(workers), signal.SIGKILL)
+                self.kills += 1
+            if victim == "worker":
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=self.chance.uniform(0, 1))
+            self.kills += process.poll() is None
+            process.kill()
+        while any(map(is_alive, workers)):
+            time.sleep(0.02)
+        self.ended = process.returncode == 0
+        assert process.returncode in {0, -signal.SIGKILL}
+        self._look()
+        then = time.monotonic() - _AGAIN_S
+        early = [count for at, count in finished if at < then]
+        self._lately = self._written() - (early[-1] if early else 0)
+        self._had = self.stage.blobs("europe")
+        self.stage.ask("requests/reset", {})
+
+    def _look(self) -> None:
+        """Nothing that was there before the last kill was sent, and little was asked about."""
+        sent = {digest for digest, _ in self.stage.uploads()}
+        assert not sent & self._had, "sent again what the target had"
+        self._arrived.update(digest for digest, status in self.stage.uploads() if status == 201)
+        asked = [
+            one
+            for one in self.stage.ask("requests")
+            if one["method"] == "HEAD" and "/blobs/" in one["path"]
+        ]
+        # What was in flight is asked for under its name, and a shared one from another name too.
+        assert len(asked) <= self._lately + 2 * _AT_ONCE * self.workers
+
+    def _written(self) -> int:
+        """How many blobs were sent or mounted since the last kill."""
+        written = [one for one in self.stage.ask("requests") if one["status"] == 201]
+        return sum("digest=" in one["query"] or "mount=" in one["query"] for one in written)
+
+    def check(self, end: object) -> None:
+        """The state is that of a quiet run, the ledger is consistent, nothing moved twice."""
+        assert self.stage.ask("state") == end
+        assert max(self._arrived.values()) == 1
+        counts = self.stage.run("status", "m")["counts"]
+        assert counts["planned"] == counts["done"] + counts["skipped"]
+        with contextlib.closing(sqlite3.connect(self.stage.cli.home / "m")) as file:
+            assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert self.stage.run("verify", "m")["outcome"] == "proven"
+
+
+def _kill(theatre: Theatre, seed: int, workers: int, most: int) -> int:
+    stage = theatre.planned("europe")
+    stage.ask("faults", _SLOW)
+    killing = Killing(stage, random.Random(seed), workers)  # noqa: S311  # moments, no secrets
+    killing.run(most)
+    killing.check(theatre.end("europe"))
+    return killing.kills
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_migration_that_is_killed_ends_as_a_quiet_one(theatre: Theatre, workers: int) -> None:
+    """Killed a few times and resumed: the same end, and nothing is sent that was there."""
+    assert _kill(theatre, random.randrange(2**32), workers, 5) >= 3  # noqa: S311
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_migration_is_killed_a_hundred_times(theatre: Theatre, workers: int) -> None:
+    """As above, as often as it takes."""
+    kills = 0
+    while kills < 100:
+        kills += _kill(theatre, random.randrange(2**32), workers, 100)  # noqa: S311

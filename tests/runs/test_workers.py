@@ -1,0 +1,156 @@
+"""`apply` with worker processes: the same end, whoever of them dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gcr_migrate.sandbox.scenarios import ImagePart, LayerPart, Scenario, load_scenario
+from tests.processes import is_alive, workers_of
+from tests.theatre import Stage, Theatre
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+UPLOAD = "^/artifacts-uploads/.*digest="
+
+
+def _scenario() -> Scenario:
+    """Images of several sizes that share a layer."""
+    builds = load_scenario("builds")
+    images = [
+        ImagePart(
+            path=f"team/app{number}",
+            tags=("1.0",),
+            layers=(
+                LayerPart(name="base", size=90_000),
+                LayerPart(name=f"own-{number}", size=2_000 * (number + 1)),
+            ),
+        )
+        for number in range(12)
+    ]
+    first = builds.repositories[0]
+    more = first.model_copy(update={"images": (*first.images, *images)})
+    return builds.model_copy(update={"repositories": (more,)})
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """Open stages on demand; they end together."""
+    with ExitStack() as stack:
+        yield Theatre(tmp_path_factory.mktemp("workers"), stack, _scenario())
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for a condition and return what it gave."""
+    late = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < late, f"{what} never came"
+        time.sleep(0.02)
+    return found
+
+
+def held(stage: Stage, status: int = 0) -> list[dict[str, Any]]:
+    """Return the uploads that are not answered; with a status, those that ended with it."""
+    asked = [one for one in stage.ask("requests") if "digest=" in one["query"]]
+    return [one for one in asked if not one["told"] and one["status"] == status]
+
+
+def test_many_workers_leave_the_same_as_one(theatre: Theatre) -> None:
+    """Content, tags and counts are those of a run in one process, and no blob moves twice."""
+    stage = theatre.planned("europe")
+    stage.ask("requests/reset", {})
+
+    facts = stage.run("apply", "m", "--workers", "3")
+
+    assert facts["outcome"] == "complete"
+    assert facts["counts"]["planned"] == facts["counts"]["done"] + facts["counts"]["skipped"]
+    assert stage.ask("state") == theatre.end("europe")
+    assert max(Counter(digest for digest, _ in stage.uploads()).values()) == 1
+    assert stage.run("verify", "m")["outcome"] == "proven"
+
+
+def test_the_death_of_a_worker_interrupts_an_item_not_the_run(theatre: Theatre) -> None:
+    """What it had in hand is done by another one, and what the target has is not sent again."""
+    stage = theatre.planned("europe")
+    fault = {"host": "europe-docker.pkg.dev", "method": "PUT", "path": UPLOAD}
+    stage.ask("faults", fault | {"times": 2, "when": "after", "delay_s": 600.0})
+    with stage.cli.start("apply", "m", "--workers", "2", "--json", **stage.variables) as process:
+        until(lambda: len(held(stage, 201)) == 2, "the held uploads")
+        for worker in until(lambda: workers_of(process.pid), "a worker"):
+            os.kill(worker, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0, f"{out}\n{err}"
+    assert "worker lost" in err
+    assert stage.ask("state") == theatre.end("europe")
+    arrived = Counter(digest for digest, status in stage.uploads() if status == 201)
+    assert max(arrived.values()) == 1
+
+
+def test_workers_that_die_of_their_work_end_its_item(theatre: Theatre) -> None:
+    """No loop: the item fails with its own code, and all the rest is done."""
+    stage = theatre.planned("europe")
+    variables = stage.variables | {"GCR_MIGRATE_ENDPOINTS": str(stage.cli.home / "gone.yaml")}
+    endpoints = stage.cli.home / "endpoints.yaml"
+    endpoints.rename(stage.cli.home / "gone.yaml")
+    with stage.cli.start("apply", "m", "--workers", "2", "--json", **variables) as process:
+        until(lambda: is_begun(stage), "the first request")
+        (stage.cli.home / "gone.yaml").write_text("registries: nonsense\n")
+        while process.poll() is None:
+            for worker in workers_of(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+            time.sleep(0.05)
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1, f"{out}\n{err}"
+    assert '"worker-lost"' in out
+    assert "Traceback" not in out + err
+    (stage.cli.home / "gone.yaml").unlink()
+    stage.box.write_endpoints(endpoints)
+    assert stage.run("apply", "m", "--workers", "2")["outcome"] == "complete"
+    assert stage.ask("state") == theatre.end("europe")
+
+
+def is_begun(stage: Stage) -> bool:
+    """Whether blobs are on their way."""
+    return any("/blobs/" in one["path"] for one in stage.ask("requests"))
+
+
+def test_workers_end_with_the_run_that_started_them(theatre: Theatre) -> None:
+    """After kill -9 of the run none of its workers goes on."""
+    stage = theatre.planned("europe")
+    stage.ask("faults", {"method": "PUT", "path": UPLOAD, "times": 9, "delay_s": 600.0})
+    with stage.cli.start("apply", "m", "--workers", "2", "--json", **stage.variables) as process:
+        until(lambda: held(stage), "an upload")
+        workers = workers_of(process.pid)
+        process.kill()
+    assert len(workers) == 2
+    until(lambda: not any(map(is_alive, workers)), "the end of the workers")
+
+
+def test_an_orderly_stop_waits_for_the_workers(theatre: Theatre) -> None:
+    """Ctrl-C, as a terminal sends it to all of them, finishes what is in flight."""
+    stage = theatre.planned("europe")
+    stage.ask("faults", {"method": "PUT", "path": UPLOAD, "delay_s": 0.3})
+    with stage.cli.start("apply", "m", "--workers", "2", "--json", **stage.variables) as process:
+        until(lambda: held(stage), "an upload")
+        for one in (*workers_of(process.pid), process.pid):
+            os.kill(one, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130, f"{out}\n{err}"
+    with sqlite3.connect(stage.cli.home / "m") as ledger:
+        sql = "SELECT count(*) FROM blob_state WHERE last_event = 'started'"
+        assert ledger.execute(sql).fetchall() == [(0,)]
+    assert stage.run("apply", "m")["outcome"] == "complete"
+    assert stage.ask("state") == theatre.end("europe")
