@@ -37,10 +37,7 @@ def test_equal_shapes_are_equal_to_the_last_digest() -> None:
 def test_a_corpus_is_what_other_machines_make() -> None:
     """The digest of everything is known, so that figures of two machines are of one corpus."""
     truth = json.dumps(make_corpus(_SMALL).truth(), sort_keys=True).encode()
-    assert (
-        hashlib.sha256(truth).hexdigest()
-        == "5296fac8eab77470164fb05ff0a851ba32ef5d1e258a326dc936fcb23b07ae82"
-    )
+    assert _digest(truth) == f"sha256:{_TRUTH}"
 
 
 def test_all_is_named_by_its_digest_and_size() -> None:
