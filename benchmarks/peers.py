@@ -33,6 +33,7 @@ PROGRAMS: Final = {
     one.name: one
     for one in (
         Program("crane", "github.com/google/go-containerregistry/cmd/crane", "v0.22.1"),
+        Program("gcrane", "github.com/google/go-containerregistry/cmd/gcrane", "v0.22.1"),
         Program("oras", "oras.land/oras/cmd/oras", "v1.3.6"),
         Program("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
         Program("skopeo"),
@@ -50,12 +51,14 @@ class Tool:
         script: for `sh`. `tags` and `images` are files of pairs, source and target, one a line, of
             each tag and each image path; SOURCE and TARGET are hosts.
         before: script outside of the measurement.
+        is_planned: whether it knows all manifests when the measurement begins.
     """
 
     name: str
     program: str
     script: str
     before: str = ""
+    is_planned: bool = False
 
 
 _ORAS: Final = "oras cp --no-tty --from-plain-http --to-plain-http"
@@ -67,6 +70,7 @@ OWN: Final = (
         "",
         "$GCR_MIGRATE apply m --json $APPLY",
         before="$GCR_MIGRATE plan spec.yaml -o m --json",
+        is_planned=True,
     ),
     Tool(
         "gcr-migrate plan + apply + verify",
@@ -94,6 +98,11 @@ BETWEEN_REGISTRIES: Final = (
         "regctl",
         f"xargs -P 8 -n 2 {_REGCTL} --digest-tags < tags",
     ),
+)
+
+FROM_GOOGLE: Final = (
+    Tool("gcrane cp -r", "gcrane", "gcrane cp -r $SOURCE/builds $TARGET/builds"),
+    Tool("gcrane cp -r -j 8", "gcrane", "gcrane cp -r -j 8 $SOURCE/builds $TARGET/builds"),
 )
 
 

@@ -32,47 +32,66 @@ _START_S = 30.0
 
 
 @dataclass(frozen=True)
+class Box:
+    """A sandbox in a process of its own.
+
+    Attributes:
+        control: address by which it is steered.
+        token: access token of the owner.
+        registries: address of each registry host.
+        endpoints: file that leads the tool there.
+        server: number of the process.
+    """
+
+    control: str
+    token: str
+    registries: dict[str, str]
+    endpoints: Path
+    server: int
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables by which the tool finds it and logs in."""
+        return {
+            "GCR_MIGRATE_ENDPOINTS": str(self.endpoints),
+            "GCR_MIGRATE_ACCESS_TOKEN": self.token,
+        }
+
+    def ask(self, call: str, data: bytes | None = None) -> Any:
+        """Steer it, and return what it answers."""
+        request = urllib.request.Request(f"{self.control}/{call}", data)  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
+            return json.load(answer)
+
+
+@dataclass(frozen=True)
 class Stage:
     """The tool in front of a giant.
 
     Attributes:
         folder: working folder of the tool; `spec.yaml` lies there.
-        control: address by which the sandbox is steered.
-        token: access token of the owner.
-        server: number of the sandbox's process.
+        box: the sandbox that holds the giant.
     """
 
     folder: Path
-    control: str
-    token: str
-    server: int
+    box: Box
 
     def run(self, *args: str, limit_s: float) -> tuple[Cost, dict[str, int]]:
         """Run a command of the tool; return its cost, and its requests by kind."""
-        self._control("requests/reset", b"")
+        self.box.ask("requests/reset", b"")
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        settings = {
-            "HOME": str(self.folder),
-            "GCR_MIGRATE_ENDPOINTS": str(self.folder / "endpoints.yaml"),
-            "GCR_MIGRATE_ACCESS_TOKEN": self.token,
-        }
+        settings = {"HOME": str(self.folder)} | self.box.environ()
         command = [sys.executable, "-m", "gcr_migrate", *args, "--json"]
         cost = measure(command, self.folder, kept | settings, limit_s)
-        return cost, self._control("requests/counts")
+        return cost, self.box.ask("requests/counts")
 
     def server_mb(self) -> float | None:
         """Return the most memory that the sandbox had up to now, where the system tells."""
         try:
-            with open(f"/proc/{self.server}/status", encoding="utf-8") as status:  # noqa: PTH123
+            with open(f"/proc/{self.box.server}/status", encoding="utf-8") as status:  # noqa: PTH123
                 peak = next(line for line in status if line.startswith("VmHWM:"))
         except OSError:
             return None
         return round(int(peak.split()[1]) * 1.024 / 1_000, 1)
-
-    def _control(self, call: str, data: bytes | None = None) -> Any:
-        request = urllib.request.Request(f"{self.control}/{call}", data)  # noqa: S310  # loopback
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
-            return json.load(answer)
 
 
 @contextmanager
@@ -80,16 +99,28 @@ def stage(giant: Giant, folder: Path, *, moved: bool = False) -> Iterator[Stage]
     """Serve a giant while the block runs; `moved`: all of it is at the target already."""
     source = {"project": "giant", "location": "us", "id": "us.gcr.io", "giant": asdict(giant)}
     target = source | {"location": "europe", "id": "moved"}
-    scenario, endpoints = folder / "scenario.yaml", folder / "endpoints.yaml"
-    whole = {"repositories": [source, target] if moved else [source]}
-    scenario.write_text(json.dumps(whole), encoding="utf-8")  # which is YAML
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    with sandbox({"repositories": [source, target] if moved else [source]}, folder) as box:
+        yield Stage(folder, box)
+
+
+@contextmanager
+def sandbox(holds: dict[str, Any], folder: Path) -> Iterator[Box]:
+    """Run a sandbox that holds a scenario, with its files in a folder, while the block runs."""
+    scenario, endpoints = folder / "scenario.yaml", folder / "endpoints.yaml"
+    scenario.write_text(json.dumps(holds), encoding="utf-8")  # which is YAML
     command = [sys.executable, "-m", "gcr_migrate", "sandbox", "--scenario", str(scenario)]
     command += ["--write-endpoints", str(endpoints), "--directory", str(folder / "box"), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             facts = _facts(server, endpoints)
-            yield Stage(folder, facts["control"], facts["access_token"], server.pid)
+            yield Box(
+                facts["control"],
+                facts["access_token"],
+                facts["registries"],
+                endpoints,
+                server.pid,
+            )
         finally:
             server.terminate()
 

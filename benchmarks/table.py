@@ -9,7 +9,6 @@ from typing import Any, Final
 README: Final = Path(__file__).resolve().parent / "README.md"
 _BEGIN: Final = "<!-- copies: begin -->\n"
 _END: Final = "<!-- copies: end -->\n"
-_OURS: Final = "gcr-migrate apply"
 _HEAD: Final = (
     "| tool | wall s (min) | of the best | CPU s | of the best | peak MB | requests | of the bound"
     " | MB up | of the bound | complete |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
@@ -31,7 +30,7 @@ def table(result: dict[str, Any]) -> str:
         said += f"\nLeft out: {name}: {why}\n"
     for group in dict.fromkeys(row["group"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["group"] == group]
-        said += f"\n### {group}\n\n{_HEAD}{''.join(_line(row, rows, bound) for row in rows)}"
+        said += f"\n### {group}\n\n{_HEAD}{''.join(_line(row, rows) for row in rows)}"
     return said
 
 
@@ -45,17 +44,17 @@ def best(rows: list[dict[str, Any]], what: str) -> float | None:
     return min(found, default=None)
 
 
-def _line(row: dict[str, Any], rows: list[dict[str, Any]], bound: dict[str, int]) -> str:
+def _line(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     cells = [row["tool"]]
     for what in ("wall_s", "cpu_s"):
         median, least = statistics.median(row[what]), best(rows, what)
         extra = f" ({min(row[what]):.2f})" if what == "wall_s" else ""
         cells += [f"{median:.2f}{extra}", f"{median / least:.2f}" if least else ""]
     requests = sum(row["requests"].values())
-    low = bound["apply" if row["tool"] == _OURS else "all"]
-    cells += [f"{row['peak_mb']:.0f}", str(requests), f"{requests / low:.2f}"]
+    few, least_up = row["bound"] or (None, None)
+    cells += [f"{row['peak_mb']:.0f}", str(requests), f"{requests / few:.2f}" if few else ""]
     up = row["bytes_up"]
-    cells += [f"{up / 1e6:.0f}", f"{up / bound['bytes_up']:.2f}"] if up else ["", ""]
+    cells += [f"{up / 1e6:.0f}", f"{up / least_up:.2f}"] if up else ["", ""]
     lost = f"{len(row['missing'])} missing" if row["missing"] else "yes"
     cells.append(f"failed; {lost}" if row["failed"] else lost)
     return f"| {' | '.join(cells)} |\n"

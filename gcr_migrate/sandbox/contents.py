@@ -82,6 +82,7 @@ def _add_repository(store: Store, part: RepositoryPart) -> Repository:
     bindings = [dict(one) for one in part.bindings]
     repository = Repository(part.project, part.location, part.id, settings, bindings)
     repository.server_moves_own_tags = part.server_moves_own_tags
+    repository.times_as_text = part.times_as_text
     if part.giant:
         repository.images = GiantImages(Giant(**part.giant.model_dump()))
     store.add(repository)

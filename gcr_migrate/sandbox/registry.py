@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gcr_migrate.sandbox.images import Image, Stored
+    from gcr_migrate.sandbox.images import Stored
     from gcr_migrate.sandbox.scenarios import LimitsPart
     from gcr_migrate.sandbox.store import Place, Store
 
@@ -201,7 +201,7 @@ class Registry:
         shown = tags[:limit]
         body = {
             "child": call.repository.children(call.where.path),
-            "manifest": _manifest_map(image, shown, cut=shown != ordered),
+            "manifest": _manifest_map(call, shown, cut=shown != ordered),
             "name": call.name,
             "tags": shown,
         }
@@ -289,13 +289,17 @@ async def _body(request: Request, most: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _manifest_map(image: Image, shown: list[str], *, cut: bool) -> dict[str, Any]:
+def _manifest_map(call: Call, shown: list[str], *, cut: bool) -> dict[str, Any]:
     """Return Google's map of manifests: untagged ones too, unless the list of tags is cut."""
+    image = call.image
+    # Container Registry told the time of an upload as text; Artifact Registry tells a number.
+    time_of = str if call.repository.times_as_text else int
     tags: dict[Digest, list[str]] = {}
     for tag in shown:
         tags.setdefault(image.tags[tag], []).append(tag)
     return {
         str(digest): _info(stored, tags.get(digest, []))
+        | {"timeUploadedMs": time_of(stored.uploaded_ms)}
         for digest, stored in image.manifests.items()
         if digest in tags or not cut
     }
@@ -308,5 +312,4 @@ def _info(stored: Stored, tags: list[str]) -> dict[str, Any]:
         "mediaType": stored.manifest.media_type,
         "tag": tags,
         "timeCreatedMs": str(stored.created_ms),
-        "timeUploadedMs": stored.uploaded_ms,  # Container Registry: a string; here an integer
     }

@@ -113,7 +113,10 @@ class GiantPart(_Part):
 
 
 class RepositoryPart(_Part):
-    """A repository with its policy, and either images or a giant."""
+    """A repository with its policy, and either images or a giant.
+
+    `times_as_text` has its lists tell times of upload as Container Registry did.
+    """
 
     project: str
     location: str
@@ -121,6 +124,7 @@ class RepositoryPart(_Part):
     format: str = "DOCKER"
     immutable_tags: bool = False
     server_moves_own_tags: bool = True
+    times_as_text: bool = False
     bindings: tuple[dict[str, Any], ...] = ()
     images: tuple[ImagePart, ...] = ()
     giant: GiantPart | None = None

@@ -58,6 +58,7 @@ class Repository:
     policy_version: int = 0
     ready: bool = True
     server_moves_own_tags: bool = True
+    times_as_text: bool = False
     images: Images | GiantImages = field(default_factory=Images)
 
     @property

@@ -142,6 +142,17 @@ def test_lists_name_children_tags_and_untagged(box: Sandbox) -> None:
     assert all(info["imageSizeBytes"].isdigit() for info in infos)
 
 
+def test_times_of_upload_are_text_where_a_scenario_says_so(tmp_path: Path) -> None:
+    """Container Registry told a time as text, which `times_as_text` brings back."""
+    plain = load_scenario("builds")
+    old = plain.repositories[0].model_copy(update={"times_as_text": True})
+    scenario = plain.model_copy(update={"repositories": (old,)})
+    with running(scenario, tmp_path) as one, client(one, "us.gcr.io", f"{APP}:pull") as at:
+        infos = [*at.get(f"/v2/{APP}/tags/list").json()["manifest"].values()]
+    assert infos
+    assert all(info["timeUploadedMs"].isdigit() for info in infos)
+
+
 def test_a_short_page_links_to_the_next(box: Sandbox) -> None:
     """Following Link leads to all tags (OCI end-8b)."""
     found, url = [], f"/v2/{PRODUCT2}/tags/list?n=1"

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 
+from benchmarks.bound import bound
 from benchmarks.corpus import (
     INDEX,
     MANIFEST,
@@ -15,7 +16,6 @@ from benchmarks.corpus import (
     Manifest,
     Repository,
     Shape,
-    bound,
     make_corpus,
 )
 from benchmarks.registries import kind_of
