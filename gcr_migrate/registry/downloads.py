@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.wire.replies import Reply
-    from gcr_migrate.wire.transport import Stream, Wire
+    from gcr_migrate.wire.stream import Stream
+    from gcr_migrate.wire.transport import Wire
 
 _WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_RANGE = 200, 206, 401, 404, 416
 _ANSWERS: Final = frozenset({_WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_RANGE})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http import StreamWriter
 
+_LOOKS: Final = 4  # at a connection, in the time for which it may stand still
 _PIECE: Final = 64 * 1024  # what waits behind TLS cannot be seen: it is given little at once
 
 
@@ -53,16 +54,17 @@ class Outgoing(Payload):
         """Send all bytes; what goes wrong with their source is kept in `failure`."""
         self._over.clear()
         progress = _Progress(cast("StreamWriter", writer), self._stall_s)
+        progress.begin()
         try:
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
+                    progress.is_due = True
                     for start in range(0, len(piece), _PIECE):
-                        progress.expect()
                         await writer.write(memoryview(piece)[start : start + _PIECE])
-                        progress.rest()
+                    progress.is_due = False
             self.on_sent()
         finally:
-            progress.rest()
+            progress.end()
             if progress.stalled:
                 self.failure = httpx.WriteTimeout("")
             self._over.set()
@@ -107,24 +109,29 @@ class _Progress:
 
     def __init__(self, writer: StreamWriter, stall_s: float | None) -> None:
         self.stalled = False
+        self.is_due = False  # whether bytes should be leaving now
         self._writer = writer
         self._stall_s = stall_s
-        self._waiting = 0
+        self._left = 0
+        self._moved_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         if writer.transport is not None:
             writer.transport.set_write_buffer_limits(high=_PIECE)
 
-    def expect(self) -> None:
-        """From now on bytes should leave."""
+    def begin(self) -> None:
+        """Look at the connection now and then, from now on."""
         if self._stall_s is not None:
-            loop = asyncio.get_running_loop()
-            self._left = self._out()
-            self._timer = loop.call_later(self._stall_s, self._look)
+            self._left, self._moved_at = self._out(), asyncio.get_running_loop().time()
+            self._look_later()
 
-    def rest(self) -> None:
-        """There is nothing to send for the moment."""
+    def end(self) -> None:
+        """Look no more."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later((self._stall_s or 0) / _LOOKS, self._look)
 
     def _out(self) -> int:
         transport = self._writer.transport
@@ -133,10 +140,13 @@ class _Progress:
 
     def _look(self) -> None:
         transport = self._writer.transport
-        if transport is None:
+        if transport is None or self._stall_s is None:
             return
-        if self._out() > self._left:
-            self.expect()
+        now, out = asyncio.get_running_loop().time(), self._out()
+        if not self.is_due or out > self._left:
+            self._left, self._moved_at = out, now
+        elif now - self._moved_at >= self._stall_s:
+            self.stalled = True
+            transport.abort()
             return
-        self.stalled = True
-        transport.abort()
+        self._look_later()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
@@ -22,8 +21,8 @@ from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import sender_for
-from gcr_migrate.wire.sender import unpacked
 from gcr_migrate.wire.services import service_of
+from gcr_migrate.wire.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.sender import Answer, Limits
 
 _BODY_AT_MOST: Final = 64 * 1024 * 1024
-_ERROR_BODY_AT_MOST: Final = 64 * 1024
 _REDIRECTS_AT_MOST: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY: Final = frozenset({"accept", "range"})  # a credential may be in a field of any name
@@ -49,53 +47,6 @@ _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it an
 _TOO_MANY: Final = 429
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
-
-
-@dataclass(slots=True)
-class Stream:
-    """A reply whose body is still to be read.
-
-    Attributes:
-        status: HTTP status.
-        headers: header fields; names in any case.
-        url: the URL, with the real host, that gave it; never to be shown.
-        length: bytes that the reply promises, None if it does not say.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    url: str
-    length: int | None
-    _answer: Answer = field(repr=False)
-    _subject: str = field(repr=False)
-    _limits: Limits = field(repr=False)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
-        got = 0
-        with named(self._subject, limits=self._limits):
-            async for chunk in self._answer:
-                got += len(chunk)
-                yield chunk
-        if self.length is not None and got != self.length:
-            saw = f"{got} of {self.length} bytes arrived"
-            raise TransientError(BAD_REPLY, subject=self._subject, saw=saw)
-
-    async def reply(self) -> Reply:
-        """Read a short body to its end, for its error."""
-        return await self.whole(_ERROR_BODY_AT_MOST)
-
-    async def whole(self, at_most: int) -> Reply:
-        """Read the body up to a number of bytes, and a little beyond it."""
-        pieces, size = [], 0
-        with named(self._subject, limits=self._limits):
-            async for piece in self._answer:
-                pieces.append(piece)
-                size += len(piece)
-                if size > at_most:
-                    break
-            body = unpacked(self._answer, b"".join(pieces))
-        return Reply(self.status, self.headers, body, self.url)
 
 
 class Wire:

@@ -1,0 +1,66 @@
+"""A reply whose body comes piece by piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import BAD_REPLY
+from gcr_migrate.wire.failures import named
+from gcr_migrate.wire.replies import Reply
+from gcr_migrate.wire.retry import TransientError
+from gcr_migrate.wire.sender import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from gcr_migrate.wire.sender import Answer, Limits
+
+_ERROR_BODY_AT_MOST: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class Stream:
+    """A reply whose body is still to be read.
+
+    Attributes:
+        status: HTTP status.
+        headers: header fields; names in any case.
+        url: the URL, with the real host, that gave it; never to be shown.
+        length: bytes that the reply promises, None if it does not say.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    length: int | None
+    _answer: Answer = field(repr=False)
+    _subject: str = field(repr=False)
+    _limits: Limits = field(repr=False)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
+        got = 0
+        with named(self._subject, limits=self._limits):
+            async for chunk in self._answer:
+                got += len(chunk)
+                yield chunk
+        if self.length is not None and got != self.length:
+            saw = f"{got} of {self.length} bytes arrived"
+            raise TransientError(BAD_REPLY, subject=self._subject, saw=saw)
+
+    async def reply(self) -> Reply:
+        """Read a short body to its end, for its error."""
+        return await self.whole(_ERROR_BODY_AT_MOST)
+
+    async def whole(self, at_most: int) -> Reply:
+        """Read the body up to a number of bytes, and a little beyond it."""
+        pieces, size = [], 0
+        with named(self._subject, limits=self._limits):
+            async for piece in self._answer:
+                pieces.append(piece)
+                size += len(piece)
+                if size > at_most:
+                    break
+            body = unpacked(self._answer, b"".join(pieces))
+        return Reply(self.status, self.headers, body, self.url)
