@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -72,8 +72,7 @@ def main() -> int:
                 scene = Scene(name, source, content_of(corpus), _SPEC, latency, low)
                 rows += interleaved(scene, wanted(*peers.OWN, *peers.BETWEEN_REGISTRIES), how)
         if asked.google:
-            third = replace(shape, median=shape.median // 3)
-            with google(third, Path(folder) / "google") as project:
+            with google(shape, Path(folder) / "google") as project:
                 name = "From Google's registry, as the sandbox plays it"
                 scene = Scene(name, project, project.content, SPEC)
                 rows += interleaved(scene, wanted(*peers.OWN, *peers.FROM_GOOGLE), how)
