@@ -127,15 +127,15 @@ class Blobs:
 
     async def _bring(self, place: Place, item: BlobItem) -> Outcome:
         key = (place.repository.registry, item.blob_id)
-        if item.shared:
-            while (other := self._on_their_way.get(key)) is not None:
-                await asyncio.wait([other])
-            self._on_their_way[key] = asyncio.get_running_loop().create_future()
+        while item.shared and key not in self._holders and (other := self._on_their_way.get(key)):
+            await asyncio.wait([other])
+        if not item.shared or key in self._holders:  # it is mounted from there, by all at once
+            return await self._in_turn(place, item)
+        self._on_their_way[key] = asyncio.get_running_loop().create_future()
         try:
             return await self._in_turn(place, item)
         finally:
-            if item.shared:
-                self._on_their_way.pop(key).set_result(None)
+            self._on_their_way.pop(key).set_result(None)
 
     async def _in_turn(self, place: Place, item: BlobItem) -> Outcome:
         size = item.size_bytes

@@ -13,10 +13,10 @@ from gcr_migrate.apply.tags import Look, is_settled, judge
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import ManifestWork
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable
 
     from gcr_migrate.apply.copy import Blobs, Place
     from gcr_migrate.apply.hand import Hands
@@ -38,6 +38,7 @@ _NOBODY_THERE: Final = frozenset(
         errors.WORKER_LOST,
     }
 )
+_SHARE: Final = 64  # of the window: a path that waits for its oldest leaves room to others
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
 
 
@@ -77,6 +78,7 @@ class Path:
         self._place = place
         self._look = Look(place, tools.hands)
         self._slots = asyncio.Semaphore(_WRITES_AT_ONCE)
+        self._share = asyncio.Semaphore(_SHARE)
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._not_done: dict[int, Outcome] = {}
         self._late = array("q")  # manifests whose tags wait for what is attached to them
@@ -86,19 +88,21 @@ class Path:
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         begun.set_result(None)
         async with asyncio.TaskGroup() as group:
-            for item, tags in self._open_items():
+            async for item, tags in self._open_items():
+                await self._share.acquire()
                 await self._tools.window.acquire()
                 before, begun = begun, asyncio.get_running_loop().create_future()
                 work = self._item(item, tags, before, begun)
                 self._going[item.id] = group.create_task(work)
         await self._late_tags()
 
-    def _open_items(self) -> Iterator[tuple[ManifestItem, list[TagItem]]]:
+    async def _open_items(self) -> AsyncIterator[tuple[ManifestItem, list[TagItem]]]:
         """Go through the manifests that are to be written or tagged, until a stop is wanted."""
         after = 0
         image_id = self._place.image.id
         while items := self._migration.manifests(image_id, after_id=after, limit=_PAGE):
             after = items[-1].id
+            await asyncio.sleep(0)  # a page of what is done already is no reason to stand still
             for item in items:
                 if self._journal.stop.is_set():
                     return
@@ -121,8 +125,9 @@ class Path:
         outcome = Outcome.PENDING
         try:
             if _is_there(item):
-                before.add_done_callback(lambda _: begun.set_result(None))
+                before.add_done_callback(lambda _: _resolve(begun))
                 outcome = Outcome.DONE
+                tags = self._without_late(item, tags)
             else:
                 blobs = self._migration.blobs_of(item.id)
                 outcome = await self._needs(item, blobs)
@@ -134,12 +139,13 @@ class Path:
                     begun.set_result(None)
                     outcome, tags = await self._in_turn(item, blobs, tags, outcome)
             if outcome is Outcome.DONE:
-                await all_of(self._set(tag) for tag in tags)
+                await a_few_of((self._set(tag) for tag in tags), _WRITES_AT_ONCE)
         finally:
             if outcome is not Outcome.DONE:
                 self._not_done[item.id] = outcome
             self._going.pop(item.id, None)
             self._tools.window.release()
+            self._share.release()
         return outcome
 
     async def _needs(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
@@ -182,10 +188,7 @@ class Path:
         self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]
     ) -> tuple[Outcome, list[TagItem]]:
         """Write a manifest under its first tag, which writes it under its digest too."""
-        if tags and self._migration.open_referrers(item):
-            # What is attached comes first: no reader is to see the tag without its signature.
-            self._late.append(item.id)
-            tags = []
+        tags = self._without_late(item, tags)
         for number, tag in enumerate(tags, 1):
             if not await self._is_to_be_set(tag):
                 continue
@@ -204,6 +207,13 @@ class Path:
             self._journal.confirmed(Kind.TAG, tag.id, how="written")
             return self._written(item), tags[number:]
         return await self._write_untagged(item, blobs), []
+
+    def _without_late(self, item: ManifestItem, tags: list[TagItem]) -> list[TagItem]:
+        """Put tags off until what is attached is there: none is seen without its signature."""
+        if tags and self._migration.open_referrers(item):
+            self._late.append(item.id)
+            return []
+        return tags
 
     async def _write_untagged(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
         if self._journal.stop.is_set():
@@ -269,9 +279,15 @@ class Path:
                 return
             outcome = self._not_done.get(item_id, Outcome.DONE)
             if outcome is Outcome.DONE:
-                await all_of(self._set(tag) for tag in self._open_tags(item_id))
+                tags = (self._set(tag) for tag in self._open_tags(item_id))
+                await a_few_of(tags, _WRITES_AT_ONCE)
             elif outcome is Outcome.FAILED:
                 self._block(self._open_tags(item_id))
+
+
+def _resolve(begun: asyncio.Future[None]) -> None:
+    if not begun.done():
+        begun.set_result(None)
 
 
 def _is_there(item: ManifestItem) -> bool:

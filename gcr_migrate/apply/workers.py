@@ -8,7 +8,7 @@ first what the target has.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -110,14 +110,24 @@ class Workers:
     async def begin(self, count: int) -> None:
         """Start so many workers."""
         self.count = count
-        self._workers += await all_of(self._begin_one() for _ in range(count))
+        await all_of(self._begin_one() for _ in range(count))
 
-    async def _begin_one(self) -> _Worker:
+    async def _begin_one(self) -> None:
         worker = _Worker(await self._start())
+        self._workers.append(worker)
         worker.listening = asyncio.create_task(self._listen(worker))
-        return worker
 
     async def _listen(self, worker: _Worker) -> None:
+        """Hear a worker out, and have another one when it is gone."""
+        try:
+            await self._hear(worker)
+        except Exception as error:  # noqa: BLE001  # whatever it says that is no word of ours
+            self._broken = f"it said what cannot be read: {type(error).__name__}"
+        worker.gone = True
+        if not self._ending:
+            await self._replace(worker)
+
+    async def _hear(self, worker: _Worker) -> None:
         reader = cast("asyncio.StreamReader", worker.process.stdout)
         while (said := await receive(reader)) is not None:
             match said:
@@ -140,9 +150,6 @@ class Workers:
                     self._broken = where
                 case _:
                     raise TypeError(type(said).__name__)
-        worker.gone = True
-        if not self._ending:
-            await self._replace(worker)
 
     def _tell_others(self, worker: _Worker, refused: Refused) -> None:
         """Make all wait for a quota that one of them has found used up."""
@@ -152,15 +159,21 @@ class Workers:
 
     async def _replace(self, lost: _Worker) -> None:
         """Start another worker, and give back what the lost one had in hand."""
+        with suppress(ProcessLookupError):
+            lost.process.kill()  # it may be there, and of no use
         code = await lost.process.wait()
         _log.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
         self._deaths_in_a_row += 1
-        if self._deaths_in_a_row < _DEATHS_IN_A_ROW:
-            self._workers.append(await self._begin_one())
-        self._workers.remove(lost)
-        for done in lost.waiting.values():
-            if not done.done():
-                done.set_exception(_LostError())
+        try:
+            if self._deaths_in_a_row < _DEATHS_IN_A_ROW:
+                await self._begin_one()
+        except OSError as error:
+            self._broken = f"no other one can be started: {error.strerror or error}"
+        finally:
+            self._workers.remove(lost)
+            for done in lost.waiting.values():
+                if not done.done():
+                    done.set_exception(_LostError())
 
     async def end(self) -> None:
         """End all workers: nothing is in hand any more, or it is dropped."""

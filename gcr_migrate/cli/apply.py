@@ -121,9 +121,9 @@ def apply(
     choice = Choice(tuple(map(Pattern.parse, only or [])), failed=retry_failed)
     ends_at = until_of(until, datetime.now().astimezone()) if until else None
     with ExitStack() as stack:
-        migration = stack.enter_context(open_migration(file))
         if not dry_run:
-            stack.enter_context(lock(file))
+            stack.enter_context(lock(file))  # first: another plan may take this one's place
+        migration = stack.enter_context(open_migration(file))
         check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
         _check_choice(migration, choice)
         if dry_run:
