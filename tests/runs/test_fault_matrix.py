@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MORE_REQUESTS: Final = 24  # that a fault may cost: three tries of what one image has
-SECONDS: Final = 15
+SECONDS: Final = 60
 SEED: Final = 3  # which seventh of the cells is run each time
 LONG: Final = (pytest.mark.long,)
 

@@ -225,7 +225,7 @@ def test_a_static_token_that_ends_stops_the_run_in_order(open_stage: OpenStage) 
 
 def test_a_token_file_that_is_written_anew_counts_at_once(open_stage: OpenStage) -> None:
     """A run goes on by itself when a fresh token is put where the old one was."""
-    stage = open_stage(SOME)
+    stage = open_stage(MANY)
     token = stage.cli.home / "token"
     token.write_text(ADAS)
     (stage.cli.home / "spec.yaml").write_text(SPEC)
