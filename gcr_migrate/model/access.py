@@ -1,16 +1,10 @@
-"""Roles and members of an access policy."""
+"""Roles, members and conditions of access policies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Grant:
-    """One role for one member, such as `roles/artifactregistry.reader` for `group:a@b.example`."""
-
-    role: str
-    member: str
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import total_ordering
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +14,30 @@ class Condition:
     title: str
     expression: str
     description: str = ""
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One role for one member, such as `roles/artifactregistry.reader` for `group:a@b.example`.
+
+    Attributes:
+        role: full name of the role.
+        member: who gets it.
+        condition: when it counts; None for always.
+    """
+
+    role: str
+    member: str
+    condition: Condition | None = None
+
+    def __lt__(self, other: Grant) -> bool:
+        return self._key() < other._key()
+
+    def _key(self) -> tuple[str, ...]:
+        said = self.condition
+        conditions = (said.expression, said.title, said.description) if said else ()
+        return (self.role, self.member, *conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +57,11 @@ class Policy:
     etag: str
 
     def holds(self, grant: Grant) -> bool:
-        """Whether the policy gives the grant without a condition."""
+        """Whether the policy gives the grant, under the same condition or without any."""
         return any(
-            b.role == grant.role and b.condition is None and grant.member in b.members
+            b.role == grant.role
+            and b.condition in {None, grant.condition}
+            and grant.member in b.members
             for b in self.bindings
         )
 
@@ -52,11 +72,164 @@ class Policy:
             if Policy(tuple(bindings), self.etag).holds(grant):
                 continue
             at = next(
-                (i for i, b in enumerate(bindings) if b.role == grant.role and not b.condition),
+                (
+                    i
+                    for i, b in enumerate(bindings)
+                    if b.role == grant.role and b.condition == grant.condition
+                ),
                 None,
             )
             if at is None:
-                bindings.append(Binding(grant.role, (grant.member,)))
+                bindings.append(Binding(grant.role, (grant.member,), grant.condition))
             else:
-                bindings[at] = Binding(grant.role, (*bindings[at].members, grant.member))
+                bindings[at] = replace(bindings[at], members=(*bindings[at].members, grant.member))
         return Policy(tuple(bindings), self.etag)
+
+
+class Right(StrEnum):
+    """What somebody can do with the images of a host or repository."""
+
+    PULL = "pull"
+    PUSH = "push"
+    DELETE = "delete"
+
+
+class Level(StrEnum):
+    """What a policy stands on."""
+
+    REPOSITORY = "repository"
+    BUCKET = "bucket"
+    PROJECT = "project"
+    FOLDER = "folder"
+    ORGANIZATION = "organization"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOn:
+    """A policy and where it was read.
+
+    Attributes:
+        level: kind of thing that it stands on.
+        resource: the thing: `projects/P/locations/L/repositories/R`, `gs://BUCKET`, `projects/P`,
+            `folders/N` or `organizations/N`.
+        policy: what was read; None if it could not be.
+        why: why it could not be read.
+    """
+
+    level: Level
+    resource: str
+    policy: Policy | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAccess:
+    """What access lists of a bucket's objects give, which no policy shows.
+
+    Attributes:
+        readers: of how many of the objects that were looked at each member may read the bytes;
+            members are spelled as in policies.
+        seen: how many objects were looked at.
+        complete: whether these were all.
+        why: why they are not all, or none.
+    """
+
+    readers: tuple[tuple[str, int], ...] = ()
+    seen: int = 0
+    complete: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that is known about who can do what with one bucket or repository.
+
+    Attributes:
+        shown: what it is about, such as `us.gcr.io/builds` or a target repository.
+        level: `BUCKET` or `REPOSITORY`; it says which permissions count.
+        project: id of the project that it belongs to.
+        policies: its own policy first, then its project's and what is above it. What does not
+            exist yet has none of its own.
+        roles: permissions of the roles in the policies that the tool does not know by itself;
+            None for one that could not be opened, or that is no more.
+        objects: access lists of its objects; None where there are none.
+        exists: whether the bucket or repository is there.
+    """
+
+    shown: str
+    level: Level
+    project: str
+    policies: tuple[PolicyOn, ...] = ()
+    roles: tuple[tuple[str, frozenset[str] | None], ...] = ()
+    objects: ObjectAccess | None = None
+    exists: bool = True
+
+
+class Verdict(StrEnum):
+    """What a migration does to one right of one member."""
+
+    SAME = "same"
+    IMPLIED = "implied"  # comes with the narrowest role that gives a right that was held
+    EXCUSED = "excused"  # ended before, or the registry's own
+    LOST = "lost"
+    GAINED = "gained"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """One right of one member, before at a source and after at a target.
+
+    Attributes:
+        source: the host or repository that images come from, as people know it.
+        target: the repository that they go to, likewise.
+        member: who, as policies spell it.
+        right: what.
+        before: whether it is held at the source; None if that is not known.
+        after: whether it will be held at the target; None if that is not known.
+        before_by: what gives it there, such as `roles/storage.objectViewer on gs://…`.
+        after_by: what will give it at the target.
+        verdict: what that means.
+        why: the reason, where before and after do not say it.
+        consent: why the spec accepts it; empty if it says nothing.
+        proved_by: how it was found out.
+    """
+
+    source: str
+    target: str
+    member: str
+    right: Right
+    before: bool | None
+    after: bool | None
+    before_by: str = ""
+    after_by: str = ""
+    verdict: Verdict = Verdict.SAME
+    why: str = ""
+    consent: str = ""
+    proved_by: str = "policies"
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether nobody has accepted that a right is lost or gained."""
+        return self.verdict in {Verdict.LOST, Verdict.GAINED} and not self.consent
+
+
+@dataclass(frozen=True, slots=True)
+class AccessWish:
+    """What the spec says about access to one target.
+
+    Attributes:
+        translate: carry over who has access at the source.
+        basis: what counts at the source: `auto`, `bucket` or `repository`.
+        public: whether everybody may be a reader.
+        deny: members that shall not follow.
+        accept: (member, `lost` or `gained`, reason): what is consented to.
+        grants: what the spec grants by itself.
+    """
+
+    translate: bool = False
+    basis: str = "auto"
+    public: bool = False
+    deny: tuple[str, ...] = ()
+    accept: tuple[tuple[str, str, str], ...] = ()
+    grants: tuple[Grant, ...] = ()

@@ -23,6 +23,7 @@ _SHORT_ROLE = re.compile(r"[a-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)+")
 _MEMBER = re.compile(
     r"(?:user|group|serviceAccount):[^\s@]+@[^\s@]+|domain:[^\s@]+\.[^\s@]+|principal(?:Set)?://\S+"
 )
+_ANY_MEMBER = re.compile(r"[A-Za-z]+(?::\S+)?")
 PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 
 
@@ -60,6 +61,12 @@ def _member(text: str) -> str:
     raise ValueError(f"{text!r} is no member; it starts with {kinds}")
 
 
+def _any_member(text: str) -> str:
+    if _ANY_MEMBER.fullmatch(text):
+        return text
+    raise ValueError(f"{text!r} is no member, such as group:devs@example.com or allUsers")
+
+
 def _with_port(text: str) -> str:
     found = re.search(r":([0-9]+)$", text)
     if found and not 0 < int(found[1]) <= _LARGEST_PORT:
@@ -75,5 +82,6 @@ AnyTemplate = Annotated[str, in_words(template_names)]
 RegistryText = Annotated[str, Field(pattern=REGISTRY), AfterValidator(_with_port)]
 RoleText = Annotated[str, AfterValidator(_role)]
 MemberText = Annotated[AnyTemplate, AfterValidator(_member)]
+AnyMemberText = Annotated[AnyTemplate, AfterValidator(_any_member)]
 KmsKeyText = Annotated[str, Field(pattern=_KMS_KEY)]
 LabelKeyText = Annotated[str, Field(pattern=_LABEL_KEY)]

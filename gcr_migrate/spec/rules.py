@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from gcr_migrate.model.pattern import Pattern, template_names
 from gcr_migrate.spec.fields import (
     PUBLIC,
+    AnyMemberText,
     AnyTemplate,
     KmsKeyText,
     LabelKeyText,
@@ -50,6 +51,16 @@ class GrantRule(Part):
     )
 
 
+class Accepted(Part):
+    """Consent that somebody loses or gains access."""
+
+    principal: AnyMemberText = Field(
+        description="Member as `access show` spells it; named parts may be used."
+    )
+    change: Literal["lost", "gained"] = Field(description="What is accepted.")
+    reason: AnyTemplate = Field(min_length=1, max_length=500, description="Why; reports show it.")
+
+
 class Access(Part):
     """Who can do what with the repository."""
 
@@ -57,7 +68,19 @@ class Access(Part):
     public: Literal["allow", "refuse"] = Field(
         "refuse", description="Whether allUsers and allAuthenticatedUsers may be readers."
     )
+    basis: Literal["auto", "repository", "bucket"] = Field(
+        "auto",
+        alias="from",
+        description="Whose access is carried over: of the repository that serves the host, or of"
+        " the bucket of Container Registry; auto takes what decides today.",
+    )
+    deny: tuple[MemberText, ...] = Field(
+        (), description="Members of the source that shall not follow."
+    )
     grant: tuple[GrantRule, ...] = Field((), description="Grants to add.")
+    accept: tuple[Accepted, ...] = Field(
+        (), description="What may be lost or gained; without consent `apply` does not start."
+    )
 
     @field_validator("grant")
     @classmethod

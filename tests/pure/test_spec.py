@@ -92,7 +92,7 @@ def test_every_field_can_be_written() -> None:
     ]
     assert str(spec.source_project) == "example.com:builds"
     assert str(spec.target_project) == "builds-new"
-    assert Spec.model_validate(spec.model_dump()) == spec
+    assert Spec.model_validate(spec.model_dump(by_alias=True)) == spec
 
 
 @pytest.mark.parametrize(
