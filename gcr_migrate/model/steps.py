@@ -78,6 +78,7 @@ NEXT: Final = {
     (State.PRESENT, Event.UNDONE): State.PLANNED,
     (State.FAILED, Event.STARTED): State.MOVING,  # a later run tries again
     (State.FAILED, Event.CONFIRMED): State.PRESENT,
+    (State.FAILED, Event.LOST): State.PLANNED,  # it was not known whether it was done
     (State.FAILED, Event.SKIPPED): State.SKIPPED,
     (State.FAILED, Event.GAVE_UP): State.FAILED,
 }

@@ -18,6 +18,12 @@ WHERE g.repository_id = ? AND g.last_event = 'confirmed' AND (SELECT e.how FROM 
     WHERE e.kind = 'grant' AND e.item_id = g.id ORDER BY e.id DESC LIMIT 1) = ?
 ORDER BY g.id
 """
+# What was given up before it was known what became of it is as open as what never ended.
+_UNSETTLED: Final = """
+SELECT g.id FROM repository_grant g WHERE g.repository_id = ? AND (SELECT e.event FROM event e
+    WHERE e.kind = 'grant' AND e.item_id = g.id AND e.event <> 'gave-up'
+    ORDER BY e.id DESC LIMIT 1) = 'started'
+"""
 _KEPT: Final = (
     "SELECT resource, etag, raw, at FROM previous_policy WHERE repository_id = ? ORDER BY id"
 )
@@ -49,6 +55,11 @@ def added_grants(migration: Migration, repository_id: int) -> list[tuple[int, Gr
         (id_, Grant(role, member, Condition(*said) if said[1] else None))
         for id_, role, member, *said in migration.rows(_ADDED, repository_id, WRITTEN)
     ]
+
+
+def unsettled_grants(migration: Migration, repository_id: int) -> set[int]:
+    """Return the item ids of the grants of a repository of which a write has no known outcome."""
+    return {id_ for (id_,) in migration.rows(_UNSETTLED, repository_id)}
 
 
 def kept_policies(migration: Migration, repository_id: int) -> list[KeptPolicy]:
