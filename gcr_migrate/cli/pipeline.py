@@ -103,6 +103,11 @@ async def make_plan(  # what a plan is made of
     )
     roots = await planning.list_source(shelf)
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
+    refusals += [  # until access is read here
+        Refusal(errors.ACCESS_UNREADABLE, edge.target_name, "translate is not built yet")
+        for edge in edges
+        if edge.wish.translate
+    ]
     if refusals:
         raise Refused(refusals)
     repositories = await planning.add_repositories(edges)
@@ -175,7 +180,7 @@ class _Planning:
         for edge in edges:
             key = (edge.registry, edge.prefix)
             if key in rows:
-                grants = tuple(sorted({*rows[key].grants, *edge.grants}))
+                grants = tuple(sorted({*rows[key].grants, *edge.wish.grants}))
                 rows[key] = replace(rows[key], grants=grants)
                 continue
             rows[key] = self._repository(edge)
@@ -194,7 +199,7 @@ class _Planning:
             resource=resource,
             exists=not resource,  # a plain registry is there, or nothing can be planned
             settings=edge.settings,
-            grants=edge.grants,
+            grants=edge.wish.grants,
             plain_http=getattr(target, "plain_http", None),
         )
 
