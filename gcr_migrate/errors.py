@@ -831,6 +831,32 @@ POLICY_CONFLICT: Final = _problem(
     "Somebody else writes this policy at the same time; nothing of theirs was overwritten.",
     "Run `apply` again when the other writer is done.",
 )
+GRANT_REFUSED: Final = _problem(
+    "grant-refused",
+    Exit.FAILED,
+    "access for this member was refused",
+    "The service does not take this member in this role: nobody has that name, or an organisation"
+    " policy allows no such members. The repository's other grants are not touched by that.",
+    "Read its words. Change the spec, or have the policy `iam.allowedPolicyMemberDomains` changed,"
+    " and run `apply` again.",
+)
+POLICY_FULL: Final = _problem(
+    "policy-full",
+    Exit.FAILED,
+    "access policy has no room for this grant",
+    "A policy takes 1,500 members, 250 groups and domains among them, and 20 conditions of one"
+    " member in one role. Nothing that is in it was dropped.",
+    "Grant to a group instead of its members, or take out who is not needed; then run `apply`.",
+)
+ACCESS_UNSETTLED: Final = _problem(
+    "access-unsettled",
+    Exit.REFUSED,
+    "somebody would lose or gain access without consent",
+    "The plan changes who can pull, push or delete, and the spec does not say that this is wanted."
+    " Nothing was changed.",
+    "Look at `access show FILE`. Grant what is missing, or consent by `access.accept` on the route"
+    " with a reason; then plan again.",
+)
 OPERATION_FAILED: Final = _problem(
     "operation-failed",
     Exit.FAILED,

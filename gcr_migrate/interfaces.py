@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.model.access import Grant, Policy
+    from gcr_migrate.model.access import Policy
     from gcr_migrate.model.cloud import (
         BucketAsset,
         BucketFacts,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
     from gcr_migrate.model.plan import RepositorySettings
+    from gcr_migrate.model.policies import ExactPolicy
 
 
 class SourceRegistry(Protocol):
@@ -182,8 +183,24 @@ class Repositories(Protocol):
         ...
 
 
-class TargetRepositories(Repositories, Protocol):
-    """Artifact Registry's repositories where new ones are made, and grants are added."""
+class PolicyWriter(Protocol):
+    """Access policies of repositories where they are changed."""
+
+    async def exact_policy(self, resource: str) -> ExactPolicy:
+        """Read a policy, version 3, for who writes it back."""
+        ...
+
+    async def replace_policy(self, before: ExactPolicy, after: Policy) -> bool:
+        """Write a policy in the place of what was read, by a single request with its etag.
+
+        Returns False if somebody else wrote meanwhile, so that nothing happened. Of the problems
+        that it raises `unreachable`, `server-error` and `bad-reply` leave open what happened.
+        """
+        ...
+
+
+class TargetRepositories(Repositories, PolicyWriter, Protocol):
+    """Artifact Registry's repositories where new ones are made, and policies are changed."""
 
     async def create(
         self,
@@ -198,13 +215,6 @@ class TargetRepositories(Repositories, Protocol):
         With the name of an `operation` that an earlier run started, that one is waited for
         instead. `on_operation` is told the name of a new one before anything is waited for.
         Raises `operation-failed`, `denied`.
-        """
-        ...
-
-    async def add_grants(self, resource: str, grants: tuple[Grant, ...]) -> bool:
-        """Read, merge and write with etag; again on a conflict, bounded.
-
-        Returns whether anything had to be written. Raises `policy-conflict`.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,8 +11,9 @@ from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.model.steps import Event, Kind, Step
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Iterable
 
+    from gcr_migrate.model.policies import ExactPolicy
     from gcr_migrate.state.ledger import Ledger
 
 # So many items in a row out of reach, and none done, is a service that is gone, not a bad item.
@@ -97,6 +99,36 @@ class Journal:
         else:
             self._moving.add((kind, item_id))
         self.listener.item(Step(kind, item_id, Event.STARTED, size_bytes))
+
+    async def sending(self, kind: Kind, item_ids: Iterable[int]) -> None:
+        """Return when the start of all these is on disk, of which one request is to be sent.
+
+        What becomes of a request is not known until it is answered: they stay started if it never
+        is, until somebody looks.
+        """
+        ids = list(item_ids)
+        await asyncio.gather(*(self._ledger.record(kind, id_, Event.STARTED) for id_ in ids))
+        for id_ in ids:
+            self.listener.item(Step(kind, id_, Event.STARTED))
+
+    def refused(self, kind: Kind, item_id: int) -> None:
+        """Record that what was started is not at the target, so that it is planned as before."""
+        self._ledger.record(kind, item_id, Event.LOST)
+        self.listener.item(Step(kind, item_id, Event.LOST))
+
+    def undone(self, kind: Kind, item_id: int) -> None:
+        """Record that what a run had added was taken back."""
+        self._ledger.record(kind, item_id, Event.UNDONE)
+        self.listener.item(Step(kind, item_id, Event.UNDONE))
+
+    def keep_policy(self, repository_id: int, policy: ExactPolicy) -> None:
+        """Keep a policy as it was read before a write; it is on disk on return.
+
+        Raises:
+            MigrateError: the migration file cannot be written.
+        """
+        etag = policy.policy.etag
+        self._ledger.keep_policy(repository_id, policy.resource, etag, policy.raw)
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""

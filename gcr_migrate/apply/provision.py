@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from gcr_migrate.apply.grants import Grants
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
+from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from gcr_migrate.apply.journal import Journal
-    from gcr_migrate.interfaces import TargetRepositories
+    from gcr_migrate.interfaces import PolicyWriter, TargetRepositories
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
 
 T = TypeVar("T")
+
+_POLICIES_AT_ONCE: Final = 8
 
 
 async def provision(
@@ -53,11 +57,27 @@ async def provision(
             ready = True
         if ready:
             usable.add(item_id)
-    for item_id in sorted(usable):
-        repository = migration.repositories()[item_id]
-        if repository.resource and not journal.stop.is_set():
-            await _grant(migration, item_id, repository, repositories, journal)
+    await a_few_of(_grants(migration, usable, repositories, journal), _POLICIES_AT_ONCE)
     return usable
+
+
+def _grants(
+    migration: Migration, usable: set[int], policies: PolicyWriter, journal: Journal
+) -> Iterator[Coroutine[None, None, None]]:
+    """Go through the grants of each repository, until a stop is wanted.
+
+    A stop waits no more for them than for a creation: a later run reads what the policy holds.
+    """
+    for item_id, repository in migration.repositories().items():
+        if journal.stop.is_set():
+            return
+        if item_id in usable and repository.resource and repository.grants:
+            grants = Grants(migration, item_id, repository.resource, policies, journal)
+            yield _added(grants, journal)
+
+
+async def _added(grants: Grants, journal: Journal) -> None:
+    await _unless_stopped(journal.stop, grants.add())
 
 
 class _Turn:
@@ -127,38 +147,3 @@ async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -
         doing.cancel()  # which changes nothing about what is done
     await asyncio.wait({doing})
     return None if doing.cancelled() else doing.result()
-
-
-async def _grant(
-    migration: Migration,
-    item_id: int,
-    repository: Repository,
-    repositories: TargetRepositories,
-    journal: Journal,
-) -> None:
-    """Add a repository's grants in one write; all of them share its outcome.
-
-    A stop waits no more for it than for a creation: a later run reads what the policy holds.
-    """
-    missing = [
-        (grant_id, grant)
-        for grant_id, grant, granted, state in migration.grant_items(item_id)
-        if not granted and state is not State.PRESENT
-    ]
-    if not missing:
-        return
-    for grant_id, _ in missing:
-        await journal.started(Kind.GRANT, grant_id)
-    grants = tuple(grant for _, grant in missing)
-    try:
-        wrote = await _unless_stopped(
-            journal.stop, repositories.add_grants(repository.resource, grants)
-        )
-    except MigrateError as error:
-        for grant_id, _ in missing:
-            journal.gave_up(Kind.GRANT, grant_id, error)
-        return
-    if wrote is None:
-        return
-    for grant_id, _ in missing:
-        journal.confirmed(Kind.GRANT, grant_id, how="written" if wrote else "present")

@@ -65,6 +65,7 @@ class Api:
         *,
         ok: Collection[int] = (200,),
         body: dict[str, Any] | None = None,
+        once: bool = False,
     ) -> Reply:
         """Call a method whose body, if it has one, is JSON.
 
@@ -74,12 +75,15 @@ class Api:
             subject: what an error is about.
             ok: statuses that the caller deals with; any other is raised as its problem.
             body: what is sent.
+            once: do not try again where no answer came.
         """
         if body is None:
-            return await self.send(method, url, subject, ok=ok)
+            return await self.send(method, url, subject, ok=ok, once=once)
         headers = {"content-type": "application/json"}
         content = json.dumps(body).encode()
-        return await self.send(method, url, subject, ok=ok, headers=headers, body=content)
+        return await self.send(
+            method, url, subject, ok=ok, headers=headers, body=content, once=once
+        )
 
     async def send(
         self,
@@ -90,13 +94,14 @@ class Api:
         ok: Collection[int],
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        once: bool = False,
     ) -> Reply:
         """Send a request; where the service does not take our login any more, with a new one.
 
         A login that is refused twice is a problem, whatever `ok` says.
         """
 
-        async def once(login: Mapping[str, str]) -> Reply:
+        async def asked(login: Mapping[str, str]) -> Reply:
             return await self._wire.request(
                 method,
                 url,
@@ -104,15 +109,16 @@ class Api:
                 headers={**(headers or {}), **login},
                 body=body,
                 subject=subject,
+                once=once,
             )
 
         login = await self._authorization.api_headers()
-        reply = await once(login)
+        reply = await asked(login)
         if reply.status == _UNAUTHORIZED:
             await self._authorization.refused(login)
             before, login = login, await self._authorization.api_headers()
             if login != before:
-                reply = await once(login)
+                reply = await asked(login)
         if reply.status == _UNAUTHORIZED:
             raise problem_of(reply, subject)
         await self._authorization.accepted(login)

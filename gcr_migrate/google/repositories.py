@@ -1,7 +1,7 @@
 """Artifact Registry's repositories and their access policies.
 
 Lists, creation and the caller's permissions by Google's client library. By raw calls what the
-library would lose or refuse: of a repository and of a policy the fields that it does not know,
+library would lose or refuse: of a repository the fields that it does not know,
 and of an operation the whole answer once the repository in it has such a field.
 """
 
@@ -16,7 +16,6 @@ from urllib.parse import quote
 from gcr_migrate.errors import (
     BAD_REPLY,
     OPERATION_FAILED,
-    POLICY_CONFLICT,
     REPOSITORY_DIFFERS,
     MigrateError,
 )
@@ -25,10 +24,9 @@ from gcr_migrate.google.api import (
     PAGE,
     PERMISSIONS_AT_ONCE,
     in_parts,
-    objects,
 )
 from gcr_migrate.google.libraries import CALL
-from gcr_migrate.model.access import Binding, Condition, Policy
+from gcr_migrate.google.policies import exact_policy, replace_policy
 from gcr_migrate.model.cloud import DOCKER, STANDARD, RepositoryFacts
 from gcr_migrate.model.plan import RepositorySettings
 
@@ -38,19 +36,16 @@ if TYPE_CHECKING:
 
     from gcr_migrate.google.api import Api
     from gcr_migrate.google.libraries import Libraries
-    from gcr_migrate.model.access import Grant
+    from gcr_migrate.model.access import Policy
+    from gcr_migrate.model.policies import ExactPolicy
 
 _OPERATION_S: Final = 300.0
 _FIRST_POLL_S: Final = 0.2
 _LONGEST_POLL_S: Final = 20.0
 _POLL_GROWTH: Final = 1.5
-_POLICY_TRIES: Final = 5
-_CONFLICT_PAUSE_S: Final = 0.05  # the other writer is done already; more of them come apart
 _OK: Final = 200
 _NOT_FOUND: Final = 404
-_CONFLICT: Final = 409
 _ALREADY_EXISTS: Final = 6  # gRPC code
-_CONDITIONS_VERSION: Final = 3
 
 
 class ArtifactRegistry:
@@ -105,24 +100,15 @@ class ArtifactRegistry:
 
     async def policy(self, resource: str) -> Policy:
         """Read the repository's own access policy, version 3."""
-        return _policy(await self._raw_policy(resource), resource)
+        return (await self.exact_policy(resource)).policy
 
-    async def add_grants(self, resource: str, grants: tuple[Grant, ...]) -> bool:
-        """Add what is missing, and nothing else; return whether anything had to be written."""
-        url = _url(resource, ":setIamPolicy")
-        for attempt in range(_POLICY_TRIES):
-            raw = await self._raw_policy(resource)
-            before = _policy(raw, resource)
-            after = before.added(grants)
-            if after == before:
-                return False
-            body = {"policy": _changed(raw, after)}
-            reply = await self._api.call("POST", url, resource, ok={_OK, _CONFLICT}, body=body)
-            if reply.status == _OK:
-                _told(reply.json(resource), "etag", resource)  # or it was not the service's answer
-                return True
-            await asyncio.sleep(_CONFLICT_PAUSE_S * attempt)
-        raise MigrateError(POLICY_CONFLICT, subject=resource, saw=f"{_POLICY_TRIES} tries")
+    async def exact_policy(self, resource: str) -> ExactPolicy:
+        """Read the repository's own access policy for who writes it back."""
+        return await exact_policy(self._api, _url(resource), resource)
+
+    async def replace_policy(self, before: ExactPolicy, after: Policy) -> bool:
+        """Write a policy in the place of what was read; False if that is not there any more."""
+        return await replace_policy(self._api, _url(before.resource), before, after)
 
     async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
         """Which of these permissions the caller has on a repository."""
@@ -157,12 +143,6 @@ class ArtifactRegistry:
         async for rows in self._api.pages(_url(parent, "/locations"), "locations", parent):
             found.update(str(row["locationId"]) for row in rows if row.get("locationId"))
         return tuple(sorted(found))
-
-    async def _raw_policy(self, resource: str) -> dict[str, Any]:
-        url = _url(resource, ":getIamPolicy?options.requestedPolicyVersion=3")
-        raw = (await self._api.call("GET", url, resource)).json(resource)
-        _told(raw, "etag", resource)  # without it a write would replace whatever is there
-        return raw
 
     async def _start(self, resource: str, settings: RepositorySettings) -> _Progress | None:
         """Ask for a repository; None if one of this name is there, or on its way."""
@@ -302,36 +282,4 @@ def _body(settings: RepositorySettings) -> dict[str, Any]:
         body["docker_config"] = {"immutable_tags": True}
     if settings.kms_key:
         body["kms_key_name"] = settings.kms_key
-    return body
-
-
-def _policy(body: dict[str, Any], resource: str) -> Policy:
-    bindings = objects(body, "bindings", resource)
-    return Policy(tuple(_binding(one) for one in bindings), str(body.get("etag") or ""))
-
-
-def _binding(body: dict[str, Any]) -> Binding:
-    condition = body.get("condition")
-    kept = None
-    if isinstance(condition, dict):
-        kept = Condition(
-            title=str(condition.get("title") or ""),
-            expression=str(condition.get("expression") or ""),
-            description=str(condition.get("description") or ""),
-        )
-    members = body.get("members") or []
-    return Binding(str(body.get("role") or ""), tuple(str(one) for one in members), kept)
-
-
-def _changed(raw: dict[str, Any], after: Policy) -> dict[str, Any]:
-    """Return a policy as it came, with the members of `after`; the order is that of `raw`."""
-    old = raw.get("bindings") or []
-    more: list[dict[str, Any]] = [{}] * (len(after.bindings) - len(old))
-    bindings = [
-        {**before, "role": one.role, "members": list(one.members)}
-        for before, one in zip([*old, *more], after.bindings, strict=True)
-    ]
-    body = {**raw, "bindings": bindings}
-    if any(one.condition for one in after.bindings):
-        body["version"] = _CONDITIONS_VERSION  # any lower version would drop the conditions
     return body

@@ -61,9 +61,26 @@ class Policy:
         return any(
             b.role == grant.role
             and b.condition in {None, grant.condition}
-            and grant.member in b.members
+            and alike(grant.member) in map(alike, b.members)
             for b in self.bindings
         )
+
+    def without(self, grants: tuple[Grant, ...]) -> Policy:
+        """The same policy without these members in these roles under just these conditions.
+
+        A binding that has no member left stays in its place, empty.
+        """
+        gone = {(one.role, one.condition, alike(one.member)) for one in grants}
+        left = tuple(
+            replace(
+                b,
+                members=tuple(
+                    one for one in b.members if (b.role, b.condition, alike(one)) not in gone
+                ),
+            )
+            for b in self.bindings
+        )
+        return replace(self, bindings=left)
 
     def added(self, grants: tuple[Grant, ...]) -> Policy:
         """The same policy with the missing grants added; no binding is changed or dropped."""
@@ -84,6 +101,11 @@ class Policy:
             else:
                 bindings[at] = replace(bindings[at], members=(*bindings[at].members, grant.member))
         return Policy(tuple(bindings), self.etag)
+
+
+def alike(member: str) -> str:
+    """Return what all spellings of a member have in common: services know no capital letters."""
+    return member if member.startswith(("principal:", "principalSet:")) else member.lower()
 
 
 class Right(StrEnum):

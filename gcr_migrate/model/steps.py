@@ -41,6 +41,7 @@ class Event(StrEnum):
     LOST = "lost"  # the process that moved it is gone, and the target does not have it
     SKIPPED = "skipped"  # a rule of the spec says to leave it
     GAVE_UP = "gave-up"  # it failed, with its reason
+    UNDONE = "undone"  # a person took back what a run had added
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,10 @@ NEXT: Final = {
     (State.MOVING, Event.SKIPPED): State.SKIPPED,
     (State.MOVING, Event.LOST): State.PLANNED,
     (State.MOVING, Event.GAVE_UP): State.FAILED,
+    (State.PRESENT, Event.UNDONE): State.PLANNED,
     (State.FAILED, Event.STARTED): State.MOVING,  # a later run tries again
     (State.FAILED, Event.CONFIRMED): State.PRESENT,
+    (State.FAILED, Event.LOST): State.PLANNED,  # it was not known whether it was done
     (State.FAILED, Event.SKIPPED): State.SKIPPED,
     (State.FAILED, Event.GAVE_UP): State.FAILED,
 }

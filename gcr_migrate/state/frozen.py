@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from gcr_migrate.model.access import AccessRow, Grant
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.finding import Finding, LeftOut
     from gcr_migrate.model.limits import Limits
@@ -26,6 +27,7 @@ _FROZEN: Final = (
     "source",
     "repository",
     "repository_grant",
+    "access_row",
     "manifest",
     "blob",
     "manifest_need",
@@ -78,14 +80,39 @@ class Draft:
             ),
         )
         self._sql.executemany(
-            "INSERT INTO repository_grant (repository_id, role, member, present)"
-            " VALUES (?, ?, ?, ?)",
+            "INSERT INTO repository_grant (repository_id, role, member, title, expression,"
+            " description, present) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (id_, grant.role, grant.member, grant in repository.granted)
+                (id_, grant.role, grant.member, *_condition(grant), grant in repository.granted)
                 for grant in sorted(set(repository.grants))
             ],
         )
         return id_
+
+    def add_access_rows(self, repository_id: int, rows: Iterable[AccessRow]) -> None:
+        """Add who could do what at the source, and can at this repository, in their order."""
+        self._sql.executemany(
+            "INSERT INTO access_row (repository_id, source, member, right_held, before, after,"
+            " before_by, after_by, verdict, why, consent, proved_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    repository_id,
+                    row.source,
+                    row.member,
+                    row.right.value,
+                    row.before,
+                    row.after,
+                    row.before_by,
+                    row.after_by,
+                    row.verdict.value,
+                    row.why,
+                    row.consent,
+                    row.proved_by,
+                )
+                for row in rows
+            ),
+        )
 
     def has_manifest(self, digest: Digest) -> bool:
         """Whether the bytes of this manifest are in the plan."""
@@ -160,7 +187,8 @@ class Draft:
     def drop_empty_repositories(self) -> int:
         """Take back repositories into which nothing goes; return how many are to be created."""
         unused = "repository_id NOT IN (SELECT repository_id FROM image)"
-        self._sql.execute(f"DELETE FROM repository_grant WHERE {unused}")  # noqa: S608  # constants
+        for table in ("repository_grant", "access_row"):
+            self._sql.execute(f"DELETE FROM {table} WHERE {unused}")  # noqa: S608  # constants
         self._sql.execute(
             "DELETE FROM repository WHERE id NOT IN (SELECT repository_id FROM image)"
         )
@@ -309,6 +337,11 @@ def read_manifest(connection: sqlite3.Connection, digest: Digest) -> Manifest:
     return Manifest.read(rows[0][0], rows[0][1], digest)
 
 
+def _condition(grant: Grant) -> tuple[str, str, str]:
+    said = grant.condition
+    return (said.title, said.expression, said.description) if said else ("", "", "")
+
+
 def plan_digest(connection: sqlite3.Connection) -> str:
     """Return the digest over all that a plan decides.
 
@@ -341,9 +374,18 @@ _WHOLE: Final = (
     (
         "grant",
         (
-            "SELECT r.registry, r.prefix, g.role, g.member, g.present FROM repository_grant g"
-            " JOIN repository r ON r.id = g.repository_id"
-            " ORDER BY r.registry, r.prefix, g.role, g.member"
+            "SELECT r.registry, r.prefix, g.role, g.member, g.expression, g.title, g.description,"
+            " g.present FROM repository_grant g JOIN repository r ON r.id = g.repository_id"
+            " ORDER BY r.registry, r.prefix, g.role, g.member, g.expression, g.title, g.description"
+        ),
+    ),
+    (
+        "access",
+        (
+            "SELECT r.registry, r.prefix, a.source, a.member, a.right_held, a.before, a.after,"
+            " a.before_by, a.after_by, a.verdict, a.why, a.consent, a.proved_by FROM access_row a"
+            " JOIN repository r ON r.id = a.repository_id"
+            " ORDER BY r.registry, r.prefix, a.source, a.member, a.right_held"
         ),
     ),
     (

@@ -117,6 +117,18 @@ class Ledger:
         self._queue.put(_Entry(row, done, loop))
         return done
 
+    def keep_policy(self, repository_id: int, resource: str, etag: str, raw: str) -> None:
+        """Keep an access policy word by word before it is changed; it is in the file on return.
+
+        Raises:
+            MigrateError: DISK_FULL.
+        """
+        sql = (
+            "INSERT INTO previous_policy (run_id, repository_id, resource, etag, raw, at)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+        )
+        self._write(sql, self._run, repository_id, resource, etag, raw, _now())
+
     async def close(self) -> None:
         """Write what is queued and close the file; raise what went wrong with it, if anything."""
         await asyncio.to_thread(self._drain)

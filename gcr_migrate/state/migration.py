@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import PLAN_DAMAGED, MigrateError, named
-from gcr_migrate.model.access import Grant
+from gcr_migrate.model.access import AccessRow, Condition, Grant, Right, Verdict
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.limits import Limits
@@ -158,13 +158,39 @@ class Migration:
     def grant_items(self, repository_id: int) -> list[tuple[int, Grant, bool, State]]:
         """Return item id, grant, whether the policy had it at planning, and state."""
         sql = (
-            "SELECT id, role, member, present, last_event FROM grant_item"
-            " WHERE repository_id = ? ORDER BY role, member"
+            "SELECT id, role, member, title, expression, description, present, last_event"
+            " FROM grant_item WHERE repository_id = ?"
+            " ORDER BY role, member, expression, title, description"
         )
         return [
-            (row[0], Grant(row[1], row[2]), bool(row[3]), state_of(row[4]))
+            (row[0], Grant(row[1], row[2], _condition(*row[3:6])), bool(row[6]), state_of(row[7]))
             for row in self.rows(sql, repository_id)
         ]
+
+    def access_rows(self) -> Iterator[AccessRow]:
+        """Go through who could do what at a source, and can at a target."""
+        sql = (
+            "SELECT a.id, a.source, r.shown, a.member, a.right_held, a.before, a.after,"
+            " a.before_by, a.after_by, a.verdict, a.why, a.consent, a.proved_by"
+            " FROM access_row a JOIN repository_item r ON r.id = a.repository_id"
+            " WHERE a.id > ? ORDER BY a.id LIMIT ?"
+        )
+        for _, source, target, member, right, before, after, *more in self.paged(sql):
+            before_by, after_by, verdict, why, consent, proved_by = more
+            yield AccessRow(
+                source,
+                target,
+                member,
+                Right(right),
+                _maybe_bool(before),
+                _maybe_bool(after),
+                before_by,
+                after_by,
+                Verdict(verdict),
+                why,
+                consent,
+                proved_by,
+            )
 
     def images(self) -> Iterator[Image]:
         """Go through the images in the order of their ids."""
@@ -346,6 +372,10 @@ class Migration:
         while page := self.rows(sql, after, *values, PAGE):
             yield from page
             after = page[-1][0]
+
+
+def _condition(title: str, expression: str, description: str) -> Condition | None:
+    return Condition(title, expression, description) if expression else None
 
 
 def _maybe_bool(value: int | None) -> bool | None:

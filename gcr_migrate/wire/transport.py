@@ -120,6 +120,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         subject: str = "",
+        once: bool = False,
     ) -> Reply:
         """Send a request until it is answered, and read the whole answer.
 
@@ -130,11 +131,15 @@ class Wire:
             headers: header fields.
             body: body to send.
             subject: what an error is about; else the URL without its query.
+            once: do not try again where no answer came, or one that tells nothing: for a write
+                of which the second answer would not tell what became of the first.
         """
         subject = subject or _shown(url)
         try:
             return await self._asked(method, url, ok, headers or {}, body, subject)
         except TransientError as error:
+            if once:
+                raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
             first: TransientError | None = error
         try:  # the loop is made only where it is needed: most requests are answered at once
             async for attempt in retrying(self.backoff):

@@ -19,6 +19,7 @@ from gcr_migrate.model.names import GCR_HOSTS, Project, gcr_host
 from gcr_migrate.model.plan import RepositorySettings
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.wire.endpoints import Endpoints
+from tests.granting import Plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -225,24 +226,28 @@ def test_repositories_are_created_once_and_read_back(box: Sandbox, tmp_path: Pat
 
 
 def test_grants_are_added_and_nothing_else_is_touched(box: Sandbox, tmp_path: Path) -> None:
-    """A second call writes nothing; bindings that were there stay."""
+    """A second run writes nothing, bindings that were there stay, and what was added goes."""
     resource = "projects/builds/locations/us/repositories/us.gcr.io"
     grants = (
         Grant("roles/artifactregistry.reader", "group:a@example.com"),
         Grant("roles/artifactregistry.repoAdmin", "group:b@example.com"),
     )
+    plan = Plan(tmp_path / "m", resource, *grants)
 
     async def grant() -> None:
         async with connections(box, tmp_path) as clients:
             repositories = clients.target_repositories()
             before = await repositories.policy(resource)
-            assert await repositories.add_grants(resource, grants)
+            await plan.add(repositories)
             after = await repositories.policy(resource)
             assert all(after.holds(one) for one in grants)
             assert {(b.role, m) for b in before.bindings for m in b.members} <= {
                 (b.role, m) for b in after.bindings for m in b.members
             }
-            assert not await repositories.add_grants(resource, grants)
+            await plan.add(repositories)
+            assert await repositories.policy(resource) == after
+            assert await plan.take_back(repositories) == {1: True, 2: True}
+            assert (await repositories.policy(resource)).bindings == before.bindings
 
     asyncio.run(grant())
 

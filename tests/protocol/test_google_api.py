@@ -12,7 +12,6 @@ import pytest
 
 from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.access import Grant
 from gcr_migrate.model.cloud import OrgPolicy, Redirection
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import RepositorySettings
@@ -201,20 +200,6 @@ def test_an_operation_that_is_lost_is_begun_anew(ask: Ask) -> None:
         return await services.repositories.get(f"{MADE}/lost")
 
     assert ask(make) == RepositorySettings("d")
-
-
-def test_grants_are_added_and_read_back(ask: Ask) -> None:
-    """What was there stays, what is new is there, and a second time nothing is written."""
-    grant = Grant("roles/artifactregistry.reader", "group:all@example.com")
-
-    async def add(services: Services) -> tuple[bool, bool, bool]:
-        first = await services.repositories.add_grants(REPOSITORY, (grant,))
-        again = await services.repositories.add_grants(REPOSITORY, (grant,))
-        policy = await services.repositories.policy(REPOSITORY)
-        old = Grant("roles/artifactregistry.reader", "user:reader@example.com")
-        return first, again, policy.holds(grant) and policy.holds(old)
-
-    assert ask(add) == (True, False, True)
 
 
 @pytest.mark.parametrize(("token", "count"), [(OWNER, 2), (READER, 1)], ids=["owner", "reader"])

@@ -15,7 +15,6 @@ import pytest
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.bridge import Bridge
 from gcr_migrate.google.services import Services
-from gcr_migrate.model.access import Grant
 from gcr_migrate.model.plan import RepositorySettings
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.transport import Wire
@@ -227,23 +226,6 @@ def test_a_compressed_reply_is_read(work: Callable[[Services], Awaitable[object]
     service = Scripted(in_turn(Answer(200, body, {"content-encoding": "gzip"})))
     using(service, work)
     assert service.asked
-
-
-def test_what_is_not_known_of_a_policy_goes_back_as_it_came() -> None:
-    """Fields that no library of today has survive the addition of a grant."""
-    reader = {"role": "roles/artifactregistry.reader", "members": ["user:a@example.com"]}
-    policy = {
-        "version": 1,
-        "etag": "BwX=",
-        "auditConfigs": [{"service": "allServices"}],
-        "bindings": [{**reader, "novelty": {"kept": True}}],
-    }
-
-    service = Scripted(in_turn(Answer(200, policy)))
-    grant = Grant(reader["role"], "user:b@example.com")  # type: ignore[arg-type]
-    using(service, lambda s: s.repositories.add_grants(RESOURCE, (grant,)))
-    policy["bindings"][0]["members"].append(grant.member)  # type: ignore[index]
-    assert service.asked[-1].json() == {"policy": policy}
 
 
 def test_an_operation_with_a_newer_repository_is_done() -> None:

@@ -1,4 +1,4 @@
-"""Artifact Registry's policies and operations, where the service is awkward.
+"""Artifact Registry's repositories and operations, where the service is awkward.
 
 Answers are scripted; the usual course runs against the sandbox.
 """
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.access import Grant
 from gcr_migrate.model.plan import RepositorySettings
 from tests import google_clients as clients
 from tests.scripted import Answer, Asked, Scripted
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from gcr_migrate.google.repositories import ArtifactRegistry
 
 RESOURCE = "projects/example.com:builds/locations/us/repositories/team"
-READER = "roles/artifactregistry.reader"
-GRANT = Grant(READER, "group:new@example.com")
 
 
 class Service(Scripted):
@@ -49,69 +46,7 @@ def shown(**more: Any) -> tuple[int, dict[str, Any]]:
     return 200, {"name": RESOURCE, "format": "DOCKER"} | more
 
 
-def policy(*bindings: dict[str, Any], etag: str = "e1") -> tuple[int, dict[str, Any]]:
-    """Return an answer with a policy."""
-    return 200, {"version": 1, "etag": etag, "bindings": list(bindings)}
-
-
-def test_conditions_are_kept_and_the_version_says_so() -> None:
-    """A binding with a condition goes back as it came, in version 3, with the etag."""
-    condition = {"title": "until", "expression": "request.time < x", "description": "d"}
-    bound = {"role": READER, "members": ["user:a@example.com"], "condition": condition}
-    service = Service(GET=[policy(bound)], POST=[policy()])
-    assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
-    written = service.asked[1].json()["policy"]
-    assert written["version"] == 3
-    assert written["etag"] == "e1"
-    assert bound in written["bindings"]
-    assert {"role": READER, "members": [GRANT.member]} in written["bindings"]
-    assert "requestedPolicyVersion=3" in service.asked[0].target
-
-
-def test_a_conflict_is_read_and_merged_again() -> None:
-    """What another writer added meanwhile is in what is written then."""
-    other = {"role": READER, "members": ["user:other@example.com"]}
-    service = Service(
-        GET=[policy(), policy(other, etag="e2")], POST=[(409, {"error": {}}), policy()]
-    )
-    assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is True
-    written = service.asked[-1].json()["policy"]
-    assert written["etag"] == "e2"
-    assert written["bindings"] == [{"role": READER, "members": [*other["members"], GRANT.member]}]
-
-
-def test_conflicts_without_end_are_a_problem() -> None:
-    """After five tries it is said, and nothing was overwritten."""
-    service = Service(GET=[policy()], POST=[(409, {"error": {}})])
-    with pytest.raises(MigrateError, match="policy-conflict"):
-        using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
-    assert len([one for one in service.asked if one.method == "POST"]) == 5
-
-
-def test_what_is_granted_is_not_written() -> None:
-    """No write, no audit entry."""
-    service = Service(GET=[policy({"role": READER, "members": [GRANT.member]})])
-    assert using(service, lambda client: client.add_grants(RESOURCE, (GRANT,))) is False
-
-
 NOT_THE_SERVICE: list[Any] = [{}, {"version": 1}, "<html>sign in</html>"]
-
-
-@pytest.mark.parametrize("body", NOT_THE_SERVICE)
-def test_a_policy_without_an_etag_is_not_written_over(body: Any) -> None:
-    """What answered is not the service; and a write without an etag would replace everything."""
-    service = Service(GET=[(200, body)], POST=[policy()])
-    with pytest.raises(MigrateError, match="bad-reply"):
-        using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
-    assert [one.method for one in service.asked if one.method != "GET"] == []
-
-
-@pytest.mark.parametrize("body", NOT_THE_SERVICE)
-def test_a_write_that_nobody_confirms_is_none(body: Any) -> None:
-    """A page that says 200 to the write of a policy has not written it."""
-    service = Service(GET=[policy()], POST=[(200, body)])
-    with pytest.raises(MigrateError, match="bad-reply"):
-        using(service, lambda client: client.add_grants(RESOURCE, (GRANT,)))
 
 
 @pytest.mark.parametrize("body", NOT_THE_SERVICE)

@@ -22,6 +22,7 @@ from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Sour
 from gcr_migrate.model.steps import NEXT, Event, Kind, State, state_after
 from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger, tally
+from gcr_migrate.state.policies import added_grants, kept_policies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -246,6 +247,7 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
     entries: list[Entry] = []
     for item in draw(st.lists(st.sampled_from(items), max_size=25)):
         legal = [event for before, event in NEXT if before is states[item]]
+        legal = [event for event in legal if event is not Event.UNDONE]  # content is never removed
         if legal:
             event = draw(st.sampled_from(legal))
             how = draw(st.sampled_from(["uploaded", "mounted", "present"]))
@@ -345,3 +347,47 @@ def test_a_word_that_cannot_be_stored_leaves_nobody_waiting(tmp_path: Path) -> N
                 await ledger.close()
 
     asyncio.run(run())
+
+
+def test_a_policy_is_kept_word_by_word_and_for_good(tmp_path: Path) -> None:
+    """What was read before a write comes out as it was, and can neither be changed nor removed."""
+    path, raw = tmp_path / "a.migration", '{"etag": "e1", "unknown":  [1.0]}'
+    write_plan(path)
+    with open_migration(path) as migration:
+        ledger = Ledger(migration)
+        ledger.start_run()
+        ledger.keep_policy(1, "projects/p/x", "e1", raw)
+        ledger.keep_policy(1, "projects/p/x", "e2", "{}")
+        asyncio.run(ledger.close())
+        kept = kept_policies(migration, 1)
+    assert [(one.resource, one.etag, one.raw) for one in kept] == [
+        ("projects/p/x", "e1", raw),
+        ("projects/p/x", "e2", "{}"),
+    ]
+    with closing(sqlite3.connect(path)) as other:
+        for statement in ("UPDATE previous_policy SET raw = ''", "DELETE FROM previous_policy"):
+            with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+                other.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("last", "ours"),
+    [
+        ((Event.CONFIRMED, "written"), [1]),
+        ((Event.CONFIRMED, "present"), []),
+        ((Event.STARTED, ""), []),
+        ((Event.UNDONE, ""), []),
+    ],
+)
+def test_only_what_a_run_wrote_was_added_by_it(
+    tmp_path: Path, last: tuple[Event, str], ours: list[int]
+) -> None:
+    """Not what was there, what may be on its way, or what was taken back."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    before = [(Event.STARTED, "")]
+    if last[0] is Event.UNDONE:
+        before.append((Event.CONFIRMED, "written"))
+    record(path, [(Kind.GRANT, 1, event, how) for event, how in [*before, last]])
+    with open_migration(path) as migration:
+        assert [id_ for id_, _ in added_grants(migration, 1)] == ours

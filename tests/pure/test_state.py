@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.access import Grant
+from gcr_migrate.model.access import AccessRow, Condition, Grant, Right, Verdict
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Descriptor, Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.login import Login
@@ -36,14 +36,44 @@ if TYPE_CHECKING:
 TARGET = "eu-docker.pkg.dev"
 RESOURCE = "projects/builds/locations/eu/repositories/product1"
 SOURCE = Source("eu.gcr.io/builds", "127.0.0.1:5000", "builds/eu.gcr.io", "plain", plain_http=True)
+UNTIL = Condition("until", "request.time < timestamp('2027-01-01T00:00:00Z')", "d")
 REPOSITORY = Repository(
     TARGET,
     "builds/product1",
     "artifact-registry",
     RESOURCE,
     exists=False,
-    grants=(Grant("roles/a", "group:a@b.example"), Grant("roles/b", "group:a@b.example")),
+    grants=(
+        Grant("roles/a", "group:a@b.example"),
+        Grant("roles/a", "group:a@b.example", UNTIL),
+        Grant("roles/b", "group:a@b.example"),
+    ),
     granted=(Grant("roles/a", "group:a@b.example"),),
+)
+ROWS = (
+    AccessRow(
+        "eu.gcr.io/builds",
+        "eu-docker.pkg.dev/builds/product1",
+        "group:a@b.example",
+        Right.PULL,
+        before=True,
+        after=None,
+        before_by="roles/storage.objectViewer on gs://b",
+        verdict=Verdict.UNKNOWN,
+        why="not seen",
+    ),
+    AccessRow(
+        "eu.gcr.io/builds",
+        "eu-docker.pkg.dev/builds/product1",
+        "allUsers",
+        Right.DELETE,
+        before=None,
+        after=False,
+        after_by="nothing",
+        verdict=Verdict.LOST,
+        consent="nobody needs it",
+        proved_by="analysis",
+    ),
 )
 
 
@@ -100,10 +130,12 @@ def write_plan(
     images: Sequence[str] = ("app", "web"),
     present: bool = False,
     minute: int = 0,
+    rows: Sequence[AccessRow] = ROWS,
 ) -> str:
     """Write a plan of images that all have the same index; return its digest."""
     with create_draft(path) as draft:
         source, repository = draft.add_source(SOURCE), draft.add_repository(REPOSITORY)
+        draft.add_access_rows(repository, rows)
         for manifest in manifests:
             draft.add_manifest(manifest)
         for name in images:
@@ -143,6 +175,7 @@ def test_what_was_planned_is_read_back(tmp_path: Path) -> None:
         assert migration.digest == digest
         assert migration.sources() == {1: SOURCE}
         assert migration.repositories() == {1: REPOSITORY}
+        assert tuple(migration.access_rows()) == ROWS
         assert [image.target_path for image in migration.images()] == ["app", "web"]
         assert [m.digest for m in manifests] == [AMD.digest, ARM.digest, BOTH.digest]
         assert manifests[2].needs == (manifests[0].id, manifests[1].id)
@@ -198,21 +231,24 @@ def test_the_digest_is_that_of_the_content(
 
 
 def test_the_digest_differs_with_what_is_decided(tmp_path: Path) -> None:
-    """What the target has, which images there are: each changes the digest."""
+    """What the target has, which images there are, who has access: each changes the digest."""
     path = tmp_path / "a.migration"
     digests = {
         write_plan(path),
         write_plan(path, present=True),
         write_plan(path, images=["app"]),
+        write_plan(path, rows=ROWS[:1]),
+        write_plan(path, rows=[replace(ROWS[0], consent="yes"), ROWS[1]]),
     }
 
-    assert len(digests) == 3
+    assert len(digests) == 5
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE planned_manifest SET present = 1",
+        "UPDATE access_row SET consent = 'yes'",
         "DELETE FROM planned_tag",
         "INSERT INTO meta VALUES ('note', 'x')",
         "UPDATE meta SET value = 'x' WHERE key = 'digest'",

@@ -46,10 +46,16 @@ def test_an_item_without_an_end_is_not_final(events: list[Event]) -> None:
         assert events[-1] in {Event.CONFIRMED, Event.SKIPPED, Event.GAVE_UP}
 
 
+def test_what_was_taken_back_is_planned_again() -> None:
+    """A later run does it again; what was never there cannot be taken back."""
+    assert state_after([Event.STARTED, Event.CONFIRMED, Event.UNDONE]) is State.PLANNED
+    assert {before for before, event in NEXT if event is Event.UNDONE} == {State.PRESENT}
+
+
 @pytest.mark.parametrize("settled", [State.PRESENT, State.SKIPPED])
-@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("event", set(Event) - {Event.UNDONE})
 def test_what_is_settled_stays_settled(settled: State, event: Event) -> None:
-    """No event leads out of present or skipped."""
+    """No event leads out of present or skipped, but for what a person takes back."""
     assert (settled, event) not in NEXT
 
 

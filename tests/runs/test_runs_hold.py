@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 class _Repositories:
     async def create(self, *_: object, **__: object) -> None: ...
-    async def add_grants(self, *_: object) -> bool:
-        return True
 
 
 class _Provider:

@@ -36,8 +36,29 @@ CREATE TABLE repository_grant (
     repository_id INTEGER NOT NULL REFERENCES repository,
     role          TEXT NOT NULL,
     member        TEXT NOT NULL,
+    title         TEXT NOT NULL,
+    expression    TEXT NOT NULL, -- of the condition; empty: the grant always counts
+    description   TEXT NOT NULL,
     present       INTEGER NOT NULL,
-    UNIQUE (repository_id, role, member)
+    UNIQUE (repository_id, role, member, expression, title, description)
+);
+
+-- One right of one member, before at a source and after at a repository; NULL: not known.
+CREATE TABLE access_row (
+    id            INTEGER PRIMARY KEY,
+    repository_id INTEGER NOT NULL REFERENCES repository,
+    source        TEXT NOT NULL,
+    member        TEXT NOT NULL,
+    right_held    TEXT NOT NULL,
+    before        INTEGER,
+    after         INTEGER,
+    before_by     TEXT NOT NULL,
+    after_by      TEXT NOT NULL,
+    verdict       TEXT NOT NULL,
+    why           TEXT NOT NULL,
+    consent       TEXT NOT NULL,
+    proved_by     TEXT NOT NULL,
+    UNIQUE (repository_id, source, member, right_held)
 );
 
 -- A row without bytes is a digest that something names and the plan does not carry.
@@ -151,6 +172,22 @@ BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 CREATE TRIGGER event_kept BEFORE DELETE ON event
 BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 
+-- Access policies word by word as they were read just before a write.
+CREATE TABLE previous_policy (
+    id            INTEGER PRIMARY KEY,
+    run_id        INTEGER NOT NULL REFERENCES run,
+    repository_id INTEGER NOT NULL REFERENCES repository,
+    resource      TEXT NOT NULL,
+    etag          TEXT NOT NULL,
+    raw           TEXT NOT NULL,
+    at            TEXT NOT NULL
+);
+
+CREATE TRIGGER previous_policy_unchanged BEFORE UPDATE ON previous_policy
+BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+CREATE TRIGGER previous_policy_kept BEFORE DELETE ON previous_policy
+BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+
 CREATE VIEW repository_item AS
 SELECT r.id, r.present,
     (SELECT e.event FROM event e WHERE e.kind = 'repository' AND e.item_id = r.id
@@ -159,10 +196,11 @@ SELECT r.id, r.present,
 FROM repository r;
 
 CREATE VIEW grant_item AS
-SELECT g.id, g.repository_id, g.role, g.member, g.present,
+SELECT g.id, g.repository_id, g.role, g.member, g.title, g.expression, g.description, g.present,
     (SELECT e.event FROM event e WHERE e.kind = 'grant' AND e.item_id = g.id
         ORDER BY e.id DESC LIMIT 1) AS last_event,
-    r.shown || ' ' || g.role || ' ' || g.member AS shown
+    r.shown || ' ' || g.role || ' ' || g.member
+        || iif(g.expression = '', '', ' if ' || g.expression) AS shown
 FROM repository_grant g JOIN repository_item r ON r.id = g.repository_id;
 
 CREATE VIEW image_name AS
