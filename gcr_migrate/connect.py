@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.google.services import Services
     from gcr_migrate.interfaces import (
+        Access,
         Assets,
         Buckets,
         Contents,
@@ -284,6 +285,10 @@ class Connections:
     def assets(self, side: Side) -> Assets:
         """Return what lies below folders and organisations."""
         return self._google(side).assets
+
+    def access(self, side: Side) -> Access:
+        """Return who may do what with buckets and projects."""
+        return self._google(side).access
 
     async def gcr_usage(self, project: Project, gcr_host: GcrHost) -> str:
         """Ask a gcr.io host how a project uses it; empty where it says nothing of that."""

@@ -171,12 +171,71 @@ BAD_CREDENTIALS: Final = _problem(
     "A token, a credential file, gcloud, Docker's configuration or its helper is not usable.",
     "Check the file or run the program by hand; an access token is one line of text.",
 )
-TRANSLATE_UNBUILT: Final = _problem(
-    "access-translate-unbuilt",
-    Exit.BAD_INPUT,
-    "access.translate is not built yet",
-    "Carrying over the grants of the source is part of the spec, but not of this version.",
-    "Set `translate: false` and name the members under `access.grant`.",
+# --- access ----------------------------------------------------------------------------------
+ACCESS_LOST: Final = _problem(
+    "access-lost",
+    Exit.REFUSED,
+    "somebody loses access",
+    "A member can do something with the images of the source, and not with those of the target.",
+    "Grant it on the route, or accept it there: `access.accept` with the member and a reason.",
+)
+ACCESS_GAINED: Final = _problem(
+    "access-gained",
+    Exit.REFUSED,
+    "somebody gains access",
+    "A member can do something with images of the target that was not allowed at the source.",
+    "Choose another repository or project, or accept it on the route: `access.accept`.",
+)
+ACCESS_UNKNOWN: Final = _problem(
+    "access-unknown",
+    Exit.REFUSED,
+    "what somebody can do is not known",
+    "A role, an access list or a condition decides, and it could not be judged.",
+    "Let the caller read what is named there, or look by hand before the redirect.",
+)
+ACCESS_UNREADABLE: Final = _problem(
+    "access-unreadable",
+    Exit.OUT_OF_REACH,
+    "policy that is to be carried over cannot be read",
+    "`translate: true` carries over who has access today, and that is not known here.",
+    "Let the caller read the policy, or set `translate: false` and name members under `grant`.",
+)
+ACCESS_NOT_CARRIED: Final = _problem(
+    "access-not-carried",
+    Exit.OK,
+    "access of the source is not carried over",
+    "Who can pull, push and delete at the source was not looked at; only the spec's grants count.",
+    "Set `access: {translate: true}` on the route; `access show` tells who can do what.",
+)
+POLICY_NOT_SEEN: Final = _problem(
+    "policy-not-seen",
+    Exit.OK,
+    "policy could not be read",
+    "Grants that reach from there are missing in what is said about access.",
+    "Let the caller read the policy: roles/iam.securityReviewer there has what is needed.",
+)
+OBJECTS_NOT_SEEN: Final = _problem(
+    "objects-not-seen",
+    Exit.OK,
+    "access lists of objects were not all read",
+    "The bucket lets each object have its own list, and who is only on one that was not read is"
+    " not known.",
+    "Let the caller read them, or switch the bucket to uniform access after a look at it.",
+)
+NAMES_ONLY: Final = _problem(
+    "names-only",
+    Exit.OK,
+    "members may list names of objects and read none",
+    "Nobody pulls with that, so nothing is carried over for them.",
+    "Nothing, or grant them reader on the route if they are to pull.",
+)
+PULLED_BEFORE: Final = _problem(
+    "pulled-before",
+    Exit.OK,
+    "members could pull before the host was redirected, and cannot now",
+    "The bucket of Container Registry still lets them in; the repository that serves the host"
+    " does not.",
+    "Set `access: {from: bucket}` on the route to give them back what they had.",
 )
 # --- mapping ---------------------------------------------------------------------------------
 UNROUTED: Final = _problem(

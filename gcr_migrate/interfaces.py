@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.model.access import Policy
+    from gcr_migrate.model.access import ObjectAccess, Policy
     from gcr_migrate.model.cloud import (
         BucketAsset,
         BucketFacts,
@@ -275,6 +275,30 @@ class Buckets(Protocol):
 
         A bucket that is there and hidden from the caller raises `denied`.
         """
+        ...
+
+
+class Access(Protocol):
+    """Who may do what; resources are `gs://B`, `projects/P`, `folders/N` or `organizations/N`.
+
+    Every method raises `MigrateError`, as those of `Projects`; `name-unknown` for what is not
+    there.
+    """
+
+    async def policy(self, resource: str) -> Policy:
+        """Read a policy, version 3."""
+        ...
+
+    async def above(self, project: str) -> tuple[str, ...]:
+        """Folders that a project lies in and its organisation, from below."""
+        ...
+
+    async def role(self, name: str) -> frozenset[str] | None:
+        """Permissions of a role; None where it cannot be opened."""
+        ...
+
+    async def objects(self, bucket: str, project: str, most: int) -> ObjectAccess | None:
+        """Access lists of a bucket's images; None where its policy alone decides."""
         ...
 
 

@@ -12,6 +12,7 @@ from gcr_migrate import errors
 from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.cli.selecting import leave_out_paths, notes_of
+from gcr_migrate.cli.settling import Settling
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest
 from gcr_migrate.inventory.target import (
@@ -36,11 +37,12 @@ from gcr_migrate.spec import Select
 from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
     from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.model.access import AccessRow
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.model.plan import Source
@@ -106,7 +108,9 @@ async def make_plan(  # what a plan is made of
     if refusals:
         raise Refused(refusals)
     repositories = await planning.add_repositories(edges)
-    await planning.add_images(roots, edges, repositories)
+    settling = Settling(connections, spec.source_project, draft.add_finding)
+    repositories, access = await settling.settle(edges, roots, repositories)
+    await planning.add_images(roots, edges, repositories, access)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
     draft.add_limits(spec.limits.limits)
@@ -175,7 +179,7 @@ class _Planning:
         for edge in edges:
             key = (edge.registry, edge.prefix)
             if key in rows:
-                grants = tuple(sorted({*rows[key].grants, *edge.grants}))
+                grants = tuple(sorted({*rows[key].grants, *edge.wish.grants}))
                 rows[key] = replace(rows[key], grants=grants)
                 continue
             rows[key] = self._repository(edge)
@@ -194,7 +198,7 @@ class _Planning:
             resource=resource,
             exists=not resource,  # a plain registry is there, or nothing can be planned
             settings=edge.settings,
-            grants=edge.grants,
+            grants=edge.wish.grants,
             plain_http=getattr(target, "plain_http", None),
         )
 
@@ -220,12 +224,15 @@ class _Planning:
         roots: list[Root],
         edges: list[Edge],
         repositories: dict[tuple[str, str], Repository],
+        access: Mapping[tuple[str, str], tuple[AccessRow, ...]],
     ) -> None:
         """Read each image whole, look at its target name, and write its plan."""
         by_shown = {root.source.shown: root for root in roots}
         self._names = len(edges)
         sources = {shown: self._draft.add_source(by_shown[shown].source) for shown in by_shown}
         ids = {key: self._draft.add_repository(row) for key, row in sorted(repositories.items())}
+        for key, rows in sorted(access.items()):
+            self._draft.add_access_rows(ids[key], rows)
         readers = {shown: self._reader(root) for shown, root in by_shown.items()}
 
         async def one(edge: Edge, image_id: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from gcr_migrate.google.access import AccessOfGoogle
 from gcr_migrate.google.api import Api
 from gcr_migrate.google.assets import CloudAssets
 from gcr_migrate.google.bridge import Bridge
@@ -35,6 +36,7 @@ class Services:
         projects: projects.
         buckets: buckets of Cloud Storage.
         assets: what lies below folders and organisations.
+        access: who may do what with buckets and projects.
     """
 
     def __init__(self, wire: Wire, authorization: Authorization, threads: Executor) -> None:
@@ -46,6 +48,7 @@ class Services:
         self.projects = GoogleProjects(api)
         self.buckets = CloudStorage(libraries)
         self.assets = CloudAssets(api)
+        self.access = AccessOfGoogle(api)
 
     def close(self) -> None:
         """Let go what threads still wait for."""

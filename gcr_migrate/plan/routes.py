@@ -20,12 +20,11 @@ from gcr_migrate.errors import (
     SETTINGS_DIFFER,
     STRIP_MISMATCH,
     TARGET_COLLISION,
-    TRANSLATE_UNBUILT,
     UNROUTED,
     MigrateError,
     Problem,
 )
-from gcr_migrate.model.access import Grant
+from gcr_migrate.model.access import AccessWish, Grant
 from gcr_migrate.model.names import (
     LONGEST_NAME,
     ImagePath,
@@ -85,7 +84,7 @@ class Edge:
         location: target location; None for a plain registry.
         repository: repository id; for a plain registry what stands before the path, or None.
         target_path: its path in the repository.
-        grants: what is to be granted on the repository, sorted.
+        wish: who shall have access to the repository.
         settings: how the repository is created.
         existing_tags: what happens to target tags that point elsewhere.
         moved_tags: what happens to source tags that move after planning.
@@ -100,7 +99,7 @@ class Edge:
     location: str | None
     repository: str | None
     target_path: ImagePath
-    grants: tuple[Grant, ...]
+    wish: AccessWish
     settings: RepositorySettings
     existing_tags: str
     moved_tags: str
@@ -167,11 +166,7 @@ def route_all(spec: Spec, sources: Sequence[SourcePaths]) -> tuple[list[Edge], l
     routes = spec.effective_routes
     rules = [_Rule(at, route, Pattern.parse(route.match)) for at, route in enumerate(routes)]
     edges: list[Edge] = []
-    refusals = [
-        Refusal(TRANSLATE_UNBUILT, f"routes[{rule.index}] {rule.route.match}", "translate: true")
-        for rule in rules
-        if rule.route.access and rule.route.access.translate
-    ]
+    refusals: list[Refusal] = []
     for source in sorted(sources, key=lambda one: one.shown):
         paths = sorted(set(source.paths))
         folders = {path.components[:n] for path in paths for n in range(1, len(path.components))}
@@ -202,7 +197,7 @@ def _edge(
         location=location,
         repository=_repository(spec, route, parts, name),
         target_path=_target_path(route, routed, parts, name),
-        grants=_grants(route, parts),
+        wish=_wish(route, parts),
         settings=_settings(route, parts, name),
         existing_tags=route.existing_tags or spec.existing_tags,
         moved_tags=route.moved_tags or spec.moved_tags,
@@ -276,10 +271,24 @@ def _target_path(route: Route, path: ImagePath, parts: Mapping[str, str], name: 
     return left
 
 
-def _grants(route: Route, parts: Mapping[str, str]) -> tuple[Grant, ...]:
-    rules = route.access.grant if route.access else ()
-    pairs = {Grant(rule.role, expand(one, parts)) for rule in rules for one in rule.members}
-    return tuple(sorted(pairs))
+def _wish(route: Route, parts: Mapping[str, str]) -> AccessWish:
+    written = route.access
+    if written is None:
+        return AccessWish()
+    grants = {
+        Grant(rule.role, expand(one, parts)) for rule in written.grant for one in rule.members
+    }
+    return AccessWish(
+        translate=written.translate,
+        basis=written.basis,
+        public=written.public == "allow",
+        deny=tuple(sorted({expand(one, parts) for one in written.deny})),
+        accept=tuple(
+            (expand(one.principal, parts), one.change, expand(one.reason, parts))
+            for one in written.accept
+        ),
+        grants=tuple(sorted(grants)),
+    )
 
 
 def _settings(route: Route, parts: Mapping[str, str], name: str) -> RepositorySettings:

@@ -20,13 +20,14 @@ from gcr_migrate.errors import (
     SETTINGS_DIFFER,
     STRIP_MISMATCH,
     TARGET_COLLISION,
-    TRANSLATE_UNBUILT,
     UNROUTED,
     MigrateError,
 )
+from gcr_migrate.model.access import AccessWish
 from gcr_migrate.model.names import ImagePath
 from gcr_migrate.model.pattern import Pattern, expand
 from gcr_migrate.plan.routes import Edge, Refusal, SourcePaths, route_all
+from gcr_migrate.plan.wishes import wishes_of
 from gcr_migrate.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -260,11 +261,35 @@ def test_a_plain_source_implies_no_location() -> None:
     assert edges[0].registry == "europe-west1-docker.pkg.dev"
 
 
-def test_translate_is_refused_once_for_its_route() -> None:
-    """A part of the spec that is not built is refused, whatever the paths are."""
-    routes = "{match: '**', repository: r, access: {translate: true}}"
-    _, refusals = one(routes, "a", "b")
-    assert [(r.problem, r.subject) for r in refusals] == [(TRANSLATE_UNBUILT, "routes[0] **")]
+def test_the_words_about_access_take_the_parts_of_the_path() -> None:
+    """Members and reasons may name what the route's pattern took."""
+    routes = (
+        "{match: '{team}/**', repository: '{team}', access: {translate: true, from: bucket,"
+        " deny: ['group:{team}-old@b.example'],"
+        " accept: [{principal: allUsers, change: lost, reason: '{team} is closed'}]}}"
+    )
+    edges, _ = one(routes, "web/app")
+    assert edges[0].wish == AccessWish(
+        translate=True,
+        basis="bucket",
+        deny=("group:web-old@b.example",),
+        accept=(("allUsers", "lost", "web is closed"),),
+    )
+
+
+def test_routes_to_one_repository_share_what_is_said_about_access() -> None:
+    """Its policy counts for all that is in it; two answers to `from` are refused."""
+    first = (
+        "{match: 'a/**', repository: r, access: {translate: true, from: %s, deny: ['user:x@b.c']}}"
+    )
+    second = "{match: '**', repository: r, access: {translate: true, public: allow}}"
+    wishes, refusals = wishes_of(one(f"{first % 'auto'}, {second}", "a/x", "b")[0])
+    assert [list(by_source.values()) for by_source in wishes.values()] == [
+        [AccessWish(translate=True, public=True, deny=("user:x@b.c",))]
+    ]
+    assert not refusals
+    _, refusals = wishes_of(one(f"{first % 'bucket'}, {second}", "a/x", "b")[0])
+    assert [r.problem for r in refusals] == [SETTINGS_DIFFER]
 
 
 def test_a_route_without_settings_does_not_take_those_of_another_away() -> None:
@@ -304,7 +329,7 @@ def test_named_parts_reach_every_field() -> None:
     assert edge.target_name == "asia-docker.pkg.dev/builds/my-shop/at/dev"
     assert (edge.existing_tags, edge.moved_tags) == ("keep", "pin")
     assert (edge.settings.description, edge.settings.labels) == ("of my-shop", (("env", "dev"),))
-    assert [(g.role, g.member) for g in edge.grants] == [
+    assert [(g.role, g.member) for g in edge.wish.grants] == [
         ("roles/artifactregistry.reader", "group:my-shop-dev@example.com"),
         ("roles/artifactregistry.reader", "user:z@example.com"),
     ]

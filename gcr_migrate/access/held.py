@@ -1,0 +1,178 @@
+"""Who holds which rights on one bucket or repository, by which policy, and how surely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from gcr_migrate.access.conditions import Fate, fate_of
+from gcr_migrate.access.members import Kind, kind_of, spelled
+from gcr_migrate.access.roles import BASIC_ROLES, LIST_OBJECTS, known, rights_in
+from gcr_migrate.model.access import Level, Right
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.model.access import Binding, Condition, Picture, PolicyOn
+
+
+class Standing(IntEnum):
+    """How surely a right is held; of several grants the highest counts."""
+
+    NO = 0
+    ENDED = 1  # under a condition that can never be true again
+    UNKNOWN = 2
+    CONDITIONAL = 3  # under a condition that only the source can judge
+    TIMED = 4  # under a condition of time
+    YES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One right of one member.
+
+    Attributes:
+        standing: how surely it is held.
+        by: what gives it, such as `roles/storage.objectViewer on gs://…`.
+        condition: when it counts; None for always.
+    """
+
+    standing: Standing = Standing.NO
+    by: str = ""
+    condition: Condition | None = None
+
+
+_NOTHING = Hold()
+
+
+class Holdings:
+    """Who can do what with one bucket or repository.
+
+    Attributes:
+        names_only: members who may list the names of objects and read none.
+    """
+
+    def __init__(self) -> None:
+        self._holds: dict[str, dict[Right, list[Hold]]] = {}
+        self.names_only: frozenset[str] = frozenset()
+
+    def add(self, member: str, right: Right, hold: Hold) -> None:
+        """Note one more grant; the first of equal ones is the one that is told."""
+        holds = self._holds.setdefault(member, {}).setdefault(right, [])
+        if hold not in holds:
+            holds.append(hold)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Everybody who holds something, or may hold it, sorted."""
+        return tuple(sorted(self._holds))
+
+    def of(self, member: str, right: Right) -> Hold:
+        """Return how surely a member holds a right, and what gives it."""
+        return max(self.all_of(member, right), key=lambda one: one.standing, default=_NOTHING)
+
+    def all_of(self, member: str, right: Right) -> tuple[Hold, ...]:
+        """Return every grant of a right to a member."""
+        return tuple(self._holds.get(member, {}).get(right, ()))
+
+    def sure(self, member: str) -> frozenset[Right]:
+        """Return the rights that a member holds always."""
+        return frozenset(r for r in Right if self.of(member, r).standing is Standing.YES)
+
+
+def holdings(picture: Picture, now_ms: int) -> Holdings:
+    """Compute who can do what.
+
+    Owners, editors and viewers of a project, where a bucket's policy names them as such, are the
+    members of the basic roles in that project's own policy; both are told.
+
+    Args:
+        picture: what was read about a bucket or repository.
+        now_ms: milliseconds since 1970, for conditions.
+
+    Returns:
+        Rights by member, each member in the spelling of `spelled`.
+    """
+    found, opened = Holdings(), dict(picture.roles)
+    lists: set[str] = set()
+    for on, binding in _bindings(picture):
+        permissions = known(binding.role)
+        if permissions is None:
+            permissions = opened.get(binding.role)
+        for member, by in _named(picture, on, binding):
+            if permissions is None:
+                for right in Right:
+                    found.add(member, right, Hold(Standing.UNKNOWN, f"{by}, which was not opened"))
+                continue
+            if picture.level is Level.BUCKET and LIST_OBJECTS in permissions:
+                lists.add(member)
+            for right in rights_in(permissions, picture.level):
+                found.add(member, right, _hold(binding.condition, by, now_ms))
+    _add_objects(found, picture)
+    found.names_only = frozenset(
+        one for one in lists if found.of(one, Right.PULL).standing is Standing.NO
+    )
+    return found
+
+
+def basic_holders(picture: Picture, member: str) -> tuple[str, ...] | None:
+    """Return who is owner, editor or viewer of a project; None if its policy was not seen.
+
+    Args:
+        picture: has the policies of its own project.
+        member: such as `projectOwner:builds`.
+    """
+    kind, _, project = member.partition(":")
+    if project != picture.project:
+        return None
+    own = [on.policy for on in picture.policies if on.level is Level.PROJECT and on.policy]
+    if not own:
+        return None
+    names = {
+        spelled(one)
+        for binding in own[0].bindings
+        if binding.role == BASIC_ROLES[kind] and binding.condition is None
+        for one in binding.members
+    }
+    return tuple(sorted(names))
+
+
+def _bindings(picture: Picture) -> Iterator[tuple[PolicyOn, Binding]]:
+    for on in picture.policies:
+        for binding in on.policy.bindings if on.policy else ():
+            yield on, binding
+
+
+def _named(picture: Picture, on: PolicyOn, binding: Binding) -> Iterator[tuple[str, str]]:
+    """Name everybody in a binding, those behind a basic role too, and what gives them the role."""
+    by = f"{binding.role} on {on.resource}"
+    for member in map(spelled, binding.members):
+        yield member, by
+        if kind_of(member) is Kind.BASIC:
+            for holder in basic_holders(picture, member) or ():
+                yield holder, f"{by} for {member}"
+
+
+def _hold(condition: Condition | None, by: str, now_ms: int) -> Hold:
+    if condition is None:
+        return Hold(Standing.YES, by)
+    standing = {
+        Fate.CARRIED: Standing.TIMED,
+        Fate.ENDED: Standing.ENDED,
+        Fate.STAYS: Standing.CONDITIONAL,
+    }[fate_of(condition, now_ms)]
+    return Hold(standing, f"{by} if {condition.expression}", condition)
+
+
+def _add_objects(found: Holdings, picture: Picture) -> None:
+    """Add who may read objects by their own access lists: all of them, or perhaps some."""
+    objects = picture.objects
+    for name, count in objects.readers if objects else ():
+        assert objects is not None  # noqa: S101  # else there are no readers
+        member, by = spelled(name), f"access lists of {count} of {objects.seen} objects"
+        sure = objects.complete and count >= objects.seen
+        hold = Hold(Standing.YES if sure else Standing.UNKNOWN, by)
+        holders = basic_holders(picture, member) if kind_of(member) is Kind.BASIC else ()
+        for one in (member, *(holders or ())):
+            found.add(one, Right.PULL, hold)

@@ -1,0 +1,184 @@
+"""Before and after: what a migration does to each right of each member, and who agreed to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gcr_migrate.access.held import Hold, Standing, basic_holders
+from gcr_migrate.access.members import Kind, kind_of, spelled
+from gcr_migrate.access.roles import BASIC_ROLES, included, known, rights_in
+from gcr_migrate.model.access import AccessRow, Level, Right, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.access.held import Holdings
+    from gcr_migrate.model.access import AccessWish, Picture
+
+DENIED = "denied by the spec"
+GRANTED = "granted by the spec"
+
+
+def judge(
+    source: Picture, before: Holdings, target: Picture, after: Holdings, wish: AccessWish
+) -> list[AccessRow]:
+    """Compare what everybody could do with a source with what they will do with a target.
+
+    Args:
+        source: what was read about the source.
+        before: who can do what there.
+        target: what was read about the target.
+        after: who will be able to do what there.
+        wish: what the spec says, consent included.
+
+    Returns:
+        A row for each right that somebody holds, held or may hold on either side, by member.
+    """
+    rows: list[AccessRow] = []
+    for member in sorted({*before.members, *after.members}):
+        kind = kind_of(member)
+        if kind is Kind.BASIC:
+            seen = list(_basic(source, before, target, member))
+        elif kind in {Kind.DELETED, Kind.AGENT}:
+            seen = list(_gone(before, member, kind))
+        else:
+            seen = list(_compared(before, after, member, wish))
+        rows += [_row(source, target, member, one, wish) for one in seen]
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One right before and after, and what that means."""
+
+    right: Right
+    before: Hold
+    after: Hold
+    verdict: Verdict
+    why: str = ""
+
+
+def _compared(before: Holdings, after: Holdings, member: str, wish: AccessWish) -> Iterator[_Seen]:
+    denied = member in set(map(spelled, wish.deny))
+    for right in Right:
+        was, will = before.of(member, right), after.of(member, right)
+        if was.standing is Standing.NO and will.standing <= Standing.ENDED:
+            continue
+        verdict, why = _verdict(was, will)
+        if verdict is Verdict.LOST and kind_of(member) is Kind.PUBLIC:
+            why = _why_not_public(right, wish)
+        if denied and will.standing > Standing.ENDED:
+            verdict, why = Verdict.GAINED, f"the spec denies it, {will.by} gives it"
+        elif verdict is Verdict.GAINED and right in _implied(before, member, will):
+            verdict, why = Verdict.IMPLIED, "part of the narrowest role for what was held"
+        yield _Seen(right, was, will, verdict, why)
+
+
+def _implied(before: Holdings, member: str, will: Hold) -> frozenset[Right]:
+    """Return what comes with the narrowest role for what was held, always or alike."""
+    held = set(before.sure(member))
+    if will.condition:
+        held |= {
+            right
+            for right in Right
+            for hold in before.all_of(member, right)
+            if hold.standing is Standing.TIMED and hold.condition == will.condition
+        }
+    return included(held)
+
+
+def _why_not_public(right: Right, wish: AccessWish) -> str:
+    if right is not Right.PULL:
+        return "everybody can only be given to pull"
+    return "" if wish.public else "everybody is a reader only with `public: allow`"
+
+
+def _verdict(was: Hold, will: Hold) -> tuple[Verdict, str]:  # noqa: PLR0911  # a table
+    """Return what becomes of a right; conditions are the same only if they are equal."""
+    holds, will_hold = was.standing, will.standing
+    if Standing.UNKNOWN in {holds, will_hold}:
+        return Verdict.UNKNOWN, was.by if holds is Standing.UNKNOWN else will.by
+    if holds is Standing.ENDED and will_hold <= Standing.ENDED:
+        return Verdict.EXCUSED, "its condition has ended"
+    if holds <= Standing.ENDED:
+        return Verdict.GAINED, ""
+    if will_hold <= Standing.ENDED:
+        conditional = holds is Standing.CONDITIONAL
+        return Verdict.LOST, "its condition cannot be carried" if conditional else ""
+    if holds is will_hold is Standing.CONDITIONAL:
+        return Verdict.UNKNOWN, "a condition asks for more than the time"
+    if was.condition == will.condition:
+        return Verdict.SAME, ""
+    if was.condition is None:
+        return Verdict.LOST, "held under a condition only, from now on"
+    return Verdict.GAINED, "held under another condition, or none, from now on"
+
+
+def _gone(before: Holdings, member: str, kind: Kind) -> Iterator[_Seen]:
+    why = "the member was deleted" if kind is Kind.DELETED else "an agent of the registry itself"
+    for right in Right:
+        was = before.of(member, right)
+        if was.standing is not Standing.NO:
+            yield _Seen(right, was, Hold(), Verdict.EXCUSED, why)
+
+
+def _basic(source: Picture, before: Holdings, target: Picture, member: str) -> Iterator[_Seen]:
+    """Judge the owners, editors or viewers of a project as such."""
+    prefix, _, project = member.partition(":")
+    role = BASIC_ROLES[prefix]
+    reaches = project == target.project
+    has = rights_in(known(role) or (), Level.REPOSITORY) if reaches else frozenset()
+    holders = basic_holders(source, member)
+    for right in Right:
+        was = before.of(member, right)
+        if was.standing is Standing.NO:
+            continue
+        if right in has:
+            will = Hold(Standing.YES, f"{role} on projects/{project}")
+            yield _Seen(right, was, will, Verdict.SAME, "hold it through the project")
+        elif holders is None:
+            saw = f"who has {role} on projects/{project} was not seen"
+            yield _Seen(right, was, Hold(Standing.UNKNOWN), Verdict.UNKNOWN, saw)
+        else:
+            saw = f"{len(holders)} members have {role}: each is judged by name"
+            yield _Seen(right, was, Hold(), Verdict.EXCUSED, saw)
+
+
+def _row(source: Picture, target: Picture, member: str, seen: _Seen, wish: AccessWish) -> AccessRow:
+    return AccessRow(
+        source=source.shown,
+        target=target.shown,
+        member=member,
+        right=seen.right,
+        before=_known(seen.before),
+        after=_known(seen.after),
+        before_by=seen.before.by,
+        after_by=seen.after.by,
+        verdict=seen.verdict,
+        why=seen.why,
+        consent=_consent(member, seen, wish),
+    )
+
+
+def _known(hold: Hold) -> bool | None:
+    return None if hold.standing is Standing.UNKNOWN else hold.standing > Standing.ENDED
+
+
+def _consent(member: str, seen: _Seen, wish: AccessWish) -> str:
+    """Return why a loss or gain is accepted: what the spec does by itself, or says to accept."""
+    if seen.verdict not in {Verdict.LOST, Verdict.GAINED}:
+        return ""
+    for principal, change, reason in wish.accept:
+        if spelled(principal) == member and change == seen.verdict:
+            return reason
+    denied = member in set(map(spelled, wish.deny))
+    if seen.verdict is Verdict.LOST:
+        return DENIED if denied else ""
+    given = (
+        right
+        for grant in wish.grants
+        if spelled(grant.member) == member
+        for right in rights_in(known(grant.role) or (), Level.REPOSITORY)
+    )
+    return GRANTED if seen.right in given and not denied else ""

@@ -1,0 +1,186 @@
+"""Access in a plan: reads what counts on both sides, and settles it target by target."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from gcr_migrate import errors
+from gcr_migrate.access import SourceAccess, settle
+from gcr_migrate.inventory.access import AccessReader
+from gcr_migrate.model.access import AccessWish
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.names import gcr_host, repository_resource
+from gcr_migrate.model.places import artifacts_bucket
+from gcr_migrate.plan.routes import Refusal, Refused
+from gcr_migrate.plan.wishes import wishes_of
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gcr_migrate.access import Settled
+    from gcr_migrate.cli.reading import Root
+    from gcr_migrate.connect import Connections
+    from gcr_migrate.model.access import AccessRow, Picture
+    from gcr_migrate.model.names import Project
+    from gcr_migrate.model.plan import Repository
+    from gcr_migrate.plan.routes import Edge
+    from gcr_migrate.plan.wishes import Target
+
+_NAMED_AT_MOST: Final = 10
+_NOTHING_SAID: Final = AccessWish()
+Side = Literal["source", "target"]
+
+
+class Settling:
+    """Settles access for the targets of a plan.
+
+    Args:
+        connections: hands out clients.
+        project: the source's project; None where it has none.
+        add_finding: takes what is noteworthy.
+        now_ms: milliseconds since 1970, for conditions; None takes the clock's.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        project: Project | None,
+        add_finding: Callable[[Finding], None],
+        now_ms: int | None = None,
+    ) -> None:
+        self._project = project
+        self._tell = add_finding
+        self._now_ms = int(time.time() * 1000) if now_ms is None else now_ms
+        self._connections = connections
+        self._readers: dict[Side, AccessReader] = {}
+
+    async def settle(
+        self, edges: Sequence[Edge], roots: Iterable[Root], repositories: dict[Target, Repository]
+    ) -> tuple[dict[Target, Repository], dict[Target, tuple[AccessRow, ...]]]:
+        """Return the targets with the grants that follow, and what these do to everybody.
+
+        Args:
+            edges: image paths with the wishes of their routes.
+            roots: the roots of the source.
+            repositories: the targets as they are.
+
+        Raises:
+            Refused: what is to be carried over cannot be read; all of it is named.
+        """
+        wishes, refusals = wishes_of(edges)
+        if refusals:
+            raise Refused(refusals)
+        by_shown = {root.source.shown: root for root in roots}
+        wanted = {
+            target: {source: wish for source, wish in by_source.items() if wish.translate}
+            for target, by_source in wishes.items()
+            if repositories[target].resource
+        }
+        self._tell_not_carried(wishes, wanted, repositories)
+        if not any(wanted.values()):
+            return dict(repositories), {}
+        found = await self._sources(wanted, by_shown)
+        translated = {target: some for target, some in wanted.items() if some}
+        done = dict(
+            zip(
+                translated,
+                await all_of(
+                    self._one(repositories[target], some, found)
+                    for target, some in translated.items()
+                ),
+                strict=True,
+            )
+        )
+        for finding in dict.fromkeys(told for _, one in done.values() for told in one.findings):
+            self._tell(finding)
+        granted = {target: row for target, (row, _) in done.items()}
+        return repositories | granted, {target: one.rows for target, (_, one) in done.items()}
+
+    async def _sources(
+        self,
+        wanted: Mapping[Target, Mapping[str, AccessWish]],
+        by_shown: Mapping[str, Root],
+    ) -> dict[tuple[str, str], SourceAccess]:
+        """Read each source by what counts there; refuse what cannot be read."""
+        pairs = sorted({(s, w.basis) for some in wanted.values() for s, w in some.items()})
+        read = await all_of(self._read(by_shown[shown], basis) for shown, basis in pairs)
+        refusals = [one for one in read if isinstance(one, Refusal)]
+        if refusals:
+            raise Refused(refusals)
+        return {
+            pair: one
+            for pair, one in zip(pairs, read, strict=True)
+            if isinstance(one, SourceAccess)
+        }
+
+    async def _read(self, root: Root, basis: str) -> SourceAccess | Refusal:
+        """Read what counts at a source: its repository, or the bucket that it had."""
+        shown, project, host = root.source.shown, self._project, gcr_host(root.host)
+        if project is None:
+            return Refusal(errors.ACCESS_UNREADABLE, shown, "it is not in Google Cloud")
+        history: Picture | None = None
+        if basis == "bucket" or not (root.resource or basis == "repository"):
+            if host is None:
+                saw = "`from: bucket` is for gcr.io hosts"
+                return Refusal(errors.ACCESS_UNREADABLE, shown, saw)
+            name = artifacts_bucket(host.name, project)
+            picture = await self._reader("source").bucket(shown, name, project.id)
+        else:
+            resource = root.resource
+            if host and not resource:
+                resource = repository_resource(project, host.location, host.repository_id)
+            picture = await self._reader("source").repository(shown, resource, project.id)
+            if host:
+                name = artifacts_bucket(host.name, project)
+                history = await self._reader("source").bucket(f"gs://{name}", name, project.id)
+        own = picture.policies[0]
+        if own.policy is None:
+            return Refusal(errors.ACCESS_UNREADABLE, shown, f"{own.resource}: {own.why}")
+        known = history if history and history.policies[0].policy else None
+        return SourceAccess(picture, _NOTHING_SAID, known)
+
+    async def _one(
+        self,
+        target: Repository,
+        by_source: Mapping[str, AccessWish],
+        found: Mapping[tuple[str, str], SourceAccess],
+    ) -> tuple[Repository, Settled]:
+        picture = await self._reader("target").repository(
+            target.shown, target.resource, target.resource.split("/")[1], exists=target.exists
+        )
+        sources = [
+            replace(found[shown, wish.basis], wish=wish) for shown, wish in by_source.items()
+        ]
+        settled = settle(picture, sources, self._now_ms)
+        own = picture.policies[0].policy if target.exists else None
+        granted = tuple(grant for grant in settled.grants if own and own.holds(grant))
+        return replace(target, grants=settled.grants, granted=granted), settled
+
+    def _reader(self, side: Side) -> AccessReader:
+        if side not in self._readers:
+            access, repositories = (
+                self._connections.access(side),
+                self._connections.repositories(side),
+            )
+            self._readers[side] = AccessReader(access, repositories)
+        return self._readers[side]
+
+    def _tell_not_carried(
+        self,
+        wishes: Mapping[Target, Mapping[str, AccessWish]],
+        wanted: Mapping[Target, Mapping[str, AccessWish]],
+        repositories: Mapping[Target, Repository],
+    ) -> None:
+        """Tell once which targets get nothing of the source's access."""
+        left = [
+            repositories[target].shown
+            for target, some in wanted.items()
+            if len(some) < len(wishes[target])
+        ]
+        if left and self._project:
+            more = f" and {len(left) - _NAMED_AT_MOST} more" if len(left) > _NAMED_AT_MOST else ""
+            subject = ", ".join(left[:_NAMED_AT_MOST]) + more
+            self._tell(Finding(errors.ACCESS_NOT_CARRIED, Severity.INFO, subject))

@@ -1,0 +1,143 @@
+"""Who has access: reads all policies that count for a bucket or repository into a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gcr_migrate.access import known
+from gcr_migrate.errors import API_DISABLED, DENIED, NAME_UNKNOWN, PERIMETER, MigrateError
+from gcr_migrate.model.access import Level, Picture, PolicyOn
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from gcr_migrate.interfaces import Access, Repositories
+    from gcr_migrate.model.access import Policy
+
+T = TypeVar("T")
+OBJECTS_AT_MOST: Final = 10_000
+_UNSEEN: Final = frozenset({DENIED, API_DISABLED, NAME_UNKNOWN, PERIMETER})
+_LEVELS: Final = {"folders": Level.FOLDER, "organizations": Level.ORGANIZATION}
+
+
+class AccessReader:
+    """Reads pictures with the login of one side; each policy and role is read once.
+
+    Args:
+        access: policies of buckets, projects and what is above them; roles.
+        repositories: Artifact Registry's repositories.
+    """
+
+    def __init__(self, access: Access, repositories: Repositories) -> None:
+        self._access = access
+        self._repositories = repositories
+        self._policies: dict[str, asyncio.Task[PolicyOn]] = {}
+        self._inherited: dict[str, asyncio.Task[tuple[PolicyOn, ...]]] = {}
+        self._roles: dict[str, asyncio.Task[frozenset[str] | None]] = {}
+
+    async def bucket(self, shown: str, name: str, project: str) -> Picture:
+        """Read who can do what with a bucket.
+
+        Args:
+            shown: what is kept in it, such as `us.gcr.io/builds`.
+            name: its name.
+            project: id of its project.
+
+        Returns:
+            The picture; its first policy could not be read where `policy` is None.
+        """
+        resource = f"gs://{name}"
+        own, inherited = await all_of(
+            [self._own(Level.BUCKET, resource), self._all_inherited(project)]
+        )
+        policies = (*own, *inherited)
+        lists = (
+            await self._access.objects(name, project, OBJECTS_AT_MOST) if own[0].policy else None
+        )
+        roles = await self._opened(policies)
+        return Picture(shown, Level.BUCKET, project, policies, roles, lists)
+
+    async def repository(
+        self, shown: str, resource: str, project: str, *, exists: bool = True
+    ) -> Picture:
+        """Read who can do what with a repository; one that is yet to be made has no own policy.
+
+        Args:
+            shown: the name that people know.
+            resource: `projects/P/locations/L/repositories/R`.
+            project: id of its project.
+            exists: whether it is there.
+        """
+        own: tuple[PolicyOn, ...] = ()
+        if exists:
+            own = await self._own(Level.REPOSITORY, resource)
+        policies = (*own, *await self._all_inherited(project))
+        roles = await self._opened(policies)
+        return Picture(shown, Level.REPOSITORY, project, policies, roles, exists=exists)
+
+    async def _own(self, level: Level, resource: str) -> tuple[PolicyOn, ...]:
+        read = self._access if level is Level.BUCKET else self._repositories
+        return (await _once(self._policies, resource, lambda: _seen(level, resource, read)),)
+
+    async def _all_inherited(self, project: str) -> tuple[PolicyOn, ...]:
+        """Return the policies of a project and of everything above it."""
+        return await _once(self._inherited, project, lambda: self._read_inherited(project))
+
+    async def _read_inherited(self, project: str) -> tuple[PolicyOn, ...]:
+        own = _seen(Level.PROJECT, f"projects/{project}", self._access)
+        return (await own, *await self._above(project))
+
+    async def _above(self, project: str) -> list[PolicyOn]:
+        try:
+            names = await self._access.above(project)
+        except MigrateError as error:
+            if error.problem not in _UNSEEN:
+                raise
+            what = f"what projects/{project} lies in"
+            return [PolicyOn(Level.ORGANIZATION, what, None, error.told)]
+
+        def read(name: str) -> Callable[[], Coroutine[None, None, PolicyOn]]:
+            level = _LEVELS[name.partition("/")[0]]
+            return lambda: _seen(level, name, self._access)
+
+        return await all_of(_once(self._policies, name, read(name)) for name in names)
+
+    async def _opened(
+        self, policies: Iterable[PolicyOn]
+    ) -> tuple[tuple[str, frozenset[str] | None], ...]:
+        """Open the roles of some policies that nobody knows beforehand."""
+        names = {
+            binding.role
+            for on in policies
+            for binding in (on.policy.bindings if on.policy else ())
+            if known(binding.role) is None
+        }
+
+        def read(name: str) -> Callable[[], Coroutine[None, None, frozenset[str] | None]]:
+            return lambda: self._access.role(name)
+
+        ordered = sorted(names)
+        found = await all_of(_once(self._roles, name, read(name)) for name in ordered)
+        return tuple(zip(ordered, found, strict=True))
+
+
+async def _seen(level: Level, resource: str, read: Access | Repositories) -> PolicyOn:
+    """Read a policy; that it is hidden or not there is what is known about it then."""
+    try:
+        policy: Policy = await read.policy(resource)
+    except MigrateError as error:
+        if error.problem not in _UNSEEN:
+            raise
+        return PolicyOn(level, resource, None, error.told)
+    return PolicyOn(level, resource, policy)
+
+
+async def _once(
+    tasks: dict[str, asyncio.Task[T]], key: str, work: Callable[[], Coroutine[None, None, T]]
+) -> T:
+    """Do something once for each key, whoever asks for it meanwhile."""
+    if key not in tasks:
+        tasks[key] = asyncio.create_task(work())
+    return await tasks[key]
