@@ -106,10 +106,10 @@ class _Filter:
     def __init__(
         self, targets: list[str] | None, members: list[str] | None, only: list[str] | None
     ) -> None:
-        from gcr_migrate.model.access import alike
+        from gcr_migrate.model.access import spelled
 
         self._targets = set(targets or [])
-        self._members = {alike(one) for one in members or []}
+        self._members = {spelled(one) for one in members or []}
         self._only = chosen("--only", Only, only or [])
 
     def check(self, migration: Migration) -> None:
@@ -125,11 +125,11 @@ class _Filter:
         return filter(self._takes, migration.access_rows())
 
     def _takes(self, row: AccessRow) -> bool:
-        from gcr_migrate.model.access import Verdict, alike
+        from gcr_migrate.model.access import Verdict, spelled
 
         if self._targets and row.target not in self._targets:
             return False
-        if self._members and alike(row.member) not in self._members:
+        if self._members and spelled(row.member) not in self._members:
             return False
         is_settled = Only.UNSETTLED in self._only and not row.needs_consent
         is_same = Only.CHANGES in self._only and row.verdict is Verdict.SAME
