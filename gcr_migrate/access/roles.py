@@ -83,6 +83,11 @@ def known(role: str) -> frozenset[str] | None:
     return _KNOWN.get(role)
 
 
+def permission(right: Right, level: Level) -> str:
+    """Return the permission that a right is, in a bucket or in a repository."""
+    return (_IN_BUCKETS if level is Level.BUCKET else _IN_REPOSITORIES)[right]
+
+
 def rights_in(permissions: Collection[str], level: Level) -> frozenset[Right]:
     """Return what permissions allow with the images in a bucket or in a repository."""
     table = _IN_BUCKETS if level is Level.BUCKET else _IN_REPOSITORIES

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.waiting import HoldUp
-    from gcr_migrate.verify.content import Verification
+    from gcr_migrate.verify.marks import Verification
 
 
 def plan_facts(migration: Migration) -> PlanFacts:
