@@ -41,6 +41,8 @@ COMMANDS: Final = (
     "status",
     "verify",
     "report",
+    "access show",
+    "access undo",
     "explain",
     "schema",
     "sandbox",

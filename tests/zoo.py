@@ -124,6 +124,10 @@ class Zoo:
         login = ("--access-token-file", self.home / "token", "--json")
         return _outcome([*args, *map(str, (*options, *login))])
 
+    def run_here(self, *args: str) -> tuple[int, dict[str, Any]]:
+        """Run a command that asks nobody; return its exit status and its object."""
+        return _outcome([*args, "--json"])
+
     def plan(
         self, *options: str, spec: str = SPEC, cached: bool = False
     ) -> tuple[int, dict[str, Any]]:

@@ -7,9 +7,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from gcr_migrate.access.conditions import Fate, fate_of
-from gcr_migrate.access.members import Kind, kind_of, spelled
+from gcr_migrate.access.members import Kind, kind_of
 from gcr_migrate.access.roles import BASIC_ROLES, LIST_OBJECTS, known, rights_in
-from gcr_migrate.model.access import Level, Right
+from gcr_migrate.model.access import Level, Right, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcr_migrate.access.held import Hold, Standing, basic_holders
-from gcr_migrate.access.members import Kind, kind_of, spelled
+from gcr_migrate.access.members import Kind, kind_of
 from gcr_migrate.access.roles import BASIC_ROLES, included, known, rights_in
-from gcr_migrate.model.access import AccessRow, Level, Right, Verdict
+from gcr_migrate.model.access import AccessRow, Level, Right, Verdict, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

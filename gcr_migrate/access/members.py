@@ -1,4 +1,4 @@
-"""Kinds of members, and how each is spelled (FACTS 6.2)."""
+"""Kinds of members (FACTS 6.2)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from gcr_migrate.access.roles import BASIC_ROLES
+from gcr_migrate.model.access import PUBLIC
 
-_PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
-_AS_WRITTEN: Final = ("principal:", "principalSet:", "principalHierarchy:", "deleted:")
 _AGENTS: Final = (
     "@containerregistry.iam.gserviceaccount.com",
     "@gcp-sa-artifactregistry.iam.gserviceaccount.com",
@@ -28,7 +27,7 @@ class Kind(StrEnum):
 
 def kind_of(member: str) -> Kind:
     """Return the kind of a member as policies spell it."""
-    if member in _PUBLIC:
+    if member in PUBLIC:
         return Kind.PUBLIC
     prefix, _, name = member.partition(":")
     if prefix in BASIC_ROLES:
@@ -38,14 +37,3 @@ def kind_of(member: str) -> Kind:
     if prefix == "serviceAccount" and name.endswith(_AGENTS):
         return Kind.AGENT
     return Kind.CARRIED
-
-
-def spelled(member: str) -> str:
-    """Return a member in the one spelling under which it is compared.
-
-    Addresses and domains count in any case; identifiers of identity pools do not.
-    """
-    if member in _PUBLIC or member.startswith(_AS_WRITTEN):
-        return member
-    prefix, colon, name = member.partition(":")
-    return f"{prefix}{colon}{name.lower()}"

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.access.held import Standing, holdings
-from gcr_migrate.access.members import Kind, kind_of, spelled
+from gcr_migrate.access.members import Kind, kind_of
 from gcr_migrate.access.roles import included, known, narrowest, rights_in
-from gcr_migrate.model.access import Grant, Level, Right
+from gcr_migrate.model.access import Grant, Level, Right, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -110,6 +110,7 @@ def apply(
     incomplete, 3 refused and nothing changed, 4 out of reach, 10 a part of the plan is still to
     be done (with --only, --retry-failed, --until, --dry-run), 130 interrupted.
     """
+    from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import Choice, check_gates
     from gcr_migrate.model.pattern import Pattern
     from gcr_migrate.report.gather import apply_facts
@@ -126,6 +127,8 @@ def apply(
         migration = stack.enter_context(open_migration(file))
         check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
         _check_choice(migration, choice)
+        if refused := without_consent(migration):
+            return output.errors(refused)
         if dry_run:
             facts = apply_facts(migration, ended="dry-run")
         else:

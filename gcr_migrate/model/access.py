@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import total_ordering
+from typing import Final
+
+PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
+_AS_WRITTEN: Final = ("principal:", "principalSet:", "principalHierarchy:", "deleted:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Policy:
         return any(
             b.role == grant.role
             and b.condition in {None, grant.condition}
-            and alike(grant.member) in map(alike, b.members)
+            and spelled(grant.member) in map(spelled, b.members)
             for b in self.bindings
         )
 
@@ -70,12 +74,12 @@ class Policy:
 
         A binding that has no member left stays in its place, empty.
         """
-        gone = {(one.role, one.condition, alike(one.member)) for one in grants}
+        gone = {(one.role, one.condition, spelled(one.member)) for one in grants}
         left = tuple(
             replace(
                 b,
                 members=tuple(
-                    one for one in b.members if (b.role, b.condition, alike(one)) not in gone
+                    one for one in b.members if (b.role, b.condition, spelled(one)) not in gone
                 ),
             )
             for b in self.bindings
@@ -103,9 +107,15 @@ class Policy:
         return Policy(tuple(bindings), self.etag)
 
 
-def alike(member: str) -> str:
-    """Return what all spellings of a member have in common: services know no capital letters."""
-    return member if member.startswith(("principal:", "principalSet:")) else member.lower()
+def spelled(member: str) -> str:
+    """Return a member in the one spelling under which it is compared.
+
+    Addresses and domains count in any case; identifiers of identity pools do not.
+    """
+    if member in PUBLIC or member.startswith(_AS_WRITTEN):
+        return member
+    prefix, colon, name = member.partition(":")
+    return f"{prefix}{colon}{name.lower()}"
 
 
 class Right(StrEnum):

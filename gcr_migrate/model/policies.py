@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gcr_migrate.model.access import alike
+from gcr_migrate.model.access import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ class _Room:
 
     def take(self, grant: Grant) -> str:
         """Take room for a grant; return what is full, if something is."""
-        member = alike(grant.member)
+        member = spelled(grant.member)
         is_new_group = member.startswith("group:") and member not in self._groups
         if self._members >= MEMBERS_AT_MOST:
             return f"the policy has {self._members:,} of {MEMBERS_AT_MOST:,} members"
@@ -89,7 +89,7 @@ class _Room:
         return ""
 
     def _add(self, role: str, member: str) -> None:
-        member = alike(member)
+        member = spelled(member)
         self._members += 1
         self._domains += member.startswith("domain:")
         self._conditions[role, member] += 1

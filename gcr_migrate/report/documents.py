@@ -31,6 +31,7 @@ def markdown_text(facts: ReportFacts) -> str:
     )
     environment.filters["size"] = size_text
     environment.filters["cell"] = _cell
+    environment.filters["held"] = {True: "yes", False: "no", None: "?"}.get
     template = environment.get_template("report.md.j2")
     return template.render(plan=facts.plan, status=facts.status)
 

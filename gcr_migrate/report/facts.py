@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import State
+from gcr_migrate.report.access import AccessRowFact
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
 from gcr_migrate.report.rows import Many
 
@@ -91,6 +92,7 @@ class GrantFact(Fact):
 
     role: str
     member: str
+    condition: str = Field(description="Expression of its condition; empty: it always counts.")
     present: bool = Field(description="The repository's policy had it when the plan was made.")
 
 
@@ -120,6 +122,9 @@ class ShowFacts(_PlanLike):
     created_at: str
     repositories: list[RepositoryFact]
     images: list[ImageFact]
+    access: Many[AccessRowFact] = Field(
+        description="Who can pull, push and delete before and after, where the plan looked at it."
+    )
 
 
 class ItemCountsFact(Fact):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
+from gcr_migrate.report.access import AccessFacts
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
     ApplyFacts,
@@ -62,6 +63,7 @@ def show_facts(migration: Migration) -> ShowFacts:
         created_at=migration.created_at.isoformat(timespec="seconds"),
         repositories=[_repository(r) for r in migration.repositories().values()],
         images=list(_images(migration)),
+        access=AccessFacts.of(str(migration.path), "", migration.access_rows).rows,
     )
 
 
@@ -104,7 +106,12 @@ def _repository(repository: Repository) -> RepositoryFact:
         name=repository.shown,
         create=not repository.exists,
         grants=[
-            GrantFact(role=grant.role, member=grant.member, present=grant in had)
+            GrantFact(
+                role=grant.role,
+                member=grant.member,
+                condition=grant.condition.expression if grant.condition else "",
+                present=grant in had,
+            )
             for grant in repository.grants
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.checks import DoctorFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.facts import (
@@ -31,6 +32,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "sandbox": SandboxFacts,
     "demo": DemoFacts,
     "doctor": DoctorFacts,
+    "access-show": AccessFacts,
+    "access-undo": UndoFacts,
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.text import Text
 
+from gcr_migrate.model.access import Verdict
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.facts import ApplyFacts
 
@@ -191,7 +193,9 @@ def show_lines(facts: ShowFacts) -> Iterator[Text]:
     for repository in facts.repositories:
         yield Text(f"  {'+' if repository.create else '='} {repository.name}")
         for grant in repository.grants:
-            yield Text(f"      {'=' if grant.present else '+'} {grant.role} for {grant.member}")
+            condition = f" if {grant.condition}" if grant.condition else ""
+            mark = "=" if grant.present else "+"
+            yield Text(f"      {mark} {grant.role} for {grant.member}{condition}")
     yield _heading("Images")
     for image in facts.images[:LISTED_AT_MOST]:
         yield Text(f"  {image.source}")
@@ -200,10 +204,23 @@ def show_lines(facts: ShowFacts) -> Iterator[Text]:
             yield Text(f"       {' '.join(image.tags)}")
     if len(facts.images) > LISTED_AT_MOST:
         yield Text(f"  and {len(facts.images) - LISTED_AT_MOST} more: --json lists all")
+    yield from _access(facts)
     yield _heading("Sums")
     yield from _counts(facts)
     yield from _notes(facts)
     yield from _sealed(facts)
+
+
+def _access(facts: ShowFacts) -> Iterator[Text]:
+    if not facts.access:
+        return
+    counts = Counter(row.verdict for row in facts.access)
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    yield _heading(f"Access: {told}")
+    yield Text(f"  `gcr-migrate access show {facts.file}` tells who, and what grants it")
+    unsettled = sum(row.needs_consent for row in facts.access)
+    if unsettled:
+        yield Text(f"  {unsettled} without consent: `apply` refuses the plan", style="bold red")
 
 
 def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:

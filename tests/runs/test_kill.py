@@ -113,10 +113,11 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         yield found
 
 
-def _kill_at(stage: Stage, point: Point) -> None:
-    """Start `apply`, and kill it when the point is reached."""
+def _kill_at(stage: Stage, point: Point, *command: str) -> None:
+    """Start `apply`, or another command, and kill it when the point is reached."""
     stage.ask("faults", point.fault())
-    with stage.cli.start("apply", "m", "--json", **stage.variables) as process:
+    words = command or ("apply", "m")
+    with stage.cli.start(*words, "--json", **stage.variables) as process:
         try:
             until = time.monotonic() + 60
             while not _is_reached(stage, point):
@@ -163,3 +164,32 @@ def test_a_killed_run_goes_on_to_the_same_end(theatre: Theatre, point: Point) ->
     assert not {digest: n for digest, n in arrived.items() if n > 1}
     if point.to == "us":
         assert not first_run + second_run, "blobs in one location are mounted, never sent"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_killed_run_granted_can_be_taken_back(
+    theatre: Theatre, when: Literal["before", "after"]
+) -> None:
+    """Whether the write was done before the kill or by the next run, this file added the member.
+
+    With somebody else's member in the policy since, and a run that is killed while it takes back.
+    """
+    stage = theatre.planned("europe")
+    _kill_at(stage, Point("europe", when, "POST", POLICY))
+    moved = stage.box.store.repositories["builds", "europe", "moved"]
+    moved.bindings.append(
+        {"role": "roles/artifactregistry.reader", "members": ["user:x@y.example"]}
+    )
+    moved.policy_version += 1
+    if when == "before":
+        assert stage.run("access", "undo", "m")["grants"][0]["outcome"] == "not-ours"
+    stage.run("apply", "m")
+    assert {m for one in moved.bindings for m in one["members"]} > {"user:x@y.example"}
+
+    stage.ask("requests/reset", {})
+    _kill_at(stage, Point("europe", when, "POST", POLICY), "access", "undo", "m", "--yes")
+    undone = stage.run("access", "undo", "m")
+
+    assert undone["outcome"] == "done"
+    assert [one["member"] for one in undone["grants"]] == ["group:devs@example.com"]
+    assert {m for one in moved.bindings for m in one["members"]} == {"user:x@y.example"}

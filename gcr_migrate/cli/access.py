@@ -1,0 +1,214 @@
+"""The commands `access show` and `access undo`: who can do what, and taking back what was added."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcr_migrate.cli.options import (
+    SPEC_SUFFIXES,
+    AccessTokenFile,
+    Endpoints,
+    Impersonate,
+    Json,
+    MaxRate,
+    MigrationFile,
+    Pace,
+    QuotaProject,
+    Way,
+    chosen,
+)
+from gcr_migrate.cli.output import Output
+from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.apply.undo import Undo
+    from gcr_migrate.model.access import AccessRow
+    from gcr_migrate.model.steps import Step
+    from gcr_migrate.state.migration import Migration
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    access = typer.Typer(
+        help="Who can pull, push and delete, before and after a migration.",
+        rich_markup_mode=None,
+    )
+    access.command()(show)
+    access.command()(undo)
+    app.add_typer(access, name="access")
+
+
+class Only(StrEnum):
+    """Which rows of access are shown."""
+
+    CHANGES = "changes"  # what is not the same before and after, or not known
+    UNSETTLED = "unsettled"  # what `apply` refuses the plan for
+
+
+def show(
+    plan: Annotated[Path, typer.Argument(metavar="FILE", help="Migration file that `plan` wrote.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="NAME", help="Only this target repository; repeat it."),
+    ] = None,
+    member: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--member", metavar="MEMBER", help="Only this member, such as group:a@b.example."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="WHICH", help="changes, or unsettled: without consent."),
+    ] = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="A line per right, for a spreadsheet.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Show who can pull, push and delete at each target, before and after, and what grants it.
+
+    Reads the file only, and asks nobody.
+
+    Exit codes: 0 shown, 2 not a migration file, or no such target.
+    """
+    from gcr_migrate.report.access import AccessFacts, csv_lines
+    from gcr_migrate.report.matrix import access_lines
+    from gcr_migrate.state.file import open_migration
+
+    if as_csv and as_json:
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate access show", saw="--csv or --json")
+    if plan.suffix in SPEC_SUFFIXES:
+        saw = "a spec; make a plan of it by `plan`, and show that"
+        raise MigrateError(BAD_USAGE, subject=str(plan), saw=saw)
+    wanted = _Filter(target, member, only)
+    output = Output(as_json=as_json)
+    with open_migration(plan) as migration:
+        wanted.check(migration)
+        facts = AccessFacts.of(str(plan), migration.digest, lambda: wanted.of(migration))
+        lines = csv_lines(facts) if as_csv else access_lines(facts, output.out.width)
+        output.result(facts, lines)
+    return Exit.OK
+
+
+class _Filter:
+    """Which rows of access are wanted."""
+
+    def __init__(
+        self, targets: list[str] | None, members: list[str] | None, only: list[str] | None
+    ) -> None:
+        from gcr_migrate.model.access import spelled
+
+        self._targets = set(targets or [])
+        self._members = {spelled(one) for one in members or []}
+        self._only = chosen("--only", Only, only or [])
+
+    def check(self, migration: Migration) -> None:
+        """Refuse targets that the plan has not: it is a slip of the pen."""
+        known = {one.shown for one in migration.repositories().values()}
+        unknown = sorted(self._targets - known)
+        if unknown:
+            saw = f"targets are {', '.join(sorted(known)[:20])}"
+            raise MigrateError(BAD_USAGE, subject=f"--target {unknown[0]}", saw=saw)
+
+    def of(self, migration: Migration) -> Iterator[AccessRow]:
+        """Go through the rows of a plan that are wanted."""
+        return filter(self._takes, migration.access_rows())
+
+    def _takes(self, row: AccessRow) -> bool:
+        from gcr_migrate.model.access import Verdict, spelled
+
+        if self._targets and row.target not in self._targets:
+            return False
+        if self._members and spelled(row.member) not in self._members:
+            return False
+        is_settled = Only.UNSETTLED in self._only and not row.needs_consent
+        is_same = Only.CHANGES in self._only and row.verdict is Verdict.SAME
+        return not is_settled and not is_same
+
+
+def undo(
+    file: MigrationFile,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be taken back, and do nothing.")
+    ] = False,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
+    as_json: Json = False,
+) -> int:
+    """Take back the grants that runs of the plan in FILE added, and nothing else.
+
+    What was there before, and what others added, stays; so do repositories and images. Stopped
+    at any point, the same command goes on where it stopped.
+
+    Exit codes: 0 taken back, or nothing was to be, 1 something could not be, 2 not a migration
+    file, 3 refused and nothing changed, 4 out of reach, 10 something is to be taken back (with
+    --dry-run).
+    """
+    from gcr_migrate.apply.undo import to_undo
+    from gcr_migrate.report.access import undo_facts
+    from gcr_migrate.report.matrix import undo_lines
+    from gcr_migrate.state.file import lock, open_migration
+
+    output = Output(as_json=as_json)
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(lock(file))
+        migration = stack.enter_context(open_migration(file))
+        migration.check_seal()
+        wanted = to_undo(migration)
+        is_done = bool(wanted) and not dry_run
+        if is_done:
+            if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
+                for line in undo_lines(undo_facts(migration, wanted, is_done=False)):
+                    output.err.print(line)
+                typer.confirm("Take these back?", abort=True, err=True)
+            pace = Pace.of(max_rate)
+            way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
+            asyncio.run(_undo(output, migration, wanted, way))
+        facts = undo_facts(migration, wanted, is_done=is_done)
+    output.result(facts, undo_lines(facts))
+    return facts.exit
+
+
+async def _undo(output: Output, migration: Migration, wanted: list[Undo], way: Way) -> None:
+    from gcr_migrate.apply.journal import Journal
+    from gcr_migrate.apply.undo import undo_access
+    from gcr_migrate.cli.logins import announce, hosts_of, logins
+    from gcr_migrate.state.ledger import Ledger
+
+    ledger = Ledger(migration)
+    outcome = "killed"
+    try:
+        async with way.open(*logins(migration), limits=migration.limits()) as connections:
+            await announce(output, connections, {**hosts_of(migration), "source": set()})
+            ledger.start_run()
+            journal = Journal(ledger, _Nobody(), asyncio.Event())
+            await undo_access(migration, wanted, connections.target_repositories(), journal)
+        outcome = "access-undone"
+    finally:
+        ledger.end_run(outcome)
+        await ledger.close()
+
+
+class _Nobody:
+    """Listens to nothing."""
+
+    def item(self, step: Step) -> None:
+        """Take note of nothing."""
+
+    def bytes(self, count: int) -> None:
+        """Take note of nothing."""

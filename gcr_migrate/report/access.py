@@ -1,0 +1,227 @@
+"""Who can pull, push and delete before and after a migration, as facts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from pydantic import Field
+
+from gcr_migrate.errors import Exit, named
+from gcr_migrate.model.access import Right, Verdict
+from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.rows import Many, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from gcr_migrate.apply.undo import Undo
+    from gcr_migrate.model.access import AccessRow
+    from gcr_migrate.state.migration import Migration
+
+UndoOutcome = Literal["to-do", "taken-back", "gone-already", "not-ours", "failed"]
+_SAYS: Final = {True: "yes", False: "no", None: "?"}
+
+
+class AccessRowFact(Fact):
+    """One right of one member, before at a source and after at a target."""
+
+    target: str = Field(description="The repository that images go to.")
+    source: str = Field(description="The host or repository that they come from.")
+    principal: str = Field(description="The member as policies spell it.")
+    right: Right
+    before: bool | None = Field(description="Whether it is held now; null: not known.")
+    after: bool | None = Field(description="Whether it is held in the end; null: not known.")
+    before_by: str = Field(description="What gives it at the source.")
+    after_by: str = Field(description="What will give it at the target.")
+    verdict: Verdict = Field(
+        description="implied: comes with the narrowest role that gives a right which was held;"
+        " excused: no loss, for the reason that is told."
+    )
+    why: str
+    consent: str = Field(description="Why the spec accepts it; empty if it says nothing.")
+    needs_consent: bool = Field(description="Whether `apply` refuses the plan for it.")
+    proved_by: str = Field(description="How it was found out.")
+
+    @classmethod
+    def of(cls, row: AccessRow) -> Self:
+        """Tell a row."""
+        return cls(
+            target=row.target,
+            source=row.source,
+            principal=row.member,
+            right=row.right,
+            before=row.before,
+            after=row.after,
+            before_by=row.before_by,
+            after_by=row.after_by,
+            verdict=row.verdict,
+            why=row.why,
+            consent=row.consent,
+            needs_consent=row.needs_consent,
+            proved_by=row.proved_by,
+        )
+
+    @property
+    def change(self) -> str:
+        """Before and after in words."""
+        before, after = _SAYS[self.before], _SAYS[self.after]
+        return before if before == after else f"{before} -> {after}"
+
+
+class AccessFacts(Fact):
+    """Result of `access show`."""
+
+    schema_: Literal["gcr-migrate/access-show"] = Field("gcr-migrate/access-show", alias="schema")
+    version: Literal[1] = VERSION
+    file: str = Field(description="Migration file or spec.")
+    digest: str = Field(description="Digest of the plan; empty where access was read just now.")
+    counts: dict[Verdict, int] = Field(description="Number of the rows that are shown by verdict.")
+    unsettled: int = Field(description="How many of them need consent and have none.")
+    rows: Many[AccessRowFact]
+
+    @classmethod
+    def of(cls, file: str, digest: str, read: Callable[[], Iterable[AccessRow]]) -> Self:
+        """Tell rows of access.
+
+        Args:
+            file: where they are from.
+            digest: of the plan.
+            read: goes through the rows that are to be shown, each time from the beginning.
+        """
+        counts: Counter[Verdict] = Counter()
+        unsettled = 0
+        for row in read():
+            counts[row.verdict] += 1
+            unsettled += row.needs_consent
+        return cls(
+            file=file,
+            digest=digest,
+            counts={verdict: counts[verdict] for verdict in Verdict},
+            unsettled=unsettled,
+            rows=Rows(counts.total(), lambda: map(AccessRowFact.of, read())),
+        )
+
+
+class UndoneGrantFact(Fact):
+    """A grant that this file added, and what became of it."""
+
+    repository: str
+    role: str
+    member: str
+    condition: str = Field(description="Expression of its condition; empty: none.")
+    outcome: UndoOutcome = Field(
+        description="not-ours: a write that nobody confirmed turned out to be somebody else's."
+    )
+
+
+class UndoTroubleFact(Fact):
+    """A repository of which the policy could not be changed."""
+
+    repository: str
+    code: str
+    saw: str
+    message: str
+    remedy: str
+
+
+class UndoFacts(Fact):
+    """Result of `access undo`."""
+
+    schema_: Literal["gcr-migrate/access-undo"] = Field("gcr-migrate/access-undo", alias="schema")
+    version: Literal[1] = VERSION
+    file: str
+    digest: str
+    outcome: Literal["done", "nothing-to-do", "to-do", "failed"]
+    grants: list[UndoneGrantFact]
+    failures: list[UndoTroubleFact]
+
+    @property
+    def exit(self) -> Exit:
+        """Success only if all that this file added is gone."""
+        if self.failures and all(
+            named(one.code).exit is Exit.OUT_OF_REACH for one in self.failures
+        ):
+            return Exit.OUT_OF_REACH
+        return {"failed": Exit.FAILED, "to-do": Exit.TODO}.get(self.outcome, Exit.OK)
+
+
+def undo_facts(migration: Migration, undone: Sequence[Undo], *, is_done: bool) -> UndoFacts:
+    """Tell what is to be taken back, or what became of it.
+
+    Args:
+        migration: the file.
+        undone: what its ledger says that it added, by repository.
+        is_done: whether that was tried.
+    """
+    grants = [
+        UndoneGrantFact(
+            repository=undo.repository.shown,
+            role=grant.role,
+            member=grant.member,
+            condition=grant.condition.expression if grant.condition else "",
+            outcome=_undo_outcome(undo, id_) if is_done else "to-do",
+        )
+        for undo in undone
+        for id_, grant in undo.grants.items()
+    ]
+    failures = [
+        UndoTroubleFact(
+            repository=undo.repository.shown,
+            code=undo.trouble.problem.code,
+            saw=undo.trouble.saw,
+            message=f"{undo.trouble.problem.title}. {undo.trouble.problem.meaning}",
+            remedy=undo.trouble.problem.remedy,
+        )
+        for undo in undone
+        if undo.trouble
+    ]
+    return UndoFacts(
+        file=str(migration.path),
+        digest=migration.digest,
+        outcome=_outcome(grants, failures, is_done=is_done),
+        grants=grants,
+        failures=failures,
+    )
+
+
+def _undo_outcome(undo: Undo, id_: int) -> UndoOutcome:
+    if undo.trouble:
+        return "failed"
+    if id_ not in undo.taken:
+        return "not-ours"
+    return "taken-back" if undo.taken[id_] else "gone-already"
+
+
+def _outcome(
+    grants: list[UndoneGrantFact], failures: list[UndoTroubleFact], *, is_done: bool
+) -> Literal["done", "nothing-to-do", "to-do", "failed"]:
+    if failures:
+        return "failed"
+    if not grants:
+        return "nothing-to-do"
+    return "done" if is_done else "to-do"
+
+
+def csv_lines(facts: AccessFacts) -> Iterator[str]:
+    """Tell rows of access as CSV (RFC 4180), a head line first."""
+    yield _csv_line(AccessRowFact.model_fields)
+    for row in facts.rows:
+        values = row.model_dump(mode="json").values()
+        yield _csv_line(
+            "" if one is None else str(one).lower() if one in {True, False} else one
+            for one in values
+        )
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(map(_harmless, cells))
+    return line.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell

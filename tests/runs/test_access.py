@@ -1,0 +1,181 @@
+"""Access on its way: the gate before it, what `access show` tells, and taking it back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from gcr_migrate.cli.tools import json_schema
+from gcr_migrate.model.access import AccessRow, Right, Verdict
+from tests.access_rows import put_rows
+from tests.conftest import Cli
+from tests.zoo import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.zoo import Zoo
+
+TARGET, SOURCE = "europe-docker.pkg.dev/builds/moved", "us.gcr.io/builds"
+SPEC = """\
+source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {location: europe}
+routes:
+  - match: "**"
+    repository: moved
+    access:
+      grant:
+        - {role: artifactregistry.reader, members: ["group:a@example.com", "group:b@example.com"]}
+"""
+VIEWER, READER = "roles/storage.objectViewer on gs://b", "roles/artifactregistry.reader"
+
+
+def row(member: str, right: Right, verdict: Verdict = Verdict.SAME, **more: Any) -> AccessRow:
+    """Make a row of access to the usual target."""
+    before = verdict is not Verdict.GAINED
+    after = verdict is not Verdict.LOST
+    kept: dict[str, Any] = {
+        "before": before,
+        "after": after,
+        "before_by": VIEWER,
+        "verdict": verdict,
+    } | more
+    return AccessRow(SOURCE, TARGET, member, right, **kept)
+
+
+ROWS = [
+    row("group:a@example.com", Right.PULL, after_by=f"{READER} on {TARGET}"),
+    row("group:a@example.com", Right.PUSH, Verdict.LOST, why="only readers", consent="CI pushes"),
+    row("user:long-name-of-somebody@example.com", Right.PULL, Verdict.UNKNOWN, after=None),
+]
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
+    """A source with one image, and a plan that grants two groups the right to pull."""
+    monkeypatch.setenv("GCR_MIGRATE_CREATION_PAUSE_S", "0")
+    with opened(tmp_path) as one:
+        one.image("app", "1")
+        assert one.plan(spec=SPEC)[0] == 0
+        yield one
+
+
+def _policy(zoo: Zoo) -> list[dict[str, Any]]:
+    return zoo.box.store.repositories["builds", "europe", "moved"].bindings
+
+
+def _members(zoo: Zoo) -> set[str]:
+    return {member for one in _policy(zoo) for member in one["members"]}
+
+
+def _shown(zoo: Zoo, *options: str) -> dict[str, Any]:
+    code, facts = zoo.run_here("access", "show", str(zoo.home / "m"), *options)
+    assert code == 0
+    jsonschema.validate(facts, json_schema("access-show"))
+    return facts
+
+
+def test_nothing_is_written_while_somebody_would_lose_without_consent(zoo: Zoo) -> None:
+    """`apply` names each change, also with --dry-run, and asks nothing of anybody."""
+    lost = [row(f"user:{n:02}@example.com", Right.PULL, Verdict.LOST) for n in range(22)]
+    put_rows(zoo.home / "m", [*ROWS, *lost])
+    zoo.forget()
+    for options in ([], ["--dry-run"]):
+        code, error = zoo.run("apply", str(zoo.home / "m"), *options)
+        assert (code, error["code"], len(error["errors"])) == (3, "access-unsettled", 21)
+        assert error["subject"] == f"user:00@example.com: pull on {TARGET}"
+        assert error["saw"] == f"lost, from {SOURCE}; by {VIEWER}"
+        assert "2 more" in error["errors"][-1]["subject"]
+    assert zoo.requests() == []
+    assert _shown(zoo, "--only", "unsettled")["unsettled"] == 22
+    put_rows(zoo.home / "m", ROWS)
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+
+
+def test_the_matrix_tells_who_can_what_and_by_what(zoo: Zoo) -> None:
+    """Wide and narrow, as CSV, in `show` and in the report; each row has its verdict."""
+    put_rows(zoo.home / "m", ROWS)
+    facts = _shown(zoo)
+    assert facts["counts"] == dict.fromkeys(Verdict, 0) | {"same": 1, "lost": 1, "unknown": 1}
+    assert (facts["unsettled"], len(facts["rows"])) == (0, 3)
+    file, cli = zoo.home / "m", Cli(zoo.home)
+    wide = cli("access", "show", file).stdout.splitlines()
+    assert wide[0] == f"{TARGET}, from {SOURCE}"
+    assert wide[1].split() == ["principal", "pull", "push", "delete"]
+    assert wide[2].split() == ["group:a@example.com", "yes", "yes", "->", "no", "-"]
+    assert (
+        wide[3] == f"      pull: same; by {VIEWER}; then by {READER} on {TARGET}; found by policies"
+    )
+    assert "accepted: CI pushes" in wide[4]
+    assert wide[-1] == "Rights: 1 same, 1 lost, 1 unknown"
+    narrow = cli("access", "show", file, COLUMNS="60").stdout
+    assert "  group:a@example.com\n    pull    yes, same\n    push    yes -> no, lost\n" in narrow
+    table = list(csv.DictReader(cli("access", "show", file, "--csv").stdout.splitlines()))
+    assert [one["after"] for one in table] == ["true", "false", ""]
+    assert table[1]["consent"] == "CI pushes"
+    told = cli("show", file).stdout
+    assert "Access: 1 same, 1 lost, 1 unknown" in told
+    assert "accepted" not in told
+    page = cli("report", file, "--markdown").stdout
+    assert f"| {TARGET} | {SOURCE} | `group:a@example.com` | push | yes | no | lost |" in page
+
+
+def test_rows_are_chosen_by_target_member_and_change(zoo: Zoo) -> None:
+    """A member however it is spelled; a target that the plan has not is a slip of the pen."""
+    put_rows(zoo.home / "m", ROWS)
+    rows = _shown(zoo, "--target", TARGET, "--member", "group:A@example.com")["rows"]
+    assert [one["right"] for one in rows] == ["pull", "push"]
+    assert [one["verdict"] for one in _shown(zoo, "--only", "changes")["rows"]] == [
+        "lost",
+        "unknown",
+    ]
+    code, error = zoo.run_here("access", "show", str(zoo.home / "m"), "--target", "x")
+    assert (code, error["code"]) == (2, "bad-usage")
+    assert TARGET in error["saw"]
+
+
+def test_undo_takes_back_what_this_file_added_and_nothing_else(zoo: Zoo) -> None:
+    """It says first what it would do; a later `apply` grants again."""
+    file, cli = str(zoo.home / "m"), Cli(zoo.home)
+    assert zoo.run("access", "undo", file)[1]["outcome"] == "nothing-to-do"
+    assert zoo.run("apply", file)[0] == 0
+    _policy(zoo).append({"role": READER, "members": ["user:other@example.com"]})
+    zoo.box.store.repositories["builds", "europe", "moved"].policy_version += 1
+    _policy(zoo)[0]["members"].remove("group:b@example.com")
+    code, facts = zoo.run("access", "undo", file, "--dry-run")
+    assert (code, facts["outcome"], len(facts["grants"])) == (10, "to-do", 2)
+    assert "group:a@example.com" in _members(zoo)
+    variables: dict[str, Any] = {"GCR_MIGRATE_ENDPOINTS": str(zoo.home / "endpoints.yaml")}
+    told = cli("access", "undo", file, GCR_MIGRATE_ACCESS_TOKEN=zoo.box.token, **variables)
+    assert told.returncode == 0, told.stderr
+    assert f"- {READER} for group:a@example.com: taken back" in told.stdout
+    assert f"= {READER} for group:b@example.com: was gone already" in told.stdout
+    assert _members(zoo) == {"user:other@example.com"}
+    code, facts = zoo.run("access", "undo", file)
+    jsonschema.validate(facts, json_schema("access-undo"))
+    assert (code, facts["outcome"]) == (0, "nothing-to-do")
+    status = json.loads(cli("status", file, "--json").stdout)
+    assert [one["outcome"] for one in status["runs"]] == ["finished", "access-undone"]
+    assert status["kinds"]["grant"]["pending"] == 2
+    assert zoo.run("apply", file)[0] == 0
+    assert _members(zoo) == {"user:other@example.com", "group:a@example.com", "group:b@example.com"}
+
+
+def test_undo_that_is_refused_says_so_and_leaves_the_ledger_as_it_is(zoo: Zoo) -> None:
+    """The next one tries again."""
+    file = str(zoo.home / "m")
+    assert zoo.run("apply", file)[0] == 0
+    denied = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not you"}}
+    zoo.fault(
+        host="artifact_registry", path=":setIamPolicy", status=403, body=json.dumps(denied), times=1
+    )
+    code, facts = zoo.run("access", "undo", file)
+    assert (code, facts["outcome"]) == (4, "failed")
+    assert [one["code"] for one in facts["failures"]] == ["denied"]
+    assert {one["outcome"] for one in facts["grants"]} == {"failed"}
+    assert zoo.run("access", "undo", file)[1]["outcome"] == "done"
