@@ -50,7 +50,7 @@ class Holdings:
     """Who can do what with one bucket or repository.
 
     Attributes:
-        names_only: members who may list the names of objects and read none.
+        names_only: members who may list the names of objects, and nothing else.
     """
 
     def __init__(self) -> None:
@@ -110,9 +110,7 @@ def holdings(picture: Picture, now_ms: int) -> Holdings:
             for right in rights_in(permissions, picture.level):
                 found.add(member, right, _hold(binding.condition, by, now_ms))
     _add_objects(found, picture)
-    found.names_only = frozenset(
-        one for one in lists if found.of(one, Right.PULL).standing is Standing.NO
-    )
+    found.names_only = frozenset(lists.difference(found.members))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.access import AccessFacts
+from gcr_migrate.report.access import access_rows
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
     ApplyFacts,
@@ -63,7 +63,7 @@ def show_facts(migration: Migration) -> ShowFacts:
         created_at=migration.created_at.isoformat(timespec="seconds"),
         repositories=[_repository(r) for r in migration.repositories().values()],
         images=list(_images(migration)),
-        access=AccessFacts.of(str(migration.path), "", migration.access_rows).rows,
+        access=access_rows(migration.access_rows),
     )
 
 

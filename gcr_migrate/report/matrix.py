@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from gcr_migrate.model.access import Right, Verdict
+from gcr_migrate.report.terminal import note_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +47,7 @@ def access_lines(facts: AccessFacts, width: int) -> Iterator[Text]:
     for (target, source), rows in groupby(facts.rows, key=lambda one: (one.target, one.source)):
         yield Text(f"{target}, from {source}", style="bold")
         yield from _target_lines(list(rows), width)
+    yield from note_lines((), facts.findings)
     yield from _sums(facts)
 
 

@@ -115,7 +115,7 @@ class Buckets:
         return plain
 
     def _entries(self, bucket: BucketState) -> list[dict[str, Any]]:
-        """Return the access list of a new bucket and of its objects, which nothing here changes."""
+        """Return the access list of a new bucket and of its objects."""
         number = self._store.project(bucket.project).number
         return [{"entity": f"project-owners-{number}", "role": "OWNER"}]
 
@@ -179,10 +179,24 @@ class Buckets:
         start, limit = _start(request), _page_size(request)
         shown = list(entries.items())[start : start + limit]
         items = [self._describe(request, one) for _, one in shown if one]
+        if asked.get("projection") == "full":
+            self._need(caller, bucket, "storage.objects.getIamPolicy")
+            for item in items if not bucket.uniform else ():
+                item["acl"] = self._list_of(bucket, item["name"])
         prefixes = [folder for folder, one in shown if one is None]
         token = _token(start + limit) if start + limit < len(entries) else ""
         lists = {"items": items, "prefixes": prefixes, "nextPageToken": token}
         return {"kind": "storage#objects"} | {key: one for key, one in lists.items() if one}
+
+    def _list_of(self, bucket: BucketState, name: str) -> list[dict[str, Any]]:
+        """Return the access list of an object."""
+        starts = [start for start in bucket.object_lists if name.startswith(start)]
+        if not starts:
+            return self._entries(bucket)
+        return [
+            {"kind": "storage#objectAccessControl"} | one
+            for one in bucket.object_lists[max(starts, key=len)]
+        ]
 
     def _object(self, caller: Caller, bucket: BucketState, name: str) -> BucketObject:
         _need(caller, self._held(caller, bucket), "storage.objects.get", "object")

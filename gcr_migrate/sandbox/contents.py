@@ -30,6 +30,7 @@ from gcr_migrate.sandbox.states import (
     STATES,
     BucketObject,
     BucketState,
+    CustomRole,
     FolderState,
 )
 from gcr_migrate.sandbox.store import Repository, Store
@@ -62,6 +63,9 @@ def fill(store: Store, scenario: Scenario) -> None:
     """Put everything that a scenario lists into a store."""
     for id_ in scenario.never_migrated:
         store.project(id_).redirect_state = NOT_REDIRECTED
+    for role in scenario.roles:
+        permissions = frozenset(role.permissions)
+        store.roles[role.name] = CustomRole(permissions, role.stage, role.deleted)
     for folder in scenario.folders:
         store.folders[folder.name] = FolderState(folder.name, folder.parent, [*folder.bindings])
     for project in scenario.projects:
@@ -125,6 +129,9 @@ def _rule(part: OrgPolicyPart) -> dict[str, Any]:
 def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
     bindings = _new_bucket_bindings(project) if part.bindings is None else [*part.bindings]
     bucket = BucketState(part.name, project, part.location, part.uniform, bindings)
+    bucket.object_lists = {
+        start: [dict(entry) for entry in some] for start, some in part.object_lists.items()
+    }
     # Images are pushed to a repository that nobody sees; the bucket gets its blobs alone.
     hidden = Repository(project, "us", "hidden")
     for at, image in enumerate(part.images):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.sandbox.answers import missing, no_method, page
-from gcr_migrate.sandbox.permissions import ROLES, held
+from gcr_migrate.sandbox.permissions import ROLES, held, held_above
 from gcr_migrate.sandbox.rest import need, take_path
 
 if TYPE_CHECKING:
@@ -17,20 +17,45 @@ if TYPE_CHECKING:
 _TOPIC: Final = "gcr"  # to which registries tell of pushes and deletions
 
 
-async def roles(_identity: Identity, request: Request) -> dict[str, Any]:
-    """Answer `GET /v1/roles/NAME` and `GET /v1/roles`, which everybody may ask.
+class Roles:
+    """IAM, as far as its roles are read.
 
-    They are the predefined roles, from the table that rights are computed with.
+    Args:
+        store: has the custom roles.
     """
-    parts, _ = take_path(request)
-    if request.method != "GET" or parts[:1] != ["v1"]:
-        raise no_method(request)
-    name = "/".join(parts[1:])
-    if name == "roles":
-        return page(request, "roles", [_role(one, full=False) for one in sorted(ROLES)])
-    if name not in ROLES:  # custom roles of projects included: there are none
-        raise missing(name)
-    return _role(name, full=True)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
+        """Answer `GET /v1/roles`, `GET /v1/roles/NAME`, or that of a project or organisation.
+
+        Predefined roles are from the table that rights are computed with, and everybody may ask
+        for them; custom ones are for those who may see roles there.
+        """
+        parts, _ = take_path(request)
+        if request.method != "GET" or parts[:1] != ["v1"]:
+            raise no_method(request)
+        name = "/".join(parts[1:])
+        if name == "roles":
+            return page(request, "roles", [_role(one, full=False) for one in sorted(ROLES)])
+        if parts[1:2] in (["projects"], ["organizations"]):
+            return self._custom(identity, name)
+        if name not in ROLES:
+            raise missing(name)
+        return _role(name, full=True)
+
+    def _custom(self, identity: Identity, name: str) -> dict[str, Any]:
+        kind, id_, *_ = name.split("/")
+        above = held_above(self._store, identity, f"{kind}/{id_}")
+        has = held(self._store, identity, id_) if kind == "projects" else above
+        need(has, "iam.roles.get", name)
+        role = self._store.roles.get(name)
+        if role is None:
+            raise missing(name)
+        plain = {"name": name, "title": name.rpartition("/")[2], "stage": role.stage}
+        gone = {"deleted": True} if role.deleted else {}
+        return plain | gone | {"includedPermissions": sorted(role.permissions)}
 
 
 def _role(name: str, *, full: bool) -> dict[str, Any]:

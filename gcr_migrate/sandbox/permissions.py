@@ -6,16 +6,20 @@ permissions that a service of the sandbox asks for.
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gcr_migrate.sandbox.states import CustomRole
     from gcr_migrate.sandbox.store import Store
     from gcr_migrate.sandbox.tokens import Identity
 
 NOBODY: Final[frozenset[str]] = frozenset()
+_END: Final = re.compile(r"""request\.time\s*<\s*timestamp\(["']([^"']+)["']\)""")
 
 
 def _spell(*words: str) -> frozenset[str]:
@@ -157,9 +161,14 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
         "storage.buckets.get,getIamPolicy,setIamPolicy,update", "storage.objects.create,delete,list"
     ),
     "roles/storage.legacyBucketReader": _spell("storage.buckets.get", "storage.objects.list"),
+    "roles/storage.legacyBucketWriter": _spell(
+        "storage.buckets.get", "storage.objects.create,delete,list"
+    ),
     "roles/storage.legacyObjectOwner": _spell("storage.objects.get,getIamPolicy,setIamPolicy"),
     "roles/storage.legacyObjectReader": _spell("storage.objects.get"),
     "roles/storage.objectAdmin": _OBJECT_ADMIN,
+    "roles/storage.objectCreator": _PROJECT | _spell("storage.objects.create"),
+    "roles/storage.objectUser": _OBJECT_VIEW | _spell("storage.objects.create,delete,update"),
     "roles/storage.objectViewer": _OBJECT_VIEW,
 }
 _GROUPS_OF_BASIC_ROLES: Final = {
@@ -177,8 +186,9 @@ def held(
 ) -> frozenset[str]:
     """Return the full names of the permissions that somebody holds on something.
 
-    A condition in a binding is not evaluated: it counts as met. In a project that does not exist
-    nobody may do anything, which is how Google hides that it does not.
+    Of conditions only an end is evaluated, such as `request.time < timestamp("…")`; any other
+    counts as met. In a project that does not exist nobody may do anything, which is how Google
+    hides that it does not.
 
     Args:
         store: has the project's own policy.
@@ -196,7 +206,7 @@ def held(
     for role, group in _GROUPS_OF_BASIC_ROLES.items():
         if role in roles:
             members.add(f"{group}:{state.id}")
-    return permissions_of(roles | _roles(bindings, members))
+    return permissions_of(roles | _roles(bindings, members), store.roles)
 
 
 def held_above(store: Store, identity: Identity | None, name: str) -> frozenset[str]:
@@ -204,7 +214,7 @@ def held_above(store: Store, identity: Identity | None, name: str) -> frozenset[
     roles = set(identity.roles if identity else ())
     for folder in store.above(name):
         roles |= _roles(folder.bindings, members_of(identity))
-    return permissions_of(roles)
+    return permissions_of(roles, store.roles)
 
 
 def members_of(identity: Identity | None) -> set[str]:
@@ -212,9 +222,16 @@ def members_of(identity: Identity | None) -> set[str]:
     return {"allUsers", "allAuthenticatedUsers", identity.member} if identity else {"allUsers"}
 
 
-def permissions_of(roles: Iterable[str]) -> frozenset[str]:
-    """Return what is in some roles."""
-    return _permissions_of(frozenset(roles))
+def permissions_of(
+    roles: Iterable[str], custom: Mapping[str, CustomRole] | None = None
+) -> frozenset[str]:
+    """Return what is in some roles; a custom one that was deleted or is disabled gives nothing."""
+    found = _permissions_of(frozenset(roles))
+    for name in roles if custom else ():
+        role = custom.get(name) if custom else None
+        if role and role.counts:
+            found |= role.permissions
+    return found
 
 
 @cache  # asked for with each request; a scenario has a handful of sets of roles
@@ -226,5 +243,12 @@ def _roles(bindings: Iterable[Mapping[str, Any]], members: set[str]) -> set[str]
     return {
         str(binding.get("role"))
         for binding in bindings
-        if not members.isdisjoint(binding.get("members", ()))
+        if not members.isdisjoint(binding.get("members", ())) and _counts(binding)
     }
+
+
+def _counts(binding: Mapping[str, Any]) -> bool:
+    """Whether a binding is not one whose time is over."""
+    expression = str((binding.get("condition") or {}).get("expression", ""))
+    end = _END.fullmatch(expression.strip())
+    return not end or datetime.now(UTC) < datetime.fromisoformat(end[1])

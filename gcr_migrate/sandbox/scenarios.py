@@ -148,6 +148,9 @@ class BucketPart(_Part):
         images: their configs and layers lie there as `containers/images/sha256:…`, without
             manifests and names, as Container Registry kept them.
         objects: further objects, their text by name.
+        object_lists: access lists of objects by the beginning of their names (empty for all), each
+            a list of `entity` and `role`; the longest beginning counts. Without one, the list that
+            Google gives to a new object, of the project's owners.
     """
 
     name: str
@@ -156,6 +159,7 @@ class BucketPart(_Part):
     bindings: tuple[dict[str, Any], ...] | None = None
     images: tuple[ImagePart, ...] = ()
     objects: dict[str, str] = {}
+    object_lists: dict[str, tuple[dict[str, str], ...]] = {}
 
 
 class OrgPolicyPart(_Part):
@@ -244,6 +248,22 @@ class FolderPart(_Part):
     bindings: tuple[dict[str, Any], ...] = ()
 
 
+class RolePart(_Part):
+    """A role that a project or an organisation made for itself.
+
+    Attributes:
+        name: `projects/P/roles/X` or `organizations/N/roles/X`.
+        permissions: what is in it.
+        stage: such as `GA`; a `DISABLED` one gives nothing.
+        deleted: whether it is about to be gone, and gives nothing.
+    """
+
+    name: str = Field(pattern=r"^(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+$")
+    permissions: tuple[str, ...] = ()
+    stage: str = "GA"
+    deleted: bool = False
+
+
 class PerimeterPart(_Part):
     """A service perimeter (VPC Service Controls).
 
@@ -283,6 +303,7 @@ class Scenario(_Part):
         projects: projects of which more is known than their repositories. Where any are listed,
             others exist only if a repository names them; where none are, every project exists.
         folders: folders and organisations above them.
+        roles: custom roles.
         perimeters: service perimeters around them.
         repositories: what is there.
         never_migrated: projects whose gcr.io names answer 412 in plain text.
@@ -299,6 +320,7 @@ class Scenario(_Part):
     identities: tuple[IdentityPart, ...] = (IdentityPart(),)
     projects: tuple[ProjectPart, ...] = ()
     folders: tuple[FolderPart, ...] = ()
+    roles: tuple[RolePart, ...] = ()
     perimeters: tuple[PerimeterPart, ...] = ()
     repositories: tuple[RepositoryPart, ...] = ()
     never_migrated: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from gcr_migrate.sandbox.artifact_registry import ArtifactRegistry
 from gcr_migrate.sandbox.assets import CloudAsset
 from gcr_migrate.sandbox.buckets import Buckets
 from gcr_migrate.sandbox.gates import Gates
-from gcr_migrate.sandbox.iam import PubSub, roles
+from gcr_migrate.sandbox.iam import PubSub, Roles
 from gcr_migrate.sandbox.login import IamCredentials, OAuth, Sts
 from gcr_migrate.sandbox.metadata import Metadata
 from gcr_migrate.sandbox.projects import OrgPolicy, ResourceManager, ServiceUsage
@@ -67,7 +67,7 @@ def make_services(
         API: ArtifactRegistry(store, scenario.operation_polls).answer,
         "resource_manager": ResourceManager(store).answer,
         "cloud_asset": CloudAsset(store).answer,
-        "iam": roles,
+        "iam": Roles(store).answer,
         "pubsub": PubSub(store).answer,
         "service_usage": ServiceUsage(store).answer,
         "org_policy": OrgPolicy(store).answer,

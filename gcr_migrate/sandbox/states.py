@@ -94,6 +94,26 @@ class BucketObject:
         return str(self.updated_ms * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class CustomRole:
+    """A role that a project or organisation made for itself.
+
+    Attributes:
+        permissions: what is in it.
+        stage: such as `GA` or `DISABLED`.
+        deleted: whether it is about to be gone.
+    """
+
+    permissions: frozenset[str]
+    stage: str = "GA"
+    deleted: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it gives anybody anything."""
+        return not self.deleted and self.stage != "DISABLED"
+
+
 @dataclass(slots=True)
 class BucketState:
     """A bucket of Cloud Storage.
@@ -105,6 +125,8 @@ class BucketState:
         uniform: whether its policy alone decides.
         bindings: its policy.
         objects: by name.
+        object_lists: access lists of objects by the beginning of their names, as that service
+            words them; the longest beginning counts. None of them where it is uniform.
     """
 
     name: str
@@ -113,6 +135,7 @@ class BucketState:
     uniform: bool = True
     bindings: list[dict[str, Any]] = field(default_factory=list)
     objects: dict[str, BucketObject] = field(default_factory=dict)
+    object_lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

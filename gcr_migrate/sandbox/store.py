@@ -14,7 +14,13 @@ from gcr_migrate.model.content import OCI_INDEX, Digest, Manifest, fallback_tag
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host
 from gcr_migrate.sandbox.giant_images import GiantImages
 from gcr_migrate.sandbox.images import Image, Images, Stored, referrers_index
-from gcr_migrate.sandbox.states import BucketState, FolderState, ProjectState, project_number
+from gcr_migrate.sandbox.states import (
+    BucketState,
+    CustomRole,
+    FolderState,
+    ProjectState,
+    project_number,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +147,7 @@ class Store:
         repositories: by project, location and id.
         buckets: by name.
         folders: folders and organisations by their full names.
+        roles: custom roles by their full names.
         only_known: whether projects that nothing has named do not exist; else all do.
         uploads: folder of unfinished uploads.
     """
@@ -149,6 +156,7 @@ class Store:
         self.repositories: dict[tuple[str, str, str], Repository] = {}
         self.buckets: dict[str, BucketState] = {}
         self.folders: dict[str, FolderState] = {}
+        self.roles: dict[str, CustomRole] = {}
         self.only_known = False
         self._projects: dict[str, ProjectState] = {}
         self._blobs = directory / "blobs"
