@@ -30,7 +30,7 @@ from gcr_migrate.model.names import (
 )
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import differences, least_answer, over_one_answer
+from gcr_migrate.plan.checks import differences, least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import Select
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
     from gcr_migrate.interfaces import SourceRegistry
-    from gcr_migrate.model.access import AccessRow
+    from gcr_migrate.model.access import AccessRow, Policy
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.model.plan import Source
@@ -193,6 +193,7 @@ class _Planning:
         self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
         self._carries = False
+        self._policies: dict[str, Policy] = {}  # of targets that are there and get grants
         self._fixed_tags: set[str] = set()  # repositories that let no tag move
         self._names = 0  # that will be asked for at the target
         self._unwanted: set[str] = set()  # roots of which rules leave out every image
@@ -228,7 +229,12 @@ class _Planning:
         """Look at the targets, and settle who has access to them."""
         repositories = await self.add_repositories(edges)
         settling = Settling(self._connections, self._spec.source_project, self._draft.add_finding)
-        return await settling.settle(edges, roots, repositories)
+        repositories, access = await settling.settle(edges, roots, repositories)
+        for key, row in repositories.items():
+            if row.grants and key not in access:
+                for full in without_room(row.shown, self._policies.get(row.resource), row.grants):
+                    self._draft.add_finding(full)
+        return repositories, access
 
     async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
         """Look at every target repository once: is it there, what does its policy grant."""
@@ -273,6 +279,8 @@ class _Planning:
                 Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw)
             )
         policy = await repositories.policy(row.resource) if row.grants else None
+        if policy:
+            self._policies[row.resource] = policy
         granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
         return replace(row, exists=True, granted=granted)
 
