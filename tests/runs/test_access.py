@@ -108,10 +108,17 @@ def test_the_matrix_tells_who_can_what_and_by_what(zoo: Zoo) -> None:
     assert wide[0] == f"{TARGET}, from {SOURCE}"
     assert wide[1].split() == ["principal", "pull", "push", "delete"]
     assert wide[2].split() == ["group:a@example.com", "yes", "yes", "->", "no", "-"]
-    assert (
-        wide[3] == f"      pull: same; by {VIEWER}; then by {READER} on {TARGET}; found by policies"
-    )
-    assert "accepted: CI pushes" in wide[4]
+    assert wide[3:6] == [
+        "      pull: same, by policies",
+        f"        now      {VIEWER}",
+        f"        then     {READER} on {TARGET}",
+    ]
+    assert wide[6:10] == [
+        "      push: lost, by policies",
+        f"        now      {VIEWER}",
+        "        why      only readers",
+        "        accepted CI pushes",
+    ]
     assert wide[-1] == "Rights: 1 same, 1 lost, 1 unknown"
     narrow = cli("access", "show", file, COLUMNS="60").stdout
     assert "  group:a@example.com\n    pull    yes, same\n    push    yes -> no, lost\n" in narrow
