@@ -327,3 +327,12 @@ def test_a_caller_who_may_not_take_back_is_told(plan: Plan) -> None:
         with pytest.raises(MigrateError, match="denied"):
             run(iam, plan.take_back)
     assert plan.added() == {A.member, B.member, C.member}
+
+
+def test_many_grants_of_one_request_are_one_failure(tmp_path: Path) -> None:
+    """A policy that cannot be reached does not end the run for all other repositories."""
+    plan = Plan(tmp_path / "m", RESOURCE, *(Grant(READER, f"user:{n}@a.example") for n in range(9)))
+    with Scripted(lambda _: DOWN) as service:
+        run(service, plan.add)
+    assert plan.states() == ["failed"] * 9
+    assert not plan.stop.is_set()
