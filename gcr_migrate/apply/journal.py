@@ -173,12 +173,13 @@ class Journal:
         self._failed.add((kind, item_id))
         self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
-            self._out_of_reach(error)
+            self._out_of_reach(kind, error)
         return Outcome.FAILED
 
-    def _out_of_reach(self, error: MigrateError) -> None:
+    def _out_of_reach(self, kind: Kind, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
-        if error is not self._last_out_of_reach:  # one request may have been for several items
+        # All grants of a repository come or fail by one request.
+        if kind is not Kind.GRANT or error is not self._last_out_of_reach:
             self._in_a_row += 1
         self._last_out_of_reach = error
         if error.problem in _NO_LOGIN or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
