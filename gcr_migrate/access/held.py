@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate.access.conditions import Fate, fate_of
 from gcr_migrate.access.members import Kind, kind_of
 from gcr_migrate.access.roles import BASIC_ROLES, LIST_OBJECTS, known, rights_in
-from gcr_migrate.model.access import Level, Right, spelled
+from gcr_migrate.model.access import READ, Level, Right, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Hold:
     standing: Standing = Standing.NO
     by: str = ""
     condition: Condition | None = None
-    read_by: str = "policies"
+    read_by: str = READ
 
 
 _NOTHING = Hold()
@@ -127,7 +127,12 @@ def basic_holders(picture: Picture, member: str) -> tuple[str, ...] | None:
     kind, _, project = member.partition(":")
     if project != picture.project:
         return None
-    own = [on.policy for on in picture.policies if on.level is Level.PROJECT and on.policy]
+    # An analysis tells of those who have rights on the bucket, and owners have none by themselves.
+    own = [
+        on.policy
+        for on in picture.policies
+        if on.level is Level.PROJECT and on.policy and on.read_by == READ
+    ]
     if not own:
         return None
     names = {

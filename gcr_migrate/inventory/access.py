@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 OBJECTS_AT_MOST: Final = 10_000
 _UNSEEN: Final = frozenset({DENIED, API_DISABLED, NAME_UNKNOWN, PERIMETER})
-_ABOVE: Final = frozenset({Level.FOLDER, Level.ORGANIZATION})
+_ABOVE: Final = frozenset({Level.PROJECT, Level.FOLDER, Level.ORGANIZATION})
 _LEVELS: Final = {"folders": Level.FOLDER, "organizations": Level.ORGANIZATION}
 
 

@@ -136,6 +136,9 @@ class Level(StrEnum):
     ORGANIZATION = "organization"
 
 
+READ: Final = "policies"  # the policies themselves were read
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyOn:
     """A policy and where it was read.
@@ -153,7 +156,7 @@ class PolicyOn:
     resource: str
     policy: Policy | None
     why: str = ""
-    read_by: str = "policies"
+    read_by: str = READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +258,7 @@ class AccessRow:
     verdict: Verdict = Verdict.SAME
     why: str = ""
     consent: str = ""
-    proved_by: str = "policies"
+    proved_by: str = READ
 
     @property
     def needs_consent(self) -> bool:
