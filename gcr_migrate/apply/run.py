@@ -10,6 +10,7 @@ from gcr_migrate import errors
 from gcr_migrate.apply.copy import LARGE_BYTES, Blobs, Place
 from gcr_migrate.apply.finish import finish
 from gcr_migrate.apply.journal import Journal, Listener, Outcome
+from gcr_migrate.apply.others import look_for_repositories, look_for_settings
 from gcr_migrate.apply.path import Path, Tools
 from gcr_migrate.apply.provision import provision
 from gcr_migrate.errors import MigrateError
@@ -100,6 +101,7 @@ async def apply_migration(  # what a run is made of
     *,
     stop: asyncio.Event,
     choice: Choice | None = None,
+    content_only: bool = False,
 ) -> None:
     """Bring the target to what the frozen plan says; go on from what the ledger holds.
 
@@ -113,6 +115,7 @@ async def apply_migration(  # what a run is made of
         listener: is told of progress.
         stop: when set, what is in flight is finished and nothing new begins.
         choice: which part of the plan; None: all.
+        content_only: others look after repositories and access; nothing of these is written.
 
     Raises:
         MigrateError: a service is out of reach as a whole, or the migration file is.
@@ -121,7 +124,10 @@ async def apply_migration(  # what a run is made of
     if any(repository.resource for repository in migration.repositories().values()):
         pause_s = provider.creation_pause_s
         repositories = provider.target_repositories()
-        usable = await provision(migration, repositories, journal, pause_s=pause_s)
+        if content_only:
+            usable = await look_for_repositories(migration, repositories, journal)
+        else:
+            usable = await provision(migration, repositories, journal, pause_s=pause_s)
     else:
         usable = set(migration.repositories())
     # Each host has its own slots: what waits for one's quota takes no room from the others.
@@ -144,7 +150,9 @@ async def apply_migration(  # what a run is made of
     large = [a_few_of(one.large_blobs(), _LARGE_AT_ONCE * hands.count) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
-    if migration.setting_states():
+    if migration.setting_states() and content_only:
+        await look_for_settings(migration, provider.target_repositories(), journal)
+    elif migration.setting_states():
         await finish(migration, provider.target_repositories(), journal, usable)
     journal.raise_if_out_of_reach()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -69,6 +69,13 @@ def apply(
             help="Only image paths of the source like this, such as `team-a/**`; repeat it.",
         ),
     ] = None,
+    content_only: Annotated[
+        bool,
+        typer.Option(
+            "--content-only",
+            help="Copy images, and leave repositories and access to others: see `export`.",
+        ),
+    ] = False,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="Only image paths of which something failed before."),
@@ -108,7 +115,7 @@ def apply(
 
     Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
     incomplete, 3 refused and nothing changed, 4 out of reach, 10 a part of the plan is still to
-    be done (with --only, --retry-failed, --until, --dry-run), 130 interrupted.
+    be done (with --only, --content-only, --retry-failed, --until, --dry-run), 130 interrupted.
     """
     from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import Choice, check_gates
@@ -137,10 +144,28 @@ def apply(
             way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
             watchers = Watchers(metrics_port, metrics_address, metrics_file)
             watched = stack.enter_context(watching(output, migration, watchers))
-            facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers, watched))
+            work = Work(choice, ends_at, workers, content_only)
+            facts = asyncio.run(_apply(output, migration, way, work, watched))
             watched.came_out(facts)
         output.result(facts, run_lines(facts))
     return facts.exit
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run is asked to do.
+
+    Attributes:
+        choice: which part of the plan.
+        ends_at: when nothing new begins any more.
+        workers: processes that copy; None: as many as are worth it.
+        content_only: others look after repositories and access.
+    """
+
+    choice: Choice
+    ends_at: datetime | None
+    workers: int | None
+    content_only: bool
 
 
 def _check_choice(migration: Migration, choice: Choice) -> None:
@@ -155,9 +180,7 @@ async def _apply(
     output: Output,
     migration: Migration,
     way: Way,
-    choice: Choice,
-    ends_at: datetime | None,
-    workers: int | None,
+    work: Work,
     watched: Watched,
 ) -> ApplyFacts:
     from gcr_migrate.apply.run import apply_migration
@@ -188,14 +211,14 @@ async def _apply(
             await announce(output, connections, hosts_of(migration))
             ledger.start_run()  # with a login: without one nothing has begun
             with stopping(stop, tell):
-                if ends_at:
-                    left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
+                if work.ends_at:
+                    left_s = work.ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
                 async with (
-                    watched.run(connections.traffic, _chosen(migration, choice)) as ears,
+                    watched.run(connections.traffic, _chosen(migration, work.choice)) as ears,
                     AsyncExitStack() as stack,
                 ):
-                    count = workers or _workers_for(migration)
+                    count = work.workers or _workers_for(migration)
                     hands = await _hands(
                         count, migration, connections, way, ears, stack, as_json=output.as_json
                     )
@@ -206,7 +229,8 @@ async def _apply(
                         hands,
                         ears,
                         stop=stop,
-                        choice=choice,
+                        choice=work.choice,
+                        content_only=work.content_only,
                     )
             asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
