@@ -77,10 +77,12 @@ class Choice:
     Attributes:
         only: patterns of image paths at the source; empty: all.
         failed: only paths of which something is given up.
+        content_only: others look after repositories and access; nothing of these is written.
     """
 
     only: tuple[Pattern, ...] = ()
     failed: bool = False
+    content_only: bool = False
 
     def takes(self, migration: Migration, image: Image) -> bool:
         """Whether an image path is to be worked on."""
@@ -101,7 +103,6 @@ async def apply_migration(  # what a run is made of
     *,
     stop: asyncio.Event,
     choice: Choice | None = None,
-    content_only: bool = False,
 ) -> None:
     """Bring the target to what the frozen plan says; go on from what the ledger holds.
 
@@ -115,16 +116,15 @@ async def apply_migration(  # what a run is made of
         listener: is told of progress.
         stop: when set, what is in flight is finished and nothing new begins.
         choice: which part of the plan; None: all.
-        content_only: others look after repositories and access; nothing of these is written.
 
     Raises:
         MigrateError: a service is out of reach as a whole, or the migration file is.
     """
-    journal = Journal(ledger, listener, stop)
+    journal, choice = Journal(ledger, listener, stop), choice or Choice()
     if any(repository.resource for repository in migration.repositories().values()):
         pause_s = provider.creation_pause_s
         repositories = provider.target_repositories()
-        if content_only:
+        if choice.content_only:
             usable = await look_for_repositories(migration, repositories, journal)
         else:
             usable = await provision(migration, repositories, journal, pause_s=pause_s)
@@ -143,14 +143,14 @@ async def apply_migration(  # what a run is made of
                 asyncio.Semaphore(REQUESTS_AT_ONCE * hands.count),
             ),
             repository_ids,
-            choice or Choice(),
+            choice,
         )
         for repository_ids in _by_host(migration, usable)
     ]
     large = [a_few_of(one.large_blobs(), _LARGE_AT_ONCE * hands.count) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
-    if migration.setting_states() and content_only:
+    if migration.setting_states() and choice.content_only:
         await look_for_settings(migration, provider.target_repositories(), journal)
     elif migration.setting_states():
         await finish(migration, provider.target_repositories(), journal, usable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -126,7 +126,8 @@ def apply(
 
     output = Output(as_json=as_json)
     pace = Pace.of(max_rate, max_bandwidth, concurrency)
-    choice = Choice(tuple(map(Pattern.parse, only or [])), failed=retry_failed)
+    patterns = tuple(map(Pattern.parse, only or []))
+    choice = Choice(patterns, failed=retry_failed, content_only=content_only)
     ends_at = until_of(until, datetime.now().astimezone()) if until else None
     with ExitStack() as stack:
         if not dry_run:
@@ -144,28 +145,10 @@ def apply(
             way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
             watchers = Watchers(metrics_port, metrics_address, metrics_file)
             watched = stack.enter_context(watching(output, migration, watchers))
-            work = Work(choice, ends_at, workers, content_only)
-            facts = asyncio.run(_apply(output, migration, way, work, watched))
+            facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers, watched))
             watched.came_out(facts)
         output.result(facts, run_lines(facts))
     return facts.exit
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a run is asked to do.
-
-    Attributes:
-        choice: which part of the plan.
-        ends_at: when nothing new begins any more.
-        workers: processes that copy; None: as many as are worth it.
-        content_only: others look after repositories and access.
-    """
-
-    choice: Choice
-    ends_at: datetime | None
-    workers: int | None
-    content_only: bool
 
 
 def _check_choice(migration: Migration, choice: Choice) -> None:
@@ -180,7 +163,9 @@ async def _apply(
     output: Output,
     migration: Migration,
     way: Way,
-    work: Work,
+    choice: Choice,
+    ends_at: datetime | None,
+    workers: int | None,
     watched: Watched,
 ) -> ApplyFacts:
     from gcr_migrate.apply.run import apply_migration
@@ -211,14 +196,14 @@ async def _apply(
             await announce(output, connections, hosts_of(migration))
             ledger.start_run()  # with a login: without one nothing has begun
             with stopping(stop, tell):
-                if work.ends_at:
-                    left_s = work.ends_at.timestamp() - datetime.now().astimezone().timestamp()
+                if ends_at:
+                    left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
                 async with (
-                    watched.run(connections.traffic, _chosen(migration, work.choice)) as ears,
+                    watched.run(connections.traffic, _chosen(migration, choice)) as ears,
                     AsyncExitStack() as stack,
                 ):
-                    count = work.workers or _workers_for(migration)
+                    count = workers or _workers_for(migration)
                     hands = await _hands(
                         count, migration, connections, way, ears, stack, as_json=output.as_json
                     )
@@ -229,8 +214,7 @@ async def _apply(
                         hands,
                         ears,
                         stop=stop,
-                        choice=work.choice,
-                        content_only=work.content_only,
+                        choice=choice,
                     )
             asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended

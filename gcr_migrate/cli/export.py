@@ -50,8 +50,10 @@ def export(
     Teams whose infrastructure lives in code apply it there; `apply --content-only` does the rest.
     Terraform's files have `import` blocks for what exists. Reads the file only.
 
-    Exit codes: 0 written, 2 not a migration file, nothing to write, or files of others are there.
+    Exit codes: 0 written, 2 not a migration file, nothing to write, or files of others are there,
+    3 refused: access would change without consent in the spec.
     """
+    from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.export.gcloud import gcloud_script
     from gcr_migrate.export.terraform import terraform_files
     from gcr_migrate.report.exported import ExportFacts, export_lines
@@ -60,7 +62,11 @@ def export(
     if terraform is None and gcloud is None:
         saw = "--terraform DIR or --gcloud SCRIPT is needed"
         raise MigrateError(BAD_USAGE, subject=_SUBJECT, saw=saw)
+    output = Output(as_json=as_json)
     with open_migration(file) as migration:
+        migration.check_seal()
+        if refused := without_consent(migration):
+            return output.errors(refused)
         repositories = [one for one in migration.repositories().values() if one.resource]
         if not repositories:
             saw = "the plan has no repository in Artifact Registry"
@@ -81,7 +87,7 @@ def export(
         typer.echo(script, nl=False)
         return Exit.OK
     facts = ExportFacts(files=[str(path) for path in texts])
-    Output(as_json=as_json).result(facts, export_lines(facts))
+    output.result(facts, export_lines(facts))
     return Exit.OK
 
 

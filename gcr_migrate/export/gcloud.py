@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.export.unsaid import kept_policies, policies_left_out
+from gcr_migrate.export.unsaid import policies_left_out, wanted
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.access import Condition
     from gcr_migrate.model.plan import Repository
-    from gcr_migrate.model.settings import CleanupPolicy
+    from gcr_migrate.model.settings import CleanupPolicy, RepositorySettings
 
 _HEAD: Final = """\
 set -euo pipefail
@@ -52,6 +52,8 @@ cleanup() { # PROJECT LOCATION REPOSITORY OPTION..., policies on standard input
   rm -f "$file"
 }
 """
+_SCANS: Final = "--allow-vulnerability-scanning"
+_NO_SCANS: Final = "--disable-vulnerability-scanning"
 _ALWAYS: Final = "None"
 _DELIMITERS: Final = "^:;|#@!~+"
 
@@ -92,15 +94,22 @@ def _place(repository: Repository) -> list[str]:
 
 
 def _options(repository: Repository) -> Iterator[str]:
-    settings = repository.settings
+    """Return with what a repository is made: what would meet the copy is not in it yet."""
+    if repository.exists:
+        return
+    settings = wanted(repository)
     if settings.description:
         yield f"--description={settings.description}"
     if settings.labels:
-        yield f"--labels={','.join(f'{name}={value}' for name, value in settings.labels)}"
+        yield f"--labels={_labels(settings)}"
     if settings.kms_key:
         yield f"--kms-key={settings.kms_key}"
     is_on = settings.scanning is Scanning.ON
-    yield f"--{'allow' if is_on else 'disable'}-vulnerability-scanning"
+    yield _SCANS if is_on else _NO_SCANS
+
+
+def _labels(settings: RepositorySettings) -> str:
+    return ",".join(f"{name}={value}" for name, value in settings.labels)
 
 
 def _condition(condition: Condition) -> str:
@@ -119,25 +128,35 @@ def _condition(condition: Condition) -> str:
 def _after(repositories: Iterable[Repository]) -> Iterator[str]:
     empty = True
     for one in repositories:
-        settings, place = one.settings, _place(one)
-        if one.exists and not settings.adopt:
-            continue
-        options = ["--immutable-tags"] if settings.immutable_tags else []
-        if settings.scanning is Scanning.AFTER_COPY:
-            options.append("--allow-vulnerability-scanning")
+        settings, place = wanted(one), _place(one)
+        options = [*_changes(one)]
         if options:
             empty = False
             yield f"  {shlex.join(['update', *place, *options])}"
-        policies = kept_policies(one)
-        if policies:
+        if settings.cleanup:
             empty = False
             dry = "--dry-run" if settings.cleanup_dry_run else "--no-dry-run"
-            text = json.dumps([_policy(rule) for rule in policies], indent=2)
+            text = json.dumps([_policy(rule) for rule in settings.cleanup], indent=2)
             yield f"  {shlex.join(['cleanup', *place, dry])} <<'POLICIES'"
             yield text
             yield "POLICIES"
     if empty:
         yield "  :"
+
+
+def _changes(repository: Repository) -> Iterator[str]:
+    """Return what is changed once the images are there."""
+    settings = wanted(repository)
+    if repository.exists and settings.description:
+        yield f"--description={settings.description}"
+    if repository.exists and settings.labels:
+        yield f"--update-labels={_labels(settings)}"
+    if settings.immutable_tags:
+        yield "--immutable-tags"
+    if settings.scanning is Scanning.AFTER_COPY:
+        yield _SCANS
+    elif repository.exists and settings.scanning:
+        yield _SCANS if settings.scanning is Scanning.ON else _NO_SCANS
 
 
 def _policy(policy: CleanupPolicy) -> dict[str, Any]:
@@ -159,6 +178,10 @@ def _policy(policy: CleanupPolicy) -> dict[str, Any]:
         ("packageNamePrefixes", picks.package_prefixes),
     )
     condition |= {name: [*some] for name, some in lists if some}
-    ages = (("olderThan", picks.older_than_s), ("newerThan", picks.newer_than_s))
+    ages = (
+        ("olderThan", picks.older_than_s),
+        ("newerThan", picks.newer_than_s),
+        ("moreStaleThan", picks.more_stale_than_s),
+    )
     condition |= {name: f"{seconds}s" for name, seconds in ages if seconds is not None}
     return body | {"condition": condition}

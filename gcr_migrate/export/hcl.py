@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_SPACES: Final = re.compile(r"\s")
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_WORDS: Final = frozenset({"for", "if", "in", "null", "true", "false"})
 _OPENERS: Final = re.compile(r"([$%])\{")
 
 
@@ -32,7 +34,8 @@ def _escaped(one: str) -> str:
 
 def key(text: str) -> str:
     """Return the key of a map: bare where that is allowed."""
-    return text if _IDENTIFIER.fullmatch(text) else quoted(text)
+    bare = _IDENTIFIER.fullmatch(text) and text not in _WORDS
+    return text if bare else quoted(text)
 
 
 def label(text: str) -> str:
@@ -124,6 +127,6 @@ def _scalar(value: str | bool | int | Raw) -> str:  # noqa: FBT001  # any of Ter
 
 def text_of(comment: Iterable[str], blocks: Iterable[Block]) -> str:
     """Return a file: a comment, then blocks with empty lines between them."""
-    parts = ["\n".join(f"# {line}".rstrip() for line in comment)]
+    parts = ["\n".join(f"# {_SPACES.sub(' ', line)}".rstrip() for line in comment)]
     parts += ["\n".join(block.lines()) for block in blocks]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.export.hcl import Block, Raw, Value, label, quoted, text_of
-from gcr_migrate.export.unsaid import kept_policies, policies_left_out
+from gcr_migrate.export.unsaid import named, policies_left_out, wanted
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.access import Grant
     from gcr_migrate.model.plan import Repository
-    from gcr_migrate.model.settings import CleanupPolicy
+    from gcr_migrate.model.settings import CleanupPolicy, RepositorySettings
 
 _REPOSITORY: Final = "google_artifact_registry_repository"
 _MEMBER: Final = "google_artifact_registry_repository_iam_member"
@@ -38,7 +38,7 @@ def terraform_files(repositories: Sequence[Repository], made_from: str) -> dict[
     files = {
         "versions.tf": text_of(head, _versions(waits=waits)),
         "repositories.tf": text_of(
-            [*head, *policies_left_out(repositories)], _repositories(repositories, names)
+            [*head, *_left_out(repositories)], _repositories(repositories, names)
         ),
     }
     if any(one.grants for one in repositories):
@@ -54,11 +54,11 @@ def _names(repositories: Iterable[Repository]) -> dict[str, str]:
     taken: set[str] = set()
     for one in repositories:
         _, _, _, location, _, id_ = one.resource.split("/")
-        wanted = found = label(f"{location}_{id_}")
+        base = found = label(f"{location}_{id_}")
         count = 1
         while found in taken:
             count += 1
-            found = f"{wanted}_{count}"
+            found = f"{base}_{count}"
         taken.add(found)
         names[one.resource] = found
     return names
@@ -66,9 +66,31 @@ def _names(repositories: Iterable[Repository]) -> dict[str, str]:
 
 def _waits(repository: Repository) -> bool:
     """Whether some of its settings have to wait for the copy."""
-    settings = repository.settings
-    later = settings.scanning is Scanning.AFTER_COPY or kept_policies(repository)
-    return bool(settings.immutable_tags or later)
+    settings = wanted(repository)
+    dry_run_ends = _policies(settings) and not settings.cleanup_dry_run
+    return bool(settings.immutable_tags or settings.scanning is Scanning.AFTER_COPY or dry_run_ends)
+
+
+def _policies(settings: RepositorySettings) -> tuple[CleanupPolicy, ...]:
+    """Return the clean-up policies that can be said whole.
+
+    The provider cannot ask what was not pulled for a time: without that part, a policy would
+    delete more.
+    """
+    return tuple(one for one in settings.cleanup if not _asks_for_pulls(one))
+
+
+def _asks_for_pulls(policy: CleanupPolicy) -> bool:
+    return policy.condition is not None and policy.condition.more_stale_than_s is not None
+
+
+def _left_out(repositories: Iterable[Repository]) -> Iterator[str]:
+    """Name the clean-up policies that have no place in the configuration."""
+    yield from policies_left_out(repositories)
+    for one in repositories:
+        for policy in wanted(one).cleanup:
+            if _asks_for_pulls(policy):
+                yield f"Not here, as the provider has no word for it: {named(one, policy)}"
 
 
 def _versions(*, waits: bool) -> Iterator[Block]:
@@ -97,7 +119,8 @@ def _repositories(repositories: Iterable[Repository], names: dict[str, str]) -> 
 
 def _repository(repository: Repository, name: str) -> Block:
     _, project, _, location, _, id_ = repository.resource.split("/")
-    settings = repository.settings
+    settings = wanted(repository)
+    policies = _policies(settings)
     attributes: dict[str, Value] = {
         "project": project,
         "location": location,
@@ -108,7 +131,7 @@ def _repository(repository: Repository, name: str) -> Block:
         attributes["description"] = settings.description
     if settings.kms_key:
         attributes["kms_key_name"] = settings.kms_key
-    if kept_policies(repository):
+    if policies:
         dry_run: Value = True if settings.cleanup_dry_run else Raw(f"!{_COPIED}")
         attributes["cleanup_policy_dry_run"] = dry_run
     if settings.labels:
@@ -116,7 +139,7 @@ def _repository(repository: Repository, name: str) -> Block:
     blocks = []
     if settings.immutable_tags:
         blocks.append(Block("docker_config", (), {"immutable_tags": Raw(_COPIED)}))
-    blocks += [_cleanup(policy) for policy in kept_policies(repository)]
+    blocks += [_cleanup(policy) for policy in policies]
     scanning = _scanning(repository)
     if scanning is not None:
         blocks.append(Block("vulnerability_scanning_config", (), {"enablement_config": scanning}))
@@ -125,7 +148,7 @@ def _repository(repository: Repository, name: str) -> Block:
         unsaid = [
             *([] if settings.description else ["description"]),
             *([] if settings.labels else ["labels"]),
-            *([] if settings.cleanup else ["cleanup_policies", "cleanup_policy_dry_run"]),
+            *([] if policies else ["cleanup_policies", "cleanup_policy_dry_run"]),
             *([] if settings.immutable_tags else ["docker_config"]),
             *([] if scanning is not None else ["vulnerability_scanning_config"]),
             *([] if settings.kms_key else ["kms_key_name"]),
@@ -137,12 +160,12 @@ def _repository(repository: Repository, name: str) -> Block:
 
 def _scanning(repository: Repository) -> Value | None:
     """Return when images are scanned; None where nothing is to be said about it."""
-    wanted = repository.settings.scanning
-    if wanted is None:
+    scanning = wanted(repository).scanning
+    if scanning is None:
         return None if repository.exists else "DISABLED"
-    if wanted is Scanning.AFTER_COPY:
+    if scanning is Scanning.AFTER_COPY:
         return Raw(f'{_COPIED} ? "INHERITED" : "DISABLED"')
-    return "INHERITED" if wanted is Scanning.ON else "DISABLED"
+    return "INHERITED" if scanning is Scanning.ON else "DISABLED"
 
 
 def _cleanup(policy: CleanupPolicy) -> Block:
