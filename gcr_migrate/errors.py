@@ -302,6 +302,20 @@ LOCATION_MISSING: Final = _problem(
     "Set `target.location` or the route's `location`.",
 )
 # --- the migration file ------------------------------------------------------------------------
+NOT_OURS: Final = _problem(
+    "not-ours",
+    Exit.BAD_INPUT,
+    "file was not written by this tool",
+    "Something else is there under the name of a file that is to be written. Nothing was written.",
+    "Choose another place, or say --force to replace it.",
+)
+NOTHING_TO_EXPORT: Final = _problem(
+    "nothing-to-export",
+    Exit.BAD_INPUT,
+    "plan has nothing that can be written as code",
+    "Only repositories of Artifact Registry and their grants can; a plain registry has neither.",
+    "Nothing: `apply` needs no repositories there.",
+)
 NOT_A_MIGRATION: Final = _problem(
     "not-a-migration",
     Exit.BAD_INPUT,
@@ -747,12 +761,20 @@ NAME_WITHOUT_TAGS: Final = _problem(
     "Its tags were deleted, or it only ever had digests; a plain registry cannot list those.",
     "Nothing to do, unless something is still pulled from there by digest: then tag it and plan.",
 )
+NOT_A_TARGET: Final = _problem(
+    "not-a-target",
+    Exit.BAD_INPUT,
+    "images cannot be pushed to this repository",
+    "It holds another format, or it is a proxy or a view of others, which take no pushes.",
+    "Choose another repository on the route; format and mode of one that is there are fixed.",
+)
 REPOSITORY_DIFFERS: Final = _problem(
     "repository-differs",
     Exit.FAILED,
     "existing repository has other settings",
-    "The repository is used as it is; nothing existing is changed.",
-    "Change the setting by hand, or take it out of the spec.",
+    "The repository is used as it is; nothing existing is changed unless the spec says `adopt`.",
+    "Set `settings: {adopt: true}`, change it by hand, or take it out of the spec. Format, mode,"
+    " location and key are fixed when a repository is made.",
 )
 TAG_CONFLICT: Final = _problem(
     "tag-conflict",

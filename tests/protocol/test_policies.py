@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings
 from tests import google_clients as clients
 from tests.scripted import Answer, Asked, Scripted
 
@@ -76,7 +76,10 @@ def test_an_operation_is_awaited() -> None:
     assert (
         "projects/example.com%3Abuilds/locations/us/repositories?repositoryId=team" in first.target
     )
-    assert first.json() == {"format": 1, "mode": 1, "description": "d"}  # numbers of Google's enums
+    scans_off = {
+        "vulnerabilityScanningConfig": {"enablementConfig": 2}
+    }  # as numbers
+    assert first.json() == {"format": 1, "mode": 1, "description": "d"} | scans_off
     assert len(service.asked) == 4
 
 

@@ -1,0 +1,41 @@
+"""What of a plan is written as code, and what is named in it because it has no place there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gcr_migrate.model.settings import AS_IT_COMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gcr_migrate.model.plan import Repository
+    from gcr_migrate.model.settings import CleanupPolicy, RepositorySettings
+
+
+def wanted(repository: Repository) -> RepositorySettings:
+    """Return the settings that code of others shall bring about.
+
+    One that exists is changed only where the spec says `adopt`; its clean-up policies are not:
+    code replaces all of them, and the plan does not know those of others.
+    """
+    settings = repository.settings
+    if not repository.exists:
+        return settings
+    if not settings.adopt:
+        return AS_IT_COMES
+    return replace(settings, kms_key="", cleanup=(), cleanup_dry_run=False)
+
+
+def policies_left_out(repositories: Iterable[Repository]) -> Iterator[str]:
+    """Name clean-up policies that `wanted` leaves out, a line each."""
+    for one in repositories:
+        left = one.settings.cleanup if one.exists and one.settings.adopt else ()
+        for policy in left:
+            yield f"Not here, as it would replace those of others: {named(one, policy)}"
+
+
+def named(repository: Repository, policy: CleanupPolicy) -> str:
+    """Return a clean-up policy as people read it."""
+    return f"clean-up policy {policy.id} of {repository.shown}: {policy.told}"
