@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from itertools import count, product
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.export.unsaid import policies_left_out, wanted
@@ -40,22 +41,19 @@ grant() { # PROJECT LOCATION REPOSITORY ROLE MEMBER CONDITION
 }
 
 update() { # PROJECT LOCATION REPOSITORY OPTION...
-  gcloud artifacts repositories update "$3" --quiet --project="$1" --location="$2" "${@:4}"
+  gcloud artifacts repositories update "$3" --quiet \\
+    --project="$1" --location="$2" "${@:4}" >/dev/null
 }
 
-cleanup() { # PROJECT LOCATION REPOSITORY OPTION..., policies on standard input
-  local file
-  file=$(mktemp)
-  cat >"$file"
+cleanup() { # PROJECT LOCATION REPOSITORY OPTION, policies on standard input
   gcloud artifacts repositories set-cleanup-policies "$3" --quiet \\
-    --project="$1" --location="$2" --policy="$file" "${@:4}"
-  rm -f "$file"
+    --project="$1" --location="$2" --policy=- "$4" >/dev/null
 }
 """
 _SCANS: Final = "--allow-vulnerability-scanning"
 _NO_SCANS: Final = "--disable-vulnerability-scanning"
 _ALWAYS: Final = "None"
-_DELIMITERS: Final = "^:;|#@!~+"
+_DELIMITERS: Final = ":;|#@!~+"
 
 
 def gcloud_script(repositories: Sequence[Repository], made_from: str) -> str:
@@ -117,12 +115,12 @@ def _condition(condition: Condition) -> str:
     parts = {"expression": condition.expression, "title": condition.title or "condition"}
     if condition.description:
         parts["description"] = condition.description
-    text = "".join(parts.values())
     pairs = [f"{name}={value}" for name, value in parts.items()]
-    if "," not in text:
+    if "," not in "".join(pairs):
         return ",".join(pairs)
-    delimiter = next((one for one in _DELIMITERS if one not in text and one != "^"), "%%")
-    return f"^{delimiter}^{delimiter.join(pairs)}"
+    delimiters = ("".join(some) for size in count(1) for some in product(_DELIMITERS, repeat=size))
+    fits = next(one for one in delimiters if one.join(pairs).split(one) == pairs)
+    return f"^{fits}^{fits.join(pairs)}"
 
 
 def _after(repositories: Iterable[Repository]) -> Iterator[str]:
@@ -163,7 +161,7 @@ def _policy(policy: CleanupPolicy) -> dict[str, Any]:
     """Return a clean-up policy as a file of gcloud's has it."""
     body: dict[str, Any] = {
         "name": policy.id,
-        "action": {"type": "Delete" if policy.deletes else "Keep"},
+        "action": {"type": "DELETE" if policy.deletes else "KEEP"},
     }
     if policy.keep_count is not None:
         newest: dict[str, Any] = {"keepCount": policy.keep_count}
@@ -171,7 +169,7 @@ def _policy(policy: CleanupPolicy) -> dict[str, Any]:
             newest["packageNamePrefixes"] = [*policy.newest_prefixes]
         return body | {"mostRecentVersions": newest}
     picks = policy.condition or CleanupCondition()
-    condition: dict[str, Any] = {"tagState": picks.tag_state}
+    condition: dict[str, Any] = {"tagState": picks.tag_state.upper()}
     lists = (
         ("tagPrefixes", picks.tag_prefixes),
         ("versionNamePrefixes", picks.version_prefixes),

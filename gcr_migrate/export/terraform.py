@@ -72,11 +72,13 @@ def _waits(repository: Repository) -> bool:
 
 
 def _policies(settings: RepositorySettings) -> tuple[CleanupPolicy, ...]:
-    """Return the clean-up policies that can be said whole.
+    """Return the clean-up policies that can be said without deleting more than they say.
 
-    The provider cannot ask what was not pulled for a time: without that part, a policy would
-    delete more.
+    The provider cannot ask what was not pulled for a time. Without that part a policy would pick
+    more; and without a policy that keeps, the others would delete more.
     """
+    if any(_asks_for_pulls(one) and not one.deletes for one in settings.cleanup):
+        return ()
     return tuple(one for one in settings.cleanup if not _asks_for_pulls(one))
 
 
@@ -88,9 +90,10 @@ def _left_out(repositories: Iterable[Repository]) -> Iterator[str]:
     """Name the clean-up policies that have no place in the configuration."""
     yield from policies_left_out(repositories)
     for one in repositories:
+        said = _policies(wanted(one))
         for policy in wanted(one).cleanup:
-            if _asks_for_pulls(policy):
-                yield f"Not here, as the provider has no word for it: {named(one, policy)}"
+            if policy not in said:
+                yield f"Not here, as the provider cannot ask for pulls: {named(one, policy)}"
 
 
 def _versions(*, waits: bool) -> Iterator[Block]:
