@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from itertools import count, product
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.export.unsaid import policies_left_out, wanted
+from gcr_migrate.export.unsaid import grants_left_out, policies_left_out, sayable, wanted
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from gcr_migrate.model.access import Condition
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.model.settings import CleanupPolicy, RepositorySettings
 
@@ -35,9 +33,19 @@ repository() { # PROJECT LOCATION REPOSITORY OPTION...
   fi
 }
 
-grant() { # PROJECT LOCATION REPOSITORY ROLE MEMBER CONDITION
+no_conditions() { # PROJECT LOCATION REPOSITORY
+  local roles
+  roles=$(gcloud artifacts repositories get-iam-policy "$3" --quiet \\
+    --project="$1" --location="$2" --format="value(bindings.role)")
+  if [[ $roles == *_withcond_* ]]; then
+    echo "$3 has grants under conditions, which gcloud would lose; gcr-migrate apply keeps them" >&2
+    exit 1
+  fi
+}
+
+grant() { # PROJECT LOCATION REPOSITORY ROLE MEMBER
   gcloud artifacts repositories add-iam-policy-binding "$3" --quiet \\
-    --project="$1" --location="$2" --role="$4" --member="$5" --condition="$6" >/dev/null
+    --project="$1" --location="$2" --role="$4" --member="$5" --condition=None >/dev/null
 }
 
 update() { # PROJECT LOCATION REPOSITORY OPTION...
@@ -50,10 +58,9 @@ cleanup() { # PROJECT LOCATION REPOSITORY OPTION, policies on standard input
     --project="$1" --location="$2" --policy=- "$4" >/dev/null
 }
 """
+_QUOTES: Final = "# shellcheck disable=SC2016"  # a dollar in a text is meant as it is
 _SCANS: Final = "--allow-vulnerability-scanning"
 _NO_SCANS: Final = "--disable-vulnerability-scanning"
-_ALWAYS: Final = "None"
-_DELIMITERS: Final = ":;|#@!~+"
 
 
 def gcloud_script(repositories: Sequence[Repository], made_from: str) -> str:
@@ -63,8 +70,9 @@ def gcloud_script(repositories: Sequence[Repository], made_from: str) -> str:
         repositories: targets of a plan in Artifact Registry.
         made_from: what it was made from, a line for its head.
     """
-    told = [f"# {' '.join(one.split())}" for one in policies_left_out(repositories)]
-    lines = ["#!/usr/bin/env bash", f"# {made_from}", *told, _HEAD, "before_copy() {"]
+    left_out = [*policies_left_out(repositories), *grants_left_out(repositories)]
+    told = [f"# {' '.join(one.split())}" for one in left_out]
+    lines = ["#!/usr/bin/env bash", f"# {made_from}", *told, _QUOTES, _HEAD, "before_copy() {"]
     lines += [f"  {line}" if line else "" for line in _before(repositories)]
     lines += ["}", "", "after_copy() {"]
     lines += _after(repositories)
@@ -79,9 +87,11 @@ def _before(repositories: Iterable[Repository]) -> Iterator[str]:
         place, empty = _place(one), False
         options = [*_options(one)]
         yield shlex.join(["repository", *place, *options])
-        for grant in one.grants:
-            condition = _condition(grant.condition) if grant.condition else _ALWAYS
-            yield shlex.join(["grant", *place, grant.role, grant.member, condition])
+        grants = sayable(one)
+        if grants:
+            yield shlex.join(["no_conditions", *place])
+        for grant in grants:
+            yield shlex.join(["grant", *place, grant.role, grant.member])
     if empty:
         yield ":"
 
@@ -108,19 +118,6 @@ def _options(repository: Repository) -> Iterator[str]:
 
 def _labels(settings: RepositorySettings) -> str:
     return ",".join(f"{name}={value}" for name, value in settings.labels)
-
-
-def _condition(condition: Condition) -> str:
-    """Return a condition as gcloud reads it: parts with a delimiter that is in none of them."""
-    parts = {"expression": condition.expression, "title": condition.title or "condition"}
-    if condition.description:
-        parts["description"] = condition.description
-    pairs = [f"{name}={value}" for name, value in parts.items()]
-    if "," not in "".join(pairs):
-        return ",".join(pairs)
-    delimiters = ("".join(some) for size in count(1) for some in product(_DELIMITERS, repeat=size))
-    fits = next(one for one in delimiters if one.join(pairs).split(one) == pairs)
-    return f"^{fits}^{fits.join(pairs)}"
 
 
 def _after(repositories: Iterable[Repository]) -> Iterator[str]:

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
 from gcr_migrate.export.gcloud import gcloud_script
-from gcr_migrate.model.access import Condition, Grant
+from gcr_migrate.model.access import Grant
 from gcr_migrate.model.settings import RepositorySettings
 from tests.exporting import ALL_ROLES, ENDS, NASTY, TEXTS, everything, repository
 
@@ -34,7 +34,7 @@ def _targets(*texts: str) -> list[Repository]:
         repository(
             f"r{at}",
             everything(text),
-            grants=(Grant(ALL_ROLES[0], f"user:{text}", Condition(text or "x", text, text)),),
+            grants=(Grant(ALL_ROLES[0], f"user:{text}"),),
         )
         for at, text in enumerate(texts)
     ]
@@ -66,25 +66,13 @@ def _option(words: list[str], name: str) -> str:
     return found[0]
 
 
-def _dict_of(option: str) -> dict[str, Any]:
-    """Read an option of `name=value` parts as gcloud does, with a delimiter of its own if told."""
-    delimiter = ","
-    if option.startswith("^"):
-        _, delimiter, option = option.split("^", 2)
-    parts = (part.partition("=") for part in option.split(delimiter))
-    return {name: value for name, _, value in parts}
-
-
 def test_each_text_is_one_word(tmp_path: Path) -> None:
-    """Descriptions, members and conditions reach gcloud as they are; nothing in them is run."""
+    """Descriptions and members reach gcloud as they are, and nothing in them is run."""
     calls = _calls(gcloud_script(_targets(*NASTY), "Made by a test"), tmp_path)
     made = [words for words, _ in calls if "create" in words]
     grants = [words for words, _ in calls if "add-iam-policy-binding" in words]
     assert [_option(words, "description") for words in made] == [*NASTY]
     assert [_option(words, "member") for words in grants] == [f"user:{text}" for text in NASTY]
-    for words, text in zip(grants, NASTY, strict=True):
-        said = _dict_of(_option(words, "condition"))
-        assert said == {"expression": text, "title": text, "description": text}
     assert sorted(one.name for one in tmp_path.iterdir()) == ["gcloud", "gcloud.calls"]
 
 
@@ -102,14 +90,14 @@ def test_what_would_meet_the_copy_is_done_when_told(tmp_path: Path) -> None:
         assert json.loads(policies)[1]["condition"]["packageNamePrefixes"] == ["web", text]
 
 
-def test_a_grant_says_whether_it_has_a_condition() -> None:
-    """So that a policy with conditions does not make gcloud ask."""
+def test_a_condition_is_never_dropped(tmp_path: Path) -> None:
+    """A grant under one is named and not made, as gcloud does not ask for conditions."""
     grants = (Grant("roles/x", "user:a"), Grant("roles/x", "user:b", ENDS))
     script = gcloud_script([repository(grants=grants)], "Made by a test")
-    lines = [line for line in script.splitlines() if line.startswith("  grant builds")]
-    assert len(lines) == len(grants)
-    assert lines[0].endswith(" roles/x user:a None")
-    assert ENDS.title in lines[1]
+    made = [words for words, _ in _calls(script, tmp_path) if "add-iam-policy-binding" in words]
+    assert [_option(words, "member") for words in made] == ["user:a"]
+    named = f"# roles/x for user:b on us-docker.pkg.dev/builds/one if {ENDS.expression}"
+    assert named in script.splitlines()
 
 
 @pytest.mark.parametrize("adopt", [True, False])
