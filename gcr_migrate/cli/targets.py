@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.access import Policy
     from gcr_migrate.plan.routes import Edge
     from gcr_migrate.plan.wishes import Target
 
@@ -33,6 +34,7 @@ class Targets:
 
     Attributes:
         fixed_tags: resources of the repositories that let no tag move.
+        policies: by resource, of those that are there and get grants.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Targets:
         self._plain_http = plain_http
         self._tell = add_finding
         self.fixed_tags: set[str] = set()
+        self.policies: dict[str, Policy] = {}
 
     async def look(self, edges: Iterable[Edge]) -> dict[Target, Repository]:
         """Look at every target once: is it there, does it fit, what does its policy grant.
@@ -106,5 +109,7 @@ class Targets:
                     Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, f"{one}{more}")
                 )
         policy = await repositories.policy(row.resource) if row.grants else None
+        if policy:
+            self.policies[row.resource] = policy
         granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
         return replace(row, exists=True, granted=granted, changes=changes)

@@ -127,7 +127,8 @@ class Wire:
         Args:
             method: HTTP method.
             url: URL with the real host.
-            ok: statuses that the caller deals with; any other is raised as its problem.
+            ok: statuses that the caller deals with; any other is raised as its problem. With 429
+                among them a quota that is used up is not waited for.
             headers: header fields.
             body: body to send.
             subject: what an error is about; else the URL without its query.
@@ -161,7 +162,8 @@ class Wire:
         body: bytes | None,
         subject: str,
     ) -> Reply:
-        reply = await self._in_turn(method, url, headers, body, subject)
+        may_wait = _TOO_MANY not in ok
+        reply = await self._in_turn(method, url, headers, body, subject, may_wait=may_wait)
         if reply.status in ok:
             return reply
         raise problem_of(reply, subject)
@@ -229,7 +231,7 @@ class Wire:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
         service = self._service(reply.url)
-        first = self._pilot.now() if refused_at is None else refused_at
+        first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
         if self._pilot.hopeless(service, first):
@@ -237,14 +239,21 @@ class Wire:
         return first
 
     async def _in_turn(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, subject: str
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        subject: str,
+        *,
+        may_wait: bool,
     ) -> Reply:
         """Send a request until the service has quota for it; these tries are not counted."""
         refused_at: float | None = None
         while True:
             async with self._open(method, url, headers, body, subject) as stream:
                 reply = await self._whole(stream, subject)
-            if reply.status != _TOO_MANY:
+            if reply.status != _TOO_MANY or not may_wait:
                 return reply
             writes = method in _WRITES
             refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)
@@ -341,20 +350,26 @@ class Wire:
         self.clock_skew_s = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
     def _refuse_plain(self, address: str, url: str, subject: str) -> None:
-        host = urlsplit(address).netloc
+        host = _host_in(address)
         if urlsplit(address).scheme == "https" or is_loopback(host):
             return
-        if not self._plain_hosts & {host, urlsplit(url).netloc}:
+        if not self._plain_hosts & {host, _host_in(url)}:
             saw = f"plain HTTP to {host} would show credentials to the network"
             raise MigrateError(UNREACHABLE, subject=subject, saw=saw)
 
     def _refuse_downgrade(self, old: str, new: str, subject: str) -> None:
-        before, after = self.endpoints.resolve(old), urlsplit(self.endpoints.resolve(new))
-        if urlsplit(before).scheme != "https" or after.scheme == "https":
+        before, after = self.endpoints.resolve(old), self.endpoints.resolve(new)
+        scheme, host = urlsplit(after).scheme, _host_in(after)
+        if urlsplit(before).scheme != "https" or scheme == "https":
             return
-        if not is_loopback(after.netloc):
-            saw = f"redirect from https to {after.scheme}://{after.netloc}"
+        if not is_loopback(host):
+            saw = f"redirect from https to {scheme}://{host}"
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+
+
+def _host_in(url: str) -> str:
+    """Return host and port of a URL, without a login that may stand before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _checked(headers: Mapping[str, str]) -> dict[str, str]:
