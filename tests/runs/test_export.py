@@ -149,6 +149,9 @@ def test_images_are_copied_into_what_others_made(zoo: Zoo) -> None:
     code, facts = zoo.run_here("status", str(zoo.home / "m"))
     assert _pending(facts) == {"grant": 1, "setting": 1}
     assert facts["kinds"]["repository"]["done"] == 1
+    words = "images are there; access or settings are still to be done"
+    assert words in done.stdout.splitlines()[0]
+    assert words in Cli(zoo.home)("report", zoo.home / "m", "--markdown").stdout
     made.bindings[0]["members"].append("user:b@example.com")
     condition = {"tagState": "UNTAGGED", "moreStaleThan": "2592000s"}
     policy = {"id": "old", "action": "DELETE", "condition": condition}
