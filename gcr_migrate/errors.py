@@ -309,6 +309,13 @@ NOT_OURS: Final = _problem(
     "Something else is there under the name of a file that is to be written. Nothing was written.",
     "Choose another place, or say --force to replace it.",
 )
+NOT_WRITABLE: Final = _problem(
+    "not-writable",
+    Exit.BAD_INPUT,
+    "file cannot be written",
+    "Its folder is missing or no folder, or this user may not write there.",
+    "Choose another place, or have its permissions changed.",
+)
 NOTHING_TO_EXPORT: Final = _problem(
     "nothing-to-export",
     Exit.BAD_INPUT,

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.interfaces import TargetRepositories
     from gcr_migrate.model.plan import Repository
-    from gcr_migrate.model.settings import Difference, RepositorySettings
     from gcr_migrate.state.migration import Migration
 
 _NAMED_AT_MOST: Final = 10
@@ -44,7 +43,7 @@ async def look_for_repositories(
     found = dict(zip(asked, answers, strict=True))
     if missing := [asked[id_].shown for id_, has in found.items() if has is None]:
         raise _refusal(errors.REPOSITORY_MISSING, missing)
-    differs = {id_: _differences(asked[id_], has) for id_, has in found.items() if has}
+    differs = {id_: differences(has, asked[id_].settings) for id_, has in found.items() if has}
     fixed = [
         f"{asked[id_].shown}: {each}"
         for id_, some in differs.items()
@@ -70,10 +69,6 @@ def _refusal(problem: errors.Problem, named: Sequence[str]) -> MigrateError:
     more = len(named) - _NAMED_AT_MOST
     saw = ", ".join(named[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
     return MigrateError(problem, subject="apply --content-only", saw=saw)
-
-
-def _differences(repository: Repository, has: RepositorySettings) -> list[Difference]:
-    return differences(has, repository.settings)
 
 
 async def _look_for_grants(
@@ -115,7 +110,7 @@ async def look_for_settings(
         has = None if state is State.PRESENT else await repositories.get(one.resource)
         if has is None:
             continue
-        differs = _differences(one, has)
+        differs = differences(has, one.settings)
         left = [each for each in differs if each.setting.partition(".")[0] in one.changes]
         if not left:
             journal.confirmed(Kind.SETTING, id_, how=_PRESENT)

@@ -13,6 +13,7 @@ from gcr_migrate.errors import (
     BAD_USAGE,
     FILE_MISSING,
     NOT_OURS,
+    NOT_WRITABLE,
     NOTHING_TO_EXPORT,
     Exit,
     MigrateError,
@@ -117,4 +118,4 @@ def _write(path: Path, text: str, *, runs: bool) -> None:
             path.chmod(0o755)
     except OSError as error:
         saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

@@ -6,13 +6,12 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.export.unsaid import policies_left_out, wanted
+from gcr_migrate.export.unsaid import grants_left_out, policies_left_out, sayable, wanted
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from gcr_migrate.model.access import Condition
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.model.settings import CleanupPolicy, RepositorySettings
 
@@ -34,28 +33,34 @@ repository() { # PROJECT LOCATION REPOSITORY OPTION...
   fi
 }
 
-grant() { # PROJECT LOCATION REPOSITORY ROLE MEMBER CONDITION
+no_conditions() { # PROJECT LOCATION REPOSITORY
+  local roles
+  roles=$(gcloud artifacts repositories get-iam-policy "$3" --quiet \\
+    --project="$1" --location="$2" --format="value(bindings.role)")
+  if [[ $roles == *_withcond_* ]]; then
+    echo "$3 has grants under conditions, which gcloud would lose; gcr-migrate apply keeps them" >&2
+    exit 1
+  fi
+}
+
+grant() { # PROJECT LOCATION REPOSITORY ROLE MEMBER
   gcloud artifacts repositories add-iam-policy-binding "$3" --quiet \\
-    --project="$1" --location="$2" --role="$4" --member="$5" --condition="$6" >/dev/null
+    --project="$1" --location="$2" --role="$4" --member="$5" --condition=None >/dev/null
 }
 
 update() { # PROJECT LOCATION REPOSITORY OPTION...
-  gcloud artifacts repositories update "$3" --quiet --project="$1" --location="$2" "${@:4}"
+  gcloud artifacts repositories update "$3" --quiet \\
+    --project="$1" --location="$2" "${@:4}" >/dev/null
 }
 
-cleanup() { # PROJECT LOCATION REPOSITORY OPTION..., policies on standard input
-  local file
-  file=$(mktemp)
-  cat >"$file"
+cleanup() { # PROJECT LOCATION REPOSITORY OPTION, policies on standard input
   gcloud artifacts repositories set-cleanup-policies "$3" --quiet \\
-    --project="$1" --location="$2" --policy="$file" "${@:4}"
-  rm -f "$file"
+    --project="$1" --location="$2" --policy=- "$4" >/dev/null
 }
 """
+_QUOTES: Final = "# shellcheck disable=SC2016"  # a dollar in a text is meant as it is
 _SCANS: Final = "--allow-vulnerability-scanning"
 _NO_SCANS: Final = "--disable-vulnerability-scanning"
-_ALWAYS: Final = "None"
-_DELIMITERS: Final = "^:;|#@!~+"
 
 
 def gcloud_script(repositories: Sequence[Repository], made_from: str) -> str:
@@ -65,8 +70,9 @@ def gcloud_script(repositories: Sequence[Repository], made_from: str) -> str:
         repositories: targets of a plan in Artifact Registry.
         made_from: what it was made from, a line for its head.
     """
-    told = [f"# {' '.join(one.split())}" for one in policies_left_out(repositories)]
-    lines = ["#!/usr/bin/env bash", f"# {made_from}", *told, _HEAD, "before_copy() {"]
+    left_out = [*policies_left_out(repositories), *grants_left_out(repositories)]
+    told = [f"# {' '.join(one.split())}" for one in left_out]
+    lines = ["#!/usr/bin/env bash", f"# {made_from}", *told, _QUOTES, _HEAD, "before_copy() {"]
     lines += [f"  {line}" if line else "" for line in _before(repositories)]
     lines += ["}", "", "after_copy() {"]
     lines += _after(repositories)
@@ -81,9 +87,11 @@ def _before(repositories: Iterable[Repository]) -> Iterator[str]:
         place, empty = _place(one), False
         options = [*_options(one)]
         yield shlex.join(["repository", *place, *options])
-        for grant in one.grants:
-            condition = _condition(grant.condition) if grant.condition else _ALWAYS
-            yield shlex.join(["grant", *place, grant.role, grant.member, condition])
+        grants = sayable(one)
+        if grants:
+            yield shlex.join(["no_conditions", *place])
+        for grant in grants:
+            yield shlex.join(["grant", *place, grant.role, grant.member])
     if empty:
         yield ":"
 
@@ -110,19 +118,6 @@ def _options(repository: Repository) -> Iterator[str]:
 
 def _labels(settings: RepositorySettings) -> str:
     return ",".join(f"{name}={value}" for name, value in settings.labels)
-
-
-def _condition(condition: Condition) -> str:
-    """Return a condition as gcloud reads it: parts with a delimiter that is in none of them."""
-    parts = {"expression": condition.expression, "title": condition.title or "condition"}
-    if condition.description:
-        parts["description"] = condition.description
-    text = "".join(parts.values())
-    pairs = [f"{name}={value}" for name, value in parts.items()]
-    if "," not in text:
-        return ",".join(pairs)
-    delimiter = next((one for one in _DELIMITERS if one not in text and one != "^"), "%%")
-    return f"^{delimiter}^{delimiter.join(pairs)}"
 
 
 def _after(repositories: Iterable[Repository]) -> Iterator[str]:
@@ -163,7 +158,7 @@ def _policy(policy: CleanupPolicy) -> dict[str, Any]:
     """Return a clean-up policy as a file of gcloud's has it."""
     body: dict[str, Any] = {
         "name": policy.id,
-        "action": {"type": "Delete" if policy.deletes else "Keep"},
+        "action": {"type": "DELETE" if policy.deletes else "KEEP"},
     }
     if policy.keep_count is not None:
         newest: dict[str, Any] = {"keepCount": policy.keep_count}
@@ -171,7 +166,7 @@ def _policy(policy: CleanupPolicy) -> dict[str, Any]:
             newest["packageNamePrefixes"] = [*policy.newest_prefixes]
         return body | {"mostRecentVersions": newest}
     picks = policy.condition or CleanupCondition()
-    condition: dict[str, Any] = {"tagState": picks.tag_state}
+    condition: dict[str, Any] = {"tagState": picks.tag_state.upper()}
     lists = (
         ("tagPrefixes", picks.tag_prefixes),
         ("versionNamePrefixes", picks.version_prefixes),

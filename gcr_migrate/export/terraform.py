@@ -1,8 +1,6 @@
 """Repositories and grants of a plan as Terraform's configuration (FACTS 15.1, 15.2).
 
-Grants are additive, one member and role each: what others have granted there is not seen. A grant
-under a condition has no place in it, as the provider reads policies without their conditions; it
-is named in a comment.
+Grants are additive, one member and role each: what others have granted there is not seen.
 """
 
 from __future__ import annotations
@@ -10,7 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.export.hcl import Block, Raw, Value, label, quoted, text_of
-from gcr_migrate.export.unsaid import named, policies_left_out, wanted
+from gcr_migrate.export.unsaid import (
+    grants_left_out,
+    named,
+    policies_left_out,
+    sayable,
+    wanted,
+)
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
@@ -43,7 +47,7 @@ def terraform_files(repositories: Sequence[Repository], made_from: str) -> dict[
     }
     if any(one.grants for one in repositories):
         files["access.tf"] = text_of(
-            [*head, *_conditional(repositories)], _access(repositories, names)
+            [*head, *grants_left_out(repositories)], _access(repositories, names)
         )
     return files
 
@@ -72,11 +76,13 @@ def _waits(repository: Repository) -> bool:
 
 
 def _policies(settings: RepositorySettings) -> tuple[CleanupPolicy, ...]:
-    """Return the clean-up policies that can be said whole.
+    """Return the clean-up policies that can be said without deleting more than they say.
 
-    The provider cannot ask what was not pulled for a time: without that part, a policy would
-    delete more.
+    The provider cannot ask what was not pulled for a time. Without that part a policy would pick
+    more; and without a policy that keeps, the others would delete more.
     """
+    if any(_asks_for_pulls(one) and not one.deletes for one in settings.cleanup):
+        return ()
     return tuple(one for one in settings.cleanup if not _asks_for_pulls(one))
 
 
@@ -88,9 +94,10 @@ def _left_out(repositories: Iterable[Repository]) -> Iterator[str]:
     """Name the clean-up policies that have no place in the configuration."""
     yield from policies_left_out(repositories)
     for one in repositories:
+        said = _policies(wanted(one))
         for policy in wanted(one).cleanup:
-            if _asks_for_pulls(policy):
-                yield f"Not here, as the provider has no word for it: {named(one, policy)}"
+            if policy not in said:
+                yield f"Not here, as the provider cannot ask for pulls: {named(one, policy)}"
 
 
 def _versions(*, waits: bool) -> Iterator[Block]:
@@ -200,7 +207,7 @@ def _condition(picks: CleanupCondition) -> dict[str, Value]:
 
 def _access(repositories: Iterable[Repository], names: dict[str, str]) -> Iterator[Block]:
     for one in repositories:
-        name, grants = names[one.resource], [g for g in one.grants if not g.condition]
+        name, grants = names[one.resource], sayable(one)
         for grant in grants:
             if grant in one.granted:
                 address = Raw(f"{_MEMBER}.{name}[{_key(grant)}]")
@@ -229,15 +236,3 @@ def _members(name: str, grants: Iterable[Grant]) -> Block:
         "member": Raw("each.value.member"),
     }
     return Block("resource", (_MEMBER, name), attributes)
-
-
-def _conditional(repositories: Iterable[Repository]) -> Iterator[str]:
-    """Name the grants that have no place in the configuration."""
-    left = [(one, grant) for one in repositories for grant in one.grants if grant.condition]
-    if left:
-        yield ""
-        yield "Not here, as they count under a condition; `gcr-migrate export --gcloud` has them:"
-    for one, grant in left:
-        condition = grant.condition.expression if grant.condition else ""
-        told = " ".join(condition.split())
-        yield f"  {grant.role} for {grant.member} on {one.shown} if {told}"

@@ -10,6 +10,7 @@ from gcr_migrate.model.settings import AS_IT_COMES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gcr_migrate.model.access import Grant
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.model.settings import CleanupPolicy, RepositorySettings
 
@@ -39,3 +40,23 @@ def policies_left_out(repositories: Iterable[Repository]) -> Iterator[str]:
 def named(repository: Repository, policy: CleanupPolicy) -> str:
     """Return a clean-up policy as people read it."""
     return f"clean-up policy {policy.id} of {repository.shown}: {policy.told}"
+
+
+def sayable(repository: Repository) -> tuple[Grant, ...]:
+    """Return the grants that always count.
+
+    Others would lose their condition: both Terraform's provider and gcloud read a policy and
+    write it back without asking for the version that has conditions (FACTS 15.2, 6.3).
+    """
+    return tuple(one for one in repository.grants if one.condition is None)
+
+
+def grants_left_out(repositories: Iterable[Repository]) -> Iterator[str]:
+    """Name grants under a condition, a line each, after a warning."""
+    left = [(one, grant) for one in repositories for grant in one.grants if grant.condition]
+    if left:
+        yield "Not here, as their conditions would be lost. `gcr-migrate apply` adds them; let it,"
+        yield "once all the rest is there: code should not change grants beside these any more."
+    for one, grant in left:
+        condition = grant.condition.expression if grant.condition else ""
+        yield f"  {grant.role} for {grant.member} on {one.shown} if {' '.join(condition.split())}"
