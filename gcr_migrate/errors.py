@@ -747,12 +747,20 @@ NAME_WITHOUT_TAGS: Final = _problem(
     "Its tags were deleted, or it only ever had digests; a plain registry cannot list those.",
     "Nothing to do, unless something is still pulled from there by digest: then tag it and plan.",
 )
+NOT_A_TARGET: Final = _problem(
+    "not-a-target",
+    Exit.BAD_INPUT,
+    "images cannot be pushed to this repository",
+    "It holds another format, or it is a proxy or a view of others, which take no pushes.",
+    "Choose another repository on the route; format and mode of one that is there are fixed.",
+)
 REPOSITORY_DIFFERS: Final = _problem(
     "repository-differs",
     Exit.FAILED,
     "existing repository has other settings",
-    "The repository is used as it is; nothing existing is changed.",
-    "Change the setting by hand, or take it out of the spec.",
+    "The repository is used as it is; nothing existing is changed unless the spec says `adopt`.",
+    "Set `settings: {adopt: true}`, change it by hand, or take it out of the spec. Format, mode,"
+    " location and key are fixed when a repository is made.",
 )
 TAG_CONFLICT: Final = _problem(
     "tag-conflict",

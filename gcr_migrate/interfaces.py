@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Descriptor, Digest, Manifest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
-    from gcr_migrate.model.plan import RepositorySettings
     from gcr_migrate.model.policies import ExactPolicy
+    from gcr_migrate.model.settings import RepositorySettings
 
 
 class SourceRegistry(Protocol):
@@ -215,6 +215,22 @@ class TargetRepositories(Repositories, PolicyWriter, Protocol):
         With the name of an `operation` that an earlier run started, that one is waited for
         instead. `on_operation` is told the name of a new one before anything is waited for.
         Raises `operation-failed`, `denied`.
+        """
+        ...
+
+    async def change(
+        self,
+        resource: str,
+        settings: RepositorySettings,
+        changes: Collection[str],
+        *,
+        on_previous: Callable[[str], None],
+    ) -> bool:
+        """Write some settings of a repository, and read them back; others' stay.
+
+        `on_previous` is told the repository as it was, as JSON, before anything is written.
+        Returns whether anything had to be written. Raises `repository-differs` where the service
+        does not show what was written.
         """
         ...
 

@@ -130,6 +130,14 @@ class Journal:
         etag = policy.policy.etag
         self._ledger.keep_policy(repository_id, policy.resource, etag, policy.raw)
 
+    def keep_settings(self, repository_id: int, raw: str) -> None:
+        """Keep a repository as it was read before a change; it is on disk on return.
+
+        Raises:
+            MigrateError: the migration file cannot be written.
+        """
+        self._ledger.keep_settings(repository_id, raw)
+
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
         self._confirmed_any, self._in_a_row = True, 0

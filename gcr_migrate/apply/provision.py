@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLICIES_AT_ONCE: Final = 8
+_CREATIONS_AT_ONCE: Final = 16
 
 
 async def provision(
@@ -42,21 +43,21 @@ async def provision(
     """
     states, operations = migration.repository_states(), migration.operations()
     usable: set[int] = set()
-    turn = _Turn(journal.stop, pause_s)
+    creation = _Creation(repositories, journal, pause_s)
+
+    async def create(item_id: int, repository: Repository) -> None:
+        outcome = await creation.create(item_id, repository, operations.get(item_id, ""))
+        if outcome is Outcome.DONE:
+            usable.add(item_id)
+
+    missing: dict[int, Repository] = {}
     for item_id, repository in migration.repositories().items():
         ready = not repository.resource or repository.exists
-        if not ready and states.get(item_id) is not State.PRESENT:
-            operation = operations.get(item_id, "")
-            if not operation:
-                await turn.wait()
-            if journal.stop.is_set():
-                break
-            created = await _create(item_id, repository, repositories, journal, turn, operation)
-            ready = created is Outcome.DONE
-        else:
-            ready = True
-        if ready:
+        if ready or states.get(item_id) is State.PRESENT:
             usable.add(item_id)
+        else:
+            missing[item_id] = repository
+    await a_few_of((create(*one) for one in missing.items()), _CREATIONS_AT_ONCE)
     await a_few_of(_grants(migration, usable, repositories, journal), _POLICIES_AT_ONCE)
     return usable
 
@@ -80,61 +81,69 @@ async def _added(grants: Grants, journal: Journal) -> None:
     await _unless_stopped(journal.stop, grants.add())
 
 
-class _Turn:
-    """Keeps creations apart, as the service takes them at a slow pace.
+class _Creation:
+    """Creates repositories: starts are kept apart, and what has begun is waited for together.
 
     Args:
-        stop: ends a wait early.
-        pause_s: seconds between two of them.
+        repositories: Artifact Registry.
+        journal: where events go.
+        pause_s: seconds between two starts, as the service takes them at a slow pace.
     """
 
-    def __init__(self, stop: asyncio.Event, pause_s: float) -> None:
-        self._stop = stop
+    def __init__(self, repositories: TargetRepositories, journal: Journal, pause_s: float) -> None:
+        self._repositories = repositories
+        self._journal = journal
         self._pause_s = pause_s
         self._next_at = 0.0
+        self._door = asyncio.Lock()
 
-    async def wait(self) -> None:
+    async def create(self, item_id: int, repository: Repository, operation: str) -> Outcome:
+        """Create a repository, or wait for the operation by which an earlier run began to.
+
+        The service goes on with it whether somebody waits or not, so that a stop need not: a later
+        run asks what became of it.
+        """
+        begun = asyncio.Event()
+        async with self._door:
+            if not operation:
+                await self._turn()
+            if self._journal.stop.is_set():
+                return Outcome.PENDING
+            work = self._create(item_id, repository, operation, begun)
+            doing = asyncio.create_task(_unless_stopped(self._journal.stop, work))
+            doing.add_done_callback(lambda _: begun.set())
+            await begun.wait()
+        return await doing or Outcome.PENDING
+
+    async def _turn(self) -> None:
         left_s = self._next_at - time.monotonic()
         if left_s > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), left_s)
-        self.taken()
+                await asyncio.wait_for(self._journal.stop.wait(), left_s)
+        self._taken()
 
-    def taken(self) -> None:
+    def _taken(self) -> None:
         """Count from now: the service has just begun one, or is about to."""
         self._next_at = time.monotonic() + self._pause_s
 
+    async def _create(
+        self, item_id: int, repository: Repository, operation: str, begun: asyncio.Event
+    ) -> Outcome:
+        async def keep(name: str) -> None:
+            self._taken()
+            await self._journal.started(Kind.REPOSITORY, item_id, operation=name)
+            begun.set()
 
-async def _create(
-    item_id: int,
-    repository: Repository,
-    repositories: TargetRepositories,
-    journal: Journal,
-    turn: _Turn,
-    operation: str,
-) -> Outcome:
-    """Create a repository, or wait for the operation by which an earlier run began to.
-
-    The service goes on with it whether somebody waits or not, so that a stop need not: a later
-    run asks what became of it.
-    """
-
-    async def keep(name: str) -> None:
-        turn.taken()
-        await journal.started(Kind.REPOSITORY, item_id, operation=name)
-
-    await journal.started(Kind.REPOSITORY, item_id, operation=operation)
-
-    async def create() -> Outcome:
+        await self._journal.started(Kind.REPOSITORY, item_id, operation=operation)
+        if operation:
+            begun.set()
         try:
-            await repositories.create(
+            await self._repositories.create(
                 repository.resource, repository.settings, operation=operation, on_operation=keep
             )
         except MigrateError as error:
-            return journal.gave_up(Kind.REPOSITORY, item_id, error)
-        return journal.confirmed(Kind.REPOSITORY, item_id, how="created")
-
-    return await _unless_stopped(journal.stop, create()) or Outcome.PENDING
+            return self._journal.gave_up(Kind.REPOSITORY, item_id, error)
+        return self._journal.confirmed(Kind.REPOSITORY, item_id, how="created")
 
 
 async def _unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:

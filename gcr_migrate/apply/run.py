@@ -1,4 +1,4 @@
-"""The phases of a run in their order: repositories, access, content, tags."""
+"""The phases of a run in their order: repositories, access, content, what comes after it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate import errors
 from gcr_migrate.apply.copy import LARGE_BYTES, Blobs, Place
+from gcr_migrate.apply.finish import finish
 from gcr_migrate.apply.journal import Journal, Listener, Outcome
 from gcr_migrate.apply.path import Path, Tools
 from gcr_migrate.apply.provision import provision
@@ -143,6 +144,8 @@ async def apply_migration(  # what a run is made of
     large = [a_few_of(one.large_blobs(), _LARGE_AT_ONCE * hands.count) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
+    if migration.setting_states():
+        await finish(migration, provider.target_repositories(), journal, usable)
     journal.raise_if_out_of_reach()
 
 

@@ -13,6 +13,7 @@ from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.cli.selecting import leave_out_paths, notes_of
 from gcr_migrate.cli.settling import Settling
+from gcr_migrate.cli.targets import Targets
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest
 from gcr_migrate.inventory.target import (
@@ -22,19 +23,17 @@ from gcr_migrate.inventory.target import (
     tags_there,
     view_target,
 )
-from gcr_migrate.model.dialect import DISTRIBUTION
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import (
     ImagePath,
-    repository_resource,
 )
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import differences, least_answer, over_one_answer
+from gcr_migrate.plan.checks import least_answer, over_one_answer
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import Select
-from gcr_migrate.tasks import a_few_of, all_of
+from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -107,7 +106,7 @@ async def make_plan(  # what a plan is made of
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
     if refusals:
         raise Refused(refusals)
-    repositories = await planning.add_repositories(edges)
+    repositories = await planning.targets.look(edges)
     settling = Settling(connections, spec.source_project, draft.add_finding)
     repositories, access = await settling.settle(edges, roots, repositories)
     await planning.add_images(roots, edges, repositories, access)
@@ -156,7 +155,8 @@ class _Planning:
         self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
         self._carries = False
-        self._fixed_tags: set[str] = set()  # repositories that let no tag move
+        plain_http = getattr(spec.target, "plain_http", None)
+        self.targets = Targets(connections, plain_http, draft.add_finding)
         self._names = 0  # that will be asked for at the target
         self._unwanted: set[str] = set()  # roots of which rules leave out every image
         self.doubts = Doubts(draft.add_finding)
@@ -172,52 +172,6 @@ class _Planning:
                 self._unwanted.add(root.source.shown)
             self.doubts.tell_all(notes_of(root))
         return roots
-
-    async def add_repositories(self, edges: list[Edge]) -> dict[tuple[str, str], Repository]:
-        """Look at every target repository once: is it there, what does its policy grant."""
-        rows: dict[tuple[str, str], Repository] = {}
-        for edge in edges:
-            key = (edge.registry, edge.prefix)
-            if key in rows:
-                grants = tuple(sorted({*rows[key].grants, *edge.wish.grants}))
-                rows[key] = replace(rows[key], grants=grants)
-                continue
-            rows[key] = self._repository(edge)
-        looked_at = await all_of(self._look_at(row) for row in rows.values())
-        return dict(zip(rows, looked_at, strict=True))
-
-    def _repository(self, edge: Edge) -> Repository:
-        resource = ""
-        if edge.project and edge.location and edge.repository:
-            resource = repository_resource(edge.project, edge.location, edge.repository)
-        target = self._spec.target
-        return Repository(
-            registry=edge.registry,
-            prefix=edge.prefix,
-            dialect="artifact-registry" if resource else DISTRIBUTION.name,
-            resource=resource,
-            exists=not resource,  # a plain registry is there, or nothing can be planned
-            settings=edge.settings,
-            grants=edge.wish.grants,
-            plain_http=getattr(target, "plain_http", None),
-        )
-
-    async def _look_at(self, row: Repository) -> Repository:
-        if not row.resource:
-            return row
-        repositories = self._connections.repositories("target")
-        settings = await repositories.get(row.resource)
-        if settings is None:
-            return row
-        if settings.immutable_tags:
-            self._fixed_tags.add(row.resource)
-        for saw in differences(settings, row.settings):
-            self._draft.add_finding(
-                Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw)
-            )
-        policy = await repositories.policy(row.resource) if row.grants else None
-        granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
-        return replace(row, exists=True, granted=granted)
 
     async def add_images(
         self,
@@ -335,7 +289,7 @@ class _Planning:
             target.dialect,
             damaged.copies_sparse,
             damaged.stops,
-            tags_move=repository.resource not in self._fixed_tags,
+            tags_move=repository.resource not in self.targets.fixed_tags,
         )
         plan = plan_image(content, there, rules)
         self._damage += plan.refusals

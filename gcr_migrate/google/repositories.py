@@ -27,8 +27,9 @@ from gcr_migrate.google.api import (
 )
 from gcr_migrate.google.libraries import CALL
 from gcr_migrate.google.policies import exact_policy, replace_policy
-from gcr_migrate.model.cloud import DOCKER, STANDARD, RepositoryFacts
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.google.settings import body_of_new, change_of, check_kind, settings_in
+from gcr_migrate.model.cloud import RepositoryFacts
+from gcr_migrate.model.settings import Difference, RepositorySettings, differences
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -65,7 +66,9 @@ class ArtifactRegistry:
         reply = await self._api.call("GET", _url(resource), resource, ok={_OK, _NOT_FOUND})
         if reply.status == _NOT_FOUND:
             return None
-        return _settings(reply.json(resource), resource)
+        body = reply.json(resource)
+        check_kind(body, resource)
+        return settings_in(body)
 
     async def facts(self, resource: str) -> RepositoryFacts | None:
         """Format and mode of a repository, whichever they are; None when it does not exist."""
@@ -97,6 +100,30 @@ class ArtifactRegistry:
         if settings.kms_key and found.kms_key != settings.kms_key:  # fixed when it was made
             saw = f"kmsKeyName is {found.kms_key or 'not set'}, not {settings.kms_key}"
             raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
+
+    async def change(
+        self,
+        resource: str,
+        settings: RepositorySettings,
+        changes: Collection[str],
+        *,
+        on_previous: Callable[[str], None],
+    ) -> bool:
+        """Write some settings of a repository and read them back; return whether it had to be."""
+        reply = await self._api.call("GET", _url(resource), resource)
+        raw = reply.json(resource)
+        check_kind(raw, resource)
+        if not _to_change(raw, settings, changes):
+            return False
+        on_previous(reply.body.decode())
+        body, mask = change_of(raw, settings, changes)
+        url = _url(resource, f"?updateMask={quote(','.join(mask))}")
+        await self._api.call("PATCH", url, resource, body=body)
+        now = (await self._api.call("GET", _url(resource), resource)).json(resource)
+        if left := _to_change(now, settings, changes):
+            saw = f"after it was written: {'; '.join(map(str, left))}"
+            raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
+        return True
 
     async def policy(self, resource: str) -> Policy:
         """Read the repository's own access policy, version 3."""
@@ -152,7 +179,7 @@ class ArtifactRegistry:
             from google.api_core.exceptions import Conflict  # noqa: PLC0415  # slow to load
 
             client = self._libraries.artifact_registry()
-            request = {"parent": parent, "repository_id": name, "repository": _body(settings)}
+            request = {"parent": parent, "repository_id": name, "repository": body_of_new(settings)}
             try:
                 begun = client.create_repository(request=request, **CALL).operation
             except Conflict:
@@ -222,6 +249,14 @@ def _progress(body: dict[str, Any], name: str) -> _Progress:
     return _Progress(name, bool(body.get("done")), known, str(error.get("message") or ""))
 
 
+def _to_change(
+    raw: dict[str, Any], settings: RepositorySettings, changes: Collection[str]
+) -> list[Difference]:
+    """Return what a repository has otherwise of those settings that are to be written."""
+    found = differences(settings_in(raw), settings)
+    return [one for one in found if one.setting.partition(".")[0] in changes]
+
+
 def _url(resource: str, more: str = "") -> str:
     return ARTIFACT_REGISTRY + quote(resource) + more
 
@@ -252,34 +287,3 @@ def _told(body: dict[str, Any], member: str, resource: str) -> None:
     """Raise BAD_REPLY if a member is missing that such an answer always has."""
     if not body.get(member):
         raise MigrateError(BAD_REPLY, subject=resource, saw=f"no `{member}` in it")
-
-
-def _settings(body: dict[str, Any], resource: str) -> RepositorySettings:
-    _told(body, "name", resource)
-    for member, wanted in (("format", DOCKER), ("mode", STANDARD)):
-        value = str(body.get(member) or wanted)
-        if value not in {wanted, wanted.upper(), f"{member.upper()}_UNSPECIFIED"}:
-            saw = f"{member} is {value}, not {wanted}"[:200]
-            raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
-    docker, labels = body.get("dockerConfig"), body.get("labels")
-    pairs = labels.items() if isinstance(labels, dict) else ()
-    return RepositorySettings(
-        description=str(body.get("description") or ""),
-        labels=tuple(sorted((key, str(value)) for key, value in pairs)),
-        immutable_tags=bool(isinstance(docker, dict) and docker.get("immutableTags")),
-        kms_key=str(body.get("kmsKeyName") or ""),
-    )
-
-
-def _body(settings: RepositorySettings) -> dict[str, Any]:
-    """Return what a repository is made with, in the library's own spelling."""
-    body: dict[str, Any] = {"format_": DOCKER, "mode": STANDARD}
-    if settings.description:
-        body["description"] = settings.description
-    if settings.labels:
-        body["labels"] = dict(settings.labels)
-    if settings.immutable_tags:
-        body["docker_config"] = {"immutable_tags": True}
-    if settings.kms_key:
-        body["kms_key_name"] = settings.kms_key
-    return body

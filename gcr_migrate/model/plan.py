@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gcr_migrate.model.settings import AS_IT_COMES, RepositorySettings
+
 if TYPE_CHECKING:
     from gcr_migrate.model.access import Grant
     from gcr_migrate.model.content import Digest
@@ -48,16 +50,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class RepositorySettings:
-    """Settings with which a repository is made."""
-
-    description: str = ""
-    labels: tuple[tuple[str, str], ...] = ()
-    immutable_tags: bool = False
-    kms_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Repository:
     """A target repository, or a whole plain registry.
 
@@ -67,7 +59,8 @@ class Repository:
         dialect: name of its dialect.
         resource: `projects/P/locations/L/repositories/R`; empty for a plain registry.
         exists: it was there when the plan was made.
-        settings: what it is made with.
+        settings: how it is set up.
+        changes: which settings are written once its images are there, sorted.
         grants: what is granted on it, sorted; those that it has already are in `granted`.
         granted: grants that the policy had when the plan was made.
         plain_http: as for a source.
@@ -78,10 +71,11 @@ class Repository:
     dialect: str
     resource: str
     exists: bool
-    settings: RepositorySettings = RepositorySettings()
+    settings: RepositorySettings = AS_IT_COMES
     grants: tuple[Grant, ...] = ()
     granted: tuple[Grant, ...] = ()
     plain_http: bool | None = None
+    changes: tuple[str, ...] = ()
 
     def name(self, path: str) -> str:
         """Registry name of an image path in this repository."""

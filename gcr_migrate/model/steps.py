@@ -21,6 +21,7 @@ class Kind(StrEnum):
     BLOB = "blob"
     MANIFEST = "manifest"
     TAG = "tag"
+    SETTING = "setting"  # of a repository, written once its images are there
 
 
 class State(StrEnum):

@@ -35,7 +35,8 @@ from gcr_migrate.model.names import (
     check_repository_id,
 )
 from gcr_migrate.model.pattern import Pattern, expand
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings
+from gcr_migrate.plan.cleanup import cleanup_of
 from gcr_migrate.spec import RegistryTarget
 
 if TYPE_CHECKING:
@@ -305,6 +306,10 @@ def _settings(route: Route, parts: Mapping[str, str], name: str) -> RepositorySe
         labels=labels,
         immutable_tags=written.immutable_tags,
         kms_key=written.kms_key or "",
+        cleanup=cleanup_of(written.cleanup_policies, parts),
+        cleanup_dry_run=written.cleanup_dry_run,
+        scanning=written.scanning,
+        adopt=written.adopt,
     )
 
 

@@ -52,11 +52,12 @@ class TodoFact(Fact):
     grants: int
     manifests: int
     tags: int
+    settings: int = Field(description="Repositories that get settings once their images are there.")
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.repositories + self.grants + self.manifests + self.tags
+        return self.repositories + self.grants + self.manifests + self.tags + self.settings
 
 
 class _PlanLike(Fact):
@@ -96,12 +97,24 @@ class GrantFact(Fact):
     present: bool = Field(description="The repository's policy had it when the plan was made.")
 
 
+class SettingFact(Fact):
+    """One setting of a repository that the spec states."""
+
+    setting: str = Field(description="Its name in the spec, such as `labels.team`.")
+    value: str
+    write: Literal["created", "after-copy", "none"] = Field(
+        description="Written when the repository is made, once its images are there, or not at all:"
+        " an existing repository is left as it is."
+    )
+
+
 class RepositoryFact(Fact):
     """One target repository of a plan."""
 
     name: str
     create: bool
     grants: list[GrantFact]
+    settings: list[SettingFact]
 
 
 class ImageFact(Fact):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.settings import stated
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.access import AccessFacts
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
@@ -29,6 +30,7 @@ from gcr_migrate.report.facts import (
     RunFact,
     RunOutcome,
     ServiceFact,
+    SettingFact,
     ShowFacts,
     StatusFacts,
     TodoFact,
@@ -94,6 +96,7 @@ def _plan(migration: Migration) -> dict[str, Any]:
             grants=kinds[Kind.GRANT].pending,
             manifests=kinds[Kind.MANIFEST].pending,
             tags=kinds[Kind.TAG].pending,
+            settings=kinds[Kind.SETTING].pending,
         ),
         "left_out": Rows(counts.left_out, lambda: map(LeftOutFact.of, migration.left_outs())),
         "findings": Rows(counts.findings, lambda: map(FindingFact.of, migration.findings())),
@@ -114,7 +117,17 @@ def _repository(repository: Repository) -> RepositoryFact:
             )
             for grant in repository.grants
         ],
+        settings=[
+            SettingFact(setting=name, value=value, write=_when(repository, name))
+            for name, value in stated(repository.settings).items()
+        ],
     )
+
+
+def _when(repository: Repository, setting: str) -> Literal["created", "after-copy", "none"]:
+    if setting.partition(".")[0] in repository.changes:
+        return "after-copy"
+    return "none" if repository.exists else "created"
 
 
 def _images(migration: Migration) -> Iterator[ImageFact]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.course import Course
 
 LOGGED_EVERY_S: Final = 5.0
-_PROVISIONED: Final = (Kind.REPOSITORY, Kind.GRANT)
+_PROVISIONED: Final = (Kind.REPOSITORY, Kind.GRANT, Kind.SETTING)
 
 
 class Display:

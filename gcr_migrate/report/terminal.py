@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gcr_migrate.model.access import Verdict
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import ApplyFacts
 
 if TYPE_CHECKING:
@@ -196,6 +197,10 @@ def show_lines(facts: ShowFacts) -> Iterator[Text]:
             condition = f" if {grant.condition}" if grant.condition else ""
             mark = "=" if grant.present else "+"
             yield Text(f"      {mark} {grant.role} for {grant.member}{condition}")
+        for one in repository.settings:
+            later = ", once its images are there" if one.write == "after-copy" else ""
+            mark = "=" if one.write == "none" else "+" if repository.create else "~"
+            yield Text(f"      {mark} {one.setting}: {one.value}{later}")
     yield _heading("Images")
     for image in facts.images[:LISTED_AT_MOST]:
         yield Text(f"  {image.source}")
@@ -237,6 +242,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     heads = ("", "planned", "done", "skipped", "failed", "pending")
     table: list[tuple[str, ...]] = [heads]
     for kind, c in [*facts.kinds.items(), ("all", facts.counts)]:
+        if kind == Kind.SETTING and not c.planned:
+            continue
         table.append((kind, *map(str, (c.planned, c.done, c.skipped, c.failed, c.pending))))
     yield from rows(table)
     if facts.skipped:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SLOW_S: Final = 1.0
 _log = structlog.get_logger()
 _GOOD: Final = frozenset({"complete", "partial", "pending", "time-is-up"})
-_ALWAYS: Final = frozenset({Kind.REPOSITORY, Kind.GRANT})
+_ALWAYS: Final = frozenset({Kind.REPOSITORY, Kind.GRANT, Kind.SETTING})
 
 
 class OneChance(SpanExporter):
@@ -63,8 +63,8 @@ class OneChance(SpanExporter):
 class Traces:
     """Listens to a run, and makes a span of it and of its items.
 
-    Repositories, grants and what failed always have one; blobs, manifests and tags only if they
-    took long: a span for each of a million would tell nobody anything.
+    Repositories, grants, settings and what failed always have one; blobs, manifests and tags only
+    if they took long: a span for each of a million would tell nobody anything.
 
     Args:
         processor: takes the spans that have ended.

@@ -16,8 +16,9 @@ from gcr_migrate.spec.damage import DamageRules
 from gcr_migrate.spec.limits import LimitRules, QuotaRules
 from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.places import NO_SECRETS, is_secret_field, looks_secret
-from gcr_migrate.spec.rules import Access, GrantRule, Route, Settings
+from gcr_migrate.spec.rules import Access, GrantRule, Route
 from gcr_migrate.spec.select import Period, Pulled, Select
+from gcr_migrate.spec.settings import Settings
 from gcr_migrate.spec.sides import (
     ProjectSource,
     ProjectTarget,

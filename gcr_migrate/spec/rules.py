@@ -11,14 +11,13 @@ from gcr_migrate.spec.fields import (
     PUBLIC,
     AnyMemberText,
     AnyTemplate,
-    KmsKeyText,
-    LabelKeyText,
     MemberText,
     Part,
     PatternText,
     RoleText,
     TemplateText,
 )
+from gcr_migrate.spec.settings import Settings  # pydantic reads it
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +26,6 @@ ExistingTags = Literal["fail", "keep", "overwrite"]
 MovedTags = Literal["fail", "pin", "skip"]
 
 _READER: Final = "roles/artifactregistry.reader"
-
-
-class Settings(Part):
-    """Settings of a repository that is created."""
-
-    description: AnyTemplate = Field("", description="Text; named parts may be used.")
-    labels: dict[LabelKeyText, AnyTemplate] = Field(
-        default_factory=dict, description="Labels; named parts may be used in the values."
-    )
-    immutable_tags: bool = Field(default=False, description="Tags can never be moved or deleted.")
-    kms_key: KmsKeyText | None = Field(
-        None, description="Cloud KMS key, projects/P/locations/L/keyRings/R/cryptoKeys/K."
-    )
 
 
 class GrantRule(Part):

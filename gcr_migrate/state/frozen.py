@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import DISK_FULL, MigrateError
 from gcr_migrate.model.content import Digest, Manifest
+from gcr_migrate.model.settings import plain
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,20 +63,17 @@ class Draft:
 
     def add_repository(self, repository: Repository) -> int:
         """Add a target repository with its grants and return its id."""
-        settings = repository.settings
         id_ = self._insert(
-            "INSERT INTO repository (registry, prefix, dialect, resource, present, description,"
-            " labels, immutable_tags, kms_key, plain_http) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO repository (registry, prefix, dialect, resource, present, settings,"
+            " changes, plain_http) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 repository.registry,
                 repository.prefix,
                 repository.dialect,
                 repository.resource,
                 repository.exists,
-                settings.description,
-                json.dumps(sorted(settings.labels)),
-                settings.immutable_tags,
-                settings.kms_key,
+                json.dumps(plain(repository.settings), sort_keys=True),
+                json.dumps(repository.changes),
                 repository.plain_http,
             ),
         )
@@ -367,8 +365,8 @@ _WHOLE: Final = (
     (
         "repository",
         (
-            "SELECT registry, prefix, dialect, resource, present, description, labels,"
-            " immutable_tags, kms_key, plain_http FROM repository ORDER BY registry, prefix"
+            "SELECT registry, prefix, dialect, resource, present, settings, changes,"
+            " plain_http FROM repository ORDER BY registry, prefix"
         ),
     ),
     (

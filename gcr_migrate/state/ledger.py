@@ -129,6 +129,15 @@ class Ledger:
         )
         self._write(sql, self._run, repository_id, resource, etag, raw, _now())
 
+    def keep_settings(self, repository_id: int, raw: str) -> None:
+        """Keep a repository word by word before it is changed; it is in the file on return.
+
+        Raises:
+            MigrateError: DISK_FULL.
+        """
+        sql = "INSERT INTO previous_settings (run_id, repository_id, raw, at) VALUES (?, ?, ?, ?)"
+        self._write(sql, self._run, repository_id, raw, _now())
+
     async def close(self) -> None:
         """Write what is queued and close the file; raise what went wrong with it, if anything."""
         await asyncio.to_thread(self._drain)
@@ -293,6 +302,7 @@ _STANDING: Final = {
     Kind.BLOB: ("blob_state", "present"),
     Kind.MANIFEST: ("manifest_state", "present"),
     Kind.TAG: ("tag_item", "CASE action WHEN 'present' THEN 1 WHEN 'keep' THEN 2 ELSE 0 END"),
+    Kind.SETTING: ("setting_item", "present"),
 }
 _REASONS: Final = ("", "already-there", "kept")
 _BYTES: Final = """
@@ -316,6 +326,7 @@ _SUBJECT: Final = {
     " WHERE p.id = ?",
     Kind.TAG: "SELECT n.shown || ':' || p.tag FROM planned_tag p"
     " JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
+    Kind.SETTING: "SELECT shown FROM setting_item WHERE id = ?",
 }
 
 

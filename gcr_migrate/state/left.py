@@ -56,6 +56,7 @@ _PENDING: Final = {
     Kind.BLOB: "NOT p.present",
     Kind.MANIFEST: "NOT p.present",
     Kind.TAG: "p.action NOT IN ('present', 'keep')",
+    Kind.SETTING: "TRUE",
 }
 _TABLE: Final = {
     Kind.REPOSITORY: "repository",
@@ -63,6 +64,7 @@ _TABLE: Final = {
     Kind.BLOB: "planned_blob",
     Kind.MANIFEST: "planned_manifest",
     Kind.TAG: "planned_tag",
+    Kind.SETTING: "setting_item",
 }
 _CHOSEN: Final = "(? IS NULL OR p.image_id IN (SELECT value FROM json_each(?)))"
 # A blob is sent once to a registry that has it under no name; not at all where it is the source's.

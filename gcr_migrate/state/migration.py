@@ -16,7 +16,8 @@ from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
-from gcr_migrate.model.plan import Image, Repository, RepositorySettings, Source
+from gcr_migrate.model.plan import Image, Repository, Source
+from gcr_migrate.model.settings import settings_of
 from gcr_migrate.state.frozen import plan_digest, read_manifest
 from gcr_migrate.state.items import (
     BlobItem,
@@ -68,6 +69,15 @@ _CONTENT: Final = ("blob", "manifest", "tag")
 _GAVE_UP: Final = (
     "SELECT 1 FROM planned_{0} p WHERE p.image_id = ? AND (SELECT e.event FROM event e"
     " WHERE e.kind = '{0}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) = 'gave-up' LIMIT 1"
+)
+_OPEN: Final = (
+    "SELECT 1 FROM {0} p JOIN image i ON i.id = p.image_id WHERE i.repository_id = ? AND {1}"
+    " AND coalesce((SELECT e.event FROM event e WHERE e.kind = '{2}' AND e.item_id = p.id"
+    " ORDER BY e.id DESC LIMIT 1), '') NOT IN ('confirmed', 'skipped') LIMIT 1"
+)
+_FILLS: Final = (
+    ("planned_manifest", "NOT p.present", "manifest"),
+    ("planned_tag", "p.action NOT IN ('present', 'keep')", "tag"),
 )
 _LARGE_PAGE: Final = 10_000
 
@@ -121,23 +131,23 @@ class Migration:
     def repositories(self) -> dict[int, Repository]:
         """Return the target repositories by id, with settings and grants."""
         sql = (
-            "SELECT id, registry, prefix, dialect, resource, present, plain_http, description,"
-            " labels, immutable_tags, kms_key FROM repository ORDER BY id"
+            "SELECT id, registry, prefix, dialect, resource, present, plain_http, settings,"
+            " changes FROM repository ORDER BY id"
         )
         found = {}
         for row in self.rows(sql):
             grants = self.grant_items(row[0])
-            labels = tuple((key, value) for key, value in json.loads(row[8]))
             found[row[0]] = Repository(
                 row[1],
                 row[2],
                 row[3],
                 row[4],
                 exists=bool(row[5]),
-                settings=RepositorySettings(row[7], labels, bool(row[9]), row[10]),
+                settings=settings_of(json.loads(row[7])),
                 grants=tuple(grant for _, grant, _, _ in grants),
                 granted=tuple(grant for _, grant, granted, _ in grants if granted),
                 plain_http=_maybe_bool(row[6]),
+                changes=tuple(json.loads(row[8])),
             )
         return found
 
@@ -145,6 +155,15 @@ class Migration:
         """Return what the ledger says of each repository, by its id."""
         sql = "SELECT id, last_event FROM repository_item ORDER BY id"
         return {row[0]: state_of(row[1]) for row in self.rows(sql)}
+
+    def setting_states(self) -> dict[int, State]:
+        """Return what the ledger says of settings that are written in the end, by repository."""
+        sql = "SELECT id, last_event FROM setting_item ORDER BY id"
+        return {row[0]: state_of(row[1]) for row in self.rows(sql)}
+
+    def is_filled(self, repository_id: int) -> bool:
+        """Whether everything that goes into a repository is there, or left as it is by a rule."""
+        return not any(self.rows(_OPEN.format(*one), repository_id) for one in _FILLS)
 
     def operations(self) -> dict[int, str]:
         """Return the service's operations that create repositories and did not end, by their id."""

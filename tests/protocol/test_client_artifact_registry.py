@@ -16,7 +16,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Descriptor, Digest, Kind
 from gcr_migrate.model.names import GCR_HOSTS, Project, gcr_host
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.wire.endpoints import Endpoints
 from tests.granting import Plan

@@ -14,7 +14,7 @@ from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import OrgPolicy, Redirection
 from gcr_migrate.model.login import Login
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.wire.endpoints import Endpoints

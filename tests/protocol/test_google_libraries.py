@@ -15,7 +15,7 @@ import pytest
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.bridge import Bridge
 from gcr_migrate.google.services import Services
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.transport import Wire
 from tests import google_clients as clients

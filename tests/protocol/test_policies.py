@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.plan import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings
 from tests import google_clients as clients
 from tests.scripted import Answer, Asked, Scripted
 

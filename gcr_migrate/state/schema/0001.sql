@@ -23,10 +23,8 @@ CREATE TABLE repository (
     dialect        TEXT NOT NULL,
     resource       TEXT NOT NULL,
     present        INTEGER NOT NULL,
-    description    TEXT NOT NULL,
-    labels         TEXT NOT NULL, -- JSON: list of [key, value]
-    immutable_tags INTEGER NOT NULL,
-    kms_key        TEXT NOT NULL,
+    settings       TEXT NOT NULL, -- JSON: what the spec states
+    changes        TEXT NOT NULL, -- JSON: settings that are written once the images are there
     plain_http     INTEGER,
     UNIQUE (registry, prefix)
 );
@@ -183,6 +181,20 @@ CREATE TABLE previous_policy (
     at            TEXT NOT NULL
 );
 
+-- Settings of repositories word by word, as they were before a change.
+CREATE TABLE previous_settings (
+    id            INTEGER PRIMARY KEY,
+    run_id        INTEGER NOT NULL REFERENCES run,
+    repository_id INTEGER NOT NULL REFERENCES repository,
+    raw           TEXT NOT NULL,
+    at            TEXT NOT NULL
+);
+
+CREATE TRIGGER previous_settings_unchanged BEFORE UPDATE ON previous_settings
+BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+CREATE TRIGGER previous_settings_kept BEFORE DELETE ON previous_settings
+BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+
 CREATE TRIGGER previous_policy_unchanged BEFORE UPDATE ON previous_policy
 BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 CREATE TRIGGER previous_policy_kept BEFORE DELETE ON previous_policy
@@ -194,6 +206,13 @@ SELECT r.id, r.present,
         ORDER BY e.id DESC LIMIT 1) AS last_event,
     CASE r.prefix WHEN '' THEN r.registry ELSE r.registry || '/' || r.prefix END AS shown
 FROM repository r;
+
+CREATE VIEW setting_item AS
+SELECT r.id, 0 AS present,
+    (SELECT e.event FROM event e WHERE e.kind = 'setting' AND e.item_id = r.id
+        ORDER BY e.id DESC LIMIT 1) AS last_event,
+    i.shown || ' settings' AS shown
+FROM repository r JOIN repository_item i ON i.id = r.id WHERE r.changes <> '[]';
 
 CREATE VIEW grant_item AS
 SELECT g.id, g.repository_id, g.role, g.member, g.title, g.expression, g.description, g.present,
