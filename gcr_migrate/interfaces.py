@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ProjectFacts,
         RedirectSettings,
         RepositoryFacts,
+        Subscriber,
         TagRow,
         Version,
     )
@@ -280,6 +281,18 @@ class Projects(Protocol):
 
     async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
         """The effective organisation policy of a constraint; None where it restricts nothing."""
+        ...
+
+
+class Topics(Protocol):
+    """Topics of Pub/Sub, only read; every method raises `MigrateError`, as those of `Projects`."""
+
+    async def subscribers(self, project: str, topic: str) -> tuple[str, ...]:
+        """Names of a topic's subscriptions, also those in other projects; none without it."""
+        ...
+
+    async def subscriber(self, name: str) -> Subscriber | None:
+        """One subscription by its full name; None where it is gone."""
         ...
 
 

@@ -13,6 +13,7 @@ from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.cli.selecting import leave_out_paths, notes_of
 from gcr_migrate.cli.settling import Settling
+from gcr_migrate.cli.surroundings import Surroundings
 from gcr_migrate.cli.targets import Targets
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest
@@ -106,12 +107,15 @@ async def make_plan(  # what a plan is made of
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
     if refusals:
         raise Refused(refusals)
+    around = Surroundings(connections, draft.add_finding)
+    await around.check_locations(edges)
     repositories = await planning.targets.look(edges)
     settling = Settling(connections, spec.source_project, draft.add_finding)
     repositories, access = await settling.settle(edges, roots, repositories)
     await planning.add_images(roots, edges, repositories, access)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
+    await around.look(roots, edges, repositories, planning.targets.there, draft.totals())
     draft.add_limits(spec.limits.limits)
     digest = draft.seal(
         complete=planning.doubts.complete,

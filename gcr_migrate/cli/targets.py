@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.settings import RepositorySettings
     from gcr_migrate.plan.routes import Edge
     from gcr_migrate.plan.wishes import Target
 
@@ -33,6 +34,7 @@ class Targets:
 
     Attributes:
         fixed_tags: resources of the repositories that let no tag move.
+        there: settings of the repositories that exist, by their resources.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Targets:
         self._plain_http = plain_http
         self._tell = add_finding
         self.fixed_tags: set[str] = set()
+        self.there: dict[str, RepositorySettings] = {}
 
     async def look(self, edges: Iterable[Edge]) -> dict[Target, Repository]:
         """Look at every target once: is it there, does it fit, what does its policy grant.
@@ -95,6 +98,7 @@ class Targets:
             return Refusal(errors.NOT_A_TARGET, row.shown, error.saw)
         if has is None:
             return row
+        self.there[row.resource] = has
         if has.immutable_tags:
             self.fixed_tags.add(row.resource)
         found = differences(has, row.settings)

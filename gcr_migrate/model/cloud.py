@@ -210,6 +210,27 @@ class OrgPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A subscription of a Pub/Sub topic.
+
+    Attributes:
+        name: `projects/P/subscriptions/S`.
+        kind: `push`, `pull`, `BigQuery export`, `Cloud Storage export` or `Pub/Sub export`.
+        to: the address that it pushes to, as it is written there, or the table, bucket or topic.
+        filter: which messages it takes; empty: all.
+        state: such as `ACTIVE`.
+        detached: whether it gets no messages any more.
+    """
+
+    name: str
+    kind: str
+    to: str = ""
+    filter: str = ""
+    state: str = ""
+    detached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Whose credentials were found.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import DISK_FULL, MigrateError
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.settings import plain
+from gcr_migrate.state.totals import Totals
 
 if TYPE_CHECKING:
     import sqlite3
@@ -247,6 +248,10 @@ class Draft:
             "INSERT INTO finding (code, severity, subject, saw) VALUES (?, ?, ?, ?)",
             (finding.problem.code, finding.severity.value, finding.subject, finding.saw),
         )
+
+    def totals(self) -> Totals:
+        """Return sums over what was added so far."""
+        return Totals(self._sql)
 
     def add_limits(self, limits: Limits) -> None:
         """Keep how fast services are asked, which is no part of the digest."""
