@@ -76,9 +76,14 @@ class Stage:
         return found
 
     def writes(self) -> list[dict[str, Any]]:
-        """Return the requests that could have changed something; a login asks by POST too."""
+        """Return the requests that could have changed something; some only ask by POST."""
         asked = [one for one in self.ask("requests") if one["method"] not in {"GET", "HEAD"}]
-        return [one for one in asked if one["host"] != "oauth2"]
+        return [
+            one
+            for one in asked
+            if one["host"] != "oauth2"
+            and not one["path"].endswith((":getIamPolicy", ":getAncestry"))
+        ]
 
 
 class OpenStage(Protocol):
@@ -161,7 +166,14 @@ def _has_all(stage: Stage, source: dict[str, Any], product: str) -> None:
         assert there["tags"] == image["tags"]
         assert set(there["manifests"]) == set(image["manifests"])
     assert stage.ask("state")[f"projects/{name}"]["bindings"] == [
-        {"role": "roles/artifactregistry.reader", "members": [f"group:{product}-devs@example.com"]}
+        {
+            "role": "roles/artifactregistry.reader",
+            "members": [
+                f"group:{product}-devs@example.com",
+                "serviceAccount:ci@builds.iam.gserviceaccount.com",
+            ],
+        },
+        {"role": "roles/artifactregistry.writer", "members": ["group:developers@example.com"]},
     ]
 
 
