@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOPIC: Final = "gcr"
+# A source that is not there, or holds no images of its own, has been told.
+_TOLD_ELSEWHERE: Final = frozenset({errors.REPOSITORY_DIFFERS, *errors.NOT_THERE})
 
 
 class Surroundings:
@@ -196,6 +198,8 @@ class Surroundings:
         except MigrateError as error:
             if error.problem is errors.TOKEN_EXPIRED:
                 raise
+            if error.problem in _TOLD_ELSEWHERE:
+                return None
             self._tell(Finding(errors.NOT_SEEN, severity, subject, error.told))
             return None
 

@@ -74,7 +74,8 @@ def deletions(
     Yields:
         Each policy that deletes with each version that it deletes sooner or later.
     """
-    for newer, version in enumerate(reversed(versions)):
+    for at, version in enumerate(versions):
+        newer = len(versions) - 1 - at
         kept = [
             ages
             for policy in policies
@@ -159,9 +160,9 @@ class Losses:
             counts.append(f"{loss.at_once} at once")
         if loss.later:
             counts.append(f"{loss.later} from an age of {age_text(loss.age_s)} on")
-        yield f"{deletes} of {self._versions} planned versions {' and '.join(counts)}"
+        yield f"of {self._versions} planned versions it {deletes} {' and '.join(counts)}"
         if loss.parts:
-            yield f"{loss.parts} of them are parts of an index"
+            yield f"{loss.parts} of these belong to an index"
         yield f"first {', '.join(loss.names)}"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _MB: Final = 1_000_000
+_NAMED_AT_MOST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +99,5 @@ def _nearest(location: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(location, sorted(known), n=3, cutoff=0.7)
     if close:
         return f"nearest: {', '.join(close)}"
-    return f"there are {', '.join(sorted(known)[:5])} and {max(0, len(known) - 5)} more"
+    more = f" and {len(known) - _NAMED_AT_MOST} more" if len(known) > _NAMED_AT_MOST else ""
+    return f"there are {', '.join(sorted(known)[:_NAMED_AT_MOST])}{more}"

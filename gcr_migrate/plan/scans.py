@@ -34,9 +34,7 @@ def scan_finding(project: str, digests: int, *, scanned: int) -> Finding:
         scanned: how many of them to repositories that scan.
     """
     if not scanned:
-        saw = (
-            f"off while {digests} image digests are copied; their scans would cost {_fee(digests)}"
-        )
+        saw = f"off while {digests} image digests are copied; scans would cost {_fee(digests)}"
         return Finding(SCAN_FEE, Severity.INFO, project, saw)
     saw = f"{scanned} of {digests} image digests are scanned as they come: {_fee(scanned)}"
     return Finding(SCAN_FEE, Severity.WARNING, project, saw)
