@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.model.access import ObjectAccess, Policy
@@ -163,6 +163,13 @@ class Repositories(Protocol):
         """
         ...
 
+    async def upstreams(self, resource: str) -> tuple[str, ...] | None:
+        """What a virtual repository stands over, the preferred first; None when it is not there.
+
+        Raises `repository-differs` when it is of another format or mode.
+        """
+        ...
+
     async def facts(self, resource: str) -> RepositoryFacts | None:
         """Format and mode of a repository, whichever they are; None when it does not exist."""
         ...
@@ -208,11 +215,13 @@ class TargetRepositories(Repositories, PolicyWriter, Protocol):
         resource: str,
         settings: RepositorySettings,
         *,
+        upstreams: Sequence[str] = (),
         operation: str = "",
         on_operation: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """Create a Docker repository and wait until it is there; one that is there is fine.
 
+        With `upstreams` it is a virtual one over these, the first of which counts for most.
         With the name of an `operation` that an earlier run started, that one is waited for
         instead. `on_operation` is told the name of a new one before anything is waited for.
         Raises `operation-failed`, `denied`.

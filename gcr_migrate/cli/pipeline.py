@@ -107,15 +107,16 @@ async def make_plan(  # what a plan is made of
     edges, refusals = route_all(spec, [_paths(root) for root in roots])
     if refusals:
         raise Refused(refusals)
-    around = Surroundings(connections, draft.add_finding)
-    await around.check_locations(edges)
+    around = Surroundings(connections, draft)
+    await around.check(spec, edges)
     repositories = await planning.targets.look(edges)
     settling = Settling(connections, spec.source_project, draft.add_finding)
     repositories, access = await settling.settle(edges, roots, repositories)
     await planning.add_images(roots, edges, repositories, access)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
-    await around.look(roots, edges, repositories, planning.targets.there, draft.totals())
+    await around.look(roots, edges, repositories, planning.targets.there)
+    new += around.add_virtual()
     draft.add_limits(spec.limits.limits)
     digest = draft.seal(
         complete=planning.doubts.complete,

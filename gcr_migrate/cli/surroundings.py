@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.locations import MULTI_REGIONS
+from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.deletions import CopiedVersion, Losses, effective
 from gcr_migrate.plan.distances import Streamed, location_finding, unknown_locations
 from gcr_migrate.plan.gcr_targets import gcr_name_of, served_finding
 from gcr_migrate.plan.moved_cleanup import MovedPath, stays_behind
-from gcr_migrate.plan.routes import Refused
+from gcr_migrate.plan.routes import Refusal, Refused
 from gcr_migrate.plan.scans import SERVICE, scan_finding, scans_the_copy
 from gcr_migrate.plan.subscribers import subscriber_finding
+from gcr_migrate.plan.virtual import offers, splits_of, virtual_repositories
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
-    from gcr_migrate.model.plan import Repository
     from gcr_migrate.model.settings import RepositorySettings
     from gcr_migrate.plan.routes import Edge
     from gcr_migrate.plan.wishes import Target
+    from gcr_migrate.spec import Spec
+    from gcr_migrate.state.frozen import Draft
     from gcr_migrate.state.totals import Totals
 
 T = TypeVar("T")
@@ -40,19 +44,35 @@ class Surroundings:
 
     Args:
         connections: hands out clients.
-        add_finding: takes what is noteworthy.
+        draft: gets what is noteworthy, and the virtual repositories.
     """
 
-    def __init__(self, connections: Connections, add_finding: Callable[[Finding], None]) -> None:
+    def __init__(self, connections: Connections, draft: Draft) -> None:
         self._connections = connections
-        self._tell = add_finding
+        self._draft = draft
+        self._tell = draft.add_finding
+        self._virtual: list[Repository] = []
 
-    async def check_locations(self, edges: Iterable[Edge]) -> None:
-        """Refuse locations that there are not; the multi-regions are there for everybody.
+    async def check(self, spec: Spec, edges: Sequence[Edge]) -> None:
+        """Refuse what the spec asks for and there cannot be, before anything is read.
 
         Raises:
-            Refused: all of them are named.
+            Refused: locations that there are not, virtual repositories that cannot stand over
+                their upstreams, or a repository of that name is another; all are named.
         """
+        refusals = await self._unknown_locations(edges)
+        splits = splits_of(edges)
+        asked, impossible = virtual_repositories(spec, splits)
+        looked_at = await all_of(self._look_at_virtual(one) for one in asked)
+        refusals += [*impossible, *(one for one in looked_at if isinstance(one, Refusal))]
+        if refusals:
+            raise Refused(refusals)
+        self._virtual = [one for one in looked_at if isinstance(one, Repository)]
+        if not spec.virtual:
+            self._tell_all(offers(splits))
+
+    async def _unknown_locations(self, edges: Iterable[Edge]) -> list[Refusal]:
+        """Find locations that there are not; the multi-regions are there for everybody."""
         wanted: dict[str, set[str]] = {}
         for edge in edges:
             if edge.project and edge.location and edge.location not in MULTI_REGIONS:
@@ -62,8 +82,37 @@ class Surroundings:
             asked = self._connections.repositories("target").locations(project)
             known = await self._seen(asked, f"locations of projects/{project}", Severity.INFO)
             refusals += unknown_locations(locations, known or ())
-        if refusals:
-            raise Refused(refusals)
+        return refusals
+
+    async def _look_at_virtual(self, row: Repository) -> Repository | Refusal:
+        """Find out whether a virtual repository is there already; it is used as it is."""
+        repositories = self._connections.repositories("target")
+        try:
+            has = await repositories.upstreams(row.resource)
+        except MigrateError as error:
+            if error.problem is not errors.REPOSITORY_DIFFERS:
+                raise
+            return Refusal(errors.VIRTUAL_REFUSED, row.shown, error.saw)
+        if has is None:
+            return row
+        lacking = [one.rpartition("/")[2] for one in row.upstreams if one not in has]
+        if lacking:
+            saw = f"it does not stand over {', '.join(lacking)}"
+            self._tell(Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw))
+        policy = await repositories.policy(row.resource) if row.grants else None
+        granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
+        return replace(row, exists=True, granted=granted)
+
+    def add_virtual(self) -> int:
+        """Add the virtual repositories over what gets images; return how many are to be made."""
+        used = self._draft.totals().targets()
+        made = 0
+        for one in self._virtual:
+            row = replace(one, upstreams=tuple(name for name in one.upstreams if name in used))
+            if row.upstreams:
+                self._draft.add_repository(row)
+                made += not row.exists
+        return made
 
     async def look(
         self,
@@ -71,7 +120,6 @@ class Surroundings:
         edges: Sequence[Edge],
         repositories: Mapping[Target, Repository],
         there: Mapping[str, RepositorySettings],
-        totals: Totals,
     ) -> None:
         """Tell what surrounds the targets, once it is known what is written to them.
 
@@ -80,8 +128,8 @@ class Surroundings:
             edges: where their image paths go.
             repositories: the targets.
             there: settings of those that exist, by resource.
-            totals: what is written to each.
         """
+        totals = self._draft.totals()
         used = totals.targets()
         targets = {one.resource: one for one in repositories.values() if one.resource in used}
         targets.pop("", None)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DOCKER: Final = "DOCKER"
 STANDARD: Final = "STANDARD_REPOSITORY"
+VIRTUAL: Final = "VIRTUAL_REPOSITORY"
 
 
 class Redirection(StrEnum):

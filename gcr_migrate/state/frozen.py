@@ -66,7 +66,7 @@ class Draft:
         """Add a target repository with its grants and return its id."""
         id_ = self._insert(
             "INSERT INTO repository (registry, prefix, dialect, resource, present, settings,"
-            " changes, plain_http) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " changes, plain_http, upstreams) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 repository.registry,
                 repository.prefix,
@@ -76,6 +76,7 @@ class Draft:
                 json.dumps(plain(repository.settings), sort_keys=True),
                 json.dumps(repository.changes),
                 repository.plain_http,
+                json.dumps(repository.upstreams),
             ),
         )
         self._sql.executemany(
@@ -371,7 +372,7 @@ _WHOLE: Final = (
         "repository",
         (
             "SELECT registry, prefix, dialect, resource, present, settings, changes,"
-            " plain_http FROM repository ORDER BY registry, prefix"
+            " plain_http, upstreams FROM repository ORDER BY registry, prefix"
         ),
     ),
     (
