@@ -951,6 +951,13 @@ POLICY_FULL: Final = _problem(
     " member in one role. Nothing that is in it was dropped.",
     "Grant to a group instead of its members, or take out who is not needed; then run `apply`.",
 )
+GRANT_GONE: Final = _problem(
+    "grant-gone",
+    Exit.FAILED,
+    "grant is not in the target's policy",
+    "The plan says that it should be there.",
+    "Run `apply` on the migration file; if it says that it is there, plan again and apply that.",
+)
 ACCESS_UNSETTLED: Final = _problem(
     "access-unsettled",
     Exit.REFUSED,

@@ -28,10 +28,14 @@ class _Listener:
 
 
 class Plan:
-    """A migration file with one repository and some grants."""
+    """A migration file with one repository and some grants.
+
+    Attributes:
+        stop: set when a run thinks that nothing more can succeed.
+    """
 
     def __init__(self, path: Path, resource: str, *grants: Grant) -> None:
-        self._path, self._resource = path, resource
+        self._path, self._resource, self.stop = path, resource, asyncio.Event()
         row = Repository("h", "p/r", "artifact-registry", resource, exists=True, grants=grants)
         with create_draft(path) as draft:
             draft.add_repository(row)
@@ -57,7 +61,7 @@ class Plan:
             ledger = Ledger(migration)
             ledger.start_run()
             try:
-                journal = Journal(ledger, _Listener(), asyncio.Event())
+                journal = Journal(ledger, _Listener(), self.stop)
                 grants = Grants(migration, 1, self._resource, policies, journal)
                 if take_back:
                     return await grants.take_back()

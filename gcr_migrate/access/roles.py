@@ -20,6 +20,7 @@ _IN_BUCKETS: Final = {
     Right.PUSH: "storage.objects.create",
     Right.DELETE: "storage.objects.delete",
 }
+DECISIVE: Final = frozenset({LIST_OBJECTS, *_IN_BUCKETS.values()})
 _IN_REPOSITORIES: Final = {
     Right.PULL: "artifactregistry.repositories.downloadArtifacts",
     Right.PUSH: "artifactregistry.repositories.uploadArtifacts",
@@ -81,6 +82,11 @@ def known(role: str) -> frozenset[str] | None:
         The permissions; None for a role that has to be asked for.
     """
     return _KNOWN.get(role)
+
+
+def permission(right: Right, level: Level) -> str:
+    """Return the permission that a right is, in a bucket or in a repository."""
+    return (_IN_BUCKETS if level is Level.BUCKET else _IN_REPOSITORIES)[right]
 
 
 def rights_in(permissions: Collection[str], level: Level) -> frozenset[Right]:

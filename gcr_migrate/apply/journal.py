@@ -65,6 +65,7 @@ class Journal:
         self._confirmed_any = False
         self._in_a_row = 0
         self._first_out_of_reach: MigrateError | None = None
+        self._last_out_of_reach: MigrateError | None = None
 
     def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
         """Return what became of an item in this run, where its row may not tell it yet."""
@@ -180,12 +181,15 @@ class Journal:
         self._failed.add((kind, item_id))
         self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
-            self._out_of_reach(error)
+            self._out_of_reach(kind, error)
         return Outcome.FAILED
 
-    def _out_of_reach(self, error: MigrateError) -> None:
+    def _out_of_reach(self, kind: Kind, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
-        self._in_a_row += 1
+        # All grants of a repository come or fail by one request.
+        if kind is not Kind.GRANT or error is not self._last_out_of_reach:
+            self._in_a_row += 1
+        self._last_out_of_reach = error
         if error.problem in _NO_LOGIN or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
             self.fatal = self.fatal or error
             self.stop.set()

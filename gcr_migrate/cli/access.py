@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -19,10 +20,12 @@ from gcr_migrate.cli.options import (
     Json,
     MaxRate,
     MigrationFile,
+    NoCache,
     Pace,
     QuotaProject,
     Way,
     chosen,
+    read_text,
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
@@ -55,7 +58,12 @@ class Only(StrEnum):
 
 
 def show(
-    plan: Annotated[Path, typer.Argument(metavar="FILE", help="Migration file that `plan` wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SPEC|FILE", help="Spec, for access as it is now; or what `plan` wrote of it."
+        ),
+    ],
     target: Annotated[
         list[str] | None,
         typer.Option("--target", metavar="NAME", help="Only this target repository; repeat it."),
@@ -73,13 +81,21 @@ def show(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="A line per right, for a spreadsheet.")
     ] = False,
+    no_cache: NoCache = False,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Show who can pull, push and delete at each target, before and after, and what grants it.
 
-    Reads the file only, and asks nobody.
+    Of a migration file it reads the file only, and asks nobody. Of a spec it reads names and
+    policies as they are now, and plans no content. Nothing is written at any service; what may
+    be asked a few times a day only is kept in SOURCE.cache, as by `plan`.
 
-    Exit codes: 0 shown, 2 not a migration file, or no such target.
+    Exit codes: 0 shown, 2 bad spec, not a migration file, or no such target, 4 out of reach.
     """
     from gcr_migrate.report.access import AccessFacts, csv_lines
     from gcr_migrate.report.matrix import access_lines
@@ -87,17 +103,67 @@ def show(
 
     if as_csv and as_json:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate access show", saw="--csv or --json")
-    if plan.suffix in SPEC_SUFFIXES:
-        saw = "a spec; make a plan of it by `plan`, and show that"
-        raise MigrateError(BAD_USAGE, subject=str(plan), saw=saw)
     wanted = _Filter(target, member, only)
     output = Output(as_json=as_json)
-    with open_migration(plan) as migration:
+    with ExitStack() as stack:
+        path, digest = file, ""
+        if file.suffix in SPEC_SUFFIXES:
+            pace = Pace.of(max_rate)
+            way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gcr-migrate-"))
+            path = Path(folder) / "access.migration"
+            if refused := _read_now(output, file, path, way, no_cache=no_cache):
+                return output.errors(refused)
+        migration = stack.enter_context(open_migration(path))
+        if path is file:
+            digest = migration.digest
         wanted.check(migration)
-        facts = AccessFacts.of(str(plan), migration.digest, lambda: wanted.of(migration))
+        facts = AccessFacts.of(
+            str(file), digest, migration.findings(), lambda: wanted.of(migration)
+        )
         lines = csv_lines(facts) if as_csv else access_lines(facts, output.out.width)
         output.result(facts, lines)
     return Exit.OK
+
+
+def _read_now(
+    output: Output, spec: Path, path: Path, way: Way, *, no_cache: bool
+) -> list[MigrateError]:
+    """Read the access that a spec is about into a file, or return what speaks against it."""
+    from gcr_migrate.cli.keeping import cache_beside
+    from gcr_migrate.cli.logins import announce, hosts_of_spec
+    from gcr_migrate.cli.pipeline import plan_access
+    from gcr_migrate.plan.routes import Refused
+    from gcr_migrate.report.progress import Watch
+    from gcr_migrate.spec import load_spec
+    from gcr_migrate.state.cache import open_cache
+    from gcr_migrate.state.file import create_draft
+    from gcr_migrate.state.listings import open_shelf
+
+    loaded = load_spec(read_text(spec), str(spec))
+
+    async def work() -> None:
+        async with way.open(
+            loaded.source_login, loaded.target_login, limits=loaded.limits.limits
+        ) as connections:
+            await announce(output, connections, hosts_of_spec(loaded))
+            with (
+                Watch(output.err, "access", as_events=output.as_json) as watch,
+                open_shelf() as shelf,
+                ExitStack() as stack,
+            ):
+                if not no_cache:
+                    kept = cache_beside(Path(f"{spec.stem}.migration"), loaded.source)
+                    cache = stack.enter_context(open_cache(kept, f"access show {spec}"))
+                    connections.keep_manifests(cache)
+                await plan_access(loaded, connections, draft, shelf, watch.listed)
+
+    try:
+        with create_draft(path) as draft:
+            asyncio.run(work())
+    except Refused as refused:
+        return [MigrateError(r.problem, subject=r.subject, saw=r.saw) for r in refused.refusals]
+    return []
 
 
 class _Filter:

@@ -25,12 +25,9 @@ from gcr_migrate.inventory.target import (
     view_target,
 )
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.model.names import (
-    ImagePath,
-)
-from gcr_migrate.model.plan import Repository
+from gcr_migrate.model.names import ImagePath
 from gcr_migrate.plan.build import Rules, plan_image
-from gcr_migrate.plan.checks import least_answer, over_one_answer
+from gcr_migrate.plan.checks import least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.spec import Select
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.access import AccessRow
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
-    from gcr_migrate.model.plan import Source
+    from gcr_migrate.model.plan import Repository, Source
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.frozen import Draft
     from gcr_migrate.state.listings import Shelf
@@ -103,15 +100,10 @@ async def make_plan(  # what a plan is made of
         check_source=check_source,
         check_target=check_target,
     )
-    roots = await planning.list_source(shelf)
-    edges, refusals = route_all(spec, [_paths(root) for root in roots])
-    if refusals:
-        raise Refused(refusals)
+    roots, edges = await planning.routed(shelf)
     around = Surroundings(connections, draft)
     await around.check(spec, edges)
-    repositories = await planning.targets.look(edges)
-    settling = Settling(connections, spec.source_project, draft.add_finding)
-    repositories, access = await settling.settle(edges, roots, repositories)
+    repositories, access = await planning.settled(roots, edges)
     await planning.add_images(roots, edges, repositories, access)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
@@ -128,6 +120,48 @@ async def make_plan(  # what a plan is made of
         logins={"source": spec.source_login, "target": spec.target_login},
     )
     return PlanResult(digest, planning.doubts.complete)
+
+
+async def plan_access(
+    spec: Spec,
+    connections: Connections,
+    draft: Draft,
+    shelf: Shelf,
+    listen: Callable[[str, int], None],
+) -> None:
+    """Read who has access now, settle it as a plan would, and seal a draft of that alone.
+
+    Args:
+        spec: what the user wants.
+        connections: hands out clients.
+        draft: where repositories and rows of access go; it gets no images.
+        shelf: keeps what is listed.
+        listen: as for `make_plan`.
+
+    Raises:
+        Refused: some paths cannot be planned, or what counts cannot be read; all is named.
+        MigrateError: nothing of the source could be listed, or a target could not be read.
+    """
+    now = datetime.now(UTC)
+    planning = _Planning(
+        spec, connections, draft, listen, planned_at=now, check_source=False, check_target=False
+    )
+    roots, edges = await planning.routed(shelf)
+    if not edges:
+        for root in roots:
+            if root.error:
+                raise root.error
+    repositories, access = await planning.settled(roots, edges)
+    for key, row in sorted(repositories.items()):
+        draft.add_access_rows(draft.add_repository(row), access.get(key, ()))
+    draft.seal(
+        complete=planning.doubts.complete,
+        spec_name="",
+        spec_text="",
+        estimate={},
+        tool_version=version("gcr-migrate"),
+        created_at=now,
+    )
 
 
 def _paths(root: Root) -> SourcePaths:
@@ -177,6 +211,32 @@ class _Planning:
                 self._unwanted.add(root.source.shown)
             self.doubts.tell_all(notes_of(root))
         return roots
+
+    async def routed(self, shelf: Shelf) -> tuple[list[Root], list[Edge]]:
+        """List the source, and find a place for each image path.
+
+        Raises:
+            Refused: for some there is none.
+        """
+        roots = await self.list_source(shelf)
+        edges, refusals = route_all(self._spec, [_paths(root) for root in roots])
+        if refusals:
+            raise Refused(refusals)
+        return roots, edges
+
+    async def settled(
+        self, roots: list[Root], edges: list[Edge]
+    ) -> tuple[dict[tuple[str, str], Repository], Mapping[tuple[str, str], tuple[AccessRow, ...]]]:
+        """Look at the targets, and settle who has access to them."""
+        repositories = await self.targets.look(edges)
+        settling = Settling(self._connections, self._spec.source_project, self._draft.add_finding)
+        repositories, access = await settling.settle(edges, roots, repositories)
+        for key, row in repositories.items():
+            if row.grants and key not in access:
+                policy = self.targets.policies.get(row.resource)
+                for full in without_room(row.shown, policy, row.grants):
+                    self._draft.add_finding(full)
+        return repositories, access
 
     async def add_images(
         self,

@@ -13,6 +13,7 @@ from gcr_migrate.model.access import AccessWish
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import gcr_host, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
+from gcr_migrate.plan.checks import without_room
 from gcr_migrate.plan.routes import Refusal, Refused
 from gcr_migrate.plan.wishes import wishes_of
 from gcr_migrate.tasks import all_of
@@ -157,15 +158,16 @@ class Settling:
         settled = settle(picture, sources, self._now_ms)
         own = picture.policies[0].policy if target.exists else None
         granted = tuple(grant for grant in settled.grants if own and own.holds(grant))
+        full = without_room(target.shown, own, settled.grants)
+        settled = replace(settled, findings=(*settled.findings, *full))
         return replace(target, grants=settled.grants, granted=granted), settled
 
     def _reader(self, side: Side) -> AccessReader:
         if side not in self._readers:
-            access, repositories = (
-                self._connections.access(side),
-                self._connections.repositories(side),
+            found = self._connections
+            self._readers[side] = AccessReader(
+                found.access(side), found.repositories(side), found.answers
             )
-            self._readers[side] = AccessReader(access, repositories)
         return self._readers[side]
 
     def _tell_not_carried(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.access import Policy
     from gcr_migrate.model.settings import RepositorySettings
     from gcr_migrate.plan.routes import Edge
     from gcr_migrate.plan.wishes import Target
@@ -35,6 +36,7 @@ class Targets:
     Attributes:
         fixed_tags: resources of the repositories that let no tag move.
         there: settings of the repositories that exist, by their resources.
+        policies: policies of those of them that get grants, likewise.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Targets:
         self._tell = add_finding
         self.fixed_tags: set[str] = set()
         self.there: dict[str, RepositorySettings] = {}
+        self.policies: dict[str, Policy] = {}
 
     async def look(self, edges: Iterable[Edge]) -> dict[Target, Repository]:
         """Look at every target once: is it there, does it fit, what does its policy grant.
@@ -110,5 +113,7 @@ class Targets:
                     Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, f"{one}{more}")
                 )
         policy = await repositories.policy(row.resource) if row.grants else None
+        if policy:
+            self.policies[row.resource] = policy
         granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
         return replace(row, exists=True, granted=granted, changes=changes)

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gcr_migrate.model.access import spelled
+from gcr_migrate.model.access import Grant, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gcr_migrate.model.access import Grant, Policy
+    from gcr_migrate.model.access import Policy
 
 K = TypeVar("K")
 
@@ -71,7 +71,7 @@ class _Room:
         self._conditions: Counter[tuple[str, str]] = Counter()
         for binding in policy.bindings:
             for member in binding.members:
-                self._add(binding.role, member)
+                self._add(Grant(binding.role, member, binding.condition))
 
     def take(self, grant: Grant) -> str:
         """Take room for a grant; return what is full, if something is."""
@@ -85,13 +85,13 @@ class _Room:
         conditions = self._conditions[grant.role, member]
         if grant.condition and conditions >= CONDITIONS_AT_MOST:
             return f"the member has the role under {conditions} of {CONDITIONS_AT_MOST} conditions"
-        self._add(grant.role, grant.member)
+        self._add(grant)
         return ""
 
-    def _add(self, role: str, member: str) -> None:
-        member = spelled(member)
+    def _add(self, grant: Grant) -> None:
+        member = spelled(grant.member)
         self._members += 1
         self._domains += member.startswith("domain:")
-        self._conditions[role, member] += 1
+        self._conditions[grant.role, member] += grant.condition is not None
         if member.startswith("group:"):
             self._groups.add(member)

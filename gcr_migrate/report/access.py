@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
+from gcr_migrate import errors
 from gcr_migrate.errors import Exit, named
 from gcr_migrate.model.access import Right, Verdict
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, FindingFact
 from gcr_migrate.report.rows import Many, Rows
 
 if TYPE_CHECKING:
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
 
     from gcr_migrate.apply.undo import Undo
     from gcr_migrate.model.access import AccessRow
+    from gcr_migrate.model.finding import Finding
     from gcr_migrate.state.migration import Migration
 
 UndoOutcome = Literal["to-do", "taken-back", "gone-already", "not-ours", "failed"]
+_ABOUT_ACCESS: Final = frozenset(
+    {
+        errors.ACCESS_NOT_CARRIED,
+        errors.NAMES_ONLY,
+        errors.OBJECTS_NOT_SEEN,
+        errors.POLICY_NOT_SEEN,
+        errors.PULLED_BEFORE,
+    }
+)
 _SAYS: Final = {True: "yes", False: "no", None: "?"}
 
 
@@ -71,6 +82,11 @@ class AccessRowFact(Fact):
         return before if before == after else f"{before} -> {after}"
 
 
+def access_rows(read: Callable[[], Iterable[AccessRow]]) -> Rows[AccessRowFact]:
+    """Tell rows of access, which are read each time that they are gone through."""
+    return Rows(sum(1 for _ in read()), lambda: map(AccessRowFact.of, read()))
+
+
 class AccessFacts(Fact):
     """Result of `access show`."""
 
@@ -80,15 +96,25 @@ class AccessFacts(Fact):
     digest: str = Field(description="Digest of the plan; empty where access was read just now.")
     counts: dict[Verdict, int] = Field(description="Number of the rows that are shown by verdict.")
     unsettled: int = Field(description="How many of them need consent and have none.")
+    findings: list[FindingFact] = Field(
+        description="What could not be seen of policies, and what they say beside the rows."
+    )
     rows: Many[AccessRowFact]
 
     @classmethod
-    def of(cls, file: str, digest: str, read: Callable[[], Iterable[AccessRow]]) -> Self:
+    def of(
+        cls,
+        file: str,
+        digest: str,
+        findings: Iterable[Finding],
+        read: Callable[[], Iterable[AccessRow]],
+    ) -> Self:
         """Tell rows of access.
 
         Args:
             file: where they are from.
             digest: of the plan.
+            findings: of the plan; only those about access are told, and none that a row tells.
             read: goes through the rows that are to be shown, each time from the beginning.
         """
         counts: Counter[Verdict] = Counter()
@@ -101,6 +127,7 @@ class AccessFacts(Fact):
             digest=digest,
             counts={verdict: counts[verdict] for verdict in Verdict},
             unsettled=unsettled,
+            findings=[FindingFact.of(one) for one in findings if one.problem in _ABOUT_ACCESS],
             rows=Rows(counts.total(), lambda: map(AccessRowFact.of, read())),
         )
 

@@ -9,7 +9,7 @@ from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.settings import stated
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.access import AccessFacts
+from gcr_migrate.report.access import access_rows
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
     ApplyFacts,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.waiting import HoldUp
-    from gcr_migrate.verify.content import Verification
+    from gcr_migrate.verify.marks import Verification
 
 
 def plan_facts(migration: Migration) -> PlanFacts:
@@ -65,7 +65,7 @@ def show_facts(migration: Migration) -> ShowFacts:
         created_at=migration.created_at.isoformat(timespec="seconds"),
         repositories=[_repository(r) for r in migration.repositories().values()],
         images=list(_images(migration)),
-        access=AccessFacts.of(str(migration.path), "", migration.access_rows).rows,
+        access=access_rows(migration.access_rows),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from gcr_migrate.model.access import Right, Verdict
+from gcr_migrate.report.terminal import note_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +47,7 @@ def access_lines(facts: AccessFacts, width: int) -> Iterator[Text]:
     for (target, source), rows in groupby(facts.rows, key=lambda one: (one.target, one.source)):
         yield Text(f"{target}, from {source}", style="bold")
         yield from _target_lines(list(rows), width)
+    yield from note_lines((), facts.findings)
     yield from _sums(facts)
 
 
@@ -80,31 +82,28 @@ def _target_lines(rows: Sequence[AccessRowFact], width: int) -> Iterator[Text]:
 
 
 def _reasons(rights: dict[Right, AccessRowFact]) -> Iterator[Text]:
-    """What grants each right, and what the verdict stands on; alike rights in one line."""
-    alike: dict[str, list[Right]] = {}
+    """What grants each right, and what the verdict stands on; rights that are alike together."""
+    alike: dict[tuple[Verdict, str, tuple[tuple[str, str], ...]], list[Right]] = {}
     for right, row in rights.items():
-        if told := _reason(row):
-            alike.setdefault(told, []).append(right)
-    for told, named in alike.items():
-        row = rights[named[0]]
-        yield Text.assemble(
-            "      ", (f"{', '.join(named)}: {row.verdict}", _STYLE[row.verdict]), f"; {told}"
-        )
+        if row.before is not False or row.after is not False:
+            alike.setdefault((row.verdict, row.proved_by, _told(row)), []).append(right)
+    for (verdict, method, told), named in alike.items():
+        head = (f"{', '.join(named)}: {verdict}", _STYLE[verdict])
+        yield Text.assemble("      ", head, f", by {method}")
+        for word, text in told:
+            yield Text(f"        {word:<8} {text}")
 
 
-def _reason(row: AccessRowFact) -> str:
-    """Return what is behind a row, empty if nothing is."""
-    parts = [
-        f"by {row.before_by}" if row.before_by else "",
-        f"then by {row.after_by}" if row.after_by else "",
-        row.why,
-        f"accepted: {row.consent}" if row.consent else "",
-        "needs consent" if row.needs_consent else "",
-        f"found by {row.proved_by}" if row.proved_by else "",
-    ]
-    if not row.before and not row.after and row.verdict is Verdict.SAME:
-        return ""
-    return "; ".join(part for part in parts if part)
+def _told(row: AccessRowFact) -> tuple[tuple[str, str], ...]:
+    """Return what is behind a row, each with its word."""
+    parts = (
+        ("now", row.before_by),
+        ("then", row.after_by),
+        ("why", row.why if row.why not in {row.before_by, row.after_by} else ""),
+        ("accepted", row.consent),
+        ("open", "nobody has consented to it" if row.needs_consent else ""),
+    )
+    return tuple(part for part in parts if part[1])
 
 
 def _sums(facts: AccessFacts) -> Iterator[Text]:

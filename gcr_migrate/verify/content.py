@@ -3,62 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gcr_migrate import errors
-from gcr_migrate.errors import Exit, MigrateError
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import is_fallback_tag
-from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.tasks import a_few_of, all_of
+from gcr_migrate.verify.marks import CONTENT, Level, LevelCount, Marks, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
 
-    from gcr_migrate.errors import Problem
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.items import TagItem
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.verify.marks import Progress
 
 AT_ONCE = 32  # requests
 IMAGES_AT_ONCE = 8  # small images would leave most of the requests' places empty
 _MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code
-
-
-class Level(StrEnum):
-    """How deep a verification looks."""
-
-    TAGS = "tags"  # every tag resolves to its digest
-    MANIFESTS = "manifests"  # every digest is there, byte by byte
-    BLOBS = "blobs"  # every blob that is needed is there with its size
-
-
-@dataclass(slots=True)
-class LevelCount:
-    """What came out at one level; checked = ok + wrong."""
-
-    checked: int = 0
-    ok: int = 0
-    wrong: int = 0
-    unchecked: int = 0
-
-
-@dataclass(slots=True)
-class Verification:
-    """Outcome of a verification; it is proven when nothing is wrong and nothing unchecked."""
-
-    levels: dict[Level, LevelCount]
-    findings: list[Finding] = field(default_factory=list)
-    out_of_reach: MigrateError | None = None
-
-    @property
-    def proven(self) -> bool:
-        """Whether every check was made and found right."""
-        return not any(count.wrong or count.unchecked for count in self.levels.values())
 
 
 class Readers(Protocol):
@@ -80,14 +48,6 @@ class Readers(Protocol):
         plain_http: bool | None,  # noqa: FBT001  # as in connect
     ) -> SourceRegistry:
         """Return a client that reads the target, with the target's login."""
-        ...
-
-
-class Progress(Protocol):
-    """Who is told of each check."""
-
-    def checked(self, level: str, *, ok: bool) -> None:
-        """Take note of one check."""
         ...
 
 
@@ -133,7 +93,8 @@ async def verify_migration(
         Counts per level and a finding for all that is wrong, moved, new, or could not be checked.
     """
     check = _Check(migration, readers, levels, progress)
-    await a_few_of((check.image(image) for image in migration.images()), IMAGES_AT_ONCE)
+    if CONTENT & levels:
+        await a_few_of((check.image(image) for image in migration.images()), IMAGES_AT_ONCE)
     check.result.findings.sort(key=lambda one: (one.subject, one.problem.code))
     return check.result
 
@@ -151,12 +112,12 @@ class _Check:
         self._migration = migration
         self._readers = readers
         self._levels = levels
-        self._progress = progress
+        self.result = Verification({level: LevelCount() for level in Level if level in levels})
+        self._marks = Marks(self.result, progress)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._sources = migration.sources()
         self._repositories = migration.repositories()
         self._virtual = [one for one in self._repositories.values() if one.upstreams]
-        self.result = Verification({level: LevelCount() for level in Level if level in levels})
 
     async def image(self, image: Image) -> None:
         """Check one image path at every level."""
@@ -192,7 +153,7 @@ class _Check:
             )
         except MigrateError as error:
             for name in names:
-                self._unchecked(Level.TAGS, f"{pair.shown}:{name}", error)
+                self._marks.unchecked(Level.TAGS, f"{pair.shown}:{name}", error)
             return
         for item in items:
             self._tag(pair, item, there.get(item.tag), here.get(item.tag))
@@ -204,7 +165,7 @@ class _Check:
             (Level.TAGS, f"{pair.shown}:{tag}", self._referrers_tag(pair, tag)) for tag in listed
         )
         for tag in here.keys() - set(names) - left_out.keys():
-            self._note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
+            self._marks.note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
 
     async def _through(self, virtual: Repository, path: str, wanted: Mapping[str, Digest]) -> None:
         """Check that each tag resolves through a virtual repository as it does at its own."""
@@ -214,31 +175,33 @@ class _Check:
             seen = await self._resolve(reader, virtual.name(path), wanted)
         except MigrateError as error:
             for tag in wanted:
-                self._unchecked(Level.TAGS, f"{shown}:{tag}", error)
+                self._marks.unchecked(Level.TAGS, f"{shown}:{tag}", error)
             return
         for tag, digest in wanted.items():
             found = seen.get(tag)
             saw = f"its upstream has {digest}, seen through it {found or 'no such tag'}"
             if found == digest:
-                self._ok(Level.TAGS)
+                self._marks.ok(Level.TAGS)
             else:
                 problem = errors.TAG_CONFLICT if found else errors.TAG_GONE
-                self._wrong(Level.TAGS, problem, f"{shown}:{tag}", saw)
+                self._marks.wrong(Level.TAGS, problem, f"{shown}:{tag}", saw)
 
     def _tag(self, pair: _Pair, item: TagItem, there: Digest | None, here: Digest | None) -> None:
         subject = f"{pair.shown}:{item.tag}"
         if here != item.digest and pair.image.moved_tags != "pin":
             saw = f"source has {here or 'no such tag'}, planned {item.digest}"
-            self._note(errors.TAG_MOVED, Severity.WARNING, f"{pair.source_shown}:{item.tag}", saw)
+            self._marks.note(
+                errors.TAG_MOVED, Severity.WARNING, f"{pair.source_shown}:{item.tag}", saw
+            )
         if there == item.digest:
-            self._ok(Level.TAGS)
+            self._marks.ok(Level.TAGS)
         elif there is None:
-            self._wrong(Level.TAGS, errors.TAG_GONE, subject, f"planned {item.digest}")
+            self._marks.wrong(Level.TAGS, errors.TAG_GONE, subject, f"planned {item.digest}")
         elif item.action is TagAction.KEEP or pair.image.existing_tags == "keep":
-            self._ok(Level.TAGS)  # the spec leaves it where it points
+            self._marks.ok(Level.TAGS)  # the spec leaves it where it points
         else:
             saw = f"target has {there}, planned {item.digest}"
-            self._wrong(Level.TAGS, errors.TAG_CONFLICT, subject, saw)
+            self._marks.wrong(Level.TAGS, errors.TAG_CONFLICT, subject, saw)
 
     async def _referrers_tag(self, pair: _Pair, tag: str) -> None:
         """Compare a tag that the target makes itself as a set: its bytes are the target's own."""
@@ -257,10 +220,10 @@ class _Check:
             listed = await pair.target.referrers(pair.target_name, subject_digest)
             missing -= {one.digest for one in listed or ()}
         if not missing:
-            self._ok(Level.TAGS)
+            self._marks.ok(Level.TAGS)
             return
         saw = f"referrers of {subject_digest} missing: " + ", ".join(sorted(map(str, missing)))
-        self._wrong(Level.TAGS, errors.DIGEST_GONE, f"{pair.shown}:{tag}", saw)
+        self._marks.wrong(Level.TAGS, errors.DIGEST_GONE, f"{pair.shown}:{tag}", saw)
 
     async def _resolve(
         self, registry: SourceRegistry, name: str, tags: Iterable[str]
@@ -304,13 +267,13 @@ class _Check:
             await pair.target.manifest(pair.target_name, str(digest))
         except MigrateError as error:
             if error.problem in {errors.MANIFEST_UNKNOWN, *errors.NOT_THERE}:
-                self._wrong(Level.MANIFESTS, errors.DIGEST_GONE, subject)
+                self._marks.wrong(Level.MANIFESTS, errors.DIGEST_GONE, subject)
             elif error.problem is errors.DIGEST_MISMATCH:
-                self._wrong(Level.MANIFESTS, errors.BYTES_DIFFER, subject, error.saw)
+                self._marks.wrong(Level.MANIFESTS, errors.BYTES_DIFFER, subject, error.saw)
             else:
                 raise
         else:
-            self._ok(Level.MANIFESTS)
+            self._marks.ok(Level.MANIFESTS)
 
     async def _blobs(self, pair: _Pair) -> None:
         batch: list[tuple[Level, str, Coroutine[None, None, None]]] = []
@@ -326,12 +289,12 @@ class _Check:
     async def _blob(self, pair: _Pair, digest: Digest, size_bytes: int, subject: str) -> None:
         found = await pair.target.blob_size(pair.target_name, digest)
         if found is None:
-            self._wrong(Level.BLOBS, errors.BLOB_GONE, subject)
+            self._marks.wrong(Level.BLOBS, errors.BLOB_GONE, subject)
         elif size_bytes >= 0 and found != size_bytes:
             saw = f"{found} bytes, planned {size_bytes}"
-            self._wrong(Level.BLOBS, errors.BYTES_DIFFER, subject, saw)
+            self._marks.wrong(Level.BLOBS, errors.BYTES_DIFFER, subject, saw)
         else:
-            self._ok(Level.BLOBS)
+            self._marks.ok(Level.BLOBS)
 
     async def _guarded(
         self, checks: Iterable[tuple[Level, str, Coroutine[None, None, None]]]
@@ -343,7 +306,7 @@ class _Check:
                 try:
                     await work
                 except MigrateError as error:
-                    self._unchecked(level, subject, error)
+                    self._marks.unchecked(level, subject, error)
 
         listed = list(checks)
         try:
@@ -351,26 +314,3 @@ class _Check:
         finally:
             for *_, work in listed:
                 work.close()  # where one ended all, some were never begun
-
-    def _ok(self, level: Level) -> None:
-        self.result.levels[level].checked += 1
-        self.result.levels[level].ok += 1
-        self._progress.checked(level, ok=True)
-
-    def _wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
-        self.result.levels[level].checked += 1
-        self.result.levels[level].wrong += 1
-        self._note(problem, Severity.ERROR, subject, saw)
-        self._progress.checked(level, ok=False)
-
-    def _unchecked(self, level: Level, subject: str, error: MigrateError) -> None:
-        if error.problem is errors.TOKEN_EXPIRED:
-            raise error  # nothing more can be checked, and what was found is not the whole
-        self.result.levels[level].unchecked += 1
-        if error.problem.exit is Exit.OUT_OF_REACH:
-            self.result.out_of_reach = self.result.out_of_reach or error
-        self._note(errors.NOT_CHECKED, Severity.ERROR, subject, error.told)
-        self._progress.checked(level, ok=False)
-
-    def _note(self, problem: Problem, severity: Severity, subject: str, saw: str = "") -> None:
-        self.result.findings.append(Finding(problem, severity, subject, saw))

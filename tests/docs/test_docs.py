@@ -58,6 +58,7 @@ def test_the_readme_shows_the_first_sample() -> None:
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "docs/access.md",
         "docs/what-moves.md",
         "docs/watching-a-run.md",
         "docs/logins-and-networks.md",

@@ -146,6 +146,18 @@ def test_whom_another_writer_added_meanwhile_is_not_ours(plan: Plan) -> None:
     assert [one.etag for one in plan.kept()] == ["e1", "e2"]
 
 
+def test_what_another_writer_granted_instead_of_us_is_all_theirs(plan: Plan) -> None:
+    """A refused write is known not to be ours, even if the policy then has all of it."""
+
+    def overtake(iam: Iam, _: Any) -> None:
+        for one in (A, B, C):
+            iam.join(one.member)
+
+    with Iam(OTHER, hooks=(overtake,)) as iam:
+        run(iam, plan.add)
+    assert (plan.states(), plan.added(), len(iam.writes())) == (["present"] * 3, set(), 1)
+
+
 def test_conflicts_without_end_are_a_problem(plan: Plan) -> None:
     """After six tries it is said; the next run begins as if there had been none."""
 
@@ -315,3 +327,12 @@ def test_a_caller_who_may_not_take_back_is_told(plan: Plan) -> None:
         with pytest.raises(MigrateError, match="denied"):
             run(iam, plan.take_back)
     assert plan.added() == {A.member, B.member, C.member}
+
+
+def test_many_grants_of_one_request_are_one_failure(tmp_path: Path) -> None:
+    """A policy that cannot be reached does not end the run for all other repositories."""
+    plan = Plan(tmp_path / "m", RESOURCE, *(Grant(READER, f"user:{n}@a.example") for n in range(9)))
+    with Scripted(lambda _: DOWN) as service:
+        run(service, plan.add)
+    assert plan.states() == ["failed"] * 9
+    assert not plan.stop.is_set()

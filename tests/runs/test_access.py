@@ -108,10 +108,17 @@ def test_the_matrix_tells_who_can_what_and_by_what(zoo: Zoo) -> None:
     assert wide[0] == f"{TARGET}, from {SOURCE}"
     assert wide[1].split() == ["principal", "pull", "push", "delete"]
     assert wide[2].split() == ["group:a@example.com", "yes", "yes", "->", "no", "-"]
-    assert (
-        wide[3] == f"      pull: same; by {VIEWER}; then by {READER} on {TARGET}; found by policies"
-    )
-    assert "accepted: CI pushes" in wide[4]
+    assert wide[3:6] == [
+        "      pull: same, by policies",
+        f"        now      {VIEWER}",
+        f"        then     {READER} on {TARGET}",
+    ]
+    assert wide[6:10] == [
+        "      push: lost, by policies",
+        f"        now      {VIEWER}",
+        "        why      only readers",
+        "        accepted CI pushes",
+    ]
     assert wide[-1] == "Rights: 1 same, 1 lost, 1 unknown"
     narrow = cli("access", "show", file, COLUMNS="60").stdout
     assert "  group:a@example.com\n    pull    yes, same\n    push    yes -> no, lost\n" in narrow
@@ -179,3 +186,68 @@ def test_undo_that_is_refused_says_so_and_leaves_the_ledger_as_it_is(zoo: Zoo) -
     assert [one["code"] for one in facts["failures"]] == ["denied"]
     assert {one["outcome"] for one in facts["grants"]} == {"failed"}
     assert zoo.run("access", "undo", file)[1]["outcome"] == "done"
+
+
+def test_a_spec_shows_access_as_it_is_now(zoo: Zoo) -> None:
+    """As a plan of it would, without reading a manifest, and without a file."""
+    spec = SPEC.replace("access:", "access:\n      translate: true")
+    spec_file = zoo.home / "now.yaml"
+    spec_file.write_text(spec)
+    zoo.repository.bindings = [
+        {"role": READER, "members": ["user:old@example.com", "allUsers"]},
+        {"role": "projects/builds/roles/closed", "members": ["user:odd@example.com"]},
+    ]
+    zoo.forget()
+    code, facts = zoo.run("access", "show", str(spec_file), "--only", "changes", "--no-cache")
+    assert code == 0
+    jsonschema.validate(facts, json_schema("access-show"))
+    assert (facts["file"], facts["digest"]) == (str(spec_file), "")
+    found = {(one["principal"], one["right"]): one["verdict"] for one in facts["rows"]}
+    assert found["allUsers", "pull"] == "lost"
+    assert found["user:odd@example.com", "push"] == "unknown"
+    assert found["group:a@example.com", "pull"] == "gained"
+    assert facts["unsettled"] == 1, "what the spec grants by itself is consented to"
+    assert not zoo.asked("/manifests/|/blobs/")
+    assert zoo.run("plan", str(spec_file), "-o", str(zoo.home / "now"))[0] == 1
+    planned = zoo.run_here("access", "show", str(zoo.home / "now"), "--only", "changes")[1]
+    assert planned["rows"] == facts["rows"]
+    spec_file.write_text(spec.replace("repository: moved", "repository: BAD"))
+    assert zoo.run("access", "show", str(spec_file), "--no-cache")[0] == 2
+
+
+def test_a_policy_without_room_is_told_by_the_plan_and_takes_what_it_can(zoo: Zoo) -> None:
+    """Of two grants the last place takes one; the other fails by name, and the images arrive."""
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+    many = [f"user:{n}@example.com" for n in range(1_499)]
+    _policy(zoo)[:] = [{"role": READER, "members": many}]
+    zoo.box.store.repositories["builds", "europe", "moved"].policy_version += 1
+    file = str(zoo.home / "full")
+    assert zoo.run("plan", str(zoo.home / "spec.yaml"), "-o", file)[0] == 1
+    findings = zoo.run_here("show", file)[1]["findings"]
+    told = [(one["subject"], one["saw"]) for one in findings if one["code"] == "policy-full"]
+    words = f"{READER}; the policy has 1,500 of 1,500 members"
+    assert told == [(f"{TARGET} group:b@example.com", words)]
+    code, facts = zoo.run("apply", file)
+    assert (code, [one["code"] for one in facts["failures"]]) == (1, ["policy-full"])
+    assert "group:a@example.com" in _members(zoo)
+    assert facts["kinds"]["tag"]["pending"] == 0
+
+
+def test_an_organisation_policy_refuses_one_member_and_no_other(zoo: Zoo) -> None:
+    """The member is named with the service's words; the others and the images arrive."""
+    rule = {"values": {"allowedValues": ["C0abc"]}}
+    zoo.box.store.project("builds").org_policies["iam.allowedPolicyMemberDomains"] = rule
+    spec = SPEC.replace("access:", "access:\n      public: allow").replace(
+        '"group:b@example.com"', '"group:b@example.com", allUsers'
+    )
+    assert zoo.plan(spec=spec)[0] == 0
+    code, facts = zoo.run("apply", str(zoo.home / "m"))
+    assert code == 1
+    (failure,) = facts["failures"]
+    assert (failure["kind"], failure["code"]) == ("grant", "grant-refused")
+    assert failure["subject"] == f"{TARGET} {READER} allUsers"
+    assert "iam.allowedPolicyMemberDomains" in failure["saw"]
+    assert _members(zoo) == {"group:a@example.com", "group:b@example.com"}
+    assert facts["kinds"]["tag"]["pending"] == 0
+    code, facts = zoo.run("verify", str(zoo.home / "m"), "--level", "access")
+    assert (code, [one["code"] for one in facts["findings"]]) == (1, ["grant-gone"])
