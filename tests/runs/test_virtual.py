@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -9,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.sandbox.store import Repository
-from tests.zoo import US, opened
+from tests.zoo import API, US, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,3 +125,47 @@ def test_only_what_gets_images_is_an_upstream(zoo: Zoo) -> None:
     assert (code, facts["counts"]["repositories"]) == (0, 2)
     assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
     assert _upstreams(zoo) == ["one"]
+
+
+@pytest.mark.needs("gcloud", "skopeo")
+def test_programs_of_others_know_it_for_what_it_is(zoo: Zoo) -> None:
+    """The real gcloud reads its mode and upstreams; skopeo pulls through it what was pushed."""
+    assert zoo.migrate(SPEC) == (0, 0, 0)
+    environ = {
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": f"{zoo.box.addresses[API]}/",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(zoo.home / "token"),
+        "CLOUDSDK_CONFIG": str(zoo.home / "gcloud"),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "HTTPS_PROXY": "http://127.0.0.1:9",  # whoever calls another host is turned away
+    }
+    describe = "gcloud artifacts repositories describe images --location=us --project=builds"
+    told = json.loads(_run(zoo.home, environ, *describe.split(), "--format=json"))
+    assert (told["format"], told["mode"]) == ("DOCKER", "VIRTUAL_REPOSITORY")
+    assert {one["id"] for one in told["virtualRepositoryConfig"]["upstreamPolicies"]} == {
+        "one",
+        "two",
+    }
+    host = zoo.box.addresses[US].removeprefix("http://")
+    inspect = ["skopeo", "inspect", "--raw", "--tls-verify=false", "--creds"]
+    pull = [*inspect, f"oauth2accesstoken:{zoo.box.token}", f"docker://{host}/builds/images"]
+    pull[-1] += "/one/app:latest"
+    _, raw = zoo.read(US, "builds/us.gcr.io/one/app/manifests/latest")
+    assert _run(zoo.home, {}, *pull).encode() == raw
+
+
+def _run(home: Path, environ: dict[str, str], *command: str) -> str:
+    known = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    done = subprocess.run(
+        [shutil.which(command[0]) or command[0], *command[1:]],
+        env=known | environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
