@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         SourceRegistry,
         TargetRegistry,
         TargetRepositories,
+        Topics,
     )
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import Caller
@@ -295,6 +296,10 @@ class Connections:
     def access(self, side: Side) -> Access:
         """Return who may do what with buckets and projects."""
         return self._google(side).access
+
+    def topics(self, side: Side) -> Topics:
+        """Return the topics of Pub/Sub, and who listens to them."""
+        return self._google(side).topics
 
     async def gcr_usage(self, project: Project, gcr_host: GcrHost) -> str:
         """Ask a gcr.io host how a project uses it; empty where it says nothing of that."""

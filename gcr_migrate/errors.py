@@ -237,6 +237,101 @@ PULLED_BEFORE: Final = _problem(
     " does not.",
     "Set `access: {from: bucket}` on the route to give them back what they had.",
 )
+# --- what surrounds a target -----------------------------------------------------------------
+LOCATION_UNKNOWN: Final = _problem(
+    "location-unknown",
+    Exit.BAD_INPUT,
+    "Artifact Registry has no such location for this project",
+    "Repositories cannot be made there, so that nothing can be copied to it.",
+    "Correct `location` on the route or under `target`.",
+)
+LOCATION_CHANGES: Final = _problem(
+    "location-changes",
+    Exit.OK,
+    "images go to another location",
+    "They are stored and pulled elsewhere than before: who pulls from far away waits longer and"
+    " pays for the transfer. Nothing is mounted between locations, so every byte passes the machine"
+    " that runs `apply`; reading is free only where that machine is in the source's location.",
+    "Make sure that the data may be there, or set `location` to the source's own.",
+)
+GCR_NAME_SERVED: Final = _problem(
+    "gcr-name-served",
+    Exit.OK,
+    "images will be served under a gcr.io name too",
+    "The repository is the one that answers for that host, and the project's redirect is on.",
+    "Nothing, if that is meant; who pulls by that name gets what is copied as soon as it is there.",
+)
+GCR_NAME_NOT_SERVED: Final = _problem(
+    "gcr-name-not-served",
+    Exit.OK,
+    "gcr.io name does not lead to this repository yet",
+    "Images are there under the repository's pkg.dev name; the host's own name answers as before"
+    " until the project's redirect is enabled.",
+    "Copy and verify first, then enable the redirect of the project for all its hosts.",
+)
+PUSH_SUBSCRIBER: Final = _problem(
+    "push-subscriber",
+    Exit.OK,
+    "a subscription is told of every image and tag that is copied",
+    "Artifact Registry sends a message to the project's topic `gcr` for each; a system that deploys"
+    " what is pushed may deploy everything again.",
+    "Detach, filter or pause it, or tell its owners, before `apply`; names in messages are new.",
+)
+CLEANUP_DELETES: Final = _problem(
+    "cleanup-deletes",
+    Exit.OK,
+    "clean-up policy of the target deletes what is copied",
+    "Copying makes every version new: ages count from the copy, and the newest are those that are"
+    " written last. Policies that keep count for more than those that delete.",
+    "Change the policy, set `cleanup_policies` with `adopt` on the route, or select less.",
+)
+CLEANUP_STAYS: Final = _problem(
+    "cleanup-stays",
+    Exit.OK,
+    "clean-up policy of the source is not carried over",
+    "Targets get the policies that the spec states. Image paths in a policy are those of its own"
+    " repository, and a split changes them.",
+    "Write the policy under `settings.cleanup_policies` on the route, with the paths shown.",
+)
+SCAN_FEE: Final = _problem(
+    "scan-fee",
+    Exit.OK,
+    "scans for vulnerabilities are charged by the image",
+    "The Container Scanning API is enabled in the project, and each digest costs once when it is"
+    " pushed to a repository that scans. Whether a copy within a project costs again is not known.",
+    "New repositories do not scan during the copy unless `settings: {scanning: on}` says so; one"
+    " that is there already has to be switched off by hand.",
+)
+NOT_SEEN: Final = _problem(
+    "not-seen",
+    Exit.OK,
+    "something around the target could not be looked at",
+    "It may matter to who uses the images, and nothing can be said about it.",
+    "Let the caller read it, or look by hand before `apply`.",
+)
+VIRTUAL_POSSIBLE: Final = _problem(
+    "virtual-possible",
+    Exit.OK,
+    "one pull address could serve all of a split",
+    "A virtual repository stores nothing and is read only: it serves what its upstreams have, so"
+    " that who pulls needs one name. Who may read it reads all of them through it.",
+    "Ask for it in the spec if it helps: `virtual: [{repository: NAME}]`.",
+)
+VIRTUAL_IMPOSSIBLE: Final = _problem(
+    "virtual-impossible",
+    Exit.OK,
+    "no single pull address can serve all of a split",
+    "A virtual repository has up to 30 upstreams of its own location, and serves one image for a"
+    " path.",
+    "Nothing; each repository has its own name.",
+)
+VIRTUAL_REFUSED: Final = _problem(
+    "virtual-refused",
+    Exit.BAD_INPUT,
+    "this virtual repository cannot be made",
+    "It would not serve what the spec says, or Artifact Registry does not take it.",
+    "Change it under `virtual`, or leave it out.",
+)
 # --- mapping ---------------------------------------------------------------------------------
 UNROUTED: Final = _problem(
     "unrouted",

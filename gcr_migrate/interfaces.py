@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.model.access import Analysis, ObjectAccess, Policy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ProjectFacts,
         RedirectSettings,
         RepositoryFacts,
+        Subscriber,
         TagRow,
         Version,
     )
@@ -174,6 +175,13 @@ class Repositories(Protocol):
         """
         ...
 
+    async def upstreams(self, resource: str) -> tuple[str, ...] | None:
+        """What a virtual repository stands over, the preferred first; None when it is not there.
+
+        Raises `repository-differs` when it is of another format or mode.
+        """
+        ...
+
     async def facts(self, resource: str) -> RepositoryFacts | None:
         """Format and mode of a repository, whichever they are; None when it does not exist."""
         ...
@@ -219,11 +227,13 @@ class TargetRepositories(Repositories, PolicyWriter, Protocol):
         resource: str,
         settings: RepositorySettings,
         *,
+        upstreams: Sequence[str] = (),
         operation: str = "",
         on_operation: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """Create a Docker repository and wait until it is there; one that is there is fine.
 
+        With `upstreams` it is a virtual one over these, the first of which counts for most.
         With the name of an `operation` that an earlier run started, that one is waited for
         instead. `on_operation` is told the name of a new one before anything is waited for.
         Raises `operation-failed`, `denied`.
@@ -292,6 +302,18 @@ class Projects(Protocol):
 
     async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
         """The effective organisation policy of a constraint; None where it restricts nothing."""
+        ...
+
+
+class Topics(Protocol):
+    """Topics of Pub/Sub, only read; every method raises `MigrateError`, as those of `Projects`."""
+
+    async def subscribers(self, project: str, topic: str) -> tuple[str, ...]:
+        """Names of a topic's subscriptions, also those in other projects; none without it."""
+        ...
+
+    async def subscriber(self, name: str) -> Subscriber | None:
+        """One subscription by its full name; None where it is gone."""
         ...
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate.apply.grants import Grants
 from gcr_migrate.apply.journal import Outcome
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import BLOCKED, MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.interfaces import PolicyWriter, TargetRepositories
@@ -57,9 +57,30 @@ async def provision(
             usable.add(item_id)
         else:
             missing[item_id] = repository
-    await a_few_of((create(*one) for one in missing.items()), _CREATIONS_AT_ONCE)
+    virtual = {id_: one for id_, one in missing.items() if one.upstreams}
+    first = (create(*one) for one in missing.items() if one[0] not in virtual)
+    await a_few_of(first, _CREATIONS_AT_ONCE)
+    over_all = _over_all(virtual, migration.repositories(), usable, journal)
+    await a_few_of((create(*one) for one in over_all), _CREATIONS_AT_ONCE)
     await a_few_of(_grants(migration, usable, repositories, journal), _POLICIES_AT_ONCE)
     return usable
+
+
+def _over_all(
+    virtual: Mapping[int, Repository],
+    planned: Mapping[int, Repository],
+    usable: set[int],
+    journal: Journal,
+) -> Iterator[tuple[int, Repository]]:
+    """Give the virtual repositories of which all upstreams are there; of others tell what lacks."""
+    there = {planned[id_].resource for id_ in usable}
+    for id_, repository in virtual.items():
+        lacking = [one for one in repository.upstreams if one not in there]
+        if not lacking:
+            yield id_, repository
+        elif not journal.stop.is_set():
+            blocked = MigrateError(BLOCKED, subject=repository.shown, saw=lacking[0])
+            journal.gave_up(Kind.REPOSITORY, id_, blocked)
 
 
 def _grants(
@@ -139,7 +160,11 @@ class _Creation:
             begun.set()
         try:
             await self._repositories.create(
-                repository.resource, repository.settings, operation=operation, on_operation=keep
+                repository.resource,
+                repository.settings,
+                upstreams=repository.upstreams,
+                operation=operation,
+                on_operation=keep,
             )
         except MigrateError as error:
             return self._journal.gave_up(Kind.REPOSITORY, item_id, error)

@@ -13,6 +13,7 @@ from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.cli.selecting import leave_out_paths, notes_of
 from gcr_migrate.cli.settling import Settling
+from gcr_migrate.cli.surroundings import Surroundings
 from gcr_migrate.cli.targets import Targets
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader, ReadManifest
@@ -24,10 +25,7 @@ from gcr_migrate.inventory.target import (
     view_target,
 )
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.model.names import (
-    ImagePath,
-)
-from gcr_migrate.model.plan import Repository
+from gcr_migrate.model.names import ImagePath
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.access import AccessRow
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
-    from gcr_migrate.model.plan import Source
+    from gcr_migrate.model.plan import Repository, Source
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.frozen import Draft
     from gcr_migrate.state.listings import Shelf
@@ -103,10 +101,14 @@ async def make_plan(  # what a plan is made of
         check_target=check_target,
     )
     roots, edges = await planning.routed(shelf)
+    around = Surroundings(connections, draft)
+    await around.check(spec, edges)
     repositories, access = await planning.settled(roots, edges)
     await planning.add_images(roots, edges, repositories, access)
     planning.check_what_was_read(roots)
     new = draft.drop_empty_repositories()
+    await around.look(roots, edges, repositories, planning.targets.there)
+    new += around.add_virtual()
     draft.add_limits(spec.limits.limits)
     digest = draft.seal(
         complete=planning.doubts.complete,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.connect import Connections
     from gcr_migrate.model.access import Policy
+    from gcr_migrate.model.settings import RepositorySettings
     from gcr_migrate.plan.routes import Edge
     from gcr_migrate.plan.wishes import Target
 
@@ -34,7 +35,8 @@ class Targets:
 
     Attributes:
         fixed_tags: resources of the repositories that let no tag move.
-        policies: by resource, of those that are there and get grants.
+        there: settings of the repositories that exist, by their resources.
+        policies: policies of those of them that get grants, likewise.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Targets:
         self._plain_http = plain_http
         self._tell = add_finding
         self.fixed_tags: set[str] = set()
+        self.there: dict[str, RepositorySettings] = {}
         self.policies: dict[str, Policy] = {}
 
     async def look(self, edges: Iterable[Edge]) -> dict[Target, Repository]:
@@ -98,6 +101,7 @@ class Targets:
             return Refusal(errors.NOT_A_TARGET, row.shown, error.saw)
         if has is None:
             return row
+        self.there[row.resource] = has
         if has.immutable_tags:
             self.fixed_tags.add(row.resource)
         found = differences(has, row.settings)

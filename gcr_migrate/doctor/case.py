@@ -113,6 +113,10 @@ def _locations_of(spec: Spec, route: Route, hosts: tuple[GcrHost, ...]) -> Itera
         if not template_names(stated):
             yield stated
         return
+    served = gcr_host(route.repository or "")
+    if served:  # it is in one location only
+        yield served.location
+        return
     if isinstance(spec.source, RepositorySource):
         yield spec.source.location
     for host in hosts:

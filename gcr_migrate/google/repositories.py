@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from gcr_migrate.errors import (
@@ -27,18 +27,27 @@ from gcr_migrate.google.api import (
 )
 from gcr_migrate.google.libraries import CALL
 from gcr_migrate.google.policies import exact_policy, replace_policy
-from gcr_migrate.google.settings import body_of_new, change_of, check_kind, settings_in
+from gcr_migrate.google.settings import (
+    body_of_new,
+    body_of_virtual,
+    change_of,
+    check_kind,
+    settings_in,
+    upstreams_in,
+)
 from gcr_migrate.model.cloud import RepositoryFacts
 from gcr_migrate.model.settings import Difference, RepositorySettings, differences
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from enum import IntEnum
 
     from gcr_migrate.google.api import Api
     from gcr_migrate.google.libraries import Libraries
     from gcr_migrate.model.access import Policy
     from gcr_migrate.model.policies import ExactPolicy
+
+T = TypeVar("T")
 
 _OPERATION_S: Final = 300.0
 _FIRST_POLL_S: Final = 0.2
@@ -70,6 +79,11 @@ class ArtifactRegistry:
         check_kind(body, resource)
         return settings_in(body)
 
+    async def upstreams(self, resource: str) -> tuple[str, ...] | None:
+        """What a virtual repository stands over, the preferred first; None when it is not there."""
+        reply = await self._api.call("GET", _url(resource), resource, ok={_OK, _NOT_FOUND})
+        return None if reply.status == _NOT_FOUND else upstreams_in(reply.json(resource), resource)
+
     async def facts(self, resource: str) -> RepositoryFacts | None:
         """Format and mode of a repository, whichever they are; None when it does not exist."""
         reply = await self._api.call("GET", _url(resource), resource, ok={_OK, _NOT_FOUND})
@@ -85,18 +99,23 @@ class ArtifactRegistry:
         resource: str,
         settings: RepositorySettings,
         *,
+        upstreams: Sequence[str] = (),
         operation: str = "",
         on_operation: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """Create a Docker repository and wait until it is there; one that is there is fine."""
+        body = body_of_virtual(settings, upstreams) if upstreams else body_of_new(settings)
         started_before = _Progress(operation, done=False)
         if not (operation and await self._wait(started_before, resource)):
-            begun = await self._start(resource, settings)
+            begun = await self._start(resource, body)
             if begun and begun.name and on_operation:
                 await on_operation(begun.name)
             if begun:
                 await self._wait(begun, resource)
-        found = await self._shown(resource)
+        if upstreams:
+            await self._shown(resource, self.upstreams)
+            return
+        found = await self._shown(resource, self.get)
         if settings.kms_key and found.kms_key != settings.kms_key:  # fixed when it was made
             saw = f"kmsKeyName is {found.kms_key or 'not set'}, not {settings.kms_key}"
             raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
@@ -171,7 +190,7 @@ class ArtifactRegistry:
             found.update(str(row["locationId"]) for row in rows if row.get("locationId"))
         return tuple(sorted(found))
 
-    async def _start(self, resource: str, settings: RepositorySettings) -> _Progress | None:
+    async def _start(self, resource: str, body: dict[str, Any]) -> _Progress | None:
         """Ask for a repository; None if one of this name is there, or on its way."""
         parent, _, name = resource.rpartition("/repositories/")
 
@@ -179,7 +198,7 @@ class ArtifactRegistry:
             from google.api_core.exceptions import Conflict  # noqa: PLC0415  # slow to load
 
             client = self._libraries.artifact_registry()
-            request = {"parent": parent, "repository_id": name, "repository": body_of_new(settings)}
+            request = {"parent": parent, "repository_id": name, "repository": body}
             try:
                 begun = client.create_repository(request=request, **CALL).operation
             except Conflict:
@@ -218,10 +237,10 @@ class ArtifactRegistry:
             raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)
         return True
 
-    async def _shown(self, resource: str) -> RepositorySettings:
+    async def _shown(self, resource: str, get: Callable[[str], Awaitable[T | None]]) -> T:
         """Wait for a repository that somebody, or a killed run of ours, is still creating."""
         until, pause_s = time.monotonic() + _OPERATION_S, _FIRST_POLL_S
-        while (found := await self.get(resource)) is None:
+        while (found := await get(resource)) is None:
             if time.monotonic() > until:
                 saw = "the service says that it is there, and does not show it"
                 raise MigrateError(OPERATION_FAILED, subject=resource, saw=saw)

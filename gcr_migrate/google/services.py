@@ -14,6 +14,7 @@ from gcr_migrate.google.contents import RepositoryContents
 from gcr_migrate.google.libraries import Libraries
 from gcr_migrate.google.projects import GoogleProjects
 from gcr_migrate.google.repositories import ArtifactRegistry
+from gcr_migrate.google.topics import GoogleTopics
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -37,6 +38,7 @@ class Services:
         buckets: buckets of Cloud Storage.
         assets: what lies below folders and organisations.
         access: who may do what with buckets and projects.
+        topics: topics of Pub/Sub.
     """
 
     def __init__(self, wire: Wire, authorization: Authorization, threads: Executor) -> None:
@@ -49,6 +51,7 @@ class Services:
         self.buckets = CloudStorage(libraries)
         self.assets = CloudAssets(api)
         self.access = AccessOfGoogle(api)
+        self.topics = GoogleTopics(api)
 
     def close(self) -> None:
         """Let go what threads still wait for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import BAD_REPLY, REPOSITORY_DIFFERS, MigrateError
-from gcr_migrate.model.cloud import DOCKER, STANDARD
+from gcr_migrate.model.cloud import DOCKER, STANDARD, VIRTUAL
 from gcr_migrate.model.settings import (
     CLEANUP,
     CLEANUP_DRY_RUN,
@@ -20,7 +20,7 @@ from gcr_migrate.model.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _NO_SCANS: Final = "DISABLED"
 _SCANS: Final = "INHERITED"
@@ -28,15 +28,15 @@ _DELETES: Final = "DELETE"
 _KEEPS: Final = "KEEP"
 
 
-def check_kind(body: Mapping[str, Any], resource: str) -> None:
-    """Refuse what is no repository that images are pushed to.
+def check_kind(body: Mapping[str, Any], resource: str, mode: str = STANDARD) -> None:
+    """Refuse what is no repository of images in this mode.
 
     Raises:
         MigrateError: BAD_REPLY for no repository at all; REPOSITORY_DIFFERS.
     """
     if not body.get("name"):
         raise MigrateError(BAD_REPLY, subject=resource, saw="no `name` in it")
-    for member, wanted in (("format", DOCKER), ("mode", STANDARD)):
+    for member, wanted in (("format", DOCKER), ("mode", mode)):
         value = str(body.get(member) or wanted)
         if value not in {wanted, wanted.upper(), f"{member.upper()}_UNSPECIFIED"}:
             saw = f"{member} is {value}, not {wanted}"[:200]
@@ -74,6 +74,49 @@ def body_of_new(settings: RepositorySettings) -> dict[str, Any]:
     if settings.scanning is not Scanning.ON:
         body["vulnerability_scanning_config"] = {"enablement_config": _NO_SCANS}
     return body
+
+
+def body_of_virtual(settings: RepositorySettings, upstreams: Sequence[str]) -> dict[str, Any]:
+    """Return what a virtual repository is made with, in the spelling of Google's library.
+
+    Args:
+        settings: how it is set up.
+        upstreams: resources over which it stands; the first one counts for most.
+    """
+    policies = [
+        {
+            "id": one.rpartition("/")[2].replace(".", "-"),
+            "repository": one,
+            "priority": len(upstreams) - at,
+        }
+        for at, one in enumerate(upstreams)
+    ]
+    body: dict[str, Any] = {
+        "format_": DOCKER,
+        "mode": VIRTUAL,
+        "virtual_repository_config": {"upstream_policies": policies},
+    }
+    if settings.description:
+        body["description"] = settings.description
+    return body
+
+
+def upstreams_in(body: Mapping[str, Any], resource: str) -> tuple[str, ...]:
+    """Return what a virtual repository stands over, the preferred first.
+
+    Raises:
+        MigrateError: BAD_REPLY for no repository at all; REPOSITORY_DIFFERS for one of another
+            kind.
+    """
+    mode = str(body.get("mode") or STANDARD)
+    if body.get("name") and mode != VIRTUAL:
+        saw = f"mode is {mode}, not {VIRTUAL}"[:200]
+        raise MigrateError(REPOSITORY_DIFFERS, subject=resource, saw=saw)
+    check_kind(body, resource, VIRTUAL)
+    policies = _object(body, "virtualRepositoryConfig").get("upstreamPolicies")
+    rows = [one for one in policies if isinstance(one, dict)] if isinstance(policies, list) else []
+    rows.sort(key=lambda one: -_count(one.get("priority")))
+    return tuple(str(one.get("repository") or "") for one in rows)
 
 
 def change_of(

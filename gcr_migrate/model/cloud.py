@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DOCKER: Final = "DOCKER"
 STANDARD: Final = "STANDARD_REPOSITORY"
+VIRTUAL: Final = "VIRTUAL_REPOSITORY"
 
 
 class Redirection(StrEnum):
@@ -207,6 +208,27 @@ class OrgPolicy:
     allowed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     deny_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A subscription of a Pub/Sub topic.
+
+    Attributes:
+        name: `projects/P/subscriptions/S`.
+        kind: `push`, `pull`, `BigQuery export`, `Cloud Storage export` or `Pub/Sub export`.
+        to: the address that it pushes to, as it is written there, or the table, bucket or topic.
+        filter: which messages it takes; empty: all.
+        state: such as `ACTIVE`.
+        detached: whether it gets no messages any more.
+    """
+
+    name: str
+    kind: str
+    to: str = ""
+    filter: str = ""
+    state: str = ""
+    detached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

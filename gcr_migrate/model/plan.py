@@ -64,6 +64,8 @@ class Repository:
         grants: what is granted on it, sorted; those that it has already are in `granted`.
         granted: grants that the policy had when the plan was made.
         plain_http: as for a source.
+        upstreams: resources of those over which it stands, the preferred first; empty for a
+            repository that images are pushed to.
     """
 
     registry: str
@@ -76,6 +78,7 @@ class Repository:
     granted: tuple[Grant, ...] = ()
     plain_http: bool | None = None
     changes: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
 
     def name(self, path: str) -> str:
         """Registry name of an image path in this repository."""

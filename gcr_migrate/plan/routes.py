@@ -33,6 +33,7 @@ from gcr_migrate.model.names import (
     ar_name,
     check_location,
     check_repository_id,
+    gcr_host,
 )
 from gcr_migrate.model.pattern import Pattern, expand
 from gcr_migrate.model.settings import RepositorySettings
@@ -117,6 +118,13 @@ class Edge:
         if self.project and self.repository:
             return ar_name(self.project, self.repository)
         return self.repository or ""
+
+    @property
+    def gcr_name(self) -> str:
+        """The image's name at the gcr.io host that its repository answers for; empty for others."""
+        if self.project and gcr_host(self.repository or ""):
+            return f"{self.repository}/{self.project.path}/{self.target_path}"
+        return ""
 
     @property
     def target_name(self) -> str:
@@ -207,7 +215,7 @@ def _edge(
     if len(edge.target_name) > LONGEST_NAME:
         saw = f"{edge.target_name} has {len(edge.target_name)} characters"
         raise MigrateError(NAME_TOO_LONG, subject=name, saw=saw)
-    if edge.target_name == name:
+    if name in {edge.target_name, edge.gcr_name}:
         raise MigrateError(ONTO_ITSELF, subject=name, saw=f"routes[{rule.index}] {route.match}")
     return edge
 
@@ -232,11 +240,19 @@ def _first_match(
 def _registry(
     spec: Spec, route: Route, source: SourcePaths, parts: Mapping[str, str], name: str
 ) -> tuple[str, str | None]:
-    """Return host and location of the target: the route's word, then the target's, the host's."""
+    """Return host and location of the target: the route's word, then the target's, the host's.
+
+    The repository of a gcr.io host is in one location only, which needs no word.
+    """
     if isinstance(spec.target, RegistryTarget):
         return spec.target.registry, None
     chosen = expand(route.location, parts) if route.location else None
-    location = chosen or (spec.target.location if spec.target else None) or source.default_location
+    stated = chosen or (spec.target.location if spec.target else None)
+    served = gcr_host(expand(route.repository, parts)) if route.repository else None
+    if served and stated and stated != served.location:
+        saw = f"repository {served.repository_id} exists in {served.location} only, not {stated}"
+        raise MigrateError(REPOSITORY_NAME_REFUSED, subject=name, saw=saw)
+    location = stated or (served.location if served else source.default_location)
     if location is None:
         raise MigrateError(LOCATION_MISSING, subject=name, saw=f"{source.host} implies none")
     check_location(location)
@@ -249,6 +265,8 @@ def _repository(spec: Spec, route: Route, parts: Mapping[str, str], name: str) -
     repository = expand(route.repository, parts)
     if spec.is_plain_target:
         return str(ImagePath.parse(repository))
+    if gcr_host(repository):  # ids with a dot in them, which no other repository may have
+        return repository
     try:
         check_repository_id(repository)
     except MigrateError as error:

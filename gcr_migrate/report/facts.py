@@ -115,6 +115,9 @@ class RepositoryFact(Fact):
     create: bool
     grants: list[GrantFact]
     settings: list[SettingFact]
+    upstreams: list[str] = Field(
+        description="What a virtual repository stands over, the preferred first; else empty."
+    )
 
 
 class ImageFact(Fact):

@@ -121,6 +121,7 @@ def _repository(repository: Repository) -> RepositoryFact:
             SettingFact(setting=name, value=value, write=_when(repository, name))
             for name, value in stated(repository.settings).items()
         ],
+        upstreams=[one.rpartition("/")[2] for one in repository.upstreams],
     )
 
 

@@ -192,7 +192,8 @@ def show_lines(facts: ShowFacts) -> Iterator[Text]:
     yield _heading(f"Plan {facts.file}, made from {facts.spec} at {facts.created_at}")
     yield _heading("Repositories")
     for repository in facts.repositories:
-        yield Text(f"  {'+' if repository.create else '='} {repository.name}")
+        over = f", virtual over {', '.join(repository.upstreams)}" if repository.upstreams else ""
+        yield Text(f"  {'+' if repository.create else '='} {repository.name}{over}")
         for grant in repository.grants:
             condition = f" if {grant.condition}" if grant.condition else ""
             mark = "=" if grant.present else "+"

@@ -17,6 +17,7 @@ from gcr_migrate.sandbox.images import referrers_index
 from gcr_migrate.sandbox.store import missing_parts, place
 from gcr_migrate.sandbox.tokens import Caller, Tokens, allowed, exchange
 from gcr_migrate.sandbox.usage import usage_word
+from gcr_migrate.sandbox.virtual import is_virtual, seen_through
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.images import Stored
     from gcr_migrate.sandbox.scenarios import LimitsPart
-    from gcr_migrate.sandbox.store import Place, Store
+    from gcr_migrate.sandbox.store import Place, Repository, Store
 
 LONGEST_LIST: Final = 10_000
 _DEFAULT_LIST: Final = 1_000
@@ -110,11 +111,11 @@ class Registry:
         if repository is None:
             return refuse(404, "NAME_UNKNOWN", f'Repository "{where.repository}" not found')
         route = self._routes.get(f"{request.method} {what}")
-        is_fixed = repository.giant is not None and action == "push"
-        if route is None or is_fixed:  # blob and chunk deletion included; nothing ever deletes
-            why = f": {name} is made from a seed" if is_fixed else ""
+        why = _read_only(repository, name) if action == "push" else ""
+        if route is None or why:  # blob and chunk deletion included; nothing ever deletes
             return refuse(405, "UNSUPPORTED", f"{request.method} {what} is not supported{why}")
-        return await route(Call(host, request, caller, name, where, repository, found["ref"] or ""))
+        shown = seen_through(self._store, repository, where.path)
+        return await route(Call(host, request, caller, name, where, shown, found["ref"] or ""))
 
     def _container_registry(
         self, host: str, request: Request, caller: Caller, where: Place, name: str
@@ -255,6 +256,13 @@ class Registry:
                     self._store.add_blob(image.made_up[digest])
                 return True
         return False
+
+
+def _read_only(repository: Repository, name: str) -> str:
+    """Say why nothing can be pushed to a repository; empty if it can be."""
+    if is_virtual(repository):
+        return f": {name} is virtual"
+    return f": {name} is made from a seed" if repository.giant else ""
 
 
 def _challenge(host: str, request: Request) -> Response:

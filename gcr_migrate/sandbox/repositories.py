@@ -25,6 +25,7 @@ from gcr_migrate.sandbox.enums import in_words
 from gcr_migrate.sandbox.org_rules import allow_members, allow_repository
 from gcr_migrate.sandbox.policies import read_policy, show_policy
 from gcr_migrate.sandbox.store import Repository, Store, legal_repository_id
+from gcr_migrate.sandbox.virtual import check_upstreams
 
 if TYPE_CHECKING:
     from gcr_migrate.sandbox.asks import Ask
@@ -153,6 +154,7 @@ class Repositories:
             raise bad("repository.format is required")
         if gcr_host(id_) and settings["format"] != "DOCKER":
             raise bad(f"repository_id {id_!r} is for the format DOCKER only")
+        check_upstreams(self._store, settings, ask.location)
         if (ask.project, ask.location, id_) in self._store.repositories:
             raise RefusalError(error(409, "the repository already exists"))
         has_key = bool(settings.get("kmsKeyName"))
@@ -188,6 +190,7 @@ class Repositories:
                 repository.settings[field] = settings[field]
             else:
                 repository.settings.pop(field, None)  # named and not sent: back to its default
+        check_upstreams(self._store, repository.settings, repository.location)
         made, _ = self._times.get(repository.name, (_MADE_MS, _MADE_MS))
         self._times[repository.name] = made, now_ms()
         return self._plain(repository)

@@ -21,6 +21,7 @@ from gcr_migrate.spec.sides import (
     Source,
     Target,
 )
+from gcr_migrate.spec.virtual import VirtualRule
 
 
 class Spec(Part):
@@ -35,6 +36,9 @@ class Spec(Part):
         (),
         description="Rules; default: a repository per first path component, paths kept; "
         "in Artifact Registry paths begin with the repository.",
+    )
+    virtual: tuple[VirtualRule, ...] = Field(
+        (), description="Virtual repositories: one pull address over several targets each."
     )
     select: Select = Field(Select(), description="What is carried; default: everything.")
     existing_tags: ExistingTags = Field("fail", description="A target tag points elsewhere.")
@@ -106,6 +110,8 @@ class Spec(Part):
             raise ValueError("target.project is needed when the source is a registry")
         if isinstance(self.source, RepositorySource) and self.target is None and not self.routes:
             raise ValueError("target is needed, or routes: else images are copied onto themselves")
+        if self.virtual and self.is_plain_target:
+            raise ValueError("virtual: only Artifact Registry has such repositories")
         known = _hosts(self.source)
         for at, route in enumerate(self.routes):
             strangers = sorted(set(route.hosts or ()).difference(known))

@@ -37,6 +37,16 @@ class GrantRule(Part):
     )
 
 
+def check_public(grant: tuple[GrantRule, ...], *, public: str | None) -> None:
+    """Refuse grants to everybody where the spec does not allow them; raise ValueError."""
+    for rule in grant:
+        everybody = sorted(PUBLIC.intersection(rule.members))
+        if everybody and public != "allow":
+            raise ValueError(f"{everybody[0]} opens the repository; it needs `public: allow`")
+        if everybody and rule.role != _READER:
+            raise ValueError(f"{everybody[0]} can only be artifactregistry.reader")
+
+
 class Accepted(Part):
     """Consent that somebody loses or gains access."""
 
@@ -73,12 +83,7 @@ class Access(Part):
     def _public_only_on_request(
         cls, grant: tuple[GrantRule, ...], info: ValidationInfo
     ) -> tuple[GrantRule, ...]:
-        for rule in grant:
-            public = sorted(PUBLIC.intersection(rule.members))
-            if public and info.data.get("public") != "allow":
-                raise ValueError(f"{public[0]} opens the repository; it needs `public: allow`")
-            if public and rule.role != _READER:
-                raise ValueError(f"{public[0]} can only be artifactregistry.reader")
+        check_public(grant, public=info.data.get("public"))
         return grant
 
 

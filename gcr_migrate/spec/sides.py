@@ -216,8 +216,8 @@ def _pasted_target(value: object) -> object:
     if place.kind == "project":
         return {"project": place.project.id}
     if place.gcr_host:
-        wanted = f"{place.gcr_host.location}-docker.pkg.dev/{place.project.path}"
-        raise ValueError(f"{place} is a name of the source's kind; the target is like {wanted}")
+        said = f"write target: {place.project} and, in a route, repository: {place.gcr_host.name}"
+        raise ValueError(f"{place} is served by a repository, which routes name; {said}")
     if place.repository:
         wanted = f"target: {place.host}/{place.project.path}"
         said = f"write {wanted} and, in a route, repository: {place.repository}"

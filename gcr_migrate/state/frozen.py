@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import DISK_FULL, MigrateError
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.model.settings import plain
+from gcr_migrate.state.totals import Totals
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,7 +66,7 @@ class Draft:
         """Add a target repository with its grants and return its id."""
         id_ = self._insert(
             "INSERT INTO repository (registry, prefix, dialect, resource, present, settings,"
-            " changes, plain_http) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " changes, plain_http, upstreams) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 repository.registry,
                 repository.prefix,
@@ -75,6 +76,7 @@ class Draft:
                 json.dumps(plain(repository.settings), sort_keys=True),
                 json.dumps(repository.changes),
                 repository.plain_http,
+                json.dumps(repository.upstreams),
             ),
         )
         self._sql.executemany(
@@ -248,6 +250,10 @@ class Draft:
             (finding.problem.code, finding.severity.value, finding.subject, finding.saw),
         )
 
+    def totals(self) -> Totals:
+        """Return sums over what was added so far."""
+        return Totals(self._sql)
+
     def add_limits(self, limits: Limits) -> None:
         """Keep how fast services are asked, which is no part of the digest."""
         put = "INSERT INTO meta (key, value) VALUES ('limits', ?)"
@@ -366,7 +372,7 @@ _WHOLE: Final = (
         "repository",
         (
             "SELECT registry, prefix, dialect, resource, present, settings, changes,"
-            " plain_http FROM repository ORDER BY registry, prefix"
+            " plain_http, upstreams FROM repository ORDER BY registry, prefix"
         ),
     ),
     (

@@ -132,7 +132,7 @@ class Migration:
         """Return the target repositories by id, with settings and grants."""
         sql = (
             "SELECT id, registry, prefix, dialect, resource, present, plain_http, settings,"
-            " changes FROM repository ORDER BY id"
+            " changes, upstreams FROM repository ORDER BY id"
         )
         found = {}
         for row in self.rows(sql):
@@ -148,6 +148,7 @@ class Migration:
                 granted=tuple(grant for _, grant, granted, _ in grants if granted),
                 plain_http=_maybe_bool(row[6]),
                 changes=tuple(json.loads(row[8])),
+                upstreams=tuple(json.loads(row[9])),
             )
         return found
 

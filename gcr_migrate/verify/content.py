@@ -15,7 +15,7 @@ from gcr_migrate.tasks import a_few_of, all_of
 from gcr_migrate.verify.marks import CONTENT, Level, LevelCount, Marks, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine, Iterable, Mapping
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest
@@ -117,6 +117,7 @@ class _Check:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._sources = migration.sources()
         self._repositories = migration.repositories()
+        self._virtual = [one for one in self._repositories.values() if one.upstreams]
 
     async def image(self, image: Image) -> None:
         """Check one image path at every level."""
@@ -155,12 +156,35 @@ class _Check:
                 self._marks.unchecked(Level.TAGS, f"{pair.shown}:{name}", error)
             return
         for item in items:
-            self._tag(pair, item, there.pop(item.tag, None), here.get(item.tag))
+            self._tag(pair, item, there.get(item.tag), here.get(item.tag))
+        wanted = {item.tag: digest for item in items if (digest := there.get(item.tag))}
+        for virtual in self._virtual:
+            if pair.repository.resource in virtual.upstreams:
+                await self._through(virtual, pair.image.target_path, wanted)
         await self._guarded(
             (Level.TAGS, f"{pair.shown}:{tag}", self._referrers_tag(pair, tag)) for tag in listed
         )
         for tag in here.keys() - set(names) - left_out.keys():
             self._marks.note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
+
+    async def _through(self, virtual: Repository, path: str, wanted: Mapping[str, Digest]) -> None:
+        """Check that each tag resolves through a virtual repository as it does at its own."""
+        reader = self._readers.target_reader(virtual.registry, virtual.dialect, virtual.plain_http)
+        shown = f"{virtual.shown}/{path}"
+        try:
+            seen = await self._resolve(reader, virtual.name(path), wanted)
+        except MigrateError as error:
+            for tag in wanted:
+                self._marks.unchecked(Level.TAGS, f"{shown}:{tag}", error)
+            return
+        for tag, digest in wanted.items():
+            found = seen.get(tag)
+            saw = f"its upstream has {digest}, seen through it {found or 'no such tag'}"
+            if found == digest:
+                self._marks.ok(Level.TAGS)
+            else:
+                problem = errors.TAG_CONFLICT if found else errors.TAG_GONE
+                self._marks.wrong(Level.TAGS, problem, f"{shown}:{tag}", saw)
 
     def _tag(self, pair: _Pair, item: TagItem, there: Digest | None, here: Digest | None) -> None:
         subject = f"{pair.shown}:{item.tag}"

@@ -707,6 +707,17 @@ def test_a_pasted_name_says_what_is_asked_about(
     assert (str(case.source), len(case.hosts), case.repositories) == ("builds", hosts, repositories)
 
 
+def test_a_gcr_repository_as_a_target_is_asked_about_where_it_is() -> None:
+    """In its one location, wherever the source is."""
+    text = (
+        "source: {project: builds, hosts: [eu.gcr.io]}\ntarget: builds-new\n"
+        'routes: [{match: "**", repository: us.gcr.io}]\n'
+    )
+    case = case_of_spec(load_spec(text, "spec.yaml"), "spec.yaml")
+    wanted = ("projects/builds-new/locations/us/repositories/us.gcr.io",)
+    assert (case.locations, case.repositories) == (("us",), wanted)
+
+
 @pytest.mark.parametrize(("number", "project"), [("123", "builds"), ("999", "999")])
 def test_a_service_is_enabled_where_the_refusal_says(number: str, project: str) -> None:
     """A refusal that names another project, such as that of the login, has it enabled there."""

@@ -191,7 +191,7 @@ def test_a_pasted_target_means_what_it_says(
     [
         ("us-docker.pkg.dev/builds-new/r/a", "write target: us-docker.pkg.dev/builds-new and, in"),
         ("us-docker.pkg.dev/builds-new/r", "repository: r"),
-        ("eu.gcr.io/builds-new", "the target is like europe-docker.pkg.dev/builds-new"),
+        ("eu.gcr.io/builds-new", "write target: builds-new and, in a route, repository: eu.gcr.io"),
         ("tiny", "6 to 30"),
         ("us-docker.pkg.dev/tiny", "field target.project: project 'tiny'"),
         ("{project: us-docker.pkg.dev/builds-new}", "write project: builds-new, location: us"),

@@ -15,6 +15,7 @@ import pytest
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.state.file import lock
+from tests.zoo import grave
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,8 +245,7 @@ def test_a_taken_tag_fails_and_the_rest_goes_on(open_stage: OpenStage) -> None:
     source = stage.images("acme/locations/us/repositories/us.gcr.io")["app/web"]
     other = stage.images("acme/locations/us/repositories/app")["web"]["tags"]["1"]
     plan = stage.plan(_SPEC, code=1)
-    grave = [one["code"] for one in plan["findings"] if one["severity"] != "info"]
-    assert grave == ["tag-conflict"]
+    assert grave(plan) == ["tag-conflict"]
     applied = stage.run("apply", "m", code=1)
     assert applied["outcome"] == "failed"
     assert _adds_up(applied["counts"])

@@ -26,6 +26,7 @@ CREATE TABLE repository (
     settings       TEXT NOT NULL, -- JSON: what the spec states
     changes        TEXT NOT NULL, -- JSON: settings that are written once the images are there
     plain_http     INTEGER,
+    upstreams      TEXT NOT NULL, -- JSON: resources that a virtual one stands over
     UNIQUE (registry, prefix)
 );
 
