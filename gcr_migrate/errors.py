@@ -397,6 +397,27 @@ LOCATION_MISSING: Final = _problem(
     "Set `target.location` or the route's `location`.",
 )
 # --- the migration file ------------------------------------------------------------------------
+NOT_OURS: Final = _problem(
+    "not-ours",
+    Exit.BAD_INPUT,
+    "file was not written by this tool",
+    "Something else is there under the name of a file that is to be written. Nothing was written.",
+    "Choose another place, or say --force to replace it.",
+)
+NOT_WRITABLE: Final = _problem(
+    "not-writable",
+    Exit.BAD_INPUT,
+    "file cannot be written",
+    "Its folder is missing or no folder, or this user may not write there.",
+    "Choose another place, or have its permissions changed.",
+)
+NOTHING_TO_EXPORT: Final = _problem(
+    "nothing-to-export",
+    Exit.BAD_INPUT,
+    "plan has nothing that can be written as code",
+    "Only repositories of Artifact Registry and their grants can; a plain registry has neither.",
+    "Nothing: `apply` needs no repositories there.",
+)
 NOT_A_MIGRATION: Final = _problem(
     "not-a-migration",
     Exit.BAD_INPUT,

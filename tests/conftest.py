@@ -28,7 +28,8 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 REQUIRE_PROGRAMS = "GCR_MIGRATE_REQUIRE_PROGRAMS"
-MAY_BE_ABSENT = frozenset({"gcloud"})  # not every machine may install Google's own program
+# Not every machine has them, or may install them.
+MAY_BE_ABSENT = frozenset({"gcloud", "terraform", "shellcheck"})
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,6 +10,7 @@ from gcr_migrate import errors
 from gcr_migrate.apply.copy import LARGE_BYTES, Blobs, Place
 from gcr_migrate.apply.finish import finish
 from gcr_migrate.apply.journal import Journal, Listener, Outcome
+from gcr_migrate.apply.others import look_for_repositories, look_for_settings
 from gcr_migrate.apply.path import Path, Tools
 from gcr_migrate.apply.provision import provision
 from gcr_migrate.errors import MigrateError
@@ -76,10 +77,12 @@ class Choice:
     Attributes:
         only: patterns of image paths at the source; empty: all.
         failed: only paths of which something is given up.
+        content_only: others look after repositories and access; nothing of these is written.
     """
 
     only: tuple[Pattern, ...] = ()
     failed: bool = False
+    content_only: bool = False
 
     def takes(self, migration: Migration, image: Image) -> bool:
         """Whether an image path is to be worked on."""
@@ -117,11 +120,14 @@ async def apply_migration(  # what a run is made of
     Raises:
         MigrateError: a service is out of reach as a whole, or the migration file is.
     """
-    journal = Journal(ledger, listener, stop)
+    journal, choice = Journal(ledger, listener, stop), choice or Choice()
     if any(repository.resource for repository in migration.repositories().values()):
         pause_s = provider.creation_pause_s
         repositories = provider.target_repositories()
-        usable = await provision(migration, repositories, journal, pause_s=pause_s)
+        if choice.content_only:
+            usable = await look_for_repositories(migration, repositories, journal)
+        else:
+            usable = await provision(migration, repositories, journal, pause_s=pause_s)
     else:
         usable = set(migration.repositories())
     # Each host has its own slots: what waits for one's quota takes no room from the others.
@@ -137,14 +143,16 @@ async def apply_migration(  # what a run is made of
                 asyncio.Semaphore(REQUESTS_AT_ONCE * hands.count),
             ),
             repository_ids,
-            choice or Choice(),
+            choice,
         )
         for repository_ids in _by_host(migration, usable)
     ]
     large = [a_few_of(one.large_blobs(), _LARGE_AT_ONCE * hands.count) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
-    if migration.setting_states():
+    if migration.setting_states() and choice.content_only:
+        await look_for_settings(migration, provider.target_repositories(), journal)
+    elif migration.setting_states():
         await finish(migration, provider.target_repositories(), journal, usable)
     journal.raise_if_out_of_reach()
 

@@ -69,6 +69,13 @@ def apply(
             help="Only image paths of the source like this, such as `team-a/**`; repeat it.",
         ),
     ] = None,
+    content_only: Annotated[
+        bool,
+        typer.Option(
+            "--content-only",
+            help="Copy images, and leave repositories and access to others: see `export`.",
+        ),
+    ] = False,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="Only image paths of which something failed before."),
@@ -108,7 +115,7 @@ def apply(
 
     Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
     incomplete, 3 refused and nothing changed, 4 out of reach, 10 a part of the plan is still to
-    be done (with --only, --retry-failed, --until, --dry-run), 130 interrupted.
+    be done (with --only, --content-only, --retry-failed, --until, --dry-run), 130 interrupted.
     """
     from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import Choice, check_gates
@@ -119,7 +126,8 @@ def apply(
 
     output = Output(as_json=as_json)
     pace = Pace.of(max_rate, max_bandwidth, concurrency)
-    choice = Choice(tuple(map(Pattern.parse, only or [])), failed=retry_failed)
+    patterns = tuple(map(Pattern.parse, only or []))
+    choice = Choice(patterns, failed=retry_failed, content_only=content_only)
     ends_at = until_of(until, datetime.now().astimezone()) if until else None
     with ExitStack() as stack:
         if not dry_run:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from gcr_migrate.cli import access, demo, discover, doctor, inventory, migrate, tools
+from gcr_migrate.cli import access, demo, discover, doctor, export, inventory, migrate, tools
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
 from gcr_migrate.errors import BAD_USAGE, DEFECT, INTERRUPTED, Exit, MigrateError
 
@@ -56,6 +56,7 @@ def _program(
 
 
 migrate.add_to(app)
+export.add_to(app)
 inventory.add_to(app)
 access.add_to(app)
 doctor.add_to(app)

@@ -178,7 +178,9 @@ def differences(has: RepositorySettings, wants: RepositorySettings) -> list[Diff
         found.append(Difference(IMMUTABLE, "false", "true"))
     there = {policy.id: policy for policy in has.cleanup}
     found += [
-        Difference(f"{CLEANUP}.{one.id}", "another" if one.id in there else "missing", "stated")
+        Difference(
+            f"{CLEANUP}.{one.id}", there[one.id].told if one.id in there else "missing", one.told
+        )
         for one in wants.cleanup
         if there.get(one.id) != one
     ]

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.model.steps import State
+from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.access import AccessRowFact
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
 from gcr_migrate.report.rows import Many
@@ -209,6 +209,12 @@ class _RunLike(Fact):
         description="Names below which the source may have more than the plan names."
     )
     complete: bool = Field(description="Whether the plan itself is complete.")
+
+    @property
+    def only_copied(self) -> bool:
+        """Whether all images are there, and access or settings are left to be done."""
+        left = {kind for kind, counts in self.kinds.items() if counts.pending}
+        return self.outcome == "pending" and not left & {Kind.BLOB, Kind.MANIFEST, Kind.TAG}
 
 
 class ServiceFact(Fact):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.checks import DoctorFacts
 from gcr_migrate.report.discovery import DiscoverFacts
+from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
     ApplyFacts,
     PlanFacts,
@@ -34,6 +35,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "doctor": DoctorFacts,
     "access-show": AccessFacts,
     "access-undo": UndoFacts,
+    "export": ExportFacts,
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,

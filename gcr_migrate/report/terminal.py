@@ -239,6 +239,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         "time-is-up": "The time is up; the same command goes on where it stopped",
         "pending": "A part of the plan is still to be done",
     }[facts.outcome]
+    if facts.only_copied:
+        title = "The images are there; access or settings are still to be done"
     yield _heading(f"{facts.file}: {title}")
     heads = ("", "planned", "done", "skipped", "failed", "pending")
     table: list[tuple[str, ...]] = [heads]

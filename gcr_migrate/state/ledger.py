@@ -138,6 +138,10 @@ class Ledger:
         sql = "INSERT INTO previous_settings (run_id, repository_id, raw, at) VALUES (?, ?, ?, ?)"
         self._write(sql, self._run, repository_id, raw, _now())
 
+    async def settle(self) -> None:
+        """Return when all that was recorded is in the file, and can be read there."""
+        await asyncio.to_thread(self._drain)
+
     async def close(self) -> None:
         """Write what is queued and close the file; raise what went wrong with it, if anything."""
         await asyncio.to_thread(self._drain)

@@ -62,6 +62,7 @@ def test_the_readme_shows_the_first_sample() -> None:
         "docs/what-moves.md",
         "docs/watching-a-run.md",
         "docs/logins-and-networks.md",
+        "docs/as-code.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import urllib.request
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import Descriptor, Digest, Kind
 from gcr_migrate.model.names import GCR_HOSTS, Project, gcr_host
-from gcr_migrate.model.settings import RepositorySettings
+from gcr_migrate.model.settings import RepositorySettings, Scanning, after_copy
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.wire.endpoints import Endpoints
 from tests.granting import Plan
@@ -209,7 +210,7 @@ def test_a_mount_that_fails_leaves_a_session_that_an_upload_uses(
 
 
 def test_repositories_are_created_once_and_read_back(box: Sandbox, tmp_path: Path) -> None:
-    """Settings come back as they were given; creating what is there is fine."""
+    """Settings come back as they were given, those of the end once they are written then."""
     settings = RepositorySettings(
         description="Team 1", labels=(("a", "1"), ("b", "2")), immutable_tags=True
     )
@@ -220,7 +221,16 @@ def test_repositories_are_created_once_and_read_back(box: Sandbox, tmp_path: Pat
             assert await repositories.get(RESOURCE) is None
             await repositories.create(RESOURCE, settings)
             await repositories.create(RESOURCE, settings)
-            assert await repositories.get(RESOURCE) == settings
+            made = replace(settings, immutable_tags=False, scanning=Scanning.OFF)
+            assert await repositories.get(RESOURCE) == made
+            kept: list[str] = []
+            for expected in (True, False):
+                wrote = await repositories.change(
+                    RESOURCE, settings, after_copy(settings), on_previous=kept.append
+                )
+                assert wrote is expected
+            assert await repositories.get(RESOURCE) == replace(made, immutable_tags=True)
+            assert [json.loads(raw)["description"] for raw in kept] == ["Team 1"]
 
     asyncio.run(create())
 

@@ -76,7 +76,8 @@ def test_an_operation_is_awaited() -> None:
     assert (
         "projects/example.com%3Abuilds/locations/us/repositories?repositoryId=team" in first.target
     )
-    assert first.json() == {"format": 1, "mode": 1, "description": "d"}  # numbers of Google's enums
+    scans_off = {"vulnerabilityScanningConfig": {"enablementConfig": 2}}  # as numbers
+    assert first.json() == {"format": 1, "mode": 1, "description": "d"} | scans_off
     assert len(service.asked) == 4
 
 

@@ -225,7 +225,8 @@ def test_failures_have_full_names(tmp_path: Path) -> None:
     """What is given up is listed by its full target name until it succeeds."""
     path = tmp_path / "a.migration"
     write_plan(path)
-    record(path, [(kind, 1, Event.GAVE_UP, "") for kind in Kind])
+    planned = [kind for kind in Kind if kind is not Kind.SETTING]  # of which the plan has none
+    record(path, [(kind, 1, Event.GAVE_UP, "") for kind in planned])
     record(path, [(Kind.GRANT, 1, Event.CONFIRMED, "created")])
 
     with open_migration(path) as migration:

@@ -1,0 +1,1 @@
+"""A plan's repositories and grants as code that other programs apply."""
