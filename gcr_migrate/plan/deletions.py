@@ -34,12 +34,14 @@ class CopiedVersion:
         digest: its digest.
         tags: tags that will point to it.
         is_part: whether an index that is carried too names it.
+        is_there: whether the target has it already.
     """
 
     path: str
     digest: str
     tags: tuple[str, ...] = ()
     is_part: bool = False
+    is_there: bool = False
 
     @property
     def shown(self) -> str:
@@ -129,12 +131,18 @@ class Losses:
         self._acts = acts
         self._versions = 0
         self._losses: dict[str, _Loss] = {}
+        self._newest = [one for one in policies if one.keep_count is not None]
+        self._crowded: dict[str, int] = {}  # by policy that keeps the newest: images
 
     def add(self, versions: Sequence[CopiedVersion]) -> None:
         """Count the versions of one image path, in the order in which they are written."""
         self._versions += len(versions)
-        for policy, version, age_s in deletions(self._policies, versions):
-            loss = self._losses.setdefault(policy, _Loss())
+        is_new = {one.is_there for one in versions} == {True, False}
+        for policy in self._newest if is_new else ():
+            if _begins(versions[0].path, policy.newest_prefixes):
+                self._crowded[policy.id] = self._crowded.get(policy.id, 0) + 1
+        for id_, version, age_s in deletions(self._policies, versions):
+            loss = self._losses.setdefault(id_, _Loss())
             if age_s:
                 loss.age_s = min(loss.age_s, age_s) if loss.later else age_s
                 loss.later += 1
@@ -146,10 +154,15 @@ class Losses:
 
     def findings(self) -> Iterable[Finding]:
         """Tell what each policy deletes, at once or later."""
-        for policy, loss in sorted(self._losses.items()):
+        for id_, loss in sorted(self._losses.items()):
             severity = Severity.WARNING if loss.at_once and self._acts else Severity.INFO
             saw = "; ".join(self._told(loss))
-            yield Finding(CLEANUP_DELETES, severity, f"{self._shown} policy {policy}", saw)
+            yield Finding(CLEANUP_DELETES, severity, f"{self._shown} policy {id_}", saw)
+        for id_, images in sorted(self._crowded.items()):
+            severity = Severity.WARNING if self._acts else Severity.INFO
+            some = f"{images} image{'s' if images != 1 else ''}"
+            saw = f"newer versions come to {some} there, and it keeps the newest only"
+            yield Finding(CLEANUP_DELETES, severity, f"{self._shown} policy {id_}", saw)
 
     def _told(self, loss: _Loss) -> Iterator[str]:
         if not self._acts:

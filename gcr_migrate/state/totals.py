@@ -50,6 +50,7 @@ class VersionRow(NamedTuple):
     digest: str
     tags: tuple[str, ...]
     is_part: bool
+    is_there: bool
 
 
 class Totals:
@@ -113,13 +114,13 @@ class Totals:
         )
         parts = {row[0] for row in self._rows(children + _IS_INDEX, image_id)}
         planned = (
-            "SELECT p.id, p.manifest_id, m.digest FROM planned_manifest p"
+            "SELECT p.id, p.manifest_id, m.digest, p.present FROM planned_manifest p"
             " JOIN manifest m ON m.id = p.manifest_id WHERE p.image_id = ?"
             " ORDER BY p.present DESC, p.id"
         )
         return [
-            VersionRow(path, digest, tuple(tags.get(planned_id, ())), manifest_id in parts)
-            for planned_id, manifest_id, digest in self._rows(planned, image_id)
+            VersionRow(path, digest, tuple(tags.get(id_, ())), manifest_id in parts, bool(there))
+            for id_, manifest_id, digest, there in self._rows(planned, image_id)
         ]
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcr_migrate.model.finding import Severity
@@ -25,19 +25,22 @@ if TYPE_CHECKING:
 DAY = 86_400
 AGES = (0, 1, 2, 3, 5, 8)
 _ages = st.none() | st.sampled_from(AGES[1:])
-_prefixes = st.lists(st.sampled_from(("a", "ab", "r", "x")), max_size=2).map(tuple)
+_prefixes = st.sampled_from(((), (), (), ("a",), ("ab", "x"), ("x",)))  # most of them fit
 conditions = st.builds(
     CleanupCondition,
-    tag_state=st.sampled_from(("any", "tagged", "untagged")),
+    tag_state=st.sampled_from(("any", "any", "tagged", "untagged")),
     tag_prefixes=_prefixes,
-    version_prefixes=st.sampled_from(((), ("sha256:1",), ("sha256:",))),
+    version_prefixes=st.sampled_from(((), (), ("sha256:1",), ("sha256:",))),
     package_prefixes=_prefixes,
     older_than_s=_ages,
     newer_than_s=_ages,
     more_stale_than_s=_ages,
 )
+ages_alone = st.builds(
+    CleanupCondition, older_than_s=_ages, newer_than_s=_ages, more_stale_than_s=st.none()
+)
 policies = st.lists(
-    st.builds(CleanupPolicy, st.just(""), st.booleans(), conditions)
+    st.builds(CleanupPolicy, st.just(""), st.booleans(), ages_alone | conditions)
     | st.builds(
         CleanupPolicy,
         st.just(""),
@@ -46,10 +49,11 @@ policies = st.lists(
         keep_count=st.integers(1, 4),
         newest_prefixes=_prefixes,
     ),
+    min_size=2,
     max_size=5,
 ).map(lambda some: [_named(one, f"p{at}") for at, one in enumerate(some)])
 versions = st.lists(
-    st.lists(st.sampled_from(("abc", "rc-1", "2")), unique=True, max_size=2), max_size=5
+    st.lists(st.sampled_from(("abc", "rc-1", "2")), unique=True, max_size=2), min_size=1, max_size=5
 ).map(
     lambda tags: [
         CopiedVersion("ab/app", f"sha256:{at}", tuple(some)) for at, some in enumerate(tags)
@@ -93,6 +97,7 @@ def _picks(  # noqa: PLR0911  # a sentence of the documentation each
     return asks.newer_than_s is None or age_s < asks.newer_than_s
 
 
+@settings(max_examples=400)
 @given(policies, versions)
 def test_a_deletion_is_the_first_moment_at_which_nothing_keeps(
     rules: list[CleanupPolicy], some: list[CopiedVersion]
@@ -159,6 +164,18 @@ def test_a_loss_at_once_is_a_warning_with_names() -> None:
     assert severity is Severity.INFO
     assert dry.startswith("a dry run, which deletes nothing; of 3 planned versions it would")
     assert _told([newest]) == []
+
+
+def test_newer_versions_crowd_out_what_a_policy_keeps() -> None:
+    """Told of images of which the target has some versions and gets others."""
+    newest = CleanupPolicy("newest", deletes=False, keep_count=2, newest_prefixes=("a",))
+    losses = Losses("us-docker.pkg.dev/builds/one", [_delete(), newest], acts=True)
+    for path in ("app", "other"):
+        losses.add([CopiedVersion(path, f"sha256:{n}", is_there=n < 2) for n in range(4)])
+    losses.add([CopiedVersion("also", "sha256:1", is_there=True)])
+    told = {one.subject.rpartition(" ")[2]: (one.severity, one.saw) for one in losses.findings()}
+    saw = "newer versions come to 1 image there, and it keeps the newest only"
+    assert told["newest"] == (Severity.WARNING, saw)
 
 
 def test_policies_of_the_spec_count_where_they_will_be_written() -> None:
