@@ -1,10 +1,11 @@
-"""Cloud Asset Inventory: the search for buckets below a project, folder or organisation."""
+"""Cloud Asset Inventory: the search for buckets below something, and the analysis of policies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from gcr_migrate.sandbox.analysis import MANAGER, SERVICE, Analyses
 from gcr_migrate.sandbox.answers import bad, no_method, page
 from gcr_migrate.sandbox.permissions import held, held_above
 from gcr_migrate.sandbox.rest import need, take_path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.tokens import Identity
 
 _SEARCH: Final = "searchAllResources"
+_ANALYZE: Final = "analyzeIamPolicy"
 _RIGHT: Final = f"cloudasset.assets.{_SEARCH}"
 _BUCKET: Final = "storage.googleapis.com/Bucket"
 _LARGEST_PAGE: Final = 500
@@ -28,26 +30,35 @@ _FIELDS: Final = frozenset({"name", "assetType", "displayName", "location"}) | {
 
 
 class CloudAsset:
-    """The search over a store's buckets; there is no other kind of asset here.
+    """The search over a store's buckets, and what its policies say.
 
     Args:
-        store: has the buckets, and what they lie below.
+        store: has the buckets and policies, and what they lie below.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._analyses = Analyses(store)
 
     async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
-        """Answer `GET /v1/SCOPE:searchAllResources`."""
-        parts, verb = take_path(request, {_SEARCH})
+        """Answer `GET /v1/SCOPE:searchAllResources` or `GET /v1/SCOPE:analyzeIamPolicy`."""
+        parts, verb = take_path(request, {_SEARCH, _ANALYZE})
         collections = {"projects", "folders", "organizations"}
         known = len(parts) == _SCOPE and parts[0] == "v1" and parts[1] in collections
-        if not known or verb != _SEARCH or request.method != "GET":
+        if not known or not verb or request.method != "GET":
             raise no_method(request)
         scope = "/".join(parts[1:])
+        if verb == _ANALYZE:
+            return self._analyses.answer(identity, request, scope)
+        return self._search(identity, request, parts, scope)
+
+    def _search(
+        self, identity: Identity, request: Request, parts: list[str], scope: str
+    ) -> dict[str, Any]:
+        """Answer a page of buckets; there is no other kind of asset here."""
         above = held_above(self._store, identity, scope)
         has = held(self._store, identity, parts[2]) if parts[1] == "projects" else above
-        need(has, _RIGHT, scope, service="cloudasset.googleapis.com")
+        need(has, _RIGHT, scope, service=SERVICE)
         kinds = request.query_params.getlist("assetTypes")
         found = [
             self._described(one)
@@ -67,14 +78,13 @@ class CloudAsset:
 
     def _described(self, bucket: BucketState) -> dict[str, Any]:
         state = self._store.project(bucket.project)
-        manager = "//cloudresourcemanager.googleapis.com"
         return {
             "name": f"//storage.googleapis.com/{bucket.name}",
             "assetType": _BUCKET,
             "project": f"projects/{state.number}",
             "displayName": bucket.name,
             "location": bucket.location.lower(),
-            "parentFullResourceName": f"{manager}/projects/{quote(state.id, safe=':')}",
+            "parentFullResourceName": f"{MANAGER}projects/{quote(state.id, safe=':')}",
         }
 
 
