@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gcr_migrate.google.services import Services
     from gcr_migrate.interfaces import (
         Access,
+        AnswerStore,
         Assets,
         Buckets,
         Contents,
@@ -211,6 +212,11 @@ class Connections:
         For what only reads; a proof asks the registries themselves.
         """
         self._store = store
+
+    @property
+    def answers(self) -> AnswerStore | None:
+        """Who keeps answers that a service gives a few times a day; None without a cache."""
+        return self._store
 
     def remembered(self, digest: Digest) -> Manifest | None:
         """Return a manifest that an earlier run kept, wherever it was."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.model.access import ObjectAccess, Policy
+    from gcr_migrate.model.access import Analysis, ObjectAccess, Policy
     from gcr_migrate.model.cloud import (
         BucketAsset,
         BucketFacts,
@@ -97,7 +97,19 @@ class Names(Protocol):
         ...
 
 
-class ManifestStore(Protocol):
+class AnswerStore(Protocol):
+    """Answers that a service gives only a few times a day."""
+
+    def answer(self, question: str) -> str | None:
+        """Return an answer that was kept within a day."""
+        ...
+
+    def keep_answer(self, question: str, raw: str) -> None:
+        """Keep an answer for a day."""
+        ...
+
+
+class ManifestStore(AnswerStore, Protocol):
     """Bytes of manifests that were read before."""
 
     @property
@@ -295,6 +307,18 @@ class Access(Protocol):
 
     async def role(self, name: str) -> frozenset[str] | None:
         """Permissions of a role; None where it cannot be opened."""
+        ...
+
+    async def analysis(self, scope: str, bucket: str, permissions: Collection[str]) -> str:
+        """Who has permissions on a bucket, as far as a scope shows: the service's own words.
+
+        `projects/P`, `folders/N` and `organizations/N` are scopes; a day of an organisation has 20
+        of these answers.
+        """
+        ...
+
+    def analysed(self, raw: str, bucket: str) -> Analysis:
+        """Read such an answer. Raises `bad-reply`."""
         ...
 
     async def objects(self, bucket: str, project: str, most: int) -> ObjectAccess | None:

@@ -4,10 +4,11 @@ Pure: from what was read of both sides and what the spec wishes to grants and ro
 """
 
 from gcr_migrate.access.held import Hold, Holdings, Standing, holdings
-from gcr_migrate.access.roles import known, rights_in
+from gcr_migrate.access.roles import DECISIVE, known, rights_in
 from gcr_migrate.access.settle import Settled, SourceAccess, settle
 
 __all__ = [
+    "DECISIVE",
     "Hold",
     "Holdings",
     "Settled",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate.access.conditions import Fate, fate_of
 from gcr_migrate.access.members import Kind, kind_of
 from gcr_migrate.access.roles import BASIC_ROLES, LIST_OBJECTS, known, rights_in
-from gcr_migrate.model.access import Level, Right, spelled
+from gcr_migrate.model.access import READ, Level, Right, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +36,13 @@ class Hold:
         standing: how surely it is held.
         by: what gives it, such as `roles/storage.objectViewer on gs://…`.
         condition: when it counts; None for always.
+        read_by: how it was found out.
     """
 
     standing: Standing = Standing.NO
     by: str = ""
     condition: Condition | None = None
+    read_by: str = READ
 
 
 _NOTHING = Hold()
@@ -103,12 +105,13 @@ def holdings(picture: Picture, now_ms: int) -> Holdings:
         for member, by in _named(picture, on, binding):
             if permissions is None:
                 for right in Right:
-                    found.add(member, right, Hold(Standing.UNKNOWN, f"{by}, which was not opened"))
+                    told = f"{by}, which was not opened"
+                    found.add(member, right, Hold(Standing.UNKNOWN, told, None, on.read_by))
                 continue
             if picture.level is Level.BUCKET and LIST_OBJECTS in permissions:
                 lists.add(member)
             for right in rights_in(permissions, picture.level):
-                found.add(member, right, _hold(binding.condition, by, now_ms))
+                found.add(member, right, _hold(binding, by, now_ms, on))
     _add_objects(found, picture)
     found.names_only = frozenset(lists.difference(found.members))
     return found
@@ -124,7 +127,12 @@ def basic_holders(picture: Picture, member: str) -> tuple[str, ...] | None:
     kind, _, project = member.partition(":")
     if project != picture.project:
         return None
-    own = [on.policy for on in picture.policies if on.level is Level.PROJECT and on.policy]
+    # An analysis tells of those who have rights on the bucket, and owners have none by themselves.
+    own = [
+        on.policy
+        for on in picture.policies
+        if on.level is Level.PROJECT and on.policy and on.read_by == READ
+    ]
     if not own:
         return None
     names = {
@@ -152,15 +160,16 @@ def _named(picture: Picture, on: PolicyOn, binding: Binding) -> Iterator[tuple[s
                 yield holder, f"{by} for {member}"
 
 
-def _hold(condition: Condition | None, by: str, now_ms: int) -> Hold:
+def _hold(binding: Binding, by: str, now_ms: int, on: PolicyOn) -> Hold:
+    condition = binding.condition
     if condition is None:
-        return Hold(Standing.YES, by)
+        return Hold(Standing.YES, by, None, on.read_by)
     standing = {
         Fate.CARRIED: Standing.TIMED,
         Fate.ENDED: Standing.ENDED,
         Fate.STAYS: Standing.CONDITIONAL,
     }[fate_of(condition, now_ms)]
-    return Hold(standing, f"{by} if {condition.expression}", condition)
+    return Hold(standing, f"{by} if {condition.expression}", condition, on.read_by)
 
 
 def _add_objects(found: Holdings, picture: Picture) -> None:

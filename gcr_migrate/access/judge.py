@@ -158,6 +158,10 @@ def _row(source: Picture, target: Picture, member: str, seen: _Seen, wish: Acces
         verdict=seen.verdict,
         why=seen.why,
         consent=_consent(member, seen, wish),
+        proved_by=" and ".join(
+            dict.fromkeys(one.read_by for one in (seen.before, seen.after) if one.by)
+        )
+        or "policies",
     )
 
 

@@ -20,6 +20,7 @@ _IN_BUCKETS: Final = {
     Right.PUSH: "storage.objects.create",
     Right.DELETE: "storage.objects.delete",
 }
+DECISIVE: Final = frozenset({LIST_OBJECTS, *_IN_BUCKETS.values()})
 _IN_REPOSITORIES: Final = {
     Right.PULL: "artifactregistry.repositories.downloadArtifacts",
     Right.PUSH: "artifactregistry.repositories.uploadArtifacts",

@@ -20,6 +20,7 @@ from gcr_migrate.cli.options import (
     Json,
     MaxRate,
     MigrationFile,
+    NoCache,
     Pace,
     QuotaProject,
     Way,
@@ -80,6 +81,7 @@ def show(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="A line per right, for a spreadsheet.")
     ] = False,
+    no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -90,7 +92,8 @@ def show(
     """Show who can pull, push and delete at each target, before and after, and what grants it.
 
     Of a migration file it reads the file only, and asks nobody. Of a spec it reads names and
-    policies as they are now, and plans no content. Nothing is written anywhere.
+    policies as they are now, and plans no content. Nothing is written at any service; what may
+    be asked a few times a day only is kept in SOURCE.cache, as by `plan`.
 
     Exit codes: 0 shown, 2 bad spec, not a migration file, or no such target, 4 out of reach.
     """
@@ -109,7 +112,7 @@ def show(
             way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gcr-migrate-"))
             path = Path(folder) / "access.migration"
-            if refused := _read_now(output, file, path, way):
+            if refused := _read_now(output, file, path, way, no_cache=no_cache):
                 return output.errors(refused)
         migration = stack.enter_context(open_migration(path))
         if path is file:
@@ -123,13 +126,17 @@ def show(
     return Exit.OK
 
 
-def _read_now(output: Output, spec: Path, path: Path, way: Way) -> list[MigrateError]:
+def _read_now(
+    output: Output, spec: Path, path: Path, way: Way, *, no_cache: bool
+) -> list[MigrateError]:
     """Read the access that a spec is about into a file, or return what speaks against it."""
+    from gcr_migrate.cli.keeping import cache_beside
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import plan_access
     from gcr_migrate.plan.routes import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.spec import load_spec
+    from gcr_migrate.state.cache import open_cache
     from gcr_migrate.state.file import create_draft
     from gcr_migrate.state.listings import open_shelf
 
@@ -143,7 +150,12 @@ def _read_now(output: Output, spec: Path, path: Path, way: Way) -> list[MigrateE
             with (
                 Watch(output.err, "access", as_events=output.as_json) as watch,
                 open_shelf() as shelf,
+                ExitStack() as stack,
             ):
+                if not no_cache:
+                    kept = cache_beside(Path(f"{spec.stem}.migration"), loaded.source)
+                    cache = stack.enter_context(open_cache(kept, f"access show {spec}"))
+                    connections.keep_manifests(cache)
                 await plan_access(loaded, connections, draft, shelf, watch.listed)
 
     try:

@@ -164,11 +164,10 @@ class Settling:
 
     def _reader(self, side: Side) -> AccessReader:
         if side not in self._readers:
-            access, repositories = (
-                self._connections.access(side),
-                self._connections.repositories(side),
+            found = self._connections
+            self._readers[side] = AccessReader(
+                found.access(side), found.repositories(side), found.answers
             )
-            self._readers[side] = AccessReader(access, repositories)
         return self._readers[side]
 
     def _tell_not_carried(

@@ -9,15 +9,17 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from gcr_migrate.errors import BAD_REPLY, DENIED, MigrateError
+from gcr_migrate.errors import BAD_REPLY, DENIED, TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.google.analysis import analysis_url, read_analysis
 from gcr_migrate.google.api import RESOURCE_MANAGER, PageTokens, objects
 from gcr_migrate.google.policies import policy_of
 from gcr_migrate.model.access import ObjectAccess, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from gcr_migrate.google.api import Api
+    from gcr_migrate.model.access import Analysis
 
 _STORAGE: Final = "https://storage.googleapis.com/storage/v1/b/"
 _ANCESTRY: Final = "https://cloudresourcemanager.googleapis.com/v1/projects/"
@@ -25,6 +27,7 @@ _ROLES: Final = "https://iam.googleapis.com/v1/"
 _BUCKET: Final = "gs://"
 _OK: Final = 200
 _FORBIDDEN: Final = 403
+_TOO_MANY: Final = 429
 _NOT_FOUND: Final = 404
 _IMAGES: Final = "containers/images/"
 _OBJECTS_AT_ONCE: Final = 1_000
@@ -92,6 +95,19 @@ class AccessOfGoogle:
         if not isinstance(permissions, list):
             raise MigrateError(BAD_REPLY, subject=name, saw="permissions that are no list")
         return frozenset(map(str, permissions))
+
+    async def analysis(self, scope: str, bucket: str, permissions: Collection[str]) -> str:
+        """Ask who has permissions on a bucket, as far as a scope shows."""
+        url, subject = analysis_url(scope, bucket, permissions), f"{_BUCKET}{bucket}"
+        reply = await self._api.call("GET", url, subject, ok={_OK, _TOO_MANY})
+        if reply.status == _TOO_MANY:  # for the day: to wait would not help
+            saw = f"policy analyses of {scope} are used up"
+            raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=saw)
+        return reply.body.decode()
+
+    def analysed(self, raw: str, bucket: str) -> Analysis:
+        """Read such an answer."""
+        return read_analysis(raw, bucket)
 
     async def objects(self, bucket: str, project: str, most: int) -> ObjectAccess | None:
         """Read the access lists of a bucket's images; None where its policy alone decides.

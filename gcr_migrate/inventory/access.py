@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gcr_migrate.access import known
-from gcr_migrate.errors import API_DISABLED, DENIED, NAME_UNKNOWN, PERIMETER, MigrateError
+from gcr_migrate.access import DECISIVE, known
+from gcr_migrate.errors import (
+    API_DISABLED,
+    DENIED,
+    NAME_UNKNOWN,
+    PERIMETER,
+    TOO_MANY_REQUESTS,
+    MigrateError,
+)
 from gcr_migrate.model.access import Level, Picture, PolicyOn
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from gcr_migrate.interfaces import Access, Repositories
+    from gcr_migrate.interfaces import Access, AnswerStore, Repositories
     from gcr_migrate.model.access import Policy
 
 T = TypeVar("T")
 OBJECTS_AT_MOST: Final = 10_000
 _UNSEEN: Final = frozenset({DENIED, API_DISABLED, NAME_UNKNOWN, PERIMETER})
+_ABOVE: Final = frozenset({Level.PROJECT, Level.FOLDER, Level.ORGANIZATION})
 _LEVELS: Final = {"folders": Level.FOLDER, "organizations": Level.ORGANIZATION}
 
 
@@ -28,11 +37,15 @@ class AccessReader:
     Args:
         access: policies of buckets, projects and what is above them; roles.
         repositories: Artifact Registry's repositories.
+        answers: keeps policy analyses, of which there are few a day; None keeps none.
     """
 
-    def __init__(self, access: Access, repositories: Repositories) -> None:
+    def __init__(
+        self, access: Access, repositories: Repositories, answers: AnswerStore | None = None
+    ) -> None:
         self._access = access
         self._repositories = repositories
+        self._answers = answers
         self._policies: dict[str, asyncio.Task[PolicyOn]] = {}
         self._inherited: dict[str, asyncio.Task[tuple[PolicyOn, ...]]] = {}
         self._roles: dict[str, asyncio.Task[frozenset[str] | None]] = {}
@@ -52,11 +65,12 @@ class AccessReader:
         own, inherited = await all_of(
             [self._own(Level.BUCKET, resource), self._all_inherited(project)]
         )
-        policies = (*own, *inherited)
+        policies, told = await self._analysed(name, (*own, *inherited))
         lists = (
             await self._access.objects(name, project, OBJECTS_AT_MOST) if own[0].policy else None
         )
-        roles = await self._opened(policies)
+        opened = dict(await self._opened(policies))
+        roles = tuple((role, opened[role] or told.get(role)) for role in sorted(opened))
         return Picture(shown, Level.BUCKET, project, policies, roles, lists)
 
     async def repository(
@@ -76,6 +90,48 @@ class AccessReader:
         policies = (*own, *await self._all_inherited(project))
         roles = await self._opened(policies)
         return Picture(shown, Level.REPOSITORY, project, policies, roles, exists=exists)
+
+    async def _analysed(
+        self, bucket: str, policies: tuple[PolicyOn, ...]
+    ) -> tuple[tuple[PolicyOn, ...], dict[str, frozenset[str]]]:
+        """Ask a policy analysis for what was hidden above a project, if anything was.
+
+        The widest scope that answers counts; one that did not see everything proves nothing.
+
+        Returns:
+            The policies with what it found, and what it said of roles.
+        """
+        hidden = [on for on in policies if on.level in _ABOVE and on.policy is None]
+        if not hidden or policies[0].policy is None:
+            return policies, {}
+        why = ""
+        for scope in reversed([on.resource for on in policies if _is_name(on.resource)]):
+            try:
+                found = self._access.analysed(await self._answer(scope, bucket), bucket)
+            except MigrateError as error:
+                if error.problem not in {*_UNSEEN, TOO_MANY_REQUESTS}:
+                    raise
+                why = f"; policy analysis: {error.told}"
+                if error.problem is TOO_MANY_REQUESTS:
+                    break
+                continue
+            if found.complete:
+                seen = {on.resource for on in policies if on.policy}
+                more = [on for on in found.policies if on.resource not in seen]
+                kept = tuple(on for on in policies if on not in hidden)
+                return (*kept, *more), dict(found.roles)
+            why = f"; a policy analysis of {scope} did not see everything"
+            break  # and a narrower one would see less
+        return tuple(replace(on, why=on.why + why) if on in hidden else on for on in policies), {}
+
+    async def _answer(self, scope: str, bucket: str) -> str:
+        question = f"{scope} {bucket}"
+        raw = self._answers.answer(question) if self._answers else None
+        if raw is None:
+            raw = await self._access.analysis(scope, bucket, DECISIVE)
+            if self._answers:
+                self._answers.keep_answer(question, raw)
+        return raw
 
     async def _own(self, level: Level, resource: str) -> tuple[PolicyOn, ...]:
         read = self._access if level is Level.BUCKET else self._repositories
@@ -121,6 +177,11 @@ class AccessReader:
         ordered = sorted(names)
         found = await all_of(_once(self._roles, name, read(name)) for name in ordered)
         return tuple(zip(ordered, found, strict=True))
+
+
+def _is_name(resource: str) -> bool:
+    """Whether this names what an analysis can be asked about."""
+    return resource.partition("/")[0] in {"projects", *_LEVELS} and " " not in resource
 
 
 async def _seen(level: Level, resource: str, read: Access | Repositories) -> PolicyOn:

@@ -136,6 +136,9 @@ class Level(StrEnum):
     ORGANIZATION = "organization"
 
 
+READ: Final = "policies"  # the policies themselves were read
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyOn:
     """A policy and where it was read.
@@ -146,12 +149,14 @@ class PolicyOn:
             `folders/N` or `organizations/N`.
         policy: what was read; None if it could not be.
         why: why it could not be read.
+        read_by: how it was read: the policies themselves, or a policy analysis.
     """
 
     level: Level
     resource: str
     policy: Policy | None
     why: str = ""
+    read_by: str = READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,21 @@ class ObjectAccess:
     seen: int = 0
     complete: bool = True
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a policy analysis tells of one bucket.
+
+    Attributes:
+        policies: what it found, by what the bindings stand on; nothing that gives nothing.
+        roles: of each role there, those of the permissions asked for that it has.
+        complete: whether everything was looked at; else it proves nothing.
+    """
+
+    policies: tuple[PolicyOn, ...]
+    roles: tuple[tuple[str, frozenset[str]], ...]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +258,7 @@ class AccessRow:
     verdict: Verdict = Verdict.SAME
     why: str = ""
     consent: str = ""
-    proved_by: str = "policies"
+    proved_by: str = READ
 
     @property
     def needs_consent(self) -> bool:

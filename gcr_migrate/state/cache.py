@@ -1,5 +1,7 @@
 """Manifests that were read before, by digest, so that the next run need not fetch them again.
 
+Beside them lie answers that a service gives only a few times a day; these count for a day.
+
 The file lies beside those that a run writes and may be thrown away at any time: it only saves
 requests. What comes out of it is checked as if it came from the wire.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APPLICATION_ID: Final = 0x67637263  # "gcrc"
-VERSION: Final = 1
+VERSION: Final = 2
+_ANSWER_S: Final = 86_400
 _SCHEMA: Final = """
 CREATE TABLE manifest (
     id         INTEGER PRIMARY KEY,
@@ -40,6 +44,11 @@ CREATE TABLE wanted (
     reader_id   INTEGER NOT NULL,
     manifest_id INTEGER NOT NULL,
     PRIMARY KEY (reader_id, manifest_id)
+) WITHOUT ROWID;
+CREATE TABLE answer (
+    question TEXT PRIMARY KEY,
+    raw      TEXT NOT NULL,
+    at       REAL NOT NULL -- seconds since 1970
 ) WITHOUT ROWID;
 """
 # SQLite's messages about a damaged file may quote bytes that are no text.
@@ -116,6 +125,29 @@ class ManifestCache:
             self._give_up(error)
             return
         self.added += 1
+
+    def answer(self, question: str) -> str | None:
+        """Return an answer that was kept within a day."""
+        if self._sql is None:
+            return None
+        now, sql = time.time(), "SELECT raw, at FROM answer WHERE question = ?"
+        try:
+            rows = self._sql.execute(sql, (question,)).fetchall()
+        except _TROUBLES as error:
+            self._give_up(error)
+            return None
+        fresh = [raw for raw, at in rows if isinstance(raw, str) and 0 <= now - at < _ANSWER_S]
+        return fresh[0] if fresh else None
+
+    def keep_answer(self, question: str, raw: str) -> None:
+        """Keep an answer for a day."""
+        if self._sql is None:
+            return
+        sql = "INSERT OR REPLACE INTO answer (question, raw, at) VALUES (?, ?, ?)"
+        try:
+            self._sql.execute(sql, (question, raw, time.time()))
+        except _TROUBLES as error:
+            self._give_up(error)
 
     def drop_unwanted(self) -> None:
         """Forget what this reader no longer wants and no other one does: a whole run has ended."""

@@ -127,7 +127,8 @@ class Wire:
         Args:
             method: HTTP method.
             url: URL with the real host.
-            ok: statuses that the caller deals with; any other is raised as its problem.
+            ok: statuses that the caller deals with; any other is raised as its problem. With 429
+                among them a quota that is used up is not waited for.
             headers: header fields.
             body: body to send.
             subject: what an error is about; else the URL without its query.
@@ -161,7 +162,8 @@ class Wire:
         body: bytes | None,
         subject: str,
     ) -> Reply:
-        reply = await self._in_turn(method, url, headers, body, subject)
+        may_wait = _TOO_MANY not in ok
+        reply = await self._in_turn(method, url, headers, body, subject, may_wait=may_wait)
         if reply.status in ok:
             return reply
         raise problem_of(reply, subject)
@@ -237,14 +239,21 @@ class Wire:
         return first
 
     async def _in_turn(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, subject: str
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        subject: str,
+        *,
+        may_wait: bool,
     ) -> Reply:
         """Send a request until the service has quota for it; these tries are not counted."""
         refused_at: float | None = None
         while True:
             async with self._open(method, url, headers, body, subject) as stream:
                 reply = await self._whole(stream, subject)
-            if reply.status != _TOO_MANY:
+            if reply.status != _TOO_MANY or not may_wait:
                 return reply
             writes = method in _WRITES
             refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)

@@ -169,7 +169,7 @@ def test_each_step_has_its_json(world: World) -> None:
     assert verified.returncode == 0
     verify = check_schema(verified.stdout)
     assert verify["outcome"] == "proven"
-    assert set(verify["levels"]) == {"tags", "manifests", "blobs"}
+    assert set(verify["levels"]) == {"tags", "manifests", "blobs", "access"}
     report = check_schema(world("report", file, "--json").stdout)
     assert report["plan"]["digest"] == plan["digest"]
 
