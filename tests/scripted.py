@@ -13,7 +13,15 @@ from gcr_migrate.wire.endpoints import Endpoints
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SERVICES = ("artifact_registry", "storage", "resource_manager", "service_usage", "org_policy")
+_SERVICES = (
+    "artifact_registry",
+    "cloud_asset",
+    "iam",
+    "org_policy",
+    "resource_manager",
+    "service_usage",
+    "storage",
+)
 
 
 @dataclass(frozen=True)
