@@ -321,6 +321,10 @@ class Access(Protocol):
         """Read such an answer. Raises `bad-reply`."""
         ...
 
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on a resource that is no project."""
+        ...
+
     async def rules(self, bucket: str, project: str) -> BucketRules:
         """What decides about access to a bucket of a project, beside policies."""
         ...

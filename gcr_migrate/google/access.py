@@ -120,6 +120,21 @@ class AccessOfGoogle:
         """Read such an answer."""
         return read_analysis(raw, bucket)
 
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Return those of some permissions that the caller has on a bucket or above a project."""
+        wanted = sorted(permissions)
+        if resource.startswith(_BUCKET):
+            url = _STORAGE + quote(resource.removeprefix(_BUCKET), safe="")
+            query = urlencode([("permissions", one) for one in wanted])
+            reply = await self._api.call("GET", f"{url}/iam/testPermissions?{query}", resource)
+        else:
+            url = f"{RESOURCE_MANAGER}{quote(resource)}:testIamPermissions"
+            reply = await self._api.call("POST", url, resource, body={"permissions": wanted})
+        found = reply.json(resource).get("permissions") or []
+        if not isinstance(found, list):
+            raise MigrateError(BAD_REPLY, subject=resource, saw="permissions that are no list")
+        return frozenset(map(str, found)) & frozenset(wanted)
+
     async def rules(self, bucket: str, project: str) -> BucketRules:
         """Read what decides about access to a bucket, beside policies.
 
