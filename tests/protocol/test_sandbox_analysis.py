@@ -153,6 +153,10 @@ def test_it_sees_no_further_than_its_scope(box: Sandbox) -> None:
         "user:f@example.com": (REPOSITORY, PULL),
         "user:b@example.com": (PROJECT, PULL),
     }
+    below = analyse(box, "projects/builds", resource=BUCKET, permissions=READ)
+    assert PROJECT in {place for place, *_ in found(below).values()}
+    assert ORGANISATION not in {place for place, *_ in found(below).values()}
+    assert below.json()["fullyExplored"] is True  # of its scope, which is all that it says
 
 
 def test_one_identity_is_looked_for_everywhere(box: Sandbox) -> None:
