@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import typer
 
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
-from gcr_migrate.model.limits import MOST_AT_ONCE, Limits, read_bandwidth
+from gcr_migrate.model.limits import LEAST_PER_SECOND, MOST_AT_ONCE, Limits, read_bandwidth
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import check_service_account
 from gcr_migrate.model.places import read_project
@@ -122,8 +122,8 @@ class Pace:
         Raises:
             MigrateError: `bad-usage`.
         """
-        if max_rate is not None and not 0 < max_rate < float("inf"):
-            saw = "more than 0 requests per second are needed"
+        if max_rate is not None and not LEAST_PER_SECOND <= max_rate < float("inf"):
+            saw = f"at least {LEAST_PER_SECOND} requests per second are needed"
             raise MigrateError(BAD_USAGE, subject=f"--max-rate {max_rate:g}", saw=saw)
         if concurrency is not None and not 1 <= concurrency <= MOST_AT_ONCE:
             saw = f"a number from 1 to {MOST_AT_ONCE} is needed"

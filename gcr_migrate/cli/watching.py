@@ -273,8 +273,13 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
         "gcr_migrate.file": migration.path.name,
         "gcr_migrate.plan_digest": migration.digest,
     }
+    try:
+        processor = BatchSpanProcessor(OneChance(OTLPSpanExporter()))
+    except ValueError as error:  # its own variables say what cannot be
+        _log.warning("traces.not-sent", saw=str(error), hint="see the OTEL_ variables")
+        return None
     return Traces(
-        BatchSpanProcessor(OneChance(OTLPSpanExporter())),
+        processor,
         attributes,
         lambda kind, item_id: subject_of(migration, kind, item_id),
         environ,

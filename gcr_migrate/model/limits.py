@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEADROOM: Final = 0.2
 BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
+LEAST_PER_SECOND: Final = 0.01  # requests; who wants fewer wants none
 MOST_AT_ONCE: Final = 256
 _AR_HOST: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
 _UNITS: Final = {
@@ -171,6 +172,7 @@ def quota_host(host: str) -> str:
     Args:
         host: a host of any service, with or without a port.
     """
+    host = host.removesuffix(":443")  # as no port says the same
     found = gcr_host(host)
     return ar_host(found.location) if found else host
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_RANGE = 200, 206, 401, 404, 416
 _ANSWERS: Final = frozenset({_WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_RANGE})
-_CONTENT_RANGE: Final = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.IGNORECASE)
+_CONTENT_RANGE: Final = re.compile(r"bytes\s+(\d{1,19})-\d+/(?:\d+|\*)", re.IGNORECASE)
 _BREAKS_AT_MOST: Final = 4  # in a row, with little or nothing in between
 _LITTLE: Final = 1024 * 1024
 _log = structlog.get_logger()
@@ -87,7 +87,10 @@ class Download:
                     return
                 if at == began:
                     raise self._no_range(f"nothing came from {at} on")
-                breaks = 0
+                if at - began >= min(_LITTLE, self.at_once or _LITTLE):
+                    breaks = 0
+                elif (breaks := breaks + 1) >= _BREAKS_AT_MOST:
+                    raise self._no_range(f"{breaks} answers in a row had little of what was asked")
             except TransientError as error:
                 breaks = breaks + 1 if at - began < _LITTLE else 1
                 if not self._may_go_on(error, breaks):

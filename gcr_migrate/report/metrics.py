@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -80,9 +81,9 @@ class Metrics(Collector):
         """
         try:
             server, thread = start_http_server(port, address, registry=self.registry)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a name that can be none
             subject = f"--metrics-port {port}"
-            saw = f"{address}: {error.strerror or error}"
+            saw = f"{address}: {getattr(error, 'strerror', '') or error}"
             raise MigrateError(BAD_USAGE, subject=subject, saw=saw) from error
         try:
             yield
@@ -130,7 +131,9 @@ def _last_success(path: Path, metrics: Metrics) -> float | None:
         sample.value
         for family in families
         for sample in family.samples
-        if sample.name == LAST_SUCCESS and sample.labels == metrics.labels
+        if sample.name == LAST_SUCCESS
+        and sample.labels == metrics.labels
+        and math.isfinite(sample.value)
     ]
     return mine[0] if mine else None
 

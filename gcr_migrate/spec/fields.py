@@ -67,7 +67,8 @@ def _any_member(text: str) -> str:
     raise ValueError(f"{text!r} is no member, such as group:devs@example.com or allUsers")
 
 
-def _with_port(text: str) -> str:
+def with_port(text: str) -> str:
+    """Return a host whose port, if it has one, is a port; raise ValueError if not."""
     found = re.search(r":([0-9]+)$", text)
     if found and not 0 < int(found[1]) <= _LARGEST_PORT:
         raise ValueError(f"port {found[1]} is not between 1 and {_LARGEST_PORT}")
@@ -79,7 +80,7 @@ LocationText = Annotated[str, in_words(check_location)]
 PatternText = Annotated[str, in_words(Pattern.parse)]
 TemplateText = Annotated[str, Field(min_length=1), in_words(template_names)]
 AnyTemplate = Annotated[str, in_words(template_names)]
-RegistryText = Annotated[str, Field(pattern=REGISTRY), AfterValidator(_with_port)]
+RegistryText = Annotated[str, Field(pattern=REGISTRY), AfterValidator(with_port)]
 RoleText = Annotated[str, AfterValidator(_role)]
 MemberText = Annotated[AnyTemplate, AfterValidator(_member)]
 AnyMemberText = Annotated[AnyTemplate, AfterValidator(_any_member)]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.limits import (
     BLOBS_AT_ONCE,
+    LEAST_PER_SECOND,
     MOST_AT_ONCE,
     Limits,
     Quota,
@@ -18,7 +19,7 @@ from gcr_migrate.model.limits import (
     read_percent,
 )
 from gcr_migrate.model.names import ar_host, check_location
-from gcr_migrate.spec.fields import REGISTRY, Part
+from gcr_migrate.spec.fields import REGISTRY, Part, with_port
 
 _MOST_PER_SECOND: Final = 1_000_000
 _AT: Final = re.compile(REGISTRY)
@@ -42,6 +43,7 @@ def _whole(value: Any) -> Any:
 def _at(text: str) -> str:
     if not _AT.fullmatch(text):
         raise ValueError(f"{text[:100]!r} is no location and no host, such as us or us.gcr.io")
+    with_port(text)
     if _is_location(text):
         try:
             check_location(text)
@@ -59,7 +61,7 @@ def _host(text: str) -> str:
     return ar_host(text) if _is_location(text) else quota_host(text.lower())
 
 
-PerSecond = Annotated[float, Field(strict=True, gt=0, le=_MOST_PER_SECOND)]
+PerSecond = Annotated[float, Field(strict=True, ge=LEAST_PER_SECOND, le=_MOST_PER_SECOND)]
 PercentText = Annotated[
     str, BeforeValidator(_whole, json_schema_input_type=str), _read_as(read_percent)
 ]

@@ -132,8 +132,9 @@ class Pace:
         """Take note that the service has refused, for the first time after it took something."""
         was = self.per_s if self._found and self.per_s else self._last_second(now)
         was = max(was, _LEAST_PER_S)
-        self._ceiling = max(was * (1 - _LEFT_TO_OTHERS), _LEAST_PER_S)
-        self.per_s = max(was / 2, _LEAST_PER_S)
+        # The least is for what was found: who stated less knows better.
+        self._ceiling = min(max(was * (1 - _LEFT_TO_OTHERS), _LEAST_PER_S), self._most)
+        self.per_s = min(max(was / 2, _LEAST_PER_S), self._ceiling)
         self._found = True
         self._quiet_since = now
         self._grow_at = now + _STEP_S

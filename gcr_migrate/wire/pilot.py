@@ -249,7 +249,8 @@ class Pilot:
         if pause is not None and now < pause.until:
             self._lengthen(one, pause, now + (after_s or 0.0))
             return
-        if pause is None:
+        # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
+        if pause is None or now > pause.until + _LONGEST_PAUSE_S:
             pause = one.pause = _Pause(since=now, until=now)
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
@@ -279,6 +280,15 @@ class Pilot:
     def now(self) -> float:
         """Return the time by which refusals are counted."""
         return self._clock()
+
+    def first_refused(self, service: str, before: float | None) -> float:
+        """Return since when a request is refused, of which the same was said before.
+
+        What was said before the pause that lasts now is over: the service has taken something.
+        """
+        one, now = self._services.get(service), self._clock()
+        since = one.pause.since if one and one.pause else now
+        return now if before is None or before < since else before
 
     def counts(self) -> dict[str, Asked]:
         """Return what went to each service until now."""

@@ -288,7 +288,8 @@ def _words(error: Exception) -> str:
         case aiohttp.ServerDisconnectedError():
             words = "Server disconnected without sending a response."
         case aiohttp.ClientResponseError():
-            words = error.message.partition("\n")[0]
+            # Of a line that is too long aiohttp quotes the beginning.
+            words = error.message.partition("\n")[0].partition(" when reading")[0]
         case aiohttp.ClientPayloadError():
             words = "The body was cut short."
         case OSError(errno=int(number)):
@@ -310,7 +311,11 @@ class _Address:
 
     @classmethod
     def read(cls, text: str) -> _Address:
-        parts = urlsplit(text.replace(" ", "%20"))
+        try:
+            parts = urlsplit(text.replace(" ", "%20"))
+            port = parts.port
+        except ValueError as error:
+            raise httpx.InvalidURL("it is no address") from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
         if not text.isascii() or not text.isprintable():
@@ -318,7 +323,8 @@ class _Address:
         begins = len(parts.scheme) + len("://") + len(parts.netloc)
         path = text.replace(" ", "%20")[begins:].partition("#")[0]
         path = path if path.startswith("/") else f"/{path}"
-        return cls(parts.scheme, parts.hostname, parts.port, parts.netloc, path)
+        host_and_port = parts.netloc.rpartition("@")[2]  # aiohttp would make a login of the rest
+        return cls(parts.scheme, parts.hostname, port, host_and_port, path)
 
 
 class _Whole:

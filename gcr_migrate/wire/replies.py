@@ -107,6 +107,7 @@ def joined(url: str, target: str, subject: str) -> str:
         onward = urljoin(url, target)
         parts = urlsplit(onward)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = usable and "@" not in parts.netloc  # a login that is none of ours
     except ValueError:
         usable = False
     if not usable or not onward.isascii() or not onward.isprintable():

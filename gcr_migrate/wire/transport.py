@@ -231,7 +231,7 @@ class Wire:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
         service = self._service(reply.url)
-        first = self._pilot.now() if refused_at is None else refused_at
+        first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
         if self._pilot.hopeless(service, first):
@@ -350,20 +350,26 @@ class Wire:
         self.clock_skew_s = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
     def _refuse_plain(self, address: str, url: str, subject: str) -> None:
-        host = urlsplit(address).netloc
+        host = _host_in(address)
         if urlsplit(address).scheme == "https" or is_loopback(host):
             return
-        if not self._plain_hosts & {host, urlsplit(url).netloc}:
+        if not self._plain_hosts & {host, _host_in(url)}:
             saw = f"plain HTTP to {host} would show credentials to the network"
             raise MigrateError(UNREACHABLE, subject=subject, saw=saw)
 
     def _refuse_downgrade(self, old: str, new: str, subject: str) -> None:
-        before, after = self.endpoints.resolve(old), urlsplit(self.endpoints.resolve(new))
-        if urlsplit(before).scheme != "https" or after.scheme == "https":
+        before, after = self.endpoints.resolve(old), self.endpoints.resolve(new)
+        scheme, host = urlsplit(after).scheme, _host_in(after)
+        if urlsplit(before).scheme != "https" or scheme == "https":
             return
-        if not is_loopback(after.netloc):
-            saw = f"redirect from https to {after.scheme}://{after.netloc}"
+        if not is_loopback(host):
+            saw = f"redirect from https to {scheme}://{host}"
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+
+
+def _host_in(url: str) -> str:
+    """Return host and port of a URL, without a login that may stand before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _checked(headers: Mapping[str, str]) -> dict[str, str]:

@@ -103,7 +103,11 @@ class Giver:
             last, status = min(int(found[2] or last), last), 206
             fields = f"Content-Range: bytes {first}-{last}/{len(DATA)}\r\n"
             fields = "" if self.ranges == "unstated" else fields
+            if self.ranges == "endless":
+                fields = fields.replace(f"bytes {first}", f"bytes {'9' * 5000}")
         body = DATA[first : last + 1]
+        if found and self.ranges == "tiny":
+            body = body[:1]
         writer.write(_head(status, len(body), fields))
         broken_at = self.breaks.pop(0) if self.breaks else None
         for at in range(0, len(body) if broken_at is None else broken_at, _PIECE):
@@ -182,6 +186,18 @@ def test_a_reading_that_brings_nothing_more_ends() -> None:
     giver = Giver(breaks=[5_000, *([0] * 50)])
     assert failure(giver).problem.code in {"bad-reply", "unreachable"}
     assert len(giver.asked) == 4
+
+
+def test_a_length_of_thousands_of_digits_is_no_answer() -> None:
+    """A registry that says that its part begins there is not believed, nor anything worse."""
+    assert failure(Giver(breaks=[1_500_000], ranges="endless")).problem.code == "bad-reply"
+
+
+def test_answers_of_a_byte_each_are_not_followed_without_end() -> None:
+    """Who gives next to nothing of what is asked for is given up after a few answers."""
+    giver = Giver(ranges="tiny")
+    assert "had little of what was asked" in failure(giver, at_once=1_000_000).saw
+    assert len(giver.asked) < 10
 
 
 def test_a_server_that_fails_in_between_is_asked_again_and_one_that_refuses_is_not() -> None:

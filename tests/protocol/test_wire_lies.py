@@ -215,6 +215,28 @@ def test_a_redirect_to_another_host_carries_no_credentials() -> None:
     assert "accept: a/b" in second.heads[0]
 
 
+def test_a_login_in_an_address_is_neither_followed_nor_told() -> None:
+    """A Location with a user's name and password is no address, and no error shows them."""
+    first = Server(status(302, "Location: http://ada:s3cret@127.0.0.1:9/x"))
+
+    async def run() -> None:
+        async with first.running(), Wire(Endpoints()) as wire:
+            await wire.request("GET", first.url, ok={200}, headers={"authorization": "Bearer t"})
+
+    with pytest.raises(MigrateError) as raised:
+        asyncio.run(run())
+    assert raised.value.problem.code == "bad-reply"
+    assert "s3cret" not in str(raised.value)
+    assert "s3cret" not in raised.value.saw
+
+
+def test_a_head_that_is_too_long_is_told_without_what_is_in_it() -> None:
+    """A header field may be a secret; that it was too long is enough."""
+    long = f"HTTP/1.1 200 OK\r\nX-Token: s3cret-{'x' * 300_000}\r\n\r\n".encode()
+    error = failure([long])
+    assert "s3cret" not in f"{error} {error.saw}"
+
+
 def test_a_redirect_within_a_host_keeps_credentials() -> None:
     """A relative Location is the same service."""
 

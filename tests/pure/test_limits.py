@@ -58,6 +58,12 @@ def test_a_spec_states_quotas_of_all_and_of_some() -> None:
     assert found.rates(PLAIN) == Rates(50)
 
 
+def test_the_port_that_is_meant_anyway_changes_nothing() -> None:
+    """A host with `:443` is the host without it."""
+    found = of("{at: {'registry.example:443': {requests_per_second: 10, headroom: 0%}}}")
+    assert found.rates("registry.example").requests_per_s == 10
+
+
 def test_an_option_s_rate_is_taken_as_it_is() -> None:
     """No head-room is taken from it, no location has another one, and writes stay as they were."""
     found = of("{at: {us: {requests_per_second: 40, writes_per_second: 10}}}").but(max_rate=90)
@@ -72,7 +78,9 @@ def test_an_option_s_rate_is_taken_as_it_is() -> None:
         ("{headroom: 100%}", "limits.headroom: a part from 0% to below 100%"),
         ("{bandwidth: 10}", "limits.bandwidth: 1kB/s or more"),
         ("{bandwidth: 10 Mbit/s}", "limits.bandwidth: 1kB/s or more"),
-        ("{requests_per_second: 0}", "limits.requests_per_second: Input should be greater than 0"),
+        ("{requests_per_second: 0}", "limits.requests_per_second: Input should be greater than"),
+        ("{requests_per_second: 1.0e-300}", "limits.requests_per_second: Input should be greater"),
+        ("{at: {'registry.example:99999': {headroom: 1%}}}", "port 99999 is not between 1"),
         ("{requests_per_second: true}", "limits.requests_per_second: "),
         ("{requests_per_second: .inf}", "limits.requests_per_second: "),
         ("{concurrency: 0}", "limits.concurrency: "),

@@ -164,3 +164,25 @@ def test_no_service_can_make_anybody_wait_for_ever(asked: list[float | None]) ->
             break
         waited(pilot, clock)
     assert clock.now - first <= 150 + 2
+
+
+def test_a_refusal_after_a_long_quiet_time_is_a_first_one(pilot: Pilot, clock: Clock) -> None:
+    """A service that nobody asked in between has refused nobody in between, told or seen."""
+    pilot.refused(HOST, None, told=True)
+    clock.now += 600
+    pilot.refused(HOST, None, told=True)
+
+    assert not pilot.hopeless(HOST, clock.now)
+    assert waited(pilot, clock) > 0
+
+
+def test_an_old_refusal_of_a_request_does_not_count_against_it(pilot: Pilot, clock: Clock) -> None:
+    """What was refused before the service took something is refused for the first time again."""
+    pilot.refused(HOST, None)
+    first = pilot.first_refused(HOST, None)
+    clock.now += 300
+    pilot.took(HOST)
+    pilot.refused(HOST, None)
+
+    assert pilot.first_refused(HOST, first) == clock.now
+    assert not pilot.hopeless(HOST, pilot.first_refused(HOST, first))

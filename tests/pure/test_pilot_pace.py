@@ -184,6 +184,17 @@ def test_refusals_without_end_leave_a_pace() -> None:
     assert paced(pace, 50, 1) >= 1
 
 
+@given(st.floats(0.01, 5000))
+def test_a_refusal_makes_nothing_faster_than_was_stated(most_per_s: float) -> None:
+    """Who asked for very few requests gets no more of them after a 429."""
+    pace = Pace(most_per_s)
+    before = pace.per_s
+    pace.refused(1000.0)
+    assert pace.per_s is not None
+    assert before is not None
+    assert pace.per_s <= before
+
+
 def test_one_refusal_that_goes_on_makes_it_slower_once() -> None:
     """A quota of a minute refuses whoever asks for its end, and that tells nothing new."""
     clock = Clock()

@@ -225,7 +225,7 @@ def test_workers_share_what_options_allow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "saw"),
     [
-        ("--max-rate", "0", "more than 0 requests per second"),
+        ("--max-rate", "0", "at least 0.01 requests per second"),
         ("--max-bandwidth", "100", "such as 100MB/s"),
         ("--concurrency", "0", "a number from 1 to 256"),
     ],
