@@ -59,10 +59,11 @@ def everybody(*policies: BindingList) -> set[str]:
     return {member for policy in policies for one in policy for member in one["members"]}
 
 
-def holders(project: BindingList, group: str) -> set[str]:
-    """Return who is meant by `projectOwner:P` and the like, by the policy of that project."""
+def holders(project: list[BindingList], group: str) -> set[str]:
+    """Return who is meant by `projectOwner:P` and the like, by policies there or above."""
     role = f"roles/{_GROUPS[group.partition(':')[0]]}"
-    found = (one for one in project if one["role"] == role and not one.get("condition"))
+    everything = [one for policy in project for one in policy]
+    found = (one for one in everything if one["role"] == role and not one.get("condition"))
     return {member for one in found for member in one["members"]}
 
 
@@ -71,7 +72,7 @@ def can(
     kind: str,
     own: BindingList,
     inherited: list[BindingList],
-    project: BindingList,
+    project: list[BindingList],
     custom: Mapping[str, Iterable[str]],
 ) -> set[str]:
     """Return what a member always holds on a bucket or repository.
@@ -81,7 +82,7 @@ def can(
         kind: `bucket` or `repository`.
         own: its own policy.
         inherited: those of the project and of what is above it.
-        project: that of the project whose owners, editors and viewers are meant.
+        project: those of the project whose owners, editors and viewers are meant.
         custom: permissions of custom roles.
     """
     found: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.access.conditions import Fate, fate_of
 from gcr_migrate.access.members import Kind, kind_of
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.model.access import Binding, Condition, Picture, PolicyOn
+
+
+_ABOVE: Final = frozenset({Level.PROJECT, Level.FOLDER, Level.ORGANIZATION})
 
 
 class Standing(IntEnum):
@@ -120,26 +123,26 @@ def holdings(picture: Picture, now_ms: int) -> Holdings:
 
 
 def basic_holders(picture: Picture, member: str) -> tuple[str, ...] | None:
-    """Return who is owner, editor or viewer of a project; None if its policy was not seen.
+    """Return who is owner, editor or viewer of a project, by its own policy or from above it.
 
     Args:
         picture: has the policies of its own project.
         member: such as `projectOwner:builds`.
+
+    Returns:
+        The members; None if the project's own policy was not seen.
     """
     kind, _, project = member.partition(":")
     if project != picture.project:
         return None
     # An analysis tells of those who have rights on the bucket, and owners have none by themselves.
-    own = [
-        on.policy
-        for on in picture.policies
-        if on.level is Level.PROJECT and on.policy and on.read_by == READ
-    ]
-    if not own:
+    read = [on for on in picture.policies if on.level in _ABOVE and on.read_by == READ]
+    if not any(on.level is Level.PROJECT and on.policy for on in read):
         return None
     names = {
         spelled(one)
-        for binding in own[0].bindings
+        for on in read
+        for binding in (on.policy.bindings if on.policy else ())
         if binding.role == BASIC_ROLES[kind] and binding.condition is None
         for one in binding.members
     }

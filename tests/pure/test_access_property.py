@@ -172,12 +172,12 @@ class Story:
         """What somebody always holds at the source."""
         case = self.case
         above = [case.project, case.folder]
-        return evaluator.can(member, case.kind, case.own, above, case.project, CUSTOM)
+        return evaluator.can(member, case.kind, case.own, above, above, CUSTOM)
 
     def after(self, member: str) -> set[str]:
         """What somebody always holds at the target once the grants are made."""
         own = _plain(self.policy)
-        return evaluator.can(member, "repository", own, self.inherited, self.inherited[0], CUSTOM)
+        return evaluator.can(member, "repository", own, self.inherited, self.inherited, CUSTOM)
 
     def verdicts(self, member: str) -> dict[str, str]:
         """What the proof says of somebody, by right."""
