@@ -43,6 +43,7 @@ def repository(  # of the parts that tests differ in
     grants: tuple[Grant, ...] = (),
     granted: tuple[Grant, ...] = (),
     project: str = "builds",
+    upstreams: tuple[str, ...] = (),
 ) -> Repository:
     """Return a target in `us`."""
     return Repository(
@@ -54,6 +55,7 @@ def repository(  # of the parts that tests differ in
         settings=settings or RepositorySettings(),
         grants=grants,
         granted=granted,
+        upstreams=tuple(f"projects/{project}/locations/us/repositories/{one}" for one in upstreams),
     )
 
 

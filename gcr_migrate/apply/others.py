@@ -13,7 +13,7 @@ from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.interfaces import TargetRepositories
@@ -47,7 +47,7 @@ async def look_for_repositories(
             have another key; nothing was written.
     """
     planned = {id_: one for id_, one in migration.repositories().items() if id_ in wanted}
-    asked = {id_: one for id_, one in planned.items() if one.resource}
+    asked = {id_: one for id_, one in planned.items() if one.resource and not one.upstreams}
     answers = await all_of(repositories.get(one.resource) for one in asked.values())
     found = dict(zip(asked, answers, strict=True))
     if missing := [asked[id_].shown for id_, has in found.items() if has is None]:
@@ -61,9 +61,10 @@ async def look_for_repositories(
     ]
     if fixed:
         raise _refusal(errors.REPOSITORY_DIFFERS, fixed)
+    asked |= await _virtual_ones(planned, repositories)
     states = migration.repository_states()
     for id_, one in asked.items():
-        for each in differs[id_]:
+        for each in differs.get(id_, ()):
             if each.setting.partition(".")[0] not in one.changes:  # those have their time later
                 _log.warning("repository.differs", repository=one.shown, saw=str(each))
         if not one.exists and states[id_] is not State.PRESENT:
@@ -72,6 +73,21 @@ async def look_for_repositories(
         _look_for_grants(migration, id_, one, repositories, journal) for id_, one in asked.items()
     )
     return set(planned)
+
+
+async def _virtual_ones(
+    planned: Mapping[int, Repository], repositories: TargetRepositories
+) -> dict[int, Repository]:
+    """Return the virtual repositories that are there; content needs none of the others."""
+    asked = {id_: one for id_, one in planned.items() if one.upstreams}
+    answers = await all_of(repositories.upstreams(one.resource) for one in asked.values())
+    found = {}
+    for (id_, one), has in zip(asked.items(), answers, strict=True):
+        if has is None:
+            _log.warning("repository.left_to_others", repository=one.shown)
+        else:
+            found[id_] = one
+    return found
 
 
 def _refusal(problem: errors.Problem, named: Sequence[str]) -> MigrateError:

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.export.unsaid import grants_left_out, policies_left_out, sayable, wanted
+from gcr_migrate.model.plan import upstream_policies
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _before(repositories: Iterable[Repository]) -> Iterator[str]:
     for one in repositories:
         place, empty = _place(one), False
         options = [*_options(one)]
-        yield shlex.join(["repository", *place, *options])
+        yield shlex.join(["repository", *place, *options]) + _over(one)
         grants = sayable(one)
         if grants:
             yield shlex.join(["no_conditions", *place])
@@ -96,6 +97,17 @@ def _before(repositories: Iterable[Repository]) -> Iterator[str]:
         yield ":"
 
 
+def _over(repository: Repository) -> str:
+    """Return what hands gcloud the upstreams of a virtual repository."""
+    if not repository.upstreams:
+        return ""
+    policies = [
+        {"id": id_, "repository": one, "priority": priority}
+        for id_, one, priority in upstream_policies(repository.upstreams)
+    ]
+    return f" <<<{shlex.quote(json.dumps(policies))}"
+
+
 def _place(repository: Repository) -> list[str]:
     _, project, _, location, _, id_ = repository.resource.split("/")
     return [project, location, id_]
@@ -103,6 +115,9 @@ def _place(repository: Repository) -> list[str]:
 
 def _options(repository: Repository) -> Iterator[str]:
     """Return with what a repository is made: what would meet the copy is not in it yet."""
+    if repository.upstreams:
+        yield "--mode=virtual-repository"
+        yield "--upstream-policy-file=-"
     if repository.exists:
         return
     settings = wanted(repository)
@@ -112,8 +127,8 @@ def _options(repository: Repository) -> Iterator[str]:
         yield f"--labels={_labels(settings)}"
     if settings.kms_key:
         yield f"--kms-key={settings.kms_key}"
-    is_on = settings.scanning is Scanning.ON
-    yield _SCANS if is_on else _NO_SCANS
+    if not repository.upstreams:
+        yield _SCANS if settings.scanning is Scanning.ON else _NO_SCANS
 
 
 def _labels(settings: RepositorySettings) -> str:

@@ -15,6 +15,8 @@ from gcr_migrate.export.unsaid import (
     sayable,
     wanted,
 )
+from gcr_migrate.model.cloud import VIRTUAL
+from gcr_migrate.model.plan import upstream_policies
 from gcr_migrate.model.settings import CleanupCondition, Scanning
 
 if TYPE_CHECKING:
@@ -121,10 +123,10 @@ def _repositories(repositories: Iterable[Repository], names: dict[str, str]) -> 
         name = names[one.resource]
         if one.exists:
             yield Block("import", (), {"to": Raw(f"{_REPOSITORY}.{name}"), "id": one.resource})
-        yield _repository(one, name)
+        yield _repository(one, names)
 
 
-def _repository(repository: Repository, name: str) -> Block:
+def _repository(repository: Repository, names: dict[str, str]) -> Block:
     _, project, _, location, _, id_ = repository.resource.split("/")
     settings = wanted(repository)
     policies = _policies(settings)
@@ -134,6 +136,8 @@ def _repository(repository: Repository, name: str) -> Block:
         "repository_id": id_,
         "format": "DOCKER",
     }
+    if repository.upstreams:
+        attributes["mode"] = VIRTUAL
     if settings.description:
         attributes["description"] = settings.description
     if settings.kms_key:
@@ -150,6 +154,8 @@ def _repository(repository: Repository, name: str) -> Block:
     scanning = _scanning(repository)
     if scanning is not None:
         blocks.append(Block("vulnerability_scanning_config", (), {"enablement_config": scanning}))
+    if repository.upstreams and not repository.exists:
+        blocks.append(_upstreams(repository, names))
     kept: dict[str, Value] = {"prevent_destroy": True}
     if repository.exists:  # what the plan says nothing about stays as it is
         unsaid = [
@@ -159,17 +165,31 @@ def _repository(repository: Repository, name: str) -> Block:
             *([] if settings.immutable_tags else ["docker_config"]),
             *([] if scanning is not None else ["vulnerability_scanning_config"]),
             *([] if settings.kms_key else ["kms_key_name"]),
+            *(["virtual_repository_config"] if repository.upstreams else []),
         ]
         kept["ignore_changes"] = [Raw(one) for one in unsaid]
     blocks.append(Block("lifecycle", (), kept))
-    return Block("resource", (_REPOSITORY, name), attributes, tuple(blocks))
+    return Block("resource", (_REPOSITORY, names[repository.resource]), attributes, tuple(blocks))
+
+
+def _upstreams(repository: Repository, names: dict[str, str]) -> Block:
+    """Return what a virtual repository stands over; each is a resource of the same files."""
+    policies = tuple(
+        Block(
+            "upstream_policies",
+            (),
+            {"id": id_, "repository": Raw(f"{_REPOSITORY}.{names[one]}.id"), "priority": priority},
+        )
+        for id_, one, priority in upstream_policies(repository.upstreams)
+    )
+    return Block("virtual_repository_config", blocks=policies)
 
 
 def _scanning(repository: Repository) -> Value | None:
     """Return when images are scanned; None where nothing is to be said about it."""
     scanning = wanted(repository).scanning
     if scanning is None:
-        return None if repository.exists else "DISABLED"
+        return None if repository.exists or repository.upstreams else "DISABLED"
     if scanning is Scanning.AFTER_COPY:
         return Raw(f'{_COPIED} ? "INHERITED" : "DISABLED"')
     return "INHERITED" if scanning is Scanning.ON else "DISABLED"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import BAD_REPLY, REPOSITORY_DIFFERS, MigrateError
 from gcr_migrate.model.cloud import DOCKER, STANDARD, VIRTUAL
+from gcr_migrate.model.plan import upstream_policies
 from gcr_migrate.model.settings import (
     CLEANUP,
     CLEANUP_DRY_RUN,
@@ -84,12 +85,8 @@ def body_of_virtual(settings: RepositorySettings, upstreams: Sequence[str]) -> d
         upstreams: resources over which it stands; the first one counts for most.
     """
     policies = [
-        {
-            "id": one.rpartition("/")[2].replace(".", "-"),
-            "repository": one,
-            "priority": len(upstreams) - at,
-        }
-        for at, one in enumerate(upstreams)
+        {"id": id_, "repository": one, "priority": priority}
+        for id_, one, priority in upstream_policies(upstreams)
     ]
     body: dict[str, Any] = {
         "format_": DOCKER,

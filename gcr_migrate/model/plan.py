@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from gcr_migrate.model.settings import AS_IT_COMES, RepositorySettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gcr_migrate.model.access import Grant
     from gcr_migrate.model.content import Digest
 
@@ -88,6 +90,17 @@ class Repository:
     def shown(self) -> str:
         """The name that people know, such as `us-docker.pkg.dev/builds/product1`."""
         return f"{self.registry}/{self.prefix}" if self.prefix else self.registry
+
+
+def upstream_policies(upstreams: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """Give id, resource and priority of each upstream; the highest priority counts for most.
+
+    Args:
+        upstreams: resources, the preferred first.
+    """
+    for at, one in enumerate(upstreams):
+        name = one.rpartition("/")[2].replace(".", "-")
+        yield f"u{at + 1}-{name}", one, len(upstreams) - at
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Stands where gcloud stands, and notes the words and the input that it is called with.
 NOTING = """#!/usr/bin/env bash
 [[ $3 == describe ]] && exit 1
-[[ $3 == set-cleanup-policies ]] && said=$(cat)
+[[ $3 == set-cleanup-policies || "$*" == *virtual-repository* ]] && said=$(cat)
 printf '%s\\0' "$@" "${said:-}" END-OF-CALL >>"$0.calls"
 """
 
@@ -88,6 +88,23 @@ def test_what_would_meet_the_copy_is_done_when_told(tmp_path: Path) -> None:
     for (update, _), (_, policies), text in zip(calls[::2], calls[1::2], NASTY, strict=True):
         assert update[-2:] == ["--immutable-tags", "--allow-vulnerability-scanning"]
         assert json.loads(policies)[1]["condition"]["packageNamePrefixes"] == ["web", text]
+
+
+def test_a_virtual_repository_is_made_over_its_upstreams(tmp_path: Path) -> None:
+    """After them, by a file that gcloud reads from its input; one that exists is left."""
+    targets = [
+        repository("one"),
+        repository("all", upstreams=("one", "gcr.io")),
+        repository("old", upstreams=("one",), exists=True),
+    ]
+    calls = _calls(gcloud_script(targets, "Made by a test"), tmp_path)
+    made = [(words, said) for words, said in calls if "create" in words]
+    assert [words[3] for words, _ in made] == ["one", "all", "old"]
+    words, said = made[1]
+    assert "--mode=virtual-repository" in words
+    assert not {"--disable-vulnerability-scanning"} & set(words)
+    upstreams = [(one["id"], one["priority"]) for one in json.loads(said)]
+    assert upstreams == [("u1-one", 2), ("u2-gcr-io", 1)]
 
 
 def test_a_condition_is_never_dropped(tmp_path: Path) -> None:

@@ -45,6 +45,10 @@ KNOWN: dict[str, Any] = {
         "cleanup_policy_dry_run": "bool",
         "labels": "map",
         "kms_key_name": "string",
+        "mode": {"VIRTUAL_REPOSITORY"},
+        "virtual_repository_config": {
+            "upstream_policies": {"id": "string", "repository": "string", "priority": "int"}
+        },
         "docker_config": {"immutable_tags": "bool"},
         "cleanup_policies": {
             "id": "string",
@@ -118,6 +122,8 @@ def _all_kinds(text: str) -> list[Repository]:
         repository("gcr.io", adopted, exists=True, grants=grants, granted=grants[1:]),
         repository("three", everything(text), exists=True),
         repository("four", RepositorySettings(scanning=Scanning.ON), project="example.com:x"),
+        repository("five", RepositorySettings(description=text), upstreams=("one", "gcr.io")),
+        repository("six", upstreams=("one",), exists=True),
     ]
 
 
@@ -127,7 +133,7 @@ def _check(known: Mapping[str, Any], body: Mapping[str, Any], where: str) -> Non
         if isinstance(wanted, dict):
             for block in value:
                 _check(wanted, block, f"{where}.{name}")
-            assert len(value) == 1 or name == "cleanup_policies", where
+            assert len(value) == 1 or name in {"cleanup_policies", "upstream_policies"}, where
         elif isinstance(value, str) and value.startswith("${"):
             assert wanted in ("bool", "string") or isinstance(wanted, set)
         elif isinstance(wanted, set):
@@ -216,6 +222,19 @@ def test_what_exists_stays_as_it_is_without_adopt() -> None:
         "vulnerability_scanning_config",
         "kms_key_name",
     }
+
+
+def test_a_virtual_repository_follows_its_upstreams() -> None:
+    """By references, so that they are made before; one that exists keeps what it stands over."""
+    found = _read(_files(*_all_kinds("a text")))[REPOSITORY]
+    new, there = found["us_five"], found["us_six"]
+    assert new["mode"] == there["mode"] == "VIRTUAL_REPOSITORY"
+    assert new["virtual_repository_config"][0]["upstream_policies"] == [
+        {"id": "u1-one", "repository": f"${{{REPOSITORY}.us_one.id}}", "priority": 2},
+        {"id": "u2-gcr-io", "repository": f"${{{REPOSITORY}.us_gcr_io.id}}", "priority": 1},
+    ]
+    assert not {"virtual_repository_config", "vulnerability_scanning_config"} & set(there)
+    assert "virtual_repository_config" in there["lifecycle"][0]["ignore_changes"]
 
 
 def test_what_would_meet_the_copy_waits_for_it() -> None:

@@ -299,7 +299,13 @@ def test_a_tag_lost_at_the_target_is_found_and_brought_back(pair: Pair) -> None:
     findings = [(one["code"], one["subject"]) for one in verified["findings"]]
     assert findings == [("tag-gone", f"{pair.target.host}/docker/mail:1.0")]
     plan = pair.run("plan", pair.spec(), "-o", "m2")
-    assert plan["todo"] == {"repositories": 0, "grants": 0, "manifests": 0, "tags": 1}
+    assert plan["todo"] == {
+        "repositories": 0,
+        "grants": 0,
+        "manifests": 0,
+        "tags": 1,
+        "settings": 0,
+    }
     pair.run("apply", "m2")
     assert pair.run("verify", "m2")["outcome"] == "proven"
 

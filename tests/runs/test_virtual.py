@@ -127,6 +127,26 @@ def test_only_what_gets_images_is_an_upstream(zoo: Zoo) -> None:
     assert _upstreams(zoo) == ["one"]
 
 
+def test_content_alone_needs_no_virtual_repository(zoo: Zoo, tmp_path: Path) -> None:
+    """Who has others look after repositories copies without it, and counts it once it is there."""
+    assert zoo.plan(spec=SPEC)[0] == 0
+    for id_ in ("one", "two"):
+        zoo.box.store.add(Repository("builds", "us", id_))
+    code, facts = zoo.run("apply", str(zoo.home / "m"), "--content-only")
+    assert (code, facts["kinds"]["repository"], facts["kinds"]["tag"]["pending"]) == (
+        10,
+        {"planned": 3, "done": 2, "skipped": 0, "failed": 0, "pending": 1},
+        0,
+    )
+    config = {"upstreamPolicies": [{"id": "a", "repository": "x", "priority": 1}]}
+    settings = {"format": "DOCKER", "mode": "VIRTUAL_REPOSITORY", "virtualRepositoryConfig": config}
+    zoo.box.store.add(Repository(*KEY, settings=settings))
+    code, facts = zoo.run("apply", str(zoo.home / "m"), "--content-only")
+    assert facts["kinds"]["repository"]["done"] == 3
+    assert zoo.run_here("export", str(zoo.home / "m"), "--terraform", str(tmp_path / "tf"))[0] == 0
+    assert "upstream_policies {" in (tmp_path / "tf" / "repositories.tf").read_text()
+
+
 @pytest.mark.needs("gcloud", "skopeo")
 def test_programs_of_others_know_it_for_what_it_is(zoo: Zoo) -> None:
     """The real gcloud reads its mode and upstreams; skopeo pulls through it what was pushed."""
@@ -145,8 +165,8 @@ def test_programs_of_others_know_it_for_what_it_is(zoo: Zoo) -> None:
     told = json.loads(_run(zoo.home, environ, *describe.split(), "--format=json"))
     assert (told["format"], told["mode"]) == ("DOCKER", "VIRTUAL_REPOSITORY")
     assert {one["id"] for one in told["virtualRepositoryConfig"]["upstreamPolicies"]} == {
-        "one",
-        "two",
+        "u1-one",
+        "u2-two",
     }
     host = zoo.box.addresses[US].removeprefix("http://")
     inspect = ["skopeo", "inspect", "--raw", "--tls-verify=false", "--creds"]
