@@ -161,7 +161,8 @@ def test_the_proxy_is_asked_for_the_migration_s_hosts_and_no_other(run: Run) -> 
     """Source hosts, registries, the API that Google's libraries call, and whose token it is."""
     four = {f"{host}:443" for host in ("gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io")}
     registries = {"us-docker.pkg.dev:443", "europe-docker.pkg.dev:443"}
-    google = {"artifactregistry.googleapis.com:443", "oauth2.googleapis.com:443"}
+    services = ("artifactregistry", "oauth2", "pubsub", "serviceusage")
+    google = {f"{one}.googleapis.com:443" for one in services}
     assert run.asked == four | registries | google
 
 

@@ -110,8 +110,8 @@ def test_all_repositories_of_a_location_move_with_their_names(zoo: Zoo) -> None:
 
 
 def test_what_is_named_is_read_or_told(zoo: Zoo) -> None:
-    """A virtual repository is read, and told; so is a path that its own repository lacks."""
-    _add(zoo, "hub", mode="VIRTUAL_REPOSITORY")
+    """A proxy is read, and told; so is a path that its own repository lacks."""
+    _add(zoo, "hub", mode="REMOTE_REPOSITORY")
     below = "{project: builds, location: us, below: [hub/a, hub/a/b, one/a/b, one/x]}"
     code, facts = zoo.plan(spec=f"source: {below}\n{ELSEWHERE}")
     assert (code, facts["complete"], facts["counts"]["images"]) == (0, True, 2)
