@@ -52,7 +52,7 @@ def seen_through(store: Store, repository: Repository, path: str) -> Repository:
     ordered = sorted(_policies(repository.settings), key=_priority)
     upstreams = [by_name[one["repository"]] for one in ordered if one["repository"] in by_name]
     image = Image()
-    for one in (repository, *upstreams):  # what a test has put into it comes through, too
+    for one in (repository, *upstreams):  # what lies in it itself comes first
         found = one.image(path)
         image.tags |= found.tags
         image.manifests |= found.manifests
