@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.model.access import Analysis, ObjectAccess, Policy
+    from gcr_migrate.model.access import Analysis, BucketRules, ObjectAccess, Policy
     from gcr_migrate.model.cloud import (
         BucketAsset,
         BucketFacts,
@@ -359,8 +359,16 @@ class Access(Protocol):
         """Read such an answer. Raises `bad-reply`."""
         ...
 
-    async def objects(self, bucket: str, project: str, most: int) -> ObjectAccess | None:
-        """Access lists of a bucket's images; None where its policy alone decides."""
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Which of these permissions the caller has on a resource that is no project."""
+        ...
+
+    async def rules(self, bucket: str, project: str) -> BucketRules:
+        """What decides about access to a bucket of a project, beside policies."""
+        ...
+
+    async def objects(self, bucket: str, project: str, number: str, most: int) -> ObjectAccess:
+        """Access lists of the images in a bucket that has them."""
         ...
 
 

@@ -29,7 +29,7 @@ settings.load_profile("default")
 
 REQUIRE_PROGRAMS = "GCR_MIGRATE_REQUIRE_PROGRAMS"
 # Not every machine has them, or may install them.
-MAY_BE_ABSENT = frozenset({"gcloud", "terraform", "shellcheck"})
+MAY_BE_ABSENT = frozenset({"gcloud", "terraform"})
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -70,7 +70,7 @@ def a_place(**change: Any) -> PlaceAnswers:
         service: held
         if isinstance(held, MigrateError)
         else frozenset(one for one in held if one.startswith(f"{service}."))
-        for service in ("artifactregistry", "resourcemanager", "cloudasset")
+        for service in ("artifactregistry", "resourcemanager", "cloudasset", "iam", "storage")
     }
     return PlaceAnswers(**(known | change | {"held": held_of}))
 

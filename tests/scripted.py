@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SERVICES = (
     "artifact_registry",
+    "cloud_asset",
+    "iam",
     "org_policy",
     "pubsub",
     "resource_manager",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.access.conditions import Fate, fate_of
 from gcr_migrate.access.members import Kind, kind_of
 from gcr_migrate.access.roles import BASIC_ROLES, LIST_OBJECTS, known, rights_in
-from gcr_migrate.model.access import READ, Level, Right, spelled
+from gcr_migrate.model.access import PUBLIC, READ, Level, Right, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from gcr_migrate.model.access import Binding, Condition, Picture, PolicyOn
 
 
+_ABOVE: Final = frozenset({Level.PROJECT, Level.FOLDER, Level.ORGANIZATION})
+
+
 class Standing(IntEnum):
     """How surely a right is held; of several grants the highest counts."""
 
     NO = 0
-    ENDED = 1  # under a condition that can never be true again
+    ENDED = 1  # under a condition that can never be true again, or where it is prevented
     UNKNOWN = 2
     CONDITIONAL = 3  # under a condition that only the source can judge
     TIMED = 4  # under a condition of time
@@ -106,38 +109,40 @@ def holdings(picture: Picture, now_ms: int) -> Holdings:
             if permissions is None:
                 for right in Right:
                     told = f"{by}, which was not opened"
-                    found.add(member, right, Hold(Standing.UNKNOWN, told, None, on.read_by))
+                    hold = Hold(Standing.UNKNOWN, told, None, on.read_by)
+                    found.add(member, right, _unless_prevented(hold, member, picture))
                 continue
             if picture.level is Level.BUCKET and LIST_OBJECTS in permissions:
                 lists.add(member)
             for right in rights_in(permissions, picture.level):
-                found.add(member, right, _hold(binding, by, now_ms, on))
+                hold = _hold(binding, by, now_ms, on)
+                found.add(member, right, _unless_prevented(hold, member, picture))
     _add_objects(found, picture)
     found.names_only = frozenset(lists.difference(found.members))
     return found
 
 
 def basic_holders(picture: Picture, member: str) -> tuple[str, ...] | None:
-    """Return who is owner, editor or viewer of a project; None if its policy was not seen.
+    """Return who is owner, editor or viewer of a project, by its own policy or from above it.
 
     Args:
         picture: has the policies of its own project.
         member: such as `projectOwner:builds`.
+
+    Returns:
+        The members; None if the project's own policy was not seen.
     """
     kind, _, project = member.partition(":")
     if project != picture.project:
         return None
     # An analysis tells of those who have rights on the bucket, and owners have none by themselves.
-    own = [
-        on.policy
-        for on in picture.policies
-        if on.level is Level.PROJECT and on.policy and on.read_by == READ
-    ]
-    if not own:
+    read = [on for on in picture.policies if on.level in _ABOVE and on.read_by == READ]
+    if not any(on.level is Level.PROJECT and on.policy for on in read):
         return None
     names = {
         spelled(one)
-        for binding in own[0].bindings
+        for on in read
+        for binding in (on.policy.bindings if on.policy else ())
         if binding.role == BASIC_ROLES[kind] and binding.condition is None
         for one in binding.members
     }
@@ -182,4 +187,11 @@ def _add_objects(found: Holdings, picture: Picture) -> None:
         hold = Hold(Standing.YES if sure else Standing.UNKNOWN, by)
         holders = basic_holders(picture, member) if kind_of(member) is Kind.BASIC else ()
         for one in (member, *(holders or ())):
-            found.add(one, Right.PULL, hold)
+            found.add(one, Right.PULL, _unless_prevented(hold, one, picture))
+
+
+def _unless_prevented(hold: Hold, member: str, picture: Picture) -> Hold:
+    """Return a right, or what is left of it where nothing lets everybody in."""
+    if not (picture.never_public and member in PUBLIC):
+        return hold
+    return replace(hold, standing=Standing.ENDED, condition=None)

@@ -100,7 +100,8 @@ def _verdict(was: Hold, will: Hold) -> tuple[Verdict, str]:  # noqa: PLR0911  # 
     if Standing.UNKNOWN in {holds, will_hold}:
         return Verdict.UNKNOWN, was.by if holds is Standing.UNKNOWN else will.by
     if holds is Standing.ENDED and will_hold <= Standing.ENDED:
-        return Verdict.EXCUSED, "its condition has ended"
+        ended, prevented = "its condition has ended", "public access is prevented there"
+        return Verdict.EXCUSED, ended if was.condition else prevented
     if holds <= Standing.ENDED:
         return Verdict.GAINED, ""
     if will_hold <= Standing.ENDED:

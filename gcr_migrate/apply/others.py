@@ -13,7 +13,7 @@ from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.interfaces import TargetRepositories
@@ -26,18 +26,27 @@ _log = structlog.get_logger()
 
 
 async def look_for_repositories(
-    migration: Migration, repositories: TargetRepositories, journal: Journal
+    migration: Migration,
+    wanted: Collection[int],
+    repositories: TargetRepositories,
+    journal: Journal,
 ) -> set[int]:
     """Confirm what is there of repositories and grants; the rest stays to be done, and is told.
 
+    Args:
+        migration: the frozen plan.
+        wanted: ids of the repositories that the run is about.
+        repositories: Artifact Registry.
+        journal: where events go.
+
     Returns:
-        Ids of all repositories: content can be written to them.
+        Ids of all these repositories: content can be written to them.
 
     Raises:
         MigrateError: REPOSITORY_MISSING or REPOSITORY_DIFFERS, naming those that are not there or
             have another key; nothing was written.
     """
-    planned = migration.repositories()
+    planned = {id_: one for id_, one in migration.repositories().items() if id_ in wanted}
     asked = {id_: one for id_, one in planned.items() if one.resource and not one.upstreams}
     answers = await all_of(repositories.get(one.resource) for one in asked.values())
     found = dict(zip(asked, answers, strict=True))

@@ -14,7 +14,7 @@ from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Collection, Coroutine, Iterator, Mapping
 
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.interfaces import PolicyWriter, TargetRepositories
@@ -28,12 +28,18 @@ _CREATIONS_AT_ONCE: Final = 16
 
 
 async def provision(
-    migration: Migration, repositories: TargetRepositories, journal: Journal, *, pause_s: float
+    migration: Migration,
+    wanted: Collection[int],
+    repositories: TargetRepositories,
+    journal: Journal,
+    *,
+    pause_s: float,
 ) -> set[int]:
     """Create missing repositories and add missing grants.
 
     Args:
         migration: the frozen plan.
+        wanted: ids of the repositories that the run is about.
         repositories: Artifact Registry.
         journal: where events go.
         pause_s: seconds between the starts of two creations.
@@ -52,6 +58,8 @@ async def provision(
 
     missing: dict[int, Repository] = {}
     for item_id, repository in migration.repositories().items():
+        if item_id not in wanted:
+            continue
         ready = not repository.resource or repository.exists
         if ready or states.get(item_id) is State.PRESENT:
             usable.add(item_id)

@@ -15,6 +15,7 @@ from gcr_migrate.apply.path import Path, Tools
 from gcr_migrate.apply.provision import provision
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import ImagePath
+from gcr_migrate.model.steps import State
 from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
@@ -84,14 +85,43 @@ class Choice:
     failed: bool = False
     content_only: bool = False
 
-    def takes(self, migration: Migration, image: Image) -> bool:
-        """Whether an image path is to be worked on."""
-        return self.fits(image) and (not self.failed or migration.has_failed(image.id))
+    def part(self, migration: Migration) -> Part:
+        """Find the image paths that are chosen, once: what the run does changes what has failed."""
+        if not self.only and not self.failed:
+            return Part(content_only=self.content_only)
+        taken: set[int] = set()
+        repositories = migration.failed_repositories() if self.failed and not self.only else set()
+        states = migration.repository_states()
+        for image in filter(self.fits, migration.images()):
+            lost = states[image.repository_id] is State.FAILED
+            if not self.failed or lost or migration.has_failed(image.id):
+                taken.add(image.id)
+                repositories.add(image.repository_id)
+        return Part(frozenset(taken), frozenset(repositories), content_only=self.content_only)
 
     def fits(self, image: Image) -> bool:
         """Whether the patterns take an image path."""
         path = ImagePath.parse(image.path)
         return not self.only or any(one.match(path) is not None for one in self.only)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a plan that a run does.
+
+    Attributes:
+        image_ids: its image paths; None: all.
+        repository_ids: the repositories that it is about; None: all.
+        content_only: others look after repositories and access.
+    """
+
+    image_ids: frozenset[int] | None = None
+    repository_ids: frozenset[int] | None = None
+    content_only: bool = False
+
+    def takes(self, image: Image) -> bool:
+        """Whether an image path is to be worked on."""
+        return self.image_ids is None or image.id in self.image_ids
 
 
 async def apply_migration(  # what a run is made of
@@ -102,7 +132,7 @@ async def apply_migration(  # what a run is made of
     listener: Listener,
     *,
     stop: asyncio.Event,
-    choice: Choice | None = None,
+    part: Part | None = None,
 ) -> None:
     """Bring the target to what the frozen plan says; go on from what the ledger holds.
 
@@ -115,21 +145,24 @@ async def apply_migration(  # what a run is made of
         hands: do what is done with registries.
         listener: is told of progress.
         stop: when set, what is in flight is finished and nothing new begins.
-        choice: which part of the plan; None: all.
+        part: which part of the plan; None: all.
 
     Raises:
         MigrateError: a service is out of reach as a whole, or the migration file is.
     """
-    journal, choice = Journal(ledger, listener, stop), choice or Choice()
+    journal, part = Journal(ledger, listener, stop), part or Part()
+    wanted = part.repository_ids
+    if wanted is None:
+        wanted = frozenset(migration.repositories())
     if any(repository.resource for repository in migration.repositories().values()):
         pause_s = provider.creation_pause_s
         repositories = provider.target_repositories()
-        if choice.content_only:
-            usable = await look_for_repositories(migration, repositories, journal)
+        if part.content_only:
+            usable = await look_for_repositories(migration, wanted, repositories, journal)
         else:
-            usable = await provision(migration, repositories, journal, pause_s=pause_s)
+            usable = await provision(migration, wanted, repositories, journal, pause_s=pause_s)
     else:
-        usable = set(migration.repositories())
+        usable = set(wanted)
     # Each host has its own slots: what waits for one's quota takes no room from the others.
     at_once = provider.blobs_at_once * hands.count
     contents = [
@@ -143,14 +176,14 @@ async def apply_migration(  # what a run is made of
                 asyncio.Semaphore(REQUESTS_AT_ONCE * hands.count),
             ),
             repository_ids,
-            choice,
+            part,
         )
         for repository_ids in _by_host(migration, usable)
     ]
     large = [a_few_of(one.large_blobs(), _LARGE_AT_ONCE * hands.count) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
-    if migration.setting_states() and choice.content_only:
+    if migration.setting_states() and part.content_only:
         await look_for_settings(migration, provider.target_repositories(), journal)
     elif migration.setting_states():
         await finish(migration, provider.target_repositories(), journal, usable)
@@ -169,11 +202,11 @@ def _by_host(migration: Migration, usable: set[int]) -> list[set[int]]:
 class _Content:
     """The content of all image paths of a run."""
 
-    def __init__(self, tools: Tools, usable: set[int], choice: Choice) -> None:
+    def __init__(self, tools: Tools, usable: set[int], part: Part) -> None:
         self._tools = tools
         self._migration = tools.migration
         self._usable = usable
-        self._choice = choice
+        self._part = part
         self._sources = tools.migration.sources()
         self._repositories = tools.migration.repositories()
 
@@ -200,9 +233,7 @@ class _Content:
             await asyncio.shield(brought)
 
     def _takes(self, image: Image) -> bool:
-        if image.repository_id not in self._usable:
-            return False
-        return self._choice.takes(self._migration, image)
+        return image.repository_id in self._usable and self._part.takes(image)
 
     def _place(self, image: Image) -> Place:
         return Place(image, self._sources[image.source_id], self._repositories[image.repository_id])

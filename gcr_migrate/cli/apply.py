@@ -168,11 +168,13 @@ async def _apply(
     workers: int | None,
     watched: Watched,
 ) -> ApplyFacts:
-    from gcr_migrate.apply.run import apply_migration
+    from gcr_migrate.apply.run import apply_migration, workers_for
     from gcr_migrate.cli.interrupt import stopping
     from gcr_migrate.cli.logins import announce, hosts_of, logins
+    from gcr_migrate.cli.worker import cores
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.state.ledger import Ledger
+    from gcr_migrate.state.left import left
 
     stop = asyncio.Event()
     ended = "finished"
@@ -189,6 +191,8 @@ async def _apply(
             output.err.print("The time is up: what is in flight is finished.")
             stop.set()
 
+    part = choice.part(migration)
+    to_do = left(migration, part.image_ids)
     ledger = Ledger(migration)
     outcome = "killed"
     try:
@@ -200,10 +204,10 @@ async def _apply(
                     left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
                 async with (
-                    watched.run(connections.traffic, _chosen(migration, choice)) as ears,
+                    watched.run(connections.traffic, to_do) as ears,
                     AsyncExitStack() as stack,
                 ):
-                    count = workers or _workers_for(migration)
+                    count = workers or workers_for(to_do.bytes, cores())
                     hands = await _hands(
                         count, migration, connections, way, ears, stack, as_json=output.as_json
                     )
@@ -214,7 +218,7 @@ async def _apply(
                         hands,
                         ears,
                         stop=stop,
-                        choice=choice,
+                        part=part,
                     )
             asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
@@ -225,13 +229,6 @@ async def _apply(
         ledger.end_run(outcome)
         await ledger.close()
     return apply_facts(migration, ended=ended, asked=asked)
-
-
-def _chosen(migration: Migration, choice: Choice) -> list[int] | None:
-    """Return the images that a run is about; None for all of them."""
-    if not choice.only and not choice.failed:
-        return None
-    return [image.id for image in migration.images() if choice.takes(migration, image)]
 
 
 async def _hands(
@@ -256,12 +253,3 @@ async def _hands(
     way = replace(way, pace=Pace())  # it is in the share
     start = starter(Setup(way, migration.path, share, as_json=as_json))
     return await stack.enter_async_context(working(count, start, ears.moved))
-
-
-def _workers_for(migration: Migration) -> int:
-    from gcr_migrate.apply.run import workers_for
-    from gcr_migrate.cli.worker import cores
-    from gcr_migrate.state.ledger import tally
-
-    left = migration.counts().bytes_to_transfer - tally(migration).bytes_transferred
-    return workers_for(left, cores())

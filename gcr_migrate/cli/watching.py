@@ -17,7 +17,7 @@ import typer
 from gcr_migrate.errors import Exit, MigrateError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from gcr_migrate.apply.pipe import Moved
     from gcr_migrate.cli.output import Output
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.metrics import Metrics, MetricsFile
     from gcr_migrate.report.running import Display
     from gcr_migrate.report.traces import Traces
+    from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.wire.traffic import Traffic
 
@@ -104,20 +105,17 @@ class Watched:
         self._failures = 0
 
     @asynccontextmanager
-    async def run(
-        self, traffic: Traffic, image_ids: Sequence[int] | None = None
-    ) -> AsyncIterator[Ears]:
+    async def run(self, traffic: Traffic, to_do: Left) -> AsyncIterator[Ears]:
         """Follow the run while the block goes on.
 
         Args:
             traffic: requests of all its connections.
-            image_ids: the images that it is about; None: all.
+            to_do: what it begins with.
         """
         from gcr_migrate.report.course import Course
         from gcr_migrate.report.running import Display
-        from gcr_migrate.state.left import left
 
-        course = Course(left(self._migration, image_ids), traffic)
+        course = Course(to_do, traffic)
         if self._metrics:
             from gcr_migrate.report.metrics import RunMetrics
 

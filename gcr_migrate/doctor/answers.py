@@ -33,6 +33,7 @@ RESOURCE_MANAGER: Final = "cloudresourcemanager.googleapis.com"
 SERVICE_USAGE: Final = "serviceusage.googleapis.com"
 ORG_POLICY: Final = "orgpolicy.googleapis.com"
 STORAGE: Final = "storage.googleapis.com"
+BUCKET: Final = "gs://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class PlaceAnswers:
         policies: organisation policies by constraint.
         locations: where repositories may be.
         repositories: repositories by location.
-        held_on: permissions by repository.
+        held_on: permissions by repository, and by bucket, which is named `gs://…`.
+        above: whether the policy of each folder and of the organisation that it lies in may be
+            read; None if that does not matter here.
     """
 
     place: Place
@@ -75,6 +78,7 @@ class PlaceAnswers:
     locations: tuple[str, ...] | MigrateError
     repositories: Mapping[str, tuple[RepositoryFacts, ...] | MigrateError]
     held_on: Mapping[str, frozenset[str] | MigrateError] = field(default_factory=dict)
+    above: Mapping[str, bool | MigrateError] | MigrateError | None = None
 
     @property
     def is_known(self) -> bool:
@@ -118,7 +122,10 @@ class PlaceAnswers:
             (ARTIFACT_REGISTRY, self.locations),
             *((ORG_POLICY, one) for one in self.policies.values()),
             *((ARTIFACT_REGISTRY, one) for one in self.repositories.values()),
-            *((ARTIFACT_REGISTRY, one) for one in self.held_on.values()),
+            *(
+                (STORAGE if name.startswith(BUCKET) else ARTIFACT_REGISTRY, one)
+                for name, one in self.held_on.items()
+            ),
         ]
         for service, answer in answers:
             if isinstance(answer, MigrateError):

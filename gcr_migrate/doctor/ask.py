@@ -7,7 +7,9 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull, service_of
-from gcr_migrate.doctor.permissions import on_repositories, permissions_for
+from gcr_migrate.doctor.ask_access import bucket_names, held_on_bucket, readable_above
+from gcr_migrate.doctor.checks import Step
+from gcr_migrate.doctor.permissions import on_buckets, on_repositories, permissions_for
 from gcr_migrate.doctor.rules import CONSTRAINTS
 from gcr_migrate.doctor.services import SERVICES
 from gcr_migrate.errors import DENIED, UNREACHABLE, MigrateError
@@ -19,8 +21,8 @@ from gcr_migrate.tasks import first_cause
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterable
 
-    from gcr_migrate.doctor.checks import Case, Place, PlainRegistry, Side, Step
-    from gcr_migrate.interfaces import Buckets, Projects, Repositories, SourceRegistry
+    from gcr_migrate.doctor.checks import Case, Place, PlainRegistry, Side
+    from gcr_migrate.interfaces import Access, Buckets, Projects, Repositories, SourceRegistry
     from gcr_migrate.model.address import Way
     from gcr_migrate.model.cloud import BucketFacts, Caller
     from gcr_migrate.model.names import GcrHost, Project
@@ -58,6 +60,10 @@ class Clients(Protocol):
 
     def buckets(self, side: Side) -> Buckets:
         """Return buckets of Cloud Storage."""
+        ...
+
+    def access(self, side: Side) -> Access:
+        """Return who may do what."""
         ...
 
     def source(
@@ -159,8 +165,10 @@ class _PlaceQuestions:
     ) -> None:
         project, projects = place.project.id, clients.projects(place.side)
         repositories = clients.repositories(place.side)
-        asked = permissions_for(place.serves, steps & place.steps)
-        on_each = on_repositories(place.serves, steps & place.steps)
+        access, steps = clients.access(place.side), steps & place.steps
+        asked = permissions_for(place.serves, steps, case.bases)
+        on_each = on_repositories(place.serves, steps, case.bases)
+        on_bucket = on_buckets(place.serves, steps, case.bases)
         self._place = place
         self._caller = beside(group, clients.caller(place.side))
         self._facts = beside(group, projects.facts(project))
@@ -186,7 +194,16 @@ class _PlaceQuestions:
         self._held_on = {
             resource: beside(group, self._on(resource, repositories, on_each))
             for resource in _resources(case, place)
+        } | {
+            name: beside(group, held_on_bucket(name, access, on_bucket))
+            for name in bucket_names(case, place)
+            if on_bucket
         }
+        self._above = (
+            beside(group, readable_above(project, access))
+            if case.bases and Step.PLAN in steps
+            else None
+        )
 
     async def _on(
         self, resource: str, repositories: Repositories, permissions: Collection[str]
@@ -215,6 +232,7 @@ class _PlaceQuestions:
             locations=self._locations.result(),
             repositories={one: task.result() for one, task in self._listed.items()},
             held_on={name: found for name, found in held_on.items() if found is not None},
+            above=self._above.result() if self._above else None,
         )
 
 

@@ -55,6 +55,7 @@ def case_of_spec(spec: Spec, name: str) -> Case:
     hosts = _hosts(spec)
     routes = spec.effective_routes
     rules = [rule for route in routes if route.access for rule in route.access.grant]
+    bases = {route.access.basis for route in routes if route.access and route.access.translate}
     keys = [bool(route.settings and route.settings.kms_key) for route in routes]
     read_location, read_repositories = "", tuple[str, ...]()
     if isinstance(source, RepositorySource):
@@ -86,7 +87,8 @@ def case_of_spec(spec: Spec, name: str) -> Case:
             for route in routes
         ),
         has_spec=True,
-        grants=bool(rules),
+        grants=bool(rules or bases),
+        bases=frozenset(bases),
         public_grants=any(PUBLIC.intersection(rule.members) for rule in rules),
         has_key=bool(keys) and all(keys),
         one_login=spec.source_login == spec.target_login,

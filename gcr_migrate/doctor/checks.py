@@ -134,6 +134,7 @@ class Case:
         all_named: whether nothing is written to any other target repository than those.
         has_spec: whether a spec says what is wanted.
         grants: whether access is granted on target repositories.
+        bases: whose access is carried over: `auto`, `repository`, `bucket`; empty: nobody's.
         public_grants: whether some of that opens a repository to everybody.
         has_key: whether every route of the spec gives an encryption key.
         one_login: whether both sides use the same credentials.
@@ -154,6 +155,7 @@ class Case:
     all_named: bool = False
     has_spec: bool = False
     grants: bool = False
+    bases: frozenset[str] = frozenset()
     public_grants: bool = False
     has_key: bool = False
     one_login: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
+from gcr_migrate.doctor.above import above_checks
 from gcr_migrate.doctor.addresses import dns_checks
 from gcr_migrate.doctor.answers import Pull, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
@@ -41,6 +42,7 @@ def _all(answers: Answers) -> Iterator[Check]:
         yield project_check(place, answers.steps)
         yield from service_checks(place, answers)
         yield from permission_checks(place, answers)
+        yield from above_checks(place, answers)
         yield from location_checks(place, answers)
         yield from repository_checks(place, answers)
         yield from policy_checks(place, answers)

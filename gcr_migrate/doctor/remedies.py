@@ -65,6 +65,16 @@ def grant_on_repository(resource: str, member: str, role: str) -> str:
     )
 
 
+def grant_above(name: str, member: str, role: str) -> str:
+    """Return the command that grants a role on a folder or an organisation, as `folders/N`."""
+    kind, _, id_ = name.partition("/")
+    command = "gcloud resource-manager folders" if kind == "folders" else "gcloud organizations"
+    return (
+        f"{command} add-iam-policy-binding {id_} --member={shlex.quote(member)}"
+        f" --role={role} --condition=None"
+    )
+
+
 def create_repository(resource: str) -> str:
     """Return the command that creates a Docker repository."""
     _, project, _, location, _, repository = resource.split("/")

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.doctor.answers import PlaceAnswers, reason
+from gcr_migrate.doctor.answers import BUCKET, PlaceAnswers, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order, worst
-from gcr_migrate.doctor.permissions import CREATE, DOWNLOAD, ROLES, least_roles, needs_of
+from gcr_migrate.doctor.permissions import (
+    CREATE,
+    DOWNLOAD,
+    GET_OBJECT_LISTS,
+    LIST_OBJECTS,
+    ROLES,
+    least_roles,
+    needs_of,
+)
 from gcr_migrate.doctor.remedies import grant_on_project, grant_on_repository
 from gcr_migrate.doctor.rules import target_locations, target_repositories
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import gcr_host, repository_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from gcr_migrate.doctor.answers import Answers
     from gcr_migrate.doctor.checks import Side
@@ -76,22 +84,32 @@ def _judged(
     """Look for all permissions of the asked steps; none where there is nothing to have it on."""
     wanted: dict[_Key, dict[Step, Need]] = {}
     for step in in_order(place.place.steps & answers.steps):
-        for need in needs_of(step, grants=answers.case.grants):
+        for need in needs_of(step, grants=answers.case.grants, bases=answers.case.bases):
             if need.side in place.place.serves:
                 key = _Key(need.side, need.permission, need.only_there)
                 wanted.setdefault(key, {})[step] = need
-    judged = {key: _find(place, answers, needs) for key, needs in wanted.items()}
+    judged = {
+        key: _held_on_project(place, key.permission) or _find(place, answers, needs)
+        for key, needs in wanted.items()
+    }
     return {key: one for key, one in judged.items() if one is not None}, wanted
 
 
+def _held_on_project(place: PlaceAnswers, permission: str) -> _Found | None:
+    held = place.held_of(permission)
+    if isinstance(held, MigrateError) or permission not in held:
+        return None
+    return _Found(Status.OK, f"held on the project {place.place.project.id}")
+
+
 def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> _Found | None:
-    """Look for a permission; None where there is nothing that it could be needed on."""
+    """Look for a permission elsewhere; None where there is nothing that it could be needed on."""
     need = next(iter(needs.values()))
     held, project = place.held_of(need.permission), place.place.project.id
-    if not isinstance(held, MigrateError) and need.permission in held:
-        return _Found(Status.OK, f"held on the project {project}")
     if need.side == "target" and (why := _not_needed(place, answers, need)):
         return _Found(Status.OK, f"not needed: {why}")
+    if need.by_bucket:
+        return _find_on_buckets(place, answers, need)
     repositories = _repositories(place, answers, need)
     on = {name: place.held_on[name] for name in repositories if name in place.held_on}
     if on:
@@ -104,6 +122,28 @@ def _find(place: PlaceAnswers, answers: Answers, needs: Mapping[Step, Need]) -> 
     if need.permission == CREATE and need.side == "target" and not answers.case.all_named:
         saw += "; needed for repositories that are not there yet"
     return _Found(Status.MISSING, saw)
+
+
+def _find_on_buckets(place: PlaceAnswers, answers: Answers, need: Need) -> _Found | None:
+    """Look for a permission on each bucket that is there; None where there is none."""
+    on = {name: held for name, held in place.held_on.items() if name.startswith(BUCKET)}
+    if not on:
+        return None
+    if need.permission in {LIST_OBJECTS, GET_OBJECT_LISTS} and _all_uniform(on, answers):
+        return _Found(Status.OK, "not needed: policies alone decide about the buckets")
+    # The project's policy can give what is lacking on all of them at once.
+    return replace(_find_on(need.permission, on), lacking=())
+
+
+def _all_uniform(buckets: Collection[str], answers: Answers) -> bool:
+    """Whether objects in all of these buckets are known to have no access lists."""
+    facts = [one.bucket for one in answers.hosts.values()]
+    uniform = {
+        f"{BUCKET}{one.name}"
+        for one in facts
+        if one and not isinstance(one, MigrateError) and one.uniform_access
+    }
+    return uniform.issuperset(buckets)
 
 
 def _not_needed(place: PlaceAnswers, answers: Answers, need: Need) -> str:

@@ -51,6 +51,8 @@ USED_BY: Final[Mapping[str, frozenset[Step]]] = {
     ORG_POLICY: _WRITE,
     SCANNING: _WRITE,
 }
+# Where access is carried over, a plan reads who has it.
+_USED_FOR_ACCESS: Final = frozenset({RESOURCE_MANAGER, IAM, STORAGE})
 NEEDED: Final = frozenset({ARTIFACT_REGISTRY})
 SERVICES: Final = tuple(USED_BY)
 _ENABLE: Final = re.compile(r"gcloud services enable \S+ --project=([\w:.-]+)")
@@ -88,7 +90,9 @@ def service_checks(place: PlaceAnswers, answers: Answers) -> Iterator[Check]:
         for service, error in _all_errors(place, answers)
         if error.problem is errors.API_DISABLED
     }
-    for service, users in USED_BY.items():
+    for service, usual in USED_BY.items():
+        reads = answers.case.bases and service in _USED_FOR_ACCESS
+        users = usual | {Step.PLAN} if reads else usual
         touched = place.place.writing if users == _WRITE else place.place.steps
         steps = users & touched & answers.steps
         if service == SCANNING:

@@ -39,7 +39,7 @@ no_conditions() { # PROJECT LOCATION REPOSITORY
   roles=$(gcloud artifacts repositories get-iam-policy "$3" --quiet \\
     --project="$1" --location="$2" --format="value(bindings.role)")
   if [[ $roles == *_withcond_* ]]; then
-    echo "$3 has grants under conditions, which gcloud would lose; gcr-migrate apply keeps them" >&2
+    echo "$3 has grants under conditions, which gcloud may lose; gcr-migrate apply keeps them" >&2
     exit 1
   fi
 }

@@ -45,7 +45,7 @@ def named(repository: Repository, policy: CleanupPolicy) -> str:
 def sayable(repository: Repository) -> tuple[Grant, ...]:
     """Return the grants that always count.
 
-    Others would lose their condition: both Terraform's provider and gcloud read a policy and
+    Others may lose their condition: both Terraform's provider and gcloud read a policy and
     write it back without asking for the version that has conditions (FACTS 15.2, 6.3).
     """
     return tuple(one for one in repository.grants if one.condition is None)
@@ -55,7 +55,7 @@ def grants_left_out(repositories: Iterable[Repository]) -> Iterator[str]:
     """Name grants under a condition, a line each, after a warning."""
     left = [(one, grant) for one in repositories for grant in one.grants if grant.condition]
     if left:
-        yield "Not here, as their conditions would be lost. `gcr-migrate apply` adds them; let it,"
+        yield "Not here, as their conditions may be lost. `gcr-migrate apply` adds them; let it,"
         yield "once all the rest is there: code should not change grants beside these any more."
     for one, grant in left:
         condition = grant.condition.expression if grant.condition else ""

@@ -9,14 +9,22 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from gcr_migrate.errors import BAD_REPLY, DENIED, TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.errors import (
+    API_DISABLED,
+    BAD_REPLY,
+    DENIED,
+    PERIMETER,
+    TOO_MANY_REQUESTS,
+    MigrateError,
+)
 from gcr_migrate.google.analysis import analysis_url, read_analysis
 from gcr_migrate.google.api import RESOURCE_MANAGER, PageTokens, objects
 from gcr_migrate.google.policies import policy_of
-from gcr_migrate.model.access import ObjectAccess, Policy
+from gcr_migrate.google.projects import GoogleProjects
+from gcr_migrate.model.access import BucketRules, ObjectAccess, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from gcr_migrate.google.api import Api
     from gcr_migrate.model.access import Analysis
@@ -39,6 +47,8 @@ _OF_PROJECTS: Final = {
 }
 _AGENTS: Final = ".gserviceaccount.com"
 _READS: Final = frozenset({"READER", "OWNER"})
+_PUBLIC_ACCESS_PREVENTION: Final = "constraints/storage.publicAccessPrevention"
+_HIDDEN: Final = frozenset({API_DISABLED, DENIED, PERIMETER})
 
 
 class AccessOfGoogle:
@@ -50,6 +60,7 @@ class AccessOfGoogle:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._projects = GoogleProjects(api)
 
     async def policy(self, resource: str) -> Policy:
         """Read a policy, version 3."""
@@ -109,26 +120,65 @@ class AccessOfGoogle:
         """Read such an answer."""
         return read_analysis(raw, bucket)
 
-    async def objects(self, bucket: str, project: str, most: int) -> ObjectAccess | None:
-        """Read the access lists of a bucket's images; None where its policy alone decides.
+    async def held(self, resource: str, permissions: Collection[str]) -> frozenset[str]:
+        """Return those of some permissions that the caller has on a bucket or above a project."""
+        wanted = sorted(permissions)
+        if resource.startswith(_BUCKET):
+            url = _STORAGE + quote(resource.removeprefix(_BUCKET), safe="")
+            query = urlencode([("permissions", one) for one in wanted])
+            reply = await self._api.call("GET", f"{url}/iam/testPermissions?{query}", resource)
+        else:
+            url = f"{RESOURCE_MANAGER}{quote(resource)}:testIamPermissions"
+            reply = await self._api.call("POST", url, resource, body={"permissions": wanted})
+        found = reply.json(resource).get("permissions") or []
+        if not isinstance(found, list):
+            raise MigrateError(BAD_REPLY, subject=resource, saw="permissions that are no list")
+        return frozenset(map(str, found)) & frozenset(wanted)
+
+    async def rules(self, bucket: str, project: str) -> BucketRules:
+        """Read what decides about access to a bucket, beside policies.
+
+        Whether an organisation policy prevents public access is told as far as it can be seen.
+        """
+        subject = f"{_BUCKET}{bucket}"
+        url = f"{_STORAGE}{quote(bucket, safe='')}?fields=iamConfiguration,projectNumber"
+        body = (await self._api.call("GET", url, subject)).json(subject)
+        found = body.get("iamConfiguration")
+        configured = found if isinstance(found, dict) else {}
+        uniform = configured.get("uniformBucketLevelAccess")
+        enforced = configured.get("publicAccessPrevention") == "enforced"
+        return BucketRules(
+            uniform=isinstance(uniform, dict) and uniform.get("enabled") is True,
+            never_public=enforced or await self._prevents_public_access(project),
+            project_number=str(body.get("projectNumber") or ""),
+        )
+
+    async def _prevents_public_access(self, project: str) -> bool:
+        try:
+            rule = await self._projects.org_policy(project, _PUBLIC_ACCESS_PREVENTION)
+        except MigrateError as error:
+            if error.problem not in _HIDDEN:
+                raise
+            return False
+        return rule is not None and rule.enforced
+
+    async def objects(self, bucket: str, project: str, number: str, most: int) -> ObjectAccess:
+        """Read the access lists of the images in a bucket that has them.
 
         Args:
             bucket: its name.
             project: id of its project, whose owners, editors and viewers lists may name.
+            number: of its project, by which lists name them.
             most: objects to look at.
         """
         subject = f"{_BUCKET}{bucket}"
-        url = _STORAGE + quote(bucket, safe="")
         counts: Counter[str] = Counter()
         seen, more = 0, False
         try:
-            reply = await self._api.call("GET", f"{url}?fields=iamConfiguration", subject)
-            if _is_uniform(reply.json(subject)):
-                return None
-            async for page, onward in self._object_pages(url, subject):
+            async for page, onward in self._object_pages(bucket, subject):
                 taken = page[: most - seen]
                 for one in taken:
-                    counts.update(_readers(one, project, subject))
+                    counts.update(_readers(one, {number: project}, subject))
                 seen += len(taken)
                 more = onward or len(page) > len(taken)
                 if seen >= most:
@@ -141,7 +191,7 @@ class AccessOfGoogle:
         return ObjectAccess(_sorted(counts), seen, complete=not more, why=why)
 
     async def _object_pages(
-        self, url: str, subject: str
+        self, bucket: str, subject: str
     ) -> AsyncIterator[tuple[list[dict[str, Any]], bool]]:
         """Give objects page by page, and whether more follow."""
         query = {
@@ -152,9 +202,8 @@ class AccessOfGoogle:
         }
         turned = PageTokens(subject)
         while True:
-            body = (await self._api.call("GET", f"{url}/o?{urlencode(query)}", subject)).json(
-                subject
-            )
+            url = f"{_STORAGE}{quote(bucket, safe='')}/o?{urlencode(query)}"
+            body = (await self._api.call("GET", url, subject)).json(subject)
             token = str(body.get("nextPageToken") or "")
             yield objects(body, "items", subject), bool(token)
             if not token:
@@ -163,27 +212,22 @@ class AccessOfGoogle:
             query["pageToken"] = token
 
 
-def _is_uniform(bucket: dict[str, Any]) -> bool:
-    configured = bucket.get("iamConfiguration")
-    uniform = configured.get("uniformBucketLevelAccess") if isinstance(configured, dict) else None
-    return isinstance(uniform, dict) and uniform.get("enabled") is True
-
-
-def _readers(one: dict[str, Any], project: str, subject: str) -> set[str]:
+def _readers(one: dict[str, Any], projects: Mapping[str, str], subject: str) -> set[str]:
     """Return who may read an object by its own list, spelled as policies do."""
     entries = objects(one, "acl", subject)
     return {
-        _member(str(entry.get("entity") or ""), project)
+        _member(str(entry.get("entity") or ""), projects)
         for entry in entries
         if entry.get("role") in _READS
     }
 
 
-def _member(entity: str, project: str) -> str:
+def _member(entity: str, projects: Mapping[str, str]) -> str:
+    """Return an entity as policies name it; a project by its id, where that is known."""
     kind, _, name = entity.partition("-")
     if kind == "project":
-        who, _, _ = name.partition("-")
-        return f"{_OF_PROJECTS.get(who, who)}:{project}"
+        who, _, number = name.partition("-")
+        return f"{_OF_PROJECTS.get(who, who)}:{projects.get(number, number)}"
     if kind == "user" and name.endswith(_AGENTS):
         return f"serviceAccount:{name}"
     return f"{kind}:{name}" if name else kind

@@ -64,7 +64,7 @@ def policy_of(body: dict[str, Any], resource: str) -> Policy:
         MigrateError: BAD_REPLY.
     """
     bindings = objects(body, "bindings", resource)
-    return Policy(tuple(_binding(one) for one in bindings), str(body.get("etag") or ""))
+    return Policy(tuple(_binding(one, resource) for one in bindings), str(body.get("etag") or ""))
 
 
 def _check_etag(body: dict[str, Any], resource: str) -> None:
@@ -72,7 +72,7 @@ def _check_etag(body: dict[str, Any], resource: str) -> None:
         raise MigrateError(BAD_REPLY, subject=resource, saw="no `etag` in it")
 
 
-def _binding(body: dict[str, Any]) -> Binding:
+def _binding(body: dict[str, Any], resource: str) -> Binding:
     condition = body.get("condition")
     kept = None
     if isinstance(condition, dict):
@@ -82,6 +82,8 @@ def _binding(body: dict[str, Any]) -> Binding:
             description=str(condition.get("description") or ""),
         )
     members = body.get("members") or []
+    if not isinstance(members, list):
+        raise MigrateError(BAD_REPLY, subject=resource, saw="members that are no list")
     return Binding(str(body.get("role") or ""), tuple(str(one) for one in members), kept)
 
 

@@ -15,11 +15,11 @@ from gcr_migrate.errors import (
     TOO_MANY_REQUESTS,
     MigrateError,
 )
-from gcr_migrate.model.access import Level, Picture, PolicyOn
+from gcr_migrate.model.access import Level, ObjectAccess, Picture, PolicyOn
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 
     from gcr_migrate.interfaces import Access, AnswerStore, Repositories
     from gcr_migrate.model.access import Policy
@@ -66,12 +66,16 @@ class AccessReader:
             [self._own(Level.BUCKET, resource), self._all_inherited(project)]
         )
         policies, told = await self._analysed(name, (*own, *inherited))
-        lists = (
-            await self._access.objects(name, project, OBJECTS_AT_MOST) if own[0].policy else None
+        lists, never_public = (
+            await self._beside_policies(name, project) if own[0].policy else (None, False)
         )
         opened = dict(await self._opened(policies))
-        roles = tuple((role, opened[role] or told.get(role)) for role in sorted(opened))
-        return Picture(shown, Level.BUCKET, project, policies, roles, lists)
+        roles = tuple(
+            (role, told.get(role) if found is None else found) for role, found in opened.items()
+        )
+        return Picture(
+            shown, Level.BUCKET, project, policies, roles, lists, never_public=never_public
+        )
 
     async def repository(
         self, shown: str, resource: str, project: str, *, exists: bool = True
@@ -91,12 +95,30 @@ class AccessReader:
         roles = await self._opened(policies)
         return Picture(shown, Level.REPOSITORY, project, policies, roles, exists=exists)
 
+    async def _beside_policies(self, bucket: str, project: str) -> tuple[ObjectAccess | None, bool]:
+        """Read the access lists of objects, and whether public access is prevented.
+
+        Returns:
+            None where the bucket's policy alone decides.
+        """
+        try:
+            rules = await self._access.rules(bucket, project)
+        except MigrateError as error:
+            if error.problem is not DENIED:
+                raise
+            return ObjectAccess(complete=False, why=error.told), False
+        if rules.uniform:
+            return None, rules.never_public
+        lists = await self._access.objects(bucket, project, rules.project_number, OBJECTS_AT_MOST)
+        return lists, rules.never_public
+
     async def _analysed(
         self, bucket: str, policies: tuple[PolicyOn, ...]
     ) -> tuple[tuple[PolicyOn, ...], dict[str, frozenset[str]]]:
         """Ask a policy analysis for what was hidden above a project, if anything was.
 
-        The widest scope that answers counts; one that did not see everything proves nothing.
+        The widest scope that answers counts, for itself and for what lies in it; one that did not
+        see everything proves nothing.
 
         Returns:
             The policies with what it found, and what it said of roles.
@@ -104,8 +126,12 @@ class AccessReader:
         hidden = [on for on in policies if on.level in _ABOVE and on.policy is None]
         if not hidden or policies[0].policy is None:
             return policies, {}
+        names = [on.resource for on in policies if _is_name(on.resource)]
         why = ""
-        for scope in reversed([on.resource for on in policies if _is_name(on.resource)]):
+        for scope in reversed(names):
+            within = names[: names.index(scope) + 1]  # it looks at nothing above itself
+            if not any(on.resource in within for on in hidden):
+                break
             try:
                 found = self._access.analysed(await self._answer(scope, bucket), bucket)
             except MigrateError as error:
@@ -118,11 +144,11 @@ class AccessReader:
             if found.complete:
                 seen = {on.resource for on in policies if on.policy}
                 more = [on for on in found.policies if on.resource not in seen]
-                kept = tuple(on for on in policies if on not in hidden)
-                return (*kept, *more), dict(found.roles)
+                left = [on for on in policies if on not in hidden or on.resource not in within]
+                return (*_told(left, hidden, why), *more), dict(found.roles)
             why = f"; a policy analysis of {scope} did not see everything"
             break  # and a narrower one would see less
-        return tuple(replace(on, why=on.why + why) if on in hidden else on for on in policies), {}
+        return tuple(_told(policies, hidden, why)), {}
 
     async def _answer(self, scope: str, bucket: str) -> str:
         question = f"{scope} {bucket}"
@@ -182,6 +208,14 @@ class AccessReader:
 def _is_name(resource: str) -> bool:
     """Whether this names what an analysis can be asked about."""
     return resource.partition("/")[0] in {"projects", *_LEVELS} and " " not in resource
+
+
+def _told(
+    policies: Iterable[PolicyOn], hidden: Collection[PolicyOn], why: str
+) -> Iterator[PolicyOn]:
+    """Give policies; to those that are hidden add why no analysis shows them either."""
+    for on in policies:
+        yield replace(on, why=on.why + why) if on in hidden else on
 
 
 async def _seen(level: Level, resource: str, read: Access | Repositories) -> PolicyOn:

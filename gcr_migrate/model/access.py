@@ -160,6 +160,21 @@ class PolicyOn:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketRules:
+    """What decides about access to a bucket, beside policies.
+
+    Attributes:
+        uniform: whether objects have no access lists of their own.
+        never_public: whether public access is known to be prevented.
+        project_number: of the project that the bucket belongs to.
+    """
+
+    uniform: bool
+    never_public: bool
+    project_number: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectAccess:
     """What access lists of a bucket's objects give, which no policy shows.
 
@@ -206,6 +221,7 @@ class Picture:
             None for one that could not be opened, or that is no more.
         objects: access lists of its objects; None where there are none.
         exists: whether the bucket or repository is there.
+        never_public: whether public access is prevented, so that nothing lets everybody in.
     """
 
     shown: str
@@ -215,6 +231,7 @@ class Picture:
     roles: tuple[tuple[str, frozenset[str] | None], ...] = ()
     objects: ObjectAccess | None = None
     exists: bool = True
+    never_public: bool = False
 
 
 class Verdict(StrEnum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from gcr_migrate.sandbox.answers import RefusalError, bad, error, no_method, page
-from gcr_migrate.sandbox.permissions import held, held_above, permissions_of
+from gcr_migrate.sandbox.analysis import MANAGER, SERVICE, Analyses
+from gcr_migrate.sandbox.answers import bad, no_method, page
+from gcr_migrate.sandbox.permissions import held, held_above
 from gcr_migrate.sandbox.rest import need, take_path
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 _SEARCH: Final = "searchAllResources"
 _ANALYZE: Final = "analyzeIamPolicy"
-_RIGHT: Final = "cloudasset.assets"
-_STORAGE: Final = "//storage.googleapis.com/"
-_MANAGER: Final = "//cloudresourcemanager.googleapis.com/"
-_DAILY: Final = 20  # analyses of one organisation
-_MOST_PERMISSIONS: Final = 10
+_RIGHT: Final = f"cloudasset.assets.{_SEARCH}"
 _BUCKET: Final = "storage.googleapis.com/Bucket"
 _LARGEST_PAGE: Final = 500
 _SCOPE: Final = 3  # parts of v1/folders/N
@@ -34,29 +30,35 @@ _FIELDS: Final = frozenset({"name", "assetType", "displayName", "location"}) | {
 
 
 class CloudAsset:
-    """The search over a store's buckets, and who can do what with one; there is nothing else here.
+    """The search over a store's buckets, and what its policies say.
 
     Args:
-        store: has the buckets, and what they lie below.
+        store: has the buckets and policies, and what they lie below.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._analyses: Counter[str] = Counter()
+        self._analyses = Analyses(store)
 
     async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
-        """Answer `GET /v1/SCOPE:searchAllResources` and `GET /v1/SCOPE:analyzeIamPolicy`."""
+        """Answer `GET /v1/SCOPE:searchAllResources` or `GET /v1/SCOPE:analyzeIamPolicy`."""
         parts, verb = take_path(request, {_SEARCH, _ANALYZE})
         collections = {"projects", "folders", "organizations"}
         known = len(parts) == _SCOPE and parts[0] == "v1" and parts[1] in collections
         if not known or not verb or request.method != "GET":
             raise no_method(request)
         scope = "/".join(parts[1:])
+        if verb == _ANALYZE:
+            return self._analyses.answer(identity, request, scope)
+        return self._search(identity, request, parts, scope)
+
+    def _search(
+        self, identity: Identity, request: Request, parts: list[str], scope: str
+    ) -> dict[str, Any]:
+        """Answer a page of buckets; there is no other kind of asset here."""
         above = held_above(self._store, identity, scope)
         has = held(self._store, identity, parts[2]) if parts[1] == "projects" else above
-        need(has, f"{_RIGHT}.{verb}", scope, service="cloudasset.googleapis.com")
-        if verb == _ANALYZE:
-            return self._analyzed(scope, request)
+        need(has, _RIGHT, scope, service=SERVICE)
         kinds = request.query_params.getlist("assetTypes")
         found = [
             self._described(one)
@@ -69,65 +71,6 @@ class CloudAsset:
         shown = [{key: one[key] for key in one if not mask or key in mask} for one in matching]
         return page(request, "results", shown, largest=_LARGEST_PAGE)
 
-    def _analyzed(self, scope: str, request: Request) -> dict[str, Any]:
-        """Answer who has some permissions on a bucket, by which binding of what it lies below.
-
-        Groups stay as they are named. A day of an organisation never ends here.
-        """
-        asked = request.query_params
-        name = asked.get("analysisQuery.resourceSelector.fullResourceName", "")
-        wanted = set(asked.getlist("analysisQuery.accessSelector.permissions"))
-        bucket = self._store.buckets.get(name.removeprefix(_STORAGE))
-        if bucket is None or not name.startswith(_STORAGE):
-            raise bad(f"{name!r} is no bucket, and nothing else is analysed by the sandbox")
-        if not 0 < len(wanted) <= _MOST_PERMISSIONS:
-            raise bad(f"1 to {_MOST_PERMISSIONS} permissions can be asked for")
-        state = self._store.project(bucket.project)
-        above = self._store.above(state.parent)
-        organization = above[-1].name if above else f"projects/{state.id}"
-        self._analyses[organization] += 1
-        if self._analyses[organization] > _DAILY:
-            text = "Quota exceeded for quota metric 'AnalyzeIamPolicy' and limit 'per day'."
-            raise RefusalError(error(429, text))
-        own = f"projects/{state.id}"
-        levels = [(name, bucket.bindings), (f"{_MANAGER}{own}", state.bindings)]
-        levels += [(f"{_MANAGER}{one.name}", one.bindings) for one in above]
-        inside = {own: 2} | {one.name: 3 + at for at, one in enumerate(above)}
-        seen = levels[: inside.get(scope, 0)]
-        results = [
-            found
-            for attached, bindings in seen
-            for binding in bindings
-            if (found := self._result(attached, binding, wanted, name))
-        ]
-        whole = len(seen) == len(levels)
-        analysis = {"analysisResults": results, "fullyExplored": whole}
-        if not whole:
-            cause = f"{scope} does not show what is above it"
-            analysis["nonCriticalErrors"] = [{"code": "PERMISSION_DENIED", "cause": cause}]
-        return {"mainAnalysis": analysis, "fullyExplored": whole}
-
-    def _result(
-        self, attached: str, binding: dict[str, Any], wanted: set[str], name: str
-    ) -> dict[str, Any] | None:
-        """Return what a binding gives of some permissions; None if it gives nothing of them."""
-        given = sorted(permissions_of([str(binding.get("role"))], self._store.roles) & wanted)
-        if not given:
-            return None
-        access: dict[str, Any] = {
-            "resources": [{"fullResourceName": name}],
-            "accesses": [{"permission": one} for one in given],
-        }
-        if "condition" in binding:
-            access["conditionEvaluation"] = {"evaluationValue": "CONDITIONAL"}
-        return {
-            "attachedResourceFullName": attached,
-            "iamBinding": binding,
-            "accessControlLists": [access],
-            "identityList": {"identities": [{"name": one} for one in binding.get("members", [])]},
-            "fullyExplored": True,
-        }
-
     def _is_below(self, bucket: BucketState, scope: str) -> bool:
         state = self._store.project(bucket.project)
         own = {f"projects/{state.id}", f"projects/{state.number}", state.parent}
@@ -135,14 +78,13 @@ class CloudAsset:
 
     def _described(self, bucket: BucketState) -> dict[str, Any]:
         state = self._store.project(bucket.project)
-        manager = "//cloudresourcemanager.googleapis.com"
         return {
             "name": f"//storage.googleapis.com/{bucket.name}",
             "assetType": _BUCKET,
             "project": f"projects/{state.number}",
             "displayName": bucket.name,
             "location": bucket.location.lower(),
-            "parentFullResourceName": f"{manager}/projects/{quote(state.id, safe=':')}",
+            "parentFullResourceName": f"{MANAGER}projects/{quote(state.id, safe=':')}",
         }
 
 

@@ -1,22 +1,24 @@
-"""Cloud Storage's JSON API: buckets, their policies, and objects that are only ever read."""
+"""Cloud Storage's JSON API: buckets with their policies, and objects that are only ever read."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from gcr_migrate.sandbox.answers import RefusalError, moment
+from gcr_migrate.sandbox.answers import moment
+from gcr_migrate.sandbox.bucket_access import BucketAccess
+from gcr_migrate.sandbox.checksums import checksums
+from gcr_migrate.sandbox.fields import pick, read_fields
 from gcr_migrate.sandbox.permissions import held
-from gcr_migrate.sandbox.policies import show_policy
 from gcr_migrate.sandbox.rest import take_path
+from gcr_migrate.sandbox.storage_refusals import need, refusal
 from gcr_migrate.sandbox.tokens import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from starlette.requests import Request
 
@@ -30,8 +32,6 @@ _LARGEST_PAGE: Final = 1_000
 _COLLECTION: Final = 2  # parts of BUCKET/o
 _MADE: Final = "2016-01-01T00:00:00.000Z"
 _MULTI_REGIONS: Final = frozenset({"US", "EU", "ASIA"})
-_REASONS: Final = {400: "invalid", 401: "required", 403: "forbidden", 404: "notFound"}
-_POLYNOMIAL: Final = 0x82F63B78  # of CRC-32C, its bits reversed
 
 
 class Buckets:
@@ -45,13 +45,14 @@ class Buckets:
     def __init__(self, store: Store, tokens: Tokens) -> None:
         self._store = store
         self._tokens = tokens
+        self._access = BucketAccess(store)
         self._hashes: dict[str, tuple[str, str]] = {}
         self._routes: dict[str, Callable[[Caller, Request, BucketState], dict[str, Any]]] = {
             "": self._get,
-            "iam": self._policy,
+            "iam": self._access.policy,
             "iam/testPermissions": self._tested,
-            "acl": self._access_lists,
-            "defaultObjectAcl": self._access_lists,
+            "acl": self._access.bucket_list,
+            "defaultObjectAcl": self._access.new_object_list,
             "o": self._list_objects,
         }
 
@@ -61,63 +62,72 @@ class Buckets:
         media = request.query_params.get("alt") == "media"
         if parts[:1] == ["download"]:
             parts, media = parts[1:], True
-        if request.method != "GET" or parts[:3] != ["storage", "v1", "b"]:
-            raise _refusal(404, "Not Found")
+        if parts[:3] != ["storage", "v1", "b"]:
+            raise refusal(404, "Not Found")
         named = parts[3:]
+        if media and named[1:2] == ["o"] and len(named) > _COLLECTION and request.method == "GET":
+            bucket = self._find(named[0])
+            return self._download(self._object(caller, bucket, "/".join(named[2:])))
+        try:
+            wanted = read_fields(request.query_params.get("fields", ""))
+        except ValueError as wrong:
+            raise refusal(400, str(wrong)) from None
+        return JSONResponse(pick(await self._plainly(caller, request, named), wanted))
+
+    async def _plainly(self, caller: Caller, request: Request, named: list[str]) -> dict[str, Any]:
+        """Answer with JSON, all of it.
+
+        Args:
+            caller: who asks.
+            request: the request.
+            named: parts of the path from the bucket's name on.
+        """
+        if request.method == "PUT" and named[1:] == ["iam"]:
+            return await self._access.set_policy(caller, request, self._find(named[0]))
+        if request.method != "GET":
+            raise refusal(404, "Not Found")
         if not named:
-            return JSONResponse(self._list_buckets(caller, request))
+            return self._list_buckets(caller, request)
         bucket = self._find(named[0])
         if named[1:2] == ["o"] and len(named) > _COLLECTION:
-            found = self._object(caller, bucket, "/".join(named[2:]))
-            return self._download(found) if media else JSONResponse(self._describe(request, found))
+            name, last = "/".join(named[2:-1]), named[-1]
+            if last == "acl" and name in bucket.objects:
+                return self._access.object_list(caller, bucket, name)
+            return self._describe(request, self._object(caller, bucket, "/".join(named[2:])))
         route = self._routes.get("/".join(named[1:]))
         if route is None:
-            raise _refusal(404, "Not Found")
-        return JSONResponse(route(caller, request, bucket))
+            raise refusal(404, "Not Found")
+        return route(caller, request, bucket)
 
     def _caller(self, request: Request) -> Caller:
         header = request.headers.get("authorization", "")
         caller = self._tokens.caller(header) if header else Caller(None)
         if caller is None or caller.scopes is not None:
-            raise _refusal(401, "Invalid Credentials")
+            raise refusal(401, "Invalid Credentials")
         return caller
 
     def _find(self, name: str) -> BucketState:
         """Return a bucket; that there is none is told to everybody."""
         if name not in self._store.buckets:
-            raise _refusal(404, "The specified bucket does not exist.")
+            raise refusal(404, "The specified bucket does not exist.")
         return self._store.buckets[name]
-
-    def _held(self, caller: Caller, bucket: BucketState) -> frozenset[str]:
-        return held(self._store, caller.identity, bucket.project, bucket.bindings)
-
-    def _need(self, caller: Caller, bucket: BucketState, permission: str) -> None:
-        _need(caller, self._held(caller, bucket), permission, "bucket")
 
     def _list_buckets(self, caller: Caller, request: Request) -> dict[str, Any]:
         project = request.query_params.get("project", "")
         state = self._store.find_project(project)
         has = held(self._store, caller.identity, project)
-        _need(caller, has, "storage.buckets.list", "project")
+        need(caller, has, "storage.buckets.list", "project")
         found = [one for one in self._store.buckets.values() if state and one.project == state.id]
         found.sort(key=lambda one: one.name)
         items = [self._plain(one) for one in found]
         return {"kind": "storage#buckets"} | ({"items": items} if items else {})
 
     def _get(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
-        self._need(caller, bucket, "storage.buckets.get")
+        self._access.need(caller, bucket, "storage.buckets.get")
         plain = self._plain(bucket)
         if request.query_params.get("projection") == "full":
-            self._need(caller, bucket, "storage.buckets.getIamPolicy")
-            entries = [] if bucket.uniform else self._entries(bucket)
-            owner = {"entity": f"project-owners-{plain['projectNumber']}"}
-            plain |= {"owner": owner, "acl": entries, "defaultObjectAcl": entries}
+            plain |= self._access.lists(caller, bucket)
         return plain
-
-    def _entries(self, bucket: BucketState) -> list[dict[str, Any]]:
-        """Return the access list of a new bucket and of its objects."""
-        number = self._store.project(bucket.project).number
-        return [{"entity": f"project-owners-{number}", "role": "OWNER"}]
 
     def _plain(self, bucket: BucketState) -> dict[str, Any]:
         uniform: dict[str, Any] = {"enabled": bucket.uniform}
@@ -139,36 +149,21 @@ class Buckets:
             "iamConfiguration": {
                 "uniformBucketLevelAccess": uniform,
                 "bucketPolicyOnly": uniform,  # the same under its older name
-                "publicAccessPrevention": "inherited",
+                "publicAccessPrevention": "enforced" if bucket.never_public else "inherited",
             },
         }
 
     def _tested(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
-        asked, has = request.query_params.getlist("permissions"), self._held(caller, bucket)
+        asked, has = request.query_params.getlist("permissions"), self._access.held(caller, bucket)
         granted = [one for one in asked if one in has]
         kind = {"kind": "storage#testIamPermissionsResponse"}
         return kind | ({"permissions": granted} if granted else {})
 
-    def _policy(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
-        self._need(caller, bucket, "storage.buckets.getIamPolicy")
-        kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket.name}"}
-        version = request.query_params.get("optionsRequestedPolicyVersion")
-        return kind | show_policy(bucket.bindings, version)
-
-    def _access_lists(
-        self, caller: Caller, _request: Request, bucket: BucketState
-    ) -> dict[str, Any]:
-        self._need(caller, bucket, "storage.buckets.getIamPolicy")
-        if bucket.uniform:
-            text = "Cannot get legacy ACL for a bucket that has uniform bucket-level access."
-            raise _refusal(400, text)
-        return {"kind": "storage#bucketAccessControls", "items": self._entries(bucket)}
-
     def _list_objects(
         self, caller: Caller, request: Request, bucket: BucketState
     ) -> dict[str, Any]:
-        """Answer one page of a bucket's objects by name; `fields` is passed over."""
-        self._need(caller, bucket, "storage.objects.list")
+        """Answer one page of a bucket's objects by name."""
+        self._access.need(caller, bucket, "storage.objects.list")
         asked = request.query_params
         prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
         entries: dict[str, BucketObject | None] = {}
@@ -180,28 +175,16 @@ class Buckets:
         shown = list(entries.items())[start : start + limit]
         items = [self._describe(request, one) for _, one in shown if one]
         if asked.get("projection") == "full":
-            self._need(caller, bucket, "storage.objects.getIamPolicy")
-            for item in items if not bucket.uniform else ():
-                item["acl"] = self._list_of(bucket, item["name"])
+            self._access.add_lists(caller, bucket, items)
         prefixes = [folder for folder, one in shown if one is None]
         token = _token(start + limit) if start + limit < len(entries) else ""
         lists = {"items": items, "prefixes": prefixes, "nextPageToken": token}
         return {"kind": "storage#objects"} | {key: one for key, one in lists.items() if one}
 
-    def _list_of(self, bucket: BucketState, name: str) -> list[dict[str, Any]]:
-        """Return the access list of an object."""
-        starts = [start for start in bucket.object_lists if name.startswith(start)]
-        if not starts:
-            return self._entries(bucket)
-        return [
-            {"kind": "storage#objectAccessControl"} | one
-            for one in bucket.object_lists[max(starts, key=len)]
-        ]
-
     def _object(self, caller: Caller, bucket: BucketState, name: str) -> BucketObject:
-        _need(caller, self._held(caller, bucket), "storage.objects.get", "object")
+        self._access.need_read(caller, bucket, name)
         if name not in bucket.objects:
-            raise _refusal(404, f"No such object: {bucket.name}/{name}")
+            raise refusal(404, f"No such object: {bucket.name}/{name}")
         return bucket.objects[name]
 
     def _download(self, one: BucketObject) -> Response:
@@ -221,7 +204,7 @@ class Buckets:
         """Return CRC-32C and MD5, computed once for each content."""
         key = str(one.digest)
         if key not in self._hashes:
-            self._hashes[key] = _hashes(self._store.blob_file(one.digest).read_bytes())
+            self._hashes[key] = checksums(self._store.blob_file(one.digest).read_bytes())
         return self._hashes[key]
 
     def _describe(self, request: Request, one: BucketObject) -> dict[str, Any]:
@@ -249,33 +232,6 @@ class Buckets:
         }
 
 
-def crc32c(data: bytes) -> int:
-    """Return the CRC-32C (Castagnoli) of some bytes."""
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = _TABLE[(value ^ byte) & 0xFF] ^ (value >> 8)
-    return value ^ 0xFFFFFFFF
-
-
-def _table() -> tuple[int, ...]:
-    found = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ (_POLYNOMIAL if value & 1 else 0)
-        found.append(value)
-    return tuple(found)
-
-
-_TABLE: Final = _table()
-
-
-def _hashes(data: bytes) -> tuple[str, str]:
-    checksum = base64.b64encode(crc32c(data).to_bytes(4, "big")).decode()
-    md5 = hashlib.md5(data, usedforsecurity=False).digest()
-    return checksum, base64.b64encode(md5).decode()
-
-
 def _base(request: Request) -> str:
     """Return where clients find this API: by the name under which this one came."""
     host = request.headers.get("host", _HOST)
@@ -301,22 +257,4 @@ def _start(request: Request) -> int:
     try:
         return int(base64.urlsafe_b64decode(request.query_params.get("pageToken") or _token(0)))
     except ValueError:
-        raise _refusal(400, "Invalid argument.") from None
-
-
-def _need(caller: Caller, has: Collection[str], permission: str, kind: str) -> None:
-    if permission in has:
-        return
-    who = caller.identity.member.partition(":")[2] if caller.identity else "Anonymous caller"
-    text = (
-        f"{who} does not have {permission} access to the Google Cloud Storage {kind}. "
-        f"Permission '{permission}' denied on resource (or it may not exist)."
-    )
-    raise _refusal(403 if caller.identity else 401, text)
-
-
-def _refusal(status: int, message: str) -> RefusalError:
-    """Return a refusal as this API words it, which is older than the form of the others."""
-    first = {"message": message, "domain": "global", "reason": _REASONS[status]}
-    body = {"code": status, "message": message, "errors": [first]}
-    return RefusalError(JSONResponse({"error": body}, status))
+        raise refusal(400, "Invalid argument.") from None

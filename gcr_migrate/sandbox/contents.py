@@ -127,11 +127,13 @@ def _rule(part: OrgPolicyPart) -> dict[str, Any]:
 
 
 def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
-    bindings = _new_bucket_bindings(project) if part.bindings is None else [*part.bindings]
+    stated = part.bindings
+    bindings = _new_bucket_bindings(project, uniform=part.uniform) if stated is None else [*stated]
     bucket = BucketState(part.name, project, part.location, part.uniform, bindings)
     bucket.object_lists = {
-        start: [dict(entry) for entry in some] for start, some in part.object_lists.items()
+        start: [entry.model_dump() for entry in some] for start, some in part.object_lists.items()
     }
+    bucket.never_public = part.never_public
     # Images are pushed to a repository that nobody sees; the bucket gets its blobs alone.
     hidden = Repository(project, "us", "hidden")
     for at, image in enumerate(part.images):
@@ -147,14 +149,18 @@ def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
     return bucket
 
 
-def _new_bucket_bindings(project: str) -> list[dict[str, Any]]:
+def _new_bucket_bindings(project: str, *, uniform: bool) -> list[dict[str, Any]]:
+    """Return the policy of a new bucket; where objects have lists of their own, these give more."""
     writers = [f"projectEditor:{project}", f"projectOwner:{project}"]
     readers = [f"projectViewer:{project}"]
+    objects = [
+        {"role": "roles/storage.legacyObjectOwner", "members": writers},
+        {"role": "roles/storage.legacyObjectReader", "members": readers},
+    ]
     return [
         {"role": "roles/storage.legacyBucketOwner", "members": writers},
         {"role": "roles/storage.legacyBucketReader", "members": readers},
-        {"role": "roles/storage.legacyObjectOwner", "members": writers},
-        {"role": "roles/storage.legacyObjectReader", "members": readers},
+        *(objects if uniform else ()),
     ]
 
 

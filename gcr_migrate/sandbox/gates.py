@@ -38,7 +38,8 @@ _GOOGLE: Final = "googleapis.com"  # domain of the reasons that follow
 _UNGATED: Final = frozenset({"iam", "oauth2", "sts", "iam_credentials", "metadata"})
 _BILLED: Final = frozenset({REGISTRY_API, "storage.googleapis.com"})
 _ON_PROJECTS: Final = frozenset(
-    {"getAncestry", "getIamPolicy", "setIamPolicy", "testIamPermissions"} | {"searchAllResources"}
+    {"getAncestry", "getIamPolicy", "setIamPolicy", "testIamPermissions"}
+    | {"analyzeIamPolicy", "searchAllResources"}
 )
 _NAMED: Final = re.compile(r"/v2/(.+?)/(?:manifests|blobs|tags|referrers)(?:/|$)")
 _SESSION: Final = re.compile(r"/artifacts-(?:up|down)loads/namespaces/([^/]+)/repositories/([^/]+)")

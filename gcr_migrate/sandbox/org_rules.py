@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _LOCATIONS: Final = "gcp.resourceLocations"
 _KEYS: Final = "gcp.restrictNonCmekServices"
 _MEMBERS: Final = "iam.allowedPolicyMemberDomains"
-_ANYBODY: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
+PUBLIC_ACCESS_PREVENTION: Final = "storage.publicAccessPrevention"
+PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _GROUPS: Final = {"us": "us", "eu": "europe", "asia": "asia"}
 
 
@@ -37,7 +38,7 @@ def allow_members(project: ProjectState, members: Iterable[str]) -> None:
 
     Which domain belongs to which customer only Google knows: any other member passes.
     """
-    if _forbids(project.org_policies.get(_MEMBERS, {}), _ANYBODY & set(members)):
+    if _forbids(project.org_policies.get(_MEMBERS, {}), PUBLIC & set(members)):
         raise _violated(_MEMBERS, project, "a member is not of a permitted customer")
 
 

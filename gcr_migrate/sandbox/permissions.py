@@ -6,20 +6,20 @@ permissions that a service of the sandbox asks for.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from gcr_migrate.sandbox.conditions import met
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gcr_migrate.sandbox.states import CustomRole
+    from gcr_migrate.sandbox.states import CustomRole, ProjectState
     from gcr_migrate.sandbox.store import Store
     from gcr_migrate.sandbox.tokens import Identity
 
 NOBODY: Final[frozenset[str]] = frozenset()
-_END: Final = re.compile(r"""request\.time\s*<\s*timestamp\(["']([^"']+)["']\)""")
 
 
 def _spell(*words: str) -> frozenset[str]:
@@ -82,7 +82,9 @@ _AR_MIGRATION: Final = (
     | _spell(
         "artifactregistry.repositories.create,update,uploadArtifacts",
         "cloudasset.assets.analyzeIamPolicy,searchAllIamPolicies,searchAllResources",
-        "storage.buckets.get,getIamPolicy,list",
+        "iam.roles.get",
+        "resourcemanager.projects.getIamPolicy",
+        "serviceusage.services.use",
         "storage.objects.get,list",
     )
 )
@@ -99,26 +101,49 @@ _BROWSE: Final = _PROJECT_POLICY - {"resourcemanager.projects.setIamPolicy"} | _
     "resourcemanager.folders.get,list", "resourcemanager.organizations.get"
 )
 _ASSETS: Final = _spell(
-    "cloudasset.assets.analyzeIamPolicy,searchAllIamPolicies,searchAllResources",
-    "serviceusage.services.use",
+    "cloudasset.assets.analyzeIamPolicy,searchAllIamPolicies,searchAllResources"
 )
 _ORG_POLICIES: Final = _spell("orgpolicy.constraints.list", "orgpolicy.policies.list") | _spell(
     "orgpolicy.policy.get"
 )
-_ROLES_VIEW: Final = _PROJECT | _spell("iam.roles.get,list")
+_ROLES_VIEW: Final = _spell("iam.roles.get,list") | _spell(
+    "resourcemanager.projects.get,getIamPolicy"
+)
 _PUBSUB_VIEW: Final = _PROJECT | _spell(
     "pubsub.subscriptions.get,list",
     "pubsub.topics.get,list",
     "serviceusage.services.get,list",
 )
-_REVIEW: Final = _PROJECT | _spell(
+_REVIEW: Final = _spell(
     "artifactregistry.repositories.getIamPolicy,list",
     "iam.roles.get,list",
     "pubsub.topics.getIamPolicy,list",
-    "resourcemanager.folders.getIamPolicy",
+    "resourcemanager.folders.getIamPolicy,list",
     "resourcemanager.organizations.getIamPolicy",
-    "resourcemanager.projects.getIamPolicy",
+    "resourcemanager.projects.getIamPolicy,list",
     "storage.buckets.getIamPolicy,list",
+    "storage.objects.getIamPolicy,list",
+)
+# Those of Google's own agents and of builds, which policies of projects have by themselves.
+_BUILD: Final = _PROJECT | _spell(
+    "artifactregistry.dockerimages.get,list",
+    "artifactregistry.files.get,list",
+    "artifactregistry.packages.get,list",
+    "artifactregistry.repositories.downloadArtifacts,get,list,uploadArtifacts",
+    "artifactregistry.tags.create,get,list,update",
+    "artifactregistry.versions.get,list",
+    "storage.buckets.create,get,list",
+    "storage.objects.create,delete,get,list,update",
+)
+_RUN_AGENT: Final = (
+    _PROJECT
+    | _AR_READ
+    | _spell(
+        "artifactregistry.repositories.uploadArtifacts",
+        "resourcemanager.projects.getIamPolicy",
+        "storage.buckets.create,get,update",
+        "storage.objects.create,delete,get,list,update",
+    )
 )
 # The basic roles reach Artifact Registry by themselves. To the objects of a bucket they lead only
 # by the bucket's own policy, which names the owners, editors and viewers of a project as such.
@@ -133,7 +158,7 @@ _BASIC_EDITOR: Final = (
 ) | _spell("artifactregistry.repositories.create,delete,update", "storage.buckets.create,delete")
 _BASIC_OWNER: Final = (
     _BASIC_EDITOR | _AR_ADMIN | _PROJECT_POLICY | _ASSETS | _ORG_POLICIES | _REVIEW | _BROWSE
-)
+) - _spell("storage.objects.getIamPolicy,list")
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "roles/owner": _BASIC_OWNER,
@@ -147,16 +172,25 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "roles/artifactregistry.createOnPushWriter": _AR_WRITE | _AR_CREATE_ON_PUSH,
     "roles/artifactregistry.createOnPushRepoAdmin": _AR_REPO_ADMIN | _AR_CREATE_ON_PUSH,
     "roles/artifactregistry.containerRegistryMigrationAdmin": _AR_MIGRATION,
+    "roles/artifactregistry.serviceAgent": _spell(
+        "artifactregistry.repositories.downloadArtifacts,readViaVirtualRepository",
+        "artifactregistry.versions.delete",
+    ),
     "roles/cloudasset.viewer": _ASSETS,
+    "roles/cloudbuild.builds.builder": _BUILD,
+    "roles/container.defaultNodeServiceAccount": NOBODY,  # it writes logs, and pulls nothing
+    "roles/containerregistry.ServiceAgent": _spell("storage.objects.get,getIamPolicy,list"),
     "roles/iam.roleViewer": _ROLES_VIEW,
     "roles/iam.securityReviewer": _REVIEW,
     "roles/orgpolicy.policyViewer": _ORG_POLICIES,
     "roles/pubsub.viewer": _PUBSUB_VIEW,
     "roles/resourcemanager.projectIamAdmin": _PROJECT_POLICY,
+    "roles/run.serviceAgent": _RUN_AGENT,
     "roles/serviceusage.serviceUsageAdmin": _SERVICES_ADMIN,
     "roles/serviceusage.serviceUsageConsumer": _SERVICES_USE,
     "roles/serviceusage.serviceUsageViewer": _SERVICES_VIEW,
     "roles/storage.admin": _OBJECT_ADMIN | _BUCKETS,
+    "roles/storage.bucketViewer": _spell("storage.buckets.get,list"),
     "roles/storage.legacyBucketOwner": _spell(
         "storage.buckets.get,getIamPolicy,setIamPolicy,update", "storage.objects.create,delete,list"
     ),
@@ -186,9 +220,8 @@ def held(
 ) -> frozenset[str]:
     """Return the full names of the permissions that somebody holds on something.
 
-    Of conditions only an end is evaluated, such as `request.time < timestamp("…")`; any other
-    counts as met. In a project that does not exist nobody may do anything, which is how Google
-    hides that it does not.
+    Conditions that ask for the time alone are evaluated; any other counts as met. In a project
+    that does not exist nobody may do anything, which is how Google hides that it does not.
 
     Args:
         store: has the project's own policy.
@@ -199,6 +232,20 @@ def held(
     state = store.find_project(project)
     if state is None:
         return NOBODY
+    roles, members = _in_project(store, identity, state)
+    return permissions_of(roles | _roles(bindings, members), store.roles)
+
+
+def names_in(store: Store, identity: Identity | None, project: str) -> set[str]:
+    """Return what policies in a project may call somebody, such as `projectOwner:builds`."""
+    state = store.find_project(project)
+    return _in_project(store, identity, state)[1] if state else members_of(identity)
+
+
+def _in_project(
+    store: Store, identity: Identity | None, state: ProjectState
+) -> tuple[set[str], set[str]]:
+    """Return the roles that somebody holds on a project, and what policies there may call him."""
     members = members_of(identity)
     roles = set(identity.roles if identity else ()) | _roles(state.bindings, members)
     for folder in store.above(state.parent):
@@ -206,7 +253,7 @@ def held(
     for role, group in _GROUPS_OF_BASIC_ROLES.items():
         if role in roles:
             members.add(f"{group}:{state.id}")
-    return permissions_of(roles | _roles(bindings, members), store.roles)
+    return roles, members
 
 
 def held_above(store: Store, identity: Identity | None, name: str) -> frozenset[str]:
@@ -248,7 +295,6 @@ def _roles(bindings: Iterable[Mapping[str, Any]], members: set[str]) -> set[str]
 
 
 def _counts(binding: Mapping[str, Any]) -> bool:
-    """Whether a binding is not one whose time is over."""
-    expression = str((binding.get("condition") or {}).get("expression", ""))
-    end = _END.fullmatch(expression.strip())
-    return not end or datetime.now(UTC) < datetime.fromisoformat(end[1])
+    """Whether a binding is none that the time rules out."""
+    expression = (binding.get("condition") or {}).get("expression", "")
+    return not expression or met(str(expression), datetime.now(UTC)) is not False

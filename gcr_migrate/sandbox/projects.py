@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _VERBS: Final = frozenset({"getIamPolicy", "setIamPolicy", "testIamPermissions", "getAncestry"}) | {
     "search"
 }
+_VERSIONS: Final = frozenset({"v1", "v2", "v3"})
 _THING: Final = 3  # parts of v3/projects/P
 _MADE: Final = "2016-01-01T00:00:00Z"
 _KINDS: Final = {"folders": "folder", "organizations": "organization"}
@@ -39,7 +40,7 @@ _SERVICE: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 class ResourceManager:
-    """Cloud Resource Manager, versions 1 and 3, as far as it is read.
+    """Cloud Resource Manager, versions 1 and 3, and of folders 2, as far as it is read.
 
     Args:
         store: has the projects and the folders above them.
@@ -51,7 +52,7 @@ class ResourceManager:
     async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
         """Answer a call such as `GET /v3/projects/builds`."""
         (version, *parts), verb = take_path(request, _VERBS)
-        if version not in {"v1", "v3"} or not parts:
+        if version not in _VERSIONS or not parts or (version == "v2" and parts[0] != "folders"):
             raise no_method(request)
         collection = parts[0]
         if len(parts) == 1 and request.method == "GET" and version == "v3":
@@ -62,7 +63,7 @@ class ResourceManager:
             raise no_method(request)
         if collection == "projects":
             return await self._project(identity, request, version, parts[1], verb)
-        if collection in _KINDS and (version == "v3" or collection == "organizations"):
+        if collection in _KINDS and (version != "v1" or collection == "organizations"):
             return await self._folder(identity, request, "/".join(parts), verb)
         raise no_method(request)
 

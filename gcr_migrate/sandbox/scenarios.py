@@ -136,6 +136,13 @@ class RepositoryPart(_Part):
         return self
 
 
+class ObjectEntryPart(_Part):
+    """Somebody in an access list, such as `user-ada@example.com` or `project-owners-42`."""
+
+    entity: str
+    role: Literal["READER", "OWNER"]
+
+
 class BucketPart(_Part):
     """A bucket of Cloud Storage, such as Container Registry left behind.
 
@@ -150,7 +157,8 @@ class BucketPart(_Part):
         objects: further objects, their text by name.
         object_lists: access lists of objects by the beginning of their names (empty for all), each
             a list of `entity` and `role`; the longest beginning counts. Without one, the list that
-            Google gives to a new object, of the project's owners.
+            Google gives to a new object, of the project's owners, editors and viewers.
+        never_public: whether public access is prevented, whatever policy and lists say.
     """
 
     name: str
@@ -159,7 +167,8 @@ class BucketPart(_Part):
     bindings: tuple[dict[str, Any], ...] | None = None
     images: tuple[ImagePart, ...] = ()
     objects: dict[str, str] = {}
-    object_lists: dict[str, tuple[dict[str, str], ...]] = {}
+    object_lists: dict[str, tuple[ObjectEntryPart, ...]] = {}
+    never_public: bool = False
 
 
 class OrgPolicyPart(_Part):

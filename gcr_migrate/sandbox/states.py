@@ -127,6 +127,7 @@ class BucketState:
         objects: by name.
         object_lists: access lists of objects by the beginning of their names, as that service
             words them; the longest beginning counts. None of them where it is uniform.
+        never_public: whether nothing lets everybody in, whatever policy and lists say.
     """
 
     name: str
@@ -136,6 +137,7 @@ class BucketState:
     bindings: list[dict[str, Any]] = field(default_factory=list)
     objects: dict[str, BucketObject] = field(default_factory=dict)
     object_lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    never_public: bool = False
 
 
 @dataclass(slots=True)

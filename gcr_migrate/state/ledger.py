@@ -48,7 +48,8 @@ class Ledger:
         self._name = str(migration.path)
         self._sql = connect(migration.path)
         self._one_at_a_time = threading.Lock()
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._gathered: list[_Entry] = []
+        self._queue: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._run = 0
         self._trouble: Exception | None = None
@@ -61,6 +62,7 @@ class Ledger:
 
     def end_run(self, outcome: str) -> None:
         """Note when and how the run ended, after all that is queued."""
+        self._hand_over()
         self._drain()
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
@@ -114,7 +116,9 @@ class Ledger:
             size_bytes,
             _now(),
         )
-        self._queue.put(_Entry(row, done, loop))
+        if not self._gathered:  # the writer is woken once for all that happens meanwhile
+            loop.call_soon(self._hand_over)
+        self._gathered.append(_Entry(row, done, loop))
         return done
 
     def keep_policy(self, repository_id: int, resource: str, etag: str, raw: str) -> None:
@@ -144,10 +148,16 @@ class Ledger:
 
     async def close(self) -> None:
         """Write what is queued and close the file; raise what went wrong with it, if anything."""
+        self._hand_over()
         await asyncio.to_thread(self._drain)
         self._sql.close()
         if self._trouble:
             raise self._trouble
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
 
     def _drain(self) -> None:
         if self._writer:
@@ -165,14 +175,14 @@ class Ledger:
     def _work(self) -> None:
         going = True
         while going:
-            batch = [self._queue.get()]
-            while len(batch) < _LARGEST_COMMIT and batch[-1] is not None:
+            handed = [self._queue.get()]
+            while len(handed) < _LARGEST_COMMIT and handed[-1] is not None:
                 try:
-                    batch.append(self._queue.get_nowait())
+                    handed.append(self._queue.get_nowait())
                 except queue.Empty:
                     break
-            going = batch[-1] is not None
-            entries = [entry for entry in batch if entry is not None]
+            going = handed[-1] is not None
+            entries = [entry for gathered in handed for entry in gathered or ()]
             if entries:
                 results = self._commit(entries)
                 self._trouble = self._trouble or next(filter(None, results), None)

@@ -10,7 +10,7 @@ from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
 from gcr_migrate.model.steps import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from gcr_migrate.state.migration import Migration
 
@@ -88,7 +88,7 @@ SELECT coalesce(sum(size * planned), 0), coalesce(sum(size * sent), 0),
 """  # noqa: S608  # constants only
 
 
-def left(migration: Migration, image_ids: Sequence[int] | None = None) -> Left:
+def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left:
     """Add up what is left to do; what failed counts, as a run tries it again.
 
     Args:

@@ -79,6 +79,11 @@ _FILLS: Final = (
     ("planned_manifest", "NOT p.present", "manifest"),
     ("planned_tag", "p.action NOT IN ('present', 'keep')", "tag"),
 )
+_FAILED_REPOSITORIES: Final = (
+    "SELECT id FROM repository_item WHERE last_event = 'gave-up'"
+    " UNION SELECT repository_id FROM grant_item WHERE last_event = 'gave-up'"
+    " UNION SELECT id FROM setting_item WHERE last_event = 'gave-up'"
+)
 _LARGE_PAGE: Final = 10_000
 
 
@@ -287,6 +292,10 @@ class Migration:
     def has_failed(self, image_id: int) -> bool:
         """Whether something of an image path is given up at the moment."""
         return any(self.rows(_GAVE_UP.format(kind), image_id) for kind in _CONTENT)
+
+    def failed_repositories(self) -> set[int]:
+        """Return the repositories of which something is given up, beside their images."""
+        return {row[0] for row in self.rows(_FAILED_REPOSITORIES)}
 
     def image(self, image_id: int) -> Image:
         """Return an image path by its id."""

@@ -111,13 +111,3 @@ def test_what_is_no_role_is_refused(
     policy = {"policy": {"bindings": [{"role": role, "members": [member]}]}}
 
     assert ask(box, service, f"{path}:setIamPolicy", policy).status_code == 400
-
-
-def test_a_bucket_without_uniform_access_has_lists(box: Sandbox) -> None:
-    """Its access list names the owners of its project, alone and among all that is told of it."""
-    number = box.store.project("builds").number
-    entries = [{"entity": f"project-owners-{number}", "role": "OWNER"}]
-    told = ask(box, "storage", "/storage/v1/b/left-over", projection="full").json()
-
-    assert ask(box, "storage", "/storage/v1/b/left-over/acl").json()["items"] == entries
-    assert told["acl"] == entries

@@ -14,7 +14,7 @@ from google.oauth2.credentials import Credentials
 
 from gcr_migrate.model.content import Digest
 from gcr_migrate.sandbox.app import running
-from gcr_migrate.sandbox.buckets import crc32c
+from gcr_migrate.sandbox.checksums import crc32c
 from gcr_migrate.sandbox.permissions import ROLES, held
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.sandbox.store import Store
@@ -358,10 +358,10 @@ def test_access_lists_are_gone_where_the_policy_decides(box: Sandbox) -> None:
 
 def test_objects_come_in_pages_and_folders(box: Sandbox) -> None:
     """Pages cover everything once; a delimiter gathers what lies below."""
-    path = f"/storage/v1/b/{BUCKET}/o"
+    path, fields = f"/storage/v1/b/{BUCKET}/o", "items(name),nextPageToken"
     names, token = [], ""
     while True:
-        page = ask(box, "storage", f"{path}?maxResults=1&fields=items(name)&pageToken={token}")
+        page = ask(box, "storage", f"{path}?maxResults=1&fields={fields}&pageToken={token}")
         names += [one["name"] for one in page.json()["items"]]
         token = page.json().get("nextPageToken", "")
         if not token:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gcr_migrate.access import SourceAccess, settle
 from gcr_migrate.access.conditions import Fate, fate_of
 from gcr_migrate.model.access import (
+    PUBLIC,
     AccessWish,
     Binding,
     Condition,
     Grant,
     Level,
+    ObjectAccess,
     Picture,
     Policy,
     PolicyOn,
@@ -106,6 +110,21 @@ def test_what_is_there_already_is_not_granted_twice() -> None:
     again = settle(made, [SourceAccess(SOURCE, WISH)], NOW_MS)
     assert again.grants == first.grants
     assert policy.added(again.grants) == policy
+
+
+def test_prevented_public_access_is_no_loss_and_is_not_carried() -> None:
+    """Where nothing lets everybody in, nobody loses what the policy and the lists say of them."""
+    lists = ObjectAccess((("allAuthenticatedUsers", 3), ("user:lists@acme.example", 3)), 3)
+    shut = replace(SOURCE, never_public=True, objects=lists)
+    settled = settle(TARGET, [SourceAccess(shut, replace(WISH, public=True))], NOW_MS)
+    public = {row.member: row for row in settled.rows if row.member in PUBLIC}
+
+    assert set(public) == PUBLIC
+    assert {row.verdict for row in public.values()} == {Verdict.EXCUSED}
+    assert {row.why for row in public.values()} == {"public access is prevented there"}
+    granted = {grant.member for grant in settled.grants}
+    assert not PUBLIC & granted
+    assert "user:lists@acme.example" in granted
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 
 from gcr_migrate import errors
+from gcr_migrate.doctor.above import policy_permission
 from gcr_migrate.doctor.answers import Answers, HostAnswers, Pull
 from gcr_migrate.doctor.case import case_of_name, case_of_spec
 from gcr_migrate.doctor.checks import Area, Status, Step
@@ -732,6 +733,7 @@ def test_the_page_names_all_that_is_asked() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "doctor.md").read_text("utf-8")
     named = set(re.findall(r"`([^`]+)`", page))
     needs = {need.permission for step in Step for need in NEEDS[step]}
+    needs |= {policy_permission(name) for name in ("folders/1", "organizations/1")}
     assert {*Status, *Step, *Area, *needs, *CONSTRAINTS} <= named
     assert {one for one in named if re.fullmatch(r"\w+\.\w+\.\w+", one)} - needs == {
         "containerscanning.googleapis.com"

@@ -226,3 +226,48 @@ def test_the_largest_blobs_begin_first(zoo: Zoo) -> None:
     place = next(at for at, one in enumerate(sent) if large["digest"].split(":")[1] in one)
     assert place < 20
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+BY_TEAM = """\
+source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {location: europe}
+routes:
+  - match: "{team}/**"
+    repository: "{team}"
+    strip: "{team}"
+    access: {grant: [{role: artifactregistry.reader, members: ["group:{team}@example.com"]}]}
+"""
+
+
+def _made(zoo: Zoo) -> set[str]:
+    return {one[2] for one in zoo.box.store.repositories if one[1] == "europe"}
+
+
+def test_a_part_makes_the_repositories_of_its_images_only(
+    teams: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the others need is made by the run that brings them."""
+    monkeypatch.setenv("GCR_MIGRATE_CREATION_PAUSE_S", "0")
+    assert teams.plan(spec=BY_TEAM)[0] == 0
+    code, facts = apply(teams, "--only", "a/**")
+    assert (code, _made(teams)) == (10, {"a"})
+    assert (facts["kinds"]["grant"]["done"], facts["kinds"]["grant"]["pending"]) == (1, 1)
+    assert apply(teams)[0] == 0
+    assert _made(teams) == {"a", "b"}
+
+
+def test_what_failed_is_tried_again_with_the_repository_that_it_needed(
+    teams: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository that could not be made, and a grant that could not, take all of theirs along."""
+    monkeypatch.setenv("GCR_MIGRATE_CREATION_PAUSE_S", "0")
+    assert teams.plan(spec=BY_TEAM)[0] == 0
+    refused = {"method": "POST", "status": 403, "times": 1}
+    teams.fault(path="/locations/europe/repositories[?]", **refused)
+    code, facts = apply(teams)
+    assert (code, facts["kinds"]["repository"]["failed"]) == (1, 1)
+    teams.fault(path="repositories/[ab]:setIamPolicy", **refused)
+    code, facts = apply(teams, "--retry-failed")
+    assert (code, facts["kinds"]["grant"]["failed"]) == (1, 1)
+    code, facts = apply(teams, "--retry-failed")
+    assert (code, facts["outcome"]) == (0, "complete")

@@ -7,6 +7,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema
@@ -19,13 +20,13 @@ from tests.conftest import refusing_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.conftest import Cli, Registry
 
 STEPS: Final = ("discover", "plan", "apply", "verify", "redirect", "rescue")
 MIGRATOR: Final = "user:migrator@example.com"
 READER: Final = "ya29.sandbox-reader"
+STRANGER: Final = "ya29.sandbox-stranger"
 
 
 @dataclass(frozen=True)
@@ -355,6 +356,30 @@ def test_a_spec_with_a_target_elsewhere(open_stage: Callable[[Scenario | str], S
     assert found.check("permission", "setIamPolicy in new-builds")["status"] == "ok"
     assert "not there yet" in found.check("repository")["saw"]
     assert found.check("location")["subject"] == "europe-west1 for new-builds"
+
+
+def test_reading_who_has_access_needs_rights_of_its_own(
+    open_stage: Callable[[Scenario | str], Stage],
+) -> None:
+    """Where a bucket's access is carried over, whoever may only pull is told what is lacking."""
+    stage = open_stage("who-could-pull")
+    spec = str(Path(__file__).parents[2] / "plans" / "split-access.yaml")
+    owner = stage.doctor(spec, "--step", "plan")
+    assert not owner.missing()
+    bucket = "us.artifacts.acme-web.appspot.com"
+    assert owner.check("permission", "storage.buckets.get in")["saw"] == f"held on {bucket}"
+    assert owner.check("permission", "organizations.getIamPolicy")["status"] == "ok"
+    reader = [{"role": "roles/artifactregistry.reader", "members": ["user:stranger@example.com"]}]
+    browser = [{"role": "roles/browser", "members": ["user:stranger@example.com"]}]
+    stage.box.store.project("acme-web").bindings += [*reader, *browser]
+    found = stage.doctor(spec, "--step", "plan", code=4, token=STRANGER)
+    assert found.missing() == {("permission", "storage.buckets.getIamPolicy in acme-web")}
+    policy = found.check("permission", "storage.buckets.getIamPolicy")
+    assert "--role=roles/iam.securityReviewer" in policy["commands"][0]
+    folder = found.check("permission", "folders.getIamPolicy")
+    assert folder["status"] == "warning"
+    assert folder["commands"][0].startswith("gcloud resource-manager folders")
+    assert found.check("permission", "iam.roles.get")["status"] == "warning"
 
 
 def test_a_named_host_that_is_not_there(open_stage: Callable[[Scenario | str], Stage]) -> None:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gcr_migrate.sandbox.app import running
+from tests.gcloud_runs import gcloud, gcloud_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from gcr_migrate.sandbox.app import Sandbox
 
 PROJECT = "old-builds"
 BUCKET = "gs://artifacts.old-builds.appspot.com"
-NOWHERE = "http://127.0.0.1:9"  # the discard port: whoever calls another host is turned away
-OVERRIDES = {
-    "CLOUDRESOURCEMANAGER": "resource_manager",
-    "ORGPOLICY": "org_policy",
-    "SERVICEUSAGE": "service_usage",
-}
 GRANT = (
     f"projects add-iam-policy-binding {PROJECT} --member=user:stranger@example.com "
     "--role=roles/artifactregistry.reader --condition=None"
@@ -43,40 +33,8 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def environ(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return what gcloud needs to come to the sandbox, and to nothing else."""
-    home: Path = tmp_path_factory.mktemp("gcloud")
-    (home / "token").write_text(box.token)
-    prefix = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
-    there = {f"{prefix}{key}": f"{box.addresses[label]}/" for key, label in OVERRIDES.items()}
-    return {
-        **there,
-        f"{prefix}STORAGE": f"{box.addresses['storage']}/storage/v1/",
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(home / "token"),
-        "CLOUDSDK_CONFIG": str(home / "config"),
-        "CLOUDSDK_CORE_PROJECT": PROJECT,
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
-        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
-        "HTTPS_PROXY": NOWHERE,
-    }
-
-
-def gcloud(environ: Mapping[str, str], command: str) -> Any:
-    """Run gcloud to its end, and return the JSON that it prints."""
-    done = subprocess.run(
-        [shutil.which("gcloud") or "gcloud", *command.split(), "--format=json"],
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return json.loads(done.stdout or "null")
+    """Return what gcloud needs to come to the sandbox."""
+    return gcloud_environ(box, tmp_path_factory.mktemp("gcloud"), PROJECT)
 
 
 @pytest.mark.needs("gcloud")
