@@ -48,11 +48,12 @@ def seen_through(store: Store, repository: Repository, path: str) -> Repository:
     if not is_virtual(repository):
         return repository
     shown = Repository(repository.project, repository.location, repository.id, repository.settings)
-    image = Image()
     by_name = {one.name: one for one in store.repositories.values()}
-    for policy in sorted(_policies(repository.settings), key=_priority):
-        upstream = by_name.get(policy["repository"])
-        found = upstream.image(path) if upstream else Image()
+    ordered = sorted(_policies(repository.settings), key=_priority)
+    upstreams = [by_name[one["repository"]] for one in ordered if one["repository"] in by_name]
+    image = Image()
+    for one in (repository, *upstreams):  # what lies in it itself comes first
+        found = one.image(path)
         image.tags |= found.tags
         image.manifests |= found.manifests
         image.blobs |= found.blobs

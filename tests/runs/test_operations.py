@@ -127,7 +127,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 def test_a_killed_run_leaves_its_operation_to_the_next(stage: Stage) -> None:
     """After kill -9 the next run waits for the operation, and does not ask to create again."""
     stage.hold("GET", "/operations/")
-    with stage.cli.start("apply", "m", **stage.variables(0)) as process:
+    with stage.cli.start("apply", "m", **stage.variables(60)) as process:  # so that one has begun
         try:
             wait_until(lambda: stage.asked("GET", "/operations/"))
         finally:
