@@ -156,6 +156,7 @@ class _Case:
         if any("unknown" in (one.before, one.after) for one in spans):
             wanted = {"unknown"}
             wanted |= {"gained", "lost"} if member in self.denied | PUBLIC else set()
+            wanted |= {"lost"} if vague or timed else set()  # and who knows what else
         elif member in self.denied and (held or gets_in):
             wanted = {"gained"} if gets_in else {"lost"}
             wanted |= {"gained", "unknown"} if vague else set()

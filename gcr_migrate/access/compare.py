@@ -41,11 +41,10 @@ def compare(was: Holds, will: Holds) -> Change:
     if all(always):
         return Change(before, after, Verdict.SAME)
     hidden = None if always[0] else _first(was, Standing.UNKNOWN)
-    if hidden:
-        return Change(hidden, after, Verdict.UNKNOWN, hidden.by)
-    hidden = None if always[1] else _first(will, Standing.UNKNOWN)
-    if hidden:
-        return Change(before, hidden, Verdict.UNKNOWN, hidden.by)
+    too = None if always[1] else _first(will, Standing.UNKNOWN)
+    unknown = hidden or too
+    if unknown and not _is_less(was, will):
+        return Change(hidden or before, too or after, Verdict.UNKNOWN, unknown.by)
     if always[0]:
         why = "held under a condition only, from now on" if _counts(after) else ""
         return Change(before, after, Verdict.LOST, why)
@@ -87,6 +86,14 @@ def _limited(was: Holds, will: Holds) -> Change:
         return Change(before, after, Verdict.SAME)
     why = "its condition has ended" if before.condition else "public access is prevented there"
     return Change(before, after, Verdict.EXCUSED, why)
+
+
+def _is_less(was: Holds, will: Holds) -> bool:
+    """Whether some of what is held is lost for certain, beside anything that is not known."""
+    if {one.standing for one in will} - {Standing.NO, Standing.ENDED, Standing.TIMED}:
+        return False
+    stays = any(one.standing is Standing.CONDITIONAL for one in was)
+    return stays or (bool(_times(was)) and not _times(will))
 
 
 def _counts(hold: Hold) -> bool:

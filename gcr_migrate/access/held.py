@@ -56,11 +56,14 @@ class Holdings:
 
     Attributes:
         names_only: members who may list the names of objects, and nothing else.
+        unseen: what anybody may have beside, who pulls by lists that were not all seen; None where
+            everything was.
     """
 
     def __init__(self) -> None:
         self._holds: dict[str, dict[Right, list[Hold]]] = {}
         self.names_only: frozenset[str] = frozenset()
+        self.unseen: Hold | None = None
 
     def add(self, member: str, right: Right, hold: Hold) -> None:
         """Note one more grant; the first of equal ones is the one that is told."""
@@ -119,7 +122,11 @@ def holdings(picture: Picture, now_ms: int) -> Holdings:
             for right in Right if permissions is None else rights_in(permissions, picture.level):
                 found.add(member, right, _unless_prevented(hold, member, picture))
     _add_objects(found, picture)
-    found.names_only = frozenset(lists.difference(found.members))
+    if picture.objects and not picture.objects.complete:
+        by = f"access lists of objects, of which {picture.objects.seen} were seen"
+        found.unseen = Hold(Standing.UNKNOWN, by)
+    else:
+        found.names_only = frozenset(lists.difference(found.members))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate.access.compare import compare, is_implied
 from gcr_migrate.access.held import Hold, Standing, basic_holders
 from gcr_migrate.access.members import Kind, kind_of
-from gcr_migrate.access.roles import BASIC_ROLES, known, rights_in
+from gcr_migrate.access.roles import BASIC_ROLES, included, known, rights_in
 from gcr_migrate.model.access import AccessRow, Level, Right, Verdict, spelled
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def _compared(before: Holdings, after: Holdings, member: str, wish: AccessWish) 
         was, will = before.of(member, right), after.of(member, right)
         if was.standing is Standing.NO and will.standing <= Standing.ENDED:
             continue
-        change = compare(before.all_of(member, right), after.all_of(member, right))
+        held = before.all_of(member, right)
+        if before.unseen and right is Right.PULL and right not in included(before.sure(member)):
+            held += (before.unseen,)
+        change = compare(held, after.all_of(member, right))
         verdict, why = change.verdict, change.why
         if verdict is Verdict.LOST and kind_of(member) is Kind.PUBLIC:
             why = _why_not_public(right, wish) or why
@@ -109,7 +112,7 @@ def _basic(source: Picture, before: Holdings, target: Picture, member: str) -> I
             saw = f"who has {role} on projects/{project} was not seen"
             yield _Seen(right, was, Hold(Standing.UNKNOWN), Verdict.UNKNOWN, saw)
         else:
-            saw = f"{len(holders)} members have {role}: each is judged by name"
+            saw = f"who has {role} is judged by name: {len(holders)}"
             yield _Seen(right, was, Hold(), Verdict.EXCUSED, saw)
 
 

@@ -85,7 +85,14 @@ def _entity(member: str, number: int) -> str:
 def _scenario(placed: list[World]) -> Scenario:
     """Return what a sandbox has of some worlds."""
     image = {"path": "web", "tags": ["1"], "layers": [{"name": "one", "size": 100}]}
-    made: dict[str, Any] = {"folders": [], "projects": [], "roles": [], "repositories": []}
+    roles = ["roles/owner", "roles/storage.admin"]  # owners alone do not see lists of objects
+    made: dict[str, Any] = {
+        "identities": [{"roles": roles}],
+        "folders": [],
+        "projects": [],
+        "roles": [],
+        "repositories": [],
+    }
     for at, world in enumerate(placed):
         project, number = world.project, NUMBER_OF_FIRST + 2 * at
         own, folder, organization = world.above[project]
