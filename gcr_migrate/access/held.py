@@ -12,7 +12,7 @@ from gcr_migrate.access.roles import BASIC_ROLES, LIST_OBJECTS, known, rights_in
 from gcr_migrate.model.access import PUBLIC, READ, Level, Right, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gcr_migrate.model.access import Binding, Condition, Picture, PolicyOn
 
@@ -75,7 +75,7 @@ class Holdings:
 
     def of(self, member: str, right: Right) -> Hold:
         """Return how surely a member holds a right, and what gives it."""
-        return max(self.all_of(member, right), key=lambda one: one.standing, default=_NOTHING)
+        return strongest(self.all_of(member, right))
 
     def all_of(self, member: str, right: Right) -> tuple[Hold, ...]:
         """Return every grant of a right to a member."""
@@ -84,6 +84,11 @@ class Holdings:
     def sure(self, member: str) -> frozenset[Right]:
         """Return the rights that a member holds always."""
         return frozenset(r for r in Right if self.of(member, r).standing is Standing.YES)
+
+
+def strongest(holds: Iterable[Hold]) -> Hold:
+    """Return the surest of some grants of one right, the first of equal ones."""
+    return max(holds, key=lambda one: one.standing, default=_NOTHING)
 
 
 def holdings(picture: Picture, now_ms: int) -> Holdings:
@@ -106,16 +111,12 @@ def holdings(picture: Picture, now_ms: int) -> Holdings:
         if permissions is None:
             permissions = opened.get(binding.role)
         for member, by in _named(picture, on, binding):
-            if permissions is None:
-                for right in Right:
-                    told = f"{by}, which was not opened"
-                    hold = Hold(Standing.UNKNOWN, told, None, on.read_by)
-                    found.add(member, right, _unless_prevented(hold, member, picture))
-                continue
-            if picture.level is Level.BUCKET and LIST_OBJECTS in permissions:
+            hold = _hold(binding, by, now_ms, on)
+            if permissions is None and hold.standing is not Standing.ENDED:
+                hold = Hold(Standing.UNKNOWN, f"{by}, which was not opened", None, on.read_by)
+            if picture.level is Level.BUCKET and permissions and LIST_OBJECTS in permissions:
                 lists.add(member)
-            for right in rights_in(permissions, picture.level):
-                hold = _hold(binding, by, now_ms, on)
+            for right in Right if permissions is None else rights_in(permissions, picture.level):
                 found.add(member, right, _unless_prevented(hold, member, picture))
     _add_objects(found, picture)
     found.names_only = frozenset(lists.difference(found.members))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gcr_migrate.access.compare import compare, is_implied
 from gcr_migrate.access.held import Hold, Standing, basic_holders
 from gcr_migrate.access.members import Kind, kind_of
-from gcr_migrate.access.roles import BASIC_ROLES, included, known, rights_in
+from gcr_migrate.access.roles import BASIC_ROLES, known, rights_in
 from gcr_migrate.model.access import AccessRow, Level, Right, Verdict, spelled
 
 if TYPE_CHECKING:
@@ -65,55 +66,21 @@ def _compared(before: Holdings, after: Holdings, member: str, wish: AccessWish) 
         was, will = before.of(member, right), after.of(member, right)
         if was.standing is Standing.NO and will.standing <= Standing.ENDED:
             continue
-        verdict, why = _verdict(was, will)
+        change = compare(before.all_of(member, right), after.all_of(member, right))
+        verdict, why = change.verdict, change.why
         if verdict is Verdict.LOST and kind_of(member) is Kind.PUBLIC:
-            why = _why_not_public(right, wish)
+            why = _why_not_public(right, wish) or why
         if denied and will.standing > Standing.ENDED:
             verdict, why = Verdict.GAINED, f"the spec denies it, {will.by} gives it"
-        elif verdict is Verdict.GAINED and right in _implied(before, member, will):
+        elif verdict is Verdict.GAINED and is_implied(right, before, after, member):
             verdict, why = Verdict.IMPLIED, "part of the narrowest role for what was held"
-        yield _Seen(right, was, will, verdict, why)
-
-
-def _implied(before: Holdings, member: str, will: Hold) -> frozenset[Right]:
-    """Return what comes with the narrowest role for what was held, always or alike."""
-    held = set(before.sure(member))
-    if will.condition:
-        held |= {
-            right
-            for right in Right
-            for hold in before.all_of(member, right)
-            if hold.standing is Standing.TIMED and hold.condition == will.condition
-        }
-    return included(held)
+        yield _Seen(right, change.before, change.after, verdict, why)
 
 
 def _why_not_public(right: Right, wish: AccessWish) -> str:
     if right is not Right.PULL:
         return "everybody can only be given to pull"
     return "" if wish.public else "everybody is a reader only with `public: allow`"
-
-
-def _verdict(was: Hold, will: Hold) -> tuple[Verdict, str]:  # noqa: PLR0911  # a table
-    """Return what becomes of a right; conditions are the same only if they are equal."""
-    holds, will_hold = was.standing, will.standing
-    if Standing.UNKNOWN in {holds, will_hold}:
-        return Verdict.UNKNOWN, was.by if holds is Standing.UNKNOWN else will.by
-    if holds is Standing.ENDED and will_hold <= Standing.ENDED:
-        ended, prevented = "its condition has ended", "public access is prevented there"
-        return Verdict.EXCUSED, ended if was.condition else prevented
-    if holds <= Standing.ENDED:
-        return Verdict.GAINED, ""
-    if will_hold <= Standing.ENDED:
-        conditional = holds is Standing.CONDITIONAL
-        return Verdict.LOST, "its condition cannot be carried" if conditional else ""
-    if holds is will_hold is Standing.CONDITIONAL:
-        return Verdict.UNKNOWN, "a condition asks for more than the time"
-    if was.condition == will.condition:
-        return Verdict.SAME, ""
-    if was.condition is None:
-        return Verdict.LOST, "held under a condition only, from now on"
-    return Verdict.GAINED, "held under another condition, or none, from now on"
 
 
 def _gone(before: Holdings, member: str, kind: Kind) -> Iterator[_Seen]:

@@ -35,24 +35,25 @@ def translate(
         The grants that the spec writes and those that follow, sorted, each once.
     """
     written = {grant for _, wish in sources for grant in wish.grants}
-    own = [on for on in target.policies if on.level is Level.REPOSITORY]
+    own, rest = _parted(target)
     granted = {
         Grant(binding.role, spelled(member), binding.condition)
-        for on in own
+        for on in own.policies
         for binding in (on.policy.bindings if on.policy else ())
         for member in binding.members
     }
-    inherited = holdings(_without_own(target), now_ms)
+    inherited, there = holdings(rest, now_ms), holdings(own, now_ms)
     grants = set(written)
     for member, wanted in _wanted(sources).items():
         covered = inherited.sure(member) | _given(written, member)
         needed = wanted.get(None, NOBODY) - covered
-        if needed:
-            grants |= _unless_wider(Grant(narrowest(needed), member), granted)
         for condition, rights in wanted.items():
-            left = rights - covered - included(needed)
-            if condition and left:
-                grants.add(Grant(narrowest(left), member, condition))
+            left = rights - covered - (included(needed) if condition else NOBODY)
+            if not left:
+                continue
+            grant = Grant(narrowest(left), member, condition)
+            if grant in granted or not left <= there.sure(member):
+                grants.add(grant)
     return tuple(sorted(grants))
 
 
@@ -93,15 +94,8 @@ def _given(grants: Iterable[Grant], member: str) -> frozenset[Right]:
     )
 
 
-def _unless_wider(grant: Grant, granted: set[Grant]) -> set[Grant]:
-    """Return the grant, unless the target's own policy gives its member the same and more."""
-    if grant in granted:
-        return {grant}
-    wanted = rights_in(known(grant.role) or (), Level.REPOSITORY)
-    return set() if wanted <= _given(granted, grant.member) else {grant}
-
-
-def _without_own(target: Picture) -> Picture:
-    return replace(
-        target, policies=tuple(on for on in target.policies if on.level is not Level.REPOSITORY)
-    )
+def _parted(target: Picture) -> tuple[Picture, Picture]:
+    """Return a target with its own policy alone, and with what it inherits alone."""
+    own = tuple(on for on in target.policies if on.level is Level.REPOSITORY)
+    rest = tuple(on for on in target.policies if on.level is not Level.REPOSITORY)
+    return replace(target, policies=own), replace(target, policies=rest)

@@ -43,10 +43,12 @@ def _policy(written: dict[str, Any]) -> Policy:
     bindings = [
         Binding(_role(role), tuple(members)) for role, members in written.items() if role != "if"
     ]
-    limited = dict(written.get("if", {}))
-    if limited:
-        condition = Condition("limited", limited.pop("when"))
-        bindings += [Binding(_role(role), tuple(who), condition) for role, who in limited.items()]
+    some = written.get("if", [])
+    for one in some if isinstance(some, list) else [some]:
+        condition = Condition("limited", one["when"])
+        bindings += [
+            Binding(_role(role), tuple(one[role]), condition) for role in one if role != "when"
+        ]
     return Policy(tuple(bindings), "etag")
 
 
@@ -65,21 +67,24 @@ def _above(case: dict[str, Any]) -> tuple[PolicyOn, ...]:
     )
 
 
+def _roles(case: dict[str, Any]) -> tuple[tuple[str, frozenset[str] | None], ...]:
+    return tuple(
+        (role, None if some is None else frozenset(some))
+        for role, some in case.get("roles", {}).items()
+    )
+
+
 def _source(case: dict[str, Any]) -> Picture:
     by_bucket = case.get("from") != "repository"
     level = Level.BUCKET if by_bucket else Level.REPOSITORY
     name = "gs://us.artifacts.p.appspot.com" if by_bucket else "projects/p/…/us.gcr.io"
     own = PolicyOn(level, name, _policy(case.get("bucket", {})))
-    roles = tuple(
-        (role, None if some is None else frozenset(some))
-        for role, some in case.get("roles", {}).items()
-    )
     written = case.get("objects")
     objects = None
     if written:
         readers = tuple(written["readers"].items())
         objects = ObjectAccess(readers, written["seen"], complete=written.get("complete", True))
-    return Picture("us.gcr.io/p", level, "p", (own, *_above(case)), roles, objects)
+    return Picture("us.gcr.io/p", level, "p", (own, *_above(case)), _roles(case), objects)
 
 
 def _target(case: dict[str, Any]) -> Picture:
@@ -93,7 +98,7 @@ def _target(case: dict[str, Any]) -> Picture:
         inherited = _policy(written.get("inherited", {}))
         above = (PolicyOn(Level.PROJECT, f"projects/{project}", inherited),)
     shown = f"us-docker.pkg.dev/{project}/site"
-    return Picture(shown, Level.REPOSITORY, project, (*own, *above), exists=bool(own))
+    return Picture(shown, Level.REPOSITORY, project, (*own, *above), _roles(case), exists=bool(own))
 
 
 def _wish(case: dict[str, Any]) -> AccessWish:
