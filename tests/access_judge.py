@@ -61,6 +61,7 @@ def complaints(
     resulting: BindingList,
     rows: Mapping[tuple[str, str], Mapping[str, Any]],
     now: datetime,
+    beside: tuple[World, ...] = (),
 ) -> list[str]:
     """Return everything in which a proof and a resulting policy are not what was promised.
 
@@ -70,23 +71,26 @@ def complaints(
         resulting: the target's policy after the run.
         rows: by member and right `verdict` and `consent`.
         now: when the plan was made.
+        beside: the same with other sources, from which images come to the target as well.
     """
-    return list(_Case(world, wish, resulting, rows, now).found())
+    return list(_Case((world, *beside), wish, resulting, rows, now).found())
 
 
 class _Case:
     def __init__(
         self,
-        world: World,
+        worlds: tuple[World, ...],
         wish: Wish,
         resulting: BindingList,
         rows: Mapping[tuple[str, str], Mapping[str, Any]],
         now: datetime,
     ) -> None:
+        world = worlds[0]
         self.world, self.wish, self.rows = world, wish, rows
+        self.all_sure = [_certain(one) for one in worlds]
         self.done = replace(world, target=resulting)
         self.sure = _certain(world)
-        self.times = moments(world, now)
+        self.times = sorted({when for one in worlds for when in moments(one, now)})
         self.denied = set(map(spelled, wish.deny))
         self.accepted = {(spelled(who), change) for who, change in wish.accept}
         self.given = {spelled(who) for _, who in wish.grant}
@@ -165,7 +169,8 @@ class _Case:
             wanted = {"excused"} if prevented else {"lost", "gained"} if gained else {"lost"}
         elif gained:
             implied = self._is_implied(member, right, spans)
-            wanted = ({"implied"} if implied else {"gained"}) | ({"gained"} if timed else set())
+            limited = any(self._is_timed(member, one) for one in RIGHTS)
+            wanted = ({"implied"} if implied else {"gained"}) | ({"gained"} if limited else set())
         elif held:
             wanted = {"same"} | ({"gained", "implied"} if timed else set())
         return wanted
@@ -228,7 +233,7 @@ class _Case:
         alone = replace(alone, above={self.world.project: [], alone.target_project: []})
         for when in self.times:
             counts = alone.after(member, _TOP[role], when) == "all"
-            if counts and self.sure.before(member, _TOP[role], when) != "all":
+            if counts and not self._is_sure(member, _TOP[role], when):
                 yield f"wider than what was held at {when}: {about}"
         for lower in (None, _LOWER.get(role)):
             less = [*_without(self.done.target, binding, who)]
@@ -249,8 +254,12 @@ class _Case:
             done.after(member, right, when) == "all"
             for right in rights
             for when in self.times
-            if self.sure.before(member, right, when) == "all"
+            if self._is_sure(member, right, when)
         )
+
+    def _is_sure(self, member: str, right: str, when: datetime) -> bool:
+        """Whether somebody holds a right at any of the sources, whatever names are asked for."""
+        return any(one.before(member, right, when) == "all" for one in self.all_sure)
 
 
 def _key(binding: Mapping[str, Any], who: str) -> tuple[str, str, str]:

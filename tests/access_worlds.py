@@ -75,7 +75,6 @@ ABOVE: Final = (
     "roles/storage.objectViewer",
     "roles/storage.objectCreator",
     "roles/storage.objectAdmin",
-    "roles/run.serviceAgent",
     "roles/cloudbuild.builds.builder",
     "roles/artifactregistry.reader",
     "roles/artifactregistry.writer",
@@ -127,21 +126,27 @@ def _binding(role: str, members: list[str], expression: str | None) -> dict[str,
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[World, Wish]:
-    """Draw a world and what a spec says of it."""
+def sources(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw what a world's source is."""
     is_bucket = draw(st.booleans())
-    source = (
-        bindings(
-            (*STORAGE, "roles/cloudbuild.builds.builder"), PEOPLE + OTHERS + GROUPS, TIMES + NAMES
-        )
-        if is_bucket
-        else bindings(ARTIFACTS, PEOPLE + OTHERS, TIMES + NAMES)
-    )
-    inherited = bindings(ABOVE + BASIC, PEOPLE, TIMES + NAMES)
+    at_bucket = (*STORAGE, "roles/cloudbuild.builds.builder")
+    members = PEOPLE + OTHERS + (GROUPS if is_bucket else ())
     objects = None
     if is_bucket and draw(st.booleans()):
         readers = st.lists(st.sampled_from(PEOPLE + GROUPS + OTHERS[:1]), max_size=2, unique=True)
         objects = {name: draw(readers) for name in ("a", "b")}
+    return {
+        "source": draw(bindings(at_bucket if is_bucket else ARTIFACTS, members, TIMES + NAMES)),
+        "is_bucket": is_bucket,
+        "objects": objects,
+        "never_public": is_bucket and draw(st.booleans()),
+    }
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[World, Wish]:
+    """Draw a world and what a spec says of it."""
+    inherited = bindings(ABOVE + BASIC, PEOPLE, TIMES + NAMES)
     world = World(
         project="p",
         above={
@@ -149,12 +154,9 @@ def worlds(draw: st.DrawFn) -> tuple[World, Wish]:
             "q": [draw(bindings(ABOVE + BASIC, PEOPLE, TIMES + NAMES))],
         },
         custom=dict(CUSTOM),
-        source=draw(source),
-        is_bucket=is_bucket,
-        objects=objects,
-        never_public=is_bucket and draw(st.booleans()),
         target_project=draw(st.sampled_from("pq")),
         target=draw(bindings(ARTIFACTS, PEOPLE, TIMES + NAMES)),
+        **draw(sources()),
     )
     some = st.lists(st.sampled_from(PEOPLE), max_size=1)
     changes = st.tuples(st.sampled_from(PEOPLE + OTHERS[:2]), st.sampled_from(("lost", "gained")))

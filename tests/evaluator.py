@@ -48,7 +48,6 @@ _LETTERS: Final = {
     "artifactregistry.repoAdmin": ("", "rwd"),
     "artifactregistry.createOnPushRepoAdmin": ("", "rwd"),
     "artifactregistry.admin": ("", "rwd"),
-    "run.serviceAgent": ("r", "r"),
     "cloudbuild.builds.builder": ("rwd", "rw"),
 }
 _CONVENIENCE: Final = {
@@ -84,6 +83,7 @@ class World:
     never_public: bool = False
     target_project: str = ""
     target: BindingList = field(default_factory=list)
+    _seen: dict[tuple[str, ...], set[str]] = field(init=False, repr=False, default_factory=dict)
 
     def before(self, member: str, right: str, when: datetime) -> str:
         """Return how much somebody holds at the source."""
@@ -193,15 +193,16 @@ class World:
 
     def _meant(self, members: Iterable[str]) -> set[str]:
         """Return members, and who is meant by `projectOwner:P` and the like."""
-        found = set()
-        for one in members:
-            found.add(spelled(one))
-            kind, _, project = one.partition(":")
-            for policy in self.above.get(project, []) if kind in _CONVENIENCE else []:
-                for binding in policy:
-                    if binding["role"] == _CONVENIENCE[kind]:
-                        found |= set(map(spelled, binding["members"]))
-        return found
+        key = tuple(members)
+        if key not in self._seen:
+            found = {spelled(one) for one in key}
+            for kind, _, project in (one.partition(":") for one in key):
+                for policy in self.above.get(project, []) if kind in _CONVENIENCE else []:
+                    for binding in policy:
+                        if binding["role"] == _CONVENIENCE[kind]:
+                            found |= set(map(spelled, binding["members"]))
+            self._seen[key] = found
+        return self._seen[key]
 
 
 def _text(binding: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from gcr_migrate.model.access import (
     PolicyOn,
 )
 from tests.access_judge import Wish, complaints
-from tests.access_worlds import worlds
+from tests.access_worlds import sources, worlds
 from tests.evaluator import RIGHTS, spelled
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ def _roles(world: World) -> tuple[tuple[str, frozenset[str] | None], ...]:
         role: None if some is None else frozenset(some) for role, some in world.custom.items()
     }
     told["roles/browser"] = frozenset({"resourcemanager.projects.get"})
-    told["roles/run.serviceAgent"] = frozenset(RIGHTS["pull"])
     told["roles/cloudbuild.builds.builder"] = frozenset({*RIGHTS["pull"], *RIGHTS["push"]}) | {
         "storage.objects.delete"
     }
     return tuple((role, some) for role, some in told.items() if known(role) is None)
 
 
-def _settled(world: World, wish: Wish) -> Settled:
+def _settled(wish: Wish, *sides: World) -> Settled:
+    """Settle a target, which all worlds have, with the source of each."""
     said = AccessWish(
         translate=True,
         public=wish.public,
@@ -113,27 +113,49 @@ def _settled(world: World, wish: Wish) -> Settled:
         accept=tuple((who, change, "because") for who, change in wish.accept),
         grants=tuple(Grant(role, who) for role, who in wish.grant),
     )
-    return settle(_target(world), [SourceAccess(_source(world), said)], NOW_MS)
+    found = [
+        SourceAccess(replace(_source(one), shown=f"source {at}"), said)
+        for at, one in enumerate(sides)
+    ]
+    return settle(_target(sides[0]), found, NOW_MS)
 
 
-@settings(max_examples=300)
+def _rows(settled: Settled, at: int = 0) -> dict[tuple[str, str], dict[str, str]]:
+    return {
+        (row.member, str(row.right)): {"verdict": str(row.verdict), "consent": row.consent}
+        for row in settled.rows
+        if row.source == f"source {at}"
+    }
+
+
+@settings(max_examples=150)
 @given(worlds())
 def test_a_proof_says_what_becomes_of_everybody(case: tuple[World, Wish]) -> None:
     """Nobody loses or gains without a row, no grant is too wide or too much, at any moment."""
     world, wish = case
-    settled = _settled(world, wish)
-    rows = {
-        (row.member, str(row.right)): {"verdict": str(row.verdict), "consent": row.consent}
-        for row in settled.rows
-    }
+    settled = _settled(wish, world)
     resulting = _plain(_policy(world.target).added(settled.grants))
-    assert not complaints(world, wish, resulting, rows, NOW)
+    assert not complaints(world, wish, resulting, _rows(settled), NOW)
+
+
+@settings(max_examples=50)
+@given(worlds(), sources())
+def test_two_sources_of_one_target_are_judged_each_for_itself(
+    case: tuple[World, Wish], other: dict[str, Any]
+) -> None:
+    """Who has a right at one of them only has gained it on what comes from the other."""
+    world, wish = case
+    beside = replace(world, **other)
+    settled = _settled(wish, world, beside)
+    resulting = _plain(_policy(world.target).added(settled.grants))
+    assert not complaints(world, wish, resulting, _rows(settled, 0), NOW, (beside,))
+    assert not complaints(beside, wish, resulting, _rows(settled, 1), NOW, (world,))
 
 
 @given(worlds())
 def test_settling_again_adds_nothing(case: tuple[World, Wish]) -> None:
     """After the run the same question finds everything there."""
     world, wish = case
-    done = _policy(world.target).added(_settled(world, wish).grants)
-    again = _settled(replace(world, target=_plain(done)), wish)
+    done = _policy(world.target).added(_settled(wish, world).grants)
+    again = _settled(wish, replace(world, target=_plain(done)))
     assert done.added(again.grants) == done
