@@ -34,6 +34,7 @@ OTHERS: Final = (
 )
 GROUPS: Final = ("projectOwner:p", "projectEditor:p", "projectViewer:p")
 CUSTOM: Final = {
+    "projects/p/roles/hidden": None,
     "projects/p/roles/puller": ["storage.objects.get", "storage.objects.list"],
     "projects/p/roles/remover": ["storage.objects.delete"],
     "organizations/7/roles/both": [
@@ -42,9 +43,9 @@ CUSTOM: Final = {
         "artifactregistry.repositories.uploadArtifacts",
     ],
     "projects/p/roles/gone": [],
-    "projects/p/roles/hidden": None,
 }
 STORAGE: Final = (
+    *CUSTOM,  # what comes first is drawn more often
     *(
         f"roles/storage.{name}"
         for name in (
@@ -60,7 +61,6 @@ STORAGE: Final = (
             "legacyObjectReader",
         )
     ),
-    *CUSTOM,
 )
 ARTIFACTS: Final = (
     *(
@@ -91,6 +91,7 @@ TIMES: Final = (
     f"request.time < {PAST} || request.time > {LATE}",
     '!(request.time > timestamp("2040-01-01T00:00:00Z"))',
     '!(request.time < timestamp("2020-01-01T00:00:00Z"))',
+    f'!(request.time.getHours("UTC") < 12 && request.time < {PAST} && request.time < {LATE})',
     'request.time.getHours("Europe/Berlin") < 18',
     'request.time < timestamp("2024-12-31T00:00:00Z") && request.time.getHours("UTC") < 12',
     "request.time.getFullYear() < 2030",

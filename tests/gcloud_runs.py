@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NOWHERE: Final = "http://127.0.0.1:9"  # the discard port: other hosts are out of reach
 _OVERRIDES: Final = {
+    "ARTIFACTREGISTRY": "artifact_registry",
     "CLOUDASSET": "cloud_asset",
     "CLOUDRESOURCEMANAGER": "resource_manager",
     "IAM": "iam",

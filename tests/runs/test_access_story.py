@@ -13,6 +13,7 @@ import pytest
 
 from gcr_migrate.sandbox.app import running
 from tests.conftest import Cli
+from tests.gcloud_runs import gcloud, gcloud_environ
 from tests.theatre import Stage
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def test_each_repository_gets_what_its_pullers_had_and_nothing_more(done: Stage)
         state = done.ask("state")[f"projects/acme-web/locations/us/repositories/{name}"]
         found = {(one["role"], who) for one in state["bindings"] for who in one["members"]}
         assert found == wanted
+
+
+@pytest.mark.needs("gcloud")
+def test_gcloud_reads_the_same_policies(done: Stage, tmp_path: Path) -> None:
+    """What an administrator is shown by Google's own program is what was wanted."""
+    environ = gcloud_environ(done.box, tmp_path, "acme-web")
+    for name, wanted in WANTED.items():
+        command = f"artifacts repositories get-iam-policy {name} --location=us"
+        policy = gcloud(environ, command)
+        assert {
+            (one["role"], who) for one in policy["bindings"] for who in one["members"]
+        } == wanted
+        assert not any("condition" in one for one in policy["bindings"])
 
 
 def test_afterwards_only_what_was_agreed_is_different(done: Stage) -> None:
