@@ -245,6 +245,13 @@ LOCATION_UNKNOWN: Final = _problem(
     "Repositories cannot be made there, so that nothing can be copied to it.",
     "Correct `location` on the route or under `target`.",
 )
+REPOSITORY_ELSEWHERE: Final = _problem(
+    "repository-elsewhere",
+    Exit.OK,
+    "a repository of this name is in another location",
+    "A new one is made where the spec says; the other one keeps its images and its own address.",
+    "If the other one is meant, set its `location` on the route.",
+)
 LOCATION_CHANGES: Final = _problem(
     "location-changes",
     Exit.OK,

@@ -9,6 +9,7 @@ from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.locations import MULTI_REGIONS
+from gcr_migrate.model.names import repository_resource
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.plan.deletions import CopiedVersion, Losses, effective
 from gcr_migrate.plan.distances import Streamed, location_finding, unknown_locations
@@ -134,6 +135,7 @@ class Surroundings:
         targets = {one.resource: one for one in repositories.values() if one.resource in used}
         targets.pop("", None)
         self._tell_locations(roots, edges, targets, totals)
+        await self._tell_elsewhere(roots, edges, targets)
         self._tell_deletions(targets, there, totals)
         by_project: dict[str, list[Repository]] = {}
         for resource, target in sorted(targets.items()):
@@ -162,6 +164,32 @@ class Surroundings:
             if resources:
                 streamed = Streamed(*totals.streams(shown, resources))
                 self._tell(location_finding(source, target, streamed))
+
+    async def _tell_elsewhere(
+        self,
+        roots: Iterable[Root],
+        edges: Iterable[Edge],
+        targets: Mapping[str, Repository],
+    ) -> None:
+        """Tell of new repositories that have a namesake in the location that the source implies."""
+        places = {root.source.shown: root.default_location for root in roots}
+        new: dict[tuple[str, str], set[str]] = {}
+        for edge in edges:
+            implied, project, id_ = places.get(edge.source_shown), edge.project, edge.repository
+            if not (implied and project and edge.location and id_) or implied == edge.location:
+                continue
+            target = targets.get(repository_resource(project, edge.location, id_))
+            if target and not target.exists:
+                new.setdefault((project.id, implied), set()).add(target.resource)
+        for (owner, location), resources in sorted(new.items()):
+            asked = self._connections.repositories("target").in_location(owner, location)
+            subject = f"repositories of projects/{owner} in {location}"
+            there = await self._seen(asked, subject, Severity.INFO)
+            namesakes = {one.resource.rpartition("/")[2]: one.resource for one in there or ()}
+            for resource in sorted(resources):
+                if other := namesakes.get(resource.rpartition("/")[2]):
+                    shown = targets[resource].shown
+                    self._tell(Finding(errors.REPOSITORY_ELSEWHERE, Severity.INFO, shown, other))
 
     def _tell_deletions(
         self,

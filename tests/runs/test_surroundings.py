@@ -170,3 +170,20 @@ def test_a_domain_is_filled_from_another_project(zoo: Zoo) -> None:
     zoo.fault(host="artifact_registry", path="projectSettings", status=403)
     _, facts = zoo.plan("--new", spec=DOMAIN)
     assert [*_told(facts, "not-seen")] == ["redirect of projects/builds-new"]
+
+
+def test_a_namesake_in_the_location_of_the_source_is_told(zoo: Zoo) -> None:
+    """Whoever meant the one that is there reads where it is, before a second one is made."""
+    _add(zoo, "moved")
+    _add(zoo, "other")
+    elsewhere = SPEC.replace("routes:", "target: {location: europe}\nroutes:")
+    code, facts = zoo.plan(spec=elsewhere)
+    assert code == 0
+    assert _told(facts, "repository-elsewhere") == {
+        "europe-docker.pkg.dev/builds/moved": (
+            "info",
+            "projects/builds/locations/us/repositories/moved",
+        )
+    }
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+    assert _told(zoo.plan("--new", spec=elsewhere)[1], "repository-elsewhere") == {}
