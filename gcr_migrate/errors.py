@@ -934,6 +934,41 @@ IMAGE_NEW: Final = _problem(
     "It was pushed after planning.",
     "Plan again to carry it too.",
 )
+REPOSITORY_CHANGED: Final = _problem(
+    "repository-changed",
+    Exit.FAILED,
+    "repository is not as it was",
+    "A repository that serves these names is gone, or its location, format or settings differ.",
+    "Find out who changed it and why; put it back, or take a new baseline if it was meant.",
+)
+REDIRECT_CHANGED: Final = _problem(
+    "redirect-changed",
+    Exit.FAILED,
+    "another service answers these names than before",
+    "The project's redirect setting, or who answers its gcr.io names, is not what it was.",
+    "Run `gcr-migrate redirect status` on the project; pulls by these names may fail.",
+)
+CLEANUP_DELETED: Final = _problem(
+    "cleanup-deleted",
+    Exit.FAILED,
+    "a clean-up policy may have deleted this",
+    "It is gone, and a clean-up policy of its repository covers what it was.",
+    "Mend the policy first, then bring back what is missing from the source or a backup.",
+)
+QUOTA_NEAR: Final = _problem(
+    "quota-near",
+    Exit.OK,
+    "requests come near a quota",
+    "The service made the proof wait. Production pulls share that quota.",
+    "Verify at a quieter time or with a lower --max-rate, or ask for a higher quota.",
+)
+BUDGET_SPENT: Final = _problem(
+    "budget-spent",
+    Exit.OUT_OF_REACH,
+    "the budget of this run is spent",
+    "What was not looked at is not proven.",
+    "Run the same command again: it goes on where this run stopped. Or give a larger --budget.",
+)
 NOT_CHECKED: Final = _problem(
     "not-checked",
     Exit.OUT_OF_REACH,
@@ -1002,6 +1037,15 @@ OPERATION_FAILED: Final = _problem(
     "Artifact Registry took the request and then reported that it failed.",
     "Read its words; run `apply` again when the cause is mended.",
 )
+# --- the redirect ------------------------------------------------------------------------------
+
+# --- rescue ------------------------------------------------------------------------------------
+
+# --- what may go -------------------------------------------------------------------------------
+
+# --- schedules and alarms ----------------------------------------------------------------------
+
+# --- the program itself ------------------------------------------------------------------------
 INTERRUPTED: Final = _problem(
     "interrupted",
     Exit.INTERRUPTED,
