@@ -97,17 +97,17 @@ class Verifying:
             except _TROUBLES as error:
                 self._give_up(error)
 
-    def done(self, level: str, subject: str) -> int:
-        """Return for how many checks an earlier run settled this; 0 where it has to be made."""
+    def done(self, level: str, subject: str) -> int | None:
+        """Return how many checks an earlier run settled here; None where it is to be asked."""
         if self._sql is None or not self.earlier:
-            return 0
+            return None
         sql = "SELECT count FROM done WHERE key = ? AND part_id < ?"
         try:
             rows = self._sql.execute(sql, (_key(level, subject), self._part)).fetchall()
         except _TROUBLES as error:
             self._give_up(error)
-            return 0
-        return int(rows[0][0]) if rows else 0
+            return None
+        return int(rows[0][0]) if rows else None
 
     def right(self, level: str, subject: str, count: int = 1) -> None:
         """Take note that a check, or so many at once, found all as it should be."""

@@ -17,7 +17,7 @@ from gcr_migrate.state.drawing import Ball, open_urn
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.marks import Level, Marks
-from gcr_migrate.verify.sample import Sample, bounds, rank
+from gcr_migrate.verify.sample import Drawn, Sample, rank
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ async def verify_deep(
         await a_few_of(map(one, urn.drawn(wanted)), AT_ONCE)
         count = result.levels[Level.DEEP]
     checked, wrong = count.checked - before.checked, count.wrong - before.wrong
-    told = bounds(population, checked, wrong).sentence
-    if checked < wanted:
-        told = f"{checked} checked of {wanted} that were drawn from {population}: nothing is said of all"
-    result.sample = told
+    result.drawn = Drawn(population, wanted, checked, wrong, result.kept.seed)
 
 
 def _balls(root: int, image: PromisedImage, seed: int) -> Iterator[Ball]:

@@ -106,6 +106,41 @@ class Bounds:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What became of a sample.
+
+    Attributes:
+        population: how many it was drawn from.
+        wanted: how many were drawn.
+        checked: how many of these were looked at.
+        bad: how many of these are bad.
+        seed: by which it was drawn.
+    """
+
+    population: int
+    wanted: int
+    checked: int
+    bad: int
+    seed: int
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing was left to chance."""
+        return self.checked == self.population
+
+    @property
+    def sentence(self) -> str:
+        """What was checked, and what that says of all; nothing where some were not looked at.
+
+        What was not looked at may be what is bad, so the rest is no random sample any more.
+        """
+        if self.checked == self.wanted:
+            return bounds(self.population, self.checked, self.bad).sentence
+        drawn = "" if self.wanted == self.population else f"{self.wanted} that were drawn of "
+        return f"{self.checked} of {drawn}{self.population} checked, {self.bad} bad"
+
+
 def bounds(population: int, checked: int, bad: int) -> Bounds:
     """Return what a sample says of all.
 
