@@ -130,7 +130,7 @@ class HostResult:
 
 
 def _counted(fold: _Fold) -> str:
-    counts = ", ".join(f"{count} {what}" for what, count in fold.counts.items() if count)
+    counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
     return "; ".join(filter(None, (fold.saw, counts)))
 
 
@@ -283,6 +283,17 @@ class Marks:
         """
         self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
+
+    def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
+        """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
+
+        Args:
+            problem: as for `all_wrong`.
+            subject: likewise.
+            saw: likewise.
+            images: how many images go with it.
+        """
+        self._here.fold(problem, Severity.ERROR, subject, saw, "images", images)
 
     def count_wrong(self, level: Level, count: int = 1) -> None:
         """Count what is wrong and has its name elsewhere."""
