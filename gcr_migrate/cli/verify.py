@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.effort import (
+    RESUME,
+    BudgetBytesOption,
+    BudgetOption,
+    Effort,
+    ResumeOption,
+    SampleOption,
+    SeedOption,
+)
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -61,9 +70,15 @@ def verify(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs or access; repeat it. Default: all of which TARGET tells.",
+            help="tags, manifests, blobs, deep or access; repeat it."
+            " Default: all of which TARGET tells, but not deep.",
         ),
     ] = None,
+    sample: SampleOption = None,
+    seed: SeedOption = None,
+    budget: BudgetOption = None,
+    budget_bytes: BudgetBytesOption = None,
+    resume_within: ResumeOption = RESUME,
     metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
@@ -76,7 +91,8 @@ def verify(
 
     A plan, or one made afresh from a spec, is proven at both sides, and by the targets' policies.
     A snapshot is proven at the place where it was taken. Of a project or host all that it lists is
-    asked for. Never reads the ledger, and writes nothing anywhere.
+    asked for. Never reads the ledger, and writes nothing anywhere, but how far it came: a run that
+    did not end goes on when the same command is given again.
 
     Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
     checked, or what was promised is incomplete.
@@ -88,7 +104,12 @@ def verify(
     from gcr_migrate.verify.marks import Level
 
     output = Output(as_json=as_json)
-    wish = Wish(chosen("--level", Level, level or []), baseline)
+    levels = chosen("--level", Level, level or [])
+    effort = Effort.of(sample, seed, budget, budget_bytes, resume_within)
+    if Level.DEEP not in levels and (sample is not None or seed is not None):
+        saw = "goes with --level deep"
+        raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
+    wish = Wish(levels, baseline, effort)
     names = [*(targets or ()), *(_names_in(projects) if projects else ())]
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")
