@@ -7,6 +7,7 @@ and may be thrown away at any time: then all is asked anew. Short runs never mak
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import sqlite3
@@ -88,7 +89,7 @@ class Verifying:
         self._sql: sqlite3.Connection | None = None
         self._part = 0
         self._waiting: list[tuple[bytes, int]] = []
-        self._written_at = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
         self.earlier: tuple[Part, ...] = ()
         self.seed = secrets.randbits(63) if seed is None else seed
         if path and path.exists():
@@ -114,13 +115,17 @@ class Verifying:
         if self._path is None:
             return
         self._waiting.append((_key(level, subject), count))
-        now = time.monotonic()
-        if len(self._waiting) >= _ROWS or now - self._written_at >= _EVERY_S:
-            self._written_at = now
+        if len(self._waiting) >= _ROWS:
             self.flush()
+        elif self._timer is None:
+            with suppress(RuntimeError):  # without a loop the number of rows alone decides
+                self._timer = asyncio.get_running_loop().call_later(_EVERY_S, self.flush)
 
     def flush(self) -> None:
         """Have all that was noted in the file, which is made when there is something to keep."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         if self._path is None or not self._waiting:
             return
         values = [(key, self._part, count) for key, count in self._waiting]
@@ -141,8 +146,9 @@ class Verifying:
 
     def close(self, *, ended: bool) -> None:
         """Leave the file to the next run, or remove it if this one has come to its end."""
-        if not ended:
-            self.flush()
+        if ended:
+            self._waiting.clear()
+        self.flush()
         if self._sql is not None:
             self._sql.close()
             if ended and self._path:
