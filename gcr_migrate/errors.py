@@ -897,16 +897,16 @@ TAG_MOVED: Final = _problem(
     Exit.FAILED,
     "tag points elsewhere than it should",
     "A plan or a baseline has it with other content: somebody pushed to this tag since.",
-    "If that was meant, plan again or take a new baseline; a plan's `moved_tags: pin` or `skip` lives"
-    " with it. Else set the tag back.",
+    "If that was meant, plan again or take a new baseline; `moved_tags: pin` or `skip` makes a plan"
+    " live with it. Else set the tag back.",
 )
 TAG_GONE: Final = _problem(
     "tag-gone",
     Exit.FAILED,
     "tag is not there",
     "A plan, a baseline or the registry's own list says that it should be.",
-    "Run `apply` on the migration file, or set the tag again where it was; take a new baseline if it"
-    " was meant to go.",
+    "Run `apply` on the migration file, or set the tag again; if it was meant to go, take a new"
+    " baseline.",
 )
 BYTES_DIFFER: Final = _problem(
     "bytes-differ",
@@ -943,7 +943,8 @@ REPOSITORY_CHANGED: Final = _problem(
     Exit.FAILED,
     "repository is not as it should be",
     "It is gone, or its format, mode or settings are not those of the plan or the baseline.",
-    "Find out who changed it and why; put it back, or take a new baseline if it was meant.",
+    "Run `apply` if it was never made. Else find out who changed it and why; put it back, or take a"
+    " new baseline.",
 )
 REDIRECT_CHANGED: Final = _problem(
     "redirect-changed",

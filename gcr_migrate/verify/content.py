@@ -67,32 +67,41 @@ class Content:
     async def all_images(self) -> None:
         """Check every image, a few at once."""
         if self._levels:
-            await a_few_of(map(self.image, self._promises.images()), IMAGES_AT_ONCE)
+            await a_few_of(map(self.unlisted, self._promises.images()), IMAGES_AT_ONCE)
 
-    async def image(self, image: PromisedImage, listing: Listing | None = None) -> None:
+    async def unlisted(self, image: PromisedImage) -> None:
+        """Check one image whose name nobody has listed yet."""
+        await self.image(image)
+
+    async def image(self, image: PromisedImage, listing: Listing | None = None) -> bool:
         """Check one image at every level.
 
         Args:
             image: what should be there.
             listing: what its name shows, if somebody has asked already.
+
+        Returns:
+            Whether all is right with its tags, by this run or an earlier one.
         """
+        tags_are_right = False
         marks = Marks(self._result, self._progress, image.root.host)
         reader = image.root.reader(self._readers, self._promises.side)
         listed = Listed(reader, image.name, listing)
         if Level.TAGS in self._levels:
             about = f"{image.shown} {self._promises.identity}"
             tags = Marks(self._result, self._progress, marks.host)
-            await self._checks.whole(
+            tags_are_right = await self._checks.whole(
                 tags, Level.TAGS, about, lambda: self._listed_tags(tags, image, listed)
             )
             if listed.is_gone:
-                return
+                return False
         lost: set[Digest] | None = None
         if Level.MANIFESTS in self._levels:
             lost = set()
             await self._checks.all_of(marks, self._manifest_checks(reader, image, lost))
         if Level.BLOBS in self._levels:
             await self._checks.all_of(marks, blob_checks(reader, image, lost))
+        return tags_are_right
 
     async def _listed_tags(self, marks: Marks, image: PromisedImage, listed: Listed) -> None:
         """Read a list and check the tags by it; where all is gone, that is told at all levels."""
