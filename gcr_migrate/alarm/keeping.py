@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.alarm.memory import LARGEST, Memory
 from gcr_migrate.errors import ALARM_STATE_BUSY, BAD_ALARM_STATE, FILE_MISSING, MigrateError
@@ -15,40 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gcr_migrate.interfaces import Kept
+
 _TRIES: Final = 5
 
 
-class Place(Protocol):
-    """One small file that runs on several machines may share."""
-
-    name: str
-
-    async def read(self) -> tuple[bytes, str] | None:
-        """Return its bytes and which version they are; None: there is none yet.
-
-        Raises:
-            MigrateError: it cannot be read.
-        """
-        ...
-
-    async def write(self, data: bytes, version: str) -> bool:
-        """Replace a version, as a whole.
-
-        Args:
-            data: what it is to hold.
-            version: what `read` told; empty: there was none.
-
-        Returns:
-            False: somebody else has written meanwhile, and nothing was changed.
-
-        Raises:
-            MigrateError: it cannot be written.
-        """
-        ...
-
-
-class LocalPlace:
-    """A file of this machine.
+class LocalFile:
+    """A file of this machine (`interfaces.Kept`).
 
     Args:
         path: where it lies.
@@ -59,12 +32,12 @@ class LocalPlace:
         self._path = path
 
     async def read(self) -> tuple[bytes, str] | None:
-        """Return its bytes and a hash of them; see `Place`."""
+        """Return its bytes and a hash of them; see `Kept`."""
         data = self._read()
         return None if data is None else (data, _version(data))
 
     async def write(self, data: bytes, version: str) -> bool:
-        """Replace it in one move; see `Place`."""
+        """Replace it in one move; see `Kept`."""
         with self._translated(), self._alone():
             now = self._read()
             if (_version(now) if now is not None else "") != version:
@@ -110,7 +83,7 @@ class LocalPlace:
             raise MigrateError(FILE_MISSING, subject=self.name, saw=saw) from error
 
 
-async def recall(place: Place) -> tuple[Memory, str]:
+async def recall(place: Kept) -> tuple[Memory, str]:
     """Read the memory and its version; an empty one where there is none yet.
 
     Raises:
@@ -122,7 +95,7 @@ async def recall(place: Place) -> tuple[Memory, str]:
     return Memory.read(found[0], place.name), found[1]
 
 
-async def keep(place: Place, learned: Callable[[Memory], Memory]) -> None:
+async def keep(place: Kept, learned: Callable[[Memory], Memory]) -> None:
     """Write what was learned; over what somebody else wrote meanwhile it is learned anew.
 
     Args:
