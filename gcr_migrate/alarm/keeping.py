@@ -91,7 +91,7 @@ async def recall(place: Kept) -> tuple[Memory, str]:
     """
     found = await place.read()
     if found is None:
-        return Memory(), ""
+        return Memory.empty(), ""
     return Memory.read(found[0], place.name), found[1]
 
 

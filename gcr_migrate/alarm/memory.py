@@ -73,10 +73,15 @@ class Memory(_Part):
         targets: by target, what was found and not yet told to be over.
     """
 
-    format: Literal["gcr-migrate/alarm-state"] = "gcr-migrate/alarm-state"
-    version: Literal[1] = 1
+    format: Literal["gcr-migrate/alarm-state"]
+    version: Literal[1]
     written_at: AwareDatetime | None = None
     targets: dict[str, tuple[_Remembered, ...]] = {}
+
+    @classmethod
+    def empty(cls) -> Memory:
+        """Return that of the first run."""
+        return cls(format="gcr-migrate/alarm-state", version=1)
 
     @classmethod
     def read(cls, data: bytes, subject: str) -> Memory:
@@ -107,7 +112,8 @@ class Memory(_Part):
         if known:
             entries = (_Remembered.of(one) for one in known)
             targets[target] = tuple(sorted(entries, key=lambda one: (one.code, one.subject)))
-        return Memory(written_at=at, targets=dict(sorted(targets.items())))
+        update = {"written_at": at, "targets": dict(sorted(targets.items()))}
+        return self.model_copy(update=update)
 
     def written(self) -> bytes:
         """Return it as a file, the same for the same memory."""

@@ -19,6 +19,8 @@ Key = tuple[str, str]
 """Code and subject: what makes two findings of two runs the same."""
 
 MOST_OF_A_KIND: Final = 200
+_LEAST_OF_A_KIND: Final = 5
+_MOST_IN_ALL: Final = 2_000
 SAW_AT_MOST: Final = 300
 _NAMED: Final = 3
 _DIGEST: Final = re.compile(r"\bsha\d+:[0-9a-f]{32,}")
@@ -110,6 +112,11 @@ def seen(
     mark = _hash([mark]) if mark else ""
     subject, saw = printable(subject), printable(saw)
     return Trouble(code, severity, subject, _short(saw), host, levels, mark=mark)
+
+
+def most_of_a_kind(targets: int) -> int:
+    """Return how many of a kind are told one by one, so that many targets stay readable."""
+    return max(_LEAST_OF_A_KIND, min(MOST_OF_A_KIND, _MOST_IN_ALL // max(targets, 1)))
 
 
 def told_apart(troubles: Iterable[Trouble], most: int = MOST_OF_A_KIND) -> tuple[Trouble, ...]:

@@ -24,7 +24,19 @@ from gcr_migrate.cli.options import (
     chosen,
 )
 from gcr_migrate.cli.output import Output
-from gcr_migrate.cli.watching import MetricsText, proof_metrics
+from gcr_migrate.cli.telling import (
+    REMIND_AFTER,
+    AlarmState,
+    Format,
+    Junit,
+    PushGateway,
+    Receivers,
+    RemindAfter,
+    WebhookFile,
+    WebhookFormat,
+    telling,
+)
+from gcr_migrate.cli.watching import MetricsText
 
 if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
@@ -41,7 +53,13 @@ def verify(
             help="tags, manifests, blobs or access; repeat it. Default: all of which it speaks.",
         ),
     ] = None,
+    junit: Junit = None,
     metrics_file: MetricsText = None,
+    push_gateway: PushGateway = None,
+    webhook_file: WebhookFile = None,
+    webhook_format: WebhookFormat = Format.GENERIC,
+    alarm_state: AlarmState = None,
+    remind_after: RemindAfter = REMIND_AFTER,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -57,11 +75,14 @@ def verify(
     incomplete.
     """
     from gcr_migrate.report.gather import verify_facts
+    from gcr_migrate.report.proof import Proof
     from gcr_migrate.report.terminal import verify_lines
     from gcr_migrate.state.file import open_migration
     from gcr_migrate.verify.marks import CONTENT, Level
 
     output = Output(as_json=as_json)
+    webhook, state = (webhook_file, webhook_format), (alarm_state, remind_after)
+    receivers = Receivers.of(junit, metrics_file, push_gateway, webhook, state)
     levels = chosen("--level", Level, level or [])
     with open_migration(file) as migration:
         migration.check_seal()
@@ -69,11 +90,11 @@ def verify(
             levels = frozenset(Level) if _promises_access(migration) else CONTENT
         pace = Pace.of(max_rate)
         way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-        with proof_metrics(migration, metrics_file) as proofs:
+        with telling(output, receivers, way, [file.name]) as proofs:
             verification = asyncio.run(_verify(output, migration, levels, way))
             facts = verify_facts(migration, verification)
-            proofs.append(facts)
-    output.result(facts, verify_lines(facts))
+            output.result(facts, verify_lines(facts))
+            proofs.append(Proof.of(facts))
     return facts.exit
 
 

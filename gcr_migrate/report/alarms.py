@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
-from gcr_migrate.alarm.trouble import Look, Trouble, seen, told_apart
+from gcr_migrate.alarm.trouble import Look, Trouble, most_of_a_kind, seen, told_apart
 from gcr_migrate.errors import named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.fact import VERSION, Fact
@@ -87,8 +87,14 @@ class AlarmFacts(Fact):
     )
 
 
-def look_of(proof: Proof, at: datetime) -> Look:
-    """Return what one run saw of a target, as it is remembered: errors and warnings."""
+def look_of(proof: Proof, at: datetime, of: int = 1) -> Look:
+    """Return what one run saw of a target, as it is remembered: errors and warnings.
+
+    Args:
+        proof: what was found.
+        at: now.
+        of: how many targets the run has.
+    """
     every = frozenset(level for host in proof.hosts for level in host.levels)
     found = list(_troubles(proof.findings, "", every))
     if proof.unexplained:
@@ -96,7 +102,7 @@ def look_of(proof: Proof, at: datetime) -> Look:
     for host in proof.hosts:
         found += _troubles(host.findings, host.name, frozenset(host.levels))
     whole = {host.name: host.whole for host in proof.hosts}
-    return Look(proof.target, at, told_apart(found), whole)
+    return Look(proof.target, at, told_apart(found, most_of_a_kind(of)), whole)
 
 
 def alarm_facts(

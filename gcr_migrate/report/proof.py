@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gcr_migrate.errors import MigrateError
-    from gcr_migrate.report.facts import LevelFact
+    from gcr_migrate.report.facts import LevelFact, VerifyFacts
 
 Outcome = Literal["proven", "differs", "unproven"]
 
@@ -73,6 +73,13 @@ class Proof:
         """Return what a target comes to whose verification was stopped by an error."""
         finding = Finding(error.problem, Severity.ERROR, error.subject, error.saw)
         return cls(target, "unproven", findings=[FindingFact.of(finding)], seconds=seconds)
+
+    @classmethod
+    def of(cls, facts: VerifyFacts, seconds: float = 0.0, requests: int = 0) -> Proof:
+        """Return what `verify` tells of a target."""
+        whole = frozenset(name for name, one in facts.levels.items() if not one.unchecked)
+        host = HostProof(facts.file, facts.outcome, facts.levels, facts.findings, whole)
+        return cls(facts.file, facts.outcome, (host,), (), seconds, requests)
 
     @property
     def unexplained(self) -> FindingFact | None:
