@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gcr_migrate.alarm.news import News
     from gcr_migrate.cli.options import Way
     from gcr_migrate.interfaces import Kept
-    from gcr_migrate.report.proof import Proof
+    from gcr_migrate.report.standing import Standing
     from gcr_migrate.wire.secret import Secret
 
 _JSON: Final = "application/json"
@@ -36,7 +36,7 @@ _PUSHES_AT_ONCE: Final = 8
 _log = structlog.get_logger()
 
 
-async def alarm(receivers: Receivers, way: Way, proofs: Sequence[Proof]) -> None:
+async def alarm(receivers: Receivers, way: Way, standings: Sequence[Standing]) -> None:
     """Tell what changed since the last run, and remember that it was told.
 
     First it is told, then remembered: a run that dies between the two is told twice, and no
@@ -45,10 +45,10 @@ async def alarm(receivers: Receivers, way: Way, proofs: Sequence[Proof]) -> None
     Args:
         receivers: who is told, and where it is remembered.
         way: how Google's services are reached.
-        proofs: what the run found.
+        standings: what the run found.
     """
     at = now()
-    looks = [look_of(proof, at, of=len(proofs)) for proof in proofs]
+    looks = [look_of(standing, at, of=len(standings)) for standing in standings]
     async with AsyncExitStack() as stack:
         kept, memory = None, Memory.empty()
         try:
@@ -60,7 +60,7 @@ async def alarm(receivers: Receivers, way: Way, proofs: Sequence[Proof]) -> None
             kept = None
         news = [news_of(memory.known(look.target), look, receivers.remind_after) for look in looks]
         _log_news(news)
-        was_told = await _post(receivers, way, news, proofs, at)
+        was_told = await _post(receivers, way, news, standings, at)
         if kept is None:
             return
 
@@ -80,26 +80,26 @@ async def alarm(receivers: Receivers, way: Way, proofs: Sequence[Proof]) -> None
             not_told(error)
 
 
-async def push(gateway: Secret, way: Way, proofs: Sequence[Proof]) -> None:
+async def push(gateway: Secret, way: Way, standings: Sequence[Standing]) -> None:
     """Push the metrics of each target as a group of its own; after a failure no more are."""
     name = f"push gateway {gateway.reveal()}"
     done = 0
     async with way.outside() as wire:
         receiver = Receiver(wire, gateway, name)
 
-        async def one(proof: Proof) -> None:
+        async def one(standing: Standing) -> None:
             nonlocal done
-            path, body = pushed(proof)
+            path, body = pushed(standing)
             await receiver.post(body, _METRICS, below=path)
             done += 1
 
         try:
             async with asyncio.timeout(WITHIN_S):
-                await a_few_of((one(proof) for proof in proofs), _PUSHES_AT_ONCE)
+                await a_few_of((one(standing) for standing in standings), _PUSHES_AT_ONCE)
         except MigrateError as error:
             not_told(error)
         except TimeoutError:
-            saw = f"{done} of {len(proofs)} were taken within {WITHIN_S:g} s"
+            saw = f"{done} of {len(standings)} were taken within {WITHIN_S:g} s"
             not_told(MigrateError(NOT_TOLD, subject=name, saw=saw))
 
 
@@ -134,13 +134,17 @@ def _log_news(news: Sequence[News]) -> None:
 
 
 async def _post(
-    receivers: Receivers, way: Way, news: Sequence[News], proofs: Sequence[Proof], at: datetime
+    receivers: Receivers,
+    way: Way,
+    news: Sequence[News],
+    standings: Sequence[Standing],
+    at: datetime,
 ) -> bool:
     """Post the news, if there is any; return whether whoever is to be told has been."""
     if receivers.webhook is None or all(one.is_empty for one in news):
         return True
     number = uuid.uuid4().hex
-    facts = alarm_facts(news, proofs, at, number)
+    facts = alarm_facts(news, standings, at, number)
     text = slack_text(facts) if receivers.form is Format.SLACK else "".join(facts.json_parts())
     try:
         async with way.outside() as wire:

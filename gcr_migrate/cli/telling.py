@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
-    from gcr_migrate.report.proof import Proof
+    from gcr_migrate.report.standing import Standing
     from gcr_migrate.wire.secret import Secret
 
 WEBHOOK_VARIABLE: Final = "GCR_MIGRATE_WEBHOOK"
@@ -184,7 +184,7 @@ class Telling:
         self._receivers = receivers
         self._way = way
         self._targets = targets
-        self.proofs: list[Proof] = []
+        self.standings: list[Standing] = []
 
     def begin(self) -> None:
         """Check what can be checked, and leave nothing that looks as if all were well.
@@ -208,7 +208,7 @@ class Telling:
         if self._receivers.junit:
             from gcr_migrate.report.junit import junit_text
 
-            self._try(_write, self._receivers.junit, junit_text(self.proofs))
+            self._try(_write, self._receivers.junit, junit_text(self.standings))
         if self._receivers.metrics_file:
             self._try(self._write_metrics)
         asyncio.run(self._tell_far())
@@ -217,11 +217,11 @@ class Telling:
         """One line for each host; at a terminal the table has them already."""
         if self._output.err.is_terminal and not self._output.as_json:
             return
-        for proof in self.proofs:
-            for host in proof.hosts:
+        for standing in self.standings:
+            for host in standing.hosts:
                 _log.info(
                     "verify.host",
-                    target=proof.target,
+                    target=standing.target,
                     host=host.name,
                     outcome=host.outcome,
                     checked=host.count("checked"),
@@ -231,11 +231,11 @@ class Telling:
                 )
             _log.info(
                 "verify.target",
-                target=proof.target,
-                outcome=proof.outcome,
-                hosts=len(proof.hosts),
-                seconds=round(proof.seconds, 3),
-                requests=proof.requests,
+                target=standing.target,
+                outcome=standing.outcome,
+                hosts=len(standing.hosts),
+                seconds=standing.seconds and round(standing.seconds, 3),
+                requests=standing.requests,
             )
 
     def _write_metrics(self) -> None:
@@ -246,7 +246,7 @@ class Telling:
         if file is None:
             return
         metrics = ProofMetrics(self._targets, times_in(file))
-        metrics.came_out(self.proofs)
+        metrics.came_out(self.standings)
         MetricsFile(file, metrics.registry).write()
 
     async def _tell_far(self) -> None:
@@ -254,11 +254,11 @@ class Telling:
         if receivers.webhook or receivers.state:
             from gcr_migrate.cli.alarming import alarm
 
-            await alarm(receivers, self._way, self.proofs)
+            await alarm(receivers, self._way, self.standings)
         if receivers.gateway:
             from gcr_migrate.cli.alarming import push
 
-            await push(receivers.gateway, self._way, self.proofs)
+            await push(receivers.gateway, self._way, self.standings)
 
     def _try(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -270,7 +270,7 @@ class Telling:
 @contextmanager
 def telling(
     output: Output, receivers: Receivers, way: Way, targets: Sequence[str]
-) -> Iterator[list[Proof]]:
+) -> Iterator[list[Standing]]:
     """Tell of what the block puts into the list, also when the block fails.
 
     Args:
@@ -282,19 +282,16 @@ def telling(
     Raises:
         MigrateError: `file-missing`, a file cannot be written; before anything was asked.
     """
-    from gcr_migrate.report.proof import Proof
+    from gcr_migrate.report.standing import Standing
 
     told = Telling(output, receivers, way, targets)
     told.begin()
     try:
-        yield told.proofs
+        yield told.standings
     except Exception as error:
-        done = {proof.target for proof in told.proofs}
-        for target in targets:
-            if target not in done and isinstance(error, MigrateError):
-                told.proofs.append(Proof.failed(target, error))
-            elif target not in done:
-                told.proofs.append(Proof(target, "unproven"))
+        done = {standing.target for standing in told.standings}
+        reason = error if isinstance(error, MigrateError) else None
+        told.standings += [Standing.failed(one, reason) for one in targets if one not in done]
         told.end()
         raise
     told.end()

@@ -74,9 +74,8 @@ def verify(
     Exit codes: 0 proven, 1 something differs, 4 something could not be checked, or the plan is
     incomplete.
     """
-    from gcr_migrate.report.gather import verify_facts
-    from gcr_migrate.report.proof import Proof
-    from gcr_migrate.report.terminal import verify_lines
+    from gcr_migrate.report.proof import verify_facts, verify_lines
+    from gcr_migrate.report.standing import Standing
     from gcr_migrate.state.file import open_migration
     from gcr_migrate.verify.marks import CONTENT, Level
 
@@ -90,11 +89,19 @@ def verify(
             levels = frozenset(Level) if _promises_access(migration) else CONTENT
         pace = Pace.of(max_rate)
         way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-        with telling(output, receivers, way, [file.name]) as proofs:
+        with telling(output, receivers, way, [str(file)]) as standings:
+            began = time.monotonic()
             verification = asyncio.run(_verify(output, migration, levels, way))
-            facts = verify_facts(migration, verification)
+            facts = verify_facts(
+                str(file),
+                "migration",
+                verification,
+                file=str(file),
+                digest=migration.digest,
+                complete=migration.complete,
+            )
             output.result(facts, verify_lines(facts))
-            proofs.append(Proof.of(facts))
+            standings.append(Standing.of(facts, time.monotonic() - began))
     return facts.exit
 
 
@@ -112,13 +119,15 @@ async def _verify(
     from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.verify.access import verify_access
-    from gcr_migrate.verify.content import verify_migration
-    from gcr_migrate.verify.marks import Level
+    from gcr_migrate.verify.checks import Checks
+    from gcr_migrate.verify.marks import Level, Verification
+    from gcr_migrate.verify.plan import verify_plan
 
     async with way.open(*logins(migration), limits=migration.limits()) as connections:
         await announce(output, connections, hosts_of(migration))
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
-            found = await verify_migration(migration, connections, levels, watch)
+            found = Verification(levels)
+            await verify_plan(migration, connections, found, watch, Checks())
             if Level.ACCESS in levels:
                 now_ms = int(time.time() * 1000)
                 await verify_access(migration, connections, found, watch, now_ms)

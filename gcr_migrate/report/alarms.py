@@ -11,7 +11,7 @@ from gcr_migrate.alarm.trouble import Look, Trouble, most_of_a_kind, seen, told_
 from gcr_migrate.errors import named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.fact import VERSION, Fact
-from gcr_migrate.report.proof import Outcome
+from gcr_migrate.verify.marks import Outcome, worst
 from gcr_migrate.wire.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.alarm.news import Known, News
     from gcr_migrate.report.fact import FindingFact
-    from gcr_migrate.report.proof import Proof
+    from gcr_migrate.report.standing import Standing
 
 LISTED_AT_MOST: Final = 50
 _HOSTS_AT_MOST: Final = 100
@@ -87,32 +87,30 @@ class AlarmFacts(Fact):
     )
 
 
-def look_of(proof: Proof, at: datetime, of: int = 1) -> Look:
+def look_of(standing: Standing, at: datetime, of: int = 1) -> Look:
     """Return what one run saw of a target, as it is remembered: errors and warnings.
 
     Args:
-        proof: what was found.
+        standing: what was found.
         at: now.
         of: how many targets the run has.
     """
-    every = frozenset(level for host in proof.hosts for level in host.levels)
-    found = list(_troubles(proof.findings, "", every))
-    if proof.unexplained:
-        found += _troubles([proof.unexplained], "", every)
-    for host in proof.hosts:
+    every = frozenset(level for host in standing.hosts for level in host.levels)
+    found = list(_troubles(standing.findings, "", every))
+    for host in standing.hosts:
         found += _troubles(host.findings, host.name, frozenset(host.levels))
-    whole = {host.name: host.whole for host in proof.hosts}
-    return Look(proof.target, at, told_apart(found, most_of_a_kind(of)), whole)
+    whole = {host.name: host.whole for host in standing.hosts}
+    return Look(standing.target, at, told_apart(found, most_of_a_kind(of)), whole)
 
 
 def alarm_facts(
-    news: Sequence[News], proofs: Sequence[Proof], at: datetime, number: str
+    news: Sequence[News], standings: Sequence[Standing], at: datetime, number: str
 ) -> AlarmFacts:
     """Put the news of all targets into one message.
 
     Args:
         news: target by target.
-        proofs: what the run found.
+        standings: what the run found.
         at: now.
         number: of the message.
     """
@@ -120,14 +118,12 @@ def alarm_facts(
     for pile in _SAID:
         told = [AlarmFact.of(one.target, known) for one in news for known in getattr(one, pile)]
         piles[pile] = sorted(told, key=lambda one: one.severity is not Severity.ERROR)
-    outcomes = [proof.outcome for proof in proofs]
-    worst: tuple[Outcome, ...] = ("unproven", "differs", "proven")
-    outcome: Outcome = next((one for one in worst if one in outcomes), "proven")
+    outcome = worst(one.outcome for one in standings)
     hosts = [
         HostAlarmFact(target=one.target, host=host.name, outcome=host.outcome, codes=host.codes)
-        for one in proofs
+        for one in standings
         for host in one.hosts
-        if host.outcome != "proven"
+        if host.outcome is not Outcome.PROVEN
     ]
     listed = {pile: told[:LISTED_AT_MOST] for pile, told in piles.items()}
     more = {pile: len(told) - len(listed[pile]) for pile, told in piles.items()}
@@ -136,7 +132,7 @@ def alarm_facts(
         id=number,
         at=_shown(at),
         outcome=outcome,
-        summary=_summary(outcome, proofs, piles),
+        summary=_summary(outcome, standings, piles),
         hosts=hosts[:_HOSTS_AT_MOST],
         new=listed["new"],
         reminders=listed["reminders"],
@@ -177,9 +173,11 @@ def _troubles(
             yield seen(one.code, one.severity, one.subject, one.saw, host=host, levels=levels)
 
 
-def _summary(outcome: Outcome, proofs: Sequence[Proof], piles: dict[str, list[AlarmFact]]) -> str:
+def _summary(
+    outcome: Outcome, standings: Sequence[Standing], piles: dict[str, list[AlarmFact]]
+) -> str:
     numbers = [f"{len(told):,} {name}" for name, told in piles.items() if told]
-    one = proofs[0].target if len(proofs) == 1 else f"{len(proofs)} targets"
+    one = standings[0].target if len(standings) == 1 else f"{len(standings)} targets"
     names = ", ".join(numbers).replace("1 reminders", "1 reminder")
     return f"{one}: {outcome}; {names}" if names else f"{one}: {outcome}"
 

@@ -7,109 +7,126 @@ its class and its name, so no two have the same of both; and they take no file w
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.proof import is_unproven
+from gcr_migrate.report.standing import is_unproven
+from gcr_migrate.verify.marks import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from gcr_migrate.report.fact import FindingFact
-    from gcr_migrate.report.facts import LevelFact
-    from gcr_migrate.report.proof import HostProof, Proof
+    from gcr_migrate.report.proof import LevelFact
+    from gcr_migrate.report.standing import Standing
 
 NAME: Final = "gcr-migrate verify"
 MOST_FINDINGS: Final = 5_000  # GitLab takes 30 MB and 250,000 objects of XML
 _LONGEST: Final = 1_000
 # What XML 1.0 has no way to write, whatever stands before it.
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_COUNTED: Final = ("tests", "failures", "errors")
+_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-def junit_text(proofs: Sequence[Proof], most_findings: int = MOST_FINDINGS) -> str:
+def junit_text(standings: Sequence[Standing], most_findings: int = MOST_FINDINGS) -> str:
     """Return a document for all targets of a run.
 
     Args:
-        proofs: what was found.
+        standings: what was found.
         most_findings: cases for single findings at most; the rest is folded into one of each
             host, which says how many of which code they are.
     """
-    root = Element("testsuites", name=NAME)
-    taken = Counter(host.name for proof in proofs for host in proof.hosts)
-    room = most_findings
-    for proof in proofs:
-        whole = [*proof.findings, *([proof.unexplained] if proof.unexplained else [])]
-        if whole or not proof.hosts:
-            room -= _suite(root, proof.target, proof, None, whole, room)
-        for host in proof.hosts:
-            name = host.name if taken[host.name] == 1 else f"{host.name} in {proof.target}"
-            room -= _suite(root, name, proof, host, host.findings, room)
-    root.set("time", f"{sum(proof.seconds for proof in proofs):.3f}")
-    return _written(root)
+    document = _Document(most_findings)
+    taken = Counter(host.name for standing in standings for host in standing.hosts)
+    for standing in standings:
+        if standing.findings or not standing.hosts:
+            suite = document.suite(standing.target)
+            suite.outcome(standing.outcome)
+            suite.findings(standing.findings)
+        for host in standing.hosts:
+            alone = taken[host.name] == 1
+            suite = document.suite(host.name if alone else f"{host.name} in {standing.target}")
+            for level, counts in host.levels.items():
+                _level(suite.case(level), counts)
+            suite.findings(host.findings)
+    return document.written(sum(standing.seconds or 0 for standing in standings))
 
 
 def unfinished_text(targets: Iterable[str]) -> str:
     """Return the document of a run that has begun: it is red until the run has come to its end."""
-    root = Element("testsuites", name=NAME)
+    document = _Document(0)
     for target in targets:
-        suite = SubElement(root, "testsuite", name=_clean(target))
-        case = _case(suite, target, "verify")
+        case = document.suite(target).case("verify")
         SubElement(case, "error", message="the run did not come to its end", type="unfinished")
-        _count(suite)
-    return _written(root)
+    return document.written(0)
 
 
-def _suite(
-    root: Element,
-    name: str,
-    proof: Proof,
-    host: HostProof | None,
-    findings: Sequence[FindingFact],
-    room: int,
-) -> int:
-    """Add a suite; return how many findings got a case of their own."""
-    suite = SubElement(root, "testsuite", name=_clean(name))
-    if host is None:
-        case = _case(suite, name, "verify")
-        if proof.outcome != "proven":
-            tag = "failure" if proof.outcome == "differs" else "error"
-            SubElement(case, tag, message=f"not proven: {proof.outcome}", type=proof.outcome)
-    else:
-        for level, counts in host.levels.items():
-            _level(_case(suite, name, level), counts)
-        if host.outcome == "unproven" and not host.count("unchecked"):
-            case = _case(suite, name, "verify")
-            SubElement(case, "error", message="not all was looked at", type="unproven")
-    # What is wrong comes before what is only noteworthy, should there be no room for all.
-    first = sorted(findings, key=lambda one: one.severity is not Severity.ERROR)
-    names = _Names()
-    shown, folded = first[: max(room, 0)], first[max(room, 0) :]
-    for one in shown:
-        _finding(_case(suite, name, names.free(f"{one.code} {one.subject}")), one)
-    if folded:
-        _fold(_case(suite, name, "findings that are not listed"), folded)
-    _count(suite)
-    return len(shown)
+class _Document:
+    """All suites of a run.
+
+    Args:
+        room: cases for single findings that it may still have.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.names: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._root = Element("testsuites", name=NAME)
+
+    def suite(self, name: str) -> _Suite:
+        return _Suite(self, SubElement(self._root, "testsuite", name=_clean(name)))
+
+    def written(self, seconds: float) -> str:
+        sums = Counter[str]()
+        for suite in self._root:
+            cases = suite.findall("testcase")
+            found = {"tests": len(cases)}
+            for tag in ("failure", "error"):
+                found[f"{tag}s"] = sum(case.find(tag) is not None for case in cases)
+            sums.update(found)
+            suite.attrib |= {name: str(number) for name, number in found.items()}
+            suite.set("skipped", "0")
+        self._root.attrib |= {name: str(sums[name]) for name in ("tests", "failures", "errors")}
+        self._root.set("time", f"{seconds:.3f}")
+        indent(self._root, " ")
+        return f"{_HEAD}{tostring(self._root, encoding='unicode')}\n"
 
 
-class _Names:
-    """Names of cases within one suite, each given once."""
+class _Suite:
+    """The cases of one host, or of a target as a whole."""
 
-    def __init__(self) -> None:
-        self._taken: Counter[str] = Counter()
+    def __init__(self, document: _Document, element: Element) -> None:
+        self._document = document
+        self._element = element
+        self._class = element.get("name", "")
 
-    def free(self, name: str) -> str:
-        name = _clean(name)
-        self._taken[name] += 1
-        number = self._taken[name]
-        return name if number == 1 else self.free(f"{name} ({number})")
+    def case(self, name: str) -> Element:
+        """Add a case under a name that its class has not yet."""
+        taken, name = self._document.names[self._class], _clean(name)
+        free = name
+        while free in taken:
+            taken[name] += 1
+            free = f"{name} ({taken[name]})"
+        taken[free] += 1
+        return SubElement(self._element, "testcase", classname=self._class, name=free, time="0")
 
+    def outcome(self, outcome: Outcome) -> None:
+        case = self.case("verify")
+        if outcome is not Outcome.PROVEN:
+            tag = "failure" if outcome is Outcome.DIFFERS else "error"
+            SubElement(case, tag, message=f"not proven: {outcome}", type=outcome)
 
-def _case(suite: Element, classname: str, name: str) -> Element:
-    return SubElement(suite, "testcase", classname=_clean(classname), name=_clean(name), time="0")
+    def findings(self, findings: Iterable[FindingFact]) -> None:
+        # What is wrong comes before what is only noteworthy, should there be no room for all.
+        first = sorted(findings, key=lambda one: one.severity is not Severity.ERROR)
+        room = self._document.room
+        for one in first[:room]:
+            _finding(self.case(f"{one.code} {one.subject}"), one)
+        if first[room:]:
+            _fold(self.case("findings that are not listed"), first[room:])
+        self._document.room = max(0, room - len(first))
 
 
 def _level(case: Element, counts: LevelFact) -> None:
@@ -142,25 +159,6 @@ def _fold(case: Element, folded: Sequence[FindingFact]) -> None:
         return
     tag = "error" if all(is_unproven(one.code) for one in errors) else "failure"
     SubElement(case, tag, message=_clean(text), type="folded")
-
-
-def _count(suite: Element) -> None:
-    cases = suite.findall("testcase")
-    found = {"tests": len(cases)}
-    for tag in ("failure", "error"):
-        found[f"{tag}s"] = sum(case.find(tag) is not None for case in cases)
-    suite.attrib |= {name: str(number) for name, number in found.items()} | {"skipped": "0"}
-
-
-def _written(root: Element) -> str:
-    for name in _COUNTED:
-        root.set(name, str(sum(_numbers(root, name))))
-    indent(root, " ")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
-
-
-def _numbers(root: Element, name: str) -> Iterator[int]:
-    return (int(suite.get(name, "0")) for suite in root)
 
 
 def _clean(text: str) -> str:

@@ -13,17 +13,18 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from gcr_migrate.verify.marks import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from prometheus_client import Metric
 
-    from gcr_migrate.report.proof import Proof
+    from gcr_migrate.report.standing import Standing
 
 FINISHED: Final = "gcr_migrate_last_finished_timestamp_seconds"
 SUCCEEDED: Final = "gcr_migrate_last_success_timestamp_seconds"
-_OUTCOMES: Final = ("proven", "differs", "unproven")
 _RESULTS: Final = ("ok", "wrong", "unchecked")
 _HELP: Final = {
     FINISHED: "When all was looked at last, whatever was found.",
@@ -48,19 +49,19 @@ class ProofMetrics(Collector):
         self._targets = [*targets]
         self._times = dict(before or {})
         self._began_at = time.time()
-        self._proofs: Sequence[Proof] = ()
+        self._standings: Sequence[Standing] = ()
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def came_out(self, proofs: Sequence[Proof]) -> None:
+    def came_out(self, standings: Sequence[Standing]) -> None:
         """Take note of what was found."""
-        self._proofs = proofs
+        self._standings = standings
         now = time.time()
-        for proof in proofs:
-            if proof.outcome != "unproven":
-                self._times[FINISHED, proof.target] = now
-            if proof.outcome == "proven":
-                self._times[SUCCEEDED, proof.target] = now
+        for standing in standings:
+            if standing.outcome is not Outcome.UNPROVEN:
+                self._times[FINISHED, standing.target] = now
+            if standing.outcome is Outcome.PROVEN:
+                self._times[SUCCEEDED, standing.target] = now
 
     def collect(self) -> Iterable[Metric]:
         """Go through all metrics; for the registry."""
@@ -76,37 +77,41 @@ class ProofMetrics(Collector):
 
     def _found(self) -> Iterator[Metric]:
         outcomes = [
-            ((proof.target, outcome), float(proof.outcome == outcome))
-            for proof in self._proofs
-            for outcome in _OUTCOMES
+            ((standing.target, str(outcome)), float(standing.outcome is outcome))
+            for standing in self._standings
+            for outcome in Outcome
         ]
         yield _gauge("gcr_migrate_outcome", "1 for what it came to.", ("outcome",), outcomes)
         # What could not be looked at is neither proven nor refuted: that metric is not there.
         proven = [
-            ((proof.target, host.name), float(host.outcome == "proven"))
-            for proof in self._proofs
-            for host in proof.hosts
-            if host.outcome != "unproven"
+            ((standing.target, host.name), float(host.outcome is Outcome.PROVEN))
+            for standing in self._standings
+            for host in standing.hosts
+            if host.outcome is not Outcome.UNPROVEN
         ]
         yield _gauge("gcr_migrate_proven", "Whether it is as promised.", ("host",), proven)
         checks = [
-            ((proof.target, host.name, name, result), float(getattr(level, result)))
-            for proof in self._proofs
-            for host in proof.hosts
+            ((standing.target, host.name, name, result), float(getattr(level, result)))
+            for standing in self._standings
+            for host in standing.hosts
             for name, level in host.levels.items()
             for result in _RESULTS
         ]
         labels = ("host", "level", "result")
         yield _gauge("gcr_migrate_checks", "What was asked of registries.", labels, checks)
         findings = [
-            ((proof.target, host.name, code), float(number))
-            for proof in self._proofs
-            for host in proof.hosts
+            ((standing.target, host.name, code), float(number))
+            for standing in self._standings
+            for host in standing.hosts
             for code, number in host.codes.items()
         ]
         help_text = "Errors and warnings by their code."
         yield _gauge("gcr_migrate_findings", help_text, ("host", "code"), findings)
-        seconds = [((proof.target,), proof.seconds) for proof in self._proofs]
+        seconds = [
+            ((standing.target,), standing.seconds)
+            for standing in self._standings
+            if standing.seconds is not None
+        ]
         yield _gauge("gcr_migrate_duration_seconds", "How long it took.", (), seconds)
 
 
@@ -127,16 +132,16 @@ def times_in(path: Path) -> Times:
     }
 
 
-def pushed(proof: Proof) -> tuple[str, bytes]:
+def pushed(standing: Standing) -> tuple[str, bytes]:
     """Return where below a gateway's address the metrics of a target go, and what they are.
 
     Each target is a group of its own: what is pushed replaces metrics of the same names in its
     group, and the time of the last success stays where a run has none to tell.
     """
-    metrics = ProofMetrics([proof.target])
-    metrics.came_out([proof])
+    metrics = ProofMetrics([standing.target])
+    metrics.came_out([standing])
     # A name with slashes is written in base64, as the gateway's interface has it.
-    name = base64.urlsafe_b64encode(proof.target.encode()).decode()
+    name = base64.urlsafe_b64encode(standing.target.encode()).decode()
     return f"/metrics/job/gcr-migrate/target@base64/{quote(name)}", generate_latest(
         metrics.registry
     )
