@@ -19,7 +19,7 @@ import structlog
 import typer
 
 from gcr_migrate.cli.options import chosen, read_text
-from gcr_migrate.errors import BAD_USAGE, BAD_WEBHOOK, FILE_MISSING, MigrateError
+from gcr_migrate.errors import BAD_USAGE, BAD_WEBHOOK, FILE_MISSING, MigrateError, printable
 from gcr_migrate.model.duration import read_duration
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Telling:
         self._output = output
         self._receivers = receivers
         self._way = way
-        self._targets = targets
+        self._targets = [printable(one) for one in targets]
         self.standings: list[Standing] = []
 
     def begin(self) -> None:
@@ -291,7 +291,8 @@ def telling(
     except Exception as error:
         done = {standing.target for standing in told.standings}
         reason = error if isinstance(error, MigrateError) else None
-        told.standings += [Standing.failed(one, reason) for one in targets if one not in done]
+        left = [one for one in targets if printable(one) not in done]
+        told.standings += [Standing.failed(one, reason) for one in left]
         told.end()
         raise
     told.end()

@@ -6,7 +6,6 @@ import base64
 import math
 import time
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -142,9 +141,7 @@ def pushed(standing: Standing) -> tuple[str, bytes]:
     metrics.came_out([standing])
     # A name with slashes is written in base64, as the gateway's interface has it.
     name = base64.urlsafe_b64encode(standing.target.encode()).decode()
-    return f"/metrics/job/gcr-migrate/target@base64/{quote(name)}", generate_latest(
-        metrics.registry
-    )
+    return f"/metrics/job/gcr-migrate/target@base64/{name}", generate_latest(metrics.registry)
 
 
 def _gauge(

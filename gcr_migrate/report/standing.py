@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from gcr_migrate.errors import NOT_CHECKED, Exit, named
+from gcr_migrate.errors import NOT_CHECKED, Exit, named, printable
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.report.fact import FindingFact
 from gcr_migrate.verify.marks import UNPROVEN, Outcome
@@ -81,7 +81,7 @@ class Standing:
         sees_all = facts.complete or facts.kind in _FROZEN
         hosts = tuple(
             HostStanding(
-                name,
+                printable(name),
                 host.outcome,
                 host.levels,
                 _explained(found.pop(name, ()), host.outcome, name),
@@ -95,7 +95,8 @@ class Standing:
             Outcome.PROVEN if told_by_hosts else facts.outcome,
             facts.target,
         )
-        return cls(facts.target, facts.outcome, hosts, rest, seconds, requests)
+        target = printable(facts.target)
+        return cls(target, facts.outcome, hosts, rest, seconds, requests)
 
     @classmethod
     def failed(
@@ -107,7 +108,7 @@ class Standing:
             finding = Finding(error.problem, Severity.ERROR, error.subject, error.saw)
             found.append(FindingFact.of(finding))
         told = _explained(found, Outcome.UNPROVEN, target)
-        return cls(target, Outcome.UNPROVEN, findings=told, seconds=seconds)
+        return cls(printable(target), Outcome.UNPROVEN, findings=told, seconds=seconds)
 
 
 def is_unproven(code: str) -> bool:
