@@ -77,7 +77,7 @@ class CloudObject:
         return found[0] if found else None
 
     def _read(self) -> tuple[bytes, str] | None:
-        from google.api_core.exceptions import NotFound, PreconditionFailed  # noqa: PLC0415
+        from google.api_core.exceptions import NotFound  # noqa: PLC0415  # slow to load
 
         bucket = self._libraries.storage().bucket(self._bucket)
         for _ in range(_TRIES):
@@ -88,9 +88,11 @@ class CloudObject:
             if (blob.size or 0) > _LARGEST:
                 saw = f"more than {_LARGEST} bytes"
                 raise MigrateError(BAD_REPLY, subject=self.name, saw=saw)
+            # Without what the answer said of addresses: those are not ours to follow.
+            version = bucket.blob(self._object, generation=blob.generation)
             try:
-                data = blob.download_as_bytes(if_generation_match=blob.generation, **CALL)
-            except (NotFound, PreconditionFailed):  # it was replaced between the two calls
+                data = version.download_as_bytes(**CALL)
+            except NotFound:  # it was replaced between the two calls
                 continue
             return bytes(data), str(blob.generation)
         saw = "it changed while it was read"
