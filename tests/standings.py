@@ -50,7 +50,7 @@ def standing(*hosts: HostStanding, target: str = "builds") -> Standing:
     outcomes = [one.outcome for one in hosts]
     bad = (Outcome.DIFFERS, Outcome.UNPROVEN)
     outcome = next((one for one in bad if one in outcomes), Outcome.PROVEN)
-    return Standing(target, outcome, hosts, seconds=1.5, requests=7)
+    return Standing(target, outcome, hosts, seconds=1.5)
 
 
 def facts(outcome: Outcome, *findings: FindingFact, complete: bool = True) -> VerifyFacts:

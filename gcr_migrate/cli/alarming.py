@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from gcr_migrate.alarm.keeping import LocalFile, keep, recall
 from gcr_migrate.alarm.memory import Memory
 from gcr_migrate.alarm.news import delivered, news_of, remembered
 from gcr_migrate.alarm.sending import WITHIN_S, Receiver
-from gcr_migrate.cli.telling import Format, Receivers, not_told, now, object_of
+from gcr_migrate.cli.telling import Format, Receivers, object_of
 from gcr_migrate.errors import NOT_TOLD, MigrateError
 from gcr_migrate.report.alarms import alarm_facts, look_of, slack_text
 from gcr_migrate.report.proof_metrics import pushed
@@ -22,7 +23,6 @@ from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from gcr_migrate.alarm.news import News
     from gcr_migrate.cli.options import Way
@@ -47,7 +47,7 @@ async def alarm(receivers: Receivers, way: Way, standings: Sequence[Standing]) -
         way: how Google's services are reached.
         standings: what the run found.
     """
-    at = now()
+    at = datetime.now(UTC)
     looks = [look_of(standing, at, of=len(standings)) for standing in standings]
     async with AsyncExitStack() as stack:
         kept, memory = None, Memory.empty()
@@ -154,3 +154,15 @@ async def _post(
         not_told(error)
         return False
     return True
+
+
+def not_told(error: MigrateError) -> None:
+    """Say on stderr that somebody was not told."""
+    problem = error.problem
+    _log.error(
+        "alarm.not-told",
+        code=problem.code,
+        subject=error.subject,
+        saw=error.saw or problem.title,
+        hint=problem.remedy,
+    )

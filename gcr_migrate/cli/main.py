@@ -76,7 +76,8 @@ def outcome(args: Sequence[str]) -> int:
     """
     # Usage errors come before any option is read, and must be told in the form asked for too.
     output = Output(as_json="--json" in args)
-    set_up_logs(as_json=output.as_json)
+    if "--help" not in args:
+        set_up_logs(as_json=output.as_json)
     try:
         result = app(list(args) or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:

@@ -1,38 +1,25 @@
-"""Where results, progress and errors go: data to stdout, everything else to stderr."""
+"""Where results, progress and errors go: data to stdout, everything else to stderr.
+
+What draws and logs is imported when something is drawn or logged, so that `--help` stays quick.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import tempfile
-import traceback
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
-from rich.console import Console
-
-from gcr_migrate.report.problems import ErrorFacts
-from gcr_migrate.report.terminal import error_lines, show, show_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import Console
     from rich.text import Text
     from structlog.typing import Processor
 
     from gcr_migrate.errors import MigrateError
     from gcr_migrate.report.fact import Fact
-
-
-class _Console(Console):
-    """A console whose reader may go away: the command's own exit code stays what it is."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, (sys.stderr if self.stderr else sys.stdout).fileno())
 
 
 class Output:
@@ -44,11 +31,25 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = _Console()
-        self.err = _Console(stderr=True)
+
+    @cached_property
+    def out(self) -> Console:
+        """Where results go."""
+        from gcr_migrate.cli.console import PatientConsole
+
+        return PatientConsole()
+
+    @cached_property
+    def err(self) -> Console:
+        """Where progress and errors go."""
+        from gcr_migrate.cli.console import PatientConsole
+
+        return PatientConsole(stderr=True)
 
     def result(self, facts: Fact, lines: Iterable[Text | str]) -> None:
         """Print a command's result: the object, or its lines."""
+        from gcr_migrate.report.terminal import show, show_whole
+
         if self.as_json:
             show_whole(self.out, facts.json_parts())
         else:
@@ -56,6 +57,9 @@ class Output:
 
     def errors(self, errors: Sequence[MigrateError]) -> int:
         """Print what stopped a command, and return the exit code that says so."""
+        from gcr_migrate.report.problems import ErrorFacts
+        from gcr_migrate.report.terminal import error_lines, show, show_whole
+
         facts = ErrorFacts.of_all(errors)
         if self.as_json:
             show_whole(self.out, facts.json_parts())
@@ -66,6 +70,10 @@ class Output:
 
 def set_up_logs(*, as_json: bool) -> None:
     """Log events with keys to stderr, for people or for machines; libraries only warn."""
+    import logging
+
+    import structlog
+
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     last: Processor = structlog.dev.ConsoleRenderer(colors=coloured)
@@ -88,6 +96,9 @@ def defect_report(error: Exception) -> Path:
     Returns:
         The file.
     """
+    import tempfile
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f"{type(error).__module__}.{type(error).__qualname__}"]
     lines += [f"  {Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames]

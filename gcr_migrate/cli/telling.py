@@ -6,33 +6,30 @@ told on stderr, and by `--alarm-state` it is delivered by a later run.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import structlog
 import typer
 
 from gcr_migrate.cli.options import chosen, read_text
-from gcr_migrate.errors import BAD_USAGE, BAD_WEBHOOK, FILE_MISSING, MigrateError, printable
+from gcr_migrate.errors import BAD_USAGE, BAD_WEBHOOK, MigrateError
 from gcr_migrate.model.duration import read_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
-    from gcr_migrate.report.standing import Standing
+    from gcr_migrate.cli.teller import Teller
     from gcr_migrate.wire.secret import Secret
 
 WEBHOOK_VARIABLE: Final = "GCR_MIGRATE_WEBHOOK"
 _BUCKET: Final = "gs://"
-_log = structlog.get_logger()
 
 
 class Format(StrEnum):
@@ -167,111 +164,11 @@ def object_of(state: str) -> tuple[str, str]:
     return bucket, name
 
 
-class Telling:
-    """Tells of one run.
-
-    Args:
-        output: whose log lines are for machines, or for people.
-        receivers: who is told.
-        way: how Google's services are reached.
-        targets: all that are verified.
-    """
-
-    def __init__(
-        self, output: Output, receivers: Receivers, way: Way, targets: Sequence[str]
-    ) -> None:
-        self._output = output
-        self._receivers = receivers
-        self._way = way
-        self._targets = [printable(one) for one in targets]
-        self.standings: list[Standing] = []
-
-    def begin(self) -> None:
-        """Check what can be checked, and leave nothing that looks as if all were well.
-
-        Raises:
-            MigrateError: `file-missing`, a file cannot be written.
-        """
-        if self._receivers.junit:
-            from gcr_migrate.report.junit import unfinished_text
-
-            _write(self._receivers.junit, unfinished_text(self._targets))
-        if self._receivers.metrics_file:
-            self._write_metrics()
-        state = self._receivers.state
-        if state and not state.startswith(_BUCKET) and not Path(state).parent.is_dir():
-            raise MigrateError(FILE_MISSING, subject=state, saw="its folder does not exist")
-
-    def end(self) -> None:
-        """Tell everybody; what keeps one from being told does not keep the others."""
-        self._log_hosts()
-        if self._receivers.junit:
-            from gcr_migrate.report.junit import junit_text
-
-            self._try(_write, self._receivers.junit, junit_text(self.standings))
-        if self._receivers.metrics_file:
-            self._try(self._write_metrics)
-        asyncio.run(self._tell_far())
-
-    def _log_hosts(self) -> None:
-        """One line for each host; at a terminal the table has them already."""
-        if self._output.err.is_terminal and not self._output.as_json:
-            return
-        for standing in self.standings:
-            for host in standing.hosts:
-                _log.info(
-                    "verify.host",
-                    target=standing.target,
-                    host=host.name,
-                    outcome=host.outcome,
-                    checked=host.count("checked"),
-                    wrong=host.count("wrong"),
-                    unchecked=host.count("unchecked"),
-                    codes=host.codes,
-                )
-            _log.info(
-                "verify.target",
-                target=standing.target,
-                outcome=standing.outcome,
-                hosts=len(standing.hosts),
-                seconds=standing.seconds and round(standing.seconds, 3),
-                requests=standing.requests,
-            )
-
-    def _write_metrics(self) -> None:
-        from gcr_migrate.report.metrics import MetricsFile
-        from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
-
-        file = self._receivers.metrics_file
-        if file is None:
-            return
-        metrics = ProofMetrics(self._targets, times_in(file))
-        metrics.came_out(self.standings)
-        MetricsFile(file, metrics.registry).write()
-
-    async def _tell_far(self) -> None:
-        receivers = self._receivers
-        if receivers.webhook or receivers.state:
-            from gcr_migrate.cli.alarming import alarm
-
-            await alarm(receivers, self._way, self.standings)
-        if receivers.gateway:
-            from gcr_migrate.cli.alarming import push
-
-            await push(receivers.gateway, self._way, self.standings)
-
-    def _try(self, work: Callable[..., None], *arguments: object) -> None:
-        try:
-            work(*arguments)
-        except MigrateError as error:
-            not_told(error)
-
-
 @contextmanager
 def telling(
     output: Output, receivers: Receivers, way: Way, targets: Sequence[str]
-) -> Iterator[list[Standing]]:
-    """Tell of what the block puts into the list, also when the block fails.
+) -> Iterator[Teller]:
+    """Tell of what came out in the block, also when the block fails.
 
     Args:
         output: whose log lines are for machines, or for people.
@@ -282,45 +179,14 @@ def telling(
     Raises:
         MigrateError: `file-missing`, a file cannot be written; before anything was asked.
     """
-    from gcr_migrate.report.standing import Standing
+    from gcr_migrate.cli.teller import Teller
 
-    told = Telling(output, receivers, way, targets)
-    told.begin()
+    teller = Teller(output, receivers, way, targets)
+    teller.begin()
     try:
-        yield told.standings
+        yield teller
     except Exception as error:
-        done = {standing.target for standing in told.standings}
-        reason = error if isinstance(error, MigrateError) else None
-        left = [one for one in targets if printable(one) not in done]
-        told.standings += [Standing.failed(one, reason) for one in left]
-        told.end()
+        teller.failed(error)
+        teller.end()
         raise
-    told.end()
-
-
-def not_told(error: MigrateError) -> None:
-    """Say on stderr that somebody was not told."""
-    problem = error.problem
-    _log.error(
-        "alarm.not-told",
-        code=problem.code,
-        subject=error.subject,
-        saw=error.saw or problem.title,
-        hint=problem.remedy,
-    )
-
-
-def now() -> datetime:
-    """Return this moment."""
-    return datetime.now(UTC)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one move, so that no reader sees half of it."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        saw = error.strerror or type(error).__name__
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error
+    teller.end()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import structlog
 import typer
 
 from gcr_migrate.errors import Exit, MigrateError
@@ -59,7 +57,6 @@ LOOPBACK: Final = "127.0.0.1"
 _TICK_S: Final = 0.5
 _FILE_EVERY_S: Final = 15.0
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +148,7 @@ class Watched:
             self._file.write()
         except MigrateError as error:
             self._file_is_bad = True
-            _log.warning("metrics.not-written", file=error.subject, saw=error.saw)
+            _warn("metrics.not-written", file=error.subject, saw=error.saw)
 
     def came_out(self, facts: ApplyFacts) -> None:
         """Take note of how the run came out."""
@@ -235,12 +232,14 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
 
         from gcr_migrate.report.traces import OneChance, Traces
     except ImportError:
-        _log.warning(
+        _warn(
             "traces.not-sent",
             saw="OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed",
             hint="pip install 'gcr-migrate[otel]'",
         )
         return None
+    import logging
+
     from gcr_migrate.state.ledger import subject_of
 
     # What goes wrong there is told once, and in our words.
@@ -252,7 +251,7 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
     try:
         processor = BatchSpanProcessor(OneChance(OTLPSpanExporter()))
     except ValueError as error:  # its own variables say what cannot be
-        _log.warning("traces.not-sent", saw=str(error), hint="see the OTEL_ variables")
+        _warn("traces.not-sent", saw=str(error), hint="see the OTEL_ variables")
         return None
     return Traces(
         processor,
@@ -265,3 +264,9 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
 def _is_off(environ: Mapping[str, str]) -> bool:
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     return disabled or environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() == "none"
+
+
+def _warn(event: str, **about: str) -> None:
+    import structlog  # takes long to load, and is seldom needed
+
+    structlog.get_logger().warning(event, **about)

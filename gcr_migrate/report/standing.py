@@ -59,7 +59,6 @@ class Standing:
         hosts: what was found, host by host.
         findings: what is about no single host; where nothing else explains a bad outcome, this.
         seconds: how long it took; None: nobody knows.
-        requests: sent to all services for it; None likewise.
     """
 
     target: str
@@ -67,12 +66,9 @@ class Standing:
     hosts: tuple[HostStanding, ...] = ()
     findings: tuple[FindingFact, ...] = ()
     seconds: float | None = None
-    requests: int | None = None
 
     @classmethod
-    def of(
-        cls, facts: VerifyFacts, seconds: float | None = None, requests: int | None = None
-    ) -> Standing:
+    def of(cls, facts: VerifyFacts, seconds: float | None = None) -> Standing:
         """Return how a target stands that was verified."""
         found = defaultdict(list)
         for one in facts.findings:
@@ -96,7 +92,7 @@ class Standing:
             facts.target,
         )
         target = printable(facts.target)
-        return cls(target, facts.outcome, hosts, rest, seconds, requests)
+        return cls(target, facts.outcome, hosts, rest, seconds)
 
     @classmethod
     def failed(

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Runs commands in one process and names what of Google's and of cryptography was loaded.
+# Runs commands in one process and names what was loaded of all that takes long to load.
 CODE = """\
 import json, sys
 from gcr_migrate.cli.main import outcome
 for args in json.loads(sys.argv[1]):
     assert outcome(args) == 0, args
 slow = {"google", "requests", "urllib3", "cryptography", "trustme"}
+if "--help" in args:
+    slow |= {"aiohttp", "httpx", "jinja2", "rich", "structlog"}
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} & slow)))
 """
 SPEC = """\
@@ -74,6 +76,12 @@ def push(registry: Registry) -> None:
         kind = {"content-type": OCI_MANIFEST}
         pushed = at.put("manifests/v1", content=json.dumps(manifest).encode(), headers=kind)
     assert pushed.status_code == 201, pushed.text
+
+
+@pytest.mark.parametrize("args", [["--help"], ["plan", "--help"]])
+def test_help_loads_nothing_that_only_runs_need(args: list[str], tmp_path: Path) -> None:
+    """Neither what speaks HTTP, nor what draws or logs."""
+    assert not loaded(tmp_path, args)
 
 
 @pytest.mark.needs("docker-registry")
