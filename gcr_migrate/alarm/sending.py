@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gcr_migrate.errors import BAD_USAGE, BAD_WEBHOOK, NOT_TOLD, MigrateError
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.wire.secret import Secret
+from gcr_migrate.wire.secret import Secret, without_secrets
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.transport import Wire
@@ -64,7 +64,7 @@ class Receiver:
 
     def _words(self, error: MigrateError) -> str:
         """Return what went wrong, without the receiver's words where they repeat the address."""
-        said = error.saw
+        said = without_secrets(error.saw)
         parts = re.split(r"[^\w.-]+", self._address.reveal())
         if any(len(part) > _SHORT and part in said for part in parts):
             said = ""
