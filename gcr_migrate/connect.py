@@ -274,6 +274,14 @@ class Connections:
         """Return whose credentials a side was given or has found."""
         return await self._credentials[side].caller()
 
+    def near_quotas(self) -> dict[str, str]:
+        """Tell of each service that was asked near a quota, in words, how near that was."""
+        told = {
+            service: self._settings.limits.nearness(service, asked)
+            for service, asked in self.pilot.counts().items()
+        }
+        return {service: words for service, words in told.items() if words}
+
     @property
     def clock_skew_s(self) -> float | None:
         """How far this machine's clock is ahead of the services'; None if none has told."""

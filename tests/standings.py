@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from gcr_migrate import errors
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.report.fact import FindingFact
-from gcr_migrate.report.proof import HostFact, LevelFact, ProofFindingFact, VerifyFacts
+from gcr_migrate.report.proof import (
+    HostFact,
+    LevelFact,
+    ProofFindingFact,
+    SampleFact,
+    VerifyFacts,
+)
 from gcr_migrate.report.standing import HostStanding, Standing
 from gcr_migrate.verify.marks import Outcome
 
@@ -31,7 +37,7 @@ def finding(
 
 def level(ok: int = 0, wrong: int = 0, unchecked: int = 0) -> LevelFact:
     """Return the counts of a level."""
-    return LevelFact(checked=ok + wrong, ok=ok, wrong=wrong, unchecked=unchecked)
+    return LevelFact(checked=ok + wrong, ok=ok, wrong=wrong, unchecked=unchecked, earlier=0)
 
 
 def host(
@@ -53,9 +59,14 @@ def standing(*hosts: HostStanding, target: str = "builds") -> Standing:
     return Standing(target, outcome, hosts, seconds=1.5)
 
 
-def facts(outcome: Outcome, *findings: FindingFact, complete: bool = True) -> VerifyFacts:
+def facts(
+    outcome: Outcome,
+    *findings: FindingFact,
+    complete: bool = True,
+    sample: SampleFact | None = None,
+) -> VerifyFacts:
     """Return what `verify` tells of a live host whose findings these are."""
-    counts = {"tags": level(ok=1)}
+    counts = {"tags": level(ok=1)} | ({"deep": level(ok=1)} if sample else {})
     told = [ProofFindingFact(**one.model_dump(), host=HOST) for one in findings]
     return VerifyFacts(
         target=HOST,
@@ -66,6 +77,8 @@ def facts(outcome: Outcome, *findings: FindingFact, complete: bool = True) -> Ve
         complete=complete,
         levels=counts,
         hosts={HOST: HostFact(outcome=outcome, levels=counts, findings={})},
+        sample=sample,
+        earlier=[],
         findings=told,
     )
 

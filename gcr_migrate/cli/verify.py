@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.effort import (
+    RESUME,
+    BudgetBytesOption,
+    BudgetOption,
+    Effort,
+    ResumeOption,
+    SampleOption,
+    SeedOption,
+)
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -71,9 +80,15 @@ def verify(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs or access; repeat it. Default: all of which TARGET tells.",
+            help="tags, manifests, blobs, deep or access; repeat it."
+            " Default: all of which TARGET tells, but not deep.",
         ),
     ] = None,
+    sample: SampleOption = None,
+    seed: SeedOption = None,
+    budget: BudgetOption = None,
+    budget_bytes: BudgetBytesOption = None,
+    resume_within: ResumeOption = RESUME,
     junit: Junit = None,
     metrics_file: MetricsText = None,
     push_gateway: PushGateway = None,
@@ -92,7 +107,8 @@ def verify(
 
     A plan, or one made afresh from a spec, is proven at both sides, and by the targets' policies.
     A snapshot is proven at the place where it was taken. Of a project or host all that it lists is
-    asked for. Never reads the ledger, and writes nothing anywhere.
+    asked for. Never reads the ledger, and writes nothing anywhere, but how far it came: a run that
+    did not end goes on when the same command is given again.
 
     Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
     checked, or what was promised is incomplete.
@@ -105,7 +121,12 @@ def verify(
     output = Output(as_json=as_json)
     webhook, state = (webhook_file, webhook_format), (alarm_state, remind_after)
     receivers = Receivers.of(junit, metrics_file, push_gateway, webhook, state)
-    wish = Wish(chosen("--level", Level, level or []), baseline)
+    levels = chosen("--level", Level, level or [])
+    effort = Effort.of(sample, seed, budget, budget_bytes, resume_within)
+    if Level.DEEP not in levels and (sample is not None or seed is not None):
+        saw = "goes with --level deep"
+        raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
+    wish = Wish(levels, baseline, effort)
     names = [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])]
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")

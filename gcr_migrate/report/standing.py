@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from gcr_migrate.errors import NOT_CHECKED, Exit, named, printable
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.report.fact import FindingFact
-from gcr_migrate.verify.marks import UNPROVEN, Outcome
+from gcr_migrate.verify.marks import UNPROVEN, Level, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gcr_migrate.errors import MigrateError
-    from gcr_migrate.report.proof import HostFact, LevelFact, VerifyFacts
+    from gcr_migrate.report.proof import LevelFact, VerifyFacts
 
 _FROZEN: Final = frozenset({"migration", "spec"})
 
@@ -73,15 +73,14 @@ class Standing:
         found = defaultdict(list)
         for one in facts.findings:
             found[one.host].append(one)
-        # Who reads a list that is not whole has not looked for what it lacks.
-        sees_all = facts.complete or facts.kind in _FROZEN
+        whole = _whole_levels(facts)
         hosts = tuple(
             HostStanding(
                 printable(name),
                 host.outcome,
                 host.levels,
                 _explained(found.pop(name, ()), host.outcome, name),
-                _whole(host) if sees_all else frozenset(),
+                frozenset(name for name in whole if not host.levels[name].unchecked),
             )
             for name, host in facts.hosts.items()
         )
@@ -113,8 +112,12 @@ def is_unproven(code: str) -> bool:
     return problem in UNPROVEN or problem.exit is Exit.OUT_OF_REACH
 
 
-def _whole(host: HostFact) -> frozenset[str]:
-    return frozenset(name for name, level in host.levels.items() if not level.unchecked)
+def _whole_levels(facts: VerifyFacts) -> list[str]:
+    """Return the levels at which a run looks at everything, if it gets an answer to all of it."""
+    if not facts.complete and facts.kind not in _FROZEN:
+        return []  # who reads a list that is not whole has not looked for what it lacks
+    drawn = facts.sample is not None and facts.sample.wanted < facts.sample.population
+    return [name for name in facts.levels if not (drawn and name == Level.DEEP)]
 
 
 def _explained(

@@ -20,6 +20,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.duration import read_duration
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.alarms import LISTED_AT_MOST, AlarmFacts, alarm_facts, look_of, slack_text
+from gcr_migrate.report.proof import SampleFact
 from gcr_migrate.report.proof_metrics import FINISHED, SUCCEEDED, ProofMetrics, pushed, times_in
 from gcr_migrate.report.standing import Standing
 from gcr_migrate.verify.marks import Outcome
@@ -67,6 +68,15 @@ def test_what_was_cut_short_clears_nothing() -> None:
     assert look_of(short, NIGHT).whole == {HOST: frozenset()}
     assert [one.code for one in message(short).new] == ["not-checked"]
     assert look_of(Standing.of(facts(Outcome.PROVEN)), NIGHT).whole == {HOST: frozenset({"tags"})}
+
+
+@pytest.mark.parametrize(("wanted", "levels"), [(3, {"tags"}), (9, {"tags", "deep"})])
+def test_a_sample_clears_nothing_at_its_level(wanted: int, levels: set[str]) -> None:
+    """Who has read some blobs has not looked at the one that was bad; who has read all, has."""
+    sample = SampleFact(population=9, wanted=wanted, checked=wanted, bad=0, seed=1, sentence="")
+
+    whole = look_of(Standing.of(facts(Outcome.PROVEN, sample=sample)), NIGHT).whole
+    assert whole == {HOST: frozenset(levels)}
 
 
 def test_a_target_that_could_not_be_begun_is_told() -> None:
