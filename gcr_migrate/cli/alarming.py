@@ -84,23 +84,22 @@ async def push(gateway: Secret, way: Way, standings: Sequence[Standing]) -> None
     """Push the metrics of each target as a group of its own; after a failure no more are."""
     name = f"push gateway {gateway.reveal()}"
     done = 0
-    async with way.outside() as wire:
-        receiver = Receiver(wire, gateway, name)
+    try:
+        async with way.outside() as wire, asyncio.timeout(WITHIN_S):
+            receiver = Receiver(wire, gateway, name)
 
-        async def one(standing: Standing) -> None:
-            nonlocal done
-            path, body = pushed(standing)
-            await receiver.post(body, _METRICS, below=path)
-            done += 1
+            async def one(standing: Standing) -> None:
+                nonlocal done
+                path, body = pushed(standing)
+                await receiver.post(body, _METRICS, below=path)
+                done += 1
 
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                await a_few_of((one(standing) for standing in standings), _PUSHES_AT_ONCE)
-        except MigrateError as error:
-            not_told(error)
-        except TimeoutError:
-            saw = f"{done} of {len(standings)} were taken within {WITHIN_S:g} s"
-            not_told(MigrateError(NOT_TOLD, subject=name, saw=saw))
+            await a_few_of((one(standing) for standing in standings), _PUSHES_AT_ONCE)
+    except MigrateError as error:
+        not_told(error)
+    except TimeoutError:
+        saw = f"{done} of {len(standings)} were taken within {WITHIN_S:g} s"
+        not_told(MigrateError(NOT_TOLD, subject=name, saw=saw))
 
 
 async def _kept(state: str, way: Way, stack: AsyncExitStack) -> Kept | None:

@@ -139,6 +139,11 @@ def test_only_changes_are_told_night_after_night(cli: Cli, tmp_path: Path) -> No
         less = receiver.told()
         same = nights.verify("--alarm-state", "s.json")
         nothing = receiver.told()
+        state = cli.home / "s.json"
+        told_at = json.loads(state.read_text())["targets"]["b.inventory"][0]["told_at"]
+        state.write_text(state.read_text().replace(told_at, "2026-01-01T00:00:00Z"))
+        nights.verify("--alarm-state", "s.json")
+        late = receiver.told()
 
     assert (quiet.returncode, first.returncode, same.returncode) == (0, 1, 1)
     assert (calm, len(pushed), nothing) == (0, 1, [])
@@ -149,6 +154,7 @@ def test_only_changes_are_told_night_after_night(cli: Cli, tmp_path: Path) -> No
     assert [subjects(one["new"]) for one in more] == [[("tag-gone", f"{HOST}/web:1.0")]]
     assert more[0]["still"] == 1
     assert [subjects(one["over"]) for one in less] == [[("tag-gone", f"{HOST}/app:1.0")]]
+    assert [subjects(one["reminders"]) for one in late] == [[("tag-gone", f"{HOST}/web:1.0")]]
     assert (green.get("failures"), green.get("errors")) == ("0", "0")
     assert red.find(f".//testcase[@name='tag-gone {HOST}/app:1.0']/failure") is not None
     assert 'code="tag-gone",command="verify"' in metrics
