@@ -33,6 +33,7 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     }[facts.outcome]
     yield heading(f"{facts.target}: {title}")
     yield from rows(_level_rows(facts))
+    yield from _part_lines(facts)
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
     untold = [str(level) for level in Level if level not in facts.levels]
@@ -42,6 +43,17 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
         yield Text(f"The {what} is incomplete: there may be more than it names.")
     yield from finding_lines(facts.findings)
+
+
+def _part_lines(facts: VerifyFacts) -> Iterator[Text]:
+    """Say where a proof is one by a sample, and where it was made in parts."""
+    if one := facts.sample:
+        kind = "a sample" if one.wanted < one.population else "all blobs"
+        yield Text(f"  deep: {kind}, {one.sentence} (seed {one.seed})")
+    if facts.earlier:
+        count = sum(level.earlier for level in facts.levels.values())
+        since, until = facts.earlier[0].began_at, facts.earlier[-1].last_at
+        yield Text(f"  {count} of these were checked earlier, from {since} to {until}")
 
 
 def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
