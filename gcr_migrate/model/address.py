@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NO_ADDRESS: Final = "no address: "
 """How words begin that a name could not be looked up."""
 
+
 class Reach(StrEnum):
     """What stands between this machine and a host."""
 

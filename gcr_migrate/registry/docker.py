@@ -67,9 +67,7 @@ class DockerClient:
 class _Walk:
     """One pull under way."""
 
-    def __init__(
-        self, host: str, wire: Wire, credentials: CredentialSource, name: str
-    ) -> None:
+    def __init__(self, host: str, wire: Wire, credentials: CredentialSource, name: str) -> None:
         self._host, self._wire, self._name = host, wire, name
         self._base = f"{'http' if is_loopback(host) else 'https'}://{host}"
         self._auth = Authorizer(host, self._base, wire, credentials)
