@@ -11,7 +11,9 @@ from gcr_migrate.cli.selecting import notes_of
 from gcr_migrate.cli.target import roots_of
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ImageReader
+from gcr_migrate.inventory.domains import DomainReader
 from gcr_migrate.model.attestation import names_that_stay
+from gcr_migrate.model.domains import FACT, Domain
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ class _Taking:
         self._draft = draft
         self._doubts = doubts
         self._listen = listen
+        self._domains = DomainReader(connections)
 
     async def read(self, root: Root) -> None:
         """Read a root image by image, a few at once: what has been read is not held."""
@@ -116,6 +119,8 @@ class _Taking:
         # Manifests are kept by the cache, or by nobody: a snapshot need not have their bytes.
         reader = ImageReader(registry, _nothing, self._keep, _nothing)
         source_id = self._draft.add_source(source)
+        if domain := Domain.at(source.registry, source.prefix):
+            self._draft.add_fact(source_id, FACT, (await self._domains.facts(domain)).plain())
         images = (
             self._image(source_id, path, root.shown(path), reader, root.listing(path))
             for path in root.image_paths()
