@@ -1,8 +1,8 @@
-"""Who answers the gcr.io names of a project now, and whether for anybody: for who compares later."""
+"""Who answers the gcr.io names of a project now, and for whom: kept for who compares later."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from gcr_migrate.errors import (
     DENIED,
@@ -29,7 +29,7 @@ class Doors(Protocol):
         """Return who pulls from a host as anybody could."""
         ...
 
-    def projects(self, side: str) -> Projects:
+    def projects(self, side: Literal["source"]) -> Projects:
         """Return what Google's APIs tell about projects."""
         ...
 
