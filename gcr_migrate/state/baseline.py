@@ -42,7 +42,7 @@ class Baseline:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.knows_blobs = snapshot.version > 1
+        self.version = snapshot.version
         self._lists: tuple[int, set[str]] = (0, set())
 
     @property
@@ -62,7 +62,7 @@ class Baseline:
 
     def facts(self, source_id: int) -> dict[str, Any]:
         """Return what else was seen of a root, by name; nothing in a file of version 1."""
-        if not self.knows_blobs:
+        if self.version == 1:
             return {}
         sql = "SELECT name, value FROM source_fact WHERE source_id = ?"
         return {name: json.loads(value) for name, value in self.snapshot.stream(sql, source_id)}
@@ -105,7 +105,7 @@ class Baseline:
 
     def blobs(self, image_id: int) -> Iterator[tuple[Digest, int]]:
         """Go through what the manifests of an image need, each blob once."""
-        if not self.knows_blobs:
+        if self.version == 1:
             return
         sql = (
             "SELECT DISTINCT b.digest, b.size_bytes FROM image_manifest i"
@@ -114,6 +114,23 @@ class Baseline:
         )
         for digest, size_bytes in self.snapshot.stream(sql, image_id):
             yield Digest.parse(digest), size_bytes
+
+    def missing_children(self, image_id: int) -> Iterator[tuple[str, str]]:
+        """Give each index of an image with a manifest that it names and the image does not have.
+
+        A child that is a blob is none of these.
+        """
+        sql = (
+            "SELECT m.digest, c.digest FROM image_manifest i"
+            " JOIN manifest_link l ON l.manifest_id = i.manifest_id AND l.kind = 'child'"
+            " JOIN manifest m ON m.id = i.manifest_id JOIN manifest c ON c.id = l.linked_id"
+            " WHERE i.image_id = ? AND NOT EXISTS (SELECT 1 FROM image_manifest o"
+            " WHERE o.image_id = i.image_id AND o.manifest_id = l.linked_id)"
+            " AND NOT EXISTS (SELECT 1 FROM manifest_blob n JOIN blob b ON b.id = n.blob_id"
+            " WHERE n.manifest_id = i.manifest_id AND b.digest = c.digest)"
+            " ORDER BY m.digest, c.digest"
+        )
+        yield from self.snapshot.stream(sql, image_id)
 
     def _referrer_lists(self, image_id: int) -> set[str]:
         if self._lists[0] != image_id:

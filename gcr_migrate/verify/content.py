@@ -64,21 +64,40 @@ class Content:
         if self._levels:
             await a_few_of(map(self.image, self._promises.images()), IMAGES_AT_ONCE)
 
-    async def image(self, image: PromisedImage) -> None:
-        """Check one image at every level."""
+    async def image(self, image: PromisedImage, listing: Listing | None = None) -> None:
+        """Check one image at every level.
+
+        Args:
+            image: what should be there.
+            listing: what its name shows, if somebody has asked already.
+        """
         marks = Marks(self._result, self._progress, image.root.host)
         reader = image.root.reader(self._readers, self._promises.side)
-        listed = Listed(reader, image.name)
+        listed = Listed(reader, image.name, listing)
         if Level.TAGS in self._levels:
-            await listed.read()
-            if listed.missing and await _is_gone(reader, image):
+            await listed.read(self._checks, marks.host)
+            if listed.missing and await self._is_gone(reader, image):
                 self._tell_gone(marks, image, listed.missing)
                 return
             await self._tags(marks, image, listed)
         if Level.MANIFESTS in self._levels:
             await self._checks.all_of(marks, _manifest_checks(reader, image))
         if Level.BLOBS in self._levels:
-            await self._checks.all_of(marks, _blob_checks(reader, image))
+            await self._checks.all_of(marks, blob_checks(reader, image))
+
+    async def _is_gone(self, reader: SourceRegistry, image: PromisedImage) -> bool:
+        """Whether a name without a list has none of its manifests either, by the first of them."""
+        first = next(image.manifests(), None)
+        if first is None:
+            return True
+
+        async def ask() -> bool:
+            return await reader.manifest_head(image.name, str(first)) is None
+
+        try:
+            return await self._checks.reach(image.root.host, ask)
+        except MigrateError as error:
+            return error.problem in _GONE
 
     def _tell_gone(self, marks: Marks, image: PromisedImage, missing: MigrateError) -> None:
         """Tell once that a whole image is gone, or its repository with all of its images."""
@@ -110,24 +129,40 @@ class Content:
 
 
 class Listed:
-    """The list of one image, read once, and its tags by digest."""
+    """The list of one image, read once, and its tags by digest.
 
-    def __init__(self, reader: SourceRegistry, name: str) -> None:
+    Args:
+        reader: the registry.
+        name: the registry's name of the image.
+        listing: its list, if somebody has read it already.
+    """
+
+    def __init__(self, reader: SourceRegistry, name: str, listing: Listing | None = None) -> None:
         self._reader = reader
         self._name = name
-        self._listing: Listing | None = None
         self._error: MigrateError | None = None
         self.missing: MigrateError | None = None
+        self._listing = self._taken(listing) if listing else None
 
-    async def read(self) -> None:
+    async def read(self, checks: Checks, host: str) -> None:
         """Read it; what keeps it from being read is raised where a tag is asked for."""
+        if self._listing:
+            return
         try:
-            self._listing = await self._reader.listing(self._name)
+            listing = await checks.reach(host, lambda: self._reader.listing(self._name))
+            self._listing = self._taken(listing)
         except MigrateError as error:
             if error.problem in errors.NOT_THERE:
                 self.missing = error
             else:
                 self._error = error
+
+    def _taken(self, listing: Listing) -> Listing:
+        """Take a list in; where it is empty, only names below are left of this one."""
+        if not listing.tags and not listing.manifests:
+            saw = "its list is empty"
+            self.missing = MigrateError(errors.NAME_UNKNOWN, subject=self._name, saw=saw)
+        return listing
 
     @property
     def tags(self) -> Mapping[str, Digest | None]:
@@ -147,17 +182,6 @@ class Listed:
             head = await self._reader.manifest_head(self._name, tag)
             found = head.digest if head else None
         return found
-
-
-async def _is_gone(reader: SourceRegistry, image: PromisedImage) -> bool:
-    """Whether a name of which there is no list has none of its manifests either, by the first."""
-    first = next(image.manifests(), None)
-    if first is None:
-        return True
-    try:
-        return await reader.manifest_head(image.name, str(first)) is None
-    except MigrateError as error:
-        return error.problem in _GONE
 
 
 def tell_new(marks: Marks, shown: str, tags: set[str]) -> None:
@@ -183,6 +207,7 @@ def _tag_check(shown: str, promised: PromisedTag, listed: Listed) -> Check:
 
 
 def _manifest_checks(reader: SourceRegistry, image: PromisedImage) -> Iterator[Check]:
+    """Give a check for each manifest of an image."""
     for digest in image.manifests():
         yield _manifest_check(reader, image, digest)
 
@@ -203,7 +228,8 @@ def _manifest_check(reader: SourceRegistry, image: PromisedImage, digest: Digest
     return Check(Level.MANIFESTS, f"{image.shown}@{digest}", ask)
 
 
-def _blob_checks(reader: SourceRegistry, image: PromisedImage) -> Iterator[Check]:
+def blob_checks(reader: SourceRegistry, image: PromisedImage) -> Iterator[Check]:
+    """Give a check for each blob that the manifests of an image need."""
     for blob in image.blobs():
         yield _blob_check(reader, image, blob)
 

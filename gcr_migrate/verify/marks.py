@@ -142,8 +142,8 @@ class HostResult:
 
 
 def _counted(fold: _Fold) -> str:
-    counts = ", ".join(f"{what} {count}" for what, count in fold.counts.items() if count)
-    return "; ".join(filter(None, (fold.saw, f"of all checks: {counts}" if counts else "")))
+    counts = ", ".join(f"{count} {what}" for what, count in fold.counts.items() if count)
+    return "; ".join(filter(None, (fold.saw, counts)))
 
 
 def _gravest_first(one: Finding) -> tuple[bool, str, str]:
@@ -245,7 +245,7 @@ class Marks:
 
     def wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
         """Count and name what is not as it should be."""
-        self._count_wrong(level, 1)
+        self.count_wrong(level)
         self.note(problem, Severity.ERROR, subject, saw)
 
     def all_wrong(
@@ -260,7 +260,7 @@ class Marks:
             subject: what they have in common, such as an image that is gone.
             saw: what was seen.
         """
-        self._count_wrong(level, count)
+        self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
 
     def all_unchecked(
@@ -276,7 +276,8 @@ class Marks:
         """Take note of who answers."""
         self._here.domain = seen
 
-    def _count_wrong(self, level: Level, count: int) -> None:
+    def count_wrong(self, level: Level, count: int = 1) -> None:
+        """Count what is wrong and has its name elsewhere."""
         here = self._here.levels[level]
         here.checked += count
         here.wrong += count

@@ -124,7 +124,7 @@ class _Sides:
         self, image: PlannedImage, listed: Listed, shown: str, left_out: dict[str, Problem]
     ) -> None:
         """Tell what moved at the source since the plan, and what is new there."""
-        await listed.read()
+        await listed.read(self._checks, self._sources[image.image.source_id].shown)
         unknown = set(listed.tags) - left_out.keys()
         marks = Marks(self._result, self._progress, image.root.host)
         if listed.missing:
@@ -147,8 +147,8 @@ class _Sides:
         own = Listed(image.root.reader(self._readers, "target"), image.name)
         root = root_of(virtual)
         seen = Listed(root.reader(self._readers, "target"), root.name(image.path))
-        await own.read()
-        await seen.read()
+        await own.read(self._checks, image.root.host)
+        await seen.read(self._checks, root.host)
         shown = f"{virtual.shown}/{image.path}"
         marks = Marks(self._result, self._progress, root.host)
 

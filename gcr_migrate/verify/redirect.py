@@ -259,7 +259,7 @@ class _Redirect:
             _reader(self._doors, self._side, found.domain),
             Listed(image.root.reader(self._doors, self._side), image.name),
         )
-        if await names.are_gone():
+        if await names.are_gone(self._checks):
             saw = "nothing is there under this name"
             problem, count = errors.DIGEST_GONE, _count(image)
             found.marks.all_wrong(_REDIRECT, count, problem, image.shown, saw)
@@ -278,13 +278,14 @@ class _Names:
         self._name = _name(domain, image)
         self._domain = domain
         self._behind = behind
+        self._at = f"{domain.shown} by its name"  # it may be lost when what is behind it is not
         self._has_two_names = image.root.registry != domain.host.name
 
-    async def are_gone(self) -> bool:
+    async def are_gone(self, checks: Checks) -> bool:
         """Read what stands behind; return whether nothing is there under either name."""
         if not self._has_two_names:
             return False
-        await self._behind.read()
+        await self._behind.read(checks, self._image.root.host)
         if self._behind.missing is None:
             return False
         first = next(self._image.manifests(), None)
@@ -298,9 +299,9 @@ class _Names:
         """Give a check for each tag and each digest."""
         shown = self._image.shown
         for tag in self._image.tags():
-            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag))
+            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), self._at)
         for digest in self._image.manifests():
-            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest))
+            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), self._at)
 
     def _tag(self, promised: PromisedTag) -> Ask:
         async def ask() -> Wrong | None:
