@@ -17,9 +17,10 @@ from gcr_migrate.cli.pipeline import make_plan
 from gcr_migrate.cli.taking import take
 from gcr_migrate.cli.target import SUFFIX, read_target
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
-from gcr_migrate.model.names import Project
+from gcr_migrate.model.domains import Domain
+from gcr_migrate.model.names import Project, gcr_host
 from gcr_migrate.report.proof import verify_facts
-from gcr_migrate.spec import load_spec
+from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
@@ -28,9 +29,17 @@ from gcr_migrate.verify.access import promises_access, verify_access
 from gcr_migrate.verify.baseline import verify_baseline
 from gcr_migrate.verify.checks import Checks
 from gcr_migrate.verify.live import Live
-from gcr_migrate.verify.marks import CONTENT, OF_A_WHOLE_HOST, Level, Marks, Verification
+from gcr_migrate.verify.marks import (
+    CONTENT,
+    OF_A_WHOLE_HOST,
+    Level,
+    Marks,
+    Outcome,
+    Verification,
+)
 from gcr_migrate.verify.plan import verify_plan
-from gcr_migrate.verify.promise import BaselinePromises
+from gcr_migrate.verify.promise import BaselinePromises, Nothing, PlanPromises
+from gcr_migrate.verify.redirect import Expected, facts_of, verify_redirect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,13 +48,18 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.output import Output
     from gcr_migrate.cli.target import Target
     from gcr_migrate.connect import Connections, Side
+    from gcr_migrate.model.domains import DomainFacts
     from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.login import Login
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.report.proof import Kind, VerifyFacts
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.verify.answers import Expect
+    from gcr_migrate.verify.promise import Promises
+    from gcr_migrate.verify.redirect import Identity
 
 _FILES: Final = (SUFFIX, ".migration")
+_EXPLAINED: Final = errors.NOT_THERE | {errors.NOT_MIGRATED}  # by what level redirect tells
 
 
 def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
@@ -72,10 +86,31 @@ class Wish:
     Attributes:
         levels: what to look at; none: all that a target speaks of.
         baseline: snapshot that live projects and hosts are held against.
+        identities: whose pulls are tried by gcr.io names.
+        anonymous: what a pull by anybody should come to; None: as a baseline says.
+
+    Raises:
+        MigrateError: BAD_USAGE if pulls are to be tried at levels that try none.
     """
 
     levels: frozenset[Level] = frozenset()
     baseline: Path | None = None
+    identities: tuple[Identity, ...] = ()
+    anonymous: Expect | None = None
+
+    def __post_init__(self) -> None:
+        if self.tries_pulls and self.levels and Level.REDIRECT not in self.levels:
+            subject = "--as-token-file" if self.identities else "--anonymous"
+            raise MigrateError(BAD_USAGE, subject=subject, saw="goes with level redirect")
+
+    @property
+    def tries_pulls(self) -> bool:
+        """Whether somebody's pull is to be tried."""
+        return bool(self.identities or self.anonymous)
+
+    def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
+        """Return the levels for a target which by itself speaks of the usual ones."""
+        return self.levels or (usual | {Level.REDIRECT} if self.tries_pulls else usual)
 
 
 @dataclass(slots=True)
@@ -148,7 +183,7 @@ class Proving:
     async def _migration(self, text: str, path: Path, kind: Kind) -> VerifyFacts:
         with open_migration(path) as migration:
             migration.check_seal()
-            result = Verification(self._wish.levels or _levels_of(migration))
+            result = Verification(self._wish.levels_for(_levels_of(migration)))
             connections = await self._shared.connections(
                 *logins(migration), migration.limits(), hosts_of(migration)
             )
@@ -156,6 +191,7 @@ class Proving:
             if Level.ACCESS in result.wanted:
                 now_ms = int(time.time() * 1000)
                 await verify_access(migration, connections, result, self._watch, now_ms)
+            await self._redirect(PlanPromises(migration), connections, result, text)
             return verify_facts(
                 text,
                 kind,
@@ -183,11 +219,12 @@ class Proving:
     ) -> VerifyFacts:
         with open_snapshot(path) as snapshot:
             promises = BaselinePromises(Baseline(snapshot), roots)
-            result = Verification(self._wish.levels or CONTENT)
+            result = Verification(self._wish.levels_for(_usual(promises)))
             asked = {root.registry for root in promises.roots()}
             hosts: dict[Side, set[str]] = {"source": asked, "target": set()}
             connections = await self._shared.connections(None, None, None, hosts)
             await verify_baseline(promises, connections, result, self._watch, self._checks)
+            await self._redirect(promises, connections, result, text, facts_of(promises))
             self._tell_what_nobody_knows(result, text)
             return verify_facts(text, kind, result, file=str(path), complete=snapshot.complete)
 
@@ -197,19 +234,22 @@ class Proving:
             return await self._held_against(text, target, self._wish.baseline)
         hosts: dict[Side, set[str]] = {"source": host_of(target.source), "target": set()}
         connections = await self._shared.connections(target.login, None, target.limits, hosts)
-        result = Verification(self._wish.levels or CONTENT)
+        domains = domains_of(target.source)
+        usual = CONTENT | {Level.REDIRECT} if domains else CONTENT
+        result = Verification(self._wish.levels_for(usual))
         with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
             path = Path(folder) / "live.snapshot"
             try:
                 with create_snapshot(path) as draft, open_shelf() as shelf:
                     complete = await take(target, connections, draft, shelf, self._watch.listed)
             except MigrateError as error:
-                self._tell_failed(result, target, error)
+                await self._failed(result, target, connections, error)
                 return verify_facts(text, "live", result)
             with open_snapshot(path) as snapshot:
                 promises = BaselinePromises(Baseline(snapshot))
                 live = Live(snapshot, promises, connections, result, self._watch, self._checks)
                 await live.verify()
+                await self._redirect(promises, connections, result, text, domains=domains)
         self._tell_what_nobody_knows(result, text)
         return verify_facts(text, "live", result, complete=complete)
 
@@ -222,6 +262,36 @@ class Proving:
                 raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
         return await self._baseline(text, path, "live", named)
 
+    async def _redirect(
+        self,
+        promises: Promises,
+        connections: Connections,
+        result: Verification,
+        text: str,
+        facts: Mapping[str, DomainFacts] | None = None,
+        domains: tuple[Domain, ...] = (),
+    ) -> None:
+        """Prove what gcr.io names serve, if that is wanted, with what a baseline says of them."""
+        if Level.REDIRECT not in result.wanted:
+            return
+        wish = self._wish
+        expected = Expected(facts or {}, wish.identities, wish.anonymous, domains)
+        await verify_redirect(promises, expected, connections, result, self._watch, self._checks)
+        if not any(one.domain for one in result.hosts.values()):
+            host = next(iter(result.hosts), text)
+            saw = "none of its names is at a gcr.io host"
+            Marks(result, self._watch, host).unproven(Level.REDIRECT, text, saw)
+
+    async def _failed(
+        self, result: Verification, target: Target, connections: Connections, error: MigrateError
+    ) -> None:
+        """Tell why nothing could be read, or else by what that is settled."""
+        domains = domains_of(target.source)
+        if Level.REDIRECT in result.wanted and error.problem is not errors.TOKEN_EXPIRED:
+            await self._redirect(Nothing(), connections, result, target.name, domains=domains)
+        if result.outcome is not Outcome.DIFFERS or error.problem not in _EXPLAINED:
+            self._tell_failed(result, target, error)
+
     def _tell_failed(self, result: Verification, target: Target, error: MigrateError) -> None:
         """Tell that nothing could be read; what no other try would mend is raised."""
         if error.problem is errors.TOKEN_EXPIRED:
@@ -229,7 +299,7 @@ class Proving:
         if error.problem not in OF_A_WHOLE_HOST and error.problem.exit is not Exit.OUT_OF_REACH:
             raise _no_such_thing(target, error) or error
         marks = Marks(result, self._watch, target.name)
-        for level in result.levels:
+        for level in result.wanted - {Level.REDIRECT} or result.wanted:
             marks.unchecked(level, target.name, error)
 
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
@@ -259,3 +329,16 @@ def _names(target: str, root: str) -> bool:
 
 def _levels_of(migration: Migration) -> frozenset[Level]:
     return CONTENT | {Level.ACCESS} if promises_access(migration) else CONTENT
+
+
+def _usual(promises: BaselinePromises) -> frozenset[Level]:
+    named = any(Domain.at(root.registry, root.prefix) for root in promises.roots())
+    return CONTENT | {Level.REDIRECT} if named else CONTENT
+
+
+def domains_of(source: object) -> tuple[Domain, ...]:
+    """Return the gcr.io names that a source stands for."""
+    if not isinstance(source, ProjectSource):
+        return ()
+    project = Project.parse(source.project)
+    return tuple(Domain(host, project) for name in source.hosts if (host := gcr_host(name)))

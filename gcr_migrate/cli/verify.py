@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli import identities
+from gcr_migrate.cli.identities import Anonymous, AsTokenFile
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -61,9 +63,12 @@ def verify(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs or access; repeat it. Default: all of which TARGET tells.",
+            help="tags, manifests, blobs, access or redirect; repeat it. Default: all that TARGET"
+            " tells of.",
         ),
     ] = None,
+    as_token_file: AsTokenFile = None,
+    anonymous: Anonymous = None,
     metrics_file: MetricsText = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
@@ -87,7 +92,12 @@ def verify(
     from gcr_migrate.verify.marks import Level
 
     output = Output(as_json=as_json)
-    wish = Wish(chosen("--level", Level, level or []), baseline)
+    wish = Wish(
+        chosen("--level", Level, level or []),
+        baseline,
+        identities.identities(as_token_file or []),
+        identities.anonymous(anonymous),
+    )
     names = [*(targets or ()), *(_names_in(projects) if projects else ())]
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")

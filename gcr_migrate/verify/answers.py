@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _WHOLE: Final = REDIRECTED | {Redirection.ENABLED_AND_COPYING}
 _NO_REACH: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED})
 _REFUSALS: Final = frozenset({errors.DENIED, errors.NAME_UNKNOWN, errors.PERIMETER})
+# What a host says where its setting or its repository is not as it should be.
+_EXPLAINED: Final = errors.NOT_THERE | {
+    errors.DENIED,
+    errors.MANIFEST_UNKNOWN,
+    errors.NOT_MIGRATED,
+}
 _OF_ONE_IMAGE: Final = {
     errors.BLOB_UNKNOWN: errors.BLOB_GONE,
     errors.DIGEST_MISMATCH: errors.BYTES_DIFFER,
@@ -158,13 +164,19 @@ def _repository(
             return _no_repository(was, pull.saw)
         return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"repository: {facts.told}")
     if facts is None:
-        if pull.digest is not None:  # what is served is there, whatever a list says
-            return _FINE
-        return _no_repository(was, "the API answers 404")
+        return _unlisted(pull, was)
     if facts.format != DOCKER or not facts.is_standard:
         saw = f"it is {facts.format} and {facts.mode or 'of no mode'}, and should be for images"
         return Verdict(Mark.WRONG, errors.REPOSITORY_CHANGED, f"{saw} that are pushed to it")
     return _FINE
+
+
+def _unlisted(pull: Pull, was: DomainFacts | None) -> Verdict:
+    if pull.digest is not None:  # what is served is there, whatever a list says
+        return _FINE
+    if pull.error is not None and pull.error.problem is errors.NOT_MIGRATED:
+        return _failed(pull, pull.error, was)  # it has none because of that
+    return _no_repository(was, "the API answers 404")
 
 
 def _says_no_repository(pull: Pull) -> bool:
@@ -178,8 +190,8 @@ def _no_repository(was: DomainFacts | None, saw: str) -> Verdict:
 
 def _answer(pull: Pull, was: DomainFacts | None, causes: tuple[Verdict, ...]) -> Verdict:
     """Judge who answered, and whether docker's own way works from end to end."""
-    if any(one.all_names and one.problem is not errors.NOT_CHECKED for one in causes):
-        cause = next(one for one in causes if one.all_names)
+    cause = next((one for one in causes if one.all_names), None)
+    if cause and (pull.error is None or pull.error.problem in _EXPLAINED):
         return Verdict(Mark.WRONG, cause.problem, cause.saw, all_names=True)
     if pull.error is not None:
         return _failed(pull, pull.error, was)

@@ -11,28 +11,31 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.dialect import GCR
-from gcr_migrate.model.domains import Domain
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, GCR
+from gcr_migrate.model.domains import FACT, Domain, DomainFacts
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.pulling import Pull, answerer, evidence
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.answers import Expect, Mark, Verdict, judge, judge_identity
-from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, Listed
 from gcr_migrate.verify.marks import DomainSeen, Level, Marks
 from gcr_migrate.verify.promise import PromisedRoot, Readers
+from gcr_migrate.verify.through import Through, count_of, name_at
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from gcr_migrate.interfaces import Projects, Puller, Repositories, SourceRegistry
     from gcr_migrate.model.cloud import RedirectSettings
-    from gcr_migrate.model.content import Digest
-    from gcr_migrate.model.domains import DomainFacts
     from gcr_migrate.model.login import Login
-    from gcr_migrate.verify.checks import Ask, Checks
+    from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.marks import Progress, Verification
-    from gcr_migrate.verify.promise import PromisedImage, PromisedTag, Promises, Side
+    from gcr_migrate.verify.promise import (
+        BaselinePromises,
+        PromisedImage,
+        Promises,
+        Side,
+    )
 
 T = TypeVar("T")
 
@@ -81,11 +84,14 @@ class Expected:
         facts: what a baseline says of domains, by their shown names; nothing without a baseline.
         identities: whose pulls are tried.
         anonymous: what a pull by anybody should come to; None: as the baseline says.
+        domains: those that were asked for, whether or not anything is promised below them. Where
+            it is more than one, some may not be in use.
     """
 
     facts: Mapping[str, DomainFacts] = field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
     anonymous: Expect | None = None
+    domains: tuple[Domain, ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,14 +101,14 @@ class _Found:
     Attributes:
         root: where its images are promised.
         domain: the domain.
-        marks: where what is found is put down.
         pulls: what may be pulled to see how it answers: name at the host, and tag or digest.
         settled: the verdict that settles every name, once the domain was looked at.
+        may_be_idle: that it has no repository is fine.
     """
 
     root: PromisedRoot
     domain: Domain
-    marks: Marks
+    may_be_idle: bool = False
     pulls: list[tuple[str, str]] = field(default_factory=list)
     settled: Verdict | None = None
 
@@ -125,37 +131,52 @@ async def verify_redirect(
         progress: is told of each check.
         checks: makes the checks.
     """
-    check = _Redirect(promises, expected, doors, checks)
+    redirect = _Redirect(
+        promises, expected, doors, checks, lambda host: Marks(result, progress, host)
+    )
+    await redirect.look_at_domains()
+    await redirect.ask_for_names()
+
+
+def facts_of(promises: BaselinePromises) -> dict[str, DomainFacts]:
+    """Return what a snapshot keeps of its domains, by their shown names; little if it is old."""
+    found = {}
     for root in promises.roots():
         if domain := Domain.at(root.registry, root.prefix):
-            check.add(_Found(root, domain, Marks(result, progress, domain.shown)))
-    await check.run()
+            kept = DomainFacts.read(promises.facts(root).get(FACT))
+            found[domain.shown] = kept or DomainFacts()
+    return found
 
 
 class _Redirect:
     """A verification of domains under way."""
 
     def __init__(
-        self, promises: Promises, expected: Expected, doors: Doors, checks: Checks
+        self,
+        promises: Promises,
+        expected: Expected,
+        doors: Doors,
+        checks: Checks,
+        marks: Callable[[str], Marks],
     ) -> None:
         self._promises = promises
         self._side = promises.side
         self._expected = expected
         self._doors = doors
         self._checks = checks
-        self._domains: dict[PromisedRoot, _Found] = {}
+        self._marks = marks
+        self._domains = _domains(promises, expected)
         self._settings: dict[str, RedirectSettings | MigrateError] = {}
 
-    def add(self, found: _Found) -> None:
-        """Have a domain looked at."""
-        self._domains[found.root] = found
-
-    async def run(self) -> None:
-        """Look at each domain, and then at each name of those that answer."""
+    async def look_at_domains(self) -> None:
+        """See who answers for each domain, and to whom."""
         self._choose()
         projects = sorted({one.domain.project.id for one in self._domains.values()})
         await a_few_of(map(self._setting, projects), _DOMAINS_AT_ONCE)
         await a_few_of(map(self._domain, self._domains.values()), _DOMAINS_AT_ONCE)
+
+    async def ask_for_names(self) -> None:
+        """Ask for each name of those that answer, and count those of the others."""
         await a_few_of(self._images(), IMAGES_AT_ONCE)
 
     def _choose(self) -> None:
@@ -167,14 +188,14 @@ class _Redirect:
             tag = next((one.tag for one in image.tags()), "")
             reference = tag or str(next(image.manifests(), ""))
             if reference:
-                found.pulls.append((_name(found.domain, image), reference))
+                found.pulls.append((name_at(found.domain, image), reference))
 
     async def _setting(self, project: str) -> None:
         asked = self._doors.projects(self._side).redirection(project)
         self._settings[project] = await _tried(asked)
 
     async def _domain(self, found: _Found) -> None:
-        domain, marks = found.domain, found.marks
+        domain = found.domain
         was = self._expected.facts.get(domain.shown)
         repository = await _tried(self._doors.repositories(self._side).facts(domain.resource))
         settings = self._settings[domain.project.id]
@@ -183,6 +204,9 @@ class _Redirect:
         for error in (settings, repository, pull.error):
             if isinstance(error, MigrateError) and error.problem is errors.TOKEN_EXPIRED:
                 raise error  # nothing more can be checked
+        if found.may_be_idle and judged.repository.problem is errors.REPOSITORY_MISSING:
+            return
+        marks = self._marks(domain.shown)
         found.settled = judged.of_all_names
         for verdict in (judged.setting, judged.repository, judged.answer):
             _put(marks, domain.shown, verdict)
@@ -227,10 +251,10 @@ class _Redirect:
         for identity, why in wanted:
             subject = f"{found.domain.shown} {identity.name}"
             if found.settled:
-                _skip(found, 1)
+                self._skip(found, 1)
             elif pulled is None:
                 saw = "no image is known that can be pulled"
-                found.marks.unproven(_REDIRECT, subject, saw)
+                self._marks(found.domain.shown).unproven(_REDIRECT, subject, saw)
             else:
                 await self._identity(found, identity, why, pulled)
 
@@ -241,7 +265,7 @@ class _Redirect:
         pull = await self._doors.docker(domain.host.name, identity.login).pull(*pulled)
         why = f"should be {identity.expects}: {why}"
         verdict = judge_identity(pull, identity.expects, why, anonymous=identity.login is None)
-        _put(found.marks, f"{domain.shown} {identity.name}", verdict)
+        _put(self._marks(domain.shown), f"{domain.shown} {identity.name}", verdict)
 
     def _images(self) -> Iterator[Coroutine[None, None, None]]:
         for image in self._promises.images():
@@ -251,9 +275,10 @@ class _Redirect:
     async def _image(self, found: _Found, image: PromisedImage) -> None:
         """Check that each tag and each digest of an image resolves through the domain's name."""
         if found.settled:
-            _skip(found, _count(image))
+            self._skip(found, count_of(image))
             return
-        names = _Names(
+        marks = self._marks(found.domain.shown)
+        names = Through(
             found.domain,
             image,
             _reader(self._doors, self._side, found.domain),
@@ -261,97 +286,38 @@ class _Redirect:
         )
         if await names.are_gone(self._checks):
             saw = "nothing is there under this name"
-            problem, count = errors.DIGEST_GONE, _count(image)
-            found.marks.all_wrong(_REDIRECT, count, problem, image.shown, saw)
+            problem, count = errors.DIGEST_GONE, count_of(image)
+            marks.all_wrong(_REDIRECT, count, problem, image.shown, saw)
             return
-        await self._checks.all_of(found.marks, names.checks())
+        await self._checks.all_of(marks, names.checks())
+
+    def _skip(self, found: _Found, count: int) -> None:
+        """Count names that nobody asked for, since one thing keeps all of them from answering."""
+        one, shown = found.settled, found.domain.shown
+        if one and one.problem and count:
+            self._marks(shown).all_unchecked(_REDIRECT, count, one.problem, shown, one.saw)
 
 
-class _Names:
-    """The names of one image by its domain, held against what stands behind it."""
-
-    def __init__(
-        self, domain: Domain, image: PromisedImage, reader: SourceRegistry, behind: Listed
-    ) -> None:
-        self._image = image
-        self._reader = reader
-        self._name = _name(domain, image)
-        self._domain = domain
-        self._behind = behind
-        self._at = f"{domain.shown} by its name"  # it may be lost when what is behind it is not
-        self._has_two_names = image.root.registry != domain.host.name
-
-    async def are_gone(self, checks: Checks) -> bool:
-        """Read what stands behind; return whether nothing is there under either name."""
-        if not self._has_two_names:
-            return False
-        await self._behind.read(checks, self._image.root.host)
-        if self._behind.missing is None:
-            return False
-        first = next(self._image.manifests(), None)
-        try:
-            head = first and await self._reader.manifest_head(self._name, str(first))
-        except MigrateError:
-            return False  # each name tells why
-        return head is None
-
-    def checks(self) -> Iterator[Check]:
-        """Give a check for each tag and each digest."""
-        shown = self._image.shown
-        for tag in self._image.tags():
-            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), self._at)
-        for digest in self._image.manifests():
-            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), self._at)
-
-    def _tag(self, promised: PromisedTag) -> Ask:
-        async def ask() -> Wrong | None:
-            head = await self._reader.manifest_head(self._name, promised.tag)
-            if head is None:
-                return Wrong(errors.TAG_GONE, f"promised {promised.digest}")
-            named = f"{self._domain.shown} has {head.digest}"
-            if self._has_two_names:
-                behind = await self._behind.resolve(promised.tag)
-                if behind != head.digest:
-                    saw = f"{named}, {self._domain.ar_registry} has {behind or 'no such tag'}"
-                    return Wrong(errors.TAG_MOVED, saw)
-            if head.digest == promised.digest or promised.may_differ:
-                return None
-            return Wrong(errors.TAG_MOVED, f"points to {head.digest}, promised {promised.digest}")
-
-        return ask
-
-    def _digest(self, digest: Digest) -> Ask:
-        async def ask() -> Wrong | None:
-            head = await self._reader.manifest_head(self._name, str(digest))
-            if head is None:
-                return Wrong(errors.DIGEST_GONE)
-            if head.digest != digest:
-                return Wrong(errors.BYTES_DIFFER, f"the registry names it {head.digest}")
-            return None
-
-        return ask
+def _domains(promises: Promises, expected: Expected) -> dict[PromisedRoot, _Found]:
+    """Return the domains of what is promised, and those that were asked for besides."""
+    found, known = {}, set()
+    for root in promises.roots():
+        if domain := Domain.at(root.registry, root.prefix):
+            found[root] = _Found(root, domain)
+            known.add(domain)
+    several = len(expected.domains) > 1
+    for domain in expected.domains:
+        if domain not in known:
+            root = PromisedRoot(
+                domain.shown, domain.ar_registry, domain.ar_prefix, ARTIFACT_REGISTRY.name
+            )
+            found[root] = _Found(root, domain, may_be_idle=several)
+    return found
 
 
 def _reader(doors: Doors, side: Side, domain: Domain) -> SourceRegistry:
     root = PromisedRoot(domain.shown, domain.host.name, domain.project.path, GCR.name)
     return root.reader(doors, side)
-
-
-def _name(domain: Domain, image: PromisedImage) -> str:
-    return f"{domain.project.path}/{image.path}"
-
-
-def _count(image: PromisedImage) -> int:
-    return sum(1 for _ in image.tags()) + sum(1 for _ in image.manifests())
-
-
-def _skip(found: _Found, count: int) -> None:
-    """Count names that nobody asked for, since one thing keeps all of them from answering."""
-    settled = found.settled
-    if settled and settled.problem and count:
-        found.marks.all_unchecked(
-            _REDIRECT, count, settled.problem, found.domain.shown, settled.saw
-        )
 
 
 def _put(marks: Marks, subject: str, verdict: Verdict) -> None:
