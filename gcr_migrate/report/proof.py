@@ -215,6 +215,7 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     yield from rows(_level_rows(facts))
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
+    yield from rows(_domain_rows(facts))
     if not facts.complete:
         what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
         yield Text(f"The {what} is incomplete: there may be more than it names.")
@@ -243,6 +244,16 @@ def _host_rows(facts: VerifyFacts) -> Iterator[tuple[str, ...]]:
             sum(one.unchecked for one in levels),
         ]
         yield (name, str(host.outcome), *map(str, sums))
+
+
+def _domain_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
+    """Who answers at each gcr.io host, and why that is known."""
+    table: list[tuple[str, ...]] = []
+    for name, host in facts.hosts.items():
+        if seen := host.domain:
+            why = seen.evidence[0] if seen.evidence else "no mark of Artifact Registry"
+            table.append((name, f"{seen.answered_by} answers", why))
+    return table
 
 
 def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:

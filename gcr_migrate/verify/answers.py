@@ -245,4 +245,5 @@ def judge_identity(pull: Pull, expects: Expect, why: str, *, anonymous: bool) ->
         return Verdict(Mark.WRONG, errors.ACCESS_LOST, f"{pull.saw}; {why}")
     if error.problem in _NO_REACH:
         return Verdict(Mark.UNCHECKED, errors.UNREACHABLE, in_the_way(error))
-    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, pull.saw)
+    # A login that is no good is told with where it stands: that file has to be mended.
+    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"{pull.saw}: {error.subject}")

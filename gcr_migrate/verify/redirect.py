@@ -321,19 +321,21 @@ def _reader(doors: Doors, side: Side, domain: Domain) -> SourceRegistry:
 
 
 def _put(marks: Marks, subject: str, verdict: Verdict) -> None:
-    """Put a verdict down."""
-    subject = verdict.subject or subject
-    problem = verdict.problem
+    """Put a verdict down; what is about a whole domain is told once with all that it settles."""
+    of_all = not verdict.subject and subject == marks.host
+    subject, problem = verdict.subject or subject, verdict.problem
     if verdict.mark is Mark.OK:
         marks.ok(_REDIRECT)
         if problem:
             marks.note(problem, Severity.WARNING, subject, verdict.saw)
-    elif problem and verdict.mark is Mark.WRONG:
-        marks.all_wrong(_REDIRECT, 1, problem, subject, verdict.saw)
     elif problem is errors.NOT_CHECKED:  # each for a reason of its own
         marks.unproven(_REDIRECT, subject, verdict.saw)
-    elif problem:
+    elif problem and verdict.mark is Mark.UNCHECKED:
         marks.all_unchecked(_REDIRECT, 1, problem, subject, verdict.saw)
+    elif problem and of_all:
+        marks.all_wrong(_REDIRECT, 1, problem, subject, verdict.saw)
+    elif problem:
+        marks.wrong(_REDIRECT, problem, subject, verdict.saw)
 
 
 async def _tried(question: Coroutine[None, None, T]) -> T | MigrateError:
