@@ -40,6 +40,7 @@ from gcr_migrate.verify.marks import (
 from gcr_migrate.verify.plan import verify_plan
 from gcr_migrate.verify.promise import BaselinePromises, Nothing, PlanPromises
 from gcr_migrate.verify.redirect import Expected, facts_of, verify_redirect
+from gcr_migrate.verify.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,9 +188,10 @@ class Proving:
             connections = await self._shared.connections(
                 *logins(migration), migration.limits(), hosts_of(migration)
             )
-            await verify_plan(migration, connections, result, self._watch, self._checks)
+            now_ms = int(time.time() * 1000)
+            upkeep = Upkeep(connections, "target", now_ms)
+            await verify_plan(migration, connections, result, self._watch, self._checks, upkeep)
             if Level.ACCESS in result.wanted:
-                now_ms = int(time.time() * 1000)
                 await verify_access(migration, connections, result, self._watch, now_ms)
             await self._redirect(PlanPromises(migration), connections, result, text)
             return verify_facts(
@@ -223,7 +225,8 @@ class Proving:
             asked = {root.registry for root in promises.roots()}
             hosts: dict[Side, set[str]] = {"source": asked, "target": set()}
             connections = await self._shared.connections(None, None, None, hosts)
-            await verify_baseline(promises, connections, result, self._watch, self._checks)
+            upkeep = Upkeep(connections, promises.side, int(time.time() * 1000))
+            await verify_baseline(promises, connections, result, self._watch, self._checks, upkeep)
             await self._redirect(promises, connections, result, text, facts_of(promises))
             self._tell_what_nobody_knows(result, text)
             return verify_facts(text, kind, result, file=str(path), complete=snapshot.complete)

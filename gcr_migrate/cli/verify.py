@@ -88,7 +88,8 @@ def verify(
     """
     from gcr_migrate.cli.proving import Wish
     from gcr_migrate.plan.routes import Refused
-    from gcr_migrate.report.proof import all_facts, verify_all_lines, verify_lines
+    from gcr_migrate.report.proof import all_facts
+    from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
     from gcr_migrate.verify.marks import Level
 
     output = Output(as_json=as_json)

@@ -9,6 +9,8 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ListingFailed, walk
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.plan import Source
+from gcr_migrate.model.settings import settings_of
+from gcr_migrate.state.snapshot import SETTINGS
 from gcr_migrate.tasks import a_few_of, all_of
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content
 from gcr_migrate.verify.marks import CONTENT, Level, Marks
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.marks import Progress, Verification
     from gcr_migrate.verify.promise import BaselinePromises, PromisedRoot, Readers
+    from gcr_migrate.verify.upkeep import Upkeep
 
 _NAMED_AT_MOST: Final = 20  # new images of a root
 
@@ -31,6 +34,7 @@ async def verify_baseline(
     result: Verification,
     progress: Progress,
     checks: Checks,
+    upkeep: Upkeep,
 ) -> None:
     """Check everything that a snapshot shows against the place where it was taken.
 
@@ -40,11 +44,15 @@ async def verify_baseline(
         result: says what to check; takes counts and findings.
         progress: is told of each check.
         checks: makes the checks.
+        upkeep: knows how the repositories are set up.
     """
-    content = Content(promises, readers, result, progress, checks)
+    content = Content(promises, readers, result, progress, checks, upkeep)
     met: set[int] = set()
     for root in promises.roots():
-        if Level.TAGS in result.wanted and promises.baseline.version > 1:  # it tells what was read
+        was = promises.facts(root).get(SETTINGS)
+        if CONTENT & result.wanted and was is not None:
+            await upkeep.compare(Marks(result, progress, root.host), root, settings_of(was))
+        if Level.TAGS in result.wanted and promises.baseline.schema > 1:  # it tells what was read
             reader = root.reader(readers, promises.side)
             marks = Marks(result, progress, root.host)
             await _Walk(promises, root, content, marks, met).down(reader)

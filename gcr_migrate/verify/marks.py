@@ -142,7 +142,7 @@ class HostResult:
 
 
 def _counted(fold: _Fold) -> str:
-    counts = ", ".join(f"{count} {what}" for what, count in fold.counts.items() if count)
+    counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
     return "; ".join(filter(None, (fold.saw, counts)))
 
 
@@ -275,6 +275,17 @@ class Marks:
     def answered(self, seen: DomainSeen) -> None:
         """Take note of who answers."""
         self._here.domain = seen
+
+    def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
+        """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
+
+        Args:
+            problem: as for `all_wrong`.
+            subject: likewise.
+            saw: likewise.
+            images: how many images go with it.
+        """
+        self._here.fold(problem, Severity.ERROR, subject, saw, "images", images)
 
     def count_wrong(self, level: Level, count: int = 1) -> None:
         """Count what is wrong and has its name elsewhere."""

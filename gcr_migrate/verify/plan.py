@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.checks import Ask, Checks
     from gcr_migrate.verify.marks import Progress, Verification
     from gcr_migrate.verify.promise import PlannedImage, PromisedTag, Readers
+    from gcr_migrate.verify.upkeep import Upkeep
 
 _MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code
 
@@ -38,6 +39,7 @@ async def verify_plan(
     result: Verification,
     progress: Progress,
     checks: Checks,
+    upkeep: Upkeep,
 ) -> None:
     """Check everything that a plan promises against both registries.
 
@@ -48,10 +50,11 @@ async def verify_plan(
             moved, new, or could not be checked.
         progress: is told of each check.
         checks: makes the checks.
+        upkeep: knows how the target's repositories are set up.
     """
     promises = PlanPromises(migration)
     sides = _Sides(migration, readers, result, progress, checks)
-    content = Content(promises, readers, result, progress, checks)
+    content = Content(promises, readers, result, progress, checks, upkeep)
 
     async def image(one: PlannedImage) -> None:
         if Level.TAGS in result.wanted:
@@ -59,6 +62,9 @@ async def verify_plan(
         await content.image(one)
 
     if CONTENT & result.wanted:
+        for one in migration.repositories().values():
+            root = root_of(one)
+            await upkeep.hold(Marks(result, progress, root.host), root, one)
         await a_few_of(map(image, promises.images()), IMAGES_AT_ONCE)
     sides.tell_what_is_not_planned()
 

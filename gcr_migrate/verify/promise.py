@@ -13,6 +13,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.names import Project, ar_host, repository_resource
 from gcr_migrate.model.plan import TagAction
+from gcr_migrate.state.planned import manifests_needing, planned_version
 from gcr_migrate.state.snapshot import ONLY
 
 if TYPE_CHECKING:
@@ -107,6 +108,20 @@ class PromisedBlob(NamedTuple):
     size_bytes: int
 
 
+class PromisedVersion(NamedTuple):
+    """What is known of a manifest that is gone.
+
+    Attributes:
+        tags: tags that should point to it.
+        uploaded_ms: when it was uploaded there, in milliseconds since 1970; None if unknown.
+        newer: how many manifests of the image came after it.
+    """
+
+    tags: tuple[str, ...]
+    uploaded_ms: int | None
+    newer: int
+
+
 class PromisedImage(Protocol):
     """One image path with all that should be under it."""
 
@@ -140,6 +155,14 @@ class PromisedImage(Protocol):
 
     def blobs(self) -> Iterator[PromisedBlob]:
         """Go through what its manifests need, each blob once."""
+        ...
+
+    def version(self, digest: Digest) -> PromisedVersion:
+        """Return what is known of one of its manifests."""
+        ...
+
+    def needing(self, blob: Digest) -> Iterator[Digest]:
+        """Go through its manifests that need a blob."""
         ...
 
 
@@ -233,6 +256,15 @@ class PlannedImage:
         for item in self.migration.blobs(self.image.id):
             yield PromisedBlob(item.digest, item.size_bytes)
 
+    def version(self, digest: Digest) -> PromisedVersion:
+        """Return what is known of one of its manifests; when it was copied is not."""
+        tags, newer = planned_version(self.migration, self.image.id, digest)
+        return PromisedVersion(tags, None, newer)
+
+    def needing(self, blob: Digest) -> Iterator[Digest]:
+        """Go through its manifests that need a blob."""
+        return manifests_needing(self.migration, self.image.id, blob)
+
 
 class PlanPromises:
     """What a frozen plan says of its targets; the ledger tells nothing here.
@@ -313,6 +345,14 @@ class BaselineImage:
         """Go through what its manifests need; a snapshot of version 1 does not tell."""
         for digest, size_bytes in self.baseline.blobs(self.image.id):
             yield PromisedBlob(digest, size_bytes)
+
+    def version(self, digest: Digest) -> PromisedVersion:
+        """Return what is known of one of its manifests."""
+        return PromisedVersion(*self.baseline.version(self.image.id, digest))
+
+    def needing(self, blob: Digest) -> Iterator[Digest]:
+        """Go through its manifests that need a blob."""
+        return self.baseline.needing(self.image.id, blob)
 
 
 class BaselinePromises:
