@@ -17,8 +17,8 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.pulling import Pull, answerer, evidence
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.answers import Expect, Mark, Verdict, judge, judge_identity
-from gcr_migrate.verify.content import IMAGES_AT_ONCE, Listed
-from gcr_migrate.verify.marks import DomainSeen, Level, Marks
+from gcr_migrate.verify.content import IMAGES_AT_ONCE
+from gcr_migrate.verify.marks import CONTENT, DomainSeen, Level, Marks
 from gcr_migrate.verify.promise import PromisedRoot, Readers
 from gcr_migrate.verify.through import Through, count_of, name_at
 
@@ -132,7 +132,12 @@ async def verify_redirect(
         checks: makes the checks.
     """
     redirect = _Redirect(
-        promises, expected, doors, checks, lambda host: Marks(result, progress, host)
+        promises,
+        expected,
+        doors,
+        checks,
+        lambda host: Marks(result, progress, host),
+        result.wanted & CONTENT,
     )
     await redirect.look_at_domains()
     await redirect.ask_for_names()
@@ -158,6 +163,7 @@ class _Redirect:
         doors: Doors,
         checks: Checks,
         marks: Callable[[str], Marks],
+        told: frozenset[Level],
     ) -> None:
         self._promises = promises
         self._side = promises.side
@@ -165,6 +171,7 @@ class _Redirect:
         self._doors = doors
         self._checks = checks
         self._marks = marks
+        self._told = told
         self._domains = _domains(promises, expected)
         self._settings: dict[str, RedirectSettings | MigrateError] = {}
 
@@ -282,12 +289,16 @@ class _Redirect:
             found.domain,
             image,
             _reader(self._doors, self._side, found.domain),
-            Listed(image.root.reader(self._doors, self._side), image.name),
+            image.root.reader(self._doors, self._side),
+            self._told,
         )
         if await names.are_gone(self._checks):
-            saw = "nothing is there under this name"
-            problem, count = errors.DIGEST_GONE, count_of(image)
-            marks.all_wrong(_REDIRECT, count, problem, image.shown, saw)
+            count = count_of(image)
+            if Level.TAGS in self._told:
+                marks.count_wrong(_REDIRECT, count)
+            else:
+                saw = "nothing is there under this name"
+                marks.all_wrong(_REDIRECT, count, errors.DIGEST_GONE, image.shown, saw)
             return
         await self._checks.all_of(marks, names.checks())
 

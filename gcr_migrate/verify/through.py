@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.verify.checks import Check, Wrong
+from gcr_migrate.verify.content import Listed
 from gcr_migrate.verify.marks import Level
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.domains import Domain
     from gcr_migrate.verify.checks import Ask, Checks
-    from gcr_migrate.verify.content import Listed
     from gcr_migrate.verify.promise import PromisedImage, PromisedTag
 
 _REDIRECT: Final = Level.REDIRECT
@@ -29,17 +29,25 @@ class Through:
         domain: the domain.
         image: what should be there.
         reader: asks the domain's host.
-        behind: what Artifact Registry lists under its own name of the image.
+        other: asks the host under which the image was promised.
+        told: levels that tell what is not right under that name too.
     """
 
     def __init__(
-        self, domain: Domain, image: PromisedImage, reader: SourceRegistry, behind: Listed
+        self,
+        domain: Domain,
+        image: PromisedImage,
+        reader: SourceRegistry,
+        other: SourceRegistry,
+        told: frozenset[Level],
     ) -> None:
         self._image = image
         self._reader = reader
         self._name = name_at(domain, image)
         self._domain = domain
-        self._behind = behind
+        self._other = other
+        self._behind = Listed(other, image.name)
+        self._told = told
         self._at = f"{domain.shown} by its name"  # it may be lost when what is behind it is not
         self._has_two_names = image.root.registry != domain.host.name
 
@@ -68,28 +76,34 @@ class Through:
     def _tag(self, promised: PromisedTag) -> Ask:
         async def ask() -> Wrong | None:
             head = await self._reader.manifest_head(self._name, promised.tag)
-            if head is None:
-                return Wrong(errors.TAG_GONE, f"promised {promised.digest}")
-            named = f"{self._domain.shown} has {head.digest}"
-            if self._has_two_names:
-                behind = await self._behind.resolve(promised.tag)
-                if behind != head.digest:
-                    saw = f"{named}, {self._domain.ar_registry} has {behind or 'no such tag'}"
-                    return Wrong(errors.TAG_MOVED, saw)
-            if head.digest == promised.digest or promised.may_differ:
+            found = head.digest if head else None
+            behind = await self._behind.resolve(promised.tag) if self._has_two_names else found
+            if behind != found:
+                saw = f"{self._domain.shown} has {found or 'no such tag'}, and "
+                saw += f"{self._domain.ar_registry} {behind or 'no such tag'}"
+                return Wrong(errors.TAG_MOVED if found else errors.TAG_GONE, saw)
+            is_told = self._has_two_names and Level.TAGS in self._told
+            if found is None:
+                return Wrong(errors.TAG_GONE, f"promised {promised.digest}", is_told=is_told)
+            if found == promised.digest or promised.may_differ:
                 return None
-            return Wrong(errors.TAG_MOVED, f"points to {head.digest}, promised {promised.digest}")
+            saw = f"points to {found}, promised {promised.digest}"
+            return Wrong(errors.TAG_MOVED, saw, is_told=is_told)
 
         return ask
 
     def _digest(self, digest: Digest) -> Ask:
         async def ask() -> Wrong | None:
             head = await self._reader.manifest_head(self._name, str(digest))
-            if head is None:
-                return Wrong(errors.DIGEST_GONE)
-            if head.digest != digest:
+            if head is not None and head.digest != digest:
                 return Wrong(errors.BYTES_DIFFER, f"the registry names it {head.digest}")
-            return None
+            if head is not None:
+                return None
+            if not self._has_two_names or await self._other.manifest_head(
+                self._image.name, str(digest)
+            ):
+                return Wrong(errors.DIGEST_GONE)
+            return Wrong(errors.DIGEST_GONE, is_told=Level.MANIFESTS in self._told)
 
         return ask
 
