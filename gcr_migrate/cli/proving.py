@@ -302,8 +302,12 @@ class Proving:
         if error.problem not in OF_A_WHOLE_HOST and error.problem.exit is not Exit.OUT_OF_REACH:
             raise _no_such_thing(target, error) or error
         marks = Marks(result, self._watch, target.name)
-        for level in result.wanted - {Level.REDIRECT} or result.wanted:
-            marks.unchecked(level, target.name, error)
+        told = result.outcome is not Outcome.PROVEN  # by level redirect
+        for level in result.wanted - {Level.REDIRECT} if told else result.wanted:
+            if error.problem in OF_A_WHOLE_HOST:
+                marks.unchecked(level, target.name, error)
+            else:
+                marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, error.told)
 
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
         """Tell of levels that were asked for, and of which nothing was said that could be held."""

@@ -6,6 +6,7 @@ this leads to the same bytes is proven here, by asking as they do.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 _REDIRECT: Final = Level.REDIRECT
 _DOMAINS_AT_ONCE: Final = 8
-_TRIES: Final = 3  # images that are pulled in turn until one is there
+_TRIES: Final = 4  # tags and digests that are pulled in turn until one is there
 ANYBODY: Final = "anonymous"
 
 
@@ -192,10 +193,10 @@ class _Redirect:
             found = self._domains.get(image.root)
             if found is None or len(found.pulls) >= _TRIES:
                 continue
-            tag = next((one.tag for one in image.tags()), "")
-            reference = tag or str(next(image.manifests(), ""))
-            if reference:
-                found.pulls.append((name_at(found.domain, image), reference))
+            tags = (one.tag for one in itertools.islice(image.tags(), 1))
+            digests = map(str, itertools.islice(image.manifests(), 1))
+            name = name_at(found.domain, image)
+            found.pulls += [(name, reference) for reference in (*tags, *digests)]
 
     async def _setting(self, project: str) -> None:
         asked = self._doors.projects(self._side).redirection(project)
@@ -204,7 +205,7 @@ class _Redirect:
     async def _domain(self, found: _Found) -> None:
         domain = found.domain
         was = self._expected.facts.get(domain.shown)
-        repository = await _tried(self._doors.repositories(self._side).facts(domain.resource))
+        repository = await _tried(self._doors.repositories(self._side).get(domain.resource))
         settings = self._settings[domain.project.id]
         pull, pulled = await self._pull(found)
         judged = judge(settings, repository, pull, was)
@@ -332,21 +333,22 @@ def _reader(doors: Doors, side: Side, domain: Domain) -> SourceRegistry:
 
 
 def _put(marks: Marks, subject: str, verdict: Verdict) -> None:
-    """Put a verdict down; what is about a whole domain is told once with all that it settles."""
-    of_all = not verdict.subject and subject == marks.host
-    subject, problem = verdict.subject or subject, verdict.problem
-    if verdict.mark is Mark.OK:
+    """Put a verdict down; what settles every name is told once with all of them."""
+    subject, problem, saw = verdict.subject or subject, verdict.problem, verdict.saw
+    if problem is None:
         marks.ok(_REDIRECT)
-        if problem:
-            marks.note(problem, Severity.WARNING, subject, verdict.saw)
-    elif problem is errors.NOT_CHECKED:  # each for a reason of its own
-        marks.unproven(_REDIRECT, subject, verdict.saw)
-    elif problem and verdict.mark is Mark.UNCHECKED:
-        marks.all_unchecked(_REDIRECT, 1, problem, subject, verdict.saw)
-    elif problem and of_all:
-        marks.all_wrong(_REDIRECT, 1, problem, subject, verdict.saw)
-    elif problem:
-        marks.wrong(_REDIRECT, problem, subject, verdict.saw)
+    elif verdict.mark is Mark.OK:
+        marks.ok(_REDIRECT)
+        marks.note(problem, Severity.WARNING, subject, saw)
+    elif verdict.mark is Mark.UNCHECKED:
+        if problem is errors.NOT_CHECKED and not verdict.all_names:
+            marks.unproven(_REDIRECT, subject, saw)  # for a reason of its own
+        else:
+            marks.all_unchecked(_REDIRECT, 1, problem, subject, saw)
+    elif verdict.all_names:
+        marks.all_wrong(_REDIRECT, 1, problem, subject, saw)
+    else:
+        marks.wrong(_REDIRECT, problem, subject, saw)
 
 
 async def _tried(question: Coroutine[None, None, T]) -> T | MigrateError:
