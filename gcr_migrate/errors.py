@@ -905,8 +905,8 @@ TAG_GONE: Final = _problem(
     Exit.FAILED,
     "tag is not there",
     "A plan, a baseline or the registry's own list says that it should be.",
-    "Run `apply` on the migration file, or set the tag again; take a new baseline if it was meant"
-    " to go.",
+    "Run `apply` on the migration file, or set the tag again; if it was meant to go, take a new"
+    " baseline.",
 )
 BYTES_DIFFER: Final = _problem(
     "bytes-differ",
