@@ -94,18 +94,23 @@ class Through:
 
     def _digest(self, digest: Digest) -> Ask:
         async def ask() -> Wrong | None:
-            head = await self._reader.manifest_head(self._name, str(digest))
-            if head is not None and head.digest != digest:
-                return Wrong(errors.BYTES_DIFFER, f"the registry names it {head.digest}")
-            if head is not None:
+            found = await _found(self._reader, self._name, digest)
+            if found == digest:
                 return None
-            if not self._has_two_names or await self._other.manifest_head(
-                self._image.name, str(digest)
-            ):
-                return Wrong(errors.DIGEST_GONE)
-            return Wrong(errors.DIGEST_GONE, is_told=Level.MANIFESTS in self._told)
+            is_told = False
+            if self._has_two_names and Level.MANIFESTS in self._told:
+                is_told = await _found(self._other, self._image.name, digest) == found
+            if found is None:
+                return Wrong(errors.DIGEST_GONE, is_told=is_told)
+            saw = f"the registry names it {found}"
+            return Wrong(errors.BYTES_DIFFER, saw, is_told=is_told)
 
         return ask
+
+
+async def _found(registry: SourceRegistry, name: str, digest: Digest) -> Digest | None:
+    head = await registry.manifest_head(name, str(digest))
+    return head.digest if head else None
 
 
 def name_at(domain: Domain, image: PromisedImage) -> str:
