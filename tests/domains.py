@@ -127,11 +127,11 @@ class Domains(Stage):
 
 
 @contextmanager
-def opened(folder: Path, **more: Any) -> Iterator[Domains]:
-    """Run the world while the block runs."""
+def opened(folder: Path, *, tls: bool = False, **more: Any) -> Iterator[Domains]:
+    """Run the world while the block runs, with what else a scenario says."""
     home = folder / "home"
     home.mkdir()
-    with running(world(**more), folder / "box") as box:
+    with running(world(**more), folder / "box", tls=tls) as box:
         box.write_endpoints(home / "endpoints.yaml")
         for name, token in (("ci", CI), ("stranger", DENIED_TOKEN)):
             (home / name).write_text(token)

@@ -311,9 +311,10 @@ class Proving:
 
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
         """Tell of levels that were asked for, and of which nothing was said that could be held."""
-        if Level.ACCESS in result.wanted:
+        found = result.levels.get(Level.ACCESS)
+        if found and not found.checked + found.unchecked:
             host = next(iter(result.hosts), text)
-            saw = "only a plan says who shall have access"
+            saw = "only a plan says who shall have access, or level redirect who could pull"
             Marks(result, self._watch, host).unproven(Level.ACCESS, text, saw)
 
 

@@ -138,7 +138,7 @@ async def verify_redirect(
         doors,
         checks,
         lambda host: Marks(result, progress, host),
-        result.wanted & CONTENT,
+        result.wanted,
     )
     await redirect.look_at_domains()
     await redirect.ask_for_names()
@@ -164,7 +164,7 @@ class _Redirect:
         doors: Doors,
         checks: Checks,
         marks: Callable[[str], Marks],
-        told: frozenset[Level],
+        wanted: frozenset[Level],
     ) -> None:
         self._promises = promises
         self._side = promises.side
@@ -172,7 +172,8 @@ class _Redirect:
         self._doors = doors
         self._checks = checks
         self._marks = marks
-        self._told = told
+        self._told = wanted & CONTENT
+        self._of_pulls = Level.ACCESS if Level.ACCESS in wanted else _REDIRECT
         self._domains = _domains(promises, expected)
         self._settings: dict[str, RedirectSettings | MigrateError] = {}
 
@@ -217,7 +218,7 @@ class _Redirect:
         marks = self._marks(domain.shown)
         found.settled = judged.of_all_names
         for verdict in (judged.setting, judged.repository, judged.answer):
-            _put(marks, domain.shown, verdict)
+            _put(marks, _REDIRECT, domain.shown, verdict)
         seen = DomainSeen(
             answered_by=answerer(pull),
             evidence=evidence(pull),
@@ -259,10 +260,10 @@ class _Redirect:
         for identity, why in wanted:
             subject = f"{found.domain.shown} {identity.name}"
             if found.settled:
-                self._skip(found, 1)
+                self._skip(self._of_pulls, found, 1)
             elif pulled is None:
                 saw = "no image is known that can be pulled"
-                self._marks(found.domain.shown).unproven(_REDIRECT, subject, saw)
+                self._marks(found.domain.shown).unproven(self._of_pulls, subject, saw)
             else:
                 await self._identity(found, identity, why, pulled)
 
@@ -273,7 +274,8 @@ class _Redirect:
         pull = await self._doors.docker(domain.host.name, identity.login).pull(*pulled)
         why = f"should be {identity.expects}: {why}"
         verdict = judge_identity(pull, identity.expects, why, anonymous=identity.login is None)
-        _put(self._marks(domain.shown), f"{domain.shown} {identity.name}", verdict)
+        subject = f"{domain.shown} {identity.name}"
+        _put(self._marks(domain.shown), self._of_pulls, subject, verdict)
 
     def _images(self) -> Iterator[Coroutine[None, None, None]]:
         for image in self._promises.images():
@@ -283,7 +285,7 @@ class _Redirect:
     async def _image(self, found: _Found, image: PromisedImage) -> None:
         """Check that each tag and each digest of an image resolves through the domain's name."""
         if found.settled:
-            self._skip(found, count_of(image))
+            self._skip(_REDIRECT, found, count_of(image))
             return
         marks = self._marks(found.domain.shown)
         names = Through(
@@ -303,11 +305,11 @@ class _Redirect:
             return
         await self._checks.all_of(marks, names.checks())
 
-    def _skip(self, found: _Found, count: int) -> None:
+    def _skip(self, level: Level, found: _Found, count: int) -> None:
         """Count names that nobody asked for, since one thing keeps all of them from answering."""
         one, shown = found.settled, found.domain.shown
         if one and one.problem and count:
-            self._marks(shown).all_unchecked(_REDIRECT, count, one.problem, shown, one.saw)
+            self._marks(shown).all_unchecked(level, count, one.problem, shown, one.saw)
 
 
 def _domains(promises: Promises, expected: Expected) -> dict[PromisedRoot, _Found]:
@@ -332,23 +334,23 @@ def _reader(doors: Doors, side: Side, domain: Domain) -> SourceRegistry:
     return root.reader(doors, side)
 
 
-def _put(marks: Marks, subject: str, verdict: Verdict) -> None:
+def _put(marks: Marks, level: Level, subject: str, verdict: Verdict) -> None:
     """Put a verdict down; what settles every name is told once with all of them."""
     subject, problem, saw = verdict.subject or subject, verdict.problem, verdict.saw
     if problem is None:
-        marks.ok(_REDIRECT)
+        marks.ok(level)
     elif verdict.mark is Mark.OK:
-        marks.ok(_REDIRECT)
+        marks.ok(level)
         marks.note(problem, Severity.WARNING, subject, saw)
     elif verdict.mark is Mark.UNCHECKED:
         if problem is errors.NOT_CHECKED and not verdict.all_names:
-            marks.unproven(_REDIRECT, subject, saw)  # for a reason of its own
+            marks.unproven(level, subject, saw)  # for a reason of its own
         else:
-            marks.all_unchecked(_REDIRECT, 1, problem, subject, saw)
+            marks.all_unchecked(level, 1, problem, subject, saw)
     elif verdict.all_names:
-        marks.all_wrong(_REDIRECT, 1, problem, subject, saw)
+        marks.all_wrong(level, 1, problem, subject, saw)
     else:
-        marks.wrong(_REDIRECT, problem, subject, saw)
+        marks.wrong(level, problem, subject, saw)
 
 
 async def _tried(question: Coroutine[None, None, T]) -> T | MigrateError:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.answers import control, oci
 from tests.conftest import refusing_port
+from tests.connect_proxy import ConnectProxy
 from tests.domains import EU, JOB, PROJECT, PUBLIC, WEB, Codes, Domains, opened
 from tests.relay import Relay
 
@@ -67,9 +68,6 @@ def _opened(one: Domains) -> None:
 
 def _other_format(one: Domains) -> None:
     one.repository("gcr.io").settings["format"] = "MAVEN"
-
-
-UNTAGGED: Final = "sha256:697482fdae45b72e23dc65f0f0df6ad4fc648ceef309c5811168c99a7ef067a8"
 
 
 @dataclass(frozen=True)
@@ -142,6 +140,21 @@ def test_each_drift_has_its_code_and_no_other(case: Case, domains: Domains) -> N
     assert (found, proof.exit) == (case.codes, case.exit), proof.facts["findings"]
 
 
+def test_who_may_pull_counts_as_access_where_that_is_asked_for(domains: Domains) -> None:
+    """The references of a folder, held against a baseline at the levels that they are used at."""
+    _of_s9(domains)
+    levels = [word for one in ("manifests", "redirect", "access") for word in ("--level", one)]
+    proof = domains.verify("then.snapshot", *levels)
+
+    (case,) = [one for one in CASES if one.do is _of_s9]
+    assert {(code, _cut(subject)) for code, subject in proof.codes} == case.codes
+    found = proof.facts["levels"]["access"]
+    assert found == {"checked": 2, "ok": 1, "wrong": 1, "unchecked": 1}
+    assert proof.domain(JOB)["evidence"][0] == "X-Gcr-Using-Artifact-Registry: true"
+    again = domains.verify("then.snapshot", *levels)
+    assert again.facts == proof.facts
+
+
 def _cut(subject: str) -> str:
     name, at, _ = subject.partition("@sha256:")
     return f"{name}{at}*" if at else subject
@@ -209,6 +222,40 @@ def test_one_host_that_is_out_hides_no_other(domains: Domains) -> None:
     }
 
 
+def test_what_is_in_the_way_is_told_first(tmp_path: Path, then: Path) -> None:
+    """By real names, through a proxy: it knows no way to one, and two have bad certificates."""
+    bad = {"eu.gcr.io": "expired", "us.gcr.io": "other-name"}
+    with opened(tmp_path, tls=True, certificates=bad) as one:
+        names = {"artifact_registry": "artifactregistry.googleapis.com"}
+        ports = {
+            f"{names.get(label, label)}:443": int(address.rpartition(":")[2])
+            for label, address in one.box.addresses.items()
+            if label != "gcr.io"
+        }
+        with ConnectProxy(ports).running() as proxy:
+            done = one.cli(
+                "verify",
+                then,
+                "--json",
+                HTTPS_PROXY=proxy.url,
+                SSL_CERT_FILE=str(one.box.certificate),
+                GCR_MIGRATE_ACCESS_TOKEN=one.box.token,
+                GCR_MIGRATE_RETRY_TRIES="1",
+            )
+    facts = json.loads(done.stdout)
+
+    assert done.returncode == 4, done.stderr
+    assert {(one["code"], one["subject"]) for one in facts["findings"]} == _everywhere(
+        "unreachable"
+    )
+    saws = {one["subject"]: one["saw"] for one in facts["findings"]}
+    assert saws[EU].startswith("certificate: through the proxy 127.0.0.1:")
+    assert "has expired" in saws[EU]
+    assert "for another host" in saws[JOB]
+    assert saws[WEB].startswith("network: through the proxy 127.0.0.1:")
+    assert {one["levels"]["tags"]["ok"] for one in facts["hosts"].values()} == {1}
+
+
 def test_identities_pull_or_are_refused_as_expected(domains: Domains) -> None:
     """By name; one whose token is no good proves nothing, and hides no other."""
     (domains.cli.home / "old").write_text("ya29.sandbox-old")
@@ -255,7 +302,7 @@ def test_a_wish_that_cannot_be_met_is_refused(domains: Domains, options: list[st
 
     assert done.returncode == 2
     assert "error[bad-usage]" in done.stderr
-    assert not control(domains.box, "GET")
+    assert not domains.box.log.entries
 
 
 def _answered(status: int, path: str, body: str = "", **headers: str) -> dict[str, Any]:
