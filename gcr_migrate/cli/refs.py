@@ -84,7 +84,7 @@ def scan(
             else:
                 yield one
 
-    references = [(one, read(one.written, given, ours)) for one in found()]
+    references = [(one, read(one.written, given, ours, defaults=one.values)) for one in found()]
     facts = RefsScanFacts.of(references, unread)
     Output(as_json=as_json).result(facts, reference_lines(facts, full=full))
     return facts.exit

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.finder import MARKS, find
+from gcr_migrate.refs.finder import MARKS, Written, find
 from gcr_migrate.refs.kinds import kind_of
+from gcr_migrate.refs.shapes import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from gcr_migrate.refs.finder import Written
+    from gcr_migrate.refs.shape import Shape, Split
 
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
 LARGEST: Final = 256 << 20  # bytes of one file; no text that people keep is longer
@@ -33,14 +34,18 @@ class Found:
         file: path of the file.
         line: number of its line, from 1, and `column` of its first character there, from 1.
         kind: kind of the file.
-        written: what was found.
+        field: what it is the value of there; empty where nothing says it.
+        written: what was found; of a name in parts the whole.
+        values: what gaps stand for, as far as the file itself says so.
     """
 
     file: str
     line: int
     column: int
     kind: str
+    field: str
     written: Written
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +138,30 @@ def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
         text = raw.decode("utf-8", errors="surrogateescape")
     else:
         return
-    kind = kind_of(name.replace(os.sep, "/"), text)
+    path = name.replace(os.sep, "/")
+    kind = kind_of(path, text)
+    shape = shape_of(kind, path, text)
+    parted = {start for split in shape.splits for start, _ in split.parts}
+    found = [_of_split(name, text, kind, split, shape) for split in shape.splits]
+    start = 0
     for number, line in enumerate(text.split("\n"), 1):
         if any(mark in line for mark in _MARKS):
-            for written in find(line):
-                yield Found(name, number, written.start + 1, kind, written)
+            for one in find(line):
+                if start + one.start not in parted:
+                    field = shape.field_at(text, start + one.start)
+                    column = one.start + 1
+                    found.append(Found(name, number, column, kind, field, one, shape.values))
+        start += len(line) + 1
+    found.sort(key=lambda one: (one.line, one.column))
+    yield from found
+
+
+def _place(text: str, index: int) -> tuple[int, int]:
+    """Return line and column of a character, both from 1."""
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+
+
+def _of_split(name: str, text: str, kind: str, split: Split, shape: Shape) -> Found:
+    line, column = _place(text, split.parts[0][0])
+    written = Written(split.text, split.parts[0][0], split.parts[-1][1], "name")
+    return Found(name, line, column, kind, split.path, written, shape.values)

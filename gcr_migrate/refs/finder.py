@@ -108,15 +108,7 @@ def default_of(gap: str) -> str | None:
 
 def filled(text: str, kind: str, values: Mapping[str, str]) -> str:
     """Put values into the gaps of what was found; those without a value stay as they are."""
-
-    def value(found: re.Match[str]) -> str:
-        name = name_of(found[0])
-        if name in values:
-            return values[name]
-        default = default_of(found[0])
-        return found[0] if default is None else default
-
-    return _gap(kind).sub(value, text)
+    return _gap(kind).sub(lambda found: values.get(name_of(found[0]), found[0]), text)
 
 
 def _gap(kind: str) -> re.Pattern[str]:

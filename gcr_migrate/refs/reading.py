@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import GCR_HOSTS, GOOGLES_OWN, gcr_host
 from gcr_migrate.model.places import read_place
-from gcr_migrate.refs.finder import filled, gaps, name_of
+from gcr_migrate.refs.finder import default_of, filled, gaps, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -66,6 +66,7 @@ class Reference:
         host: the registry host, as far as it is known.
         gaps: names of gaps without a value.
         why: why it cannot be read, or what took its place.
+        assumed: values that the file itself has for gaps, by their names: others may say otherwise.
     """
 
     whose: Whose
@@ -74,19 +75,46 @@ class Reference:
     host: str = ""
     gaps: tuple[str, ...] = ()
     why: str = ""
+    assumed: tuple[tuple[str, str], ...] = ()
 
 
-def read(written: Written, values: Mapping[str, str], ours: Collection[str] = ()) -> Reference:
+def read(
+    written: Written,
+    values: Mapping[str, str],
+    ours: Collection[str] = (),
+    *,
+    defaults: Mapping[str, str] | None = None,
+) -> Reference:
     """Read what was found.
 
     Args:
         written: what was found.
-        values: values of gaps by their names.
+        values: values of gaps by their names, as a person gave them.
         ours: ids of one's own projects.
+        defaults: values that the file itself has for them.
 
     Returns:
         What it says; a text that is no name is told as such, never passed over.
     """
+    assumed = _assumed(written, values, defaults or {})
+    found = _read(written, {**dict(assumed), **values}, ours)
+    return replace(found, assumed=assumed) if assumed else found
+
+
+def _assumed(
+    written: Written, values: Mapping[str, str], defaults: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return what nobody gave and the file says itself."""
+    chosen = {}
+    for gap in gaps(written.text, written.kind):
+        name = name_of(gap)
+        own = defaults.get(name, default_of(gap))
+        if name not in values and own is not None:
+            chosen[name] = own
+    return tuple(chosen.items())
+
+
+def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) -> Reference:
     text = filled(written.text, written.kind, values)
     host = _host(text) if written.kind == "name" else ""
     if host in _RETIRED_HOSTS:

@@ -37,12 +37,16 @@ class ReferenceFact(Fact):
     line: int
     column: int = Field(description="Of its first character, from 1.")
     file_kind: str
+    field: str = Field(description="What it is the value of there; empty where nothing says it.")
     text: str = Field(description="As it is written.")
     whose: Whose
     name: str = Field(description="In its plain form; empty where it cannot be read.")
     host: str
     project: str
     gaps: list[str] = Field(description="What a program fills in later, and --set may.")
+    assumed: dict[str, str] = Field(
+        description="Values of gaps that the file has itself; elsewhere they may be others."
+    )
     why: str = Field(description="Why it cannot be read; for a retired name, its successor.")
 
     @classmethod
@@ -53,12 +57,14 @@ class ReferenceFact(Fact):
             line=found.line,
             column=found.column,
             file_kind=found.kind,
+            field=printable(found.field),
             text=printable(found.written.text),
             whose=reference.whose,
             name=reference.name,
             host=printable(reference.host),
             project=reference.place.project.id if reference.place else "",
             gaps=[printable(gap) for gap in reference.gaps],
+            assumed={printable(name): printable(value) for name, value in reference.assumed},
             why=printable(reference.why),
         )
 
@@ -123,4 +129,6 @@ def _told(one: ReferenceFact) -> str:
         return f"{one.text}  ({', '.join(one.gaps)})"
     if one.whose is Whose.RETIRED:
         return f"{one.text}  → {one.why}"
+    if one.assumed:
+        return f"{one.text}  = {one.name} ({', '.join(map('='.join, one.assumed.items()))})"
     return f"{one.text}  ({one.why})" if one.why else one.text

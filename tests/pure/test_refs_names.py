@@ -107,9 +107,11 @@ def test_a_gap_is_called_what_its_language_calls_it(gap: str, name: str) -> None
 
 def test_a_shells_default_fills_a_gap_without_a_value() -> None:
     """A value that is given counts for more."""
-    text = "gcr.io/builds/app:${TAG:-v1}"
-    assert filled(text, "name", {}) == "gcr.io/builds/app:v1"
-    assert filled(text, "name", {"TAG": "v2"}) == "gcr.io/builds/app:v2"
+    found = next(find("gcr.io/builds/app:${TAG:-v1}"))
+    assumed = read(found, {})
+    assert (assumed.name, assumed.assumed) == ("gcr.io/builds/app:v1", (("TAG", "v1"),))
+    known = read(found, {"TAG": "v2"})
+    assert (known.name, known.assumed) == ("gcr.io/builds/app:v2", ())
 
 
 COMPONENT = st.from_regex(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*", fullmatch=True).filter(
