@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.finder import MARKS, Written, find
+from gcr_migrate.refs.finder import MARKS, Written, find, find_begun
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shapes import shape_of
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from gcr_migrate.refs.shape import Shape, Split
 
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
 LARGEST: Final = 256 << 20  # bytes of one file; no text that people keep is longer
@@ -142,26 +141,25 @@ def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
     kind = kind_of(path, text)
     shape = shape_of(kind, path, text)
     parted = {start for split in shape.splits for start, _ in split.parts}
-    found = [_of_split(name, text, kind, split, shape) for split in shape.splits]
+    written = [*_in_lines(text), *find_begun(text, shape.values)]
+    found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in parted]
+    for split in shape.splits:
+        parts = (split.parts[0][0], split.parts[-1][1])
+        found.append((Written(split.text, *parts, "name"), split.path))
+    for one, field in sorted(found, key=lambda each: each[0].start):
+        yield Found(name, *_place(text, one.start), kind, field, one, shape.values)
+
+
+def _in_lines(text: str) -> Iterator[Written]:
+    """Give what is found in those lines that can have something."""
     start = 0
-    for number, line in enumerate(text.split("\n"), 1):
+    for line in text.split("\n"):
         if any(mark in line for mark in _MARKS):
             for one in find(line):
-                if start + one.start not in parted:
-                    field = shape.field_at(text, start + one.start)
-                    column = one.start + 1
-                    found.append(Found(name, number, column, kind, field, one, shape.values))
+                yield replace(one, start=start + one.start, end=start + one.end)
         start += len(line) + 1
-    found.sort(key=lambda one: (one.line, one.column))
-    yield from found
 
 
 def _place(text: str, index: int) -> tuple[int, int]:
     """Return line and column of a character, both from 1."""
     return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
-
-
-def _of_split(name: str, text: str, kind: str, split: Split, shape: Shape) -> Found:
-    line, column = _place(text, split.parts[0][0])
-    written = Written(split.text, split.parts[0][0], split.parts[-1][1], "name")
-    return Found(name, line, column, kind, split.path, written, shape.values)

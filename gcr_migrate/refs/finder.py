@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 # What a text must have for anything to be found in it; of most files nothing else is looked at.
-MARKS: Final = (b"gcr.io", b"pkg.dev", b"appspot.com", b"console.", b".google.com/artifacts")
+MARKS: Final = (b"gcr.io", b"pkg.dev", b"appspot.com", b"console.", b"containerregistry.")
 
 _GAPS: Final = (
     r"\$\{\{[^{}\n]*\}\}",  # GitHub Actions
@@ -32,6 +32,7 @@ _GAPS: Final = (
     r"(?<=[/:])<[A-Za-z][A-Za-z0-9_ -]*>",  # prose
     r"(?<=[/:])\[[A-Z][A-Z0-9_-]*\]",  # prose
 )
+_NAMELESS: Final = frozenset({"%s", "%d", "%v", "{}"})
 _GAP: Final = f"(?:{'|'.join(_GAPS)})"
 # In an image's name no part is in capitals alone: so people write what is to be put in.
 _CAPITALS: Final = r"(?<=/)[A-Z][A-Z0-9_-]*(?![A-Za-z0-9._-])"
@@ -43,6 +44,8 @@ _HOSTS: Final = (
     rf"(?:{_LABEL}\.)*gcr\.io",
     rf"{_LABEL}-docker\.pkg\.dev",
     rf"docker\.{_LABEL}\.rep\.pkg\.dev",
+    r"pkg\.dev",  # of an allow-list, after `*.`
+    r"containerregistry\.googleapis\.com",  # of a perimeter
 )
 # No registry takes `+`, `%` or `~`; a name that ends before them would be another name.
 _PART: Final = f"(?:{_GAP}|[A-Za-z0-9._+%~-])"
@@ -61,6 +64,10 @@ _PAGE: Final = (
     rf"(?:gcr|artifacts)(?:/(?:{_GAP}|[^\s\"'<>()\[\]{{}}|\\^`])*)?)"
 )
 _ANY: Final = re.compile(rf"{_PAGE}|{_BEGINS}(?:{_BUCKET}|{_NAME})")
+# A name whose beginning, with its host, is in a gap.
+_BEGUN: Final = re.compile(
+    rf"(?<![A-Za-z0-9._@%/-])(?P<gap>{_GAP})(?:/{_PART}+)*(?::{_PART}+)?(?:{_DIGEST})?"
+)
 _PROSE: Final = ".,;:!?"  # at the end of a sentence, and of no name
 
 
@@ -88,6 +95,27 @@ def find(text: str) -> Iterator[Written]:
         yield Written(written, found.start(), found.start() + len(written), kind)
 
 
+def find_begun(text: str, values: Mapping[str, str]) -> Iterator[Written]:
+    """Give names that begin with a gap whose value has the host, such as `${REPO}/app:1`.
+
+    Args:
+        text: where to look.
+        values: what gaps stand for.
+    """
+    starts = {name for name, value in values.items() if _is_begin(value)}
+    if not starts:
+        return
+    for found in _BEGUN.finditer(text):
+        if name_of(found["gap"]) in starts:
+            written = found[0].rstrip(_PROSE)
+            yield Written(written, found.start(), found.start() + len(written), "name")
+
+
+def _is_begin(value: str) -> bool:
+    found = next(find(value), None)
+    return found is not None and found.text == value and found.kind == "name"
+
+
 def gaps(text: str, kind: str) -> tuple[str, ...]:
     """Return the gaps of what was found, each as it is spelled."""
     return tuple(found[0] for found in _gap(kind).finditer(text))
@@ -95,6 +123,8 @@ def gaps(text: str, kind: str) -> tuple[str, ...]:
 
 def name_of(gap: str) -> str:
     """Return what a gap is called, such as `PROJECT_ID` or `Values.image.tag`; empty if nothing."""
+    if gap in _NAMELESS:
+        return ""
     inside = gap.strip("$#%@{}()<>[] \t").removesuffix(")s")
     inside = re.split(r":[-=?+]|\||\s", inside.strip(), maxsplit=1)[0]
     return inside.strip().removeprefix(".")

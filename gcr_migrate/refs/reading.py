@@ -50,6 +50,7 @@ _PUBLIC: Final = frozenset(
         "stackdriver-agents",
     }
 )
+_NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
 _RETIRED: Final = {"google-containers": "registry.k8s.io", "google_containers": "registry.k8s.io"}
 _PROTOCOL: Final = re.compile(r"/v2/(.+?)(?:/(?:tags/list|(?:manifests|blobs|referrers)/[^/]*))?$")
@@ -125,7 +126,7 @@ def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) ->
         return _open(text, written.kind, host)
     bare = text.removeprefix("https://").removesuffix("/").removesuffix(":443")
     if bare == host:
-        known = gcr_host(host) or host.endswith("pkg.dev")
+        known = gcr_host(host) or host.endswith(_NAMED_ALONE)
         why = "" if known else f"not one of {', '.join(one.name for one in GCR_HOSTS)}"
         return Reference(Whose.HOST if known else Whose.UNREADABLE, host=host, name=host, why=why)
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SETS: Final = re.compile(r"([A-Za-z_][\w.-]*)[\"']?\s*[:=]+\s*[\"'`]?[^\s\"'`]*$")
+_SETS: Final = re.compile(r"([A-Za-z_][\w.-]*)[\"']?\s*[:=]+(?!//)\s*[\"'`]?[^\s\"'`]*$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ def _walk(shape: Shape, text: str, node: Any, path: tuple[str, ...]) -> None:
             if split := joined(parts, ".".join(at)):
                 shape.splits.append(split)
             stack += [(value, (*at, str(key.value))) for key, value in one.value]
+            keys = [(key.start_mark.index, key.end_mark.index) for key, _ in one.value]
+            shape.fields += [Field(start, end, ".".join(at)) for start, end in keys]
         elif isinstance(one, SequenceNode):
             stack += [(value, (*at, str(number))) for number, value in enumerate(one.value)]
         elif isinstance(one, ScalarNode):
