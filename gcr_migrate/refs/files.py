@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.finder import MARKS, Written, find, find_begun
+from gcr_migrate.refs.finder import MARKS, find, find_begun
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shapes import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from gcr_migrate.refs.finder import Written
 
 
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
@@ -140,12 +142,10 @@ def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
     shape = shape_of(kind, path, text)
-    parted = {start for split in shape.splits for start, _ in split.parts}
+    taken = {part.start for name, _ in shape.parted for part in name.parts}
     written = [*_in_lines(text), *find_begun(text, shape.values)]
-    found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in parted]
-    for split in shape.splits:
-        parts = (split.parts[0][0], split.parts[-1][1])
-        found.append((Written(split.text, *parts, "name"), split.path))
+    found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in taken]
+    found += shape.parted
     for one, field in sorted(found, key=lambda each: each[0].start):
         yield Found(name, *_place(text, one.start), kind, field, one, shape.values)
 
