@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     NOT_PLANNED = "not-in-plan"  # the plan knows no such image
     GONE = "gone"  # the plan has the image, and not this tag or digest
     TAG_MOVED = "tag-moved"  # the tag points elsewhere than the digest that is pinned beside it
+    OLD = "old-name"  # one of your own under gcr.io, and there is no plan to ask
     OPEN = "open"  # a gap keeps it from being looked up
     UNREADABLE = "unreadable"  # no name
     BY_HAND = "by-hand"  # a host, a bucket or a page: no image
@@ -46,7 +47,7 @@ class Covered:
     why: str = ""
 
 
-BAD: Final = frozenset({Verdict.NOT_PLANNED, Verdict.GONE, Verdict.TAG_MOVED})
+BAD: Final = frozenset({Verdict.NOT_PLANNED, Verdict.GONE, Verdict.TAG_MOVED, Verdict.OLD})
 _PLAIN: Final = {
     Whose.GOOGLES: Verdict.STAYS,
     Whose.RETIRED: Verdict.STAYS,
@@ -55,26 +56,34 @@ _PLAIN: Final = {
 }
 
 
-def cover(reference: Reference, planned: Planned) -> Covered:
+def cover(reference: Reference, planned: Planned | None) -> Covered:
     """Return what becomes of a name.
 
     Args:
         reference: the name.
-        planned: the plan.
+        planned: the plan; None: nothing is known but the name itself.
     """
+    place = reference.place
     if reference.whose in _PLAIN:
         return Covered(_PLAIN[reference.whose], why=reference.why)
-    place = reference.place
     if place is None:
         return Covered(Verdict.OPEN, why=f"no value for {', '.join(reference.gaps)}")
+    if planned is None:
+        is_old = reference.whose is Whose.OURS and place.gcr_host is not None
+        return Covered(Verdict.OLD if is_old else Verdict.STAYS)
     if place.path is None or place.kind == "bucket":
         return Covered(Verdict.BY_HAND, why="it names no image")
     name = image_name(place)
     found = planned.image(name)
-    if found is not None:
-        return _of_image(place, name, found, planned)
+    return _of_image(place, name, found, planned) if found else _unknown(reference, name, planned)
+
+
+def _unknown(reference: Reference, name: str, planned: Planned) -> Covered:
+    """Return what becomes of a name that the plan does not have at its source."""
     if planned.is_target(name):
         return Covered(Verdict.NEW)
+    if reference.whose is Whose.SOMEBODYS:
+        return Covered(Verdict.STAYS, why="of another project")
     left = planned.left_out(name)
     return Covered(Verdict.NOT_PLANNED, why=f"left out: {left}" if left else "")
 

@@ -133,12 +133,28 @@ def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
         name: what they are called.
         raw: the bytes.
     """
-    if raw.startswith(_WIDE):
-        text = raw.decode("utf-16", errors="replace")
-    elif any(mark in raw for mark in MARKS) and b"\0" not in raw[:_HEAD]:
-        text = raw.decode("utf-8", errors="surrogateescape")
-    else:
+    text = text_of(raw)
+    if text is None:
         return
+    yield from scan_text(name, text)
+
+
+def text_of(raw: bytes) -> str | None:
+    """Return the text that some bytes are; None for what is none, or has no name for certain."""
+    if raw.startswith(_WIDE):
+        return raw.decode("utf-16", errors="replace")
+    if any(mark in raw for mark in MARKS) and b"\0" not in raw[:_HEAD]:
+        return raw.decode("utf-8", errors="surrogateescape")
+    return None
+
+
+def scan_text(name: str, text: str) -> Iterator[Found]:
+    """Give all that a text has, in its order.
+
+    Args:
+        name: path of its file.
+        text: the text.
+    """
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
     shape = shape_of(kind, path, text)

@@ -36,9 +36,15 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a name that moves is not rewritten."""
+    """Why a name that moves is not rewritten where it stands.
+
+    Attributes:
+        why: the reason.
+        follows: whether it changes all the same, with the value of a gap that is rewritten.
+    """
 
     why: str
+    follows: bool = False
 
 
 def edits(
@@ -70,15 +76,22 @@ def edits(
     if written.parts:
         return _in_parts(written.parts, old, target, covered, pin=pin)
     image = _AFTER_IMAGE.sub("", written.text)
-    if _PORT.sub(r"\1", filled(image, "name", values)) != old:
-        return Refusal("it is written in a form that is no plain name")
-    kept = _with_gaps(image, old, target)
+    kept = _in_one(image, old, target, values)
     if isinstance(kept, Refusal):
         return kept
     changes = [Edit(written.start, written.start + len(image), kept)]
     if pin and covered.digest and not reference.place.digest and not gaps(written.text, "name"):
         changes.append(Edit(written.end, written.end, f"@{covered.digest}"))
     return tuple(changes)
+
+
+def _in_one(image: str, old: str, target: str, values: Mapping[str, str]) -> str | Refusal:
+    """Return what takes the place of a name in one piece, without its tag and digest."""
+    if gaps(image, "name") == (image,):
+        return Refusal("its name stands elsewhere", follows=True)
+    if _PORT.sub(r"\1", filled(image, "name", values)) != old:
+        return Refusal("it is written in a form that is no plain name")
+    return _with_gaps(image, old, target)
 
 
 def _with_gaps(image: str, old: str, target: str) -> str | Refusal:

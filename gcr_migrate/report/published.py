@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
@@ -19,6 +20,7 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rewritten import RefsRewriteFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -41,5 +43,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "compare": CompareFacts,
     "discover": DiscoverFacts,
     "refs-scan": RefsScanFacts,
+    "refs-check": RefsCheckFacts,
+    "refs-rewrite": RefsRewriteFacts,
     "error": ErrorFacts,
 }
