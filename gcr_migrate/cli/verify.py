@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli import identities
 from gcr_migrate.cli.effort import (
     RESUME,
     BudgetBytesOption,
@@ -21,6 +22,7 @@ from gcr_migrate.cli.effort import (
     SampleOption,
     SeedOption,
 )
+from gcr_migrate.cli.identities import Anonymous, AsTokenFile
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -80,7 +82,7 @@ def verify(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs, deep or access; repeat it."
+            help="tags, manifests, blobs, deep, access or redirect; repeat it."
             " Default: all of which TARGET tells, but not deep.",
         ),
     ] = None,
@@ -89,6 +91,8 @@ def verify(
     budget: BudgetOption = None,
     budget_bytes: BudgetBytesOption = None,
     resume_within: ResumeOption = RESUME,
+    as_token_file: AsTokenFile = None,
+    anonymous: Anonymous = None,
     junit: Junit = None,
     metrics_file: MetricsText = None,
     push_gateway: PushGateway = None,
@@ -126,7 +130,8 @@ def verify(
     if Level.DEEP not in levels and (sample is not None or seed is not None):
         saw = "goes with --level deep"
         raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
-    wish = Wish(levels, baseline, effort)
+    who, anybody = identities.identities(as_token_file or []), identities.anonymous(anonymous)
+    wish = Wish(levels, baseline, effort, who, anybody)
     names = [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])]
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.pulling import Answerer
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact
 from gcr_migrate.verify.marks import Outcome, Verification, worst
 
@@ -57,12 +58,25 @@ class EarlierFact(Fact):
     last_at: str = Field(description="When it last kept what it had found.")
 
 
+class DomainFact(Fact):
+    """Who answers the gcr.io names of a project at one host."""
+
+    answered_by: Answerer
+    evidence: list[str] = Field(description="By which marks in the answers that is known.")
+    redirection: str = Field(
+        description="The project's redirect setting in the service's word; empty if unknown."
+    )
+
+
 class HostFact(Fact):
     """What was found at one host, such as `us.gcr.io/builds`."""
 
     outcome: Outcome
     levels: dict[str, LevelFact]
     findings: dict[str, int] = Field(description="How many findings it has of each code.")
+    domain: DomainFact | None = Field(
+        None, description="Who answers, where level redirect asked for that."
+    )
 
 
 class ProofFindingFact(FindingFact):
@@ -155,6 +169,9 @@ def verify_facts(
             outcome=host.outcome,
             levels={str(level): _level(count) for level, count in host.levels.items()},
             findings=dict(sorted(Counter(one.problem.code for one in found).items())),
+            domain=DomainFact.model_validate(host.domain, from_attributes=True)
+            if host.domain
+            else None,
         )
         findings += [
             ProofFindingFact(**FindingFact.of(one).model_dump(), host=name) for one in found

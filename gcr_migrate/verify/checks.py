@@ -48,12 +48,14 @@ class Check:
         subject: full name of what is asked for; with the level it is the same in every run.
         ask: asks; gives None where all is right, and raises what keeps it from being answered.
         promised: what should be there, where the name does not say it.
+        at: the host that is asked, where it is not the one that its count goes under.
     """
 
     level: Level
     subject: str
     ask: Ask
     promised: str = ""
+    at: str = ""
 
     @property
     def key(self) -> str:
@@ -90,7 +92,7 @@ class Checks:
             marks.ok(check.level, earlier=True)
             return
         try:
-            wrong = await self.reach(marks.host, check.ask)
+            wrong = await self.reach(check.at or marks.host, check.ask)
         except MigrateError as error:
             marks.unchecked(check.level, check.subject, error)
             return

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate import errors
+from gcr_migrate.model.address import in_the_way
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.verify.kept import Kept, KeptNowhere
 
@@ -89,6 +90,21 @@ class _Fold:
     counts: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class DomainSeen:
+    """Who answers the gcr.io names of a project at one host.
+
+    Attributes:
+        answered_by: who, see `Answerer`.
+        evidence: by which marks that is known, in words.
+        redirection: the project's redirect setting in the service's own word; empty if unknown.
+    """
+
+    answered_by: str
+    evidence: tuple[str, ...]
+    redirection: str
+
+
 @dataclass(slots=True)
 class HostResult:
     """What came out at one host.
@@ -96,10 +112,12 @@ class HostResult:
     Attributes:
         levels: counts of what was looked at.
         findings: what stands for one name each; all of them with `all_findings`.
+        domain: who answers, where it is one of Container Registry's and that was asked.
     """
 
     levels: dict[Level, LevelCount]
     findings: list[Finding] = field(default_factory=list)
+    domain: DomainSeen | None = None
     _folds: dict[tuple[Problem, str], _Fold] = field(default_factory=dict)
 
     @property
@@ -114,12 +132,15 @@ class HostResult:
         return Outcome.PROVEN
 
     def all_findings(self) -> list[Finding]:
-        """Return every finding, by subject and code; errors first."""
+        """Return every finding once, by subject and code; errors first.
+
+        Two levels that ask for the same may find the same.
+        """
         folded = [
             Finding(problem, fold.severity, subject, _counted(fold))
             for (problem, subject), fold in self._folds.items()
         ]
-        return sorted(self.findings + folded, key=_gravest_first)
+        return sorted(dict.fromkeys(self.findings + folded), key=_gravest_first)
 
     def fold(
         self, problem: Problem, severity: Severity, subject: str, saw: str, what: str, count: int
@@ -247,8 +268,12 @@ class Marks:
         self.result = result
         self.host = host
         self.tally = tally or Tally()
-        self._here = result.host(host)
         self._progress = progress
+
+    @property
+    def _here(self) -> HostResult:
+        """What it has so far; a host of which nothing is told has no result."""
+        return self.result.host(self.host)
 
     def of(self, host: str) -> Marks:
         """Return the marks of another host of the same verification."""
@@ -284,6 +309,20 @@ class Marks:
         self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
 
+    def all_unchecked(
+        self, level: Level, count: int, problem: Problem, subject: str, saw: str = ""
+    ) -> None:
+        """Count what nobody asked for one reason, which is named once for all of it."""
+        self._named()
+        self._here.levels[level].unchecked += count
+        self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
+        for _ in range(count):
+            self._progress.checked(level, ok=False)
+
+    def answered(self, seen: DomainSeen) -> None:
+        """Take note of who answers."""
+        self._here.domain = seen
+
     def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
         """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
 
@@ -313,12 +352,11 @@ class Marks:
         if error.problem is errors.TOKEN_EXPIRED:
             raise error  # nothing more can be checked, and what was found is not the whole
         if error.problem in OF_A_WHOLE_HOST | OF_ALL_THAT_IS_LEFT:
-            saw = error.saw if error.problem in OF_A_WHOLE_HOST else ""
-            self._named()
-            self._here.levels[level].unchecked += 1
-            problem = errors.UNREACHABLE if error.problem is errors.UNTRUSTED else error.problem
-            self._here.fold(problem, Severity.ERROR, self.host, saw, level, 1)
-            self._progress.checked(level, ok=False)
+            lost = error.problem in {errors.UNREACHABLE, errors.UNTRUSTED}
+            problem = errors.UNREACHABLE if lost else error.problem
+            saw = in_the_way(error) if lost else error.saw
+            saw = "" if error.problem in OF_ALL_THAT_IS_LEFT else saw
+            self.all_unchecked(level, 1, problem, self.host, saw)
         else:
             self.unproven(level, subject, error.told)
 

@@ -193,6 +193,22 @@ class Promises(Protocol):
         ...
 
 
+class Nothing:
+    """No promise at all: of what could not be read."""
+
+    side: Side = "source"
+    identity = ""
+    knows_all = False
+
+    def roots(self) -> tuple[PromisedRoot, ...]:
+        """No root."""
+        return ()
+
+    def images(self) -> Iterator[PromisedImage]:
+        """No image."""
+        return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedImage:
     """An image path of a target, as a plan has it.
