@@ -943,7 +943,8 @@ REPOSITORY_CHANGED: Final = _problem(
     Exit.FAILED,
     "repository is not as it should be",
     "It is gone, or its format, mode or settings are not those of the plan or the baseline.",
-    "Find out who changed it and why; put it back, or take a new baseline if it was meant.",
+    "Run `apply` if it was never made. Else find out who changed it and why; put it back, or take a"
+    " new baseline.",
 )
 REDIRECT_CHANGED: Final = _problem(
     "redirect-changed",

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gcr_migrate.report.proof import first_problems_first
 from gcr_migrate.report.terminal import finding_lines, heading, rows
-from gcr_migrate.verify.marks import Outcome
+from gcr_migrate.verify.marks import Level, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,9 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
     yield from rows(_domain_rows(facts))
+    untold = [str(level) for level in Level if level not in facts.levels]
+    if untold:
+        yield Text(f"Not looked at: {', '.join(untold)}.")
     if not facts.complete:
         what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
         yield Text(f"The {what} is incomplete: there may be more than it names.")

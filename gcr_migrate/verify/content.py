@@ -79,11 +79,13 @@ class Content:
         marks = Marks(self._result, self._progress, image.root.host)
         reader = image.root.reader(self._readers, self._promises.side)
         listed = Listed(reader, image.name, listing)
-        if Level.TAGS in self._levels:
+        with_tags = Level.TAGS in self._levels
+        if with_tags or await self._is_gone(reader, image):
             await listed.read(self._checks, marks.host)
             if listed.missing and await self._is_gone(reader, image):
                 await self._tell_gone(marks, image, listed.missing)
                 return
+        if with_tags:
             await self._tags(marks, reader, image, listed)
         lost: set[Digest] | None = None
         if Level.MANIFESTS in self._levels:

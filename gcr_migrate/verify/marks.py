@@ -229,8 +229,12 @@ class Marks:
     def __init__(self, result: Verification, progress: Progress, host: str) -> None:
         self.result = result
         self.host = host
-        self._here = result.host(host)
         self._progress = progress
+
+    @property
+    def _here(self) -> HostResult:
+        """What it has so far; a host of which nothing is told has no result."""
+        return self.result.host(self.host)
 
     def of(self, host: str) -> Marks:
         """Return the marks of another host of the same verification."""

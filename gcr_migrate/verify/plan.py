@@ -16,7 +16,7 @@ from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content, Listed, tell_new
 from gcr_migrate.verify.marks import CONTENT, Level, Marks
-from gcr_migrate.verify.promise import PlanPromises, root_of
+from gcr_migrate.verify.promise import PlanPromises, root_at, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,9 +130,10 @@ class _Sides:
         self, image: PlannedImage, listed: Listed, shown: str, left_out: dict[str, Problem]
     ) -> None:
         """Tell what moved at the source since the plan, and what is new there."""
-        await listed.read(self._checks, self._sources[image.image.source_id].shown)
+        host = root_at(self._sources[image.image.source_id]).host
+        await listed.read(self._checks, host)
         unknown = set(listed.tags) - left_out.keys()
-        marks = Marks(self._result, self._progress, image.root.host)
+        marks = Marks(self._result, self._progress, host)
         if listed.missing:
             marks.note(errors.TAG_MOVED, Severity.WARNING, shown, "source has nothing there now")
             return
