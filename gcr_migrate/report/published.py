@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.alarms import AlarmFacts
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
@@ -19,6 +20,8 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rewritten import RefsRewriteFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -42,5 +45,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "compare": CompareFacts,
     "discover": DiscoverFacts,
     "alarm": AlarmFacts,
+    "refs-scan": RefsScanFacts,
+    "refs-check": RefsCheckFacts,
+    "refs-rewrite": RefsRewriteFacts,
     "error": ErrorFacts,
 }

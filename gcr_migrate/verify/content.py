@@ -95,6 +95,11 @@ class Content:
             )
             if listed.is_gone:
                 return False
+        elif await self._is_gone(listed, image):
+            await listed.read(self._checks, marks.host)
+            if listed.missing:
+                await self._tell_gone(marks, image, listed.missing)
+                return False
         lost: set[Digest] | None = None
         if Level.MANIFESTS in self._levels:
             lost = set()
