@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.upkeep import Upkeep
 
 IMAGES_AT_ONCE: Final = 8  # small images would leave most of the requests' places empty
+_THERE: Final = "there"  # no level: what is kept of an image that is not gone as a whole
 _GONE: Final = frozenset({errors.MANIFEST_UNKNOWN, *errors.NOT_THERE})
 
 
@@ -94,7 +95,7 @@ class Content:
             )
             if listed.is_gone:
                 return False
-        elif await self._is_gone(listed, image):
+        elif await self._seems_gone(listed, image):
             await listed.read(self._checks, marks.host)
             if listed.missing:
                 await self._tell_gone(marks, image, listed.missing)
@@ -117,6 +118,16 @@ class Content:
         else:
             await self._tags(marks, image, listed)
         listed.close()
+
+    async def _seems_gone(self, listed: Listed, image: PromisedImage) -> bool:
+        """Whether an image of which nobody read a list has nothing; an earlier run may know."""
+        kept = self._result.kept
+        if kept.done(_THERE, image.shown) is not None:
+            return False
+        seems_gone = await self._is_gone(listed, image)
+        if not seems_gone and not listed.error:
+            kept.right(_THERE, image.shown, 0)
+        return seems_gone
 
     async def _is_gone(self, listed: Listed, image: PromisedImage) -> bool:
         """Whether a name without a list has none of its manifests either, by the first of them."""
