@@ -69,9 +69,9 @@ class Through:
         """Give a check for each tag and each digest."""
         shown = self._image.shown
         for tag in self._image.tags():
-            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), self._at)
+            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), at=self._at)
         for digest in self._image.manifests():
-            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), self._at)
+            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), at=self._at)
 
     def _tag(self, promised: PromisedTag) -> Ask:
         async def ask() -> Wrong | None:
