@@ -1055,6 +1055,37 @@ OPERATION_FAILED: Final = _problem(
 # --- what may go -------------------------------------------------------------------------------
 
 # --- schedules and alarms ----------------------------------------------------------------------
+BAD_ALARM_STATE: Final = _problem(
+    "bad-alarm-state",
+    Exit.BAD_INPUT,
+    "file is no memory of alarms",
+    "It is damaged, something else, or of a later version, and was left as it is. Without it every"
+    " finding counts as new: all are told in each run.",
+    "Name another file with `--alarm-state`, or move this one away: the next run begins a new one.",
+)
+ALARM_STATE_BUSY: Final = _problem(
+    "alarm-state-busy",
+    Exit.OUT_OF_REACH,
+    "memory of alarms kept changing",
+    "Other runs write the same file or object at the same time; nothing of theirs was overwritten."
+    " What was told now is told once more by the next run.",
+    "Give each schedule an `--alarm-state` of its own, or let them run at different times.",
+)
+NOT_TOLD: Final = _problem(
+    "not-told",
+    Exit.OUT_OF_REACH,
+    "an alarm or a metric could not be delivered",
+    "Whoever listens there has not heard of this run. The exit status still says what was proven.",
+    "Look at the receiver and at its address. With `--alarm-state` the next run tells it again.",
+)
+BAD_WEBHOOK: Final = _problem(
+    "bad-webhook",
+    Exit.BAD_INPUT,
+    "address of the webhook cannot be used",
+    "It is read from the file of `--webhook-file` or from `GCR_MIGRATE_WEBHOOK`, and is never"
+    " shown: who knows it can post there.",
+    "Write one address on one line, beginning with `https://`; `http://` is for this machine only.",
+)
 
 # --- the program itself ------------------------------------------------------------------------
 INTERRUPTED: Final = _problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gcr_migrate.errors import MigrateError
+    from gcr_migrate.verify.sample import Drawn
 
 Kind = Literal["migration", "spec", "snapshot", "live"]
 _OUTCOME_EXITS: Final = {
@@ -33,6 +35,25 @@ class LevelFact(Fact):
     ok: int
     wrong: int
     unchecked: int
+
+
+class SampleFact(Fact):
+    """Which blobs level deep read, and what that says of all."""
+
+    population: int = Field(description="Blobs that are promised, each once for each registry.")
+    wanted: int = Field(description="Blobs that were drawn; all of them without --sample.")
+    checked: int
+    bad: int
+    seed: int = Field(description="By which they were drawn; --seed draws them again.")
+    sentence: str
+
+
+class EarlierFact(Fact):
+    """Runs before, which did not end; what they found right was not asked again."""
+
+    checks: int = Field(description="Checks that they made, and that count as right here.")
+    began_at: str = Field(description="When the first of them began.")
+    last_at: str = Field(description="When the last of them stopped.")
 
 
 class DomainFact(Fact):
@@ -79,6 +100,8 @@ class VerifyFacts(Fact):
     )
     levels: dict[str, LevelFact] = Field(description="Counts of all hosts together.")
     hosts: dict[str, HostFact]
+    sample: SampleFact | None = Field(description="What level deep read, if it was asked for.")
+    earlier: EarlierFact | None = Field(description="Runs that this one goes on with, if any.")
     findings: list[ProofFindingFact]
 
     @property
@@ -160,8 +183,30 @@ def verify_facts(
         complete=complete,
         levels={str(level): _level(count) for level, count in verification.levels.items()},
         hosts=hosts,
+        sample=_sample(verification.drawn),
+        earlier=_earlier(verification),
         findings=sorted(findings, key=first_problems_first),
     )
+
+
+def _sample(drawn: Drawn | None) -> SampleFact | None:
+    return SampleFact.model_validate(drawn, from_attributes=True) if drawn else None
+
+
+def _earlier(verification: Verification) -> EarlierFact | None:
+    parts = verification.kept.earlier
+    checks = sum(count.earlier for count in verification.levels.values())
+    if not checks:
+        return None
+    return EarlierFact(
+        checks=checks,
+        began_at=_moment(min(part.began_s for part in parts)),
+        last_at=_moment(max(part.last_s for part in parts)),
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _level(count: object) -> LevelFact:

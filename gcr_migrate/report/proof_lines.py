@@ -33,6 +33,7 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     }[facts.outcome]
     yield heading(f"{facts.target}: {title}")
     yield from rows(_level_rows(facts))
+    yield from _part_lines(facts)
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
     yield from rows(_domain_rows(facts))
@@ -43,6 +44,16 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
         yield Text(f"The {what} is incomplete: there may be more than it names.")
     yield from finding_lines(facts.findings)
+
+
+def _part_lines(facts: VerifyFacts) -> Iterator[Text]:
+    """Say where a proof is one by a sample, and where it was made in parts."""
+    if one := facts.sample:
+        kind = "a sample" if one.wanted < one.population else "all blobs"
+        yield Text(f"  deep: {kind}, {one.sentence} (seed {one.seed})")
+    if parts := facts.earlier:
+        when = f"from {parts.began_at} to {parts.last_at}"
+        yield Text(f"  {parts.checks} of these were checked by an earlier run, {when}")
 
 
 def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:

@@ -1,11 +1,13 @@
-"""What `--json` prints, by the name of the command: their schemas are published."""
+"""What `--json` prints and a webhook is sent: the schemas of it are published."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.access import AccessFacts, UndoFacts
+from gcr_migrate.report.alarms import AlarmFacts
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
@@ -18,6 +20,8 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rewritten import RefsRewriteFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -40,5 +44,9 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
+    "alarm": AlarmFacts,
+    "refs-scan": RefsScanFacts,
+    "refs-check": RefsCheckFacts,
+    "refs-rewrite": RefsRewriteFacts,
     "error": ErrorFacts,
 }

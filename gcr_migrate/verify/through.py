@@ -69,7 +69,7 @@ class Through:
         """Give a check for each tag and each digest."""
         shown = self._image.shown
         for tag in self._image.tags():
-            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), at=self._at)
+            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), str(tag.digest), self._at)
         for digest in self._image.manifests():
             yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), at=self._at)
 
