@@ -328,7 +328,7 @@ class Proving:
         with verifying(path, question, believed_s=effort.resume_s, seed=effort.seed) as kept:
             result = Verification(levels, kept=kept)
             yield result
-            if result.is_whole:
+            if result.came_to_its_end:
                 kept.close(ended=True)
 
     async def _deep(

@@ -213,10 +213,12 @@ class Verification:
         return self.outcome is Outcome.PROVEN
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every check was made, whatever it found."""
-        grave = {one.problem for one in self.findings if one.severity is Severity.ERROR}
-        return not grave & UNPROVEN and not any(one.unchecked for one in self.levels.values())
+    def came_to_its_end(self) -> bool:
+        """Whether nothing cut it short, so that the next run has to ask everything anew.
+
+        What could not be looked at then is no reason to believe for a day what was right before.
+        """
+        return all(one.problem is not errors.BUDGET_SPENT for one in self.findings)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
