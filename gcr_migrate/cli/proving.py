@@ -207,7 +207,7 @@ class Proving:
     async def _held_against(self, text: str, target: Target, path: Path) -> VerifyFacts:
         """Prove those roots of a baseline that a target names."""
         with open_snapshot(path) as snapshot:
-            named = frozenset(one for one in snapshot.roots() if _names(target.name, one))
+            named = frozenset(one for one in snapshot.roots() if _names(target, one))
             if not named:
                 saw = f"it shows {', '.join(snapshot.roots()) or 'nothing'}, and not {target.name}"
                 raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
@@ -308,9 +308,12 @@ def _no_such_thing(target: Target, error: MigrateError) -> MigrateError | None:
     return None
 
 
-def _names(target: str, root: str) -> bool:
-    """Whether a target, `PROJECT` or `HOST/PROJECT` or a repository, has a root in it."""
-    return root == target or root.startswith(f"{target}/") or root.partition("/")[2] == target
+def _names(target: Target, root: str) -> bool:
+    """Whether a target has a root in it, by their names."""
+    if isinstance(target.source, ProjectSource):
+        path = Project.parse(target.source.project).path
+        return root in {f"{host}/{path}" for host in target.source.hosts}
+    return root == target.name or root.startswith(f"{target.name}/")
 
 
 def _levels_of(migration: Migration) -> frozenset[Level]:
