@@ -309,7 +309,9 @@ class _Redirect:
         """Count names that nobody asked for, since one thing keeps all of them from answering."""
         one, shown = found.settled, found.domain.shown
         if one and one.problem and count:
-            self._marks(shown).all_unchecked(level, count, one.problem, shown, one.saw)
+            marks = self._marks(shown)
+            tell = marks.all_wrong if one.mark is Mark.WRONG else marks.all_unchecked
+            tell(level, count, one.problem, shown, one.saw)
 
 
 def _domains(promises: Promises, expected: Expected) -> dict[PromisedRoot, _Found]:

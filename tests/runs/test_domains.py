@@ -149,7 +149,7 @@ def test_who_may_pull_counts_as_access_where_that_is_asked_for(domains: Domains)
     (case,) = [one for one in CASES if one.do is _of_s9]
     assert {(code, _cut(subject)) for code, subject in proof.codes} == case.codes
     found = proof.facts["levels"]["access"]
-    assert found == {"checked": 2, "ok": 1, "wrong": 1, "unchecked": 1}
+    assert (found["ok"], found["wrong"], found["unchecked"]) == (1, 2, 0)
     assert proof.domain(JOB)["evidence"][0] == "X-Gcr-Using-Artifact-Registry: true"
     again = domains.verify("then.snapshot", *levels)
     assert again.facts == proof.facts
