@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from gcr_migrate.sandbox.store import Repository
 from tests.answers import control, oci
 from tests.conftest import refusing_port
 from tests.connect_proxy import ConnectProxy
@@ -68,6 +69,14 @@ def _opened(one: Domains) -> None:
 
 def _other_format(one: Domains) -> None:
     one.repository("gcr.io").settings["format"] = "MAVEN"
+
+
+# A copy of one host's images into another project's domain.
+SPEC: Final = """\
+source: {project: acme-prod, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {project: other-prod}
+routes: [{match: "**", repository: us.gcr.io}]
+"""
 
 
 @dataclass(frozen=True)
@@ -374,3 +383,36 @@ def test_blobs_from_another_host_get_no_login(tmp_path: Path) -> None:
     assert downloads
     assert not [entry for entry in downloads if entry["authorization"]]
     assert json.dumps(proof.facts).count("artifacts-downloads") == 0
+
+
+def test_a_plan_s_targets_are_proven_by_their_gcr_names_too(tmp_path: Path) -> None:
+    """Where it is asked for: a plan does not say that they answer yet."""
+    projects = [{"id": one} for one in (PROJECT, "other-prod")]
+    with opened(tmp_path, projects=projects) as one:
+        (one.cli.home / "spec.yaml").write_text(SPEC)
+        assert one.run("plan", "spec.yaml", "-o", "m.migration").returncode == 0
+        assert one.run("apply", "m.migration").returncode == 0
+        assert "redirect" not in one.verify("m.migration").facts["levels"]
+        proof = one.verify("m.migration", "--level", "redirect", "--as-token-file", "ci=ci")
+        assert (proof.exit, proof.codes) == (0, set())
+        assert proof.domain("us.gcr.io/other-prod")["answered_by"] == "artifact-registry"
+
+        one.box.store.project("other-prod").redirect_state = f"{STATE}DISABLED"
+        proof = one.verify("m.migration", "--level", "redirect")
+        assert (proof.exit, proof.codes) == (1, {("not-migrated", "us.gcr.io/other-prod")})
+
+
+def test_what_has_no_gcr_names_is_not_proven_to_answer(domains: Domains) -> None:
+    """Nor is what a spent budget leaves; it is told as that, once."""
+    location, id_ = "us", "apps"
+    store = domains.box.store
+    store.add(Repository(PROJECT, location, id_, images=domains.repository("gcr.io").images))
+    target = f"us-docker.pkg.dev/{PROJECT}/{id_}"
+    assert "redirect" not in domains.verify(target).facts["levels"]
+    proof = domains.verify(target, "--anonymous", "refused")
+    assert (proof.exit, {code for code, _ in proof.codes}) == (4, {"not-checked"})
+    assert "none of its names is at a gcr.io host" in proof.saw("not-checked")
+
+    for budget in ("1", "20"):
+        proof = domains.verify(WEB, "--budget", budget, "--resume-within", "0")
+        assert (proof.exit, proof.codes) == (4, {("budget-spent", WEB)})
