@@ -219,6 +219,9 @@ class _Redirect:
         found.settled = judged.of_all_names
         for verdict in (judged.setting, judged.repository, judged.answer):
             _put(marks, _REDIRECT, domain.shown, verdict)
+        if found.settled and found.settled.problem is errors.REDIRECT_CHANGED:
+            # Who listed the names before may have met Container Registry's last answer.
+            marks.blame(errors.NOT_MIGRATED, errors.REDIRECT_CHANGED)
         seen = DomainSeen(
             answered_by=answerer(pull),
             evidence=evidence(pull),

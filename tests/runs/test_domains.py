@@ -193,6 +193,11 @@ def test_without_a_baseline_what_is_expected_is_that_it_works(domains: Domains) 
     assert (unknown.codes, unknown.exit) == ({("not-checked", WEB)}, 4)
     assert "not taken for disabled" in unknown.saw("not-checked")
 
+    domains.switch(f"{STATE}PARTIAL_AND_COPYING", 0)
+    part = domains.verify(WEB)
+    assert (part.codes, part.exit) == ({("redirect-changed", WEB)}, 1)
+    assert "(0 % of reads)" in part.saw("redirect-changed")
+
     domains.switch(f"{STATE}DISABLED")
     never = domains.verify(WEB)
     assert (never.codes, never.exit) == ({("not-migrated", WEB)}, 1)
