@@ -78,7 +78,7 @@ def facts(
         levels=counts,
         hosts={HOST: HostFact(outcome=outcome, levels=counts, findings={})},
         sample=sample,
-        earlier=[],
+        earlier=None,
         findings=told,
     )
 

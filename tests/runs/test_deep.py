@@ -153,17 +153,16 @@ def test_a_run_that_was_killed_goes_on(zoo: Zoo) -> None:
     with cli.start(*words, **login) as process:
         _wait(lambda: _kept(kept) == IMAGES + 15)
         process.kill()
-    before = set(zoo.requests())
+    assert zoo.asked("GET .*/manifests/") == IMAGES
     zoo.box.faults.rules.clear()
     zoo.forget()
     done = cli(*words, **login)
     facts = json.loads(done.stdout)
     assert (done.returncode, facts["outcome"]) == (0, "proven")
     assert facts["earlier"]["checks"] == IMAGES + 15
-    assert zoo.asked("GET .*/manifests/") == 0
+    assert zoo.asked("/manifests/") == 0
     assert zoo.asked("GET .*downloads") == IMAGES + 1 - 15
     assert zoo.asked("GET .*/blobs/") == IMAGES + 1 - 15
-    assert len([one for one in before if "/manifests/" in one]) == IMAGES
     assert not kept.exists()
     shown = cli(*words[:-1], **login)
     assert "earlier" not in shown.stdout
@@ -175,7 +174,7 @@ def _kept(path: Path) -> int:
         return 0
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         try:
-            return int(connection.execute("SELECT count(*) FROM done").fetchall()[0][0])
+            return int(connection.execute("SELECT sum(count) FROM done").fetchall()[0][0] or 0)
         except sqlite3.OperationalError:
             return 0  # it is being made
 
