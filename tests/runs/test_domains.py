@@ -236,6 +236,20 @@ def test_one_host_that_is_out_hides_no_other(domains: Domains) -> None:
     }
 
 
+def test_who_is_out_of_reach_every_night_lets_no_other_be_believed(domains: Domains) -> None:
+    """A run that came to its end leaves nothing to the next one, though it proved not all."""
+    with refusing_port() as port:
+        domains.lead("us.gcr.io", f"http://127.0.0.1:{port}")
+        out = {("unreachable", JOB)}
+        first = domains.verify("then.snapshot")
+        _moved(domains)
+        second = domains.verify("then.snapshot")
+
+    assert (first.codes, first.exit) == (out, 4)
+    assert (second.codes, second.exit) == (out | {("tag-moved", f"{WEB}/web:3.1")}, 1)
+    assert second.facts["earlier"] is None
+
+
 def test_what_is_in_the_way_is_told_first(tmp_path: Path, then: Path) -> None:
     """By real names, through a proxy: it knows no way to one, and two have bad certificates."""
     bad = {"eu.gcr.io": "expired", "us.gcr.io": "other-name"}
