@@ -35,6 +35,7 @@ from gcr_migrate.verify.live import Live
 from gcr_migrate.verify.marks import (
     CONTENT,
     OF_A_WHOLE_HOST,
+    OF_ALL_THAT_IS_LEFT,
     Level,
     Marks,
     Outcome,
@@ -282,7 +283,7 @@ class Proving:
         marks = Marks(result, self._watch, target.name)
         told = result.outcome is not Outcome.PROVEN  # by level redirect
         for level in result.wanted - {Level.REDIRECT} if told else result.wanted:
-            if error.problem in OF_A_WHOLE_HOST:
+            if error.problem in OF_A_WHOLE_HOST | OF_ALL_THAT_IS_LEFT:
                 marks.unchecked(level, target.name, error)
             else:
                 marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, error.told)
