@@ -217,3 +217,12 @@ def test_options_that_make_no_sense_are_refused(zoo: Zoo, options: tuple[str, ..
     assert (code, facts["errors"][0]["code"]) == (2, "bad-usage")
     assert options[-2] in facts["errors"][0]["subject"]
     assert not zoo.requests()
+
+
+def test_a_run_that_asked_all_has_ended(zoo: Zoo) -> None:
+    """Where somebody gave no answer nothing is proven, and the next run asks everybody again."""
+    zoo.fault(path="^/artifacts-downloads/", skip=15, times=1, status=403)
+    assert _verified(zoo, "--level", "deep")[0] == 4
+    assert not (zoo.home / "then.verifying").exists()
+    code, facts = _verified(zoo, "--level", "deep")
+    assert (code, facts["earlier"]) == (0, None)
