@@ -219,8 +219,8 @@ class Verification:
         return self.outcome is Outcome.PROVEN
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it came to its end, whatever it found and whoever did not answer.
+    def came_to_its_end(self) -> bool:
+        """Whether nothing cut it short, whatever it found and whoever did not answer.
 
         What is out of reach tonight may be so tomorrow. If that kept a run from its end, a proof of
         every night would believe that of the night before.
