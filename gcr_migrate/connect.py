@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Names,
         Projects,
         Repositories,
+        SettingsWriter,
         SourceRegistry,
         TargetRegistry,
         TargetRepositories,
@@ -284,6 +285,10 @@ class Connections:
     def projects(self, side: Side) -> Projects:
         """Return what Google's APIs tell about projects."""
         return self._google(side).projects
+
+    def redirect_settings(self) -> SettingsWriter:
+        """Return the redirect setting of projects, to change it."""
+        return self._google("source").projects
 
     def buckets(self, side: Side) -> Buckets:
         """Return the buckets of Cloud Storage."""

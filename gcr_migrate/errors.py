@@ -1051,8 +1051,8 @@ REDIRECT_UNKNOWN: Final = _problem(
     "redirect-unknown",
     Exit.REFUSED,
     "the state of the redirect is not known",
-    "The service tells a state that this version does not know, or none at all. It may be anything, "
-    "and is not taken for disabled.",
+    "The service tells a state that this version does not know, or none at all. It may be "
+    "anything, and is not taken for disabled.",
     "Use a newer version, or ask Google what the state means. Nothing was changed.",
 )
 REDIRECT_TOO_SOON: Final = _problem(

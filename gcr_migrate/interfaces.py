@@ -305,6 +305,23 @@ class Projects(Protocol):
         ...
 
 
+class SettingsWriter(Protocol):
+    """The redirect setting of projects where it is changed."""
+
+    async def redirection(self, project: str) -> RedirectSettings:
+        """The redirect setting of the project's gcr.io names, read as text."""
+        ...
+
+    async def redirect(self, project: str, word: str) -> None:
+        """Write the setting, by a single request.
+
+        Of the problems that it raises `unreachable`, `server-error` and `bad-reply` leave open
+        what happened; `agent-denied` names the account that has to read the buckets;
+        `redirect-conflict`: somebody else was writing.
+        """
+        ...
+
+
 class Topics(Protocol):
     """Topics of Pub/Sub, only read; every method raises `MigrateError`, as those of `Projects`."""
 

@@ -169,7 +169,7 @@ def irreversible(state: Redirection, target: Redirection) -> Iterator[str]:
         return
     if state is not Redirection.ENABLED_AND_COPYING:
         yield "There is no way back: with the redirect disabled every gcr.io name fails."
-        yield "Pulls and pushes are judged by the policies of Artifact Registry, no longer the bucket."
+        yield "Pulls and pushes are judged by policies of Artifact Registry, no longer the bucket."
     if target is Redirection.ENABLED:
         yield "Copying on demand is over: what is not copied is gone from the gcr.io names."
     else:

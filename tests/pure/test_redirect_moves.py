@@ -39,7 +39,7 @@ def said(state: Redirection, percent: int | None = None) -> RedirectSettings:
 
 @pytest.mark.parametrize(("state", "copied", "target"), ENABLES)
 def test_enable_leads_on(
-    state: Redirection, copied: bool | None, target: Redirection | None
+    state: Redirection, *, copied: bool | None, target: Redirection | None
 ) -> None:
     """Enable copies on demand while anything may be uncopied, ends that next, and then rests."""
     found = decide(Move.ENABLE, said(state), is_copied=copied)
@@ -69,7 +69,7 @@ def test_backward_is_refused_everywhere(state: Redirection, move: Move) -> None:
 
 
 @given(copied=COPIED, move=st.sampled_from([Move.ENABLE, Move.FINALIZE]), word=st.text(max_size=40))
-def test_an_unknown_state_is_never_moved(copied: bool | None, move: Move, word: str) -> None:
+def test_an_unknown_state_is_never_moved(*, copied: bool | None, move: Move, word: str) -> None:
     """A word that is not in the list is refused with the word, whatever it looks like."""
     found = decide(move, RedirectSettings(R.UNKNOWN, word), is_copied=copied)
     assert (found.target, found.problem) == (None, errors.REDIRECT_UNKNOWN)
@@ -77,7 +77,7 @@ def test_an_unknown_state_is_never_moved(copied: bool | None, move: Move, word: 
 
 
 @given(state=STATES, move=st.sampled_from(list(Move)), copied=COPIED)
-def test_every_move_goes_forward(state: Redirection, move: Move, copied: bool | None) -> None:
+def test_every_move_goes_forward(state: Redirection, move: Move, *, copied: bool | None) -> None:
     """A move that is made is in the table of legal ones, goes up, and tells what is for good."""
     found = decide(move, said(state), is_copied=copied)
     if found.target is not None:
