@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Repositories,
         SettingsWriter,
         SourceRegistry,
+        Stored,
         TargetRegistry,
         TargetRepositories,
         Topics,
@@ -293,6 +294,10 @@ class Connections:
     def buckets(self, side: Side) -> Buckets:
         """Return the buckets of Cloud Storage."""
         return self._google(side).buckets
+
+    def stored(self, side: Side) -> Stored:
+        """Return which blobs lie in buckets and repositories."""
+        return self._google(side).stored
 
     def assets(self, side: Side) -> Assets:
         """Return what lies below folders and organisations."""

@@ -345,6 +345,21 @@ class Buckets(Protocol):
         ...
 
 
+class Stored(Protocol):
+    """Which blobs lie where: sha256 hashes in hexadecimal digits, page by page.
+
+    Every method raises `MigrateError`, as those of `Projects`.
+    """
+
+    def in_bucket(self, name: str) -> AsyncIterator[list[str]]:
+        """Blobs that Container Registry kept in a bucket."""
+        ...
+
+    def in_repository(self, resource: str) -> AsyncIterator[list[str]]:
+        """Files of a repository of Artifact Registry: its blobs and manifests."""
+        ...
+
+
 class Access(Protocol):
     """Who may do what; resources are `gs://B`, `projects/P`, `folders/N` or `organizations/N`.
 

@@ -43,8 +43,10 @@ FORWARD: Final[Mapping[Redirection, frozenset[Redirection]]] = {
     Redirection.ENABLED: frozenset({Redirection.FINALIZED}),
     Redirection.FINALIZED: frozenset(),
 }
-WITHOUT_ALL: Final = frozenset({Redirection.UNSPECIFIED, Redirection.DISABLED})
-"""States in which Artifact Registry answers none of the four hosts."""
+REDIRECTS: Final = frozenset(
+    {Redirection.ENABLED_AND_COPYING, Redirection.ENABLED, Redirection.FINALIZED}
+)
+"""States in which Artifact Registry answers everything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class ProjectState:
     state_before: str = ""
 
     def set_redirect(self, state: str, percent: int | None) -> None:
-        """Change who answers the gcr.io names; hosts hear of it after a while, if there is a lag."""
+        """Change who answers the gcr.io names; hosts hear of it after the lag, if there is one."""
         if state != self.redirect_state:
             self.state_before, self.lagging = self.redirect_state, self.redirect_lag
         self.redirect_state, self.pull_percent = state, percent
