@@ -776,8 +776,8 @@ BAD_PULL_LOG: Final = _problem(
     "bad-pull-log",
     Exit.BAD_INPUT,
     "file is no log of pulls",
-    "`select.pulled` needs entries of Artifact Registry's Data Access audit log, as gcloud writes "
-    "them.",
+    "`select.pulled` and --audit-log need whole exports of Artifact Registry's Data Access audit "
+    "log, as gcloud writes them.",
     "Export them with `gcloud logging read` and `--format=json`, with a timestamp in the filter: "
     "without one only the last day comes.",
 )

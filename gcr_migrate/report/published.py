@@ -18,6 +18,11 @@ from gcr_migrate.report.facts import (
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
+from gcr_migrate.report.redirection import (
+    RedirectMoveFacts,
+    RedirectPlanFacts,
+    RedirectStatusFacts,
+)
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -39,5 +44,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
+    "redirect-status": RedirectStatusFacts,
+    "redirect-plan": RedirectPlanFacts,
+    "redirect-move": RedirectMoveFacts,
     "error": ErrorFacts,
 }
