@@ -39,7 +39,7 @@ _CAN: Final = {
 
 def status_lines(facts: RedirectStatusFacts) -> Iterator[Text]:
     """A line for each host, then what states mean and what could not be read."""
-    rows = [_HEADS]
+    rows: list[tuple[str, ...]] = [_HEADS]
     for project in facts.projects:
         rows += [_row(project, host, at) for at, host in enumerate(project.hosts)]
     yield from _table(rows)
