@@ -47,6 +47,12 @@ class Use:
     pushes: int = 0
     last_ms: int = 0
 
+    def add(self, other: Use) -> None:
+        """Add what was done elsewhere."""
+        self.pulls += other.pulls
+        self.pushes += other.pushes
+        self.last_ms = max(self.last_ms, other.last_ms)
+
     @property
     def told(self) -> str:
         """How much and when, in words."""

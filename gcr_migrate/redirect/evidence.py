@@ -12,7 +12,10 @@ from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.model.usage import is_there
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from gcr_migrate.model.access import Picture
+    from gcr_migrate.model.change import Entry
     from gcr_migrate.model.cloud import (
         BucketFacts,
         ProjectFacts,
@@ -52,11 +55,43 @@ class Expected:
         seen: manifests and tags that it names.
         missing: how many of them the repository lacks, or has otherwise.
         examples: names of some of these.
+        whole: whether the baseline could see everything when it was taken.
     """
 
     seen: int = 0
     missing: int = 0
     examples: tuple[str, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A baseline: what has to be there.
+
+    Attributes:
+        entries: goes through what it names, in the order of names.
+        roots: of what it speaks, such as `us.gcr.io/builds`.
+        whole: whether it could see everything when it was taken.
+    """
+
+    entries: Callable[[], Iterable[Entry]]
+    roots: frozenset[str]
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a log shows that was pulled, held against Artifact Registry.
+
+    Attributes:
+        seen: tags and digests of images that were pulled.
+        missing: names of those that are not there.
+        unchecked: names of those of which it could not be told, with the reason.
+    """
+
+    seen: int
+    missing: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gcr_migrate.model.access import Picture
-    from gcr_migrate.redirect.evidence import HostReading, Reading
+    from gcr_migrate.redirect.evidence import HostReading, Pulled, Reading
     from gcr_migrate.redirect.pullers import Puller
 
 COPIED: Final = "copied"
+PULLED: Final = "pulled"
 UNSEEN: Final = "unseen"
+_NAMED_AT_MOST: Final = 10
 
 
 class Passing(StrEnum):
@@ -155,6 +157,8 @@ def listing_gate(reading: Reading) -> Gate:
             unknown.append(f"{shown}: its images were not listed")
         if isinstance(host.expected, MigrateError):
             unknown.append(f"{shown} by the baseline: {host.expected.told}")
+        elif host.expected is not None and not host.expected.whole:
+            unknown.append(f"{shown}: the baseline itself is incomplete")
     return _gate("listings", [], unknown, fine)
 
 
@@ -170,20 +174,56 @@ def copied_gate(reading: Reading, accepted: Mapping[str, str]) -> Gate:
     return _accepting(gate, accepted, COPIED)
 
 
+def baseline_gate(reading: Reading) -> Gate:
+    """Everything that a baseline names is in Artifact Registry."""
+    wrong: list[str] = []
+    unknown: list[str] = []
+    fine: list[str] = []
+    for host in reading.hosts:
+        expected, told = host.expected, list(_expected_words(reading, host))
+        if isinstance(expected, MigrateError):
+            unknown += told
+        elif expected is not None:
+            (wrong if expected.missing else fine).extend(told)
+    return _gate("baseline", wrong, unknown, fine)
+
+
+def pulled_gate(pulled: Pulled, accepted: Mapping[str, str], *, is_copying: bool) -> Gate:
+    """Everything that a log shows pulled is in Artifact Registry.
+
+    Args:
+        pulled: what was found.
+        accepted: reasons, by `pulled`.
+        is_copying: whether what is missing is copied when it is asked for.
+    """
+    missing = [f"{one}: pulled, and not there" for one in pulled.missing[:_NAMED_AT_MOST]]
+    if len(pulled.missing) > _NAMED_AT_MOST:
+        missing.append(f"and {len(pulled.missing) - _NAMED_AT_MOST} more")
+    lost = len(pulled.missing) + len(pulled.unchecked)
+    fine = [f"{pulled.seen - lost} of {pulled.seen} names that were pulled are there"]
+    if is_copying:
+        return _gate("pulled", [], [*pulled.unchecked], [*fine, *missing])
+    return _accepting(_gate("pulled", missing, [*pulled.unchecked], fine), accepted, PULLED)
+
+
 def copying_gate(reading: Reading) -> Gate:
     """What is missing is copied on demand; told for whoever reads the plan."""
     told = [one for host in reading.hosts for one in _copied_words(reading, host)]
     return Gate("copied", Passing.PASSED, ("what is missing is copied when asked for", *told))
 
 
-def _copied_words(reading: Reading, host: HostReading) -> Iterator[str]:
-    shown, bucket = reading.shown(host), f"gs://{reading.bucket_name(host)}"
-    copied, expected = host.copied, host.expected
+def _expected_words(reading: Reading, host: HostReading) -> Iterator[str]:
+    shown, expected = reading.shown(host), host.expected
     if isinstance(expected, MigrateError):
         yield f"{shown} by the baseline: {expected.told}"
     elif expected is not None:
         few = f", such as {', '.join(expected.examples)}" if expected.examples else ""
         yield f"{shown}: {expected.missing} of {expected.seen} in the baseline are missing{few}"
+
+
+def _copied_words(reading: Reading, host: HostReading) -> Iterator[str]:
+    shown, bucket, copied = reading.shown(host), f"gs://{reading.bucket_name(host)}", host.copied
+    yield from _expected_words(reading, host)
     if host.has_bucket is False:
         yield f"{shown}: no bucket, nothing to copy"
     elif isinstance(copied, MigrateError):

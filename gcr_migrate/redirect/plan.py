@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
 from gcr_migrate.redirect.gates import (
+    COPIED,
     Gate,
     agent_gate,
+    baseline_gate,
     copied_gate,
     copying_gate,
     is_copied,
     listing_gate,
     proof_gate,
+    pulled_gate,
     pullers_gate,
     repositories_gate,
     state_gate,
@@ -27,7 +30,7 @@ from gcr_migrate.redirect.pullers import pullers_of, unseen_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from gcr_migrate.redirect.evidence import HostReading, Reading
+    from gcr_migrate.redirect.evidence import HostReading, Pulled, Reading
     from gcr_migrate.redirect.gates import Proof
     from gcr_migrate.redirect.pullers import Named, Puller
 
@@ -119,7 +122,7 @@ def plan_move(
     named: Iterable[Named],
     accepted: Mapping[str, str],
     now_ms: int,
-    pulled: int = 0,
+    pulled: Pulled | None = None,
 ) -> Plan:
     """Plan a move, or the one that leads on.
 
@@ -129,7 +132,7 @@ def plan_move(
         named: who is named by a log or a list of those who pull.
         accepted: reasons why something does not matter: by member, by `copied`, by `unseen`.
         now_ms: milliseconds since 1970, for conditions.
-        pulled: how many names a log shows that were pulled, to be verified too.
+        pulled: what a log shows that was pulled; None without a log.
 
     Raises:
         MigrateError: the setting could not be read.
@@ -138,7 +141,8 @@ def plan_move(
     if isinstance(settings, MigrateError):
         raise settings
     wanted = move or next_move(settings) or Move.ENABLE
-    decision = decide(wanted, settings, is_copied=is_copied(reading))
+    copied = True if COPIED in accepted else is_copied(reading)
+    decision = decide(wanted, settings, is_copied=copied)
     target = decision.target
     pullers = pullers_of(reading, named, now_ms)
     gates: tuple[Gate, ...] = ()
@@ -149,7 +153,8 @@ def plan_move(
             listing_gate(reading),
             *_copying(reading, target, accepted, now_ms),
             pullers_gate(pullers, tuple(unseen_of(reading)), accepted),
-            proof_gate(None, _what(reading, pulled)),
+            *_pulled(pulled, target, accepted),
+            proof_gate(None, _what(reading)),
         )
     return Plan(
         project=reading.project.id,
@@ -172,18 +177,24 @@ def _copying(
         yield agent_gate(reading, now_ms)
     elif target is Redirection.ENABLED:
         yield copied_gate(reading, accepted)
+    elif any(host.expected is not None for host in reading.hosts):
+        yield baseline_gate(reading)
 
 
-def _what(reading: Reading, pulled: int) -> Iterator[str]:
+def _pulled(
+    pulled: Pulled | None, target: Redirection, accepted: Mapping[str, str]
+) -> Iterator[Gate]:
+    if pulled is not None:
+        is_copying = target is Redirection.ENABLED_AND_COPYING
+        yield pulled_gate(pulled, accepted, is_copying=is_copying)
+
+
+def _what(reading: Reading) -> Iterator[str]:
     """Give what will be verified, in words."""
     for host in reading.hosts:
         if host.has_repository:
             count = host.images if isinstance(host.images, int) else "all"
             yield f"{reading.shown(host)}: tags, manifests and blobs of {count} image paths"
-        if host.expected is not None:
-            yield f"{reading.shown(host)}: all that the baseline names"
-    if pulled:
-        yield f"{pulled} names that the audit log shows pulled"
 
 
 def _host(reading: Reading, host: HostReading, target: Redirection | None) -> HostPlan:

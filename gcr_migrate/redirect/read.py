@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.change import Entry
     from gcr_migrate.model.cloud import RepositoryFacts
     from gcr_migrate.model.names import GcrHost, Project
+    from gcr_migrate.redirect.evidence import Wanted
 
 T = TypeVar("T")
 Side = Literal["source", "target"]
@@ -109,19 +110,13 @@ async def answer(project: Project, host: GcrHost, lookouts: Lookouts) -> Answer 
     return Answer.ARTIFACT_REGISTRY if found[2] == ARTIFACT_REGISTRY.name else Answer.OTHER
 
 
-async def examine(
-    project: Project,
-    lookouts: Lookouts,
-    baseline: Iterable[Entry] | None = None,
-    covered: Iterable[str] = (),
-) -> Reading:
+async def examine(project: Project, lookouts: Lookouts, baseline: Wanted | None = None) -> Reading:
     """Read all that the gates of a move are judged by.
 
     Args:
         project: the project.
         lookouts: hands out clients.
-        baseline: what has to be there, in the order of names; None without.
-        covered: roots of which the baseline speaks, such as `us.gcr.io/builds`.
+        baseline: what has to be there; None without.
     """
     seen = await look(project, lookouts)
     facts = await tried(lookouts.projects("source").facts(project.id))
@@ -130,7 +125,7 @@ async def examine(
     found = Reading(project, seen.settings, facts, tuple(hosts))
     if baseline is None:
         return found
-    expected = await reading.expected(found, baseline, frozenset(covered))
+    expected = await reading.expected(found, baseline)
     hosts = [replace(one, expected=expected.get(one.host.name)) for one in hosts]
     return replace(found, hosts=tuple(hosts))
 
@@ -219,7 +214,7 @@ class _Reading:
         return Copied(seen, missing, tuple(examples))
 
     async def expected(
-        self, reading: Reading, baseline: Iterable[Entry], covered: frozenset[str]
+        self, reading: Reading, baseline: Wanted
     ) -> dict[str, Expected | MigrateError]:
         """Hold a baseline against the repositories of those hosts of which it speaks."""
         roots: dict[str, tuple[HostReading, str]] = {}
@@ -230,15 +225,15 @@ class _Reading:
             ar_name = f"{ar_host(where.location)}/{self._project.path}/{where.repository_id}"
             for root in (reading.shown(host), ar_name):
                 roots[root] = (host, resource)
-                if root in covered:
-                    found.setdefault(where.name, Expected())
-        for image, entries in groupby(baseline, key=lambda one: one.image):
+                if root in baseline.roots:
+                    found.setdefault(where.name, Expected(whole=baseline.whole))
+        for image, entries in groupby(baseline.entries(), key=lambda one: one.image):
             root = next((one for one in roots if image.startswith(f"{one}/")), "")
             if not root:
                 continue
             host, resource = roots[root]
             path = image.removeprefix(f"{root}/")
-            before = found.get(host.host.name) or Expected()
+            before = found.get(host.host.name) or Expected(whole=baseline.whole)
             if not isinstance(before, MigrateError):
                 found[host.host.name] = await tried(
                     self._image(before, resource, path, image, entries)
@@ -271,7 +266,7 @@ class _Reading:
             missing += 1
             if len(examples) < _EXAMPLES:
                 examples.append(f"{image}{':' if of_tag else '@'}{entry.name}")
-        return Expected(seen, missing, tuple(examples))
+        return Expected(seen, missing, tuple(examples), before.whole)
 
 
 def _holds(there: array[int], wanted: int) -> bool:
