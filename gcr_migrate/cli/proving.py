@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.cli.taking import take
-from gcr_migrate.cli.target import read_target
+from gcr_migrate.cli.target import Target
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.names import ar_host, gcr_host
 from gcr_migrate.model.pulls import ANY
 from gcr_migrate.redirect.evidence import Pulled
 from gcr_migrate.redirect.gates import Proof
+from gcr_migrate.spec import ProjectSource
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _NAMED_AT_MOST: Final = 20
 _AT_ONCE: Final = 32
-_AR: Final = "artifact-registry"
+_AR: Final = "artifact-registry"  # its dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,7 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
         path = folder / f"{host.host.name}.snapshot"
         try:
             with create_snapshot(path) as draft, open_shelf() as shelf:
-                await take(
-                    read_target(_ar_name(reading, host)), connections, draft, shelf, watch.listed
-                )
+                await take(_target(reading, host), connections, draft, shelf, watch.listed)
         except MigrateError as error:
             unread.append(f"{reading.shown(host)}: {error.told}")
             continue
@@ -93,6 +92,13 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
                 unread += [f"{f.problem.code}: {f.subject}" for f in errors]
                 unread.append(f"{reading.shown(host)}: not all of it could be listed and read")
     return Shown(tuple(snapshots), tuple(unread))
+
+
+def _target(reading: Reading, host: HostReading) -> Target:
+    """Return a host's repository under its own name, whoever answers for the host now."""
+    name, id_ = host.host.name, reading.project.id
+    source = ProjectSource(project=id_, hosts=(name,), dialect=_AR)
+    return Target(reading.shown(host), source)
 
 
 def _ar_name(reading: Reading, host: HostReading) -> str:

@@ -291,24 +291,24 @@ def finalize(
         return _moved(output, wanted, Move.FINALIZE, way, evidence, confirmation, migration, wait)
 
 
-def disable(project: OneProject) -> int:
+def disable(project: OneProject, as_json: Json = False) -> int:
     """Refused, with the reason: it would be an outage of every gcr.io name of the project.
 
     Exit codes: 3 refused and nothing changed.
     """
     from gcr_migrate.redirect.moves import Move
 
-    raise _never(project, Move.DISABLE)
+    return Output(as_json=as_json).errors([_never(project, Move.DISABLE)])
 
 
-def partial(project: OneProject) -> int:
+def partial(project: OneProject, as_json: Json = False) -> int:
     """Refused, with the reason: all pushes and a share of the pulls would fail.
 
     Exit codes: 3 refused and nothing changed.
     """
     from gcr_migrate.redirect.moves import Move
 
-    raise _never(project, Move.PARTIAL)
+    return Output(as_json=as_json).errors([_never(project, Move.PARTIAL)])
 
 
 def _never(project: str, move: Move) -> MigrateError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -236,16 +236,13 @@ class Redirecting:
             answers = await asyncio.gather(
                 *(answer(self._project, one.host, self._connections) for one in waiting)
             )
-            found = dict(zip(waiting, answers, strict=True))
-            waiting = [one for one, said in found.items() if said is not Answer.ARTIFACT_REGISTRY]
+            asked = [replace(one, answer=said) for one, said in zip(waiting, answers, strict=True)]
+            waiting = [one for one in asked if one.answer is not Answer.ARTIFACT_REGISTRY]
             if not waiting or time.monotonic() + pause > until:
-                return [f"{reading.shown(one)}: {_said(found[one])}" for one in waiting]
+                words = reading.answer_words
+                return [f"{reading.shown(one)}: {words(one)}" for one in waiting]
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-
-def _said(found: Answer | MigrateError) -> str:
-    return found.told if isinstance(found, MigrateError) else f"answers: {found}"
 
 
 def _told(proof: Proof, slow: list[str]) -> str:

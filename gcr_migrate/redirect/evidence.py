@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import NOT_MIGRATED, MigrateError
+from gcr_migrate.errors import NOT_MIGRATED, NOT_THERE, MigrateError
+from gcr_migrate.model.cloud import RedirectSettings
 from gcr_migrate.model.names import repository_resource
 from gcr_migrate.model.places import artifacts_bucket
-from gcr_migrate.model.usage import is_there
+from gcr_migrate.model.usage import PARTIAL, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gcr_migrate.model.access import Picture
     from gcr_migrate.model.change import Entry
-    from gcr_migrate.model.cloud import (
-        BucketFacts,
-        ProjectFacts,
-        RedirectSettings,
-        RepositoryFacts,
-    )
+    from gcr_migrate.model.cloud import BucketFacts, ProjectFacts, RepositoryFacts
     from gcr_migrate.model.names import GcrHost, Project
+
+_OF_EITHER: Final = NOT_THERE | {NOT_MIGRATED}  # what the one or the other service says
 
 
 class Answer(StrEnum):
@@ -163,6 +161,19 @@ class Reading:
     def shown(self, host: HostReading) -> str:
         """Return a host with the project's name, as images have it."""
         return f"{host.host.name}/{self.project.path}"
+
+    def answer_words(self, host: HostReading) -> str:
+        """Return who answers at a host, or what came instead, in words.
+
+        In the partial states that changes from one request to the next, and tells nothing.
+        """
+        settings, said = self.settings, host.answer
+        varies = isinstance(settings, RedirectSettings) and settings.state in PARTIAL
+        if varies and (isinstance(said, Answer) or said.problem in _OF_EITHER):
+            return "now Artifact Registry, now 412, by the percentage"
+        if host.is_not_migrated:
+            return "412: Container Registry, which is gone"
+        return said.told if isinstance(said, MigrateError) else said.value
 
     def resource(self, host: HostReading) -> str:
         """Return the repository that has to answer for a host."""

@@ -106,12 +106,7 @@ def state_gate(reading: Reading, target: Redirection) -> Gate:
 
 
 def _answers(reading: Reading) -> Iterator[str]:
-    for host in reading.hosts:
-        answer = host.answer
-        said = answer.told if isinstance(answer, MigrateError) else str(answer)
-        if host.is_not_migrated:
-            said = "412: Container Registry, which is gone"
-        yield f"{reading.shown(host)}: {said}"
+    return (f"{reading.shown(host)}: {reading.answer_words(host)}" for host in reading.hosts)
 
 
 def repositories_gate(reading: Reading) -> Gate:
@@ -152,7 +147,7 @@ def listing_gate(reading: Reading) -> Gate:
         if isinstance(images, MigrateError):
             unknown.append(f"{shown}: {images.told}")
         elif images is not None:
-            fine.append(f"{shown}: {images} image paths")
+            fine.append(f"{shown}: image paths: {images}")
         elif host.has_repository is not False:
             unknown.append(f"{shown}: its images were not listed")
         if isinstance(host.expected, MigrateError):

@@ -194,13 +194,11 @@ def _what(reading: Reading) -> Iterator[str]:
     for host in reading.hosts:
         if host.has_repository:
             count = host.images if isinstance(host.images, int) else "all"
-            yield f"{reading.shown(host)}: tags, manifests and blobs of {count} image paths"
+            yield f"{reading.shown(host)}: tags, manifests and blobs; image paths: {count}"
 
 
 def _host(reading: Reading, host: HostReading, target: Redirection | None) -> HostPlan:
-    answer, shown = host.answer, reading.shown(host)
-    now = answer.told if isinstance(answer, MigrateError) else str(answer)
-    where = reading.resource(host)
+    shown, where = reading.shown(host), reading.resource(host)
     if target is None:
         afterwards = "as now: nothing is written"
     elif host.has_repository:
@@ -211,4 +209,4 @@ def _host(reading: Reading, host: HostReading, target: Redirection | None) -> Ho
         afterwards = "answers 404: neither repository nor bucket is there"
     else:
         afterwards = f"answers 404, its images lost to it: create {where} first"
-    return HostPlan(shown, now, afterwards)
+    return HostPlan(shown, reading.answer_words(host), afterwards)

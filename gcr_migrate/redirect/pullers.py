@@ -106,7 +106,7 @@ def _by_policies(shown: str, host: HostReading, now_ms: int) -> Iterator[Puller]
             continue
         can = True if row.verdict in _KEPT else None if row.verdict is Verdict.UNKNOWN else False
         by = (row.after_by or row.why) if can else (row.why or row.after_by)
-        yield Puller(shown, row.member, row.before_by, can, by)
+        yield Puller(shown, row.member, row.before_by, can, by or "nothing gives it")
 
 
 def _by_name(
