@@ -14,6 +14,7 @@ import typer
 
 from gcr_migrate.cli.options import (
     AccessTokenFile,
+    AuditLog,
     Endpoints,
     Impersonate,
     Json,
@@ -47,14 +48,6 @@ BaselineFile = Annotated[
     Path | None,
     typer.Option(
         "--baseline", metavar="FILE", help="Snapshot by `inventory -o`: all of it has to be there."
-    ),
-]
-AuditLog = Annotated[
-    Path | None,
-    typer.Option(
-        "--audit-log",
-        metavar="FILE",
-        help="Data Access entries of Artifact Registry, exported as JSON: who really pulls what.",
     ),
 ]
 PullersFile = Annotated[

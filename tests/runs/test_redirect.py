@@ -451,3 +451,35 @@ def test_what_domains_scope_is_moved_too(tmp_path: Path) -> None:
         assert moved["outcome"] == "moved"
         assert (world.stage.cli.home / "example.com_builds.redirect.log").is_file()
         assert OF_AGENT  # not needed without a bucket
+
+
+def test_a_log_shows_who_loses_access_to_a_split(tmp_path: Path) -> None:
+    """Of a spec and of a plan: who really pulled and could not from the target is a finding."""
+    with switching(builds(bucket("us.gcr.io", "app")), tmp_path) as world:
+        home, stage = world.stage.cli.home, world.stage
+        (home / "spec.yaml").write_text(
+            "version: 1\nsource: {project: builds, hosts: [us.gcr.io]}\n"
+            "routes: [{match: '**', repository: moved, access: {translate: true}}]\n"
+        )
+        about = {
+            "methodName": "Docker-GetManifest",
+            "resourceName": "projects/builds/locations/us/repositories/us.gcr.io/dockerImages/app",
+            "request": {"requestUrl": "https://us.gcr.io/v2/builds/app/manifests/1.0"},
+        }
+        emails = ("ada@example.com", "bob@example.com")
+        entries = [
+            {
+                "timestamp": "2026-11-20T08:00:00Z",
+                "protoPayload": about | {"authenticationInfo": {"principalEmail": email}},
+            }
+            for email in emails
+        ]
+        (home / "log.json").write_text(json.dumps(entries))
+        assert stage.run("plan", "spec.yaml").returncode == 0
+        for file in ("spec.yaml", "builds.migration"):
+            done = stage.run("access", "show", file, "--audit-log", "log.json", "--json")
+            assert done.returncode == 0, done.stderr
+            lost = [one for one in json.loads(done.stdout)["findings"] if "audit" in one["saw"]]
+            assert [(one["code"], one["subject"]) for one in lost] == [
+                ("access-lost", "us-docker.pkg.dev/builds/moved user:bob@example.com")
+            ]
