@@ -19,6 +19,7 @@ from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.catalogue import Catalogue
 from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.registry.docker import DockerClient
 from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
 from gcr_migrate.wire.endpoints import Endpoints
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         ManifestStore,
         Names,
         Projects,
+        Puller,
         Repositories,
         SettingsWriter,
         SourceRegistry,
@@ -178,6 +180,7 @@ class Connections:
         self._remembered: dict[RegistryClient, RememberedRegistry] = {}
         self._catalogues: dict[RegistryClient, Catalogue] = {}
         self._services: dict[Side, Services] = {}
+        self._others: dict[Login, Credentials] = {}
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
         self.creation_pause_s = settings.creation_pause_s()
@@ -315,6 +318,22 @@ class Connections:
         """Ask a gcr.io host how a project uses it; empty where it says nothing of that."""
         client = self._client("source", gcr_host.name, GCR.name, None)
         return await client.gcr_usage(project.path)
+
+    def docker(self, host: str, login: Side | Login | None) -> Puller:
+        """Return who pulls from a host as docker does: under a side's login, another, or none.
+
+        Args:
+            host: registry host.
+            login: whose; None for anybody.
+        """
+        if login is None:
+            return DockerClient(host, self._source_wire, Nobody())
+        if isinstance(login, str):
+            return DockerClient(host, self._source_wire, self._credentials[login])
+        if login not in self._others:
+            self._others[login] = Credentials(login, self._settings.environ, self._login_wire)
+            self._stack.push_async_callback(self._others[login].close)
+        return DockerClient(host, self._source_wire, self._others[login])
 
     async def is_public(self, project: Project, gcr_host: GcrHost) -> bool:
         """Whether anybody may see what a project has at a gcr.io host."""

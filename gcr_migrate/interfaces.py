@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
     from gcr_migrate.model.policies import ExactPolicy
+    from gcr_migrate.model.pulling import Pull
     from gcr_migrate.model.settings import RepositorySettings
 
 
@@ -87,6 +88,18 @@ class SourceRegistry(Protocol):
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Manifests whose subject is this digest (OCI end-12); None: no such end-point."""
+        ...
+
+
+class Puller(Protocol):
+    """Pulls as a client such as docker does, as one identity; nothing of it is kept."""
+
+    async def pull(self, name: str, reference: str) -> Pull:
+        """Go the whole way from the ping to the bytes of a blob, and tell how far that came.
+
+        The name is without host. With an empty reference the way ends where the name itself is
+        asked for. Nothing is raised: what fails is the answer.
+        """
         ...
 
 

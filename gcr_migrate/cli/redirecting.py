@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from gcr_migrate import errors
-from gcr_migrate.cli.proving import check_pulled, prove, read_all, room
 from gcr_migrate.cli.recording import Recorder
+from gcr_migrate.cli.served import check_pulled, prove, read_all, room
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.pulls import Use
 from gcr_migrate.redirect.evidence import Answer

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate import errors
+from gcr_migrate.model.address import in_the_way
 from gcr_migrate.model.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -80,6 +81,21 @@ class _Fold:
     counts: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class DomainSeen:
+    """Who answers the gcr.io names of a project at one host.
+
+    Attributes:
+        answered_by: who, see `Answerer`.
+        evidence: by which marks that is known, in words.
+        redirection: the project's redirect setting in the service's own word; empty if unknown.
+    """
+
+    answered_by: str
+    evidence: tuple[str, ...]
+    redirection: str
+
+
 @dataclass(slots=True)
 class HostResult:
     """What came out at one host.
@@ -87,10 +103,12 @@ class HostResult:
     Attributes:
         levels: counts of what was looked at.
         findings: what stands for one name each; all of them with `all_findings`.
+        domain: who answers, where it is one of Container Registry's and that was asked.
     """
 
     levels: dict[Level, LevelCount]
     findings: list[Finding] = field(default_factory=list)
+    domain: DomainSeen | None = None
     _folds: dict[tuple[Problem, str], _Fold] = field(default_factory=dict)
 
     @property
@@ -105,12 +123,15 @@ class HostResult:
         return Outcome.PROVEN
 
     def all_findings(self) -> list[Finding]:
-        """Return every finding, by subject and code; errors first."""
+        """Return every finding once, by subject and code; errors first.
+
+        Two levels that ask for the same may find the same.
+        """
         folded = [
             Finding(problem, fold.severity, subject, _counted(fold))
             for (problem, subject), fold in self._folds.items()
         ]
-        return sorted(self.findings + folded, key=_gravest_first)
+        return sorted(dict.fromkeys(self.findings + folded), key=_gravest_first)
 
     def fold(
         self, problem: Problem, severity: Severity, subject: str, saw: str, what: str, count: int
@@ -121,8 +142,8 @@ class HostResult:
 
 
 def _counted(fold: _Fold) -> str:
-    counts = ", ".join(f"{what} {count}" for what, count in fold.counts.items() if count)
-    return "; ".join(filter(None, (fold.saw, f"of all checks: {counts}" if counts else "")))
+    counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
+    return "; ".join(filter(None, (fold.saw, counts)))
 
 
 def _gravest_first(one: Finding) -> tuple[bool, str, str]:
@@ -224,7 +245,7 @@ class Marks:
 
     def wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
         """Count and name what is not as it should be."""
-        self._count_wrong(level, 1)
+        self.count_wrong(level)
         self.note(problem, Severity.ERROR, subject, saw)
 
     def all_wrong(
@@ -239,10 +260,35 @@ class Marks:
             subject: what they have in common, such as an image that is gone.
             saw: what was seen.
         """
-        self._count_wrong(level, count)
+        self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
 
-    def _count_wrong(self, level: Level, count: int) -> None:
+    def all_unchecked(
+        self, level: Level, count: int, problem: Problem, subject: str, saw: str = ""
+    ) -> None:
+        """Count what nobody asked for one reason, which is named once for all of it."""
+        self._here.levels[level].unchecked += count
+        self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
+        for _ in range(count):
+            self._progress.checked(level, ok=False)
+
+    def answered(self, seen: DomainSeen) -> None:
+        """Take note of who answers."""
+        self._here.domain = seen
+
+    def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
+        """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
+
+        Args:
+            problem: as for `all_wrong`.
+            subject: likewise.
+            saw: likewise.
+            images: how many images go with it.
+        """
+        self._here.fold(problem, Severity.ERROR, subject, saw, "images", images)
+
+    def count_wrong(self, level: Level, count: int = 1) -> None:
+        """Count what is wrong and has its name elsewhere."""
         here = self._here.levels[level]
         here.checked += count
         here.wrong += count
@@ -258,10 +304,10 @@ class Marks:
         if error.problem is errors.TOKEN_EXPIRED:
             raise error  # nothing more can be checked, and what was found is not the whole
         if error.problem in OF_A_WHOLE_HOST:
-            self._here.levels[level].unchecked += 1
-            problem = errors.UNREACHABLE if error.problem is errors.UNTRUSTED else error.problem
-            self._here.fold(problem, Severity.ERROR, self.host, error.saw, level, 1)
-            self._progress.checked(level, ok=False)
+            lost = error.problem in {errors.UNREACHABLE, errors.UNTRUSTED}
+            problem = errors.UNREACHABLE if lost else error.problem
+            saw = in_the_way(error) if lost else error.saw
+            self.all_unchecked(level, 1, problem, self.host, saw)
         else:
             self.unproven(level, subject, error.told)
 
