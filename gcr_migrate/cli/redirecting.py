@@ -180,7 +180,7 @@ class Redirecting:
         consent.check(plan)
         with room() as folder:
             shown = await read_all(reading, self._connections, self._watch, folder)
-            proof = await prove(shown, reading, self._connections, self._watch, by_domain=False)
+            proof = await prove(shown, self._connections, self._watch, by_domain=False)
             plan = plan.proven(proof)
             if plan.holding:
                 return RedirectMoveFacts.of(plan)
@@ -191,7 +191,7 @@ class Redirecting:
             recorder = Recorder(plan, migration)
             switched = await self._switch(plan, recorder)
             slow = await self._followed(reading, wait_s)
-            after = await prove(shown, reading, self._connections, self._watch, by_domain=True)
+            after = await prove(shown, self._connections, self._watch, by_domain=True)
         recorder.add("verified", _told(after, slow))
         return RedirectMoveFacts.of(
             plan,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,9 +26,10 @@ from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Checks
-from gcr_migrate.verify.content import Content
+from gcr_migrate.verify.live import Live
 from gcr_migrate.verify.marks import CONTENT, Level, Verification
 from gcr_migrate.verify.promise import BaselinePromises
+from gcr_migrate.verify.redirect import Expected, verify_redirect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.pulls import Pulls
     from gcr_migrate.redirect.evidence import HostReading, Reading
     from gcr_migrate.report.progress import Watch
-    from gcr_migrate.verify.promise import BaselineImage, PromisedRoot, Side
 
 _NAMED_AT_MOST: Final = 20
 _AT_ONCE: Final = 32
@@ -49,11 +49,11 @@ class Shown:
     """What the repositories of a project's hosts showed.
 
     Attributes:
-        path: snapshots by the gcr.io host that each is of.
+        snapshots: files, one for each host.
         unread: what could not be read, in words.
     """
 
-    snapshots: tuple[tuple[str, Path], ...]
+    snapshots: tuple[Path, ...]
     unread: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
         watch: is told of what is read.
         folder: where it is kept meanwhile.
     """
-    snapshots: list[tuple[str, Path]] = []
+    snapshots: list[Path] = []
     unread: list[str] = []
     for host in reading.hosts:
         if not host.has_repository or host.images == 0:
@@ -85,7 +85,7 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
         except MigrateError as error:
             unread.append(f"{reading.shown(host)}: {error.told}")
             continue
-        snapshots.append((host.host.name, path))
+        snapshots.append(path)
         with open_snapshot(path) as snapshot:
             if not snapshot.complete:
                 errors = (f for f in snapshot.findings() if f.severity is Severity.ERROR)
@@ -106,25 +106,25 @@ def _ar_name(reading: Reading, host: HostReading) -> str:
     return f"{ar_host(where.location)}/{reading.project.path}/{where.repository_id}"
 
 
-async def prove(
-    shown: Shown, reading: Reading, connections: Connections, watch: Watch, *, by_domain: bool
-) -> Proof:
-    """Ask for everything that was shown: tags, manifests and blobs.
+async def prove(shown: Shown, connections: Connections, watch: Watch, *, by_domain: bool) -> Proof:
+    """Ask for everything that was shown: tags and blobs, or each name that clients use.
 
     Args:
         shown: what the repositories showed.
-        reading: names the project.
         connections: hands out clients.
         watch: is told of each check.
-        by_domain: by the gcr.io names; else by Artifact Registry's own.
+        by_domain: by the gcr.io names, as docker asks; else by Artifact Registry's own.
     """
-    levels = frozenset({Level.TAGS, Level.MANIFESTS}) if by_domain else CONTENT
-    result, checks = Verification(levels), Checks()
-    for name, path in shown.snapshots:
+    result = Verification(frozenset({Level.REDIRECT}) if by_domain else CONTENT)
+    checks = Checks()
+    for path in shown.snapshots:
         with open_snapshot(path) as snapshot:
             promises = BaselinePromises(Baseline(snapshot))
-            by = _ByDomain(promises, name, reading) if by_domain else promises
-            await Content(by, connections, result, watch, checks).all_images()
+            if by_domain:
+                expected = Expected()
+                await verify_redirect(promises, expected, connections, result, watch, checks)
+            else:
+                await Live(snapshot, promises, connections, result, watch, checks).verify()
     counts = result.levels.values()
     findings = [one for one in result.findings if one.severity is Severity.ERROR]
     told = [f"{f.problem.code}: {f.subject}: {f.saw}".removesuffix(": ") for f in findings]
@@ -135,34 +135,6 @@ async def prove(
         complete=not shown.unread and result.proven,
         findings=(*told, *shown.unread)[:_NAMED_AT_MOST],
     )
-
-
-class _ByDomain:
-    """The same promises, of the names at a gcr.io host."""
-
-    side: Side = "source"
-    knows_all = False
-
-    def __init__(self, promises: BaselinePromises, host: str, reading: Reading) -> None:
-        self._promises = promises
-        self._host = host
-        self._project = reading.project.path
-        self.identity = f"{promises.identity} at {host}"
-
-    def roots(self) -> tuple[PromisedRoot, ...]:
-        """The roots as the host has them."""
-        return tuple(map(self._renamed, self._promises.roots()))
-
-    def images(self) -> Iterator[BaselineImage]:
-        """Go through the images."""
-        for image in self._promises.images():
-            root = self._renamed(image.root)
-            kept = replace(image.image, shown=f"{root.shown}/{image.path}")
-            yield replace(image, image=kept, root=root)
-
-    def _renamed(self, root: PromisedRoot) -> PromisedRoot:
-        shown = f"{self._host}/{self._project}"
-        return replace(root, shown=shown, registry=self._host, prefix=self._project, dialect=_AR)
 
 
 async def check_pulled(reading: Reading, pulls: Pulls, connections: Connections) -> Pulled:
