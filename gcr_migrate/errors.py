@@ -274,7 +274,7 @@ GCR_NAME_NOT_SERVED: Final = _problem(
     "gcr.io name does not lead to this repository yet",
     "Images are there under the repository's pkg.dev name; the host's own name answers as before"
     " until the project's redirect is enabled.",
-    "Copy and verify first, then enable the redirect of the project for all its hosts.",
+    "Copy and verify first; then `gcr-migrate redirect plan` on the project leads on.",
 )
 PUSH_SUBSCRIBER: Final = _problem(
     "push-subscriber",

@@ -82,7 +82,7 @@ HaveRead = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", metavar="SECONDS", help="How long hosts may take to follow."),
+    typer.Option("--wait", metavar="SECONDS", min=0, help="How long hosts may take to follow."),
 ]
 
 

@@ -7,14 +7,17 @@ asked for by Artifact Registry's own names, after it by the gcr.io names.
 from __future__ import annotations
 
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.access import Standing, holdings
 from gcr_migrate.cli.taking import take
 from gcr_migrate.cli.target import Target
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.access import Right
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.names import ar_host, gcr_host
 from gcr_migrate.model.pulls import ANY
@@ -25,6 +28,7 @@ from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
 from gcr_migrate.tasks import a_few_of
+from gcr_migrate.verify.answers import Expect
 from gcr_migrate.verify.checks import Checks
 from gcr_migrate.verify.live import Live
 from gcr_migrate.verify.marks import CONTENT, Level, Verification
@@ -49,11 +53,11 @@ class Shown:
     """What the repositories of a project's hosts showed.
 
     Attributes:
-        snapshots: files, one for each host.
+        snapshots: files, one for each host, and whether anybody may pull there.
         unread: what could not be read, in words.
     """
 
-    snapshots: tuple[Path, ...]
+    snapshots: tuple[tuple[Path, bool], ...]
     unread: tuple[str, ...]
 
 
@@ -73,7 +77,7 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
         watch: is told of what is read.
         folder: where it is kept meanwhile.
     """
-    snapshots: list[Path] = []
+    snapshots: list[tuple[Path, bool]] = []
     unread: list[str] = []
     for host in reading.hosts:
         if not host.has_repository or host.images == 0:
@@ -85,7 +89,7 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
         except MigrateError as error:
             unread.append(f"{reading.shown(host)}: {error.told}")
             continue
-        snapshots.append(path)
+        snapshots.append((path, _is_public(host)))
         with open_snapshot(path) as snapshot:
             if not snapshot.complete:
                 errors = (f for f in snapshot.findings() if f.severity is Severity.ERROR)
@@ -99,6 +103,14 @@ def _target(reading: Reading, host: HostReading) -> Target:
     name, id_ = host.host.name, reading.project.id
     source = ProjectSource(project=id_, hosts=(name,), dialect=_AR)
     return Target(reading.shown(host), source)
+
+
+def _is_public(host: HostReading) -> bool:
+    """Whether the policies of a repository let anybody pull from it."""
+    if host.target is None or isinstance(host.target, MigrateError):
+        return False
+    found = holdings(host.target, int(time.time() * 1000))
+    return found.of("allUsers", Right.PULL).standing is Standing.YES
 
 
 def _ar_name(reading: Reading, host: HostReading) -> str:
@@ -117,11 +129,11 @@ async def prove(shown: Shown, connections: Connections, watch: Watch, *, by_doma
     """
     result = Verification(frozenset({Level.REDIRECT}) if by_domain else CONTENT)
     checks = Checks()
-    for path in shown.snapshots:
+    for path, is_public in shown.snapshots:
         with open_snapshot(path) as snapshot:
             promises = BaselinePromises(Baseline(snapshot))
             if by_domain:
-                expected = Expected()
+                expected = Expected(anonymous=Expect.WORKS if is_public else None)
                 await verify_redirect(promises, expected, connections, result, watch, checks)
             else:
                 await Live(snapshot, promises, connections, result, watch, checks).verify()

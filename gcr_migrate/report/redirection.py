@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
-from gcr_migrate.errors import Exit, MigrateError, printable
+from gcr_migrate.errors import CATALOGUE, NOT_MIGRATED, NOT_THERE, Exit, MigrateError, printable
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
 from gcr_migrate.redirect.gates import Passing
 from gcr_migrate.redirect.moves import meaning, next_move
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.redirect.evidence import HostReading, Reading
     from gcr_migrate.redirect.plan import Plan
+
+_ANSWERS: Final = NOT_THERE | {NOT_MIGRATED}  # refusals that tell how a host is
 
 
 class AnsweringHostFact(Fact):
@@ -94,13 +96,17 @@ class RedirectStatusFacts(Fact):
     outcome: Literal["all-read", "partly-read", "nothing-read"]
     states: dict[str, int] = Field(description="Number of projects by state.")
     projects: list[RedirectedProjectFact]
-    unseen: list[RefusalFact] = Field(description="What could not be listed at all.")
+    unseen: list[RefusalFact] = Field(
+        description="What could not be listed at all, and hosts that told nothing."
+    )
 
     @classmethod
     def of(cls, readings: Iterable[Reading], unseen: Iterable[tuple[str, MigrateError]]) -> Self:
         """Put together what was read of some projects."""
         projects = [RedirectedProjectFact.of(one) for one in readings]
         refusals = [RefusalFact.of(what, error) for what, error in unseen]
+        hosts = [host.refusal for one in projects for host in one.hosts if host.refusal]
+        refusals += [one for one in hosts if CATALOGUE[one.code] not in _ANSWERS]
         states: dict[str, int] = {}
         for one in projects:
             word = one.state or "unread"

@@ -230,8 +230,11 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
     copied.stage.box.store.get(("builds", "us", "us.gcr.io")).bindings.append(  # type: ignore[union-attr]  # it is there
         {"role": "roles/artifactregistry.reader", "members": ["allUsers"]}
     )
-    ready = copied.plan(*args, "--accept", "pulled=0.9 was withdrawn")
+    withdrawn = ("--accept", "pulled=0.9 was withdrawn")
+    ready = copied.plan(*args, *withdrawn)
     assert all(one["can_pull"] for one in ready["pullers"])
+    moved = copied.move("enable", *args, *withdrawn, read=ready["code"])
+    assert moved["proof"]["checked"] == 6  # four of the host, its tag and its digest by that name
 
     (home / "log.json").write_text(json.dumps(entries)[:-1])
     assert codes(copied.plan(*args, code=2)) == ["bad-pull-log"]
@@ -269,8 +272,12 @@ def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:
     lost = copied.move("enable", code=4, read=code)
     assert codes(lost) == ["server-error"]
     assert "as before" in lost["errors"][0]["saw"]
-    copied.fault(**patch, status=403, body='{"error": {"code": 403, "status": "X"}}')
-    assert codes(copied.move("enable", code=4, read=code)) == ["denied"]
+    needs = f"requires {AGENT} to have storage.objects.get"
+    refusal = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": needs}}
+    copied.fault(**patch, status=403, body=json.dumps(refusal))
+    agent = copied.move("enable", code=4, read=code)
+    assert codes(agent) == ["agent-denied"]
+    assert AGENT in agent["errors"][0]["saw"]
     assert copied.state() == DISABLED
     assert len(copied.written()) == 3
 
@@ -284,7 +291,7 @@ def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:
     assert events[1::2][:3] == [
         ("failed", "redirect-conflict"),
         ("failed", "server-error"),
-        ("failed", "denied"),
+        ("failed", "agent-denied"),
     ]
 
 
@@ -397,6 +404,10 @@ def test_status_of_many_projects(tmp_path: Path) -> None:
         assert "25% of pulls are answered, 75% fail" in text.stdout
         served = next(one for one in whole["projects"] if one["project"] == "builds-1")["hosts"]
         assert served[0]["answers"] == "artifact-registry"
+        world.fault(host="eu.gcr.io", status=500)
+        doubtful = world.run("status", "builds-1", code=3, schema="redirect-status")
+        assert [one["code"] for one in doubtful["unseen"]] == ["server-error"]
+        world.whole()
         none = world.run("status", "hidden-x", code=4, schema="redirect-status")
         assert none["outcome"] == "nothing-read"
 
