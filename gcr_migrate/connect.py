@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Assets,
         Buckets,
         Contents,
+        Kept,
         ManifestStore,
         Names,
         Projects,
@@ -67,6 +68,8 @@ READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
 _CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 _API_THREADS: Final = 8
+_TELLING_IDLE_S: Final = 15.0
+_TELLING_PATIENCE_S: Final = 30.0
 _NOT_PUBLIC: Final = frozenset({DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED})
 
 
@@ -130,6 +133,18 @@ class Settings:
         text = self.environ.get(variable, "")
         usable = text.isascii() and text.replace(".", "", 1).isdigit()
         return float(text) if usable else default
+
+
+def outside(settings: Settings) -> Wire:
+    """Return connections to those who are told of a run; they have no login of ours.
+
+    They share neither turns nor pauses with those to registries, and wait for less: a receiver
+    that hangs must not keep a schedule from its end.
+    """
+    wire_s = min(settings.idle_s(), _TELLING_IDLE_S)
+    pilot = Pilot(_TELLING_PATIENCE_S)
+    network = Network(settings.environ)
+    return Wire(settings.endpoints, settings.backoff(), network, pilot, wire_s)
 
 
 class Connections:
@@ -264,6 +279,14 @@ class Connections:
         """Return whose credentials a side was given or has found."""
         return await self._credentials[side].caller()
 
+    def near_quotas(self) -> dict[str, str]:
+        """Tell of each service that was asked near a quota, in words, how near that was."""
+        told = {
+            service: self._settings.limits.nearness(service, asked)
+            for service, asked in self.pilot.counts().items()
+        }
+        return {service: words for service, words in told.items() if words}
+
     @property
     def clock_skew_s(self) -> float | None:
         """How far this machine's clock is ahead of the services'; None if none has told."""
@@ -301,6 +324,10 @@ class Connections:
     def stored(self, side: Side) -> Stored:
         """Return which blobs lie in buckets and repositories."""
         return self._google(side).stored
+
+    def kept_object(self, bucket: str, name: str) -> Kept:
+        """Return an object of Cloud Storage that holds what is kept between runs."""
+        return self._google("source").cloud_object(bucket, name)
 
     def assets(self, side: Side) -> Assets:
         """Return what lies below folders and organisations."""

@@ -905,8 +905,8 @@ TAG_GONE: Final = _problem(
     Exit.FAILED,
     "tag is not there",
     "A plan, a baseline or the registry's own list says that it should be.",
-    "Run `apply` on the migration file, or set the tag again; take a new baseline if it was meant"
-    " to go.",
+    "Run `apply` on the migration file, or set the tag again; if it was meant to go, take a new"
+    " baseline.",
 )
 BYTES_DIFFER: Final = _problem(
     "bytes-differ",
@@ -943,7 +943,8 @@ REPOSITORY_CHANGED: Final = _problem(
     Exit.FAILED,
     "repository is not as it should be",
     "It is gone, or its format, mode or settings are not those of the plan or the baseline.",
-    "Find out who changed it and why; put it back, or take a new baseline if it was meant.",
+    "Run `apply` if it was never made. Else find out who changed it and why; put it back, or take a"
+    " new baseline.",
 )
 REDIRECT_CHANGED: Final = _problem(
     "redirect-changed",
@@ -1116,6 +1117,37 @@ REDIRECT_SLOW: Final = _problem(
 # --- what may go -------------------------------------------------------------------------------
 
 # --- schedules and alarms ----------------------------------------------------------------------
+BAD_ALARM_STATE: Final = _problem(
+    "bad-alarm-state",
+    Exit.BAD_INPUT,
+    "file is no memory of alarms",
+    "It is damaged, something else, or of a later version, and was left as it is. Without it every"
+    " finding counts as new: all are told in each run.",
+    "Name another file with `--alarm-state`, or move this one away: the next run begins a new one.",
+)
+ALARM_STATE_BUSY: Final = _problem(
+    "alarm-state-busy",
+    Exit.OUT_OF_REACH,
+    "memory of alarms kept changing",
+    "Other runs write the same file or object at the same time; nothing of theirs was overwritten."
+    " What was told now is told once more by the next run.",
+    "Give each schedule an `--alarm-state` of its own, or let them run at different times.",
+)
+NOT_TOLD: Final = _problem(
+    "not-told",
+    Exit.OUT_OF_REACH,
+    "an alarm or a metric could not be delivered",
+    "Whoever listens there has not heard of this run. The exit status still says what was proven.",
+    "Look at the receiver and at its address. With `--alarm-state` the next run tells it again.",
+)
+BAD_WEBHOOK: Final = _problem(
+    "bad-webhook",
+    Exit.BAD_INPUT,
+    "address of the webhook cannot be used",
+    "It is read from the file of `--webhook-file` or from `GCR_MIGRATE_WEBHOOK`, and is never"
+    " shown: who knows it can post there.",
+    "Write one address on one line, beginning with `https://`; `http://` is for this machine only.",
+)
 
 # --- the program itself ------------------------------------------------------------------------
 INTERRUPTED: Final = _problem(

@@ -373,6 +373,38 @@ class Stored(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """One small file that runs share, also those on other machines; it is replaced as a whole."""
+
+    @property
+    def name(self) -> str:
+        """How a person names it."""
+        ...
+
+    async def read(self) -> tuple[bytes, str] | None:
+        """Return its bytes, and which version they are; None: there is none yet.
+
+        Raises:
+            MigrateError: it cannot be read.
+        """
+        ...
+
+    async def write(self, data: bytes, version: str) -> bool:
+        """Replace a version, as a whole.
+
+        Args:
+            data: what it is to hold.
+            version: what `read` told; empty: there was none.
+
+        Returns:
+            False: somebody else has written meanwhile, and nothing was changed.
+
+        Raises:
+            MigrateError: it cannot be written.
+        """
+        ...
+
+
 class Access(Protocol):
     """Who may do what; resources are `gs://B`, `projects/P`, `folders/N` or `organizations/N`.
 

@@ -43,15 +43,13 @@ class PullMarks:
     Attributes:
         header: value of `X-Gcr-Using-Artifact-Registry` where the name was asked for; empty
             without it.
-        blob_from: first part of the path that a blob's bytes came from; empty if it came from
-            where it was asked for. The rest of the address authorises whoever has it.
-        blob_host: the host that gave these bytes.
+        blob_from: first part of the path that the host redirected to for a blob's bytes; empty
+            without that, or where it led to another host. The rest of it authorises who has it.
         refusal: a refusal in the service's own words.
     """
 
     header: str = ""
     blob_from: str = ""
-    blob_host: str = ""
     refusal: str = ""
 
 
@@ -98,7 +96,7 @@ def evidence(pull: Pull) -> tuple[str, ...]:
     if marks.header.lower() == "true":
         found.append(f"{HEADER}: true")
     if marks.blob_from == _DOWNLOADS:
-        found.append(f"blobs come from /{_DOWNLOADS}/ at {marks.blob_host}")
+        found.append(f"blobs come from /{_DOWNLOADS}/")
     if _PERMISSIONS in marks.refusal:
         found.append("the refusal names a permission of Artifact Registry")
     elif _NO_REPOSITORY in marks.refusal:

@@ -129,9 +129,8 @@ class _Walk:
         url = self._url(f"blobs/{digest}")
         ok = _ANSWERS
         reply = await self._wire.request("GET", url, ok=ok, headers=self._login, subject=subject)
-        if reply.url != url:
-            parts = urlsplit(reply.url)
-            self._mark(blob_from=parts.path.split("/")[1], blob_host=parts.netloc)
+        if reply.url != url and self._wire.same_origin(self._base, reply.url):
+            self._mark(blob_from=urlsplit(reply.url).path.split("/")[1])
         if reply.status != _OK:
             if reply.status == _NOT_FOUND:
                 raise MigrateError(errors.BLOB_UNKNOWN, subject=subject, saw=words_of(reply))

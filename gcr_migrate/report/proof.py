@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gcr_migrate.errors import MigrateError
+    from gcr_migrate.verify.sample import Drawn
 
 Kind = Literal["migration", "spec", "snapshot", "live"]
 _OUTCOME_EXITS: Final = {
@@ -33,6 +35,27 @@ class LevelFact(Fact):
     ok: int
     wrong: int
     unchecked: int
+    earlier: int = Field(
+        description="Of those that are right: found so by a run before, which did not end."
+    )
+
+
+class SampleFact(Fact):
+    """Which blobs level deep read, and what that says of all."""
+
+    population: int = Field(description="Blobs that are promised, each once for each registry.")
+    wanted: int = Field(description="Blobs that were drawn; all of them without --sample.")
+    checked: int
+    bad: int
+    seed: int = Field(description="By which they were drawn; --seed draws them again.")
+    sentence: str
+
+
+class EarlierFact(Fact):
+    """A run before, which did not end; what it found right was not asked again."""
+
+    began_at: str
+    last_at: str = Field(description="When it last kept what it had found.")
 
 
 class DomainFact(Fact):
@@ -79,6 +102,8 @@ class VerifyFacts(Fact):
     )
     levels: dict[str, LevelFact] = Field(description="Counts of all hosts together.")
     hosts: dict[str, HostFact]
+    sample: SampleFact | None = Field(description="What level deep read, if it was asked for.")
+    earlier: list[EarlierFact] = Field(description="Runs that this one goes on with.")
     findings: list[ProofFindingFact]
 
     @property
@@ -160,8 +185,21 @@ def verify_facts(
         complete=complete,
         levels={str(level): _level(count) for level, count in verification.levels.items()},
         hosts=hosts,
+        sample=_sample(verification.drawn),
+        earlier=[
+            EarlierFact(began_at=_moment(part.began_s), last_at=_moment(part.last_s))
+            for part in verification.kept.earlier
+        ],
         findings=sorted(findings, key=first_problems_first),
     )
+
+
+def _sample(drawn: Drawn | None) -> SampleFact | None:
+    return SampleFact.model_validate(drawn, from_attributes=True) if drawn else None
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _level(count: object) -> LevelFact:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.address import in_the_way
-from gcr_migrate.model.cloud import DOCKER, Redirection
+from gcr_migrate.model.cloud import Redirection
 from gcr_migrate.model.pulling import Answerer, Pull, PullStep, answerer
 from gcr_migrate.model.usage import NOT_REDIRECTED, PARTIAL, REDIRECTED
 
 if TYPE_CHECKING:
     from gcr_migrate.errors import Problem
-    from gcr_migrate.model.cloud import RedirectSettings, RepositoryFacts
+    from gcr_migrate.model.cloud import RedirectSettings
     from gcr_migrate.model.domains import DomainFacts
+    from gcr_migrate.model.settings import RepositorySettings
 
 _WHOLE: Final = REDIRECTED | {Redirection.ENABLED_AND_COPYING}
 _NO_REACH: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED})
@@ -91,7 +92,7 @@ _FINE: Final = Verdict(Mark.OK)
 
 def judge(
     settings: RedirectSettings | MigrateError,
-    repository: RepositoryFacts | MigrateError | None,
+    repository: RepositorySettings | MigrateError | None,
     pull: Pull,
     was: DomainFacts | None,
 ) -> Judgement:
@@ -157,18 +158,17 @@ def _was_redirected(was: DomainFacts | None) -> bool:
 
 
 def _repository(
-    facts: RepositoryFacts | MigrateError | None, pull: Pull, was: DomainFacts | None
+    found: RepositorySettings | MigrateError | None, pull: Pull, was: DomainFacts | None
 ) -> Verdict:
-    if isinstance(facts, MigrateError):
-        if _says_no_repository(pull):
-            return _no_repository(was, pull.saw)
-        return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"repository: {facts.told}")
-    if facts is None:
+    if found is None:
         return _unlisted(pull, was)
-    if facts.format != DOCKER or not facts.is_standard:
-        saw = f"it is {facts.format} and {facts.mode or 'of no mode'}, and should be for images"
-        return Verdict(Mark.WRONG, errors.REPOSITORY_CHANGED, f"{saw} that are pushed to it")
-    return _FINE
+    if not isinstance(found, MigrateError):
+        return _FINE
+    if found.problem is errors.REPOSITORY_DIFFERS:  # not for images, or not one that keeps them
+        return Verdict(Mark.WRONG, errors.REPOSITORY_CHANGED, found.saw)
+    if _says_no_repository(pull):
+        return _no_repository(was, pull.saw)
+    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"repository: {found.told}")
 
 
 def _unlisted(pull: Pull, was: DomainFacts | None) -> Verdict:

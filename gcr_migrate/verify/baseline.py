@@ -49,12 +49,15 @@ async def verify_baseline(
     content = Content(promises, readers, result, progress, checks, upkeep)
     met: set[int] = set()
     for root in promises.roots():
+        marks = Marks(result, progress, root.host)
+        result.host(root.host)  # also where it has no image
+        if Level.BLOBS in result.wanted and promises.baseline.schema == 1:
+            marks.unproven(Level.BLOBS, root.shown, "the snapshot tells no blobs: take a new one")
         was = promises.facts(root).get(SETTINGS)
         if CONTENT & result.wanted and was is not None:
-            await upkeep.compare(Marks(result, progress, root.host), root, settings_of(was))
+            await upkeep.compare(marks, root, settings_of(was))
         if Level.TAGS in result.wanted and promises.baseline.schema > 1:  # it tells what was read
             reader = root.reader(readers, promises.side)
-            marks = Marks(result, progress, root.host)
             await _Walk(promises, root, content, marks, met).down(reader)
     if CONTENT & result.wanted:
         left = (content.image(one) for one in promises.images() if one.image.id not in met)

@@ -80,11 +80,13 @@ class Content:
         reader = image.root.reader(self._readers, self._promises.side)
         listed = Listed(reader, image.name, listing)
         if Level.TAGS in self._levels:
-            await listed.read(self._checks, marks.host)
-            if listed.missing and await self._is_gone(reader, image):
-                await self._tell_gone(marks, image, listed.missing)
+            about = f"{image.shown} {self._promises.identity}"
+            tags = Marks(self._result, self._progress, marks.host)
+            await self._checks.whole(
+                tags, Level.TAGS, about, lambda: self._listed_tags(tags, image, listed)
+            )
+            if listed.is_gone:
                 return
-            await self._tags(marks, reader, image, listed)
         lost: set[Digest] | None = None
         if Level.MANIFESTS in self._levels:
             lost = set()
@@ -92,18 +94,30 @@ class Content:
         if Level.BLOBS in self._levels:
             await self._checks.all_of(marks, blob_checks(reader, image, lost))
 
-    async def _is_gone(self, reader: SourceRegistry, image: PromisedImage) -> bool:
+    async def _listed_tags(self, marks: Marks, image: PromisedImage, listed: Listed) -> None:
+        """Read a list and check the tags by it; where all is gone, that is told at all levels."""
+        await listed.read(self._checks, marks.host)
+        if listed.missing:
+            listed.is_gone = await self._is_gone(listed, image)
+        if listed.missing and listed.is_gone:
+            await self._tell_gone(marks, image, listed.missing)
+        else:
+            await self._tags(marks, image, listed)
+
+    async def _is_gone(self, listed: Listed, image: PromisedImage) -> bool:
         """Whether a name without a list has none of its manifests either, by the first of them."""
         first = next(image.manifests(), None)
         if first is None:
             return True
 
         async def ask() -> bool:
-            return await reader.manifest_head(image.name, str(first)) is None
+            return await listed.reader.manifest_head(image.name, str(first)) is None
 
         try:
             return await self._checks.reach(image.root.host, ask)
         except MigrateError as error:
+            if error.problem not in _GONE:
+                listed.error = error  # then nobody knows, of any tag
             return error.problem in _GONE
 
     async def _tell_gone(self, marks: Marks, image: PromisedImage, missing: MigrateError) -> None:
@@ -143,23 +157,19 @@ class Content:
         version = image.version(digest)
         return await self._upkeep.deleting(image.root, image.path, str(digest), version)
 
-    async def _tags(
-        self, marks: Marks, reader: SourceRegistry, image: PromisedImage, listed: Listed
-    ) -> None:
+    async def _tags(self, marks: Marks, image: PromisedImage, listed: Listed) -> None:
         unknown = set(listed.tags)
 
         def checks() -> Iterator[Check]:
             for promised in image.tags():
                 unknown.discard(promised.tag)
-                yield self._tag_check(reader, image, promised, listed)
+                yield self._tag_check(image, promised, listed)
 
         await self._checks.all_of(marks, checks())
         if self._promises.knows_all:
             tell_new(marks, image.shown, unknown)
 
-    def _tag_check(
-        self, reader: SourceRegistry, image: PromisedImage, promised: PromisedTag, listed: Listed
-    ) -> Check:
+    def _tag_check(self, image: PromisedImage, promised: PromisedTag, listed: Listed) -> Check:
         async def ask() -> Wrong | None:
             found = await listed.resolve(promised.tag)
             if found == promised.digest or (found and promised.may_differ):
@@ -167,11 +177,12 @@ class Content:
             if found:
                 return Wrong(errors.TAG_MOVED, f"points to {found}, promised {promised.digest}")
             policy = await self._deleting(image, promised.digest)
-            if policy and not await reader.manifest_head(image.name, str(promised.digest)):
+            if policy and not await listed.reader.manifest_head(image.name, str(promised.digest)):
                 return Wrong(errors.CLEANUP_DELETED, policy)
             return Wrong(errors.TAG_GONE, f"promised {promised.digest}")
 
-        return Check(Level.TAGS, f"{image.shown}:{promised.tag}", ask)
+        subject = f"{image.shown}:{promised.tag}"
+        return Check(Level.TAGS, subject, ask, str(promised.digest))
 
     def _manifest_checks(
         self, reader: SourceRegistry, image: PromisedImage, lost: set[Digest]
@@ -206,12 +217,19 @@ class Listed:
         reader: the registry.
         name: the registry's name of the image.
         listing: its list, if somebody has read it already.
+
+    Attributes:
+        reader: the registry.
+        missing: the registry does not know the name.
+        is_gone: nor has it any of its manifests.
+        error: what keeps its tags from being looked at.
     """
 
     def __init__(self, reader: SourceRegistry, name: str, listing: Listing | None = None) -> None:
-        self._reader = reader
+        self.reader = reader
         self._name = name
-        self._error: MigrateError | None = None
+        self.error: MigrateError | None = None
+        self.is_gone = False
         self.missing: MigrateError | None = None
         self._listing = self._taken(listing) if listing else None
 
@@ -220,13 +238,13 @@ class Listed:
         if self._listing:
             return
         try:
-            listing = await checks.reach(host, lambda: self._reader.listing(self._name))
+            listing = await checks.reach(host, lambda: self.reader.listing(self._name))
             self._listing = self._taken(listing)
         except MigrateError as error:
             if error.problem in errors.NOT_THERE:
                 self.missing = error
             else:
-                self._error = error
+                self.error = error
 
     def _taken(self, listing: Listing) -> Listing:
         """Take a list in; where it is empty, only names below are left of this one."""
@@ -246,11 +264,11 @@ class Listed:
         Raises:
             MigrateError: the list, or the tag, could not be read.
         """
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
         found = self.tags.get(tag)
         if found is None and self._listing and (tag in self.tags or self._listing.cut):
-            head = await self._reader.manifest_head(self._name, tag)
+            head = await self.reader.manifest_head(self._name, tag)
             found = head.digest if head else None
         return found
 

@@ -6,6 +6,7 @@ this leads to the same bytes is proven here, by asking as they do.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 _REDIRECT: Final = Level.REDIRECT
 _DOMAINS_AT_ONCE: Final = 8
-_TRIES: Final = 3  # images that are pulled in turn until one is there
+_TRIES: Final = 4  # tags and digests that are pulled in turn until one is there
 ANYBODY: Final = "anonymous"
 
 
@@ -137,7 +138,7 @@ async def verify_redirect(
         doors,
         checks,
         lambda host: Marks(result, progress, host),
-        result.wanted & CONTENT,
+        result.wanted,
     )
     await redirect.look_at_domains()
     await redirect.ask_for_names()
@@ -163,7 +164,7 @@ class _Redirect:
         doors: Doors,
         checks: Checks,
         marks: Callable[[str], Marks],
-        told: frozenset[Level],
+        wanted: frozenset[Level],
     ) -> None:
         self._promises = promises
         self._side = promises.side
@@ -171,7 +172,8 @@ class _Redirect:
         self._doors = doors
         self._checks = checks
         self._marks = marks
-        self._told = told
+        self._told = wanted & CONTENT
+        self._of_pulls = Level.ACCESS if Level.ACCESS in wanted else _REDIRECT
         self._domains = _domains(promises, expected)
         self._settings: dict[str, RedirectSettings | MigrateError] = {}
 
@@ -192,10 +194,10 @@ class _Redirect:
             found = self._domains.get(image.root)
             if found is None or len(found.pulls) >= _TRIES:
                 continue
-            tag = next((one.tag for one in image.tags()), "")
-            reference = tag or str(next(image.manifests(), ""))
-            if reference:
-                found.pulls.append((name_at(found.domain, image), reference))
+            tags = (one.tag for one in itertools.islice(image.tags(), 1))
+            digests = map(str, itertools.islice(image.manifests(), 1))
+            name = name_at(found.domain, image)
+            found.pulls += [(name, reference) for reference in (*tags, *digests)]
 
     async def _setting(self, project: str) -> None:
         asked = self._doors.projects(self._side).redirection(project)
@@ -204,7 +206,7 @@ class _Redirect:
     async def _domain(self, found: _Found) -> None:
         domain = found.domain
         was = self._expected.facts.get(domain.shown)
-        repository = await _tried(self._doors.repositories(self._side).facts(domain.resource))
+        repository = await _tried(self._doors.repositories(self._side).get(domain.resource))
         settings = self._settings[domain.project.id]
         pull, pulled = await self._pull(found)
         judged = judge(settings, repository, pull, was)
@@ -216,7 +218,7 @@ class _Redirect:
         marks = self._marks(domain.shown)
         found.settled = judged.of_all_names
         for verdict in (judged.setting, judged.repository, judged.answer):
-            _put(marks, domain.shown, verdict)
+            _put(marks, _REDIRECT, domain.shown, verdict)
         seen = DomainSeen(
             answered_by=answerer(pull),
             evidence=evidence(pull),
@@ -258,10 +260,10 @@ class _Redirect:
         for identity, why in wanted:
             subject = f"{found.domain.shown} {identity.name}"
             if found.settled:
-                self._skip(found, 1)
+                self._skip(self._of_pulls, found, 1)
             elif pulled is None:
                 saw = "no image is known that can be pulled"
-                self._marks(found.domain.shown).unproven(_REDIRECT, subject, saw)
+                self._marks(found.domain.shown).unproven(self._of_pulls, subject, saw)
             else:
                 await self._identity(found, identity, why, pulled)
 
@@ -272,7 +274,8 @@ class _Redirect:
         pull = await self._doors.docker(domain.host.name, identity.login).pull(*pulled)
         why = f"should be {identity.expects}: {why}"
         verdict = judge_identity(pull, identity.expects, why, anonymous=identity.login is None)
-        _put(self._marks(domain.shown), f"{domain.shown} {identity.name}", verdict)
+        subject = f"{domain.shown} {identity.name}"
+        _put(self._marks(domain.shown), self._of_pulls, subject, verdict)
 
     def _images(self) -> Iterator[Coroutine[None, None, None]]:
         for image in self._promises.images():
@@ -282,7 +285,7 @@ class _Redirect:
     async def _image(self, found: _Found, image: PromisedImage) -> None:
         """Check that each tag and each digest of an image resolves through the domain's name."""
         if found.settled:
-            self._skip(found, count_of(image))
+            self._skip(_REDIRECT, found, count_of(image))
             return
         marks = self._marks(found.domain.shown)
         names = Through(
@@ -302,11 +305,11 @@ class _Redirect:
             return
         await self._checks.all_of(marks, names.checks())
 
-    def _skip(self, found: _Found, count: int) -> None:
+    def _skip(self, level: Level, found: _Found, count: int) -> None:
         """Count names that nobody asked for, since one thing keeps all of them from answering."""
         one, shown = found.settled, found.domain.shown
         if one and one.problem and count:
-            self._marks(shown).all_unchecked(_REDIRECT, count, one.problem, shown, one.saw)
+            self._marks(shown).all_unchecked(level, count, one.problem, shown, one.saw)
 
 
 def _domains(promises: Promises, expected: Expected) -> dict[PromisedRoot, _Found]:
@@ -331,22 +334,23 @@ def _reader(doors: Doors, side: Side, domain: Domain) -> SourceRegistry:
     return root.reader(doors, side)
 
 
-def _put(marks: Marks, subject: str, verdict: Verdict) -> None:
-    """Put a verdict down; what is about a whole domain is told once with all that it settles."""
-    of_all = not verdict.subject and subject == marks.host
-    subject, problem = verdict.subject or subject, verdict.problem
-    if verdict.mark is Mark.OK:
-        marks.ok(_REDIRECT)
-        if problem:
-            marks.note(problem, Severity.WARNING, subject, verdict.saw)
-    elif problem is errors.NOT_CHECKED:  # each for a reason of its own
-        marks.unproven(_REDIRECT, subject, verdict.saw)
-    elif problem and verdict.mark is Mark.UNCHECKED:
-        marks.all_unchecked(_REDIRECT, 1, problem, subject, verdict.saw)
-    elif problem and of_all:
-        marks.all_wrong(_REDIRECT, 1, problem, subject, verdict.saw)
-    elif problem:
-        marks.wrong(_REDIRECT, problem, subject, verdict.saw)
+def _put(marks: Marks, level: Level, subject: str, verdict: Verdict) -> None:
+    """Put a verdict down; what settles every name is told once with all of them."""
+    subject, problem, saw = verdict.subject or subject, verdict.problem, verdict.saw
+    if problem is None:
+        marks.ok(level)
+    elif verdict.mark is Mark.OK:
+        marks.ok(level)
+        marks.note(problem, Severity.WARNING, subject, saw)
+    elif verdict.mark is Mark.UNCHECKED:
+        if problem is errors.NOT_CHECKED and not verdict.all_names:
+            marks.unproven(level, subject, saw)  # for a reason of its own
+        else:
+            marks.all_unchecked(level, 1, problem, subject, saw)
+    elif verdict.all_names:
+        marks.all_wrong(level, 1, problem, subject, saw)
+    else:
+        marks.wrong(level, problem, subject, saw)
 
 
 async def _tried(question: Coroutine[None, None, T]) -> T | MigrateError:

@@ -69,9 +69,9 @@ class Through:
         """Give a check for each tag and each digest."""
         shown = self._image.shown
         for tag in self._image.tags():
-            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), self._at)
+            yield Check(_REDIRECT, f"{shown}:{tag.tag}", self._tag(tag), str(tag.digest), self._at)
         for digest in self._image.manifests():
-            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), self._at)
+            yield Check(_REDIRECT, f"{shown}@{digest}", self._digest(digest), at=self._at)
 
     def _tag(self, promised: PromisedTag) -> Ask:
         async def ask() -> Wrong | None:
@@ -94,18 +94,23 @@ class Through:
 
     def _digest(self, digest: Digest) -> Ask:
         async def ask() -> Wrong | None:
-            head = await self._reader.manifest_head(self._name, str(digest))
-            if head is not None and head.digest != digest:
-                return Wrong(errors.BYTES_DIFFER, f"the registry names it {head.digest}")
-            if head is not None:
+            found = await _found(self._reader, self._name, digest)
+            if found == digest:
                 return None
-            if not self._has_two_names or await self._other.manifest_head(
-                self._image.name, str(digest)
-            ):
-                return Wrong(errors.DIGEST_GONE)
-            return Wrong(errors.DIGEST_GONE, is_told=Level.MANIFESTS in self._told)
+            is_told = False
+            if self._has_two_names and Level.MANIFESTS in self._told:
+                is_told = await _found(self._other, self._image.name, digest) == found
+            if found is None:
+                return Wrong(errors.DIGEST_GONE, is_told=is_told)
+            saw = f"the registry names it {found}"
+            return Wrong(errors.BYTES_DIFFER, saw, is_told=is_told)
 
         return ask
+
+
+async def _found(registry: SourceRegistry, name: str, digest: Digest) -> Digest | None:
+    head = await registry.manifest_head(name, str(digest))
+    return head.digest if head else None
 
 
 def name_at(domain: Domain, image: PromisedImage) -> str:

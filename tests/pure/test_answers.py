@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, Problem
 from gcr_migrate.model.address import NO_ADDRESS, in_the_way
-from gcr_migrate.model.cloud import DOCKER, STANDARD, Redirection, RedirectSettings, RepositoryFacts
+from gcr_migrate.model.cloud import Redirection, RedirectSettings
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.domains import Domain, DomainFacts
 from gcr_migrate.model.names import GCR_HOSTS, Project
 from gcr_migrate.model.pulling import Answerer, Pull, PullMarks, PullStep, answerer
+from gcr_migrate.model.settings import RepositorySettings
 from gcr_migrate.verify.answers import Expect, Mark, judge, judge_identity
 
 DIGEST: Final = Digest.of(b"{}")
@@ -24,9 +25,8 @@ AR: Final = PullMarks(header="true")
 GOOD: Final = Pull(AR, DIGEST)
 BARE: Final = Pull(PullMarks(), DIGEST)
 BY_BLOBS: Final = Pull(PullMarks(blob_from="artifacts-downloads"), DIGEST)
-REPOSITORY: Final = RepositoryFacts(
-    "projects/builds/locations/us/repositories/gcr.io", DOCKER, STANDARD, None
-)
+REPOSITORY: Final = RepositorySettings()
+OTHER: Final = MigrateError(errors.REPOSITORY_DIFFERS, subject="it", saw="its format is MAVEN")
 WAS: Final = DomainFacts(Answerer.ARTIFACT_REGISTRY, Redirection.ENABLED, public=False)
 NEVER: Final = DomainFacts(Answerer.CONTAINER_REGISTRY, Redirection.DISABLED, public=False)
 HIDDEN: Final = MigrateError(errors.DENIED, subject="it", saw="403")
@@ -63,7 +63,7 @@ class Case:
     name: str
     codes: set[tuple[str, Mark]]
     settings: RedirectSettings | MigrateError = ON
-    repository: RepositoryFacts | MigrateError | None = REPOSITORY
+    repository: RepositorySettings | MigrateError | None = REPOSITORY
     pull: Pull = GOOD
     was: DomainFacts | None = WAS
     names: bool = True
@@ -140,16 +140,7 @@ CASES: Final = [
     ),
     Case("a list that lags behind", set(), repository=None),
     Case("the repository is hidden", OPEN, repository=HIDDEN),
-    Case(
-        "not for images",
-        _wrong(errors.REPOSITORY_CHANGED),
-        repository=RepositoryFacts("r", "MAVEN", STANDARD, None),
-    ),
-    Case(
-        "a proxy",
-        _wrong(errors.REPOSITORY_CHANGED),
-        repository=RepositoryFacts("r", DOCKER, "REMOTE_REPOSITORY", None),
-    ),
+    Case("not for images", _wrong(errors.REPOSITORY_CHANGED), repository=OTHER),
     Case("out of reach", OUT, pull=LOST, names=False),
     Case(
         "no trust",
