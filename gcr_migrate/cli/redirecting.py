@@ -14,6 +14,7 @@ from gcr_migrate import errors
 from gcr_migrate.cli.recording import Recorder
 from gcr_migrate.cli.served import check_pulled, prove, read_all, room
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.access import Right
 from gcr_migrate.model.pulls import Use
 from gcr_migrate.redirect.evidence import Answer
 from gcr_migrate.redirect.plan import plan_move
@@ -137,7 +138,7 @@ class Redirecting:
         return reading, plan_move(reading, move, self._named(reading), accepted, now_ms, pulled)
 
     def _named(self, reading: Reading) -> list[Named]:
-        """Return who pulls by the log, host by host, and by the list, from every host."""
+        """Return who pulls and pushes by the log, host by host, and by the list, everywhere."""
         found = [Named(one, "", "named by the list") for one in self._evidence.named]
         uses = self._evidence.pulls.uses if self._evidence.pulls else {}
         for host in reading.hosts:
@@ -148,7 +149,11 @@ class Redirecting:
                 if name.startswith(root):
                     for member, use in members.items():
                         whole.setdefault(member, Use()).add(use)
-            found += [Named(member, host.host.name, use.told) for member, use in whole.items()]
+            for member, use in whole.items():
+                rights = ((Right.PULL, use.pulls), (Right.PUSH, use.pushes))
+                found += [
+                    Named(member, host.host.name, use.told, right) for right, n in rights if n
+                ]
         return found
 
     async def move(

@@ -150,17 +150,20 @@ async def prove(shown: Shown, connections: Connections, watch: Watch, *, by_doma
 
 
 async def check_pulled(reading: Reading, pulls: Pulls, connections: Connections) -> Pulled:
-    """Ask Artifact Registry for each name that a log shows pulled from a project's gcr.io hosts."""
+    """Ask Artifact Registry for each name of a project's hosts that a log shows in use."""
     missing: list[str] = []
     unchecked: list[str] = []
-    names = [
-        (host.host.name, name, reference)
-        for host in reading.hosts
-        for name, references in pulls.last_ms.items()
-        if name.startswith(f"{_ar_name(reading, host)}/")
-        for reference in references
-        if reference != ANY
-    ]
+    names = sorted(
+        {
+            (host.host.name, name, reference)
+            for host in reading.hosts
+            for used in (pulls.last_ms, pulls.pushed_ms)
+            for name, references in used.items()
+            if name.startswith(f"{_ar_name(reading, host)}/")
+            for reference in references
+            if reference != ANY
+        }
+    )
 
     async def one(gcr: str, name: str, reference: str) -> None:
         registry, _, path = name.partition("/")

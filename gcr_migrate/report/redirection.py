@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from pydantic import Field
 
 from gcr_migrate.errors import CATALOGUE, NOT_MIGRATED, NOT_THERE, Exit, MigrateError, printable
+from gcr_migrate.model.access import Right
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
 from gcr_migrate.redirect.gates import Passing
 from gcr_migrate.redirect.moves import meaning, next_move
@@ -145,12 +146,13 @@ class GateFact(Fact):
 
 
 class PullerFact(Fact):
-    """Somebody who is known to pull."""
+    """Somebody who is known to pull, or to push."""
 
     host: str
     member: str = Field(description="As policies spell it.")
+    right: Right
     why: str = Field(description="How that is known.")
-    can_pull: bool | None = Field(description="From the repository; null: not known.")
+    can: bool | None = Field(description="At the repository; null: not known.")
     by: str = Field(description="What lets it, or why that is not known.")
 
 
@@ -281,7 +283,7 @@ def _plain(plan: Plan) -> dict[str, object]:
             for g in plan.gates
         ],
         "pullers": [
-            PullerFact(host=p.host, member=p.member, why=p.why, can_pull=p.can, by=p.by)
+            PullerFact(host=p.host, member=p.member, right=p.right, why=p.why, can=p.can, by=p.by)
             for p in plan.pullers
         ],
         "code": plan.code,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.sandbox.scenarios import Scenario
+from tests.answers import control
 from tests.discovery import image, repository, staged
 from tests.redirecting import (
     ADA,
@@ -203,36 +204,52 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
         {
             "timestamp": "2026-11-20T08:00:00Z",
             "protoPayload": {
-                "methodName": "Docker-GetManifest",
+                "methodName": method,
                 "resourceName": resource,
                 "authenticationInfo": {"principalEmail": email},
                 "request": {"requestUrl": f"/v2/builds/us.gcr.io/app/manifests/{tag}"},
             },
         }
-        for email, tag in ((robot, "1.0"), ("", "1.0"), (robot, "0.9"))
+        for method, email, tag in (
+            ("Docker-GetManifest", robot, "1.0"),
+            ("Docker-GetManifest", "", "1.0"),
+            ("Docker-GetManifest", robot, "0.9"),
+            ("Docker-PutManifest", robot, "0.8"),
+        )
     ]
     (home / "log.json").write_text(json.dumps(entries))
     (home / "more.txt").write_text("# from the wiki\ngroup:devs@example.com\n\nbob@example.com\n")
     args = ("--audit-log", "log.json", "--pullers", "more.txt")
     plan = copied.plan(*args, code=3)
     assert held(plan) == {"pullers", "pulled"}
-    found = {one["member"]: one for one in plan["pullers"]}
-    assert {member: one["can_pull"] for member, one in found.items() if member != MIGRATOR} == {
+    assert [one["can"] for one in plan["pullers"] if one["right"] == "push"] == [False]
+    found = {one["member"]: one for one in plan["pullers"] if one["right"] == "pull"}
+    assert {member: one["can"] for member, one in found.items() if member != MIGRATOR} == {
         ADA: True,
         f"serviceAccount:{robot}": False,
         "allUsers": False,
         "group:devs@example.com": False,
         "user:bob@example.com": False,
     }
-    assert "audit log: 2 pulls, the last on 2026-11-20" in found[f"serviceAccount:{robot}"]["why"]
+    assert (
+        "audit log: 2 pulls and 1 push, the last on 2026-11-20"
+        in found[f"serviceAccount:{robot}"]["why"]
+    )
     held_by = next(one for one in plan["gates"] if one["name"] == "pulled")
-    assert held_by["evidence"][0].startswith("us.gcr.io/builds/app:0.9")
+    assert [one.partition(": ")[0] for one in held_by["evidence"][:2]] == [
+        "us.gcr.io/builds/app:0.8",
+        "us.gcr.io/builds/app:0.9",
+    ]
     copied.stage.box.store.get(("builds", "us", "us.gcr.io")).bindings.append(  # type: ignore[union-attr]  # it is there
         {"role": "roles/artifactregistry.reader", "members": ["allUsers"]}
     )
-    withdrawn = ("--accept", "pulled=0.9 was withdrawn")
+    assert held(copied.plan(*args, code=3)) == {"pullers", "pulled"}  # the robot cannot push
+    copied.stage.box.store.get(("builds", "us", "us.gcr.io")).bindings.append(  # type: ignore[union-attr]  # it is there
+        {"role": "roles/artifactregistry.writer", "members": [f"serviceAccount:{robot}"]}
+    )
+    withdrawn = ("--accept", "pulled=0.8 and 0.9 were withdrawn")
     ready = copied.plan(*args, *withdrawn)
-    assert all(one["can_pull"] for one in ready["pullers"])
+    assert all(one["can"] for one in ready["pullers"])
     moved = copied.move("enable", *args, *withdrawn, read=ready["code"])
     assert moved["proof"]["checked"] == 6  # four of the host, its tag and its digest by that name
 
@@ -241,6 +258,24 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
     (home / "more.txt").write_text("nobody\n")
     assert codes(copied.plan("--pullers", "more.txt", code=2)) == ["bad-usage"]
     assert codes(copied.plan("--accept", "copied", code=2)) == ["bad-usage"]
+
+
+def test_what_changes_while_it_is_verified_is_seen(copied: Switch) -> None:
+    """Somebody takes a reader away during the verification: the code is not good any more."""
+    code, cli, box = copied.plan()["code"], copied.stage.cli, copied.stage.box
+    copied.fault(host="us-docker.pkg.dev", path="/blobs/", delay_s=1, times=1)
+    process = cli.start(
+        *("redirect", "enable", "builds", "--yes", "--i-have-read", code, "--json"),
+        GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
+        GCR_MIGRATE_ACCESS_TOKEN=box.token,
+    )
+    while not any(one["hits"] for one in control(box, "GET")):
+        assert process.poll() is None
+    box.store.get(("builds", "us", "us.gcr.io")).bindings.clear()  # type: ignore[union-attr]  # it is there
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert codes(json.loads(out)) == ["redirect-code-differs"]
+    assert copied.written() == []
 
 
 def test_a_baseline_has_to_be_there(copied: Switch) -> None:
