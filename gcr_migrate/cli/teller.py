@@ -90,8 +90,9 @@ class Teller:
         asyncio.run(self._tell_far())
 
     def _log(self) -> None:
-        """One line for each host; at a terminal the table has them already."""
-        if self._output.err.is_terminal and not self._output.as_json:
+        """One line for each host; who reads the table at a terminal has them already."""
+        is_log = self._receivers.are_any and not self._output.err.is_terminal
+        if not (self._output.as_json or is_log):
             return
         for standing in self._standings:
             seconds = standing.seconds and round(standing.seconds, 3)

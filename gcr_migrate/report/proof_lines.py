@@ -51,10 +51,9 @@ def _part_lines(facts: VerifyFacts) -> Iterator[Text]:
     if one := facts.sample:
         kind = "a sample" if one.wanted < one.population else "all blobs"
         yield Text(f"  deep: {kind}, {one.sentence} (seed {one.seed})")
-    if facts.earlier:
-        count = sum(level.earlier for level in facts.levels.values())
-        since, until = facts.earlier[0].began_at, facts.earlier[-1].last_at
-        yield Text(f"  {count} of these were checked earlier, from {since} to {until}")
+    if parts := facts.earlier:
+        when = f"from {parts.began_at} to {parts.last_at}"
+        yield Text(f"  {parts.checks} of these were checked by an earlier run, {when}")
 
 
 def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:

@@ -345,8 +345,8 @@ def _put(marks: Marks, level: Level, subject: str, verdict: Verdict) -> None:
     elif verdict.mark is Mark.UNCHECKED:
         if problem is errors.NOT_CHECKED and not verdict.all_names:
             marks.unproven(level, subject, saw)  # for a reason of its own
-        else:
-            marks.all_unchecked(level, 1, problem, subject, saw)
+        else:  # of the whole host, whatever was asked for
+            marks.all_unchecked(level, 1, problem, marks.host, saw)
     elif verdict.all_names:
         marks.all_wrong(level, 1, problem, subject, saw)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.verify.checks import Check, Wrong
-from gcr_migrate.verify.content import Listed
+from gcr_migrate.verify.listed import Listed
 from gcr_migrate.verify.marks import Level
 
 if TYPE_CHECKING:
