@@ -219,6 +219,9 @@ class _Redirect:
         found.settled = judged.of_all_names
         for verdict in (judged.setting, judged.repository, judged.answer):
             _put(marks, _REDIRECT, domain.shown, verdict)
+        if found.settled and found.settled.problem is errors.REDIRECT_CHANGED:
+            # Who listed the names before may have met Container Registry's last answer.
+            marks.blame(errors.NOT_MIGRATED, errors.REDIRECT_CHANGED)
         seen = DomainSeen(
             answered_by=answerer(pull),
             evidence=evidence(pull),
@@ -309,7 +312,9 @@ class _Redirect:
         """Count names that nobody asked for, since one thing keeps all of them from answering."""
         one, shown = found.settled, found.domain.shown
         if one and one.problem and count:
-            self._marks(shown).all_unchecked(level, count, one.problem, shown, one.saw)
+            marks = self._marks(shown)
+            tell = marks.all_wrong if one.mark is Mark.WRONG else marks.all_unchecked
+            tell(level, count, one.problem, shown, one.saw)
 
 
 def _domains(promises: Promises, expected: Expected) -> dict[PromisedRoot, _Found]:
