@@ -90,6 +90,14 @@ NoCache = Annotated[
         help="Fetch every manifest anew, and keep none in SOURCE.cache beside the file.",
     ),
 ]
+AuditLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-log",
+        metavar="FILE",
+        help="Data Access entries of Artifact Registry, exported as JSON: who really pulls what.",
+    ),
+]
 MigrationFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Migration file that `plan` wrote.")
 ]

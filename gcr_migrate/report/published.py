@@ -20,6 +20,11 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.redirection import (
+    RedirectMoveFacts,
+    RedirectPlanFacts,
+    RedirectStatusFacts,
+)
 from gcr_migrate.report.references import RefsScanFacts
 from gcr_migrate.report.rewritten import RefsRewriteFacts
 
@@ -44,9 +49,12 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
-    "alarm": AlarmFacts,
+    "redirect-status": RedirectStatusFacts,
+    "redirect-plan": RedirectPlanFacts,
+    "redirect-move": RedirectMoveFacts,
     "refs-scan": RefsScanFacts,
     "refs-check": RefsCheckFacts,
     "refs-rewrite": RefsRewriteFacts,
+    "alarm": AlarmFacts,
     "error": ErrorFacts,
 }
