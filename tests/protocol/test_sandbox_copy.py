@@ -30,7 +30,7 @@ class Copier:
         for location, id_ in (("us", "gcr.io"), ("us", "staging"), ("europe", "eu.gcr.io")):
             box.store.add(Repository("old-builds", location, id_))
 
-    def get(self, name: str, host: str = US, token: str = "", **query: str) -> httpx.Response:  # noqa: S107
+    def get(self, name: str, host: str = US, token: str = "", **query: str) -> httpx.Response:
         """Ask for a page; `query` comes beside `CopyFromGCR=same`."""
         wanted = {"CopyFromGCR": "same"} | query
         url = f"{self.box.addresses[host]}/v2/{name}/tags/list"
@@ -40,7 +40,7 @@ class Copier:
     def pages(self, name: str, **query: str) -> list[dict[str, Any]]:
         """Ask for all pages of a name."""
         found: list[dict[str, Any]] = []
-        following = {}
+        following: dict[str, str] = {}
         while True:
             reply = self.get(name, **query, **following)
             assert reply.status_code == 200, reply.text
