@@ -1124,6 +1124,14 @@ REDIRECT_UNKNOWN: Final = _problem(
     " was changed.",
     "Look at `gcloud artifacts settings describe`, and use a later version of gcr-migrate.",
 )
+NOTHING_TO_RESCUE: Final = _problem(
+    "nothing-to-rescue",
+    Exit.REFUSED,
+    "no host of the project has a bucket",
+    "Container Registry kept its blobs in the project's own buckets. Where none is left it has"
+    " nothing that could be copied. Nothing was changed.",
+    "See whether it is the right project. To ask for a host all the same, name it: HOST/PROJECT.",
+)
 NOT_A_RESCUE: Final = _problem(
     "not-a-rescue",
     Exit.BAD_INPUT,

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from gcr_migrate.errors import BAD_REPLY, REQUEST_REFUSED, SERVER_ERROR, TOO_MANY_REQUESTS
+from gcr_migrate.errors import REQUEST_REFUSED, SERVER_ERROR
 from gcr_migrate.model.copying import CopyReply
 
 if TYPE_CHECKING:
@@ -115,13 +115,3 @@ class Server:
         if start + name.page_size < of:
             body["nextPage"] = str(start + name.page_size)
         return json.dumps({key: value for key, value in body.items() if value}).encode()
-
-
-def refused_for_good() -> CopyReply:
-    """Return what a service says that wants to be left alone."""
-    return CopyReply(429, b"", TOO_MANY_REQUESTS, "429")
-
-
-def broken() -> CopyReply:
-    """Return an answer that is none."""
-    return CopyReply(200, b"<html>", BAD_REPLY)

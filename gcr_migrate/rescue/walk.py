@@ -93,6 +93,10 @@ class Walk:
             found.append(Ask(ask.target, ask.path, folder.step))
         return found
 
+    def close(self, target: int, problem: Problem, saw: str) -> None:
+        """Ask nothing more of a target, for the first reason that was told."""
+        self.closed.setdefault(target, (problem, saw))
+
     def reopen(self) -> None:
         """Begin another run: ask anew for all that did not go well."""
         self.closed.clear()
@@ -110,21 +114,16 @@ class Walk:
                 self.told.add(ask.target)
             folder.page(page, len(page.digests))
         elif reply.problem in _FOR_ALL:
-            self._close(ask.target, reply.problem, reply.saw)
+            self.close(ask.target, reply.problem, reply.saw)
         elif reply.problem in errors.NOT_THERE and (ask.target, ask.path) in self._starts:
-            self._close(ask.target, COPY_UNAVAILABLE, reply.saw)
+            self.close(ask.target, COPY_UNAVAILABLE, reply.saw)
         else:
             folder.failure(reply.problem, reply.saw)
 
-    def _close(self, target: int, problem: Problem, saw: str) -> None:
-        self.closed.setdefault(target, (problem, saw))
-
     def _child(self, ask: Ask, child: str) -> Ask | None:
+        """Take in a name below another; nothing but the name above it tells of it."""
         path = f"{ask.path}/{child}" if ask.path else child
-        key = (ask.target, path)
-        if key in self.folders:
-            return None
-        folder = self.folders[key] = Folder(self._limit)
+        folder = self.folders[ask.target, path] = Folder(self._limit)
         if path.count("/") >= DEEPEST:
             folder.give_up(BAD_REPLY, f"names below names without end, {DEEPEST} deep already")
             return None

@@ -13,7 +13,7 @@ from gcr_migrate.errors import AGENT_DENIED, BAD_REPLY, COPY_TIMEOUT, COPY_UNAVA
 from gcr_migrate.model.copying import CopyReply, read_page
 from gcr_migrate.rescue.folder import LARGEST_PART, TRIES
 from gcr_migrate.rescue.walk import DEEPEST, Ask, Walk
-from tests.copying_server import Name, Server, Trouble
+from tests.copying_server import Manifest, Name, Server, Trouble
 
 PATHS = st.lists(st.sampled_from("abc"), max_size=4).map("/".join)
 NAMES = st.builds(
@@ -113,8 +113,12 @@ def test_without_trouble_each_page_is_asked_for_once(names: dict[str, Name]) -> 
 
 
 def test_a_page_that_takes_too_long_is_parted() -> None:
-    """After some tries the newest versions come first, more of them each time, then the rest."""
-    names = {"": Name(["whole"] * 30, page_size=100)}
+    """After some tries the newest versions come first, more of them each time, then the rest.
+
+    That some of them cannot be copied is no sign that there are no more.
+    """
+    manifests: list[Manifest] = ["whole"] * 30
+    names = {"": Name([*manifests, "broken"], page_size=100)}
     troubles: list[Trouble] = ["before"] * TRIES
     server = Server(names, ["", *troubles])
     walk = Walk([""], None)
