@@ -182,14 +182,16 @@ def open_rescue(
         if targets is not None and not path.exists():
             _create(path, about, targets)
         with _opened(path) as rescue:
-            if rescue.about != about:
-                told = ", ".join(f"{key} {value}" for key, value in rescue.about.items() if value)
-                raise MigrateError(NOT_A_RESCUE, subject=str(path), saw=f"it is of {told}")
+            _check_about(rescue, about)
             yield rescue
 
 
-def targets_of(path: Path) -> tuple[RescueTarget, ...] | None:
+def targets_of(path: Path, about: Mapping[str, str]) -> tuple[RescueTarget, ...] | None:
     """Return where an earlier run let images go; None if there was none.
+
+    Args:
+        path: where its file would lie.
+        about: what it is a rescue of.
 
     Raises:
         MigrateError: as `open_rescue`.
@@ -197,7 +199,14 @@ def targets_of(path: Path) -> tuple[RescueTarget, ...] | None:
     if not path.exists():
         return None
     with _opened(path) as rescue:
+        _check_about(rescue, about)
         return rescue.targets()
+
+
+def _check_about(rescue: RescueFile, about: Mapping[str, str]) -> None:
+    if rescue.about != about:
+        told = ", ".join(f"{key} {value}" for key, value in rescue.about.items() if value)
+        raise MigrateError(NOT_A_RESCUE, subject=str(rescue.path), saw=f"it is of {told}")
 
 
 @contextmanager
