@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 from pathlib import Path
@@ -125,7 +126,8 @@ def rescue(
         from gcr_migrate.spec import load_spec
 
         spec = load_spec(read_text(Path(target)), target)
-    wish = _wish(target, spec, to or "", pulled_within, newest, state, dry_run=dry_run, yes=yes)
+    asks = not (yes or as_json)
+    wish = _wish(target, spec, to or "", pulled_within, newest, state, dry_run=dry_run, asks=asks)
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     names = _Names(wish, expected or [])
@@ -136,7 +138,7 @@ def rescue(
     command = _command(
         target,
         {"--to": to, "--pulled-within": pulled_within, "--newest": newest, "--state": state}
-        | {"--endpoints": endpoints, "--access-token-file": access_token_file}
+        | {"--endpoints": _unless_set(endpoints), "--access-token-file": access_token_file}
         | {"--impersonate-service-account": impersonate, "--quota-project": quota_project},
         expected or [],
     )
@@ -156,7 +158,7 @@ def _wish(
     state: Path | None,
     *,
     dry_run: bool,
-    yes: bool,
+    asks: bool,
 ) -> Wish:
     """Read what a person wants.
 
@@ -183,7 +185,7 @@ def _wish(
         filters=Filters(pulled_within, newest),
         path=state or Path(f"{name}.rescue"),
         dry_run=dry_run,
-        asks=not yes,
+        asks=asks,
     )
 
 
@@ -215,6 +217,11 @@ def _of_spec(target: str, spec: Spec) -> tuple[Project, tuple[GcrHost, ...], str
     start = source.below[0] if len(source.below) == 1 else ""
     hosts = () if len(named) == len(GCR_HOSTS) else named
     return Project.parse(source.project), hosts, start
+
+
+def _unless_set(endpoints: Path | None) -> Path | None:
+    """Return what has to be said of the endpoints, unless the environment says it."""
+    return None if os.environ.get("GCR_MIGRATE_ENDPOINTS") == str(endpoints) else endpoints
 
 
 def _command(target: str, options: Mapping[str, object], expected: list[Path]) -> str:

@@ -21,6 +21,7 @@ from gcr_migrate.rescue.account import Seen, account_of
 from gcr_migrate.rescue.run import Filters, Rescue, Way
 from gcr_migrate.rescue.targets import Maker, Target, hosts_in_use, is_there, target_in
 from gcr_migrate.state.rescued import RescueTarget, open_rescue, targets_of
+from gcr_migrate.state.snapshot import check_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +126,7 @@ class Run:
                 keeps one from knowing.
         """
         project, tell = self._wish.project, self._findings.append
+        check_replaceable(self._wish.inventory, force=True)  # the last step must not fail by this
         settings = await self._connections.projects("target").redirection(project.id)
         if settings.state is Redirection.UNKNOWN:
             raise MigrateError(errors.REDIRECT_UNKNOWN, subject=project.id, saw=settings.word)

@@ -252,7 +252,8 @@ def doubts(
             problem, saw = rescue.walk.closed[at]
             yield Finding(problem, Severity.ERROR, target.shown, saw)
             continue
-        if at not in rescue.walk.told and not all_there:
+        # Where one host was copied from the service is there, and another may have nothing.
+        if not rescue.walk.told and not all_there:
             yield Finding(COPY_UNPROVEN, Severity.ERROR, target.shown)
         saw = "beside the expected names" if expected else "there is no list of expected names"
         yield Finding(SOURCE_UNLISTED, Severity.INFO, target.source_shown, saw)
