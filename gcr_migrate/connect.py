@@ -45,7 +45,9 @@ if TYPE_CHECKING:
         Projects,
         Repositories,
         ServerCopy,
+        SettingsWriter,
         SourceRegistry,
+        Stored,
         TargetRegistry,
         TargetRepositories,
         Topics,
@@ -312,9 +314,17 @@ class Connections:
         """Return what Google's APIs tell about projects."""
         return self._google(side).projects
 
+    def redirect_settings(self) -> SettingsWriter:
+        """Return the redirect setting of projects, to change it."""
+        return self._google("source").projects
+
     def buckets(self, side: Side) -> Buckets:
         """Return the buckets of Cloud Storage."""
         return self._google(side).buckets
+
+    def stored(self, side: Side) -> Stored:
+        """Return which blobs lie in buckets and repositories."""
+        return self._google(side).stored
 
     def assets(self, side: Side) -> Assets:
         """Return what lies below folders and organisations."""

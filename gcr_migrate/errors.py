@@ -776,8 +776,8 @@ BAD_PULL_LOG: Final = _problem(
     "bad-pull-log",
     Exit.BAD_INPUT,
     "file is no log of pulls",
-    "`select.pulled` needs entries of Artifact Registry's Data Access audit log, as gcloud writes "
-    "them.",
+    "`select.pulled` and --audit-log need whole exports of Artifact Registry's Data Access audit "
+    "log, as gcloud writes them.",
     "Export them with `gcloud logging read` and `--format=json`, with a timestamp in the filter: "
     "without one only the last day comes.",
 )
@@ -1038,6 +1038,74 @@ OPERATION_FAILED: Final = _problem(
     "Read its words; run `apply` again when the cause is mended.",
 )
 # --- the redirect ------------------------------------------------------------------------------
+REDIRECT_BACKWARD: Final = _problem(
+    "redirect-backward",
+    Exit.REFUSED,
+    "the redirect is only led forward",
+    "Container Registry is gone. What Artifact Registry does not answer is an outage, not a way "
+    "back.",
+    "Mend what is wrong in Artifact Registry: images by `apply` or `rescue`, access by a grant on "
+    "the repository. `gcr-migrate redirect plan` names the move that leads on.",
+)
+REDIRECT_UNKNOWN: Final = _problem(
+    "redirect-unknown",
+    Exit.REFUSED,
+    "the state of the redirect is not known",
+    "The service tells a state that this version does not know, or none at all. It may be "
+    "anything, and is not taken for disabled.",
+    "Use a newer version, or ask Google what the state means. Nothing was changed.",
+)
+REDIRECT_TOO_SOON: Final = _problem(
+    "redirect-too-soon",
+    Exit.REFUSED,
+    "the redirect cannot be made final yet",
+    "Only a redirect that is enabled, and copies nothing any more, can be made final.",
+    "Run `gcr-migrate redirect plan` on the project: it names the move that comes first.",
+)
+REDIRECT_GATE: Final = _problem(
+    "redirect-gate",
+    Exit.REFUSED,
+    "a gate before the redirect is not passed",
+    "What has to be true before the move is not, or could not be seen.",
+    "Mend what is named and run the command again; `gcr-migrate redirect plan` shows every gate.",
+)
+REDIRECT_UNCONFIRMED: Final = _problem(
+    "redirect-unconfirmed",
+    Exit.REFUSED,
+    "nobody has confirmed the move",
+    "It cannot be taken back, so somebody has to say that the plan of it was read.",
+    "Run it on a terminal and type the project's id, or give --yes and --i-have-read with the "
+    "code that `gcr-migrate redirect plan` prints.",
+)
+REDIRECT_CODE_DIFFERS: Final = _problem(
+    "redirect-code-differs",
+    Exit.REFUSED,
+    "the plan that was read is not today's",
+    "The code stands for what a plan says. Something of that has changed since, or another option "
+    "was given.",
+    "Run `gcr-migrate redirect plan` with the same options, read it again, and give its code.",
+)
+REDIRECT_CONFLICT: Final = _problem(
+    "redirect-conflict",
+    Exit.FAILED,
+    "somebody else changes the redirect",
+    "The setting is not what it was a moment ago, and not what was asked for.",
+    "Find out who it is, and run `gcr-migrate redirect plan` again.",
+)
+REDIRECT_UNSETTLED: Final = _problem(
+    "redirect-unsettled",
+    Exit.FAILED,
+    "whether the redirect was changed is not known",
+    "The change was sent, no answer came, and the setting could not be read afterwards.",
+    "Run `gcr-migrate redirect status` on the project as soon as the service answers.",
+)
+REDIRECT_SLOW: Final = _problem(
+    "redirect-slow",
+    Exit.FAILED,
+    "a host does not answer as the redirect is set",
+    "The setting is written and was read back; the host has not followed within the time given.",
+    "Wait some minutes and run `gcr-migrate redirect status`, then `gcr-migrate verify`.",
+)
 
 # --- rescue ------------------------------------------------------------------------------------
 COPY_UNAVAILABLE: Final = _problem(
@@ -1115,14 +1183,6 @@ SOURCE_UNLISTED: Final = _problem(
     "Container Registry is not readable any more. What the service found there is known by its"
     " answers alone; whether that is everything cannot be proven.",
     "Hold the result against lists of your own: `--expected FILE`, which may be repeated.",
-)
-REDIRECT_UNKNOWN: Final = _problem(
-    "redirect-unknown",
-    Exit.REFUSED,
-    "the project's redirect state is not known",
-    "The service says a word that this version does not know, and it is not guessed at. Nothing"
-    " was changed.",
-    "Look at `gcloud artifacts settings describe`, and use a later version of gcr-migrate.",
 )
 NOTHING_TO_RESCUE: Final = _problem(
     "nothing-to-rescue",

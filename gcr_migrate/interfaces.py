@@ -317,6 +317,23 @@ class Projects(Protocol):
         ...
 
 
+class SettingsWriter(Protocol):
+    """The redirect setting of projects where it is changed."""
+
+    async def redirection(self, project: str) -> RedirectSettings:
+        """The redirect setting of the project's gcr.io names, read as text."""
+        ...
+
+    async def redirect(self, project: str, word: str) -> None:
+        """Write the setting, by a single request.
+
+        Of the problems that it raises `unreachable`, `server-error` and `bad-reply` leave open
+        what happened; `agent-denied` names the account that has to read the buckets;
+        `redirect-conflict`: somebody else was writing.
+        """
+        ...
+
+
 class Topics(Protocol):
     """Topics of Pub/Sub, only read; every method raises `MigrateError`, as those of `Projects`."""
 
@@ -337,6 +354,21 @@ class Buckets(Protocol):
 
         A bucket that is there and hidden from the caller raises `denied`.
         """
+        ...
+
+
+class Stored(Protocol):
+    """Which blobs lie where: sha256 hashes in hexadecimal digits, page by page.
+
+    Every method raises `MigrateError`, as those of `Projects`.
+    """
+
+    def in_bucket(self, name: str) -> AsyncIterator[list[str]]:
+        """Blobs that Container Registry kept in a bucket."""
+        ...
+
+    def in_repository(self, resource: str) -> AsyncIterator[list[str]]:
+        """Files of a repository of Artifact Registry: its blobs and manifests."""
         ...
 
 

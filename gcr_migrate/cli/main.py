@@ -19,6 +19,7 @@ from gcr_migrate.cli import (
     export,
     inventory,
     migrate,
+    redirect,
     rescue,
     tools,
 )
@@ -72,6 +73,7 @@ access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
 rescue.add_to(app)
+redirect.add_to(app)
 tools.add_to(app)
 demo.add_to(app)
 

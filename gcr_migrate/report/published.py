@@ -14,10 +14,15 @@ from gcr_migrate.report.facts import (
     ReportFacts,
     ShowFacts,
     StatusFacts,
-    VerifyFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
+from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.redirection import (
+    RedirectMoveFacts,
+    RedirectPlanFacts,
+    RedirectStatusFacts,
+)
 from gcr_migrate.report.rescues import RescueFacts
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "apply": ApplyFacts,
     "status": StatusFacts,
     "verify": VerifyFacts,
+    "verify-all": VerifyAllFacts,
     "report": ReportFacts,
     "explain": ExplainFacts,
     "sandbox": SandboxFacts,
@@ -41,5 +47,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "compare": CompareFacts,
     "discover": DiscoverFacts,
     "rescue": RescueFacts,
+    "redirect-status": RedirectStatusFacts,
+    "redirect-plan": RedirectPlanFacts,
+    "redirect-move": RedirectMoveFacts,
     "error": ErrorFacts,
 }

@@ -103,7 +103,7 @@ def _add_project(store: Store, part: ProjectPart) -> None:
     if part.redirect_state:
         whole = part.redirect_state.startswith("REDIRECTION_")
         state.redirect_state = part.redirect_state if whole else STATES + part.redirect_state
-    state.pull_percent = part.pull_percent
+    state.pull_percent, state.redirect_lag = part.pull_percent, part.redirect_lag
     state.org_policies = {
         one.constraint.removeprefix("constraints/"): _rule(one) for one in part.org_policies
     }

@@ -184,6 +184,8 @@ class ProjectPart(Part):
         redirect_state: who answers its gcr.io names: the service's word, or its last part such
             as `PARTIAL`. Without it `ENABLED`, or `DISABLED` if the project is never migrated.
         pull_percent: share of reads that Artifact Registry answers.
+        redirect_lag: how many requests of its gcr.io names are answered as before after the
+            setting was changed.
         org_policies: effective organisation policies.
         perimeter: name of the perimeter around it.
         buckets: its buckets.
@@ -203,6 +205,7 @@ class ProjectPart(Part):
     billing: bool = True
     redirect_state: str = ""
     pull_percent: int | None = None
+    redirect_lag: int = Field(0, ge=0)
     org_policies: tuple[OrgPolicyPart, ...] = ()
     perimeter: str = ""
     buckets: tuple[BucketPart, ...] = ()

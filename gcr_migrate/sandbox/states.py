@@ -38,6 +38,9 @@ class ProjectState:
         usage: what a gcr.io host says of its use, by host; else it follows from the rest.
         reads: how many were asked of gcr.io names in a partial state.
         kept: what Container Registry still keeps of it; None for nothing.
+        redirect_lag: how many requests of gcr.io names are answered as before after a change.
+        lagging: how many of them are left since the last change.
+        state_before: what counts for these.
     """
 
     id: str
@@ -57,6 +60,15 @@ class ProjectState:
     usage: dict[str, str] = field(default_factory=dict)
     reads: int = 0
     kept: Kept | None = None
+    redirect_lag: int = 0
+    lagging: int = 0
+    state_before: str = ""
+
+    def set_redirect(self, state: str, percent: int | None) -> None:
+        """Change who answers the gcr.io names; hosts hear of it after the lag, if there is one."""
+        if state != self.redirect_state:
+            self.state_before, self.lagging = self.redirect_state, self.redirect_lag
+        self.redirect_state, self.pull_percent = state, percent
 
     def redirects(self, *, write: bool) -> bool:
         """Whether Artifact Registry answers this request for a gcr.io name; counts it.
@@ -64,9 +76,13 @@ class ProjectState:
         In the partial states it gets a share of the reads and nothing else: what is left for
         Container Registry has failed ever since that was shut down.
         """
-        if self.redirect_state in _NOT_MIGRATED:
+        state = self.redirect_state
+        if self.lagging:
+            self.lagging -= 1
+            state = self.state_before
+        if state in _NOT_MIGRATED:
             return False
-        if not self.redirect_state.startswith(f"{STATES}PARTIAL"):
+        if not state.startswith(f"{STATES}PARTIAL"):
             return True
         if write:
             return False
