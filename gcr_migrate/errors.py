@@ -613,7 +613,7 @@ NOT_MIGRATED: Final = _problem(
     Exit.BAD_INPUT,
     "project was never migrated from Container Registry",
     "Container Registry is shut down and answers 412; images are still on Google's side.",
-    "Have Google copy them first with its migration tool for gcr.io repositories; then plan.",
+    "Have Google copy them first, with `gcr-migrate rescue PROJECT`; then plan.",
 )
 TOO_MANY_REQUESTS: Final = _problem(
     "too-many-requests",
