@@ -24,7 +24,7 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
-from gcr_migrate.errors import BAD_USAGE, NO_NAMES, MigrateError
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NO_NAMES, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gcr_migrate.spec import Spec
 
 _MOST_DAYS: Final = 180
-_PEEK: Final = 65_536  # bytes in which an audit log says what it is
+_PEEK: Final = 65_536  # characters in which an audit log says what it is
 
 
 def add_to(app: typer.Typer) -> None:
@@ -277,11 +277,16 @@ class _Names:
                 for image in snapshot.images():
                     wanted.add_image(*image)
             return
-        text = read_text(file)
-        if '"protoPayload"' in text[:_PEEK]:
-            wanted.add_pulls(read_pulls(file))
-        else:
-            wanted.add_text(text.splitlines())
+        try:
+            with file.open(encoding="utf-8", errors="replace") as lines:  # whoever wrote it
+                is_audit_log = '"protoPayload"' in lines.read(_PEEK)
+                lines.seek(0)
+                if not is_audit_log:
+                    wanted.add_text(lines)
+                    return
+        except OSError as error:
+            raise MigrateError(FILE_MISSING, subject=str(file), saw=error.strerror or "") from error
+        wanted.add_pulls(read_pulls(file))
 
 
 async def _run(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.model.content import Digest
+from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.sandbox.store import Repository
 from tests.rescuing import BROKEN, OLD, Left, codes, left_behind, scenario
 
@@ -371,6 +372,61 @@ def test_a_split_layout_is_reached_in_two_steps(whole: Left) -> None:
     web = whole.at_source()["gcr.io/app/web"]
     assert web <= whole.at_target("app")["app/web"]
     assert whole.at_target("tools").keys() == {"tools/deep/cli"}
+
+
+def test_other_files_are_neither_written_over_nor_taken_for_a_rescue(whole: Left) -> None:
+    """A snapshot, a text, a folder; nothing is asked of the service meanwhile."""
+    home = whole.cli.home
+    (home / "text.rescue").write_text("mine")
+    (home / "folder.rescue").mkdir()
+    (home / "mine.rescued.snapshot").write_text("mine")
+    found = {
+        name: whole.run("--state", name, code=2)["errors"][0]["code"]
+        for name in ("text.rescue", "folder.rescue", "mine.rescue")
+    }
+    assert found == {
+        "text.rescue": "not-a-rescue",
+        "folder.rescue": "file-missing",
+        "mine.rescue": "bad-usage",
+    }
+    assert (home / "text.rescue").read_text() == "mine"
+    assert (home / "mine.rescued.snapshot").read_text() == "mine"
+    assert whole.run("--expected", "gone.txt", code=2)["errors"][0]["code"] == "file-missing"
+    assert not whole.asked()
+    assert not whole.box.store.repositories
+
+
+def test_an_audit_log_is_a_list_of_what_is_expected(whole: Left) -> None:
+    """Of whatever was pulled, by tag or digest, it is told whether it is there."""
+    images = f"projects/{OLD}/locations/us/repositories/gcr.io/dockerImages"
+    entries = [
+        {
+            "protoPayload": {
+                "methodName": "Docker-GetManifest",
+                "resourceName": f"{images}/{path}",
+                "request": {"requestUrl": f"/v2/{OLD}/gcr.io/{path}/manifests/{reference}"},
+            },
+            "timestamp": "2025-01-01T00:00:00Z",
+        }
+        for path, reference in (("app%2Fweb", "2.0"), ("app%2Fapi", f"sha256:{'3' * 64}"))
+    ]
+    (whole.cli.home / "pulls.json").write_text(json.dumps(entries))
+    facts = whole.run(GCR, "--expected", "pulls.json", code=1)
+    assert (facts["expected"]["there"], facts["expected"]["missing"]) == (1, 1)
+
+
+def test_a_project_that_a_domain_scopes_is_rescued_alike(tmp_path: Path, cli: Cli) -> None:
+    """Its names have a slash where its id has a colon, its bucket another name."""
+    plain = scenario(whole=True).model_dump_json()
+    plain = plain.replace("artifacts.old-builds.", "artifacts.old-builds.example.com.a.")
+    plain = plain.replace(f'"{OLD}"', f'"example.com:{OLD}"')
+    with left_behind(tmp_path, cli, Scenario.model_validate_json(plain)) as left:
+        facts = left.run(f"example.com:{OLD}", code=0)
+        assert facts["claimed"]["manifests_copied"] == facts["checked"]["found"] == 10
+        assert facts["file"] == f"example.com-{OLD}.rescue"
+        assert left.asked(f"/v2/example.com/{OLD}/gcr.io/app/web/")
+        left.run(f"gcr.io/example.com/{OLD}", "--to", "staging", code=0)
+        assert left.asked(f"CopyFromGCR=gcr.io%2Fexample.com%3A{OLD}")
 
 
 def test_digests_are_compared_as_they_are(whole: Left) -> None:
