@@ -52,13 +52,13 @@ def next_steps(
 def _in_use(wish: Wish, course: Course, facts: RescueFacts) -> Iterator[str]:
     """Tell how what was rescued is put to use."""
     own = [one for one in course.targets if one.is_own]
+    project, baseline = shlex.quote(wish.project.id), ""
+    if facts.inventory:
+        baseline = f" --baseline {shlex.quote(facts.inventory)}"
     if own and course.state not in REDIRECTED:
-        yield f"gcr-migrate redirect plan {shlex.quote(wish.project.id)}"
-    if own and facts.inventory:
-        yield (
-            f"gcr-migrate verify {shlex.quote(wish.project.id)} --baseline "
-            f"{shlex.quote(facts.inventory)}  # once the names are redirected"
-        )
+        yield f"gcr-migrate redirect plan {project}{baseline}"
+    if own and baseline:
+        yield f"gcr-migrate verify {project}{baseline}  # once the names are redirected"
     for one in course.targets:
         if not one.is_own:
             yield f"# to split: `source: {one.registry}/{one.name}` in a spec, then plan and apply"

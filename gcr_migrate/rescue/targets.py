@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 REDIRECTED: Final = frozenset(
     {Redirection.ENABLED, Redirection.ENABLED_AND_COPYING, Redirection.FINALIZED}
 )
+# What keeps a bucket from being seen, and says nothing of whether it is there.
+_HIDDEN: Final = frozenset(
+    {errors.API_DISABLED, errors.BILLING_OFF, errors.DENIED, errors.PERIMETER, errors.QUOTA_PROJECT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +149,10 @@ async def hosts_in_use(
         try:
             found = await buckets.get(name) is not None
         except MigrateError as error:
-            if error.problem is not errors.DENIED:
+            if error.problem not in _HIDDEN:
                 raise
             found = True
+            tell(Finding(errors.NOT_SEEN, Severity.WARNING, f"gs://{name}", error.told))
         if found:
             used.append(host)
             continue

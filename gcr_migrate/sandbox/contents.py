@@ -36,6 +36,7 @@ from gcr_migrate.sandbox.states import (
     FolderState,
 )
 from gcr_migrate.sandbox.store import Repository, Store
+from gcr_migrate.sandbox.usage import bucket_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,15 +139,12 @@ def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
     }
     bucket.never_public = part.never_public
     # Images are pushed to a repository that nobody sees; the bucket gets its blobs alone.
-    hidden = Repository(project, "us", "hidden")
+    images = Images()
+    hidden = Repository(project, "us", "hidden", images=images)
     for at, image in enumerate(part.images):
         _Maker(store, hidden, image, _FIRST_UPLOAD_MS + at * DAY_MS).push()
-    named = {
-        f"containers/images/{digest}": digest
-        for image in hidden.images.values()
-        for digest in image.blobs
-    }
-    named |= {name: store.add_blob(text.encode()) for name, text in part.objects.items()}
+    _add_blobs(bucket, images)
+    named = {name: store.add_blob(text.encode()) for name, text in part.objects.items()}
     for name, digest in sorted(named.items()):
         bucket.objects[name] = BucketObject(part.name, name, digest, _FIRST_UPLOAD_MS)
     return bucket
@@ -171,7 +169,18 @@ def _kept(store: Store, project: str, part: ContainerRegistryPart) -> Kept:
         kept.stuck |= {(image.host, image.path, tag) for tag in image.stuck_tags}
     for image in part.images:
         kept.images[image.host][image.path].blobs -= _lost(image)
+    for host, images in kept.images.items():
+        bucket = store.buckets.get(bucket_name(host, project))
+        if bucket:
+            _add_blobs(bucket, images)
     return kept
+
+
+def _add_blobs(bucket: BucketState, images: Images) -> None:
+    """Put the blobs of images into a bucket, as Container Registry kept them."""
+    for digest in sorted({digest for image in images.values() for digest in image.blobs}):
+        name = f"containers/images/{digest}"
+        bucket.objects[name] = BucketObject(bucket.name, name, digest, _FIRST_UPLOAD_MS)
 
 
 def _lost(image: KeptImagePart) -> set[Digest]:

@@ -92,7 +92,9 @@ def test_a_rescue_without_failures_is_proven_as_far_as_it_can_be(whole: Left) ->
     assert "source-unlisted" in told
     expected = facts["expected"]
     assert (expected["there"], expected["elsewhere"], expected["missing"]) == (4, 1, 0)
-    assert facts["next_steps"][0] == "gcr-migrate redirect plan old-builds"
+    redirect = ["redirect", "plan", OLD, "--baseline", facts["inventory"]]
+    assert shlex.split(facts["next_steps"][0]) == ["gcr-migrate", *redirect]
+    assert whole.call(*redirect).returncode == 0
     again = whole.run("--expected", facts["inventory"], code=0)
     assert again["expected"]["same"] == 11  # of tags, and of digests without one
     assert again["expected"]["missing"] == again["expected"]["other_digest"] == 0
@@ -291,6 +293,27 @@ def _answered(left: Left) -> set[str]:
         f"{hosts[host]}/v2/{'/'.join(filter(None, (OLD, host, path)))}/tags/list?CopyFromGCR=same"
         for host, path in rows
     }
+
+
+def test_kills_at_any_point_lead_to_the_same_end(whole: Left) -> None:
+    """While repositories are made, or while it copies: nothing is lost, nothing counted twice."""
+    whole.fault(path="/repositories", method="POST", delay_s=10, when="after", times=1)
+    whole.fault(delay_s=0.2, when="after")
+    for asked in (0, 4):
+        running = whole.start()
+        try:
+            while len(whole.asked()) < asked or not (asked or whole.box.store.repositories):
+                assert running.poll() is None
+        finally:
+            running.kill()
+            running.communicate()
+    whole.box.faults.rules.clear()
+    facts = whole.run(code=0)
+    assert whole.at_target() == whole.at_source()
+    assert facts["runs"] == 3
+    assert facts["claimed"]["manifests_copied"] <= facts["checked"]["found"]
+    creations = whole.box.log.counts["POST artifact_registry repositories"]
+    assert creations == 2  # what was begun is waited for, or found
 
 
 def test_ctrl_c_ends_a_run_in_order(whole: Left) -> None:
