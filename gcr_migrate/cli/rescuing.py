@@ -255,9 +255,10 @@ class Run:
             return
         with open_snapshot(path) as snapshot:
             course.seen = _seen(snapshot, course.targets)
-            self._findings += [
-                one for one in snapshot.findings() if one.severity is not Severity.INFO
-            ]
+            found = [one for one in snapshot.findings() if one.severity is not Severity.INFO]
+            if not (snapshot.complete or any(one.severity is Severity.ERROR for one in found)):
+                found.append(Finding(errors.LISTING_FAILED, Severity.ERROR, name, str(path)))
+            self._findings += found
             self._findings += [
                 Finding(one.problem, Severity.ERROR, one.subject, one.saw)
                 for one in snapshot.left_outs()
@@ -273,7 +274,7 @@ def _root(target: Target) -> Root:
 def _seen(snapshot: Snapshot, targets: list[Target]) -> Seen:
     """Return what a snapshot shows, by targets and the names below them."""
     starts = {f"{target.shown}/": at for at, target in enumerate(targets)}
-    seen = Seen(complete=snapshot.complete)
+    seen = Seen()
     for name, digests, tags in snapshot.images():
         for start, at in starts.items():
             if name.startswith(start):

@@ -47,6 +47,7 @@ class Row:
         tags_failed: tags that could not be set, likewise.
         before: manifests that were there before; None where that is not known.
         found: manifests that the inventory shows; None where none was taken.
+        new: those of them that were not there before; None where one of the two is not known.
         examples: the service's words on some failures.
         problem: why not all of it could be gone through; None if it could.
         saw: what was seen then.
@@ -64,6 +65,7 @@ class Row:
     tags_failed: int
     before: int | None
     found: int | None
+    new: int | None
     examples: tuple[str, ...]
     problem: Problem | None
     saw: str
@@ -83,13 +85,11 @@ class Seen:
 
     Attributes:
         images: digests and tags by target and name.
-        complete: all that the targets have was listed and read.
     """
 
     images: dict[tuple[int, str], tuple[Collection[str], Mapping[str, str]]] = field(
         default_factory=dict
     )
-    complete: bool = False
 
 
 def rows_of(
@@ -103,16 +103,14 @@ def rows_of(
         file: what was there before.
         seen: the inventory; None if none was taken.
     """
-    before = {
-        at: file.counts_before(at) if file.seen_before(at) else None for at in range(len(targets))
-    }
+    known = {at for at in range(len(targets)) if file.seen_before(at)}
     keys = {*rescue.walk.folders, *rescue.copied_before, *(seen.images if seen else ())}
-    keys |= {(at, path) for at, counts in before.items() for path in counts or {}}
+    keys |= {(at, path) for at in known for path in file.paths_before(at)}
     for target, path in sorted(keys):
         at = targets[target]
         folder = rescue.walk.folders.get((target, path))
-        counts = before[target]
-        images = seen.images.get((target, path)) if seen else None
+        before = file.before(target, path) if target in known else None
+        found = seen.images.get((target, path), ((), {}))[0] if seen else None
         problem, saw = _why(rescue, target, folder)
         failures = folder.failures if folder else None
         yield Row(
@@ -124,8 +122,9 @@ def rows_of(
             failed=failures.failed if failures else 0,
             not_found=failures.not_found if failures else 0,
             tags_failed=failures.tags_failed if failures else 0,
-            before=None if counts is None else counts.get(path, 0),
-            found=None if seen is None else len(images[0]) if images else 0,
+            before=None if before is None else len(before),
+            found=None if found is None else len(found),
+            new=None if before is None or found is None else len({*found} - before),
             examples=tuple(failures.examples) if failures else (),
             problem=problem,
             saw=saw,
@@ -162,8 +161,8 @@ def findings_of(row: Row) -> Iterator[Finding]:
         yield Finding(COPY_FAILED, Severity.ERROR, row.name, said(row.failed - row.not_found))
     if row.tags_failed:
         yield Finding(COPY_TAGS, Severity.ERROR, row.name, str(row.tags_failed))
-    if row.found is not None and row.before is not None and row.found - row.before < row.copied:
-        saw = f"{row.before} before, {row.copied} copied, {row.found} there"
+    if row.new is not None and row.new < row.copied:
+        saw = f"{row.copied} copied, {row.new} there that were not there before"
         yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
 
 

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from gcr_migrate.model.copying import CopyReply
 
 DEEPEST: Final = 64  # components of a path; a name of 255 characters can have no more than twice
-# What is refused for one name is refused for all of its target.
+# What is refused for one name is refused for all of its target. DENIED need not be.
 _FOR_ALL: Final = frozenset(
     {
         errors.AGENT_DENIED,
         errors.API_DISABLED,
         errors.BILLING_OFF,
-        errors.DENIED,
         errors.NOT_MIGRATED,
         errors.PERIMETER,
         errors.QUOTA_PROJECT,
@@ -35,6 +34,7 @@ _FOR_ALL: Final = frozenset(
         errors.UNAUTHORIZED,
     }
 )
+_AT_START: Final = errors.NOT_THERE | {errors.DENIED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,9 @@ class Walk:
             folder.page(page, len(page.digests))
         elif reply.problem in _FOR_ALL:
             self.close(ask.target, reply.problem, reply.saw)
-        elif reply.problem in errors.NOT_THERE and (ask.target, ask.path) in self._starts:
-            self.close(ask.target, COPY_UNAVAILABLE, reply.saw)
+        elif reply.problem in _AT_START and (ask.target, ask.path) in self._starts:
+            denied = reply.problem is errors.DENIED
+            self.close(ask.target, errors.DENIED if denied else COPY_UNAVAILABLE, reply.saw)
         else:
             folder.failure(reply.problem, reply.saw)
 

@@ -127,10 +127,15 @@ class RescueFile:
             )
             self._sql.execute("UPDATE target SET seen_before = 1 WHERE id = ?", (target,))
 
-    def counts_before(self, target: int) -> dict[str, int]:
-        """Return how many manifests each image of a target had before."""
-        sql = "SELECT path, count(*) FROM before WHERE target_id = ? GROUP BY path"
-        return dict(self._sql.execute(sql, (target,)).fetchall())
+    def paths_before(self, target: int) -> frozenset[str]:
+        """Return the names of a target that had manifests before."""
+        sql = "SELECT DISTINCT path FROM before WHERE target_id = ?"
+        return frozenset(row[0] for row in self._sql.execute(sql, (target,)))
+
+    def before(self, target: int, path: str) -> frozenset[str]:
+        """Return the digests of the manifests that a name of a target had before."""
+        sql = "SELECT digest FROM before WHERE target_id = ? AND path = ?"
+        return frozenset(row[0] for row in self._sql.execute(sql, (target, path)))
 
     def keep(
         self, target: int, path: str, versions: int | None, page: str, reply: CopyReply

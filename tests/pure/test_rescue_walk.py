@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcr_migrate.errors import AGENT_DENIED, BAD_REPLY, COPY_TIMEOUT, COPY_UNAVAILABLE, NAME_UNKNOWN
+from gcr_migrate.errors import (
+    AGENT_DENIED,
+    BAD_REPLY,
+    COPY_TIMEOUT,
+    COPY_UNAVAILABLE,
+    DENIED,
+    NAME_UNKNOWN,
+)
 from gcr_migrate.model.copying import CopyReply, read_page
 from gcr_migrate.rescue.folder import LARGEST_PART, TRIES
 from gcr_migrate.rescue.walk import DEEPEST, Ask, Walk
@@ -179,6 +186,19 @@ def test_what_is_refused_for_all_names_ends_a_target_and_no_other() -> None:
     assert walk.closed == {0: (AGENT_DENIED, "requires a@b to have"), 1: (COPY_UNAVAILABLE, "404")}
     walk.reopen()
     assert [*walk.asks()] == [first, second]
+
+
+def test_a_name_that_is_denied_leaves_the_others_alone() -> None:
+    """At the start of a target it is the whole target that is."""
+    walk = Walk([""], 1)
+    (start,) = walk.asks()
+    one, _ = walk.take(start, CopyReply(200, b'{"child": ["a", "b"]}'))
+    walk.take(one, CopyReply(403, b"", DENIED, "403"))
+    assert not walk.closed
+    assert [ask.path for ask in walk.asks()] == ["b"]
+    other = Walk([""], 1)
+    other.take(start, CopyReply(403, b"", DENIED, "403"))
+    assert other.closed == {0: (DENIED, "403")}
 
 
 @pytest.mark.parametrize(

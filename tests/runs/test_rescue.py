@@ -255,6 +255,7 @@ def test_what_vanished_after_it_was_copied_is_found_out(whole: Left) -> None:
     facts = whole.run(code=1)
     wrong = {(one["code"], one["subject"].partition("@")[0]) for one in facts["findings"]}
     assert ("copy-not-there", f"{GCR}/app/api") in wrong
+    assert ("copy-not-there", f"{GCR}/app/web") not in wrong
     assert ("blob-unknown", f"{GCR}/app/web") in wrong
 
 
