@@ -274,7 +274,7 @@ def _root(target: Target) -> Root:
 def _seen(snapshot: Snapshot, targets: list[Target]) -> Seen:
     """Return what a snapshot shows, by targets and the names below them."""
     starts = {f"{target.shown}/": at for at, target in enumerate(targets)}
-    seen = Seen()
+    seen = Seen(complete=snapshot.complete)
     for name, digests, tags in snapshot.images():
         for start, at in starts.items():
             if name.startswith(start):

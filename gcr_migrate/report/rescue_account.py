@@ -155,6 +155,7 @@ def _expected(run: RunOfRescue, account: Account | None) -> ExpectedFact | None:
         there=counts[Verdict.THERE],
         other_digest=counts[Verdict.OTHER],
         missing=counts[Verdict.MISSING],
+        not_seen=counts[Verdict.NOT_SEEN],
         elsewhere=run.elsewhere,
         names=[
             ExpectedNameFact(name=one.shown(run.project), verdict=verdict.value, there=there)

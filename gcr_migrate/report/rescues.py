@@ -73,7 +73,7 @@ class ExpectedNameFact(Fact):
     """One name that was expected."""
 
     name: str
-    verdict: Literal["same", "there", "other-digest", "missing"]
+    verdict: Literal["same", "there", "other-digest", "missing", "not-seen"]
     there: str = Field(description="The digest that is there instead; empty if none is.")
 
 
@@ -85,6 +85,7 @@ class ExpectedFact(Fact):
     there: int = Field(description="There; no digest was expected.")
     other_digest: int
     missing: int
+    not_seen: int = Field(description="Not in the inventory, which lacks a part.")
     elsewhere: int = Field(description="Names of other projects or hosts, which were passed over.")
     names: list[ExpectedNameFact]
 
@@ -196,14 +197,14 @@ def _expected(facts: RescueFacts) -> Iterator[Text]:
     found = facts.expected
     if found is None:
         return
-    count = found.same + found.there + found.other_digest + found.missing
-    yield Text(f"Expected names: {count}, of {', '.join(found.files)}", style="bold")
+    yield Text(f"Expected names: {len(found.names)}, of {', '.join(found.files)}", style="bold")
     yield from rows(
         [
             ("with the same digest", str(found.same)),
             ("there, no digest was expected", str(found.there)),
             ("with another digest", str(found.other_digest)),
             ("missing", str(found.missing)),
+            *([("not seen", str(found.not_seen))] if found.not_seen else ()),
         ]
     )
     if found.elsewhere:

@@ -47,7 +47,7 @@ class Row:
         tags_failed: tags that could not be set, likewise.
         before: manifests that were there before; None where that is not known.
         found: manifests that the inventory shows; None where none was taken.
-        new: those of them that were not there before; None where one of the two is not known.
+        new: those of them that were not there before; None where not all of it is known.
         examples: the service's words on some failures.
         problem: why not all of it could be gone through; None if it could.
         saw: what was seen then.
@@ -85,11 +85,13 @@ class Seen:
 
     Attributes:
         images: digests and tags by target and name.
+        complete: all that the targets have was listed and read; else nothing can be missed.
     """
 
     images: dict[tuple[int, str], tuple[Collection[str], Mapping[str, str]]] = field(
         default_factory=dict
     )
+    complete: bool = True
 
 
 def rows_of(
@@ -124,13 +126,17 @@ def rows_of(
             tags_failed=failures.tags_failed if failures else 0,
             before=None if before is None else len(before),
             found=None if found is None else len(found),
-            new=None if before is None or found is None else len({*found} - before),
+            new=_new(before, found) if seen and seen.complete else None,
             examples=tuple(failures.examples) if failures else (),
             problem=problem,
             saw=saw,
             blocked=problem is not None and target in rescue.walk.closed,
             timeouts=folder.timeouts if folder else 0,
         )
+
+
+def _new(before: frozenset[str] | None, found: Collection[str] | None) -> int | None:
+    return None if before is None or found is None else len({*found} - before)
 
 
 def _why(rescue: Rescue, target: int, folder: Folder | None) -> tuple[Problem | None, str]:
@@ -214,11 +220,11 @@ def account_of(
     rows = [*rows_of(rescue, targets, file, seen)]
     findings = [finding for row in rows for finding in findings_of(row)]
     verdicts = None
-    if seen:
+    if seen and seen.complete:
         findings += [finding for row in rows for finding in not_there(row, file, seen)]
     if seen and wanted:
         by_host = {(targets[at].host.name, path): one for (at, path), one in seen.images.items()}
-        verdicts = [*judge(wanted.names, by_host)]
+        verdicts = [*judge(wanted.names, by_host, complete=seen.complete)]
         findings += _unmet(verdicts, wanted.project)
     all_there = verdicts is not None and all(one[1] in MET for one in verdicts)
     findings += doubts(rescue, targets, expected=bool(wanted), all_there=all_there)
@@ -229,7 +235,7 @@ def _unmet(
     verdicts: Sequence[tuple[Expected, Verdict, str]], project: Project
 ) -> Iterator[Finding]:
     for name, verdict, there in verdicts:
-        if verdict not in MET:
+        if verdict in {Verdict.OTHER, Verdict.MISSING}:
             problem = EXPECTED_OTHER if verdict is Verdict.OTHER else EXPECTED_MISSING
             saw = f"there is {there}" if there else ""
             yield Finding(problem, Severity.ERROR, name.shown(project), saw)

@@ -33,6 +33,7 @@ class Verdict(StrEnum):
     THERE = "there"  # where no digest was expected
     OTHER = "other-digest"
     MISSING = "missing"
+    NOT_SEEN = "not-seen"  # in an inventory that lacks a part
 
 
 MET: Final = frozenset({Verdict.SAME, Verdict.THERE})
@@ -124,31 +125,35 @@ class Wanted:
 def judge(
     expected: Collection[Expected],
     found: Mapping[tuple[str, str], tuple[Collection[str], Mapping[str, str]]],
+    *,
+    complete: bool = True,
 ) -> Iterator[tuple[Expected, Verdict, str]]:
     """Tell what became of each expected name, in order.
 
     Args:
         expected: the names.
         found: digests and tags of images, by host and path, as an inventory shows them.
+        complete: whether the inventory has everything, so that what it lacks is missing.
 
     Yields:
         The name, the verdict, and the digest that is there instead, if one is.
     """
+    missing = Verdict.MISSING if complete else Verdict.NOT_SEEN
     for one in sorted(expected):
         digests, tags = found.get((one.host, one.path), ((), {}))
         if one.tag:
             there = tags.get(one.tag)
             if there is None:
-                yield one, Verdict.MISSING, one.digest if one.digest in digests else ""
+                yield one, missing, one.digest if one.digest in digests else ""
             elif not one.digest:
                 yield one, Verdict.THERE, there
             else:
                 yield one, Verdict.SAME if there == one.digest else Verdict.OTHER, there
         elif one.digest:
             is_there = one.digest in digests
-            yield one, Verdict.SAME if is_there else Verdict.MISSING, ""
+            yield one, Verdict.SAME if is_there else missing, ""
         else:
-            yield one, Verdict.THERE if digests else Verdict.MISSING, ""
+            yield one, Verdict.THERE if digests else missing, ""
 
 
 def _is_digest(text: str) -> bool:

@@ -81,3 +81,4 @@ def test_what_became_of_a_name(tag: str, digest: str, verdict: Verdict, there: s
     found = {(APP.host, APP.path): ({ONE}, {"v1": ONE})}
     assert [*judge([name], found)] == [(name, verdict, there)]
     assert next(judge([name], {}))[1] is Verdict.MISSING
+    assert next(judge([name], {}, complete=False))[1] is Verdict.NOT_SEEN

@@ -196,6 +196,19 @@ def test_a_service_that_copies_no_more_is_no_success(whole: Left) -> None:
     assert facts["outcome"] == "rescued"
 
 
+def test_a_quota_that_is_used_up_ends_a_run_that_goes_on_later(whole: Left) -> None:
+    """It is out of reach, not a failure; what cannot be listed then is not called missing."""
+    project = whole.box.store.project(OLD)
+    project.quotas = {"us": 16, "europe": 16}
+    (whole.cli.home / "names").write_text(f"{GCR}/app/web:2.0\n")
+    facts = whole.run("--expected", "names", code=4)
+    assert "too-many-requests" in codes(facts)
+    assert not codes(facts) & {"copy-not-there", "expected-missing"}
+    project.quotas = {}
+    assert whole.run(code=0)["outcome"] == "rescued"
+    assert whole.at_target() == whole.at_source()
+
+
 def test_the_grant_that_the_service_needs_is_printed_and_never_made(whole: Left) -> None:
     """The command names the account; once somebody ran it, the same command goes on."""
     project = whole.box.store.project(OLD)
