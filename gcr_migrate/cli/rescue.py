@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gcr_migrate.cli.rescuing import Course, Wish
+    from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.login import Login
     from gcr_migrate.model.names import GcrHost, Project
     from gcr_migrate.report.rescue_account import RunOfRescue
@@ -132,9 +133,9 @@ def rescue(
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     names = _Names(wish, expected or [])
     login = spec.source_login if spec else None
-    course, account = asyncio.run(_run(output, wish, names, way, login))
-    told = _told(wish, course, names)
-    first = rescue_facts(told, account)
+    limits = spec.limits.limits if spec else None
+    course, account = asyncio.run(_run(output, wish, names, way, login, limits))
+    facts = rescue_facts(_told(wish, course, names), account)
     command = _command(
         target,
         {"--to": to, "--pulled-within": pulled_within, "--newest": newest, "--state": state}
@@ -143,8 +144,8 @@ def rescue(
         expected or [],
     )
     second = Path(target) if spec else None
-    told.next_steps.extend(next_steps(command, wish, course, first, second))
-    facts = rescue_facts(told, account)
+    steps = [*next_steps(command, wish, course, facts, second)]
+    facts = facts.model_copy(update={"next_steps": steps})
     output.result(facts, rescue_lines(facts))
     return facts.exit
 
@@ -290,12 +291,17 @@ class _Names:
 
 
 async def _run(
-    output: Output, wish: Wish, names: _Names, way: Way, login: Login | None
+    output: Output,
+    wish: Wish,
+    names: _Names,
+    way: Way,
+    login: Login | None,
+    limits: Limits | None,
 ) -> tuple[Course, Account | None]:
     from gcr_migrate.cli.logins import announce
     from gcr_migrate.cli.rescuing import rescue as do
 
-    async with way.open(login, login) as connections:
+    async with way.open(login, login, limits=limits) as connections:
         await announce(output, connections, {"source": set(), "target": {"us-docker.pkg.dev"}})
         return await do(wish, names, connections, output)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gcr_migrate.report.fact import FindingFact
@@ -47,7 +47,6 @@ class RunOfRescue:
         findings: what was noteworthy on the way.
         expected_files: lists of expected names.
         elsewhere: names in them that were passed over.
-        next_steps: what to do next.
     """
 
     file: str
@@ -63,11 +62,10 @@ class RunOfRescue:
     findings: Sequence[Finding]
     expected_files: Sequence[str] = ()
     elsewhere: int = 0
-    next_steps: list[str] = field(default_factory=list)
 
 
 def rescue_facts(run: RunOfRescue, account: Account | None) -> RescueFacts:
-    """Tell what became of a rescue."""
+    """Tell what became of a rescue; what to do next is added by who knows the commands."""
     rows = account.rows if account else []
     found = [*run.findings, *(account.findings if account else ())]
     findings = [FindingFact.of(one) for one in dict.fromkeys(found)]
@@ -85,7 +83,7 @@ def rescue_facts(run: RunOfRescue, account: Account | None) -> RescueFacts:
         images=[_image(row) for row in rows if row.is_image],
         expected=_expected(run, account),
         findings=findings,
-        next_steps=run.next_steps,
+        next_steps=[],
     )
 
 
