@@ -20,6 +20,7 @@ from gcr_migrate.cli import (
     inventory,
     migrate,
     redirect,
+    refs,
     rescue,
     tools,
 )
@@ -74,6 +75,7 @@ doctor.add_to(app)
 discover.add_to(app)
 rescue.add_to(app)
 redirect.add_to(app)
+refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
@@ -23,7 +24,9 @@ from gcr_migrate.report.redirection import (
     RedirectPlanFacts,
     RedirectStatusFacts,
 )
+from gcr_migrate.report.references import RefsScanFacts
 from gcr_migrate.report.rescues import RescueFacts
+from gcr_migrate.report.rewritten import RefsRewriteFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -50,5 +53,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "redirect-status": RedirectStatusFacts,
     "redirect-plan": RedirectPlanFacts,
     "redirect-move": RedirectMoveFacts,
+    "refs-scan": RefsScanFacts,
+    "refs-check": RefsCheckFacts,
+    "refs-rewrite": RefsRewriteFacts,
     "error": ErrorFacts,
 }
