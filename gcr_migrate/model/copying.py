@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import MigrateError, Problem, printable
 from gcr_migrate.model.content import Digest
-from gcr_migrate.model.names import ImagePath
+from gcr_migrate.model.names import ImagePath, is_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +86,7 @@ class CopyPage:
         children: next components of the names below this one.
         next_page: leads to the next page; empty on the last one.
         digests: manifests that the answer names.
+        tags: tags that it names.
         told: whether it says anything that a plain list of tags does not.
         odd: what of it could not be read.
     """
@@ -99,6 +100,7 @@ class CopyPage:
     children: tuple[str, ...] = ()
     next_page: str = ""
     digests: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
     told: bool = False
     odd: tuple[str, ...] = ()
 
@@ -145,6 +147,7 @@ class _Reader:
             children=self._children(),
             next_page=following,
             digests=self._digests(),
+            tags=frozenset(one for one in self._texts("tags") if is_tag(one)),
             told=not members.isdisjoint(self.body),
             odd=tuple(self.odd),
         )

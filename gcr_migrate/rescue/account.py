@@ -173,16 +173,17 @@ def findings_of(row: Row) -> Iterator[Finding]:
 
 
 def not_there(row: Row, file: RescueFile, seen: Seen) -> Iterator[Finding]:
-    """Tell which manifests answers named, and the inventory does not show."""
-    there = seen.images.get((row.target, row.path), ((), {}))[0]
+    """Tell which manifests and tags answers named, and the inventory does not show."""
+    digests, tags = seen.images.get((row.target, row.path), ((), {}))
     named: set[str] = set()
-    for body in file.answers(row.target, row.path):
-        page = read_page(body)
-        named |= page.digests if page else frozenset()
-    lacking = sorted(named.difference(there))
-    if lacking:
-        saw = f"{len(lacking)} that answers named, such as {lacking[0]}"
-        yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
+    tagged: set[str] = set()
+    for page in filter(None, map(read_page, file.answers(row.target, row.path))):
+        named |= page.digests
+        tagged |= page.tags
+    for lacking in (sorted(named.difference(digests)), sorted(tagged.difference(tags))):
+        if lacking:
+            saw = f"{len(lacking)} that answers named, such as {lacking[0]}"
+            yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gcr_migrate.model.content import Digest
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.sandbox.store import Repository
 from tests.rescuing import BROKEN, OLD, Left, codes, left_behind, scenario
@@ -153,6 +152,11 @@ def test_a_name_that_always_fails_leaves_the_others_alone(whole: Left) -> None:
     assert codes(slow) == {"copy-timeout"}
     assert slow["targets"][0]["timeouts"] > 4
     whole.box.faults.rules.clear()
+    body = '{"manifestsCopied": "many", "tagsCopied": 1}'
+    whole.fault(status=200, body=body, path="/gcr.io/app/web/.*CopyFromGCR")
+    odd = whole.run(code=4)
+    assert codes(odd) == {"bad-reply"}
+    whole.box.faults.rules.clear()
     whole.box.log.reset()
     assert whole.run(code=0)["outcome"] == "rescued"
     assert whole.asked() == whole.asked("/gcr.io/app/web/")
@@ -257,17 +261,19 @@ def test_what_was_there_before_is_told_apart(whole: Left) -> None:
 
 
 def test_what_vanished_after_it_was_copied_is_found_out(whole: Left) -> None:
-    """A manifest, or a layer of one: the service's word is no proof."""
+    """A manifest, a tag, or a layer of an image: the service's word is no proof."""
     whole.run(code=0)
     repository = whole.box.store.repositories[OLD, "us", "gcr.io"]
     api = repository.images["app/api"]
     del api.manifests[api.tags.pop("1.0")]
+    del repository.images["tools/deep/cli"].tags["v1"]
     web = repository.images["app/web"]
     lost = web.manifests[web.tags["1.0"]].manifest.blobs[0].digest
     web.blobs.discard(lost)
     facts = whole.run(code=1)
     wrong = {(one["code"], one["subject"].partition("@")[0]) for one in facts["findings"]}
     assert ("copy-not-there", f"{GCR}/app/api") in wrong
+    assert ("copy-not-there", f"{GCR}/tools/deep/cli") in wrong
     assert ("copy-not-there", f"{GCR}/app/web") not in wrong
     assert ("blob-unknown", f"{GCR}/app/web") in wrong
 
@@ -372,12 +378,23 @@ def test_a_redirected_project_is_asked_by_its_own_names(whole: Left) -> None:
 
 
 def test_a_copy_into_another_repository_keeps_all_paths(whole: Left) -> None:
-    """One host goes into one repository; another rescue's file is not written over."""
+    """One host goes into one repository, and from there into others without a byte of a blob.
+
+    The file of another rescue is not written over.
+    """
     facts = whole.run(GCR, "--to", "staging", code=0)
     assert facts["targets"][0]["target"] == f"{US}/{OLD}/staging"
     source = {k.removeprefix("gcr.io/"): v for k, v in whole.at_source().items() if "eu." not in k}
     assert whole.at_target() == {f"staging/{path}": found for path, found in source.items()}
+    assert any(f"source: {US}/{OLD}/staging" in one for one in facts["next_steps"])
     assert whole.asked() == whole.asked("CopyFromGCR=gcr.io%2Fold-builds")
+    spec = f"source: {US}/{OLD}/staging\nroutes:\n"
+    spec += '  - {match: "staging/app/**", repository: apps, strip: staging/app}\n'
+    spec += '  - {match: "staging/**", repository: rest, strip: staging}\n'
+    (whole.cli.home / "second.yaml").write_text(spec)
+    assert whole.call("plan", "second.yaml", "-o", "m").returncode == 0
+    assert json.loads(whole.call("apply", "m").stdout)["bytes"]["transferred"] == 0
+    assert whole.at_target("apps")["apps/web"] >= source["app/web"]
     for words in ((GCR, "--to", "eu.gcr.io"), (OLD, "--to", "staging"), (GCR, "--to", "My_Repo")):
         assert whole.run(*words, code=2)["errors"]
     other = whole.run(GCR, "--state", "gcr.io-old-builds-to-staging.rescue", code=2)
@@ -464,12 +481,3 @@ def test_a_project_that_a_domain_scopes_is_rescued_alike(tmp_path: Path, cli: Cl
         assert left.asked(f"/v2/example.com/{OLD}/gcr.io/app/web/")
         left.run(f"gcr.io/example.com/{OLD}", "--to", "staging", code=0)
         assert left.asked(f"CopyFromGCR=gcr.io%2Fexample.com%3A{OLD}")
-
-
-def test_digests_are_compared_as_they_are(whole: Left) -> None:
-    """What is copied has the bytes that its digest says."""
-    whole.run(GCR, code=0)
-    repository = whole.box.store.repositories[OLD, "us", "gcr.io"]
-    for image in repository.images.values():
-        for digest, stored in image.manifests.items():
-            assert Digest.of(stored.manifest.raw) == digest
