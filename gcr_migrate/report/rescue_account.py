@@ -95,7 +95,7 @@ def _target(run: RunOfRescue, at: int, rows: Iterable[Row]) -> RescueTargetFact:
         made: Literal["created", "not-made"] = "created" if at in run.made else "not-made"
         repository = "to-create" if run.ended == "dry-run" else made
     return RescueTargetFact(
-        source=target.source_shown,
+        source="/".join(filter(None, (target.source_shown, target.start))),
         target=target.shown,
         resource=target.resource,
         repository=repository,

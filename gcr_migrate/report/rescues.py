@@ -46,7 +46,7 @@ class CheckedFact(Fact):
 class RescueTargetFact(Fact):
     """One gcr.io host, and the repository that its images go to."""
 
-    source: str = Field(description="Such as `gcr.io/old-builds`.")
+    source: str = Field(description="Such as `gcr.io/old-builds`, or a folder of it.")
     target: str
     resource: str
     repository: Literal["exists", "created", "to-create", "not-made"]
@@ -166,7 +166,9 @@ def _row(name: str, claimed: ClaimsFact, checked: CheckedFact) -> tuple[str, ...
 
 
 def _images(facts: RescueFacts) -> Iterator[Text]:
-    bad = [one for one in facts.images if one.code or _is_bad(one.claimed)]
+    whole = {one.target for one in facts.targets}
+    told = {one.code for one in facts.findings if one.subject in whole}  # of all their images
+    bad = [one for one in facts.images if one.code not in {"", *told} or _is_bad(one.claimed)]
     if not bad:
         return
     yield Text(f"Images with failures: {len(bad)}", style="bold")

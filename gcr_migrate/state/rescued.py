@@ -188,6 +188,8 @@ def open_rescue(
             _create(path, about, targets)
         with _opened(path) as rescue:
             _check_about(rescue, about)
+            if targets is not None and rescue.targets() != tuple(targets):
+                raise MigrateError(NOT_A_RESCUE, subject=str(path), saw="it has other targets")
             yield rescue
 
 
