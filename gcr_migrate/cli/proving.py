@@ -1,197 +1,479 @@
-"""Verifies all that a domain serves, before a move of its redirect and after it.
-
-What the repositories show is read once into a file that nobody keeps. Before the move all of it is
-asked for by Artifact Registry's own names, after it by the gcr.io names.
-"""
+"""Proves one target after another, or a few at once, over connections that they share."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import time
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from gcr_migrate import errors
+from gcr_migrate.cli.effort import Effort
+from gcr_migrate.cli.logins import announce, host_of, hosts_of, hosts_of_spec, logins
+from gcr_migrate.cli.options import SPEC_SUFFIXES, read_text
+from gcr_migrate.cli.pipeline import make_plan
 from gcr_migrate.cli.taking import take
-from gcr_migrate.cli.target import Target
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.cli.target import SUFFIX, read_target
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
+from gcr_migrate.model.domains import Domain
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.model.names import ar_host, gcr_host
-from gcr_migrate.model.pulls import ANY
-from gcr_migrate.redirect.evidence import Pulled
-from gcr_migrate.redirect.gates import Proof
-from gcr_migrate.spec import ProjectSource
+from gcr_migrate.model.names import Project, gcr_host
+from gcr_migrate.plan.routes import Refused
+from gcr_migrate.report.proof import verify_facts
+from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
+from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
-from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
-from gcr_migrate.tasks import a_few_of
+from gcr_migrate.state.snapshot import create_snapshot, is_snapshot, open_snapshot
+from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
+from gcr_migrate.state.verifying import verifying
+from gcr_migrate.verify.access import promises_access, verify_access
+from gcr_migrate.verify.baseline import verify_baseline
 from gcr_migrate.verify.checks import Checks
-from gcr_migrate.verify.content import Content
-from gcr_migrate.verify.marks import CONTENT, Level, Verification
-from gcr_migrate.verify.promise import BaselinePromises
+from gcr_migrate.verify.deep import verify_deep
+from gcr_migrate.verify.live import Live
+from gcr_migrate.verify.marks import (
+    CONTENT,
+    OF_A_WHOLE_HOST,
+    Level,
+    Marks,
+    Outcome,
+    Verification,
+)
+from gcr_migrate.verify.plan import verify_plan
+from gcr_migrate.verify.promise import BaselinePromises, Nothing, PlanPromises
+from gcr_migrate.verify.redirect import Expected, facts_of, verify_redirect
+from gcr_migrate.verify.sample import Sample
+from gcr_migrate.verify.upkeep import Upkeep
+from gcr_migrate.wire.budget import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from gcr_migrate.connect import Connections
-    from gcr_migrate.model.pulls import Pulls
-    from gcr_migrate.redirect.evidence import HostReading, Reading
+    from gcr_migrate.cli.options import Way
+    from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.target import Target
+    from gcr_migrate.connect import Connections, Side
+    from gcr_migrate.model.domains import DomainFacts
+    from gcr_migrate.model.limits import Limits
+    from gcr_migrate.model.login import Login
     from gcr_migrate.report.progress import Watch
-    from gcr_migrate.verify.promise import BaselineImage, PromisedRoot, Side
+    from gcr_migrate.report.proof import Kind, VerifyFacts
+    from gcr_migrate.state.migration import Migration
+    from gcr_migrate.verify.answers import Expect
+    from gcr_migrate.verify.promise import Promises
+    from gcr_migrate.verify.redirect import Identity
 
-_NAMED_AT_MOST: Final = 20
-_AT_ONCE: Final = 32
-_AR: Final = "artifact-registry"  # its dialect
+_FILES: Final = (SUFFIX, ".migration")
+_EXPLAINED: Final = errors.NOT_THERE | {errors.NOT_MIGRATED}  # by what level redirect tells
+
+
+def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
+    """Return what a person named as a target.
+
+    Raises:
+        MigrateError: FILE_MISSING.
+    """
+    path = Path(text)
+    if path.suffix in SPEC_SUFFIXES:
+        return "spec"
+    if path.is_file():
+        return "snapshot" if is_snapshot(path) else "migration"
+    if path.suffix in _FILES or path.is_dir():
+        saw = "a folder" if path.is_dir() else "no such file"
+        raise MigrateError(FILE_MISSING, subject=text, saw=saw)
+    return "live"
+
+
+def kept_path(text: str) -> Path:
+    """Return where a verification keeps how far it came: beside a file, or in this folder."""
+    path = Path(text)
+    if path.is_file():
+        return path.with_name(path.name + KEPT_SUFFIX)
+    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", text) + KEPT_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What the repositories of a project's hosts showed.
+class Wish:
+    """What is to be proven of each target.
 
     Attributes:
-        path: snapshots by the gcr.io host that each is of.
-        unread: what could not be read, in words.
+        levels: what to look at; none: all that a target speaks of.
+        baseline: snapshot that live projects and hosts are held against.
+        effort: how much it may cost.
+        identities: whose pulls are tried by gcr.io names.
+        anonymous: what a pull by anybody should come to; None: as a baseline says.
+
+    Raises:
+        MigrateError: BAD_USAGE if pulls are to be tried at levels that try none.
     """
 
-    snapshots: tuple[tuple[str, Path], ...]
-    unread: tuple[str, ...]
+    levels: frozenset[Level] = frozenset()
+    baseline: Path | None = None
+    effort: Effort = field(default_factory=Effort)
+    identities: tuple[Identity, ...] = ()
+    anonymous: Expect | None = None
+
+    def __post_init__(self) -> None:
+        if self.tries_pulls and self.levels and Level.REDIRECT not in self.levels:
+            subject = "--as-token-file" if self.identities else "--anonymous"
+            raise MigrateError(BAD_USAGE, subject=subject, saw="goes with level redirect")
+
+    @property
+    def tries_pulls(self) -> bool:
+        """Whether somebody's pull is to be tried."""
+        return bool(self.identities or self.anonymous)
+
+    def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
+        """Return the levels for a target which by itself speaks of the usual ones."""
+        return self.levels or (usual | {Level.REDIRECT} if self.tries_pulls else usual)
 
 
-@contextmanager
-def room() -> Iterator[Path]:
-    """Give a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
-        yield Path(folder)
+@dataclass(slots=True)
+class _Shared:
+    """Connections by how they log in and how fast they ask, each opened once."""
 
-
-async def read_all(reading: Reading, connections: Connections, watch: Watch, folder: Path) -> Shown:
-    """Read everything that the repositories of a project's hosts show.
-
-    Args:
-        reading: says which hosts have any.
-        connections: hands out clients.
-        watch: is told of what is read.
-        folder: where it is kept meanwhile.
-    """
-    snapshots: list[tuple[str, Path]] = []
-    unread: list[str] = []
-    for host in reading.hosts:
-        if not host.has_repository or host.images == 0:
-            continue
-        path = folder / f"{host.host.name}.snapshot"
-        try:
-            with create_snapshot(path) as draft, open_shelf() as shelf:
-                await take(_target(reading, host), connections, draft, shelf, watch.listed)
-        except MigrateError as error:
-            unread.append(f"{reading.shown(host)}: {error.told}")
-            continue
-        snapshots.append((host.host.name, path))
-        with open_snapshot(path) as snapshot:
-            if not snapshot.complete:
-                errors = (f for f in snapshot.findings() if f.severity is Severity.ERROR)
-                unread += [f"{f.problem.code}: {f.subject}" for f in errors]
-                unread.append(f"{reading.shown(host)}: not all of it could be listed and read")
-    return Shown(tuple(snapshots), tuple(unread))
-
-
-def _target(reading: Reading, host: HostReading) -> Target:
-    """Return a host's repository under its own name, whoever answers for the host now."""
-    name, id_ = host.host.name, reading.project.id
-    source = ProjectSource(project=id_, hosts=(name,), dialect=_AR)
-    return Target(reading.shown(host), source)
-
-
-def _ar_name(reading: Reading, host: HostReading) -> str:
-    where = host.host
-    return f"{ar_host(where.location)}/{reading.project.path}/{where.repository_id}"
-
-
-async def prove(
-    shown: Shown, reading: Reading, connections: Connections, watch: Watch, *, by_domain: bool
-) -> Proof:
-    """Ask for everything that was shown: tags, manifests and blobs.
-
-    Args:
-        shown: what the repositories showed.
-        reading: names the project.
-        connections: hands out clients.
-        watch: is told of each check.
-        by_domain: by the gcr.io names; else by Artifact Registry's own.
-    """
-    levels = frozenset({Level.TAGS, Level.MANIFESTS}) if by_domain else CONTENT
-    result, checks = Verification(levels), Checks()
-    for name, path in shown.snapshots:
-        with open_snapshot(path) as snapshot:
-            promises = BaselinePromises(Baseline(snapshot))
-            by = _ByDomain(promises, name, reading) if by_domain else promises
-            await Content(by, connections, result, watch, checks).all_images()
-    counts = result.levels.values()
-    findings = [one for one in result.findings if one.severity is Severity.ERROR]
-    told = [f"{f.problem.code}: {f.subject}: {f.saw}".removesuffix(": ") for f in findings]
-    return Proof(
-        checked=sum(one.ok for one in counts),
-        wrong=sum(one.wrong for one in counts),
-        unchecked=sum(one.unchecked for one in counts) + len(shown.unread),
-        complete=not shown.unread and result.proven,
-        findings=(*told, *shown.unread)[:_NAMED_AT_MOST],
+    output: Output
+    way: Way
+    stack: AsyncExitStack
+    budget: Budget
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _open: dict[tuple[Login | None, Login | None, Limits | None], Connections] = field(
+        default_factory=dict
     )
 
+    async def connections(
+        self,
+        source: Login | None,
+        target: Login | None,
+        limits: Limits | None,
+        hosts: Mapping[Side, set[str]],
+    ) -> Connections:
+        """Return connections; whose login ends is told when they are opened."""
+        key = (source, target, limits)
+        async with self._opening:  # of several who want the same, one opens it
+            if key not in self._open:
+                opened = self.way.open(source, target, limits=limits)
+                opened.pilot.budget = self.budget
+                self._open[key] = await self.stack.enter_async_context(opened)
+                await announce(self.output, self._open[key], hosts)
+        return self._open[key]
 
-class _ByDomain:
-    """The same promises, of the names at a gcr.io host."""
-
-    side: Side = "source"
-    knows_all = False
-
-    def __init__(self, promises: BaselinePromises, host: str, reading: Reading) -> None:
-        self._promises = promises
-        self._host = host
-        self._project = reading.project.path
-        self.identity = f"{promises.identity} at {host}"
-
-    def roots(self) -> tuple[PromisedRoot, ...]:
-        """The roots as the host has them."""
-        return tuple(map(self._renamed, self._promises.roots()))
-
-    def images(self) -> Iterator[BaselineImage]:
-        """Go through the images."""
-        for image in self._promises.images():
-            root = self._renamed(image.root)
-            kept = replace(image.image, shown=f"{root.shown}/{image.path}")
-            yield replace(image, image=kept, root=root)
-
-    def _renamed(self, root: PromisedRoot) -> PromisedRoot:
-        shown = f"{self._host}/{self._project}"
-        return replace(root, shown=shown, registry=self._host, prefix=self._project, dialect=_AR)
+    @property
+    def requests(self) -> int:
+        """How many were sent over all of them."""
+        return sum(one.traffic.requests for one in self._open.values())
 
 
-async def check_pulled(reading: Reading, pulls: Pulls, connections: Connections) -> Pulled:
-    """Ask Artifact Registry for each name that a log shows pulled from a project's gcr.io hosts."""
-    missing: list[str] = []
-    unchecked: list[str] = []
-    names = [
-        (host.host.name, name, reference)
-        for host in reading.hosts
-        for name, references in pulls.last_ms.items()
-        if name.startswith(f"{_ar_name(reading, host)}/")
-        for reference in references
-        if reference != ANY
-    ]
+class Proving:
+    """Proves targets.
 
-    async def one(gcr: str, name: str, reference: str) -> None:
-        registry, _, path = name.partition("/")
-        separator = "@" if ":" in reference else ":"
-        where = gcr_host(gcr)
-        prefix = f"{reading.project.path}/{where.repository_id if where else gcr}/"
-        shown = f"{gcr}/{reading.project.path}/{path.removeprefix(prefix)}{separator}{reference}"
-        reader = connections.source(registry, _AR)
-        try:
-            found = await reader.manifest_head(path, reference)
-        except MigrateError as error:
-            unchecked.append(f"{shown}: {error.told}")
+    Args:
+        output: where it is told whose login ends.
+        way: how the services are reached.
+        wish: what is to be proven.
+        watch: shows how far it is.
+        stack: closes connections in the end.
+    """
+
+    def __init__(
+        self, output: Output, way: Way, wish: Wish, watch: Watch, stack: AsyncExitStack
+    ) -> None:
+        budget = Budget()
+        budget.limit(wish.effort.requests, wish.effort.bytes_)
+        self._shared = _Shared(output, way, stack, budget)
+        self._wish = wish
+        self._watch = watch
+        self._checks = Checks()
+        self._near: set[str] = set()
+
+    @property
+    def requests(self) -> int:
+        """How many were sent for all targets."""
+        return self._shared.requests
+
+    async def prove(self, text: str) -> VerifyFacts:
+        """Prove one target.
+
+        Raises:
+            MigrateError: nothing of it can be looked at, or the login has ended.
+            Refused: of a spec, no plan can be made.
+        """
+        kind = kind_of(text)
+        if self._wish.baseline and kind != "live":
+            saw = "goes with a project or a host; this target says itself what should be there"
+            raise MigrateError(BAD_USAGE, subject=f"--baseline for {text}", saw=saw)
+        if kind == "migration":
+            return await self._migration(text, Path(text), kind)
+        if kind == "spec":
+            return await self._spec(text)
+        if kind == "snapshot":
+            return await self._baseline(text, Path(text), kind)
+        return await self._live(text)
+
+    async def _migration(self, text: str, path: Path, kind: Kind) -> VerifyFacts:
+        with open_migration(path) as migration:
+            migration.check_seal()
+            levels = self._wish.levels_for(_levels_of(migration))
+            connections = await self._shared.connections(
+                *logins(migration), migration.limits(), hosts_of(migration)
+            )
+            now_ms = int(time.time() * 1000)
+            upkeep = Upkeep(connections, "target", now_ms)
+            with self._begun(text, migration.digest, levels) as result:
+                await verify_plan(migration, connections, result, self._watch, self._checks, upkeep)
+                if Level.ACCESS in result.wanted:
+                    await verify_access(migration, connections, result, self._watch, now_ms)
+                promises = PlanPromises(migration)
+                await self._deep(promises, connections, result)
+                await self._redirect(promises, connections, result, text)
+                self._tell_quotas(connections, result, text)
+            return verify_facts(
+                text,
+                kind,
+                result,
+                file=str(path) if kind == "migration" else "",
+                digest=migration.digest,
+                complete=migration.complete,
+            )
+
+    async def _spec(self, text: str) -> VerifyFacts:
+        """Make a plan in a file that nobody keeps, and prove that."""
+        written = read_text(Path(text))
+        spec = load_spec(written, text)
+        connections = await self._shared.connections(
+            spec.source_login, spec.target_login, spec.limits.limits, hosts_of_spec(spec)
+        )
+        with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
+            path = Path(folder) / "spec.migration"
+            with create_draft(path) as draft, open_shelf() as shelf:
+                await make_plan(spec, text, written, connections, draft, shelf, self._watch.listed)
+            return await self._migration(text, path, "spec")
+
+    async def _baseline(
+        self, text: str, path: Path, kind: Kind, roots: frozenset[str] = frozenset()
+    ) -> VerifyFacts:
+        with open_snapshot(path) as snapshot:
+            promises = BaselinePromises(Baseline(snapshot), roots)
+            asked = {root.registry for root in promises.roots()}
+            hosts: dict[Side, set[str]] = {"source": asked, "target": set()}
+            connections = await self._shared.connections(None, None, None, hosts)
+            upkeep = Upkeep(connections, promises.side, int(time.time() * 1000))
+            levels = self._wish.levels_for(_usual(promises))
+            with self._begun(text, promises.identity, levels) as result:
+                await verify_baseline(
+                    promises, connections, result, self._watch, self._checks, upkeep
+                )
+                await self._deep(promises, connections, result)
+                await self._redirect(promises, connections, result, text, facts_of(promises))
+                self._tell_quotas(connections, result, text)
+                self._tell_what_nobody_knows(result, text)
+            return verify_facts(text, kind, result, file=str(path), complete=snapshot.complete)
+
+    async def _live(self, text: str) -> VerifyFacts:
+        target = read_target(text)
+        if self._wish.baseline:
+            return await self._held_against(text, target, self._wish.baseline)
+        hosts: dict[Side, set[str]] = {"source": host_of(target.source), "target": set()}
+        connections = await self._shared.connections(target.login, None, target.limits, hosts)
+        domains = domains_of(target.source)
+        levels = self._wish.levels_for(CONTENT | {Level.REDIRECT} if domains else CONTENT)
+        with self._begun(text, "as it is", levels) as result:
+            complete = await self._as_it_is(target, connections, result)
+            self._tell_quotas(connections, result, text)
+            self._tell_what_nobody_knows(result, text)
+        return verify_facts(text, "live", result, complete=complete)
+
+    async def _as_it_is(
+        self, target: Target, connections: Connections, result: Verification
+    ) -> bool:
+        """Read what is there now, and prove it whole; return whether all of it could be listed."""
+        with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
+            path = Path(folder) / "live.snapshot"
+            try:
+                with create_snapshot(path) as draft, open_shelf() as shelf:
+                    complete = await take(target, connections, draft, shelf, self._watch.listed)
+            except MigrateError as error:
+                await self._failed(result, target, connections, error)
+                return True  # that nothing was checked says enough
+            with open_snapshot(path) as snapshot:
+                promises = BaselinePromises(Baseline(snapshot))
+                live = Live(snapshot, promises, connections, result, self._watch, self._checks)
+                await live.verify()
+                await self._deep(promises, connections, result)
+                domains = domains_of(target.source)
+                await self._redirect(promises, connections, result, target.name, domains=domains)
+        return complete
+
+    async def _held_against(self, text: str, target: Target, path: Path) -> VerifyFacts:
+        """Prove those roots of a baseline that a target names."""
+        with open_snapshot(path) as snapshot:
+            named = frozenset(one for one in snapshot.roots() if _names(target.name, one))
+            if not named:
+                saw = f"it shows {', '.join(snapshot.roots()) or 'nothing'}, and not {target.name}"
+                raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
+        return await self._baseline(text, path, "live", named)
+
+    @contextmanager
+    def _begun(self, text: str, identity: str, levels: frozenset[Level]) -> Iterator[Verification]:
+        """Begin a verification, or go on with one that did not come to its end."""
+        effort = self._wish.effort
+        wanted = " ".join(sorted(levels))
+        question = f"{text}\n{identity}\n{wanted}\n{effort.question}"
+        path = kept_path(text)
+        with verifying(path, question, believed_s=effort.resume_s, seed=effort.seed) as kept:
+            result = Verification(levels, kept=kept)
+            yield result
+            if result.is_whole:
+                kept.close(ended=True)
+
+    async def _deep(
+        self, promises: Promises, connections: Connections, result: Verification
+    ) -> None:
+        if Level.DEEP in result.wanted:
+            sample, room = self._wish.effort.sample or Sample(), self._shared.budget
+            await verify_deep(
+                promises, connections, result, self._watch, self._checks, sample, room
+            )
+
+    def _tell_quotas(self, connections: Connections, result: Verification, text: str) -> None:
+        """Tell once how near requests came to a quota, at the target that was proven then."""
+        for service, saw in connections.near_quotas().items():
+            if service not in self._near:
+                self._near.add(service)
+                marks = Marks(result, self._watch, next(iter(result.hosts), text))
+                marks.note(errors.QUOTA_NEAR, Severity.WARNING, service, saw)
+
+    async def _redirect(
+        self,
+        promises: Promises,
+        connections: Connections,
+        result: Verification,
+        text: str,
+        facts: Mapping[str, DomainFacts] | None = None,
+        domains: tuple[Domain, ...] = (),
+    ) -> None:
+        """Prove what gcr.io names serve, if that is wanted, with what a baseline says of them."""
+        if Level.REDIRECT not in result.wanted:
             return
-        if found is None:
-            missing.append(shown)
+        wish = self._wish
+        expected = Expected(facts or {}, wish.identities, wish.anonymous, domains)
+        await verify_redirect(promises, expected, connections, result, self._watch, self._checks)
+        if not any(one.domain for one in result.hosts.values()):
+            host = next(iter(result.hosts), text)
+            saw = "none of its names is at a gcr.io host"
+            Marks(result, self._watch, host).unproven(Level.REDIRECT, text, saw)
 
-    await a_few_of((one(*name) for name in names), _AT_ONCE)
-    return Pulled(len(names), tuple(sorted(missing)), tuple(sorted(unchecked)))
+    async def _failed(
+        self, result: Verification, target: Target, connections: Connections, error: MigrateError
+    ) -> None:
+        """Tell why nothing could be read, or else by what that is settled."""
+        domains = domains_of(target.source)
+        if Level.REDIRECT in result.wanted and error.problem is not errors.TOKEN_EXPIRED:
+            await self._redirect(Nothing(), connections, result, target.name, domains=domains)
+        if result.outcome is not Outcome.DIFFERS or error.problem not in _EXPLAINED:
+            self._tell_failed(result, target, error)
+
+    def _tell_failed(self, result: Verification, target: Target, error: MigrateError) -> None:
+        """Tell that nothing could be read; what no other try would mend is raised."""
+        if error.problem is errors.TOKEN_EXPIRED:
+            raise error
+        if error.problem not in OF_A_WHOLE_HOST and error.problem.exit is not Exit.OUT_OF_REACH:
+            raise _no_such_thing(target, error) or error
+        marks = Marks(result, self._watch, target.name)
+        told = result.outcome is not Outcome.PROVEN  # by level redirect
+        for level in result.wanted - {Level.REDIRECT} if told else result.wanted:
+            if error.problem in OF_A_WHOLE_HOST:
+                marks.unchecked(level, target.name, error)
+            else:
+                marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, error.told)
+
+    def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
+        """Tell of levels that were asked for, and of which nothing was said that could be held."""
+        found = result.levels.get(Level.ACCESS)
+        if found and not found.checked + found.unchecked:
+            host = next(iter(result.hosts), text)
+            saw = "only a plan says who shall have access, or level redirect who could pull"
+            Marks(result, self._watch, host).unproven(Level.ACCESS, text, saw)
+
+
+def _no_such_thing(target: Target, error: MigrateError) -> MigrateError | None:
+    """Return what to say where a name was perhaps that of a file; None if it was none."""
+    if "/" in target.name:
+        return None
+    try:
+        Project.parse(target.name).check_new()
+    except MigrateError:
+        saw = f"no such file, and no project of this name answers: {error.told}"
+        return MigrateError(FILE_MISSING, subject=target.name, saw=saw)
+    return None
+
+
+def _names(target: str, root: str) -> bool:
+    """Whether a target, `PROJECT` or `HOST/PROJECT` or a repository, has a root in it."""
+    return root == target or root.startswith(f"{target}/") or root.partition("/")[2] == target
+
+
+def _levels_of(migration: Migration) -> frozenset[Level]:
+    return CONTENT | {Level.ACCESS} if promises_access(migration) else CONTENT
+
+
+class Found:
+    """What became of all targets of a run.
+
+    Args:
+        names: the targets, in the order in which they are told.
+
+    Attributes:
+        failed: those that could not be verified, each with all that speaks against it.
+        seconds: how long each took.
+        requests: sent for all of them.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.failed: dict[str, list[MigrateError]] = {}
+        self.seconds: dict[str, float] = {}
+        self.requests = 0
+        self._proofs: dict[str, VerifyFacts] = {}
+
+    async def add(self, proving: Proving, name: str) -> None:
+        """Prove one target, and keep what came of it."""
+        began = time.monotonic()
+        try:
+            self._proofs[name] = await proving.prove(name)
+        except Refused as refused:
+            self.failed[name] = [
+                MigrateError(one.problem, subject=one.subject, saw=one.saw)
+                for one in refused.refusals
+            ]
+        except MigrateError as error:
+            self.failed[name] = [error]
+        self.seconds[name] = time.monotonic() - began
+
+    @property
+    def proofs(self) -> list[VerifyFacts]:
+        """What was found of those that could be verified."""
+        return [self._proofs[name] for name in self.names if name in self._proofs]
+
+    @property
+    def first_errors(self) -> list[tuple[str, MigrateError]]:
+        """The others, each with its first error."""
+        return [(name, self.failed[name][0]) for name in self.names if name in self.failed]
+
+
+def _usual(promises: BaselinePromises) -> frozenset[Level]:
+    named = any(Domain.at(root.registry, root.prefix) for root in promises.roots())
+    return CONTENT | {Level.REDIRECT} if named else CONTENT
+
+
+def domains_of(source: object) -> tuple[Domain, ...]:
+    """Return the gcr.io names that a source stands for."""
+    if not isinstance(source, ProjectSource):
+        return ()
+    project = Project.parse(source.project)
+    return tuple(Domain(host, project) for name in source.hosts if (host := gcr_host(name)))

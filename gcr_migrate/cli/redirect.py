@@ -14,6 +14,7 @@ import typer
 
 from gcr_migrate.cli.options import (
     AccessTokenFile,
+    AuditLog,
     Endpoints,
     Impersonate,
     Json,
@@ -49,14 +50,6 @@ BaselineFile = Annotated[
         "--baseline", metavar="FILE", help="Snapshot by `inventory -o`: all of it has to be there."
     ),
 ]
-AuditLog = Annotated[
-    Path | None,
-    typer.Option(
-        "--audit-log",
-        metavar="FILE",
-        help="Data Access entries of Artifact Registry, exported as JSON: who really pulls what.",
-    ),
-]
 PullersFile = Annotated[
     Path | None,
     typer.Option(
@@ -89,7 +82,7 @@ HaveRead = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", metavar="SECONDS", help="How long hosts may take to follow."),
+    typer.Option("--wait", metavar="SECONDS", min=0, help="How long hosts may take to follow."),
 ]
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from gcr_migrate import errors
-from gcr_migrate.cli.proving import check_pulled, prove, read_all, room
 from gcr_migrate.cli.recording import Recorder
+from gcr_migrate.cli.served import check_pulled, prove, read_all, room
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.access import Right
 from gcr_migrate.model.pulls import Use
 from gcr_migrate.redirect.evidence import Answer
 from gcr_migrate.redirect.plan import plan_move
@@ -137,7 +138,7 @@ class Redirecting:
         return reading, plan_move(reading, move, self._named(reading), accepted, now_ms, pulled)
 
     def _named(self, reading: Reading) -> list[Named]:
-        """Return who pulls by the log, host by host, and by the list, from every host."""
+        """Return who pulls and pushes by the log, host by host, and by the list, everywhere."""
         found = [Named(one, "", "named by the list") for one in self._evidence.named]
         uses = self._evidence.pulls.uses if self._evidence.pulls else {}
         for host in reading.hosts:
@@ -148,7 +149,11 @@ class Redirecting:
                 if name.startswith(root):
                     for member, use in members.items():
                         whole.setdefault(member, Use()).add(use)
-            found += [Named(member, host.host.name, use.told) for member, use in whole.items()]
+            for member, use in whole.items():
+                rights = ((Right.PULL, use.pulls), (Right.PUSH, use.pushes))
+                found += [
+                    Named(member, host.host.name, use.told, right) for right, n in rights if n
+                ]
         return found
 
     async def move(
@@ -180,7 +185,7 @@ class Redirecting:
         consent.check(plan)
         with room() as folder:
             shown = await read_all(reading, self._connections, self._watch, folder)
-            proof = await prove(shown, reading, self._connections, self._watch, by_domain=False)
+            proof = await prove(shown, self._connections, self._watch, by_domain=False)
             plan = plan.proven(proof)
             if plan.holding:
                 return RedirectMoveFacts.of(plan)
@@ -191,7 +196,7 @@ class Redirecting:
             recorder = Recorder(plan, migration)
             switched = await self._switch(plan, recorder)
             slow = await self._followed(reading, wait_s)
-            after = await prove(shown, reading, self._connections, self._watch, by_domain=True)
+            after = await prove(shown, self._connections, self._watch, by_domain=True)
         recorder.add("verified", _told(after, slow))
         return RedirectMoveFacts.of(
             plan,

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.cli.reading import Doubts, list_root
 from gcr_migrate.cli.selecting import notes_of
 from gcr_migrate.cli.target import roots_of
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.inventory.collect import ImageReader
 from gcr_migrate.model.attestation import names_that_stay
+from gcr_migrate.model.domains import FACT, Domain
+from gcr_migrate.model.settings import plain
+from gcr_migrate.state.snapshot import ONLY, SETTINGS
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.target import Target
     from gcr_migrate.connect import Connections
     from gcr_migrate.inventory.collect import ReadManifest
+    from gcr_migrate.inventory.domains import DomainReader
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.state.listings import Shelf
@@ -35,6 +39,7 @@ async def take(
     draft: SnapshotDraft,
     shelf: Shelf,
     listen: Callable[[str, int], None],
+    domains: DomainReader | None = None,
 ) -> bool:
     """Read what a target names, and seal the draft.
 
@@ -45,6 +50,7 @@ async def take(
         shelf: keeps what is listed until it is read.
         listen: is told `("rows" | "listed" | "manifests" | "read", count)` as rows of the API come,
             names are listed, and manifests and whole images are read.
+        domains: sees who answers gcr.io names and for whom; None: nobody compares that later.
 
     Returns:
         Whether all of it could be listed and read.
@@ -54,7 +60,7 @@ async def take(
     """
     doubts = Doubts(draft.add_finding)
     roots = await roots_of(target, connections, doubts)
-    return await take_roots(target.name, roots, connections, draft, shelf, listen, doubts)
+    return await take_roots(target.name, roots, connections, draft, shelf, listen, doubts, domains)
 
 
 async def take_roots(
@@ -65,6 +71,7 @@ async def take_roots(
     shelf: Shelf,
     listen: Callable[[str, int], None],
     doubts: Doubts | None = None,
+    domains: DomainReader | None = None,
     *,
     checks_blobs: bool = False,
 ) -> bool:
@@ -78,6 +85,7 @@ async def take_roots(
         shelf: likewise.
         listen: likewise.
         doubts: what was in doubt before; None for nothing.
+        domains: see `take`.
         checks_blobs: ask for every blob, whether it is there.
 
     Returns:
@@ -92,7 +100,7 @@ async def take_roots(
     doubts.empty_paths(roots)
     for root in roots:
         doubts.tell_all(notes_of(root))
-    taking = _Taking(connections, draft, doubts, listen, checks_blobs=checks_blobs)
+    taking = _Taking(connections, draft, doubts, listen, domains, checks_blobs=checks_blobs)
     for root in roots:
         await taking.read(root)
     draft.seal(
@@ -136,6 +144,7 @@ class _Taking:
         draft: SnapshotDraft,
         doubts: Doubts,
         listen: Callable[[str, int], None],
+        domains: DomainReader | None,
         *,
         checks_blobs: bool,
     ) -> None:
@@ -144,6 +153,7 @@ class _Taking:
         self._draft = draft
         self._doubts = doubts
         self._listen = listen
+        self._domains = domains
 
     async def read(self, root: Root) -> None:
         """Read a root image by image, a few at once: what has been read is not held."""
@@ -154,11 +164,29 @@ class _Taking:
             registry, _nothing, self._keep, _nothing, checks_blobs=self._checks_blobs
         )
         source_id = self._draft.add_source(source)
+        self._draft.add_fact(source_id, ONLY, [*root.paths, *root.below])
+        await self._repository(source_id, root)
+        domain = Domain.at(source.registry, source.prefix)
+        if domain and self._domains:
+            self._draft.add_fact(source_id, FACT, (await self._domains.facts(domain)).plain())
         images = (
             self._image(source_id, path, root.shown(path), reader, root.listing(path))
             for path in root.image_paths()
         )
         await a_few_of(images, IMAGES_AT_ONCE)
+
+    async def _repository(self, source_id: int, root: Root) -> None:
+        """Keep how a repository is set up, if that can be seen, for who compares it later."""
+        if not root.resource:
+            return
+        try:
+            settings = await self._connections.repositories("source").get(root.resource)
+        except MigrateError as error:
+            if error.problem is TOKEN_EXPIRED:
+                raise
+            return  # a mode of its own is told where roots are found
+        if settings:
+            self._draft.add_fact(source_id, SETTINGS, plain(settings))
 
     async def _image(
         self, source_id: int, path: str, shown: str, reader: ImageReader, listing: Listing

@@ -6,42 +6,100 @@ Stations are imported when the command runs, so that `--help` stays quick.
 from __future__ import annotations
 
 import asyncio
-import time
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli import identities
+from gcr_migrate.cli.effort import (
+    RESUME,
+    BudgetBytesOption,
+    BudgetOption,
+    Effort,
+    ResumeOption,
+    SampleOption,
+    SeedOption,
+)
+from gcr_migrate.cli.identities import Anonymous, AsTokenFile
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
     Impersonate,
     Json,
     MaxRate,
-    MigrationFile,
     Pace,
     QuotaProject,
     Way,
     chosen,
+    read_text,
 )
 from gcr_migrate.cli.output import Output
-from gcr_migrate.cli.watching import MetricsText, proof_metrics
+from gcr_migrate.cli.telling import (
+    REMIND_AFTER,
+    AlarmState,
+    Format,
+    Junit,
+    PushGateway,
+    Receivers,
+    RemindAfter,
+    WebhookFile,
+    WebhookFormat,
+    telling,
+)
+from gcr_migrate.cli.watching import MetricsText
+from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
-    from gcr_migrate.state.migration import Migration
-    from gcr_migrate.verify.marks import Level, Verification
+    from gcr_migrate.cli.proving import Found, Wish
+
+TARGETS_AT_ONCE = 4  # of small projects each waits for its own answers most of the time
 
 
 def verify(
-    file: MigrationFile,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TARGET...",
+            help="Migration file, spec, snapshot, project, HOST/PROJECT, or a place in it.",
+        ),
+    ] = None,
+    projects: Annotated[
+        Path | None,
+        typer.Option(
+            "--projects", metavar="FILE", help="More targets, one a line; # begins a comment."
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline", metavar="FILE", help="Snapshot to hold projects and hosts against."
+        ),
+    ] = None,
     level: Annotated[
         list[str] | None,
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs or access; repeat it. Default: all of which it speaks.",
+            help="tags, manifests, blobs, deep, access or redirect; repeat it."
+            " Default: all of which TARGET tells, but not deep.",
         ),
     ] = None,
+    sample: SampleOption = None,
+    seed: SeedOption = None,
+    budget: BudgetOption = None,
+    budget_bytes: BudgetBytesOption = None,
+    resume_within: ResumeOption = RESUME,
+    as_token_file: AsTokenFile = None,
+    anonymous: Anonymous = None,
+    junit: Junit = None,
     metrics_file: MetricsText = None,
+    push_gateway: PushGateway = None,
+    webhook_file: WebhookFile = None,
+    webhook_format: WebhookFormat = Format.GENERIC,
+    alarm_state: AlarmState = None,
+    remind_after: RemindAfter = REMIND_AFTER,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -49,64 +107,65 @@ def verify(
     max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
-    """Prove the plan in FILE by asking both registries, and the targets' policies.
+    """Prove by asking the registries that all is there: what a plan says, or what was before.
 
-    Never reads the ledger, and writes nothing anywhere.
+    A plan, or one made afresh from a spec, is proven at both sides, and by the targets' policies.
+    A snapshot is proven at the place where it was taken. Of a project or host all that it lists is
+    asked for. Never reads the ledger, and writes nothing anywhere, but how far it came: a run that
+    did not end goes on when the same command is given again.
 
-    Exit codes: 0 proven, 1 something differs, 4 something could not be checked, or the plan is
-    incomplete.
+    Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
+    checked, or what was promised is incomplete.
     """
-    from gcr_migrate.report.proof import verify_facts, verify_lines
-    from gcr_migrate.state.file import open_migration
-    from gcr_migrate.verify.marks import CONTENT, Level
+    from gcr_migrate.cli.proving import Wish
+    from gcr_migrate.report.proof import all_facts
+    from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
+    from gcr_migrate.verify.marks import Level
 
     output = Output(as_json=as_json)
+    webhook, state = (webhook_file, webhook_format), (alarm_state, remind_after)
+    receivers = Receivers.of(junit, metrics_file, push_gateway, webhook, state)
     levels = chosen("--level", Level, level or [])
-    with open_migration(file) as migration:
-        migration.check_seal()
-        if not levels:
-            levels = frozenset(Level) if _promises_access(migration) else CONTENT
-        pace = Pace.of(max_rate)
-        way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-        with proof_metrics(migration, metrics_file) as proofs:
-            verification = asyncio.run(_verify(output, migration, levels, way))
-            facts = verify_facts(
-                str(file),
-                "migration",
-                verification,
-                file=str(file),
-                digest=migration.digest,
-                complete=migration.complete,
-            )
-            proofs.append(facts)
-    output.result(facts, verify_lines(facts))
-    return facts.exit
+    effort = Effort.of(sample, seed, budget, budget_bytes, resume_within)
+    if Level.DEEP not in levels and (sample is not None or seed is not None):
+        saw = "goes with --level deep"
+        raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
+    who, anybody = identities.identities(as_token_file or []), identities.anonymous(anonymous)
+    wish = Wish(levels, baseline, effort, who, anybody)
+    names = [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])]
+    if not names:
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")
+    pace = Pace.of(max_rate)
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
+    with telling(output, receivers, way, names) as told:
+        found = asyncio.run(_prove(output, way, wish, names))
+        told.came_out(found)
+        if len(names) > 1 or projects:
+            all_found = all_facts(found.proofs, found.first_errors)
+            output.result(all_found, verify_all_lines(all_found))
+            return all_found.exit
+        if found.failed:
+            return Exit(output.errors(found.failed[names[0]]))
+        proof = found.proofs[0]
+        output.result(proof, verify_lines(proof))
+        return proof.exit
 
 
-def _promises_access(migration: Migration) -> bool:
-    if all(not one.resource for one in migration.repositories().values()):
-        return False  # and what is needed to prove it need not be loaded
-    from gcr_migrate.verify.access import promises_access
-
-    return promises_access(migration)
+def _names_in(path: Path) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
+    return list(filter(None, lines))
 
 
-async def _verify(
-    output: Output, migration: Migration, levels: frozenset[Level], way: Way
-) -> Verification:
-    from gcr_migrate.cli.logins import announce, hosts_of, logins
+async def _prove(output: Output, way: Way, wish: Wish, names: list[str]) -> Found:
+    """Prove each target, a few at once; one that fails hides no other."""
+    from gcr_migrate.cli.proving import Found, Proving
     from gcr_migrate.report.progress import Watch
-    from gcr_migrate.verify.access import verify_access
-    from gcr_migrate.verify.checks import Checks
-    from gcr_migrate.verify.marks import Level, Verification
-    from gcr_migrate.verify.plan import verify_plan
+    from gcr_migrate.tasks import a_few_of
 
-    async with way.open(*logins(migration), limits=migration.limits()) as connections:
-        await announce(output, connections, hosts_of(migration))
+    found = Found(names)
+    async with AsyncExitStack() as stack:
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
-            found = Verification(levels)
-            await verify_plan(migration, connections, found, watch, Checks())
-            if Level.ACCESS in levels:
-                now_ms = int(time.time() * 1000)
-                await verify_access(migration, connections, found, watch, now_ms)
-            return found
+            proving = Proving(output, way, wish, watch, stack)
+            await a_few_of((found.add(proving, name) for name in names), TARGETS_AT_ONCE)
+            found.requests = proving.requests
+    return found

@@ -79,10 +79,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a log shows that was pulled, held against Artifact Registry.
+    """What a log shows that was pulled or pushed, held against Artifact Registry.
 
     Attributes:
-        seen: tags and digests of images that were pulled.
+        seen: tags and digests of images that were.
         missing: names of those that are not there.
         unchecked: names of those of which it could not be told, with the reason.
     """

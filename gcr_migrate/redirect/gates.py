@@ -184,18 +184,18 @@ def baseline_gate(reading: Reading) -> Gate:
 
 
 def pulled_gate(pulled: Pulled, accepted: Mapping[str, str], *, is_copying: bool) -> Gate:
-    """Everything that a log shows pulled is in Artifact Registry.
+    """Everything that a log shows pulled or pushed is in Artifact Registry.
 
     Args:
         pulled: what was found.
         accepted: reasons, by `pulled`.
         is_copying: whether what is missing is copied when it is asked for.
     """
-    missing = [f"{one}: pulled, and not there" for one in pulled.missing[:_NAMED_AT_MOST]]
+    missing = [f"{one}: used, and not there" for one in pulled.missing[:_NAMED_AT_MOST]]
     if len(pulled.missing) > _NAMED_AT_MOST:
         missing.append(f"and {len(pulled.missing) - _NAMED_AT_MOST} more")
     lost = len(pulled.missing) + len(pulled.unchecked)
-    fine = [f"{pulled.seen - lost} of {pulled.seen} names that were pulled are there"]
+    fine = [f"{pulled.seen - lost} of {pulled.seen} names that were used are there"]
     if is_copying:
         return _gate("pulled", [], [*pulled.unchecked], [*fine, *missing])
     return _accepting(_gate("pulled", missing, [*pulled.unchecked], fine), accepted, PULLED)
@@ -268,7 +268,7 @@ def _agent_reads(source: Picture, member: str, now_ms: int) -> tuple[bool | None
 def pullers_gate(
     pullers: Sequence[Puller], unseen: Sequence[str], accepted: Mapping[str, str]
 ) -> Gate:
-    """Everybody who is known to pull can read Artifact Registry.
+    """Everybody who is known to pull or push can do so at Artifact Registry.
 
     Args:
         pullers: who is known to pull.
@@ -280,7 +280,7 @@ def pullers_gate(
     fine: list[str] = []
     reasons: list[str] = []
     for one in pullers:
-        told = f"{one.host} {one.member}: {one.by} ({one.why})"
+        told = f"{one.host} {one.member} {one.right}: {one.by} ({one.why})"
         if one.can:
             fine.append(told)
         elif one.member in accepted:

@@ -100,7 +100,7 @@ class Plan:
             [(one.host, one.now, one.afterwards) for one in self.hosts],
             self.irreversible,
             [(one.name, one.passing, one.evidence) for one in self.gates if one.name != _VERIFIED],
-            [(one.host, one.member, one.why, one.can, one.by) for one in self.pullers],
+            [(p.host, p.member, p.right, p.why, p.can, p.by) for p in self.pullers],
         ]
         text = hashlib.sha256(json.dumps(said).encode()).hexdigest()
         ends = range(0, _CODE_PARTS * _CODE_DIGITS, _CODE_DIGITS)

@@ -1,4 +1,4 @@
-"""Who is known to pull by the gcr.io names, and who of them can read Artifact Registry: pure."""
+"""Who is known to pull or push by the gcr.io names, and who of them can from now on: pure."""
 
 from __future__ import annotations
 
@@ -24,29 +24,32 @@ _KEPT: Final = frozenset({Verdict.SAME, Verdict.IMPLIED, Verdict.GAINED})
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Somebody who pulls, by what a log or a list says.
+    """Somebody who pulls or pushes, by what a log or a list says.
 
     Attributes:
         member: as policies spell it.
         host: the gcr.io host that was pulled from; empty: every host that is in use.
         why: how it is known.
+        right: what it does.
     """
 
     member: str
     host: str
     why: str
+    right: Right = Right.PULL
 
 
 @dataclass(frozen=True, slots=True)
 class Puller:
-    """Somebody who is known to pull from a host.
+    """Somebody who is known to pull from a host, or to push to it.
 
     Attributes:
         host: the host with its project, such as `us.gcr.io/builds`.
         member: as policies spell it.
         why: how it is known.
-        can: whether the repository lets it pull; None if that is not known.
+        can: whether the repository lets it; None if that is not known.
         by: what lets it, or why that is not known.
+        right: what it does.
     """
 
     host: str
@@ -54,12 +57,14 @@ class Puller:
     why: str
     can: bool | None
     by: str
+    right: Right = Right.PULL
 
 
 def pullers_of(reading: Reading, named: Iterable[Named], now_ms: int) -> list[Puller]:
-    """Return everybody who is known to pull from a host, and whether the repository lets them.
+    """Return everybody who is known to use a host, and whether the repository lets them.
 
-    Known are who can read the host's bucket, and who is named. Each is told once for a host.
+    Known are who can read the host's bucket, and who is named. Each is told once for a host and
+    what it does there.
 
     Args:
         reading: what was read.
@@ -67,7 +72,7 @@ def pullers_of(reading: Reading, named: Iterable[Named], now_ms: int) -> list[Pu
         now_ms: milliseconds since 1970, for conditions.
     """
     names = list(named)
-    found: dict[tuple[str, str], Puller] = {}
+    found: dict[tuple[str, str, Right], Puller] = {}
     for host in reading.hosts:
         shown = reading.shown(host)
         if host.is_idle:
@@ -77,15 +82,18 @@ def pullers_of(reading: Reading, named: Iterable[Named], now_ms: int) -> list[Pu
             *_by_name(shown, host, names, now_ms),
         ]
         for one in rows:
-            known = found.get((shown, one.member))
-            found[shown, one.member] = _together(known, one) if known else one
+            key = (shown, one.member, one.right)
+            known = found.get(key)
+            found[key] = _together(known, one) if known else one
     return [found[key] for key in sorted(found)]
 
 
 def _together(known: Puller, more: Puller) -> Puller:
     """Return both reasons in one; of two judgements the worse counts."""
     worse = min(known, more, key=lambda one: {False: 0, None: 1, True: 2}[one.can])
-    return Puller(known.host, known.member, f"{known.why}; {more.why}", worse.can, worse.by)
+    return Puller(
+        known.host, known.member, f"{known.why}; {more.why}", worse.can, worse.by, known.right
+    )
 
 
 def _by_policies(shown: str, host: HostReading, now_ms: int) -> Iterator[Puller]:
@@ -119,27 +127,28 @@ def _by_name(
             continue
         member = spelled(one.member)
         if held and target and not isinstance(target, MigrateError):
-            can, by = can_pull(target, held, member)
+            can, by = can_use(target, held, member, one.right)
         else:
             can = False if host.has_repository is False else None
             by = target.told if isinstance(target, MigrateError) else "no repository"
-        yield Puller(shown, member, one.why, can, by)
+        yield Puller(shown, member, one.why, can, by, one.right)
 
 
-def can_pull(target: Picture, held: Holdings, member: str) -> tuple[bool | None, str]:
-    """Say whether somebody can pull from a repository, and by what.
+def can_use(target: Picture, held: Holdings, member: str, right: Right) -> tuple[bool | None, str]:
+    """Say whether somebody can pull from a repository or push to it, and by what.
 
     Args:
         target: what was read about the repository.
         held: who can do what there.
         member: as policies spell it.
+        right: what it does.
 
     Returns:
         None as the first where that is not known: who is in a group is not looked up.
     """
     everybody = PUBLIC if member not in PUBLIC else {"allUsers", member}
     domain = f"domain:{member.partition('@')[2]}" if member.startswith(_PEOPLE) else ""
-    holds = [held.of(one, Right.PULL) for one in (member, *sorted(everybody), domain) if one]
+    holds = [held.of(one, right) for one in (member, *sorted(everybody), domain) if one]
     best = max(holds, key=lambda one: one.standing, default=Hold())
     if best.standing is Standing.YES:
         return True, best.by
@@ -151,8 +160,8 @@ def can_pull(target: Picture, held: Holdings, member: str) -> tuple[bool | None,
     if member not in PUBLIC:
         groups = (one for one in held.members if one.startswith(_GROUPS) and one != domain)
         for group in groups:
-            if held.of(group, Right.PULL).standing > Standing.ENDED:
-                return None, f"it may be in {group}, which can pull"
+            if held.of(group, right).standing > Standing.ENDED:
+                return None, f"it may be in {group}, which can {right}"
     return False, "nothing gives it"
 
 

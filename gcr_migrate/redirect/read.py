@@ -15,6 +15,7 @@ from gcr_migrate.model.change import What
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.names import GCR_HOSTS, ar_host, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
+from gcr_migrate.model.usage import REDIRECTED
 from gcr_migrate.redirect.evidence import Answer, Copied, Expected, HostReading, Reading
 from gcr_migrate.tasks import all_of
 
@@ -120,7 +121,7 @@ async def examine(project: Project, lookouts: Lookouts, baseline: Wanted | None 
     """
     seen = await look(project, lookouts)
     facts = await tried(lookouts.projects("source").facts(project.id))
-    reading = _Reading(project, lookouts)
+    reading = _Reading(project, lookouts, compares=_may_be_uncopied(seen))
     hosts = await all_of(reading.host(one) for one in await reading.places(seen.hosts))
     found = Reading(project, seen.settings, facts, tuple(hosts))
     if baseline is None:
@@ -130,10 +131,23 @@ async def examine(project: Project, lookouts: Lookouts, baseline: Wanted | None 
     return replace(found, hosts=tuple(hosts))
 
 
-class _Reading:
-    """What is read about one project."""
+def _may_be_uncopied(seen: Reading) -> bool:
+    """Whether it matters what is copied: after copying has ended nothing more can be."""
+    settings = seen.settings
+    return isinstance(settings, MigrateError) or settings.state not in REDIRECTED
 
-    def __init__(self, project: Project, lookouts: Lookouts) -> None:
+
+class _Reading:
+    """What is read about one project.
+
+    Args:
+        project: the project.
+        lookouts: hands out clients.
+        compares: hold the blobs of buckets against those of repositories.
+    """
+
+    def __init__(self, project: Project, lookouts: Lookouts, *, compares: bool) -> None:
+        self._compares = compares
         self._project = project
         self._lookouts = lookouts
         self._access = AccessReader(
@@ -184,9 +198,11 @@ class _Reading:
             host = replace(host, target=target, images=images)
         if host.has_bucket:
             source = await tried(self._access.bucket(shown, name, self._project.id))
+            host = replace(host, source=source)
+        if host.has_bucket and self._compares:
             in_repository = resource if host.has_repository else ""
             copied = await tried(self._copied(name, in_repository))
-            host = replace(host, source=source, copied=copied)
+            host = replace(host, copied=copied)
         return host
 
     async def _count(self, resource: str) -> int:

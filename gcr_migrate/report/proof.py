@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
-from rich.text import Text
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.pulling import Answerer
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact
-from gcr_migrate.report.terminal import finding_lines, heading, rows
 from gcr_migrate.verify.marks import Outcome, Verification, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gcr_migrate.errors import MigrateError
+    from gcr_migrate.verify.sample import Drawn
 
 Kind = Literal["migration", "spec", "snapshot", "live"]
 _OUTCOME_EXITS: Final = {
     Outcome.PROVEN: Exit.OK,
     Outcome.DIFFERS: Exit.FAILED,
     Outcome.UNPROVEN: Exit.OUT_OF_REACH,
-}
-_PROVEN: Final = {
-    "migration": "Proven: both registries serve what the plan says",
-    "spec": "Proven: both registries serve what the spec asks for",
-    "snapshot": "Proven: what was there then is there now",
-    "live": "Proven: all that is listed is there and whole",
 }
 
 
@@ -40,6 +35,37 @@ class LevelFact(Fact):
     ok: int
     wrong: int
     unchecked: int
+    earlier: int = Field(
+        description="Of those that are right: found so by a run before, which did not end."
+    )
+
+
+class SampleFact(Fact):
+    """Which blobs level deep read, and what that says of all."""
+
+    population: int = Field(description="Blobs that are promised, each once for each registry.")
+    wanted: int = Field(description="Blobs that were drawn; all of them without --sample.")
+    checked: int
+    bad: int
+    seed: int = Field(description="By which they were drawn; --seed draws them again.")
+    sentence: str
+
+
+class EarlierFact(Fact):
+    """A run before, which did not end; what it found right was not asked again."""
+
+    began_at: str
+    last_at: str = Field(description="When it last kept what it had found.")
+
+
+class DomainFact(Fact):
+    """Who answers the gcr.io names of a project at one host."""
+
+    answered_by: Answerer
+    evidence: list[str] = Field(description="By which marks in the answers that is known.")
+    redirection: str = Field(
+        description="The project's redirect setting in the service's word; empty if unknown."
+    )
 
 
 class HostFact(Fact):
@@ -48,6 +74,9 @@ class HostFact(Fact):
     outcome: Outcome
     levels: dict[str, LevelFact]
     findings: dict[str, int] = Field(description="How many findings it has of each code.")
+    domain: DomainFact | None = Field(
+        None, description="Who answers, where level redirect asked for that."
+    )
 
 
 class ProofFindingFact(FindingFact):
@@ -73,6 +102,8 @@ class VerifyFacts(Fact):
     )
     levels: dict[str, LevelFact] = Field(description="Counts of all hosts together.")
     hosts: dict[str, HostFact]
+    sample: SampleFact | None = Field(description="What level deep read, if it was asked for.")
+    earlier: list[EarlierFact] = Field(description="Runs that this one goes on with.")
     findings: list[ProofFindingFact]
 
     @property
@@ -138,6 +169,9 @@ def verify_facts(
             outcome=host.outcome,
             levels={str(level): _level(count) for level, count in host.levels.items()},
             findings=dict(sorted(Counter(one.problem.code for one in found).items())),
+            domain=DomainFact.model_validate(host.domain, from_attributes=True)
+            if host.domain
+            else None,
         )
         findings += [
             ProofFindingFact(**FindingFact.of(one).model_dump(), host=name) for one in found
@@ -151,15 +185,29 @@ def verify_facts(
         complete=complete,
         levels={str(level): _level(count) for level, count in verification.levels.items()},
         hosts=hosts,
-        findings=sorted(findings, key=_first_problems_first),
+        sample=_sample(verification.drawn),
+        earlier=[
+            EarlierFact(began_at=_moment(part.began_s), last_at=_moment(part.last_s))
+            for part in verification.kept.earlier
+        ],
+        findings=sorted(findings, key=first_problems_first),
     )
+
+
+def _sample(drawn: Drawn | None) -> SampleFact | None:
+    return SampleFact.model_validate(drawn, from_attributes=True) if drawn else None
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _level(count: object) -> LevelFact:
     return LevelFact.model_validate(count, from_attributes=True)
 
 
-def _first_problems_first(one: FindingFact) -> tuple[bool, str, str]:
+def first_problems_first(one: FindingFact) -> tuple[bool, str, str]:
+    """Order findings: errors first, each by its subject and code."""
     return one.severity is not Severity.ERROR, one.subject, one.code
 
 
@@ -185,72 +233,3 @@ def all_facts(
 def _failed(target: str, error: MigrateError) -> TargetErrorFact:
     told = FindingFact.of(Finding(error.problem, Severity.ERROR, error.subject, error.saw))
     return TargetErrorFact(target=target, **told.model_dump(exclude={"severity"}))
-
-
-def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
-    """What was asked of the registries, and what they answered."""
-    title = {
-        Outcome.PROVEN: _PROVEN[facts.kind],
-        Outcome.DIFFERS: "Differs",
-        Outcome.UNPROVEN: "Not proven: something could not be checked",
-    }[facts.outcome]
-    yield heading(f"{facts.target}: {title}")
-    yield from rows(_level_rows(facts))
-    if len(facts.hosts) > 1:
-        yield from rows([_HOST_TITLES, *_host_rows(facts)])
-    if not facts.complete:
-        what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
-        yield Text(f"The {what} is incomplete: there may be more than it names.")
-    yield from finding_lines(facts.findings)
-
-
-def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
-    table: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
-    for name, level in facts.levels.items():
-        numbers = (level.checked, level.ok, level.wrong, level.unchecked)
-        table.append((name, *map(str, numbers)))
-    return table
-
-
-_HOST_TITLES: Final = ("host", "outcome", "checked", "wrong", "unchecked")
-
-
-def _host_rows(facts: VerifyFacts) -> Iterator[tuple[str, ...]]:
-    """One line for each host, what is not proven first."""
-    ranks = {Outcome.DIFFERS: 0, Outcome.UNPROVEN: 1, Outcome.PROVEN: 2}
-    for name, host in sorted(facts.hosts.items(), key=lambda one: (ranks[one[1].outcome], one[0])):
-        levels = host.levels.values()
-        sums = [
-            sum(one.checked for one in levels),
-            sum(one.wrong for one in levels),
-            sum(one.unchecked for one in levels),
-        ]
-        yield (name, str(host.outcome), *map(str, sums))
-
-
-def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:
-    """One table of all targets, and below it what is wrong anywhere."""
-    counts = Counter(one.outcome for one in facts.targets)
-    told = [f"{counts[one]} {word}" for one, word in _WORDS.items() if counts[one]]
-    told += [f"{len(facts.errors)} could not be begun"] if facts.errors else []
-    number = len(facts.targets) + len(facts.errors)
-    yield heading(f"{number} targets: {', '.join(told)}")
-    table: list[tuple[str, ...]] = [_HOST_TITLES]
-    for one in facts.targets:
-        table += _host_rows(one)
-        if not one.hosts:
-            table.append((one.target, str(one.outcome), "0", "0", "0"))
-    table += [(failed.target, failed.code, "-", "-", "-") for failed in facts.errors]
-    yield from rows(table)
-    for failed in facts.errors:
-        yield Text(f"  {failed.target}: {failed.code}: {failed.message} {failed.saw}".rstrip())
-        yield Text(f"    {failed.remedy}")
-    found = [finding for one in facts.targets for finding in one.findings]
-    yield from finding_lines(sorted(found, key=_first_problems_first))
-
-
-_WORDS: Final = {
-    Outcome.DIFFERS: "differ",
-    Outcome.UNPROVEN: "not proven",
-    Outcome.PROVEN: "proven",
-}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
-from gcr_migrate.errors import Exit, MigrateError, printable
+from gcr_migrate.errors import CATALOGUE, NOT_MIGRATED, NOT_THERE, Exit, MigrateError, printable
+from gcr_migrate.model.access import Right
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
 from gcr_migrate.redirect.gates import Passing
 from gcr_migrate.redirect.moves import meaning, next_move
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.redirect.evidence import HostReading, Reading
     from gcr_migrate.redirect.plan import Plan
+
+_ANSWERS: Final = NOT_THERE | {NOT_MIGRATED}  # refusals that tell how a host is
 
 
 class AnsweringHostFact(Fact):
@@ -94,13 +97,17 @@ class RedirectStatusFacts(Fact):
     outcome: Literal["all-read", "partly-read", "nothing-read"]
     states: dict[str, int] = Field(description="Number of projects by state.")
     projects: list[RedirectedProjectFact]
-    unseen: list[RefusalFact] = Field(description="What could not be listed at all.")
+    unseen: list[RefusalFact] = Field(
+        description="What could not be listed at all, and hosts that told nothing."
+    )
 
     @classmethod
     def of(cls, readings: Iterable[Reading], unseen: Iterable[tuple[str, MigrateError]]) -> Self:
         """Put together what was read of some projects."""
         projects = [RedirectedProjectFact.of(one) for one in readings]
         refusals = [RefusalFact.of(what, error) for what, error in unseen]
+        hosts = [host.refusal for one in projects for host in one.hosts if host.refusal]
+        refusals += [one for one in hosts if CATALOGUE[one.code] not in _ANSWERS]
         states: dict[str, int] = {}
         for one in projects:
             word = one.state or "unread"
@@ -139,12 +146,13 @@ class GateFact(Fact):
 
 
 class PullerFact(Fact):
-    """Somebody who is known to pull."""
+    """Somebody who is known to pull, or to push."""
 
     host: str
     member: str = Field(description="As policies spell it.")
+    right: Right
     why: str = Field(description="How that is known.")
-    can_pull: bool | None = Field(description="From the repository; null: not known.")
+    can: bool | None = Field(description="At the repository; null: not known.")
     by: str = Field(description="What lets it, or why that is not known.")
 
 
@@ -275,7 +283,7 @@ def _plain(plan: Plan) -> dict[str, object]:
             for g in plan.gates
         ],
         "pullers": [
-            PullerFact(host=p.host, member=p.member, why=p.why, can_pull=p.can, by=p.by)
+            PullerFact(host=p.host, member=p.member, right=p.right, why=p.why, can=p.can, by=p.by)
             for p in plan.pullers
         ],
         "code": plan.code,

@@ -31,9 +31,9 @@ _STYLES: Final = {
     Passing.PASSED: "",
 }
 _CAN: Final = {
-    True: ("can pull", ""),
-    False: ("CANNOT pull", "bold red"),
-    None: ("not known", "yellow"),
+    True: ("can", ""),
+    False: ("CANNOT", "bold red"),
+    None: ("not known whether it can", "yellow"),
 }
 
 
@@ -112,9 +112,10 @@ def plan_lines(facts: RedirectPlanFacts | RedirectMoveFacts) -> Iterator[Text]:
     for gate in facts.gates:
         yield from _gate_lines(gate)
     if facts.pullers:
-        yield Text("Who is known to pull, and can they from Artifact Registry", style="bold")
+        yield Text("Who is known to pull or push, and can they at Artifact Registry", style="bold")
     for one in facts.pullers:
-        words = _CAN[one.can_pull]
+        said, style = _CAN[one.can]
+        words = (f"{said} {one.right}", style)
         yield Text.assemble(f"  {one.host} {one.member}: ", words, f" ({one.by}); {one.why}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.tasks import a_few_of
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Ask = Callable[[], Awaitable["Wrong | None"]]
 
+T = TypeVar("T")
+
 AT_ONCE: Final = 32  # requests
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 
@@ -29,10 +31,12 @@ class Wrong:
     Attributes:
         problem: its kind.
         saw: what was seen.
+        is_told: another finding tells it already, so that it is only counted.
     """
 
     problem: Problem
     saw: str = ""
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,20 @@ class Check:
         level: to which it belongs.
         subject: full name of what is asked for; with the level it is the same in every run.
         ask: asks; gives None where all is right, and raises what keeps it from being answered.
+        promised: what should be there, where the name does not say it.
+        at: the host that is asked, where it is not the one that its count goes under.
     """
 
     level: Level
     subject: str
     ask: Ask
+    promised: str = ""
+    at: str = ""
+
+    @property
+    def key(self) -> str:
+        """By which an answer is known again."""
+        return f"{self.subject} {self.promised}" if self.promised else self.subject
 
 
 class Checks:
@@ -70,21 +83,62 @@ class Checks:
         await a_few_of((self.one(marks, check) for check in checks), self._at_once)
 
     async def one(self, marks: Marks, check: Check) -> None:
-        """Make a check and mark what came out; one that cannot be made is counted as such."""
+        """Make a check and mark what came out; one that cannot be made is counted as such.
+
+        What an earlier run found right is not asked again.
+        """
+        kept = marks.result.kept
+        if kept.done(check.level, check.key) is not None:
+            marks.ok(check.level, earlier=True)
+            return
+        try:
+            wrong = await self.reach(check.at or marks.host, check.ask)
+        except MigrateError as error:
+            marks.unchecked(check.level, check.subject, error)
+            return
+        if wrong is None:
+            marks.ok(check.level)
+            kept.right(check.level, check.key)
+        elif wrong.is_told:
+            marks.count_wrong(check.level)
+        else:
+            marks.wrong(check.level, wrong.problem, check.subject, wrong.saw)
+
+    async def whole(
+        self, marks: Marks, level: Level, subject: str, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Do work of many checks, unless an earlier run found all of it right.
+
+        Args:
+            marks: those of the work, which belong to nothing else.
+            level: of all its checks.
+            subject: what it is about, and what was promised of it.
+            work: makes the checks.
+        """
+        kept = marks.result.kept
+        settled = kept.done(level, f"all of {subject}")
+        if settled is not None:
+            marks.ok(level, settled, earlier=True)
+            return
+        await work()
+        if marks.tally.is_clean:
+            kept.right(level, f"all of {subject}", marks.tally.right)
+
+    async def reach(self, host: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a host something in its turn.
+
+        Raises:
+            MigrateError: what the asking raises, or what the host was lost by.
+        """
         async with self._slots:
-            lost = self._lost.setdefault(marks.host, [])
+            lost = self._lost.setdefault(host, [])
             if len(lost) >= _IN_A_ROW:
-                marks.unchecked(check.level, check.subject, lost[0])
-                return
+                raise lost[0]
             try:
-                wrong = await check.ask()
+                answer = await ask()
             except MigrateError as error:
                 if error.problem in OF_A_WHOLE_HOST:
                     lost.append(error)
-                marks.unchecked(check.level, check.subject, error)
-                return
-        lost.clear()
-        if wrong is None:
-            marks.ok(check.level)
-        else:
-            marks.wrong(check.level, wrong.problem, check.subject, wrong.saw)
+                raise
+            lost.clear()
+            return answer

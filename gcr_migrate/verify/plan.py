@@ -16,7 +16,7 @@ from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content, Listed, tell_new
 from gcr_migrate.verify.marks import CONTENT, Level, Marks
-from gcr_migrate.verify.promise import PlanPromises, root_of
+from gcr_migrate.verify.promise import PlanPromises, root_at, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.checks import Ask, Checks
     from gcr_migrate.verify.marks import Progress, Verification
     from gcr_migrate.verify.promise import PlannedImage, PromisedTag, Readers
+    from gcr_migrate.verify.upkeep import Upkeep
 
 _MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code
 
@@ -38,6 +39,7 @@ async def verify_plan(
     result: Verification,
     progress: Progress,
     checks: Checks,
+    upkeep: Upkeep,
 ) -> None:
     """Check everything that a plan promises against both registries.
 
@@ -48,17 +50,23 @@ async def verify_plan(
             moved, new, or could not be checked.
         progress: is told of each check.
         checks: makes the checks.
+        upkeep: knows how the target's repositories are set up.
     """
     promises = PlanPromises(migration)
     sides = _Sides(migration, readers, result, progress, checks)
-    content = Content(promises, readers, result, progress, checks)
+    content = Content(promises, readers, result, progress, checks, upkeep)
 
     async def image(one: PlannedImage) -> None:
         if Level.TAGS in result.wanted:
-            await sides.image(one)
+            marks = Marks(result, progress, one.root.host)
+            about = f"{one.shown} beside its tags {promises.identity}"
+            await checks.whole(marks, Level.TAGS, about, lambda: sides.image(one, marks))
         await content.image(one)
 
     if CONTENT & result.wanted:
+        for one in migration.repositories().values():
+            root = root_of(one)
+            await upkeep.hold(Marks(result, progress, root.host), root, one)
         await a_few_of(map(image, promises.images()), IMAGES_AT_ONCE)
     sides.tell_what_is_not_planned()
 
@@ -83,17 +91,16 @@ class _Sides:
         self._repositories = migration.repositories()
         self._virtual = [one for one in self._repositories.values() if one.upstreams]
 
-    async def image(self, image: PlannedImage) -> None:
+    async def image(self, image: PlannedImage, marks: Marks) -> None:
         """Check one image at its source, by what the target makes itself, and through others."""
         source = self._sources[image.image.source_id]
         reader = self._readers.source(source.registry, source.dialect, source.plain_http)
         shown = f"{source.shown}/{image.image.path}"
         name = source.name(image.image.path)
         left_out = self._migration.left_out_tags(shown)
-        await self._source(image, Listed(reader, name), shown, left_out)
+        await self._source(image, Listed(reader, name), shown, left_out, marks)
         made = [tag for tag, why in left_out.items() if why.code == _MADE_BY_TARGET]
         target = image.root.reader(self._readers, "target")
-        marks = Marks(self._result, self._progress, image.root.host)
         referrers = _Referrers(reader, name, target, image.name)
         await self._checks.all_of(
             marks,
@@ -101,7 +108,7 @@ class _Sides:
         )
         for virtual in self._virtual:
             if image.root.resource in virtual.upstreams:
-                await self._through(image, virtual)
+                await self._through(image, virtual, marks)
 
     def tell_what_is_not_planned(self) -> None:
         """Tell what could not be moved or listed: that is still not at a target."""
@@ -121,12 +128,18 @@ class _Sides:
         return Marks(self._result, self._progress, host)
 
     async def _source(
-        self, image: PlannedImage, listed: Listed, shown: str, left_out: dict[str, Problem]
+        self,
+        image: PlannedImage,
+        listed: Listed,
+        shown: str,
+        left_out: dict[str, Problem],
+        marks: Marks,
     ) -> None:
         """Tell what moved at the source since the plan, and what is new there."""
-        await listed.read()
+        host = root_at(self._sources[image.image.source_id]).host
+        await listed.read(self._checks, host)
         unknown = set(listed.tags) - left_out.keys()
-        marks = Marks(self._result, self._progress, image.root.host)
+        marks = marks.of(host)
         if listed.missing:
             marks.note(errors.TAG_MOVED, Severity.WARNING, shown, "source has nothing there now")
             return
@@ -142,15 +155,15 @@ class _Sides:
                 marks.note(errors.TAG_MOVED, Severity.WARNING, f"{shown}:{promised.tag}", saw)
         tell_new(marks, shown, unknown)
 
-    async def _through(self, image: PlannedImage, virtual: Repository) -> None:
+    async def _through(self, image: PlannedImage, virtual: Repository, above: Marks) -> None:
         """Check that each tag resolves through a virtual repository as it does at its own."""
         own = Listed(image.root.reader(self._readers, "target"), image.name)
         root = root_of(virtual)
         seen = Listed(root.reader(self._readers, "target"), root.name(image.path))
-        await own.read()
-        await seen.read()
+        await own.read(self._checks, image.root.host)
+        await seen.read(self._checks, root.host)
         shown = f"{virtual.shown}/{image.path}"
-        marks = Marks(self._result, self._progress, root.host)
+        marks = above.of(root.host)
 
         def checks() -> Iterator[Check]:
             for promised in image.tags():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.sandbox.scenarios import Scenario
+from tests.answers import control
 from tests.discovery import image, repository, staged
 from tests.redirecting import (
     ADA,
@@ -203,41 +204,78 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
         {
             "timestamp": "2026-11-20T08:00:00Z",
             "protoPayload": {
-                "methodName": "Docker-GetManifest",
+                "methodName": method,
                 "resourceName": resource,
                 "authenticationInfo": {"principalEmail": email},
                 "request": {"requestUrl": f"/v2/builds/us.gcr.io/app/manifests/{tag}"},
             },
         }
-        for email, tag in ((robot, "1.0"), ("", "1.0"), (robot, "0.9"))
+        for method, email, tag in (
+            ("Docker-GetManifest", robot, "1.0"),
+            ("Docker-GetManifest", "", "1.0"),
+            ("Docker-GetManifest", robot, "0.9"),
+            ("Docker-PutManifest", robot, "0.8"),
+        )
     ]
     (home / "log.json").write_text(json.dumps(entries))
     (home / "more.txt").write_text("# from the wiki\ngroup:devs@example.com\n\nbob@example.com\n")
     args = ("--audit-log", "log.json", "--pullers", "more.txt")
     plan = copied.plan(*args, code=3)
     assert held(plan) == {"pullers", "pulled"}
-    found = {one["member"]: one for one in plan["pullers"]}
-    assert {member: one["can_pull"] for member, one in found.items() if member != MIGRATOR} == {
+    assert [one["can"] for one in plan["pullers"] if one["right"] == "push"] == [False]
+    found = {one["member"]: one for one in plan["pullers"] if one["right"] == "pull"}
+    assert {member: one["can"] for member, one in found.items() if member != MIGRATOR} == {
         ADA: True,
         f"serviceAccount:{robot}": False,
         "allUsers": False,
         "group:devs@example.com": False,
         "user:bob@example.com": False,
     }
-    assert "audit log: 2 pulls, the last on 2026-11-20" in found[f"serviceAccount:{robot}"]["why"]
+    assert (
+        "audit log: 2 pulls and 1 push, the last on 2026-11-20"
+        in found[f"serviceAccount:{robot}"]["why"]
+    )
     held_by = next(one for one in plan["gates"] if one["name"] == "pulled")
-    assert held_by["evidence"][0].startswith("us.gcr.io/builds/app:0.9")
+    assert [one.partition(": ")[0] for one in held_by["evidence"][:2]] == [
+        "us.gcr.io/builds/app:0.8",
+        "us.gcr.io/builds/app:0.9",
+    ]
     copied.stage.box.store.get(("builds", "us", "us.gcr.io")).bindings.append(  # type: ignore[union-attr]  # it is there
         {"role": "roles/artifactregistry.reader", "members": ["allUsers"]}
     )
-    ready = copied.plan(*args, "--accept", "pulled=0.9 was withdrawn")
-    assert all(one["can_pull"] for one in ready["pullers"])
+    assert held(copied.plan(*args, code=3)) == {"pullers", "pulled"}  # the robot cannot push
+    copied.stage.box.store.get(("builds", "us", "us.gcr.io")).bindings.append(  # type: ignore[union-attr]  # it is there
+        {"role": "roles/artifactregistry.writer", "members": [f"serviceAccount:{robot}"]}
+    )
+    withdrawn = ("--accept", "pulled=0.8 and 0.9 were withdrawn")
+    ready = copied.plan(*args, *withdrawn)
+    assert all(one["can"] for one in ready["pullers"])
+    moved = copied.move("enable", *args, *withdrawn, read=ready["code"])
+    assert moved["proof"]["checked"] == 6  # four of the host, its tag and its digest by that name
 
     (home / "log.json").write_text(json.dumps(entries)[:-1])
     assert codes(copied.plan(*args, code=2)) == ["bad-pull-log"]
     (home / "more.txt").write_text("nobody\n")
     assert codes(copied.plan("--pullers", "more.txt", code=2)) == ["bad-usage"]
     assert codes(copied.plan("--accept", "copied", code=2)) == ["bad-usage"]
+
+
+def test_what_changes_while_it_is_verified_is_seen(copied: Switch) -> None:
+    """Somebody takes a reader away during the verification: the code is not good any more."""
+    code, cli, box = copied.plan()["code"], copied.stage.cli, copied.stage.box
+    copied.fault(host="us-docker.pkg.dev", path="/blobs/", delay_s=1, times=1)
+    process = cli.start(
+        *("redirect", "enable", "builds", "--yes", "--i-have-read", code, "--json"),
+        GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
+        GCR_MIGRATE_ACCESS_TOKEN=box.token,
+    )
+    while not any(one["hits"] for one in control(box, "GET")):
+        assert process.poll() is None
+    box.store.get(("builds", "us", "us.gcr.io")).bindings.clear()  # type: ignore[union-attr]  # it is there
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert codes(json.loads(out)) == ["redirect-code-differs"]
+    assert copied.written() == []
 
 
 def test_a_baseline_has_to_be_there(copied: Switch) -> None:
@@ -269,8 +307,12 @@ def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:
     lost = copied.move("enable", code=4, read=code)
     assert codes(lost) == ["server-error"]
     assert "as before" in lost["errors"][0]["saw"]
-    copied.fault(**patch, status=403, body='{"error": {"code": 403, "status": "X"}}')
-    assert codes(copied.move("enable", code=4, read=code)) == ["denied"]
+    needs = f"requires {AGENT} to have storage.objects.get"
+    refusal = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": needs}}
+    copied.fault(**patch, status=403, body=json.dumps(refusal))
+    agent = copied.move("enable", code=4, read=code)
+    assert codes(agent) == ["agent-denied"]
+    assert AGENT in agent["errors"][0]["saw"]
     assert copied.state() == DISABLED
     assert len(copied.written()) == 3
 
@@ -284,7 +326,7 @@ def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:
     assert events[1::2][:3] == [
         ("failed", "redirect-conflict"),
         ("failed", "server-error"),
-        ("failed", "denied"),
+        ("failed", "agent-denied"),
     ]
 
 
@@ -397,6 +439,10 @@ def test_status_of_many_projects(tmp_path: Path) -> None:
         assert "25% of pulls are answered, 75% fail" in text.stdout
         served = next(one for one in whole["projects"] if one["project"] == "builds-1")["hosts"]
         assert served[0]["answers"] == "artifact-registry"
+        world.fault(host="eu.gcr.io", status=500)
+        doubtful = world.run("status", "builds-1", code=3, schema="redirect-status")
+        assert [one["code"] for one in doubtful["unseen"]] == ["server-error"]
+        world.whole()
         none = world.run("status", "hidden-x", code=4, schema="redirect-status")
         assert none["outcome"] == "nothing-read"
 
@@ -451,3 +497,35 @@ def test_what_domains_scope_is_moved_too(tmp_path: Path) -> None:
         assert moved["outcome"] == "moved"
         assert (world.stage.cli.home / "example.com_builds.redirect.log").is_file()
         assert OF_AGENT  # not needed without a bucket
+
+
+def test_a_log_shows_who_loses_access_to_a_split(tmp_path: Path) -> None:
+    """Of a spec and of a plan: who really pulled and could not from the target is a finding."""
+    with switching(builds(bucket("us.gcr.io", "app")), tmp_path) as world:
+        home, stage = world.stage.cli.home, world.stage
+        (home / "spec.yaml").write_text(
+            "version: 1\nsource: {project: builds, hosts: [us.gcr.io]}\n"
+            "routes: [{match: '**', repository: moved, access: {translate: true}}]\n"
+        )
+        about = {
+            "methodName": "Docker-GetManifest",
+            "resourceName": "projects/builds/locations/us/repositories/us.gcr.io/dockerImages/app",
+            "request": {"requestUrl": "https://us.gcr.io/v2/builds/app/manifests/1.0"},
+        }
+        emails = ("ada@example.com", "bob@example.com")
+        entries = [
+            {
+                "timestamp": "2026-11-20T08:00:00Z",
+                "protoPayload": about | {"authenticationInfo": {"principalEmail": email}},
+            }
+            for email in emails
+        ]
+        (home / "log.json").write_text(json.dumps(entries))
+        assert stage.run("plan", "spec.yaml").returncode == 0
+        for file in ("spec.yaml", "builds.migration"):
+            done = stage.run("access", "show", file, "--audit-log", "log.json", "--json")
+            assert done.returncode == 0, done.stderr
+            lost = [one for one in json.loads(done.stdout)["findings"] if "audit" in one["saw"]]
+            assert [(one["code"], one["subject"]) for one in lost] == [
+                ("access-lost", "us-docker.pkg.dev/builds/moved user:bob@example.com")
+            ]
