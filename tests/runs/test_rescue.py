@@ -91,12 +91,20 @@ def test_a_rescue_without_failures_is_proven_as_far_as_it_can_be(whole: Left) ->
     assert "source-unlisted" in told
     expected = facts["expected"]
     assert (expected["there"], expected["elsewhere"], expected["missing"]) == (4, 1, 0)
-    redirect = ["redirect", "plan", OLD, "--baseline", facts["inventory"]]
-    assert shlex.split(facts["next_steps"][0]) == ["gcr-migrate", *redirect]
-    assert whole.call(*redirect).returncode == 0
     again = whole.run("--expected", facts["inventory"], code=0)
     assert again["expected"]["same"] == 11  # of tags, and of digests without one
     assert again["expected"]["missing"] == again["expected"]["other_digest"] == 0
+
+
+def test_a_rescued_domain_is_switched_and_verified(whole: Left) -> None:
+    """By the commands that are printed: from names that answer 412 to names that are proven."""
+    steps = [shlex.split(one, comments=True)[1:] for one in whole.run(code=0)["next_steps"]]
+    plan = json.loads(whole.call(*steps[0]).stdout)
+    move = [*steps[0], "--yes", "--i-have-read", plan["code"]]
+    moved = whole.call(*("enable" if word == "plan" else word for word in move))
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    verified = whole.call(*steps[1])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_what_was_expected_and_is_not_there_fails(whole: Left) -> None:
