@@ -618,7 +618,7 @@ NOT_MIGRATED: Final = _problem(
     Exit.BAD_INPUT,
     "project was never migrated from Container Registry",
     "Container Registry is shut down and answers 412; images are still on Google's side.",
-    "Have Google copy them first with its migration tool for gcr.io repositories; then plan.",
+    "Have Google copy them first, with `gcr-migrate rescue PROJECT`; then plan.",
 )
 TOO_MANY_REQUESTS: Final = _problem(
     "too-many-requests",
@@ -1119,6 +1119,106 @@ REDIRECT_SLOW: Final = _problem(
 )
 
 # --- rescue ------------------------------------------------------------------------------------
+COPY_UNAVAILABLE: Final = _problem(
+    "copy-unavailable",
+    Exit.OUT_OF_REACH,
+    "the server-side copy is not there any more",
+    "Artifact Registry answers as if it knew no such request. Nobody can read these images from"
+    " Container Registry, so nothing can be copied from there.",
+    "Ask Google's support whether the images can still be had. The blobs in the project's buckets"
+    " are all that is left otherwise: keep them.",
+)
+COPY_UNPROVEN: Final = _problem(
+    "copy-unproven",
+    Exit.OUT_OF_REACH,
+    "nothing shows that the server-side copy did anything",
+    "Every answer was a plain list. Either everything was copied before, or the service copies no"
+    " more; the source cannot be listed, so that nobody can tell which.",
+    "Hold the target against what you know: `--expected FILE` with a snapshot, a list of names or"
+    " an audit log. If all of it is there, this is no failure.",
+)
+COPY_TIMEOUT: Final = _problem(
+    "copy-timeout",
+    Exit.OUT_OF_REACH,
+    "the server-side copy ran out of time again and again",
+    "What it had copied by then stays, and is not counted. Smaller parts were asked for, too.",
+    "Run the same command again: it goes on with what is left. Or copy the newest versions first,"
+    " with --newest.",
+)
+COPY_DAMAGED: Final = _problem(
+    "copy-damaged",
+    Exit.FAILED,
+    "the image is damaged at the source",
+    "A part of it is gone from Container Registry, so that nobody can copy it or repair it there.",
+    "Rebuild the image, or leave it. Look for the part in backups of the project's bucket.",
+)
+COPY_FAILED: Final = _problem(
+    "copy-failed",
+    Exit.FAILED,
+    "the service could not copy some manifests",
+    "It says so without more than an example; all other manifests are not touched by that.",
+    "Run the same command again: what failed is asked for once more.",
+)
+COPY_TAGS: Final = _problem(
+    "copy-tags-failed",
+    Exit.FAILED,
+    "the service could not set some tags",
+    "The manifests may be there without them; pulls by these tags fail.",
+    "Run the same command again. Where tags of the target cannot move, set them by hand.",
+)
+COPY_SHORT: Final = _problem(
+    "copy-not-there",
+    Exit.FAILED,
+    "what was copied by the service's word is not there",
+    "Answers named or counted manifests that the inventory of the target does not show.",
+    "Look for clean-up policies and for others who delete; run the same command again.",
+)
+EXPECTED_MISSING: Final = _problem(
+    "expected-missing",
+    Exit.FAILED,
+    "an image that was expected is not there",
+    "The list of expected names has it, and the target does not, so pulls of it will fail.",
+    "See whether a filter left it out or its copy failed, and run again; else rebuild the image.",
+)
+EXPECTED_OTHER: Final = _problem(
+    "expected-other-digest",
+    Exit.FAILED,
+    "an image that was expected is there with another digest",
+    "The tag points to something else than the list says: it was pushed anew before or after.",
+    "Find out which of the two is right. If the expected digest is there too, move the tag.",
+)
+SOURCE_UNLISTED: Final = _problem(
+    "source-unlisted",
+    Exit.OK,
+    "what the source had cannot be listed",
+    "Container Registry is not readable any more. What the service found there is known by its"
+    " answers alone; whether that is everything cannot be proven.",
+    "Hold the result against lists of your own: `--expected FILE`, which may be repeated.",
+)
+NOTHING_TO_RESCUE: Final = _problem(
+    "nothing-to-rescue",
+    Exit.REFUSED,
+    "no host of the project has a bucket",
+    "Container Registry kept its blobs in the project's own buckets. Where none is left it has"
+    " nothing that could be copied. Nothing was changed.",
+    "See whether it is the right project. To ask for a host all the same, name it: HOST/PROJECT.",
+)
+NOT_A_RESCUE: Final = _problem(
+    "not-a-rescue",
+    Exit.BAD_INPUT,
+    "file is not that of this rescue",
+    "It was not made by `gcr-migrate rescue`, it is damaged, or it is of other images or another"
+    " target.",
+    "Name another file with --state; the one that is there is left as it is.",
+)
+NO_NAMES: Final = _problem(
+    "no-names",
+    Exit.BAD_INPUT,
+    "file has no name of these images",
+    "Expected names are full ones, such as gcr.io/PROJECT/IMAGE:TAG, wherever they stand in the"
+    " text; none of them is of the project and hosts that are rescued.",
+    "Look at the file; a list that fits nothing proves nothing.",
+)
 
 # --- what may go -------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Version,
     )
     from gcr_migrate.model.content import Descriptor, Digest, Manifest
+    from gcr_migrate.model.copying import CopyQuery, CopyReply
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
     from gcr_migrate.model.policies import ExactPolicy
@@ -174,6 +175,17 @@ class TargetRegistry(SourceRegistry, Protocol):
 
         Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
         and `digest-mismatch` when the registry names another digest.
+        """
+        ...
+
+
+class ServerCopy(Protocol):
+    """A registry that copies from Container Registry by itself; it deletes and renames nothing."""
+
+    async def copy(self, query: CopyQuery) -> CopyReply:
+        """Have one page of one name copied, and return what came back, whatever it is.
+
+        Raises `token-expired`, `too-many-requests`, and what stands in the way of a login.
         """
         ...
 

@@ -46,6 +46,7 @@ COMMANDS: Final = (
     "report",
     "access show",
     "access undo",
+    "rescue",
     "redirect status",
     "redirect plan",
     "redirect enable",

@@ -21,6 +21,7 @@ from gcr_migrate.cli import (
     migrate,
     redirect,
     refs,
+    rescue,
     tools,
 )
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
@@ -72,6 +73,7 @@ inventory.add_to(app)
 access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
+rescue.add_to(app)
 redirect.add_to(app)
 refs.add_to(app)
 tools.add_to(app)

@@ -26,6 +26,7 @@ from gcr_migrate.report.redirection import (
     RedirectStatusFacts,
 )
 from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rescues import RescueFacts
 from gcr_migrate.report.rewritten import RefsRewriteFacts
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
+    "rescue": RescueFacts,
     "redirect-status": RedirectStatusFacts,
     "redirect-plan": RedirectPlanFacts,
     "redirect-move": RedirectMoveFacts,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
+    from gcr_migrate.sandbox.kept import Kept
 
 STATES: Final = "REDIRECTION_FROM_GCR_IO_"  # how most redirect states begin
 REDIRECTED: Final = f"{STATES}ENABLED"
@@ -36,6 +37,7 @@ class ProjectState:
         retry_after: whether a registry says when to come back after too many requests.
         usage: what a gcr.io host says of its use, by host; else it follows from the rest.
         reads: how many were asked of gcr.io names in a partial state.
+        kept: what Container Registry still keeps of it; None for nothing.
         redirect_lag: how many requests of gcr.io names are answered as before after a change.
         lagging: how many of them are left since the last change.
         state_before: what counts for these.
@@ -57,6 +59,7 @@ class ProjectState:
     retry_after: bool = False
     usage: dict[str, str] = field(default_factory=dict)
     reads: int = 0
+    kept: Kept | None = None
     redirect_lag: int = 0
     lagging: int = 0
     state_before: str = ""
