@@ -34,9 +34,13 @@ class Plan:
         stop: set when a run thinks that nothing more can succeed.
     """
 
-    def __init__(self, path: Path, resource: str, *grants: Grant) -> None:
+    def __init__(
+        self, path: Path, resource: str, *grants: Grant, granted: tuple[Grant, ...] = ()
+    ) -> None:
         self._path, self._resource, self.stop = path, resource, asyncio.Event()
-        row = Repository("h", "p/r", "artifact-registry", resource, exists=True, grants=grants)
+        row = Repository(
+            "h", "p/r", "artifact-registry", resource, exists=True, grants=grants, granted=granted
+        )
         with create_draft(path) as draft:
             draft.add_repository(row)
             draft.seal(

@@ -157,7 +157,7 @@ class Settling:
         ]
         settled = settle(picture, sources, self._now_ms)
         own = picture.policies[0].policy if target.exists else None
-        granted = tuple(grant for grant in settled.grants if own and own.holds(grant))
+        granted = own.held(settled.grants) if own else ()
         full = without_room(target.shown, own, settled.grants)
         settled = replace(settled, findings=(*settled.findings, *full))
         return replace(target, grants=settled.grants, granted=granted), settled
