@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -251,3 +254,37 @@ def test_an_organisation_policy_refuses_one_member_and_no_other(zoo: Zoo) -> Non
     assert facts["kinds"]["tag"]["pending"] == 0
     code, facts = zoo.run("verify", str(zoo.home / "m"), "--level", "access")
     assert (code, [one["code"] for one in facts["findings"]]) == (1, ["grant-gone"])
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_undo_asks_a_person_and_does_what_is_answered(zoo: Zoo, answer: str) -> None:
+    """On a terminal it shows first what goes; at `n` nothing does, and nobody was asked."""
+    file = zoo.home / "m"
+    assert zoo.run("apply", str(file))[0] == 0
+    zoo.forget()
+    cli, (person, terminal) = Cli(zoo.home), os.openpty()
+    variables = {"GCR_MIGRATE_ENDPOINTS": str(zoo.home / "endpoints.yaml")}
+    environ = cli.environment(GCR_MIGRATE_ACCESS_TOKEN=zoo.box.token, **variables)
+    os.write(person, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "gcr_migrate", "access", "undo", str(file)],
+        env=environ,
+        cwd=zoo.home,
+        stdin=terminal,
+        stderr=terminal,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = os.read(person, 1 << 16).decode()
+    os.close(terminal)
+    os.close(person)
+    assert f"{READER} for group:a@example.com: would be taken back" in said
+    assert "Take these back?" in said
+    if answer == "y":
+        assert (done.returncode, _members(zoo)) == (0, set())
+        assert f"- {READER} for group:a@example.com: taken back" in done.stdout
+    else:
+        assert (done.returncode, zoo.requests()) == (130, [])
+        assert len(_members(zoo)) == 2
