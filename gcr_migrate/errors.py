@@ -196,8 +196,9 @@ ACCESS_UNKNOWN: Final = _problem(
 ACCESS_UNREADABLE: Final = _problem(
     "access-unreadable",
     Exit.OUT_OF_REACH,
-    "policy that is to be carried over cannot be read",
-    "`translate: true` carries over who has access today, and that is not known here.",
+    "policy that access depends on cannot be read",
+    "`translate: true` carries over who has access today, and what that changes is proven by the"
+    " target's own policy, too. One of them is not known here.",
     "Let the caller read the policy, or set `translate: false` and name members under `grant`.",
 )
 ACCESS_NOT_CARRIED: Final = _problem(

@@ -69,7 +69,8 @@ class Settling:
             repositories: the targets as they are.
 
         Raises:
-            Refused: what is to be carried over cannot be read; all of it is named.
+            Refused: what is to be carried over cannot be read, or what is there already; all of
+                it is named.
         """
         wishes, refusals = wishes_of(edges)
         if refusals:
@@ -85,16 +86,17 @@ class Settling:
             return dict(repositories), {}
         found = await self._sources(wanted, by_shown)
         translated = {target: some for target, some in wanted.items() if some}
-        done = dict(
-            zip(
-                translated,
-                await all_of(
-                    self._one(repositories[target], some, found)
-                    for target, some in translated.items()
-                ),
-                strict=True,
-            )
+        settled = await all_of(
+            self._one(repositories[target], some, found) for target, some in translated.items()
         )
+        refusals = [one for one in settled if isinstance(one, Refusal)]
+        if refusals:
+            raise Refused(refusals)
+        done = {
+            target: one
+            for target, one in zip(translated, settled, strict=True)
+            if not isinstance(one, Refusal)
+        }
         for finding in dict.fromkeys(told for _, one in done.values() for told in one.findings):
             self._tell(finding)
         granted = {target: row for target, (row, _) in done.items()}
@@ -148,17 +150,21 @@ class Settling:
         target: Repository,
         by_source: Mapping[str, AccessWish],
         found: Mapping[tuple[str, str], SourceAccess],
-    ) -> tuple[Repository, Settled]:
+    ) -> tuple[Repository, Settled] | Refusal:
+        """Settle access to one target; refuse one whose own policy is there and hidden."""
         picture = await self._reader("target").repository(
             target.shown, target.resource, target.resource.split("/")[1], exists=target.exists
         )
+        own = picture.policies[0] if target.exists else None
+        if own and own.policy is None:
+            return Refusal(errors.ACCESS_UNREADABLE, target.shown, f"{own.resource}: {own.why}")
         sources = [
             replace(found[shown, wish.basis], wish=wish) for shown, wish in by_source.items()
         ]
         settled = settle(picture, sources, self._now_ms)
-        own = picture.policies[0].policy if target.exists else None
-        granted = own.held(settled.grants) if own else ()
-        full = without_room(target.shown, own, settled.grants)
+        policy = own.policy if own else None
+        granted = policy.held(settled.grants) if policy else ()
+        full = without_room(target.shown, policy, settled.grants)
         settled = replace(settled, findings=(*settled.findings, *full))
         return replace(target, grants=settled.grants, granted=granted), settled
 

@@ -286,6 +286,14 @@ def test_what_is_not_the_service_changes_nothing(plan: Plan, body: Any) -> None:
     assert (iam.members(), plan.added()) == (set(), set())
 
 
+@pytest.mark.parametrize("condition", ["x", ["x"], 1, False])
+def test_a_condition_that_cannot_be_read_is_not_taken_for_none(plan: Plan, condition: Any) -> None:
+    """A binding without its condition would be a wider one."""
+    with Iam({**OTHER, "condition": condition}) as iam:
+        run(iam, plan.add)
+    assert (iam.writes(), set(plan.failures().values())) == ([], {"bad-reply"})
+
+
 def test_only_what_this_file_added_is_taken_back(plan: Plan) -> None:
     """With the etag of what was read, in spite of other writers; a later run adds it again."""
 

@@ -113,7 +113,7 @@ def test_what_is_there_already_is_not_granted_twice() -> None:
 
 
 def test_consent_to_the_owners_of_a_project_is_consent_to_each_as_such() -> None:
-    """Who has more than that role there, another such role, or is denied, is asked about by name."""
+    """Who has more than that role there, another such role, or is denied, has to be named."""
     people = {one: f"user:{one}@acme.example" for one in ("boss", "both", "dev", "out")}
     there = Policy(
         (

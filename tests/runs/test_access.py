@@ -218,6 +218,23 @@ def test_a_spec_shows_access_as_it_is_now(zoo: Zoo) -> None:
     assert zoo.run("access", "show", str(spec_file), "--no-cache")[0] == 2
 
 
+def test_a_target_that_hides_who_has_access_proves_nothing(zoo: Zoo) -> None:
+    """Its policy could not be written either, so that the plan is refused, and not the run."""
+    spec_file, file = zoo.home / "hidden.yaml", zoo.home / "hidden"
+    spec_file.write_text(SPEC.partition("    access:")[0] + "    access: {translate: true}\n")
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+    denied = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not you"}}
+    path = "moved:getIamPolicy"
+    zoo.fault(host="artifact_registry", path=path, status=403, body=json.dumps(denied), times=1)
+    code, error = zoo.run("plan", str(spec_file), "-o", str(file))
+    assert (code, error["code"], error["subject"]) == (4, "access-unreadable", TARGET)
+    assert "not you" in error["saw"]
+    assert not file.exists()
+    code, facts = zoo.run("plan", str(spec_file), "-o", str(file))
+    gained = {one["subject"] for one in facts["findings"] if one["code"] == "access-gained"}
+    assert (code, len(gained)) == (1, 2)
+
+
 def test_a_policy_without_room_is_told_by_the_plan_and_takes_what_it_can(zoo: Zoo) -> None:
     """Of two grants the last place takes one; the other fails by name, and the images arrive."""
     assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
