@@ -135,7 +135,9 @@ class _Taking:
         self._listen("read", 1)
 
     def _keep(self, read: ReadManifest) -> None:
-        self._draft.add_manifest(read.manifest)
+        self._draft.add_manifest(
+            read.manifest, extra_blobs=read.extra_blobs, foreign_present=read.foreign_present
+        )
         self._listen("manifests", 1)
 
 

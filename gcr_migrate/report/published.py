@@ -14,10 +14,10 @@ from gcr_migrate.report.facts import (
     ReportFacts,
     ShowFacts,
     StatusFacts,
-    VerifyFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
+from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -28,6 +28,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "apply": ApplyFacts,
     "status": StatusFacts,
     "verify": VerifyFacts,
+    "verify-all": VerifyAllFacts,
     "report": ReportFacts,
     "explain": ExplainFacts,
     "sandbox": SandboxFacts,
