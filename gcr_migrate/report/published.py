@@ -16,6 +16,7 @@ from gcr_migrate.report.facts import (
     StatusFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
+from gcr_migrate.report.leftovers import LeftoversFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
 
@@ -40,5 +41,6 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
+    "leftovers": LeftoversFacts,
     "error": ErrorFacts,
 }

@@ -1,0 +1,226 @@
+"""Asks about what a project's gcr.io hosts left behind; a refusal is an answer, too."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gcr_migrate.errors import DENIED, NOT_THERE, MigrateError
+from gcr_migrate.leftovers.evidence import (
+    BucketContents,
+    BucketEvidence,
+    Compared,
+    Held,
+    LoggedPulls,
+    ProjectEvidence,
+    RepositoryEvidence,
+)
+from gcr_migrate.model.cloud import DOCKER, VIRTUAL
+from gcr_migrate.model.names import GCR_HOSTS, ar_host, ar_name, repository_resource
+from gcr_migrate.model.places import artifacts_bucket
+from gcr_migrate.tasks import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from gcr_migrate.interfaces import Buckets, Contents, Projects, Repositories
+    from gcr_migrate.leftovers.evidence import Listed
+    from gcr_migrate.leftovers.files import Files
+    from gcr_migrate.model.cloud import RepositoryFacts
+    from gcr_migrate.model.names import GcrHost, Project
+    from gcr_migrate.model.pulls import Pulls
+
+T = TypeVar("T")
+AT_ONCE: Final = 8  # projects
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Who is asked, and what was given.
+
+    Attributes:
+        projects: what is known of projects.
+        repositories: Artifact Registry's repositories.
+        contents: what is in them.
+        buckets: buckets of Cloud Storage.
+        files: what migration files and snapshots say.
+        pulls: an audit log; None without.
+        objects_at_most: how many objects of a bucket are looked at.
+    """
+
+    projects: Projects
+    repositories: Repositories
+    contents: Contents
+    buckets: Buckets
+    files: Files
+    pulls: Pulls | None
+    objects_at_most: int
+
+
+class Asking:
+    """Questions about some projects; what a target repository has is read once for all.
+
+    Args:
+        witnesses: who is asked.
+    """
+
+    def __init__(self, witnesses: Witnesses) -> None:
+        self._ask = witnesses
+        self._held: dict[str, asyncio.Task[Held | MigrateError]] = {}
+
+    async def project(self, project: Project) -> ProjectEvidence:
+        """Ask about one project."""
+        ask, id_ = self._ask, project.id
+        locations = sorted({host.location for host in GCR_HOSTS})
+        facts, redirect, listed = await asyncio.gather(
+            _tried(ask.projects.facts(id_)),
+            _tried(ask.projects.redirection(id_)),
+            all_of(_tried(ask.repositories.in_location(id_, one)) for one in locations),
+        )
+        by_location = dict(zip(locations, listed, strict=True))
+        buckets, repositories = await asyncio.gather(
+            all_of(self._bucket(project, host) for host in GCR_HOSTS),
+            all_of(self._repository(project, host, by_location) for host in GCR_HOSTS),
+        )
+        return ProjectEvidence(
+            project,
+            facts,
+            redirect,
+            {
+                place: rows if isinstance(rows, MigrateError) else True
+                for place, rows in by_location.items()
+            },
+            tuple(one for one in buckets if isinstance(one, BucketEvidence)),
+            tuple(one for one in repositories if one),
+            tuple(one for one in buckets if isinstance(one, tuple)),
+        )
+
+    async def _bucket(
+        self, project: Project, host: GcrHost
+    ) -> BucketEvidence | tuple[str, MigrateError] | None:
+        """Ask about the bucket of a host; None where it is not there."""
+        name = artifacts_bucket(host.name, project)
+        settings = await _tried(self._ask.buckets.settings(name))
+        if settings is None:
+            return None
+        if isinstance(settings, MigrateError) and settings.problem is not DENIED:
+            return f"gs://{name}", settings  # it may be there, or not
+        contents = await _tried(self._objects(name))
+        listed = await all_of(
+            self._checked(project, host, one, manifests)
+            for one, manifests in self._ask.files.listed(project, host)
+        )
+        return BucketEvidence(name, host, settings, contents, listed)
+
+    async def _objects(self, name: str) -> BucketContents:
+        found = BucketContents()
+        async for one in self._ask.buckets.objects(name):
+            if found.seen == self._ask.objects_at_most:
+                found.is_complete = False
+                break
+            found.add(one)
+        return found
+
+    async def _checked(
+        self, project: Project, host: GcrHost, listed: Listed, manifests: frozenset[tuple[str, str]]
+    ) -> Listed:
+        """Look whether the host's repository still has what a file lists."""
+        resource = repository_resource(project, host.location, host.repository_id)
+        held = await self._content(resource)
+        if isinstance(held, MigrateError):
+            return replace(listed, gone=held)
+        gone = sum(digest not in held.manifests.get(path, ()) for path, digest in manifests)
+        return replace(listed, gone=gone)
+
+    async def _repository(
+        self,
+        project: Project,
+        host: GcrHost,
+        by_location: Mapping[str, tuple[RepositoryFacts, ...] | MigrateError],
+    ) -> RepositoryEvidence | None:
+        """Ask about the repository of a host; None where it is not there."""
+        rows = by_location[host.location]
+        if isinstance(rows, MigrateError):
+            return None
+        resource = repository_resource(project, host.location, host.repository_id)
+        facts = next((one for one in rows if one.resource == resource), None)
+        if facts is None:
+            return None
+        moves = self._ask.files.moves(project, host)
+        old = await self._content(resource)
+        compared: Compared | MigrateError | None = None
+        if isinstance(old, MigrateError):
+            compared = old
+        elif moves:
+            targets = sorted({place for some in moves.targets.values() for place, _ in some})
+            read = dict(zip(targets, await all_of(map(self._content, targets)), strict=True))
+            refused = [one for one in read.values() if isinstance(one, MigrateError)]
+            there = {name: one for name, one in read.items() if isinstance(one, Held)}
+            compared = refused[0] if refused else Compared.of(old, moves, there)
+        elif not old.manifests:
+            compared = Compared()
+        return RepositoryEvidence(
+            host,
+            facts,
+            moves,
+            compared,
+            await self._virtual(resource, rows),
+            self._logged(project, host),
+        )
+
+    async def _content(self, resource: str) -> Held | MigrateError:
+        """Read what a repository has; one that is not there has nothing."""
+
+        async def read() -> Held:
+            held = Held()
+            async for one in self._ask.contents.docker_images(resource):
+                held.add(one)
+            return held
+
+        if resource not in self._held:
+            self._held[resource] = asyncio.create_task(_tried(read()))
+        found = await self._held[resource]
+        if isinstance(found, MigrateError) and found.problem in NOT_THERE:
+            return Held()
+        return found
+
+    async def _virtual(
+        self, resource: str, rows: tuple[RepositoryFacts, ...]
+    ) -> tuple[str, ...] | MigrateError:
+        """Return the virtual repositories of its location that stand over it."""
+        names = [one.resource for one in rows if one.format == DOCKER and one.mode == VIRTUAL]
+        found = await all_of(_tried(self._ask.repositories.upstreams(name)) for name in names)
+        refused = [one for one in found if isinstance(one, MigrateError)]
+        if refused:
+            return refused[0]
+        return tuple(
+            name
+            for name, upstreams in zip(names, found, strict=True)
+            if isinstance(upstreams, tuple) and resource in upstreams
+        )
+
+    def _logged(self, project: Project, host: GcrHost) -> LoggedPulls | None:
+        pulls = self._ask.pulls
+        if pulls is None:
+            return None
+        return logged_pulls(pulls, project, host)
+
+
+def logged_pulls(pulls: Pulls, project: Project, host: GcrHost) -> LoggedPulls:
+    """Return what a log tells of the repository of a host, and how far it reaches."""
+    root = f"{ar_host(host.location)}/{ar_name(project, host.repository_id)}/"
+    in_project = f"/{project.path}/"
+    last = {name: max(times.values()) for name, times in pulls.last_ms.items()}
+    ends = [at for name, at in last.items() if f"/{name.partition('/')[2]}".startswith(in_project)]
+    own = sorted((at, name) for name, at in last.items() if name.startswith(root))
+    at_ms, name = own[-1] if own else (None, "")
+    begins = pulls.begins_ms.get(project.path)
+    return LoggedPulls(begins, max(ends, default=None), at_ms, name)
+
+
+async def _tried(question: Coroutine[None, None, T]) -> T | MigrateError:
+    try:
+        return await question
+    except MigrateError as error:
+        return error
