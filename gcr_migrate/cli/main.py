@@ -20,6 +20,7 @@ from gcr_migrate.cli import (
     inventory,
     leftovers,
     migrate,
+    refs,
     tools,
 )
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
@@ -72,6 +73,7 @@ access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
 leftovers.add_to(app)
+refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)
 

@@ -22,7 +22,7 @@ from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from gcr_migrate.interfaces import Buckets, Contents, Projects, Repositories
     from gcr_migrate.leftovers.evidence import Listed
@@ -93,7 +93,7 @@ class Asking:
             },
             tuple(one for one in buckets if isinstance(one, BucketEvidence)),
             tuple(one for one in repositories if one),
-            tuple(one for one in buckets if isinstance(one, tuple)),
+            (*_refused(by_location), *(one for one in buckets if isinstance(one, tuple))),
         )
 
     async def _bucket(
@@ -217,6 +217,13 @@ def logged_pulls(pulls: Pulls, project: Project, host: GcrHost) -> LoggedPulls:
     at_ms, name = own[-1] if own else (None, "")
     begins = pulls.begins_ms.get(project.path)
     return LoggedPulls(begins, max(ends, default=None), at_ms, name)
+
+
+def _refused(listed: Mapping[str, object]) -> Iterator[tuple[str, MigrateError]]:
+    """Give the lists that were refused: what is in them may be left over, too."""
+    for location, rows in listed.items():
+        if isinstance(rows, MigrateError):
+            yield f"repositories in {location}", rows
 
 
 async def _tried(question: Coroutine[None, None, T]) -> T | MigrateError:

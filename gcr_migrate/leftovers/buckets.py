@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Leftover, Standing, Verdict, verdict_of
 from gcr_migrate.leftovers.costs import Cost
-from gcr_migrate.leftovers.shared import date, named, redirected, unseen
+from gcr_migrate.leftovers.shared import (
+    BROWSER,
+    BUCKET_VIEWER,
+    OBJECT_VIEWER,
+    READER,
+    date,
+    named,
+    redirected,
+    unseen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +74,8 @@ def _claims(project: ProjectEvidence, bucket: BucketEvidence) -> Iterator[Claim]
     yield redirected(project)
     yield _served(project, bucket)
     if isinstance(bucket.contents, MigrateError):
-        remedy = "Grant the caller roles/storage.objectViewer on the bucket."
-        yield unseen(ClaimName.COPIED, bucket.contents, remedy)
-        yield unseen(ClaimName.ALONE, bucket.contents, remedy)
+        yield unseen(ClaimName.COPIED, bucket.contents, OBJECT_VIEWER)
+        yield unseen(ClaimName.ALONE, bucket.contents, OBJECT_VIEWER)
         return
     yield _copied(project, bucket, bucket.contents)
     if bucket.contents.old_files:
@@ -78,9 +86,9 @@ def _claims(project: ProjectEvidence, bucket: BucketEvidence) -> Iterator[Claim]
 def _ours(project: ProjectEvidence, bucket: BucketEvidence) -> Claim:
     settings, facts = bucket.settings, project.facts
     if isinstance(settings, MigrateError):
-        return unseen(ClaimName.OURS, settings)
+        return unseen(ClaimName.OURS, settings, BUCKET_VIEWER)
     if isinstance(facts, MigrateError):
-        return unseen(ClaimName.OURS, facts)
+        return unseen(ClaimName.OURS, facts, BROWSER)
     numbers = settings.project_number, facts.number
     if not all(numbers):
         return Claim(ClaimName.OURS, Standing.OPEN, "the number of its project was not told")
@@ -93,7 +101,7 @@ def _ours(project: ProjectEvidence, bucket: BucketEvidence) -> Claim:
 def _served(project: ProjectEvidence, bucket: BucketEvidence) -> Claim:
     listed = project.has_repository.get(bucket.host.location, False)
     if isinstance(listed, MigrateError):
-        return unseen(ClaimName.SERVED, listed)
+        return unseen(ClaimName.SERVED, listed, READER)
     if any(one.host == bucket.host for one in project.repositories):
         return Claim(ClaimName.SERVED, Standing.PROVEN, f"{bucket.host.repository_id} is there")
     saw = f"no repository {bucket.host.repository_id} in {bucket.host.location}"
@@ -118,7 +126,7 @@ def _copied(project: ProjectEvidence, bucket: BucketEvidence, contents: BucketCo
         return Claim(name, Standing.OPEN, saw, _wanted_file(project, bucket))
     best = min(listed, key=lambda one: len(contents.blobs - one.blobs))
     if isinstance(best.gone, MigrateError):
-        return unseen(name, best.gone)
+        return unseen(name, best.gone, READER)
     saw, remedy = _not_copied(best, best.gone, contents)
     if saw:
         return Claim(name, Standing.OPEN, saw, remedy)
@@ -177,9 +185,9 @@ def _alone(contents: BucketContents) -> Claim:
 def _deletable(bucket: BucketEvidence, now_ms: int) -> Claim:
     name = ClaimName.DELETABLE
     if isinstance(bucket.settings, MigrateError):
-        return unseen(name, bucket.settings)
+        return unseen(name, bucket.settings, BUCKET_VIEWER)
     if isinstance(bucket.contents, MigrateError):
-        return unseen(name, bucket.contents)
+        return unseen(name, bucket.contents, OBJECT_VIEWER)
     against = list(_against(bucket.settings, bucket.contents, now_ms))
     if against:
         remedy = "Wait for that day, or let go what is held; a locked rule cannot be shortened."

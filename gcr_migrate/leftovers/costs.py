@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -96,4 +95,4 @@ class Prices:
 
 
 def _dollars(usd: float) -> float:
-    return math.ceil(usd * 100 - 1e-9) / 100  # what is billed is never nothing
+    return round(usd, 2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Leftover, Standing, Verdict, verdict_of
-from gcr_migrate.leftovers.shared import date, named, redirected, unseen
+from gcr_migrate.leftovers.shared import READER, date, named, redirected, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def judge_repository(
 def _moved(project: ProjectEvidence, repository: RepositoryEvidence) -> Claim:
     name, compared, moves = ClaimName.MOVED, repository.compared, repository.moves
     if isinstance(compared, MigrateError):
-        return unseen(name, compared)
+        return unseen(name, compared, READER)
     if compared and not compared.manifests:
         return Claim(name, Standing.PROVEN, "it is empty")
     if moves is None or compared is None:
@@ -111,7 +111,7 @@ def _not_pulled(pulls: LoggedPulls | None, now_ms: int, unused_days: int) -> Cla
 def _not_an_upstream(repository: RepositoryEvidence) -> Claim:
     name, virtual = ClaimName.NOT_AN_UPSTREAM, repository.virtual
     if isinstance(virtual, MigrateError):
-        return unseen(name, virtual)
+        return unseen(name, virtual, READER)
     if virtual:
         remedy = "Take it out of the virtual repository, or delete that first."
         return Claim(name, Standing.REFUTED, ", ".join(virtual), remedy)

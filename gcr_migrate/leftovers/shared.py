@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import DENIED, MigrateError
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Standing
 from gcr_migrate.model.usage import COPYING, NOT_REDIRECTED, REDIRECTED
 
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
     from gcr_migrate.leftovers.evidence import ProjectEvidence
 
+READER: Final = "roles/artifactregistry.reader on the project"
+BROWSER: Final = "roles/browser on the project"
+BUCKET_VIEWER: Final = "roles/storage.bucketViewer on the bucket"
+OBJECT_VIEWER: Final = "roles/storage.objectViewer on the bucket"
+
 
 def redirected(project: ProjectEvidence) -> Claim:
     """Judge whether the gcr.io names are Artifact Registry's for good."""
     found = project.redirect
     if isinstance(found, MigrateError):
-        return unseen(ClaimName.REDIRECTED, found)
+        return unseen(ClaimName.REDIRECTED, found, READER)
     if found.state in REDIRECTED:
         return Claim(ClaimName.REDIRECTED, Standing.PROVEN, found.word)
     if found.state in COPYING:
@@ -34,9 +39,16 @@ def redirected(project: ProjectEvidence) -> Claim:
     return Claim(ClaimName.REDIRECTED, Standing.REFUTED, saw, remedy)
 
 
-def unseen(name: ClaimName, error: MigrateError, remedy: str = "") -> Claim:
-    """Return a claim about what was refused."""
-    return Claim(name, Standing.UNSEEN, error.told, remedy or error.problem.remedy)
+def unseen(name: ClaimName, error: MigrateError, role: str) -> Claim:
+    """Return a claim about what was refused.
+
+    Args:
+        name: the claim.
+        error: the refusal.
+        role: what would let the caller see it.
+    """
+    remedy = f"Grant the caller {role}." if error.problem is DENIED else error.problem.remedy
+    return Claim(name, Standing.UNSEEN, error.told, remedy)
 
 
 def named(count: int, examples: Sequence[str]) -> str:

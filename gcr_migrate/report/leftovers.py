@@ -117,7 +117,11 @@ class LeftoversFacts(Fact):
             (one, LeftoverFact.of(project, one)) for project, some, _ in all_of_them for one in some
         ]
         counted = Counter(fact.verdict for _, fact in leftovers)
-        unseen = [RefusalFact.of(*one) for _, _, some in all_of_them for one in some]
+        unseen = [
+            RefusalFact.of(f"{what} of {project}", error)
+            for project, _, some in all_of_them
+            for what, error in some
+        ]
         known = sum(fact.usd_a_month or 0 for _, fact in leftovers)
         return cls(
             projects=[project for project, _, _ in all_of_them],
@@ -159,6 +163,7 @@ def leftover_lines(facts: LeftoversFacts) -> Iterator[Text]:
 def _row(one: LeftoverFact) -> tuple[str, ...]:
     size = "" if one.size_bytes is None else size_text(one.size_bytes)
     cost = "unknown" if one.usd_a_month is None else f"${one.usd_a_month:,.2f}"
+    cost = "" if one.verdict is Verdict.NOT_YOURS else cost
     missing = [claim.name for claim in one.claims if claim.standing is not Standing.PROVEN]
     return (one.verdict, size, cost, one.name, ", ".join(missing))
 
@@ -167,10 +172,12 @@ def _whole(one: LeftoverFact) -> Iterator[Text]:
     yield heading(f"{one.name}: {one.verdict}")
     for claim in one.claims:
         sign, style = _SIGNS[claim.standing]
+        if claim.standing is Standing.PROVEN:
+            yield Text.assemble("  ", (sign, style), f" {claim.title} ({claim.saw})")
+            continue
         yield Text.assemble("  ", (sign, style), f" {claim.title}: {claim.standing}")
         yield Text(f"      saw  {claim.saw}")
-        if claim.remedy:
-            yield Text(f"      do   {claim.remedy}")
+        yield Text(f"      do   {claim.remedy}")
     yield from (Text(f"  note  {note}") for note in one.notes)
     if one.cost_unknown and one.verdict is not Verdict.NOT_YOURS:
         yield Text(f"  cost  unknown: {one.cost_unknown}")
@@ -182,7 +189,9 @@ def _sum(facts: LeftoversFacts) -> str:
     count = len(facts.projects)
     projects = f"{count} project{'' if count == 1 else 's'}"
     if not facts.leftovers:
-        told = f"{projects}: nothing is left over"
+        told = (
+            f"{projects}: nothing is left over" if facts.seen else f"{projects}: nothing was seen"
+        )
     else:
         by_verdict = ", ".join(f"{n} {verdict}" for verdict, n in facts.counts.items() if n)
         cost = f"${facts.usd_a_month:,.2f} a month known, by prices of {facts.prices_as_of}"

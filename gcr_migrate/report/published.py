@@ -19,6 +19,7 @@ from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.leftovers import LeftoversFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.references import RefsScanFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -42,5 +43,6 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "compare": CompareFacts,
     "discover": DiscoverFacts,
     "leftovers": LeftoversFacts,
+    "refs-scan": RefsScanFacts,
     "error": ErrorFacts,
 }

@@ -264,7 +264,7 @@ def test_unknown_prices_stay_unknown_until_they_are_stated() -> None:
     assert (unknown.usd_a_month, unknown.size_bytes) == (None, 4 * 2**30)
     assert "NEARLINE in US" in unknown.why
     stated = Prices.read(["NEARLINE/US=0.015", "artifact-registry=1"])
-    assert stated.bucket(SETTINGS, cold).usd_a_month == 0.10
+    assert stated.bucket(SETTINGS, cold).usd_a_month == 0.09
     assert stated.repository(FACTS.size_bytes).usd_a_month == 5.0
     region = replace(SETTINGS, location="US-EAST1", is_multi_region=False)
     assert Prices().bucket(region, contents()).usd_a_month is None
