@@ -6,16 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
-from rich.text import Text
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact
-from gcr_migrate.report.terminal import finding_lines, heading, rows
 from gcr_migrate.verify.marks import Outcome, Verification, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gcr_migrate.errors import MigrateError
 
@@ -24,12 +22,6 @@ _OUTCOME_EXITS: Final = {
     Outcome.PROVEN: Exit.OK,
     Outcome.DIFFERS: Exit.FAILED,
     Outcome.UNPROVEN: Exit.OUT_OF_REACH,
-}
-_PROVEN: Final = {
-    "migration": "Proven: both registries serve what the plan says",
-    "spec": "Proven: both registries serve what the spec asks for",
-    "snapshot": "Proven: what was there then is there now",
-    "live": "Proven: all that is listed is there and whole",
 }
 
 
@@ -151,7 +143,7 @@ def verify_facts(
         complete=complete,
         levels={str(level): _level(count) for level, count in verification.levels.items()},
         hosts=hosts,
-        findings=sorted(findings, key=_first_problems_first),
+        findings=sorted(findings, key=first_problems_first),
     )
 
 
@@ -159,7 +151,8 @@ def _level(count: object) -> LevelFact:
     return LevelFact.model_validate(count, from_attributes=True)
 
 
-def _first_problems_first(one: FindingFact) -> tuple[bool, str, str]:
+def first_problems_first(one: FindingFact) -> tuple[bool, str, str]:
+    """Order findings: errors first, each by its subject and code."""
     return one.severity is not Severity.ERROR, one.subject, one.code
 
 
@@ -185,72 +178,3 @@ def all_facts(
 def _failed(target: str, error: MigrateError) -> TargetErrorFact:
     told = FindingFact.of(Finding(error.problem, Severity.ERROR, error.subject, error.saw))
     return TargetErrorFact(target=target, **told.model_dump(exclude={"severity"}))
-
-
-def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
-    """What was asked of the registries, and what they answered."""
-    title = {
-        Outcome.PROVEN: _PROVEN[facts.kind],
-        Outcome.DIFFERS: "Differs",
-        Outcome.UNPROVEN: "Not proven: something could not be checked",
-    }[facts.outcome]
-    yield heading(f"{facts.target}: {title}")
-    yield from rows(_level_rows(facts))
-    if len(facts.hosts) > 1:
-        yield from rows([_HOST_TITLES, *_host_rows(facts)])
-    if not facts.complete:
-        what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
-        yield Text(f"The {what} is incomplete: there may be more than it names.")
-    yield from finding_lines(facts.findings)
-
-
-def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
-    table: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
-    for name, level in facts.levels.items():
-        numbers = (level.checked, level.ok, level.wrong, level.unchecked)
-        table.append((name, *map(str, numbers)))
-    return table
-
-
-_HOST_TITLES: Final = ("host", "outcome", "checked", "wrong", "unchecked")
-
-
-def _host_rows(facts: VerifyFacts) -> Iterator[tuple[str, ...]]:
-    """One line for each host, what is not proven first."""
-    ranks = {Outcome.DIFFERS: 0, Outcome.UNPROVEN: 1, Outcome.PROVEN: 2}
-    for name, host in sorted(facts.hosts.items(), key=lambda one: (ranks[one[1].outcome], one[0])):
-        levels = host.levels.values()
-        sums = [
-            sum(one.checked for one in levels),
-            sum(one.wrong for one in levels),
-            sum(one.unchecked for one in levels),
-        ]
-        yield (name, str(host.outcome), *map(str, sums))
-
-
-def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:
-    """One table of all targets, and below it what is wrong anywhere."""
-    counts = Counter(one.outcome for one in facts.targets)
-    told = [f"{counts[one]} {word}" for one, word in _WORDS.items() if counts[one]]
-    told += [f"{len(facts.errors)} could not be begun"] if facts.errors else []
-    number = len(facts.targets) + len(facts.errors)
-    yield heading(f"{number} targets: {', '.join(told)}")
-    table: list[tuple[str, ...]] = [_HOST_TITLES]
-    for one in facts.targets:
-        table += _host_rows(one)
-        if not one.hosts:
-            table.append((one.target, str(one.outcome), "0", "0", "0"))
-    table += [(failed.target, failed.code, "-", "-", "-") for failed in facts.errors]
-    yield from rows(table)
-    for failed in facts.errors:
-        yield Text(f"  {failed.target}: {failed.code}: {failed.message} {failed.saw}".rstrip())
-        yield Text(f"    {failed.remedy}")
-    found = [finding for one in facts.targets for finding in one.findings]
-    yield from finding_lines(sorted(found, key=_first_problems_first))
-
-
-_WORDS: Final = {
-    Outcome.DIFFERS: "differ",
-    Outcome.UNPROVEN: "not proven",
-    Outcome.PROVEN: "proven",
-}

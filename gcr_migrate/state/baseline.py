@@ -42,7 +42,7 @@ class Baseline:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.knows_blobs = snapshot.version > 1
+        self.schema = snapshot.version
         self._lists: tuple[int, set[str]] = (0, set())
 
     @property
@@ -62,7 +62,7 @@ class Baseline:
 
     def facts(self, source_id: int) -> dict[str, Any]:
         """Return what else was seen of a root, by name; nothing in a file of version 1."""
-        if not self.knows_blobs:
+        if self.schema == 1:
             return {}
         sql = "SELECT name, value FROM source_fact WHERE source_id = ?"
         return {name: json.loads(value) for name, value in self.snapshot.stream(sql, source_id)}
@@ -105,7 +105,7 @@ class Baseline:
 
     def blobs(self, image_id: int) -> Iterator[tuple[Digest, int]]:
         """Go through what the manifests of an image need, each blob once."""
-        if not self.knows_blobs:
+        if self.schema == 1:
             return
         sql = (
             "SELECT DISTINCT b.digest, b.size_bytes FROM image_manifest i"
@@ -114,6 +114,52 @@ class Baseline:
         )
         for digest, size_bytes in self.snapshot.stream(sql, image_id):
             yield Digest.parse(digest), size_bytes
+
+    def version(self, image_id: int, digest: Digest) -> tuple[tuple[str, ...], int | None, int]:
+        """Return tags of a manifest, when it was uploaded, and how many of its image came later."""
+        tags = self.snapshot.stream(
+            "SELECT t.tag FROM image_tag t JOIN manifest m ON m.id = t.manifest_id"
+            " WHERE t.image_id = ? AND m.digest = ? ORDER BY t.tag",
+            image_id,
+            str(digest),
+        )
+        row = self.snapshot.stream(
+            "SELECT i.uploaded_ms, (SELECT count(*) FROM image_manifest o"
+            " WHERE o.image_id = i.image_id AND o.uploaded_ms > i.uploaded_ms)"
+            " FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
+            " WHERE i.image_id = ? AND m.digest = ?",
+            image_id,
+            str(digest),
+        )
+        uploaded_ms, newer = next(row, (None, 0))
+        return tuple(tag for (tag,) in tags), uploaded_ms, newer
+
+    def needing(self, image_id: int, blob: Digest) -> Iterator[Digest]:
+        """Go through the manifests of an image that need a blob."""
+        sql = (
+            "SELECT m.digest FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
+            " JOIN manifest_blob n ON n.manifest_id = i.manifest_id JOIN blob b ON b.id = n.blob_id"
+            " WHERE i.image_id = ? AND b.digest = ? ORDER BY m.id"
+        )
+        for (digest,) in self.snapshot.stream(sql, image_id, str(blob)):
+            yield Digest.parse(digest)
+
+    def missing_children(self, image_id: int) -> Iterator[tuple[str, str]]:
+        """Give each index of an image with a manifest that it names and the image does not have.
+
+        A child that is a blob is none of these.
+        """
+        sql = (
+            "SELECT m.digest, c.digest FROM image_manifest i"
+            " JOIN manifest_link l ON l.manifest_id = i.manifest_id AND l.kind = 'child'"
+            " JOIN manifest m ON m.id = i.manifest_id JOIN manifest c ON c.id = l.linked_id"
+            " WHERE i.image_id = ? AND NOT EXISTS (SELECT 1 FROM image_manifest o"
+            " WHERE o.image_id = i.image_id AND o.manifest_id = l.linked_id)"
+            " AND NOT EXISTS (SELECT 1 FROM manifest_blob n JOIN blob b ON b.id = n.blob_id"
+            " WHERE n.manifest_id = i.manifest_id AND b.digest = c.digest)"
+            " ORDER BY m.digest, c.digest"
+        )
+        yield from self.snapshot.stream(sql, image_id)
 
     def _referrer_lists(self, image_id: int) -> set[str]:
         if self._lists[0] != image_id:

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x67637273  # "gcrs"
 VERSION: Final = 2
 OLDEST: Final = 1  # it has neither blobs nor facts of roots
+# Names of facts about a root.
 PLAIN_HTTP: Final = "plain-http"
+ONLY: Final = "only"  # image paths at and below which it was read; none: all
+SETTINGS: Final = "settings"  # of its repository
 _LINKS: Final = "INSERT OR IGNORE INTO manifest_link (manifest_id, linked_id, kind) VALUES (?,?,?)"
 
 

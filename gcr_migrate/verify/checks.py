@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.tasks import a_few_of
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Ask = Callable[[], Awaitable["Wrong | None"]]
 
+T = TypeVar("T")
+
 AT_ONCE: Final = 32  # requests
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 
@@ -29,10 +31,12 @@ class Wrong:
     Attributes:
         problem: its kind.
         saw: what was seen.
+        is_told: another finding tells it already, so that it is only counted.
     """
 
     problem: Problem
     saw: str = ""
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +75,33 @@ class Checks:
 
     async def one(self, marks: Marks, check: Check) -> None:
         """Make a check and mark what came out; one that cannot be made is counted as such."""
+        try:
+            wrong = await self.reach(marks.host, check.ask)
+        except MigrateError as error:
+            marks.unchecked(check.level, check.subject, error)
+            return
+        if wrong is None:
+            marks.ok(check.level)
+        elif wrong.is_told:
+            marks.count_wrong(check.level)
+        else:
+            marks.wrong(check.level, wrong.problem, check.subject, wrong.saw)
+
+    async def reach(self, host: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a host something in its turn.
+
+        Raises:
+            MigrateError: what the asking raises, or what the host was lost by.
+        """
         async with self._slots:
-            lost = self._lost.setdefault(marks.host, [])
+            lost = self._lost.setdefault(host, [])
             if len(lost) >= _IN_A_ROW:
-                marks.unchecked(check.level, check.subject, lost[0])
-                return
+                raise lost[0]
             try:
-                wrong = await check.ask()
+                answer = await ask()
             except MigrateError as error:
                 if error.problem in OF_A_WHOLE_HOST:
                     lost.append(error)
-                marks.unchecked(check.level, check.subject, error)
-                return
-        lost.clear()
-        if wrong is None:
-            marks.ok(check.level)
-        else:
-            marks.wrong(check.level, wrong.problem, check.subject, wrong.saw)
+                raise
+            lost.clear()
+            return answer

@@ -121,8 +121,8 @@ class HostResult:
 
 
 def _counted(fold: _Fold) -> str:
-    counts = ", ".join(f"{what} {count}" for what, count in fold.counts.items() if count)
-    return "; ".join(filter(None, (fold.saw, f"of all checks: {counts}" if counts else "")))
+    counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
+    return "; ".join(filter(None, (fold.saw, counts)))
 
 
 def _gravest_first(one: Finding) -> tuple[bool, str, str]:
@@ -224,7 +224,7 @@ class Marks:
 
     def wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
         """Count and name what is not as it should be."""
-        self._count_wrong(level, 1)
+        self.count_wrong(level)
         self.note(problem, Severity.ERROR, subject, saw)
 
     def all_wrong(
@@ -239,10 +239,22 @@ class Marks:
             subject: what they have in common, such as an image that is gone.
             saw: what was seen.
         """
-        self._count_wrong(level, count)
+        self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
 
-    def _count_wrong(self, level: Level, count: int) -> None:
+    def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
+        """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
+
+        Args:
+            problem: as for `all_wrong`.
+            subject: likewise.
+            saw: likewise.
+            images: how many images go with it.
+        """
+        self._here.fold(problem, Severity.ERROR, subject, saw, "images", images)
+
+    def count_wrong(self, level: Level, count: int = 1) -> None:
+        """Count what is wrong and has its name elsewhere."""
         here = self._here.levels[level]
         here.checked += count
         here.wrong += count

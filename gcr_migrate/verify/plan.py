@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.checks import Ask, Checks
     from gcr_migrate.verify.marks import Progress, Verification
     from gcr_migrate.verify.promise import PlannedImage, PromisedTag, Readers
+    from gcr_migrate.verify.upkeep import Upkeep
 
 _MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code
 
@@ -38,6 +39,7 @@ async def verify_plan(
     result: Verification,
     progress: Progress,
     checks: Checks,
+    upkeep: Upkeep,
 ) -> None:
     """Check everything that a plan promises against both registries.
 
@@ -48,10 +50,11 @@ async def verify_plan(
             moved, new, or could not be checked.
         progress: is told of each check.
         checks: makes the checks.
+        upkeep: knows how the target's repositories are set up.
     """
     promises = PlanPromises(migration)
     sides = _Sides(migration, readers, result, progress, checks)
-    content = Content(promises, readers, result, progress, checks)
+    content = Content(promises, readers, result, progress, checks, upkeep)
 
     async def image(one: PlannedImage) -> None:
         if Level.TAGS in result.wanted:
@@ -59,6 +62,9 @@ async def verify_plan(
         await content.image(one)
 
     if CONTENT & result.wanted:
+        for one in migration.repositories().values():
+            root = root_of(one)
+            await upkeep.hold(Marks(result, progress, root.host), root, one)
         await a_few_of(map(image, promises.images()), IMAGES_AT_ONCE)
     sides.tell_what_is_not_planned()
 
@@ -124,7 +130,7 @@ class _Sides:
         self, image: PlannedImage, listed: Listed, shown: str, left_out: dict[str, Problem]
     ) -> None:
         """Tell what moved at the source since the plan, and what is new there."""
-        await listed.read()
+        await listed.read(self._checks, self._sources[image.image.source_id].shown)
         unknown = set(listed.tags) - left_out.keys()
         marks = Marks(self._result, self._progress, image.root.host)
         if listed.missing:
@@ -147,8 +153,8 @@ class _Sides:
         own = Listed(image.root.reader(self._readers, "target"), image.name)
         root = root_of(virtual)
         seen = Listed(root.reader(self._readers, "target"), root.name(image.path))
-        await own.read()
-        await seen.read()
+        await own.read(self._checks, image.root.host)
+        await seen.read(self._checks, root.host)
         shown = f"{virtual.shown}/{image.path}"
         marks = Marks(self._result, self._progress, root.host)
 

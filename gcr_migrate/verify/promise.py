@@ -7,12 +7,14 @@ with ten.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.names import Project, ar_host, repository_resource
 from gcr_migrate.model.plan import TagAction
+from gcr_migrate.state.planned import manifests_needing, planned_version
+from gcr_migrate.state.snapshot import ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +108,20 @@ class PromisedBlob(NamedTuple):
     size_bytes: int
 
 
+class PromisedVersion(NamedTuple):
+    """What is known of a manifest that is gone.
+
+    Attributes:
+        tags: tags that should point to it.
+        uploaded_ms: when it was uploaded there, in milliseconds since 1970; None if unknown.
+        newer: how many manifests of the image came after it.
+    """
+
+    tags: tuple[str, ...]
+    uploaded_ms: int | None
+    newer: int
+
+
 class PromisedImage(Protocol):
     """One image path with all that should be under it."""
 
@@ -139,6 +155,14 @@ class PromisedImage(Protocol):
 
     def blobs(self) -> Iterator[PromisedBlob]:
         """Go through what its manifests need, each blob once."""
+        ...
+
+    def version(self, digest: Digest) -> PromisedVersion:
+        """Return what is known of one of its manifests."""
+        ...
+
+    def needing(self, blob: Digest) -> Iterator[Digest]:
+        """Go through its manifests that need a blob."""
         ...
 
 
@@ -215,6 +239,15 @@ class PlannedImage:
         """Go through what its manifests need."""
         for item in self.migration.blobs(self.image.id):
             yield PromisedBlob(item.digest, item.size_bytes)
+
+    def version(self, digest: Digest) -> PromisedVersion:
+        """Return what is known of one of its manifests; when it was copied is not."""
+        tags, newer = planned_version(self.migration, self.image.id, digest)
+        return PromisedVersion(tags, None, newer)
+
+    def needing(self, blob: Digest) -> Iterator[Digest]:
+        """Go through its manifests that need a blob."""
+        return manifests_needing(self.migration, self.image.id, blob)
 
 
 class PlanPromises:
@@ -293,9 +326,17 @@ class BaselineImage:
         return self.baseline.manifests(self.image.id)
 
     def blobs(self) -> Iterator[PromisedBlob]:
-        """Go through what its manifests need; a snapshot of version 1 does not know it."""
+        """Go through what its manifests need; a snapshot of version 1 does not tell."""
         for digest, size_bytes in self.baseline.blobs(self.image.id):
             yield PromisedBlob(digest, size_bytes)
+
+    def version(self, digest: Digest) -> PromisedVersion:
+        """Return what is known of one of its manifests."""
+        return PromisedVersion(*self.baseline.version(self.image.id, digest))
+
+    def needing(self, blob: Digest) -> Iterator[Digest]:
+        """Go through its manifests that need a blob."""
+        return self.baseline.needing(self.image.id, blob)
 
 
 class BaselinePromises:
@@ -316,15 +357,25 @@ class BaselinePromises:
             for id_, one in baseline.sources().items()
             if not hosts or one.shown in hosts
         }
+        self._ids = {root: id_ for id_, root in self._roots.items()}
         self.identity = " ".join([baseline.identity, *sorted(hosts)])
 
     def roots(self) -> tuple[PromisedRoot, ...]:
         """The roots below which it was taken."""
         return tuple(self._roots.values())
 
-    def ids(self) -> dict[str, int]:
-        """Return the ids of the roots in the snapshot by their shown names."""
-        return {root.shown: id_ for id_, root in self._roots.items()}
+    def only(self, root: PromisedRoot) -> tuple[str, ...]:
+        """Return the image paths at and below which a root was read; none: all."""
+        return tuple(self.facts(root).get(ONLY, ()))
+
+    def facts(self, root: PromisedRoot) -> dict[str, Any]:
+        """Return what else the snapshot saw of a root, by name."""
+        return self.baseline.facts(self._ids[root])
+
+    def image_at(self, root: PromisedRoot, path: str) -> BaselineImage | None:
+        """Return the image of a path; None if the snapshot has none."""
+        image = self.baseline.image(self._ids[root], path)
+        return BaselineImage(self.baseline, image, root) if image else None
 
     def images(self) -> Iterator[BaselineImage]:
         """Go through the images, root by root."""
