@@ -9,7 +9,12 @@ from gcr_migrate.leftovers.evidence import Listed, Moves
 from gcr_migrate.model.names import ar_host, ar_name
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import open_migration
-from gcr_migrate.state.roots import kept_content, planned_content, planned_targets
+from gcr_migrate.state.roots import (
+    has_blobs,
+    kept_content,
+    planned_content,
+    planned_targets,
+)
 from gcr_migrate.state.snapshot import is_snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -93,7 +98,7 @@ class Files:
         with open_snapshot(path) as snapshot:
             baseline = Baseline(snapshot)
             at = snapshot.ended_at.date().isoformat()
-            is_complete = snapshot.complete and baseline.knows_blobs
+            is_complete = snapshot.complete and has_blobs(snapshot)
             for id_, source in baseline.sources().items():
                 content = kept_content(baseline, id_)
                 self._add(path, at, source, content, is_complete=is_complete)

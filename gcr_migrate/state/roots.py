@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gcr_migrate.state.baseline import Baseline
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.state.snapshot import Snapshot
 
+_WITH_BLOBS: Final = 2  # version of the file
 _PLANNED: Final = {
     "manifests": (
         "SELECT i.path, m.digest FROM image i JOIN planned_manifest p ON p.image_id = i.id"
@@ -66,14 +68,20 @@ def planned_content(migration: Migration, source_id: int) -> RootContent:
 
 
 def kept_content(baseline: Baseline, source_id: int) -> RootContent:
-    """Return what a snapshot shows of a root; one of the first form knows no blobs."""
-    sql = {name: text for name, text in _KEPT.items() if name != "blobs" or baseline.knows_blobs}
+    """Return what a snapshot shows of a root; one of an old form has no blobs, see `has_blobs`."""
+    has_all = has_blobs(baseline.snapshot)
+    sql = {name: text for name, text in _KEPT.items() if name != "blobs" or has_all}
     found = {name: baseline.snapshot.stream(text, source_id) for name, text in sql.items()}
     return RootContent(
         frozenset((path, digest) for path, digest in found["manifests"]),
         frozenset((path, tag) for path, tag in found["tags"]),
         frozenset(digest for (digest,) in found.get("blobs", ())),
     )
+
+
+def has_blobs(snapshot: Snapshot) -> bool:
+    """Whether a snapshot is of a form that has blobs."""
+    return snapshot.version >= _WITH_BLOBS
 
 
 def planned_targets(migration: Migration, source_id: int) -> dict[str, tuple[str, str, str]]:
