@@ -54,7 +54,7 @@ def listed(**change: Any) -> Listed:
         "m",
         "2026-11-01",
         is_complete=True,
-        blobs=frozenset(BLOBS),
+        blobs=dict.fromkeys(BLOBS, "app"),
         tags=frozenset(),
         manifests=3,
     )
@@ -63,7 +63,7 @@ def listed(**change: Any) -> Listed:
 
 def bucket(**change: Any) -> BucketEvidence:
     """Return a bucket of which all is proven."""
-    one = BucketEvidence(SETTINGS.name, HOST, SETTINGS, contents(), (listed(),))
+    one = BucketEvidence(SETTINGS.name, HOST, SETTINGS, contents(), (listed(),), frozenset())
     return replace(one, **change)
 
 

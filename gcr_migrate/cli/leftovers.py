@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,6 +25,7 @@ from gcr_migrate.errors import BAD_USAGE, MigrateError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.leftovers.claims import Leftover
     from gcr_migrate.leftovers.costs import Prices
     from gcr_migrate.leftovers.evidence import ProjectEvidence
@@ -77,6 +79,13 @@ def leftovers(
             "--objects-at-most", metavar="N", min=1, help="Objects of a bucket to look at."
         ),
     ] = _OBJECTS,
+    skip_blobs: Annotated[
+        bool,
+        typer.Option(
+            "--skip-blobs",
+            help="Do not ask Artifact Registry for each blob of a bucket; then none is proven.",
+        ),
+    ] = False,
     price: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,7 +120,9 @@ def leftovers(
     _check(files, wanted)
     pulls = read_pulls(audit_log) if audit_log else None
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-    found = asyncio.run(_ask(output, way, wanted, files, pulls, objects_at_most))
+    found = asyncio.run(
+        _ask(output, way, wanted, files, pulls, _Bounds(objects_at_most, skip_blobs))
+    )
     now_ms = int(time.time() * 1000)
     judged = [
         (one.project.id, _judged(one, prices, now_ms, unused_days), one.unseen) for one in found
@@ -147,19 +158,32 @@ def _check(files: Files, wanted: Sequence[Project]) -> None:
         raise MigrateError(BAD_USAGE, subject="--migration", saw=saw)
 
 
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """How far it is looked."""
+
+    objects_at_most: int
+    skip_blobs: bool
+
+
 async def _ask(
     output: Output,
     way: Way,
     wanted: Sequence[Project],
     files: Files,
     pulls: Pulls | None,
-    objects_at_most: int,
+    bounds: _Bounds,
 ) -> list[ProjectEvidence]:
     from gcr_migrate.leftovers.ask import AT_ONCE, Asking, Witnesses
+    from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.tasks import all_of
 
     async with way.open(tries=_TRIES) as connections:
+
+        def registry(host: str) -> SourceRegistry:
+            return connections.source(host, ARTIFACT_REGISTRY.name)
+
         asking = Asking(
             Witnesses(
                 projects=connections.projects("source"),
@@ -168,7 +192,8 @@ async def _ask(
                 buckets=connections.buckets("source"),
                 files=files,
                 pulls=pulls,
-                objects_at_most=objects_at_most,
+                objects_at_most=bounds.objects_at_most,
+                registry=None if bounds.skip_blobs else registry,
             )
         )
         turns = asyncio.Semaphore(AT_ONCE)

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gcr_migrate.errors import DENIED, NOT_THERE, MigrateError
+from gcr_migrate.errors import BAD_REPLY, DENIED, NOT_THERE, MigrateError
+from gcr_migrate.inventory.api_view import read_package
 from gcr_migrate.leftovers.evidence import (
     BucketContents,
     BucketEvidence,
@@ -16,15 +17,17 @@ from gcr_migrate.leftovers.evidence import (
     ProjectEvidence,
     RepositoryEvidence,
 )
-from gcr_migrate.model.cloud import DOCKER, VIRTUAL
+from gcr_migrate.leftovers.files import root_of
+from gcr_migrate.model.cloud import DOCKER, VIRTUAL, DockerImage
+from gcr_migrate.model.content import Digest
 from gcr_migrate.model.names import GCR_HOSTS, ar_host, ar_name, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
-    from gcr_migrate.interfaces import Buckets, Contents, Projects, Repositories
+    from gcr_migrate.interfaces import Buckets, Contents, Projects, Repositories, SourceRegistry
     from gcr_migrate.leftovers.evidence import Listed
     from gcr_migrate.leftovers.files import Files
     from gcr_migrate.model.cloud import RepositoryFacts
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 AT_ONCE: Final = 8  # projects
+_BLOBS_AT_ONCE: Final = 16
+_TAGS_TOLD: Final = 100  # of a manifest in a list of images, at least; it may have more
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Witnesses:
         files: what migration files and snapshots say.
         pulls: an audit log; None without.
         objects_at_most: how many objects of a bucket are looked at.
+        registry: registries by host, to ask for each blob; None asks for none.
     """
 
     projects: Projects
@@ -56,6 +62,7 @@ class Witnesses:
     files: Files
     pulls: Pulls | None
     objects_at_most: int
+    registry: Callable[[str], SourceRegistry] | None = None
 
 
 class Asking:
@@ -111,7 +118,27 @@ class Asking:
             self._checked(project, host, one, manifests)
             for one, manifests in self._ask.files.listed(project, host)
         )
-        return BucketEvidence(name, host, settings, contents, listed)
+        lost: frozenset[str] | MigrateError | None = None
+        if isinstance(contents, BucketContents) and self._ask.registry:
+            lost = await _tried(self._lost(project, host, contents, listed))
+        return BucketEvidence(name, host, settings, contents, listed, lost)
+
+    async def _lost(
+        self, project: Project, host: GcrHost, contents: BucketContents, listed: Iterable[Listed]
+    ) -> frozenset[str]:
+        """Ask Artifact Registry for each blob of the bucket that an image needs."""
+        assert self._ask.registry is not None  # noqa: S101  # else it is not asked
+        paths = {digest: path for one in listed for digest, path in one.blobs.items()}
+        registry, (host_name, prefix) = self._ask.registry, root_of(project, host)
+        client, lost = registry(host_name), set[str]()
+
+        async def one(digest: str) -> None:
+            name = f"{prefix}/{paths[digest]}"
+            if await client.blob_size(name, Digest.parse(digest)) is None:
+                lost.add(digest)
+
+        await a_few_of(map(one, sorted(contents.blobs & paths.keys())), _BLOBS_AT_ONCE)
+        return frozenset(lost)
 
     async def _objects(self, name: str) -> BucketContents:
         found = BucketContents()
@@ -173,10 +200,7 @@ class Asking:
         """Read what a repository has; one that is not there has nothing."""
 
         async def read() -> Held:
-            held = Held()
-            async for one in self._ask.contents.docker_images(resource):
-                held.add(one)
-            return held
+            return await _read_whole(self._ask.contents, resource)
 
         if resource not in self._held:
             self._held[resource] = asyncio.create_task(_tried(read()))
@@ -217,6 +241,34 @@ def logged_pulls(pulls: Pulls, project: Project, host: GcrHost) -> LoggedPulls:
     at_ms, name = own[-1] if own else (None, "")
     begins = pulls.begins_ms.get(project.path)
     return LoggedPulls(begins, max(ends, default=None), at_ms, name)
+
+
+async def _read_whole(contents: Contents, resource: str) -> Held:
+    """Read all manifests and tags of a repository.
+
+    The list of all images may lack image paths, and tags of a manifest that has many: these are
+    read one by one.
+
+    Raises:
+        MigrateError: BAD_REPLY where the list changed while it was read, and others.
+    """
+    held, crowded, count = Held(), set[str](), 0
+    async for one in contents.docker_images(resource):
+        held.add(one)
+        count += 1
+        if len(one.tags) >= _TAGS_TOLD:
+            crowded.add(one.path)
+    if count != sum(map(len, held.manifests.values())):
+        saw = "entries came twice, as if the list had changed between two pages"
+        raise MigrateError(BAD_REPLY, subject=resource, saw=saw)
+    packages = {one.path async for one in contents.packages(resource)}
+    for path in sorted(crowded | packages - held.manifests.keys()):
+        found = await read_package(contents, resource, path)
+        for manifest in (found.manifests or ()) if found else ():
+            held.add(DockerImage(path, manifest.digest, manifest.tags))
+        for tag, digest in found.tags.items() if found else ():
+            held.tags[path, tag] = str(digest)
+    return held
 
 
 def _refused(listed: Mapping[str, object]) -> Iterator[tuple[str, MigrateError]]:

@@ -114,7 +114,9 @@ def _wanted_file(project: ProjectEvidence, bucket: BucketEvidence) -> str:
     return f"Take a snapshot, `inventory {root} -o FILE`, and give it: --migration FILE."
 
 
-def _copied(project: ProjectEvidence, bucket: BucketEvidence, contents: BucketContents) -> Claim:
+def _copied(  # each answer ends it
+    project: ProjectEvidence, bucket: BucketEvidence, contents: BucketContents
+) -> Claim:
     name = ClaimName.COPIED
     if not contents.blobs and contents.is_complete:
         return Claim(name, Standing.PROVEN, "there is no blob of an image in it")
@@ -124,21 +126,30 @@ def _copied(project: ProjectEvidence, bucket: BucketEvidence, contents: BucketCo
         if bucket.listed:
             saw = f"{bucket.listed[0].file} does not list all of them"
         return Claim(name, Standing.OPEN, saw, _wanted_file(project, bucket))
-    best = min(listed, key=lambda one: len(contents.blobs - one.blobs))
-    if isinstance(best.gone, MigrateError):
-        return unseen(name, best.gone, READER)
-    saw, remedy = _not_copied(best, best.gone, contents)
+    best = min(listed, key=lambda one: len(contents.blobs - one.blobs.keys()))
+    lost = bucket.lost
+    for refused in (best.gone, lost):
+        if isinstance(refused, MigrateError):
+            return unseen(name, refused, READER)
+    assert not isinstance(lost, MigrateError)  # noqa: S101  # for who checks types
+    if lost:
+        saw = f"Artifact Registry lacks {len(lost):,} of {len(contents.blobs):,} blobs"
+        remedy = "Rescue the images that need them: the bucket has the only copy."
+        return Claim(name, Standing.REFUTED, saw, remedy)
+    saw, remedy = _not_copied(best, contents)
+    if not saw and lost is None:
+        saw, remedy = "Artifact Registry was not asked for each blob", "Leave out --skip-blobs."
     if saw:
         return Claim(name, Standing.OPEN, saw, remedy)
     return Claim(name, Standing.PROVEN, f"all {len(contents.blobs):,}, {_by(best)}")
 
 
-def _not_copied(listed: Listed, gone: int, contents: BucketContents) -> tuple[str, str]:
+def _not_copied(listed: Listed, contents: BucketContents) -> tuple[str, str]:
     """Return why a file is no proof, and what would be; nothing if it is one."""
-    if gone:
-        saw = f"{gone:,} of {listed.manifests:,} manifests in {listed.file} are gone since"
+    if listed.gone:
+        saw = f"{listed.gone:,} of {listed.manifests:,} manifests in {listed.file} are gone since"
         return saw, "Bring them back while the bucket has their blobs, or take a new snapshot."
-    left = len(contents.blobs - listed.blobs)
+    left = len(contents.blobs - listed.blobs.keys())
     if left:
         saw = (
             f"{left:,} of {len(contents.blobs):,} blobs are of no image in {listed.file}:"

@@ -36,7 +36,7 @@ class Listed:
         file: the migration file or snapshot.
         at: when it was read there, as a date.
         is_complete: whether all of it could be listed.
-        blobs: digests of configs and layers.
+        blobs: digests of configs and layers, each with an image path that needs it.
         tags: image path and tag.
         manifests: how many it lists.
         gone: how many of these Artifact Registry does not have any more, or why that was not to
@@ -46,7 +46,7 @@ class Listed:
     file: str
     at: str
     is_complete: bool
-    blobs: frozenset[str]
+    blobs: Mapping[str, str]
     tags: frozenset[tuple[str, str]]
     manifests: int = 0
     gone: int | MigrateError = 0
@@ -204,6 +204,8 @@ class BucketEvidence:
         settings: what decides about its end, or why that was not to be seen.
         contents: what lies in it, likewise.
         listed: what files say that Artifact Registry has for the host.
+        lost: which of its blobs images need that Artifact Registry has not, whatever lists say;
+            None if that was not asked.
     """
 
     name: str
@@ -211,6 +213,7 @@ class BucketEvidence:
     settings: BucketSettings | MigrateError
     contents: BucketContents | MigrateError
     listed: Sequence[Listed] = ()
+    lost: frozenset[str] | MigrateError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gcr_migrate.state.baseline import Baseline
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.snapshot import Snapshot
@@ -21,8 +23,8 @@ _PLANNED: Final = {
         " WHERE i.source_id = ?"
     ),
     "blobs": (
-        "SELECT DISTINCT b.digest FROM image i JOIN planned_blob p ON p.image_id = i.id"
-        " JOIN blob b ON b.id = p.blob_id WHERE i.source_id = ?"
+        "SELECT b.digest, min(i.path) FROM image i JOIN planned_blob p ON p.image_id = i.id"
+        " JOIN blob b ON b.id = p.blob_id WHERE i.source_id = ? GROUP BY b.id"
     ),
 }
 _KEPT: Final = {
@@ -35,9 +37,9 @@ _KEPT: Final = {
         " WHERE i.source_id = ?"
     ),
     "blobs": (
-        "SELECT DISTINCT b.digest FROM image i JOIN image_manifest n ON n.image_id = i.id"
+        "SELECT b.digest, min(i.path) FROM image i JOIN image_manifest n ON n.image_id = i.id"
         " JOIN manifest_blob l ON l.manifest_id = n.manifest_id JOIN blob b ON b.id = l.blob_id"
-        " WHERE i.source_id = ?"
+        " WHERE i.source_id = ? GROUP BY b.id"
     ),
 }
 
@@ -49,12 +51,12 @@ class RootContent:
     Attributes:
         manifests: image path and digest.
         tags: image path and tag.
-        blobs: digests of configs and layers.
+        blobs: digests of configs and layers, each with an image path that needs it.
     """
 
     manifests: frozenset[tuple[str, str]]
     tags: frozenset[tuple[str, str]]
-    blobs: frozenset[str]
+    blobs: Mapping[str, str]
 
 
 def planned_content(migration: Migration, source_id: int) -> RootContent:
@@ -63,7 +65,7 @@ def planned_content(migration: Migration, source_id: int) -> RootContent:
     return RootContent(
         frozenset((path, digest) for path, digest in found["manifests"]),
         frozenset((path, tag) for path, tag in found["tags"]),
-        frozenset(digest for (digest,) in found["blobs"]),
+        dict(found["blobs"]),
     )
 
 
@@ -75,7 +77,7 @@ def kept_content(baseline: Baseline, source_id: int) -> RootContent:
     return RootContent(
         frozenset((path, digest) for path, digest in found["manifests"]),
         frozenset((path, tag) for path, tag in found["tags"]),
-        frozenset(digest for (digest,) in found.get("blobs", ())),
+        dict(found.get("blobs", ())),
     )
 
 

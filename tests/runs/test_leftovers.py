@@ -11,6 +11,7 @@ import pytest
 
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.sandbox.scenarios import Scenario
+from tests.answers import control
 from tests.discovery import DENIED_TOKEN, Stage, image, staged
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ def _open(one: dict[str, Any]) -> dict[str, str]:
     return {c["name"]: c["standing"] for c in one["claims"] if c["standing"] != "proven"}
 
 
+def _saw(one: dict[str, Any], name: str) -> str:
+    return next(str(claim["saw"]) for claim in one["claims"] if claim["name"] == name)
+
+
 def _log(path: Path, *pulls: tuple[str, int]) -> str:
     """Write a log of pulls: a repository, and how many days ago it was."""
     now, entries = datetime.now(UTC), []
@@ -127,20 +132,29 @@ def test_with_its_migration_and_a_log_of_pulls_all_is_proven(stage: Stage) -> No
     assert "nothing was deleted" in told.stdout
     assert (set(stage.box.store.buckets), set(stage.box.store.repositories)) == before
     methods = {one["method"] for one in stage.box.log.plain()}
-    assert methods == {"GET"}, "it only reads"
+    assert methods == {"GET", "HEAD"}, "it only reads"
 
 
-def test_a_snapshot_proves_a_copy_until_an_image_is_gone(stage: Stage) -> None:
+def test_a_snapshot_proves_a_copy_until_something_of_it_is_gone(stage: Stage) -> None:
     """It lists what Artifact Registry has; what it had and has not any more is no copy."""
     assert stage.run("inventory", "us.gcr.io/builds", "-o", "s").returncode == 0
     assert _open(_leftovers(stage, "builds", "--migration", "s")[f"gs://{OWN}"]) == {}
-    repository = stage.box.store.repositories["builds", "us", "us.gcr.io"]
-    kept = repository.images.pop("web/app")
-    found = _leftovers(stage, "builds", "--migration", "s")[f"gs://{OWN}"]
-    repository.images["web/app"] = kept
-    assert (found["verdict"], _open(found)) == ("unproven", {"copied": "open"})
-    (claim,) = [one for one in found["claims"] if one["name"] == "copied"]
-    assert claim["saw"] == "1 of 2 manifests in s are gone since"
+    app = stage.box.store.repositories["builds", "us", "us.gcr.io"].images["web/app"]
+    manifests, tags, blobs = dict(app.manifests), dict(app.tags), set(app.blobs)
+    app.manifests.clear()
+    app.tags.clear()
+    gone = _leftovers(stage, "builds", "--migration", "s")[f"gs://{OWN}"]
+    app.manifests |= manifests
+    app.tags |= tags
+    app.blobs.pop()
+    lost = _leftovers(stage, "builds", "--migration", "s")[f"gs://{OWN}"]
+    app.blobs |= blobs
+    assert (gone["verdict"], _open(gone)) == ("unproven", {"copied": "open"})
+    assert _saw(gone, "copied") == "1 of 2 manifests in s are gone since"
+    assert (lost["verdict"], _open(lost)) == ("keep", {"copied": "refuted"})
+    assert _saw(lost, "copied") == "Artifact Registry lacks 1 of 4 blobs"
+    skipped = _leftovers(stage, "builds", "--migration", "s", "--skip-blobs")[f"gs://{OWN}"]
+    assert _open(skipped) == {"copied": "open"}
 
 
 def test_what_came_after_the_split_keeps_its_repository(stage: Stage) -> None:
@@ -153,9 +167,19 @@ def test_what_came_after_the_split_keeps_its_repository(stage: Stage) -> None:
     there.images["app"] = kept
     assert (found["verdict"], found["command"]) == ("keep", "")
     assert _open(found) == {"moved": "refuted", "not-pulled": "refuted"}
-    (moved,) = [one for one in found["claims"] if one["name"] == "moved"]
-    assert "2 are at no target: web/app@sha256:" in moved["saw"]
+    assert "2 are at no target: web/app@sha256:" in _saw(found, "moved")
     assert old.images.keys() == {"web/app", "api/app"}
+
+
+def test_a_list_of_images_that_hides_some_makes_no_repository_empty(stage: Stage) -> None:
+    """Paths that it lacks are read one by one: here all of them, by versions and tags."""
+    rule = {"host": "artifact_registry", "path": "us.gcr.io/dockerImages", "status": 200}
+    control(stage.box, "POST", rule | {"body": "{}"})
+    found = _leftovers(stage, "builds")[REPOSITORY]
+    moved = _leftovers(stage, "builds", "--migration", "m")[REPOSITORY]
+    control(stage.box, "DELETE")
+    assert _open(found)["moved"] == "open", "nobody says where its images went"
+    assert _saw(moved, "moved").startswith("all 2 manifests and 2 tags, by m")
 
 
 def test_many_projects_are_one_table(stage: Stage) -> None:
