@@ -6,7 +6,7 @@ import ast
 import warnings
 from xml.parsers import expat
 
-from gcr_migrate.refs.joined import Part, joined
+from gcr_migrate.refs.joined import Value, joined
 from gcr_migrate.refs.shape import Field, Shape, offsets
 
 
@@ -29,7 +29,7 @@ def starlark_shape(text: str) -> Shape:
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
-        name, parts = ast.unparse(call.func), dict[str, Part]()
+        name, parts = ast.unparse(call.func), dict[str, Value]()
         for word in call.keywords:
             value = word.value
             start = index(value.lineno, value.col_offset)
@@ -39,10 +39,9 @@ def starlark_shape(text: str) -> Shape:
                 inside = text[start:end].strip("\"'")
                 at = start + text[start:end].find(inside)
                 parts[word.arg] = (inside, at, at + len(inside))
-        if ("registry" in parts or "digest" in parts or "tag" in parts) and (
-            split := joined(parts, name)
-        ):
-            shape.splits.append(split)
+        has_more = parts.keys() & {"registry", "digest", "tag"}
+        if has_more and (whole := joined(parts)):
+            shape.parted.append((whole, name))
     shape.fields.sort(key=lambda one: one.start)
     return shape
 

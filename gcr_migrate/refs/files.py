@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.finder import MARKS, Written, find, find_begun
+from gcr_migrate.refs.finder import MARKS, find, find_begun
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shapes import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from gcr_migrate.refs.finder import Written
 
 
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
@@ -131,21 +133,35 @@ def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
         name: what they are called.
         raw: the bytes.
     """
-    if raw.startswith(_WIDE):
-        text = raw.decode("utf-16", errors="replace")
-    elif any(mark in raw for mark in MARKS) and b"\0" not in raw[:_HEAD]:
-        text = raw.decode("utf-8", errors="surrogateescape")
-    else:
+    text = text_of(raw)
+    if text is None:
         return
+    yield from scan_text(name, text)
+
+
+def text_of(raw: bytes) -> str | None:
+    """Return the text that some bytes are; None for what is none, or has no name for certain."""
+    if raw.startswith(_WIDE):
+        return raw.decode("utf-16", errors="replace")
+    if any(mark in raw for mark in MARKS) and b"\0" not in raw[:_HEAD]:
+        return raw.decode("utf-8", errors="surrogateescape")
+    return None
+
+
+def scan_text(name: str, text: str) -> Iterator[Found]:
+    """Give all that a text has, in its order.
+
+    Args:
+        name: path of its file.
+        text: the text.
+    """
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
     shape = shape_of(kind, path, text)
-    parted = {start for split in shape.splits for start, _ in split.parts}
+    taken = {part.start for name, _ in shape.parted for part in name.parts}
     written = [*_in_lines(text), *find_begun(text, shape.values)]
-    found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in parted]
-    for split in shape.splits:
-        parts = (split.parts[0][0], split.parts[-1][1])
-        found.append((Written(split.text, *parts, "name"), split.path))
+    found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in taken]
+    found += shape.parted
     for one, field in sorted(found, key=lambda each: each[0].start):
         yield Found(name, *_place(text, one.start), kind, field, one, shape.values)
 

@@ -72,19 +72,37 @@ _PROSE: Final = ".,;:!?"  # at the end of a sentence, and of no name
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a name that stands apart from the others.
+
+    Attributes:
+        role: `registry`, `image`, `tag` or `digest`.
+        text: as it is written.
+        start: index of its first character, and `end` of the first after it.
+    """
+
+    role: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What may be a name, where it stands.
 
     Attributes:
-        text: as it is written.
+        text: as it is written; of a name in parts what they make together.
         start: index of its first character, and `end` of the first after it.
         kind: `name` of a registry, `bucket` or `page` of a console.
+        parts: where its parts stand, in their order, if it does not stand in one piece.
     """
 
     text: str
     start: int
     end: int
     kind: str
+    parts: tuple[Part, ...] = ()
 
 
 def find(text: str) -> Iterator[Written]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gcr_migrate.refs.finder import Written
+
 _SETS: Final = re.compile(r"([A-Za-z_][\w.-]*)[\"']?\s*[:=]+(?!//)\s*[\"'`]?[^\s\"'`]*$")
 
 
@@ -27,33 +29,18 @@ class Field:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A name whose parts stand apart, such as `repository` and `tag` of a chart's values.
-
-    Attributes:
-        parts: start and end of each part, in the order of the name.
-        text: the name that they make.
-        path: what it is the value of.
-    """
-
-    parts: tuple[tuple[int, int], ...]
-    text: str
-    path: str
-
-
 @dataclass(slots=True)
 class Shape:
     """What is known of a text.
 
     Attributes:
         fields: its values, in their order.
-        splits: names in parts.
+        parted: names in parts, each with what it is the value of.
         values: what gaps stand for, as far as the text itself says so; others may say otherwise.
     """
 
     fields: list[Field] = field(default_factory=list)
-    splits: list[Split] = field(default_factory=list)
+    parted: list[tuple[Written, str]] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
 
     def field_at(self, text: str, index: int) -> str:

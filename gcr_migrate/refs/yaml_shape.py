@@ -15,7 +15,7 @@ from gcr_migrate.refs.shape import Field, Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.refs.joined import Part
+    from gcr_migrate.refs.joined import Value
 
 _DIRECTIVE: Final = re.compile(r"^([ \t]*)\{\{.*\}\}[ \t]*$", re.MULTILINE)
 _INSIDE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -60,9 +60,8 @@ def _walk(shape: Shape, text: str, node: Any, path: tuple[str, ...]) -> None:
     while stack:
         one, at = stack.pop()
         if isinstance(one, MappingNode):
-            parts = dict(_parts(one, text))
-            if split := joined(parts, ".".join(at)):
-                shape.splits.append(split)
+            if name := joined(dict(_texts(one, text))):
+                shape.parted.append((name, ".".join(at)))
             stack += [(value, (*at, str(key.value))) for key, value in one.value]
             keys = [(key.start_mark.index, key.end_mark.index) for key, _ in one.value]
             shape.fields += [Field(start, end, ".".join(at)) for start, end in keys]
@@ -73,7 +72,7 @@ def _walk(shape: Shape, text: str, node: Any, path: tuple[str, ...]) -> None:
             shape.fields.append(Field(start, end, ".".join(at)))
 
 
-def _parts(node: MappingNode, text: str) -> Iterator[tuple[str, Part]]:
+def _texts(node: MappingNode, text: str) -> Iterator[tuple[str, Value]]:
     """Give the values of a mapping that stand in the text just as they are, by their keys."""
     for key, value in node.value:
         if isinstance(value, ScalarNode) and isinstance(key.value, str):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
@@ -20,6 +21,7 @@ from gcr_migrate.report.leftovers import LeftoversFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
 from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rewritten import RefsRewriteFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -44,5 +46,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "discover": DiscoverFacts,
     "leftovers": LeftoversFacts,
     "refs-scan": RefsScanFacts,
+    "refs-check": RefsCheckFacts,
+    "refs-rewrite": RefsRewriteFacts,
     "error": ErrorFacts,
 }
