@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from gcr_migrate.interfaces import Buckets, Contents, Projects, Repositories, SourceRegistry
-    from gcr_migrate.leftovers.evidence import Listed
+    from gcr_migrate.leftovers.evidence import Listed, Moves
     from gcr_migrate.leftovers.files import Files
     from gcr_migrate.model.cloud import RepositoryFacts
     from gcr_migrate.model.names import GcrHost, Project
@@ -77,7 +77,14 @@ class Asking:
         self._held: dict[str, asyncio.Task[Held | MigrateError]] = {}
 
     async def project(self, project: Project) -> ProjectEvidence:
-        """Ask about one project."""
+        """Ask about one project; what its own repositories have is forgotten then."""
+        found = await self._project(project)
+        for host in GCR_HOSTS:
+            resource = repository_resource(project, host.location, host.repository_id)
+            self._held.pop(resource, None)
+        return found
+
+    async def _project(self, project: Project) -> ProjectEvidence:
         ask, id_ = self._ask, project.id
         locations = sorted({host.location for host in GCR_HOSTS})
         facts, redirect, listed = await asyncio.gather(
@@ -175,26 +182,41 @@ class Asking:
         if facts is None:
             return None
         moves = self._ask.files.moves(project, host)
-        old = await self._content(resource)
-        compared: Compared | MigrateError | None = None
-        if isinstance(old, MigrateError):
-            compared = old
-        elif moves:
-            targets = sorted({place for some in moves.targets.values() for place, _ in some})
-            read = dict(zip(targets, await all_of(map(self._content, targets)), strict=True))
-            refused = [one for one in read.values() if isinstance(one, MigrateError)]
-            there = {name: one for name, one in read.items() if isinstance(one, Held)}
-            compared = refused[0] if refused else Compared.of(old, moves, there)
-        elif not old.manifests:
-            compared = Compared()
         return RepositoryEvidence(
             host,
             facts,
             moves,
-            compared,
+            await (self._compared(resource, moves) if moves else self._if_empty(resource)),
             await self._virtual(resource, rows),
             self._logged(project, host),
         )
+
+    async def _compared(self, resource: str, moves: Moves) -> Compared | MigrateError:
+        """Compare a repository with what its targets have now."""
+        targets = sorted({place for some in moves.targets.values() for place, _ in some})
+        old, *read = await all_of(map(self._content, [resource, *targets]))
+        there: dict[str, Held] = {}
+        for name, held in zip(targets, read, strict=True):
+            if isinstance(held, MigrateError):
+                return held
+            there[name] = held
+        return old if isinstance(old, MigrateError) else Compared.of(old, moves, there)
+
+    async def _if_empty(self, resource: str) -> Compared | MigrateError | None:
+        """Look for a first image or image path; a repository without any has nothing to lose."""
+        contents = self._ask.contents
+
+        async def has_some() -> bool:
+            async for _ in contents.docker_images(resource):
+                return True
+            async for _ in contents.packages(resource):
+                return True
+            return False
+
+        found = await _tried(has_some())
+        if isinstance(found, MigrateError):
+            return found
+        return None if found else Compared()
 
     async def _content(self, resource: str) -> Held | MigrateError:
         """Read what a repository has; one that is not there has nothing."""

@@ -115,7 +115,7 @@ def _not_an_upstream(repository: RepositoryEvidence) -> Claim:
     if virtual:
         remedy = "Take it out of the virtual repository, or delete that first."
         return Claim(name, Standing.REFUTED, ", ".join(virtual), remedy)
-    return Claim(name, Standing.PROVEN, "none in its location")
+    return Claim(name, Standing.PROVEN, "none of the project in its location")
 
 
 def _notes(project: ProjectEvidence, repository: RepositoryEvidence) -> Iterator[str]:
