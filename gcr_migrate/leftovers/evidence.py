@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from gcr_migrate.model.origin import Origin, origin_of  # dataclasses name it
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -131,12 +133,14 @@ class Compared:
         tags: how many it has.
         lacking: how many of these no target has.
         examples: some of these.
+        origins: image paths that services and builds left there, by whose they are.
     """
 
     manifests: int = 0
     tags: int = 0
     lacking: int = 0
     examples: list[str] = field(default_factory=list)
+    origins: Counter[Origin] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, old: Held, moves: Moves, there: Mapping[str, Held]) -> Self:
@@ -149,6 +153,9 @@ class Compared:
         """
         found = cls()
         for image, digests in old.manifests.items():
+            origin = origin_of(image)
+            if origin:
+                found.origins[origin] += 1
             targets = [
                 (there[resource], path)
                 for resource, path in moves.targets.get(image, ())

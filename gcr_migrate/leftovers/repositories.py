@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Leftover, Standing, Verdict, verdict_of
+from gcr_migrate.leftovers.evidence import Compared
 from gcr_migrate.leftovers.shared import READER, date, named, redirected, unseen
 
 if TYPE_CHECKING:
@@ -120,5 +121,8 @@ def _not_an_upstream(repository: RepositoryEvidence) -> Claim:
 
 def _notes(project: ProjectEvidence, repository: RepositoryEvidence) -> Iterator[str]:
     yield f"without it every name below {repository.host.name}/{project.project.path} is gone"
+    if isinstance(repository.compared, Compared):
+        for origin, count in repository.compared.origins.items():
+            yield f"{count:,} of its image paths: {origin.title}; {origin.advice}"
     if repository.facts.size_bytes:
         yield "layers that other repositories have too may be billed there"

@@ -242,6 +242,18 @@ def test_a_repository_is_compared_with_what_its_targets_have_now() -> None:
     assert Compared.of(old, Moves(("m",), {}), {"there": there}).lacking == 6
 
 
+def test_what_services_left_in_a_repository_is_told() -> None:
+    """A version of App Engine that runs still pulls its image when an instance starts."""
+    old = Held()
+    for path in ("appengine/default.1", "appengine/default.2", "app"):
+        old.add(DockerImage(path, Digest.parse(BLOBS[0])))
+    kept = repository(compared=Compared.of(old, Moves(("m",), {}), {}))
+    notes = judge_repository(project(), kept, Prices(), NOW_MS, 90).notes
+    told = [one for one in notes if "App Engine" in one]
+    assert len(told) == 1
+    assert told[0].startswith("2 of its image paths: images that App Engine's flexible")
+
+
 def test_a_log_tells_of_one_repository_and_of_how_far_it_reaches() -> None:
     """Pulls of others in the project show that it was written; those of other projects do not."""
     log = Pulls()
