@@ -7,7 +7,8 @@ confirmed. Where no answer came, the policy is read again: the grants of a write
 together, so all of them there means that it was ours; if only some are there, somebody else added
 these, and nothing is claimed. The same holds for a run that is killed before the answer came.
 
-What a policy had when the plan was made is looked for too: if it is gone since, it is added.
+What a policy had when the plan was made, or by an earlier run, is looked for too: if it is gone
+since, which an undo that was killed cannot tell, it is added.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ class Grants:
         self._journal = journal
         items = migration.grant_items(repository_id)
         self._grants = {id_: grant for id_, grant, _, _ in items}
-        self._open = {id_: grant for id_, grant, _, state in items if state is not State.PRESENT}
+        self._open = dict(self._grants)
         self._had = {id_ for id_, _, granted, _ in items if granted}
+        self._done = {id_ for id_, _, _, state in items if state is State.PRESENT}
         self._added = dict(added_grants(migration, repository_id))
         self._sent = unsettled_grants(migration, repository_id)
 
@@ -76,7 +78,8 @@ class Grants:
             while groups:
                 groups.extendleft(reversed(await self._add(groups.popleft())))
         except MigrateError as error:
-            for id_ in self._open:
+            # Of what an earlier run added nothing is known to have changed.
+            for id_ in [one for one in self._open if one not in self._done]:
                 self._journal.gave_up(Kind.GRANT, id_, error)
 
     async def take_back(self) -> dict[int, bool]:
@@ -164,9 +167,14 @@ class Grants:
         """Return what is to be written of a group; what is there, or has no room, is recorded."""
         wanted = {id_: self._open[id_] for id_ in group if id_ in self._open}
         held = _held(policy, wanted)
-        self._confirm([id_ for id_ in held if id_ not in self._had], _PRESENT)
-        for id_ in self._had.intersection(held):  # as planned: nothing has happened
+        known = self._had | self._done
+        self._confirm([id_ for id_ in held if id_ not in known], _PRESENT)
+        for id_ in known.intersection(held):  # nothing has happened
             del self._open[id_]
+        for id_ in self._done.intersection(wanted).difference(held):
+            self._journal.undone(Kind.GRANT, id_)
+            self._done.remove(id_)
+            self._added.pop(id_, None)
         fits, over = fitting(policy, {id_: wanted[id_] for id_ in wanted if id_ not in held})
         for id_, saw in over.items():
             self._fail(id_, errors.POLICY_FULL, saw)

@@ -145,6 +145,21 @@ def test_what_is_gone_since_the_plan_is_added_like_the_rest(tmp_path: Path) -> N
         assert iam.members() == {B.member}
 
 
+def test_what_an_earlier_run_added_is_looked_for_again(plan: Plan) -> None:
+    """What somebody took out since is added once more, and is ours again; else nothing happens."""
+    with Iam() as iam:
+        run(iam, plan.add)
+        run(iam, plan.add)
+        assert len(iam.writes()) == 1
+        iam.bindings, iam.version = [{"role": READER, "members": [B.member, C.member]}], 9
+        run(iam, plan.add)
+        assert (len(iam.writes()), iam.members()) == (2, {A.member, B.member, C.member})
+        assert plan.added() == {A.member, B.member, C.member}
+        iam.down = True
+        run(iam, plan.add)
+        assert (plan.failures(), plan.states()) == ({}, ["present"] * 3)
+
+
 def test_whom_another_writer_added_meanwhile_is_not_ours(plan: Plan) -> None:
     """A conflict is read and merged again; the ledger claims only what the second write added."""
 
