@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.leftovers.ask import logged_pulls
 from gcr_migrate.leftovers.buckets import judge_bucket
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Standing, Verdict, verdict_of
@@ -20,6 +20,7 @@ from gcr_migrate.model.cloud import DockerImage, Redirection
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.pulls import Pulls
 from gcr_migrate.model.storage import StoredObject
+from gcr_migrate.report.leftovers import LeftoversFacts, leftover_lines
 from tests.leftovers import (
     BLOBS,
     DAY_MS,
@@ -263,6 +264,30 @@ def test_a_log_tells_of_one_repository_and_of_how_far_it_reaches() -> None:
     found = logged_pulls(log, PROJECT, HOST)
     assert (found.begins_ms, found.ends_ms, found.last_ms) == (10, 30, 20)
     assert found.last_name.endswith("us.gcr.io/app")
+
+
+def test_of_many_a_person_reads_the_table_and_what_to_run() -> None:
+    """Of a few each claim is told; the sum says that nothing was deleted, and what is known."""
+    one = judge_bucket(project(), bucket(), Prices(), NOW_MS)
+    kept = judge_bucket(project(), bucket(listed=()), Prices(), NOW_MS)
+    for count, claims in ((12, 12 * 2), (13, 0)):
+        facts = LeftoversFacts.of([(f"builds-{n}", [one, kept], []) for n in range(count)], "2025")
+        lines = [str(line) for line in leftover_lines(facts)]
+        assert sum("it belongs to the project" in line for line in lines) == claims
+        assert sum(line.startswith("  run ") for line in lines) == count
+        assert sum(line.endswith(" copied") for line in lines) == count
+        known = f"${facts.usd_a_month:,.2f} a month known, by prices of 2025; nothing was deleted"
+        assert lines[-1] == f"{count} projects: {count} may-go, {count} unproven; {known}"
+        assert facts.exit is Exit.OK
+
+
+def test_what_was_refused_is_never_a_success() -> None:
+    """Nothing was seen there: that is not the same as nothing being there."""
+    facts = LeftoversFacts.of([("builds", [], [("repositories in us", REFUSED)])], "2025")
+    lines = [str(line) for line in leftover_lines(facts)]
+    assert facts.exit is Exit.OUT_OF_REACH
+    assert lines[-1] == "1 project: nothing was seen; not all could be seen"
+    assert any("repositories in us of builds" in line for line in lines)
 
 
 @pytest.mark.parametrize("text", ["", "x", "NEARLINE=1", "NEARLINE/US", "NEARLINE/US=-1", "a/b=1"])
