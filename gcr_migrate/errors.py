@@ -201,6 +201,15 @@ ACCESS_UNREADABLE: Final = _problem(
     " target's own policy, too. One of them is not known here.",
     "Let the caller read the policy, or set `translate: false` and name members under `grant`.",
 )
+PULLED_THROUGH: Final = _problem(
+    "pulled-through",
+    Exit.OK,
+    "others pull through a virtual repository",
+    "It stands over the target: whoever may read it reads what arrives there too, and the rows of"
+    " access do not have them.",
+    "Take the target out of it, or look who is to read it: `gcloud artifacts repositories"
+    " get-iam-policy`.",
+)
 ACCESS_NOT_CARRIED: Final = _problem(
     "access-not-carried",
     Exit.OK,

@@ -14,6 +14,7 @@ import pytest
 
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.model.access import AccessRow, Right, Verdict
+from gcr_migrate.sandbox.store import Repository
 from tests.access_rows import put_rows
 from tests.conftest import Cli
 from tests.zoo import opened
@@ -233,6 +234,33 @@ def test_a_target_that_hides_who_has_access_proves_nothing(zoo: Zoo) -> None:
     code, facts = zoo.run("plan", str(spec_file), "-o", str(file))
     gained = {one["subject"] for one in facts["findings"] if one["code"] == "access-gained"}
     assert (code, len(gained)) == (1, 2)
+
+
+def test_who_pulls_through_a_virtual_repository_is_told(zoo: Zoo) -> None:
+    """Whom no row of access has, as somebody put it over the target; a hidden one is named."""
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+    below = "projects/builds/locations/europe/repositories/moved"
+    over = {"upstreamPolicies": [{"id": "a", "repository": below, "priority": 1}]}
+    settings = {"format": "DOCKER", "mode": "VIRTUAL_REPOSITORY", "virtualRepositoryConfig": over}
+    readers = ["user:via@example.com", "group:a@example.com"]
+    bindings = [{"role": READER, "members": readers}]
+    zoo.box.store.add(Repository("builds", "europe", "all", bindings=bindings, settings=settings))
+    spec_file = zoo.home / "over.yaml"
+    spec_file.write_text(SPEC.replace("access:", "access:\n      translate: true"))
+
+    def told(code: str) -> list[tuple[str, str]]:
+        facts = zoo.run("access", "show", str(spec_file), "--no-cache")[1]
+        return [(one["subject"], one["saw"]) for one in facts["findings"] if one["code"] == code]
+
+    assert told("pulled-through") == [(TARGET, "all: user:via@example.com")]
+    denied = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not you"}}
+    fault = {"host": "artifact_registry", "status": 403, "body": json.dumps(denied), "times": 1}
+    zoo.fault(path="all:getIamPolicy", **fault)
+    hidden = "projects/builds/locations/europe/repositories/all"
+    assert [subject for subject, _ in told("policy-not-seen")] == [hidden]
+    zoo.fault(path=r"/locations/europe/repositories\?", **fault)
+    hidden = "virtual repositories in projects/builds/locations/europe"
+    assert [subject for subject, _ in told("policy-not-seen")] == [hidden]
 
 
 def test_a_policy_without_room_is_told_by_the_plan_and_takes_what_it_can(zoo: Zoo) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.sandbox.scenarios import Scenario
+from gcr_migrate.sandbox.store import Repository
 from tests.answers import control
 from tests.discovery import DENIED_TOKEN, Stage, image, staged
 
@@ -158,15 +159,21 @@ def test_a_snapshot_proves_a_copy_until_something_of_it_is_gone(stage: Stage) ->
 
 
 def test_what_came_after_the_split_keeps_its_repository(stage: Stage) -> None:
-    """So does a tag that was moved since, a pull of today, and a virtual repository over it."""
+    """So does what is gone at its target, a pull of today, and a virtual repository over it."""
     old = stage.box.store.repositories["builds", "us", "us.gcr.io"]
     there = stage.box.store.repositories["builds", "us", "web"]
     kept = there.images.pop("app")
+    below = "projects/builds/locations/us/repositories/us.gcr.io"
+    over = {"upstreamPolicies": [{"id": "a", "repository": below, "priority": 1}]}
+    settings = {"format": "DOCKER", "mode": "VIRTUAL_REPOSITORY", "virtualRepositoryConfig": over}
+    stage.box.store.add(Repository("builds", "us", "all", settings=settings))
     log = _log(stage.cli.home / "now.json", ("us.gcr.io", 0))
     found = _leftovers(stage, "builds", "--migration", "m", "--audit-log", log)[REPOSITORY]
     there.images["app"] = kept
+    del stage.box.store.repositories["builds", "us", "all"]
     assert (found["verdict"], found["command"]) == ("keep", "")
-    assert _open(found) == {"moved": "refuted", "not-pulled": "refuted"}
+    assert {*_open(found).values()} == {"refuted"}
+    assert [*_open(found)] == ["moved", "not-pulled", "not-an-upstream"]
     assert "2 are at no target: web/app@sha256:" in _saw(found, "moved")
     assert old.images.keys() == {"web/app", "api/app"}
 
