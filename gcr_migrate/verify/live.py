@@ -60,7 +60,7 @@ class Live:
     async def verify(self) -> None:
         """Tell what the reading found, then ask for the rest."""
         for root in self._promises.roots():
-            Marks(self._result, self._progress, root.host)  # also where it has no image
+            self._result.host(root.host)  # also where it has no image
         for left in self._snapshot.left_outs():
             self._left_out(left)
         for finding in self._snapshot.findings():

@@ -12,7 +12,7 @@ from gcr_migrate.model.settings import differences
 from gcr_migrate.plan.deletions import CopiedVersion, deletions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gcr_migrate.interfaces import Repositories
     from gcr_migrate.model.plan import Repository
@@ -51,7 +51,7 @@ class Upkeep:
         """Tell what of a repository is not as it was."""
         now = await self._seen(marks, root)
         if now:
-            self._tell(marks, root, _changes(now, was))
+            self._tell(marks, root, changes(now, was))
 
     async def hold(self, marks: Marks, root: PromisedRoot, planned: Repository) -> None:
         """Tell what of a repository is not as a plan makes it; what it leaves may be otherwise."""
@@ -74,7 +74,7 @@ class Upkeep:
         settings = await self._settings(root)
         if settings is None or isinstance(settings, MigrateError) or settings.cleanup_dry_run:
             return ""
-        policy = _deleting(settings.cleanup, path, digest, version, self._now_ms)
+        policy = deleting_policy(settings.cleanup, path, digest, version, self._now_ms)
         return f"policy {policy.id}: {policy.told}" if policy else ""
 
     async def _seen(self, marks: Marks, root: PromisedRoot) -> RepositorySettings | None:
@@ -111,7 +111,7 @@ class Upkeep:
             return self._answers[root.resource]
 
 
-def _changes(now: RepositorySettings, was: RepositorySettings) -> Iterator[str]:
+def changes(now: RepositorySettings, was: RepositorySettings) -> Iterator[str]:
     """Tell each setting that decides about images and is not what it was."""
     if now.immutable_tags != was.immutable_tags:
         is_now, before = _switch(now.immutable_tags), _switch(was.immutable_tags)
@@ -133,8 +133,8 @@ def _switch(is_on: bool) -> str:  # noqa: FBT001  # the value itself
     return "on" if is_on else "off"
 
 
-def _deleting(
-    policies: tuple[CleanupPolicy, ...],
+def deleting_policy(
+    policies: Sequence[CleanupPolicy],
     path: str,
     digest: str,
     version: PromisedVersion,
