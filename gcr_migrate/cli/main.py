@@ -18,6 +18,7 @@ from gcr_migrate.cli import (
     doctor,
     export,
     inventory,
+    leftovers,
     migrate,
     redirect,
     refs,
@@ -75,6 +76,7 @@ doctor.add_to(app)
 discover.add_to(app)
 rescue.add_to(app)
 redirect.add_to(app)
+leftovers.add_to(app)
 refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)

@@ -18,6 +18,7 @@ from gcr_migrate.report.facts import (
     StatusFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
+from gcr_migrate.report.leftovers import LeftoversFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
 from gcr_migrate.report.redirection import (
@@ -54,6 +55,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "redirect-status": RedirectStatusFacts,
     "redirect-plan": RedirectPlanFacts,
     "redirect-move": RedirectMoveFacts,
+    "leftovers": LeftoversFacts,
     "refs-scan": RefsScanFacts,
     "refs-check": RefsCheckFacts,
     "refs-rewrite": RefsRewriteFacts,
