@@ -46,6 +46,7 @@ COMMANDS: Final = (
     "report",
     "access show",
     "access undo",
+    "schedule render",
     "explain",
     "schema",
     "sandbox",

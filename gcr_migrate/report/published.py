@@ -18,6 +18,7 @@ from gcr_migrate.report.facts import (
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
+from gcr_migrate.report.scheduled import ScheduleFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -39,5 +40,6 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
+    "schedule-render": ScheduleFacts,
     "error": ErrorFacts,
 }
