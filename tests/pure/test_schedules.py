@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import hcl2
 import jsonschema
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
