@@ -198,12 +198,16 @@ class Path:
                 await self._put(item, blobs, tag.tag)
             except MigrateError as error:
                 self._journal.gave_up(Kind.TAG, tag.id, error)
-                if error.problem in _NOBODY_THERE:  # nor under another name
-                    outcome = self._journal.gave_up(Kind.MANIFEST, item.id, error)
-                    if outcome is Outcome.FAILED:
-                        self._block(tags[number:])
-                    return outcome, []
-                continue
+                # It may have been for the tag's sake alone: its digest tells.
+                lost = error.problem in _NOBODY_THERE
+                outcome = (
+                    self._journal.gave_up(Kind.MANIFEST, item.id, error)
+                    if lost
+                    else await self._write_untagged(item, blobs)
+                )
+                if outcome is Outcome.FAILED:
+                    self._block(tags[number:])
+                return outcome, tags[number:]
             self._journal.confirmed(Kind.TAG, tag.id, how="written")
             return self._written(item), tags[number:]
         return await self._write_untagged(item, blobs), []

@@ -123,6 +123,7 @@ def apply(
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.report.terminal import run_lines
     from gcr_migrate.state.file import lock, open_migration
+    from gcr_migrate.state.left import left
 
     output = Output(as_json=as_json)
     pace = Pace.of(max_rate, max_bandwidth, concurrency)
@@ -138,7 +139,8 @@ def apply(
         if refused := without_consent(migration):
             return output.errors(refused)
         if dry_run:
-            facts = apply_facts(migration, ended="dry-run")
+            to_do = left(migration, choice.part(migration).image_ids)
+            facts = apply_facts(migration, to_do, ended="dry-run")
         else:
             if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
                 typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
@@ -228,7 +230,7 @@ async def _apply(
     finally:
         ledger.end_run(outcome)
         await ledger.close()
-    return apply_facts(migration, ended=ended, asked=asked)
+    return apply_facts(migration, to_do, ended=ended, asked=asked)
 
 
 async def _hands(

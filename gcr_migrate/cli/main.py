@@ -19,6 +19,7 @@ from gcr_migrate.cli import (
     export,
     inventory,
     migrate,
+    refs,
     schedule,
     tools,
 )
@@ -72,6 +73,7 @@ access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
 schedule.add_to(app)
+refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)
 

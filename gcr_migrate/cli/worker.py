@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
-from gcr_migrate.errors import Exit
+from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -94,14 +94,23 @@ class _Tally:
 
 
 async def _work(stdin: int, stdout: int) -> None:
-    """Do what `apply` says, until it closes the pipe or is gone."""
+    """Do what `apply` says, until it closes the pipe or is gone; tell what ends it before that."""
+    reader, writer = await _pipes(stdin, stdout)
+    try:
+        await _serve(reader, writer)
+    except Exception as error:
+        send(writer, Broken(_where(error)))
+        await writer.drain()
+        raise
+
+
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     from gcr_migrate.apply.hand import Hand
     from gcr_migrate.apply.workers import serve
     from gcr_migrate.cli.logins import logins
     from gcr_migrate.cli.output import set_up_logs
     from gcr_migrate.state.file import open_migration
 
-    reader, writer = await _pipes(stdin, stdout)
     setup: Setup | None = await receive(reader)
     if setup is None:
         return
@@ -123,12 +132,7 @@ async def _work(stdin: int, stdout: int) -> None:
                 finally:
                     tally.add(0)  # requests without bytes are told too
 
-            try:
-                await serve(reader, writer, do, told)
-            except BaseExceptionGroup as group:
-                send(writer, Broken(_where(group)))
-                await writer.drain()
-                raise
+            await serve(reader, writer, do, told)
             send(writer, Ended(pilot.counts()))
             await writer.drain()
 
@@ -150,6 +154,8 @@ def _where(error: BaseException) -> str:
     from gcr_migrate.tasks import first_cause
 
     cause = first_cause(error)
+    if isinstance(cause, MigrateError):
+        return str(cause)
     last = traceback.extract_tb(cause.__traceback__)[-1]
     return f"{type(cause).__name__} in {Path(last.filename).name}:{last.lineno}"
 

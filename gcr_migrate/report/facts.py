@@ -226,6 +226,16 @@ class ServiceFact(Fact):
     paused_s: float = Field(description="Seconds for which it was not asked after that.")
 
 
+class LeftFact(Fact):
+    """What a run began with: what it was about and was not there yet."""
+
+    blobs: int
+    manifests: int
+    tags: int
+    bytes_to_send: int
+    bytes_to_mount: int
+
+
 class ApplyFacts(_RunLike):
     """Result of `apply`."""
 
@@ -234,6 +244,9 @@ class ApplyFacts(_RunLike):
     services: dict[str, ServiceFact] = Field(
         description="What this run asked, by host; a location of Artifact Registry is one service"
         " with its API."
+    )
+    began_with: LeftFact = Field(
+        description="What was left to be done of the images that were chosen, before it began."
     )
 
     @property

@@ -20,6 +20,7 @@ from gcr_migrate.report.facts import (
     ImageFact,
     InFlightFact,
     ItemCountsFact,
+    LeftFact,
     LevelFact,
     MovedBytesFact,
     MovingFact,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.ledger import Failure, Tally
+    from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.waiting import HoldUp
     from gcr_migrate.verify.marks import Verification
@@ -148,12 +150,17 @@ def _image(migration: Migration, image: Image, source: Source, repository: Repos
 
 
 def apply_facts(
-    migration: Migration, *, ended: str = "finished", asked: Mapping[str, Asked] | None = None
+    migration: Migration,
+    to_do: Left,
+    *,
+    ended: str = "finished",
+    asked: Mapping[str, Asked] | None = None,
 ) -> ApplyFacts:
     """Tell what became of the plan, after a run.
 
     Args:
         migration: the file.
+        to_do: what the run began with.
         ended: `finished`, or what kept the run from it: `interrupted`, `time-is-up`, `dry-run`.
         asked: what the run asked of each service.
     """
@@ -167,7 +174,15 @@ def apply_facts(
         )
         for name, one in (asked or {}).items()
     }
-    return ApplyFacts(**_run(migration, sums, ended=ended), services=services)
+    began_with = LeftFact(
+        blobs=to_do.pending[Kind.BLOB],
+        manifests=to_do.pending[Kind.MANIFEST],
+        tags=to_do.pending[Kind.TAG],
+        bytes_to_send=to_do.bytes,
+        bytes_to_mount=to_do.mount_bytes,
+    )
+    run = _run(migration, sums, ended=ended)
+    return ApplyFacts(**run, services=services, began_with=began_with)
 
 
 def status_facts(migration: Migration) -> StatusFacts:

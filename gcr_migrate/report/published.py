@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.access import AccessFacts, UndoFacts
 from gcr_migrate.report.checks import DoctorFacts
+from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
@@ -18,6 +19,8 @@ from gcr_migrate.report.facts import (
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
+from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rewritten import RefsRewriteFacts
 from gcr_migrate.report.scheduled import ScheduleFacts
 
 if TYPE_CHECKING:
@@ -41,5 +44,8 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "compare": CompareFacts,
     "discover": DiscoverFacts,
     "schedule-render": ScheduleFacts,
+    "refs-scan": RefsScanFacts,
+    "refs-check": RefsCheckFacts,
+    "refs-rewrite": RefsRewriteFacts,
     "error": ErrorFacts,
 }

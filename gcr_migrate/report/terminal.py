@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
     from gcr_migrate.report.facts import (
         FailureFact,
+        LeftFact,
         PlanFacts,
         ShowFacts,
         StatusFacts,
@@ -257,8 +258,8 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         f"  bytes: {size_text(moved.transferred)} transferred, {size_text(moved.mounted)} mounted, "
         f"{size_text(moved.already_there)} already there"
     )
-    if isinstance(facts, ApplyFacts) and facts.services:
-        yield _requests(facts)
+    if isinstance(facts, ApplyFacts):
+        yield _requests(facts) if facts.services else _begins_with(facts.began_with)
     if facts.failures:
         yield _heading(f"Failed: {len(facts.failures)}")
         yield from _capped(facts.failures, _failure_line)
@@ -269,6 +270,14 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     if not facts.complete:
         yield Text("The plan is incomplete: the source may have more than it names.")
         yield from _findings(facts.could_not_be_listed)
+
+
+def _begins_with(left: LeftFact) -> Text:
+    """What a run over the images that were chosen would do."""
+    return Text(
+        f"  to do: {left.manifests} manifests, {left.tags} tags, {left.blobs} blobs; "
+        f"{size_text(left.bytes_to_send)} to send, {size_text(left.bytes_to_mount)} to mount"
+    )
 
 
 def _requests(facts: ApplyFacts) -> Text:

@@ -110,6 +110,35 @@ def test_a_dry_run_asks_nobody_and_begins_nothing(teams: Zoo) -> None:
     assert apply(teams, "--dry-run")[0] == 0
 
 
+def test_a_dry_run_counts_what_is_chosen_alone(teams: Zoo) -> None:
+    """What other paths need is not told as if this part would bring it."""
+    code, facts = apply(teams, "--dry-run", "--only", "a/one")
+    assert (code, facts["began_with"]["manifests"], facts["began_with"]["tags"]) == (10, 1, 1)
+    assert facts["began_with"]["blobs"] == 2
+    assert apply(teams, "--dry-run")[1]["began_with"]["manifests"] == 4
+
+
+@pytest.mark.parametrize(
+    ("refused", "codes", "puts"),
+    [
+        ("manifests/", {"1": "request-refused", "2": "blocked", "3": "blocked"}, 2),
+        ("manifests/1", {"1": "request-refused"}, 4),
+    ],
+)
+def test_what_is_refused_is_tried_once_more_by_its_digest(
+    zoo: Zoo, refused: str, codes: dict[str, str], puts: int
+) -> None:
+    """A tag may be refused for its own sake, its manifest not; no other tag is tried in vain."""
+    zoo.image("app", "1", "2", "3")
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path=f"app/{refused}", status=400)
+    status, facts = apply(zoo)
+    tags = [one for one in facts["failures"] if one["kind"] == "tag"]
+    assert status == 1
+    assert {one["subject"].rpartition(":")[2]: one["code"] for one in tags} == codes
+    assert zoo.asked("^PUT .*/app/manifests/") == puts
+
+
 def test_a_run_ends_when_its_time_is_up(teams: Zoo) -> None:
     """What is in flight is finished, nothing new begins, and the same command goes on."""
     teams.fault(host=EUROPE, method="PUT", path=UPLOAD, delay_s=4.0)

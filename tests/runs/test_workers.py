@@ -96,8 +96,11 @@ def test_the_death_of_a_worker_interrupts_an_item_not_the_run(theatre: Theatre) 
     assert max(arrived.values()) == 1
 
 
-def test_workers_that_die_of_their_work_end_its_item(theatre: Theatre) -> None:
-    """No loop: the item fails with its own code, and all the rest is done."""
+@pytest.mark.parametrize("comes_alone", [False, True], ids=["killed", "of themselves"])
+def test_workers_that_die_of_their_work_end_its_item(
+    theatre: Theatre, *, comes_alone: bool
+) -> None:
+    """No loop: the item fails with its own code and the cause, and all the rest is done."""
     stage = theatre.planned("europe")
     variables = stage.variables | {"GCR_MIGRATE_ENDPOINTS": str(stage.cli.home / "gone.yaml")}
     endpoints = stage.cli.home / "endpoints.yaml"
@@ -109,11 +112,14 @@ def test_workers_that_die_of_their_work_end_its_item(theatre: Theatre) -> None:
             for worker in workers_of(process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGKILL)
+            if comes_alone:
+                break
             time.sleep(0.05)
         out, err = process.communicate(timeout=60)
 
     assert process.returncode == 1, f"{out}\n{err}"
     assert '"worker-lost"' in out
+    assert not comes_alone or "bad-endpoints" in out  # of which new ones died before any work
     assert "Traceback" not in out + err
     (stage.cli.home / "gone.yaml").unlink()
     stage.box.write_endpoints(endpoints)

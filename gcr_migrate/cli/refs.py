@@ -1,0 +1,244 @@
+"""The commands `refs …`: who still says gcr.io, whether that is covered, and new names."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcr_migrate.cli.options import Json, chosen
+from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.scanning import (
+    STDIN,
+    AllFiles,
+    Judge,
+    Paths,
+    Plan,
+    Projects,
+    Values,
+    scanned,
+)
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NOT_WRITABLE, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.refs.change import Change
+    from gcr_migrate.refs.files import Found, Unread
+
+
+class Form(StrEnum):
+    """How changes are shown."""
+
+    TEXT = "text"  # the difference, and what it leaves to be done
+    PATCH = "patch"  # the difference alone, for `git apply`
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    refs = typer.Typer(
+        help="Names of images in files: who still says gcr.io.", rich_markup_mode=None
+    )
+    for command in (scan, check, rewrite):
+        refs.command()(command)
+    app.add_typer(refs, name="refs")
+
+
+def scan(
+    paths: Paths,
+    project: Projects = None,
+    values: Values = None,
+    all_files: AllFiles = False,
+    full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Find every name of images in text files: gcr.io, pkg.dev, buckets and console pages.
+
+    Files are only read. Names that a program completes later are told with what is missing in
+    them.
+
+    Exit codes: 0 all read, 1 something could not be read, 2 bad path or option.
+    """
+    from gcr_migrate.report.references import RefsScanFacts, reference_lines
+
+    judge = Judge.of(values or [], project or [])
+    unread: list[Unread] = []
+    found = scanned(paths, unread, all_files=all_files)
+    facts = RefsScanFacts.of([(one, judge.read(one)) for one in found], unread)
+    Output(as_json=as_json).result(facts, reference_lines(facts, full=full))
+    return facts.exit
+
+
+def check(
+    paths: Paths,
+    plan: Plan = None,
+    project: Projects = None,
+    values: Values = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="VERDICT",
+            help="Fail for names of this verdict; repeat it. Default: old-name, not-in-plan, gone"
+            " and tag-moved.",
+        ),
+    ] = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option("--sarif", metavar="FILE", help="Write the names that fail as SARIF 2.1.0."),
+    ] = None,
+    all_files: AllFiles = False,
+    full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Tell what a plan makes of each name in text files, and fail for those it does not cover.
+
+    Without a plan, names of your own projects under gcr.io fail: a gate against new ones.
+
+    Exit codes: 0 all is covered, 1 something is not, or could not be read, 2 bad path or option.
+    """
+    from gcr_migrate.refs.cover import BAD, Verdict
+    from gcr_migrate.report.covered import RefsCheckFacts, check_lines, sarif_text
+
+    fails = chosen("--fail-on", Verdict, fail_on or []) or BAD
+    judge = Judge.of(values or [], project or [])
+    if plan is None and not judge.ours:
+        saw = "one of --plan and --project is needed"
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs check", saw=saw)
+    unread: list[Unread] = []
+    with _with_plan(judge, plan) as ready:
+        names = [(one, *ready(one)) for one in scanned(paths, unread, all_files=all_files)]
+    facts = RefsCheckFacts.of(names, unread, fails)
+    if sarif:
+        _write_text(sarif, sarif_text(facts))
+    Output(as_json=as_json).result(facts, check_lines(facts, full=full))
+    return facts.exit
+
+
+def rewrite(
+    paths: Paths,
+    plan: Plan = None,
+    project: Projects = None,
+    values: Values = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Add the digest that the plan has for a tag.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Change the files; else only show how.")
+    ] = False,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORM", help="text, or patch for `git apply`.")
+    ] = "text",
+    all_files: AllFiles = False,
+    as_json: Json = False,
+) -> int:
+    """Put the names of a plan's targets where text files have those of its sources.
+
+    Only the characters of names change, and nothing without --write. What moves and could not
+    be rewritten is listed, and so is what else a file needs.
+
+    Exit codes: 0 done, or there is nothing to do, 1 something is left, 2 bad path or option.
+    """
+    from gcr_migrate.report.rewritten import RefsRewriteFacts, rewrite_lines
+
+    shown = next(iter(chosen("--format", Form, [form])))
+    if plan is None:
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs rewrite", saw="--plan is needed")
+    if STDIN in paths:
+        saw = "standard input cannot be rewritten; name files and folders"
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs rewrite", saw=saw)
+    output, unread = Output(as_json=as_json), list["Unread"]()
+    with _with_plan(Judge.of(values or [], project or []), plan) as judge:
+        found = list(scanned(paths, unread, all_files=all_files))
+        changes = list(_changes(found, judge, unread, pin=pin))
+    if write:
+        for change in changes:
+            _replace(change)
+    facts = RefsRewriteFacts.of(found, judge.read, changes, unread, written=write)
+    if shown is Form.PATCH and not as_json:
+        for line in facts.patch_lines():
+            typer.echo(line, nl=False)
+    else:
+        output.result(facts, rewrite_lines(facts))
+    return facts.exit
+
+
+def _changes(
+    found: list[Found], judge: Judge, unread: list[Unread], *, pin: bool
+) -> Iterator[Change]:
+    """Give what becomes of each file that has a name."""
+    from gcr_migrate.refs.change import change
+    from gcr_migrate.refs.files import Unread
+
+    for name in dict.fromkeys(one.file for one in found):
+        try:
+            raw = Path(name).read_bytes()
+        except OSError as error:
+            unread.append(Unread(name, error.strerror or ""))
+            continue
+        made = change(name, raw, judge, judge.values, pin=pin)
+        if made.done or made.refused:
+            yield made
+
+
+@contextmanager
+def _with_plan(judge: Judge, plan: Path | None) -> Iterator[Judge]:
+    """Have a plan to ask; the projects of its sources are one's own."""
+    from gcr_migrate.model.places import read_place
+    from gcr_migrate.state.file import open_migration
+    from gcr_migrate.state.lookup import Lookup
+
+    with ExitStack() as stack:
+        if plan is None:
+            yield judge
+            return
+        migration = stack.enter_context(open_migration(plan))
+        ours = set(judge.ours)
+        for source in migration.sources().values():
+            try:
+                ours.add(read_place(source.shown).project.id)
+            except MigrateError:
+                continue  # a registry that is not Google's has no projects
+        yield replace(judge, ours=frozenset(ours), planned=Lookup(migration))
+
+
+def _replace(change: Change) -> None:
+    """Write a file anew beside the old one and put it in its place, with the same mode.
+
+    Raises:
+        MigrateError: `not-writable`; the old file is as it was.
+    """
+    path = Path(change.file)
+    if not change.is_any:
+        return
+    try:
+        if path.read_bytes() != change.before:
+            saw = "it changed while it was read; nothing was written"
+            raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw)
+        mode = path.stat().st_mode
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(change.after)
+            Path(beside).chmod(mode)
+            Path(beside).replace(path)
+        except OSError:
+            Path(beside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error

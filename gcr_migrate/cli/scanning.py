@@ -1,0 +1,157 @@
+"""What the commands of `refs` have in common: options, and going through files."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gcr_migrate.model.cover import Planned
+    from gcr_migrate.refs.cover import Covered
+    from gcr_migrate.refs.files import Found, Unread
+    from gcr_migrate.refs.reading import Reference
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH...", help="Folders and files; `-` reads standard input."),
+]
+Projects = Annotated[
+    list[str] | None,
+    typer.Option("--project", metavar="PROJECT", help="A project of your own; repeat it."),
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="What a gap such as `$PROJECT_ID` stands for; repeat it.",
+    ),
+]
+AllFiles = Annotated[bool, typer.Option("--all-files", help="Also files that `.gitignore` names.")]
+Plan = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Migration file that says where images go."),
+]
+STDIN: Final = "-"
+STDIN_NAME: Final = "(standard input)"
+_SHARE: Final = 500  # files of one piece of work
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Tells what names say, and what becomes of them.
+
+    Attributes:
+        values: what gaps stand for, as a person gave them.
+        ours: ids of one's own projects.
+        planned: the plan, if there is one.
+    """
+
+    values: Mapping[str, str]
+    ours: frozenset[str]
+    planned: Planned | None = None
+
+    @classmethod
+    def of(cls, values: Iterable[str], projects: Iterable[str]) -> Judge:
+        """Return what the shared options tell.
+
+        Raises:
+            MigrateError: `bad-usage`, `bad-name`.
+        """
+        from gcr_migrate.model.places import read_project
+
+        ours = frozenset(read_project(text).id for text in projects)
+        return cls(_values(values), ours)
+
+    def read(self, found: Found) -> Reference:
+        """Return what a name says."""
+        from gcr_migrate.refs.reading import read
+
+        return read(found.written, self.values, self.ours, defaults=found.values)
+
+    def __call__(self, found: Found) -> tuple[Reference, Covered]:
+        """Return what a name says, and what becomes of it."""
+        from gcr_migrate.refs.cover import cover
+
+        reference = self.read(found)
+        return reference, cover(reference, self.planned)
+
+
+def _values(written: Iterable[str]) -> dict[str, str]:
+    values = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise MigrateError(BAD_USAGE, subject=f"--set {text}", saw="NAME=VALUE is needed")
+        values[name.strip().removeprefix(".")] = value
+    return values
+
+
+def scanned(paths: Iterable[str], unread: list[Unread], *, all_files: bool) -> Iterator[Found]:
+    """Give what files have, in their order; many of them are read by several processes.
+
+    Args:
+        paths: files and folders.
+        unread: gets what could not be read.
+        all_files: also those that `.gitignore` names.
+
+    Raises:
+        MigrateError: `file-missing`.
+    """
+    from gcr_migrate.refs.files import Unread
+
+    for one in _scanned(paths, all_files=all_files):
+        if isinstance(one, Unread):
+            unread.append(one)
+        else:
+            yield one
+
+
+def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unread]:
+    from gcr_migrate.refs.files import Unread, scan_bytes, scan_files
+
+    files: list[Path] = []
+    for text in paths:
+        if text == STDIN:
+            yield from scan_bytes(STDIN_NAME, sys.stdin.buffer.read())
+            continue
+        for one in _files(Path(text), all_files=all_files):
+            if isinstance(one, Unread):
+                yield one
+            else:
+                files.append(one)
+    shares = list(_shares(files))
+    if len(shares) < 2:  # noqa: PLR2004  # starting processes takes longer than one share
+        yield from scan_files(files)
+        return
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for share in pool.map(scan_files, shares):
+            yield from share
+
+
+def _files(path: Path, *, all_files: bool) -> Iterator[Path | Unread]:
+    from gcr_migrate.refs.files import walk
+
+    if path.is_dir():
+        yield from walk(path, all_files=all_files)
+    elif path.is_file():
+        yield path
+    else:
+        raise MigrateError(FILE_MISSING, subject=str(path), saw="neither a file nor a folder")
+
+
+def _shares(files: list[Path]) -> Iterator[list[Path]]:
+    coming = iter(files)
+    while share := list(islice(coming, _SHARE)):
+        yield share

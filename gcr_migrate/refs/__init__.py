@@ -1,0 +1,1 @@
+"""Names of images in other people's texts: found, understood, and told."""

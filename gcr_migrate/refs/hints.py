@@ -1,0 +1,55 @@
+"""What a file needs beside new names for its images to be pulled: pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.refs.reading import Whose
+
+if TYPE_CHECKING:
+    from gcr_migrate.refs.files import Found
+    from gcr_migrate.refs.reading import Reference
+
+# What a line says about a host, and what to do about it; the first that fits counts.
+_BY_LINE: Final = (
+    (r"configure-docker", "docker has to be configured for the new hosts too"),
+    (r"docker\s+login|login-action|withRegistry|registry[\"']?\s*:", "log in to the new hosts too"),
+    (r"imagePullSecrets", "the secret has to hold a login for the new hosts"),
+)
+_LINES: Final = tuple((re.compile(pattern), hint) for pattern, hint in _BY_LINE)
+_BY_FIELD: Final = {
+    "credHelpers": "name the new hosts here too",
+    "auths": "name the new hosts here too",
+}
+_OLD_API: Final = "containerregistry.googleapis.com"
+_SECRETS: Final = re.compile(r"^[^#\n]*\b(imagePullSecrets)\b", re.MULTILINE)
+_BY_KIND: Final = {
+    "bucket": "who reads this bucket needs a right on the new repositories instead",
+    "page": "a page of the old console",
+}
+_ELSE: Final = "where hosts are listed, the new ones belong too"
+
+
+def hint(found: Found, reference: Reference, line: str) -> str:
+    """Return what a name that is no image asks for; empty for all others.
+
+    Args:
+        found: the name where it stands.
+        reference: what it says.
+        line: the line that it stands in.
+    """
+    kind = found.written.kind
+    if kind in _BY_KIND:
+        return _BY_KIND[kind]
+    if reference.whose is not Whose.HOST or reference.host.endswith("pkg.dev"):
+        return ""
+    if reference.host == _OLD_API:
+        return "artifactregistry.googleapis.com is what counts now"
+    by_line = (text for pattern, text in _LINES if pattern.search(line))
+    return _BY_FIELD.get(found.field.rpartition(".")[2]) or next(by_line, _ELSE)
+
+
+def secrets(text: str) -> list[int]:
+    """Return the lines, from 1, at which pods are given logins by name."""
+    return [text.count("\n", 0, found.start()) + 1 for found in _SECRETS.finditer(text)]

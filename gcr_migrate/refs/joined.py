@@ -1,0 +1,59 @@
+"""Names in parts: which values beside each other make one name. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.refs.finder import Part, Written, find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_REGISTRY: Final = ("registry", "imageRegistry", "hub")
+_IMAGE: Final = ("repository", "repo", "image", "imageName", "newName", "name")
+_TAG: Final = ("tag", "imageTag", "newTag", "version")
+_DIGEST: Final = ("digest", "sha", "sha256")
+_HEX: Final = re.compile(r"[a-f0-9]{64}")
+
+Value = tuple[str, int, int]
+"""A value with its start and end, quotes left out."""
+
+
+def joined(values: Mapping[str, Value]) -> Written | None:
+    """Return the name that values of one mapping or call make together.
+
+    Args:
+        values: the values by the words that they stand under.
+
+    Returns:
+        The name, where it has at least two parts; None where each value is a name by itself.
+    """
+    image = _first("image", values, _IMAGE)
+    if image is None:
+        return None
+    parts, text = [image], image.text
+    registry = _first("registry", values, _REGISTRY)
+    if registry and registry.text and _is_name(f"{registry.text.rstrip('/')}/{text}"):
+        parts, text = [registry, image], f"{registry.text.rstrip('/')}/{text}"
+    elif not _is_name(text):
+        return None
+    has_tag = ":" in text.rpartition("/")[2] or "@" in text
+    tag, digest = _first("tag", values, _TAG), _first("digest", values, _DIGEST)
+    if tag and tag.text and not has_tag:
+        parts, text = [*parts, tag], f"{text}:{tag.text}"
+    if digest and digest.text and "@" not in text:
+        spelled = f"sha256:{digest.text}" if _HEX.fullmatch(digest.text) else digest.text
+        parts, text = [*parts, digest], f"{text}@{spelled}"
+    if len(parts) == 1 or not _is_name(text):
+        return None
+    return Written(text, parts[0].start, parts[-1].end, "name", tuple(parts))
+
+
+def _first(role: str, values: Mapping[str, Value], words: Sequence[str]) -> Part | None:
+    return next((Part(role, *values[word]) for word in words if word in values), None)
+
+
+def _is_name(text: str) -> bool:
+    found = next(find(text), None)
+    return found is not None and found.text == text and "/" in text

@@ -1,0 +1,171 @@
+"""What a written name says, and whose it is: pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.names import GCR_HOSTS, GOOGLES_OWN, gcr_host
+from gcr_migrate.model.places import read_place
+from gcr_migrate.refs.finder import default_of, filled, gaps, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from gcr_migrate.model.places import Place
+    from gcr_migrate.refs.finder import Written
+
+
+class Whose(StrEnum):
+    """Who a name belongs to, and with it what a migration does about it."""
+
+    OURS = "ours"  # of a project that was named as one's own
+    SOMEBODYS = "somebodys"  # of another project; or none was named, so that nobody knows
+    GOOGLES = "googles"  # public images of Google's, served on: leave them alone
+    RETIRED = "retired"  # served no more; it has a successor
+    OPEN = "open"  # a gap in it has no value
+    UNREADABLE = "unreadable"  # looks like a name and is none
+    HOST = "host"  # a host alone, as in a login or an allow-list
+
+
+# Public images of Google's own projects, which Artifact Registry serves under the old names.
+_PUBLIC: Final = frozenset(
+    {
+        "buildpacks",
+        "cloud-builders",
+        "cloud-marketplace",
+        "cloud-marketplace-tools",
+        "cloud-spanner-emulator",
+        "cloudrun",
+        "cloudsql-docker",
+        "distroless",
+        "gke-release",
+        "google-appengine",
+        "google-samples",
+        "google.com:cloudsdktool",
+        "kaniko-project",
+        "stackdriver-agents",
+    }
+)
+_NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
+_RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
+_RETIRED: Final = {"google-containers": "registry.k8s.io", "google_containers": "registry.k8s.io"}
+_PROTOCOL: Final = re.compile(r"/v2/(.+?)(?:/(?:tags/list|(?:manifests|blobs|referrers)/[^/]*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a written name says.
+
+    Attributes:
+        whose: who it belongs to.
+        place: what it names; None where it cannot be read.
+        name: the name in its plain form; empty where it cannot be read.
+        host: the registry host, as far as it is known.
+        gaps: names of gaps without a value.
+        why: why it cannot be read, or what took its place.
+        assumed: values that the file itself has for gaps, by their names: others may say otherwise.
+    """
+
+    whose: Whose
+    place: Place | None = None
+    name: str = ""
+    host: str = ""
+    gaps: tuple[str, ...] = ()
+    why: str = ""
+    assumed: tuple[tuple[str, str], ...] = ()
+
+
+def read(
+    written: Written,
+    values: Mapping[str, str],
+    ours: Collection[str] = (),
+    *,
+    defaults: Mapping[str, str] | None = None,
+) -> Reference:
+    """Read what was found.
+
+    Args:
+        written: what was found.
+        values: values of gaps by their names, as a person gave them.
+        ours: ids of one's own projects.
+        defaults: values that the file itself has for them.
+
+    Returns:
+        What it says; a text that is no name is told as such, never passed over.
+    """
+    assumed = _assumed(written, values, defaults or {})
+    found = _read(written, {**dict(assumed), **values}, ours)
+    return replace(found, assumed=assumed) if assumed else found
+
+
+def _assumed(
+    written: Written, values: Mapping[str, str], defaults: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return what nobody gave and the file says itself."""
+    chosen = {}
+    for gap in gaps(written.text, written.kind):
+        name = name_of(gap)
+        own = defaults.get(name, default_of(gap))
+        if name not in values and own is not None:
+            chosen[name] = own
+    return tuple(chosen.items())
+
+
+def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) -> Reference:
+    text = filled(written.text, written.kind, values)
+    host = _host(text) if written.kind == "name" else ""
+    if host in _RETIRED_HOSTS:
+        return Reference(Whose.RETIRED, name=text, host=host, why=_RETIRED_HOSTS[host])
+    if host in GOOGLES_OWN:
+        return Reference(Whose.GOOGLES, name=text, host=host)
+    if gaps(text, written.kind):
+        return _open(text, written.kind, host)
+    bare = text.removeprefix("https://").removesuffix("/").removesuffix(":443")
+    if bare == host:
+        known = gcr_host(host) or host.endswith(_NAMED_ALONE)
+        why = "" if known else f"not one of {', '.join(one.name for one in GCR_HOSTS)}"
+        return Reference(Whose.HOST if known else Whose.UNREADABLE, host=host, name=host, why=why)
+    try:
+        place = read_place(_without_protocol(text))
+    except MigrateError as error:
+        return Reference(Whose.UNREADABLE, host=host, why=error.saw)
+    return _owned(place, host or place.host, ours)
+
+
+def _open(text: str, kind: str, host: str) -> Reference:
+    """Tell a name with gaps; one that lacks only tag or digest still says which image it is."""
+    names = tuple(dict.fromkeys(name_of(gap) or gap for gap in gaps(text, kind)))
+    host = "" if gaps(host, kind) else host
+    image = re.sub(r"(?::[^/]*)?(?:@.*)?$", "", text)
+    if kind != "name" or image == text or gaps(image, kind):
+        return Reference(Whose.OPEN, host=host, gaps=names)
+    try:
+        place = read_place(image)
+    except MigrateError as error:
+        return Reference(Whose.UNREADABLE, host=host, gaps=names, why=error.saw)
+    return Reference(Whose.OPEN, place, str(place), host, names)
+
+
+def _owned(place: Place, host: str, ours: Collection[str]) -> Reference:
+    project, name = place.project.id, str(place)
+    if project in ours:
+        return Reference(Whose.OURS, place, name, host)
+    if place.kind == "gcr" and project in _RETIRED:
+        return Reference(Whose.RETIRED, place, name, host, why=_RETIRED[project])
+    public = project in _PUBLIC or project.startswith("google.com:")
+    return Reference(Whose.GOOGLES if public else Whose.SOMEBODYS, place, name, host)
+
+
+def _host(text: str) -> str:
+    return re.split(r"(?::443)?(?:/|$)", text, maxsplit=1)[0]
+
+
+def _without_protocol(text: str) -> str:
+    """Return a name out of an address of the registry's protocol; any other text as it is."""
+    host, slash, path = text.partition("/")
+    found = _PROTOCOL.fullmatch(f"/{path}")
+    return f"{host}{slash}{found[1]}" if found else text

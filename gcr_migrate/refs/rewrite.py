@@ -1,0 +1,140 @@
+"""Puts new names in the place of old ones, and changes no other character: pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.refs.cover import Verdict, image_name
+from gcr_migrate.refs.finder import filled, gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gcr_migrate.refs.cover import Covered
+    from gcr_migrate.refs.finder import Part, Written
+    from gcr_migrate.refs.reading import Reference
+
+_AFTER_IMAGE: Final = re.compile(r"(?::[^/]*)?(?:@.*)?$")
+_PORT: Final = re.compile(r"^([^/]*):443(?=/)")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a text.
+
+    Attributes:
+        start: index of the first character that goes, and `end` of the first that stays.
+        new: what takes their place.
+    """
+
+    start: int
+    end: int
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a name that moves is not rewritten where it stands.
+
+    Attributes:
+        why: the reason.
+        follows: whether it changes all the same, with the value of a gap that is rewritten.
+    """
+
+    why: str
+    follows: bool = False
+
+
+def edits(
+    written: Written,
+    reference: Reference,
+    covered: Covered,
+    values: Mapping[str, str],
+    *,
+    pin: bool = False,
+) -> tuple[Edit, ...] | Refusal:
+    """Return what has to change for a name to be the one at the target.
+
+    Args:
+        written: the name where it stands.
+        reference: what it says.
+        covered: what becomes of it; it moves.
+        values: what gaps stand for.
+        pin: add the digest that the plan has for the tag.
+
+    Returns:
+        The changes, all of which belong together, or why there are none.
+    """
+    if reference.place is None or covered.verdict is not Verdict.MOVES:
+        return Refusal("it does not move")
+    if written.kind != "name":
+        return Refusal("the address of a page is no name")
+    old = image_name(reference.place)
+    target = _AFTER_IMAGE.sub("", covered.target)
+    if written.parts:
+        return _in_parts(written.parts, old, target, covered, pin=pin)
+    image = _AFTER_IMAGE.sub("", written.text)
+    kept = _in_one(image, old, target, values)
+    if isinstance(kept, Refusal):
+        return kept
+    changes = [Edit(written.start, written.start + len(image), kept)]
+    if pin and covered.digest and not reference.place.digest and not gaps(written.text, "name"):
+        changes.append(Edit(written.end, written.end, f"@{covered.digest}"))
+    return tuple(changes)
+
+
+def _in_one(image: str, old: str, target: str, values: Mapping[str, str]) -> str | Refusal:
+    """Return what takes the place of a name in one piece, without its tag and digest."""
+    if gaps(image, "name") == (image,):
+        return Refusal("its name stands elsewhere", follows=True)
+    if _PORT.sub(r"\1", filled(image, "name", values)) != old:
+        return Refusal("it is written in a form that is no plain name")
+    return _with_gaps(image, old, target)
+
+
+def _with_gaps(image: str, old: str, target: str) -> str | Refusal:
+    """Return the new name, with the gap for the project where the old one had it."""
+    if not gaps(image, "name"):
+        return target
+    before, meant, after = image.split("/"), old.split("/"), target.split("/")
+    if len(before) != len(meant):
+        return Refusal("a gap in it holds more than one part of the name")
+    open_parts = [at for at, part in enumerate(before) if gaps(part, "name")]
+    if open_parts != [1] or meant[1] != after[1] or gaps(before[1], "name") != (before[1],):
+        return Refusal("a gap in it stands for more than the project")
+    return "/".join((after[0], before[1], *after[2:]))
+
+
+def _in_parts(
+    parts: Iterable[Part], old: str, target: str, covered: Covered, *, pin: bool
+) -> tuple[Edit, ...] | Refusal:
+    by_role = {part.role: part for part in parts}
+    image, registry = by_role["image"], by_role.get("registry")
+    name = _AFTER_IMAGE.sub("", image.text)
+    written = f"{registry.text.rstrip('/')}/{name}" if registry else name
+    if written != old:
+        return Refusal("its parts are written in a form that is no plain name")
+    changes = []
+    if registry:
+        count = len(registry.text.rstrip("/").split("/"))
+        components = target.split("/")
+        if len(components) <= count:
+            return Refusal("the new name has too few parts for the fields of the old one")
+        ends = "/" if registry.text.endswith("/") else ""
+        changes.append(Edit(registry.start, registry.end, "/".join(components[:count]) + ends))
+        target = "/".join(components[count:])
+    changes.append(Edit(image.start, image.start + len(name), target))
+    if pin and covered.digest and "digest" not in by_role and "@" not in image.text:
+        tag = by_role.get("tag")
+        if tag is None:
+            changes.append(Edit(image.end, image.end, f"@{covered.digest}"))
+    return tuple(changes)
+
+
+def applied(text: str, changes: Iterable[Edit]) -> str:
+    """Return a text with some changes, none of which overlap."""
+    for change in sorted(changes, key=lambda one: one.start, reverse=True):
+        text = text[: change.start] + change.new + text[change.end :]
+    return text

@@ -1,0 +1,134 @@
+"""Names of images in people's files, as facts and as lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from pydantic import Field
+from rich.text import Text
+
+from gcr_migrate.errors import Exit, printable
+from gcr_migrate.refs.reading import Whose
+from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gcr_migrate.refs.files import Found, Unread
+    from gcr_migrate.refs.reading import Reference
+
+_TITLES: Final = {
+    Whose.OURS: "names of your projects",
+    Whose.SOMEBODYS: "names of projects that --project does not name",
+    Whose.OPEN: "names with gaps that no --set fills",
+    Whose.UNREADABLE: "no names, though they look like it",
+    Whose.HOST: "hosts alone, as in logins and allow-lists",
+    Whose.RETIRED: "names that are served no more",
+    Whose.GOOGLES: "images of Google's own: leave them alone",
+}
+
+
+class ReferenceFact(Fact):
+    """One name where it stands."""
+
+    file: str
+    line: int
+    column: int = Field(description="Of its first character, from 1.")
+    file_kind: str
+    field: str = Field(description="What it is the value of there; empty where nothing says it.")
+    text: str = Field(description="As it is written.")
+    whose: Whose
+    name: str = Field(description="In its plain form; empty where it cannot be read.")
+    host: str
+    project: str
+    gaps: list[str] = Field(description="What a program fills in later, and --set may.")
+    assumed: dict[str, str] = Field(
+        description="Values of gaps that the file has itself; elsewhere they may be others."
+    )
+    why: str = Field(description="Why it cannot be read; for a retired name, its successor.")
+
+    @classmethod
+    def of(cls, found: Found, reference: Reference) -> Self:
+        """Tell what was found."""
+        return cls(
+            file=printable(found.file),
+            line=found.line,
+            column=found.column,
+            file_kind=found.kind,
+            field=printable(found.field),
+            text=printable(found.written.text),
+            whose=reference.whose,
+            name=reference.name,
+            host=printable(reference.host),
+            project=reference.place.project.id if reference.place else "",
+            gaps=[printable(gap) for gap in reference.gaps],
+            assumed={printable(name): printable(value) for name, value in reference.assumed},
+            why=printable(reference.why),
+        )
+
+
+class UnreadFact(Fact):
+    """A file that was not read."""
+
+    file: str
+    why: str
+
+
+class RefsScanFacts(Fact):
+    """Result of `refs scan`."""
+
+    schema_: Literal["gcr-migrate/refs-scan"] = Field("gcr-migrate/refs-scan", alias="schema")
+    version: Literal[1] = VERSION
+    files: int = Field(description="Files that have a name.")
+    counts: dict[Whose, int]
+    references: list[ReferenceFact]
+    unread: list[UnreadFact]
+
+    @classmethod
+    def of(
+        cls, references: Iterable[tuple[Found, Reference]], unread: Iterable[Unread]
+    ) -> RefsScanFacts:
+        """Put together what one run found."""
+        told = [ReferenceFact.of(*one) for one in references]
+        counts = Counter(one.whose for one in told)
+        return cls(
+            files=len({one.file for one in told}),
+            counts={whose: counts[whose] for whose in Whose if counts[whose]},
+            references=told,
+            unread=[UnreadFact(file=printable(one.file), why=one.why) for one in unread],
+        )
+
+    @property
+    def exit(self) -> Exit:
+        """Failed where something was not read: it may have names too."""
+        return Exit.FAILED if self.unread else Exit.OK
+
+
+def reference_lines(facts: RefsScanFacts, *, full: bool) -> Iterator[Text]:
+    """Tell names by whose they are, each with its place as editors open it."""
+    total = sum(facts.counts.values())
+    yield Text(f"{total} names in {facts.files} files", style="bold")
+    for whose, title in _TITLES.items():
+        chosen = [one for one in facts.references if one.whose is whose]
+        if not chosen:
+            continue
+        yield Text(f"{len(chosen)} {title}", style="bold")
+        shown = chosen if full else chosen[:LISTED_AT_MOST]
+        yield from rows([(f"{one.file}:{one.line}:{one.column}", _told(one)) for one in shown])
+        if len(shown) < len(chosen):
+            yield Text(f"  … and {len(chosen) - len(shown)} more; --full or --json lists them")
+    if facts.unread:
+        yield Text(f"{len(facts.unread)} could not be read", style="bold red")
+        yield from rows([(one.file, one.why) for one in facts.unread])
+
+
+def _told(one: ReferenceFact) -> str:
+    if one.whose is Whose.OPEN:
+        return f"{one.text}  ({', '.join(one.gaps)})"
+    if one.whose is Whose.RETIRED:
+        return f"{one.text}  → {one.why}"
+    if one.assumed:
+        return f"{one.text}  = {one.name} ({', '.join(map('='.join, one.assumed.items()))})"
+    return f"{one.text}  ({one.why})" if one.why else one.text
