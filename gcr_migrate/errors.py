@@ -895,51 +895,56 @@ TAG_CONFLICT: Final = _problem(
 TAG_MOVED: Final = _problem(
     "tag-moved",
     Exit.FAILED,
-    "source tag moved after planning",
-    "The tag now points to other content than the plan says.",
-    "Plan again, or set `moved_tags: pin` or `skip`.",
+    "tag points elsewhere than it should",
+    "A plan or a baseline has it with other content: somebody pushed to this tag since.",
+    "If that was meant, plan again or take a new baseline; `moved_tags: pin` or `skip` makes a plan"
+    " live with it. Else set the tag back.",
 )
 TAG_GONE: Final = _problem(
     "tag-gone",
     Exit.FAILED,
-    "tag is not at the target",
-    "The plan says that it should be there.",
-    "Run `apply` on the migration file.",
+    "tag is not there",
+    "A plan, a baseline or the registry's own list says that it should be.",
+    "Run `apply` on the migration file, or set the tag again; if it was meant to go, take a new"
+    " baseline.",
 )
 BYTES_DIFFER: Final = _problem(
     "bytes-differ",
     Exit.FAILED,
-    "target serves other bytes than the plan says",
-    "The object's bytes do not hash to the digest under which they are served.",
-    "Do not use this target until its operator has found the cause.",
+    "other bytes are served than promised",
+    "They do not hash to the digest under which they are served, or have another length.",
+    "Do not use what is served there until its operator has found the cause.",
 )
 DIGEST_GONE: Final = _problem(
     "digest-gone",
     Exit.FAILED,
-    "manifest is not at the target",
-    "The plan says that it should be there.",
-    "Run `apply` on the migration file. If it stays, `plan --check-target --new`, and apply that.",
+    "manifest is not there",
+    "A plan, a baseline or an index that is there says that it should be. Pulls of it fail.",
+    "Run `apply` on the migration file; if it stays, `plan --check-target --new`, and apply that."
+    " Else push it again from a copy.",
 )
 BLOB_GONE: Final = _problem(
     "blob-gone",
     Exit.FAILED,
-    "blob is not at the target",
-    "A manifest there needs it, and pulls of that image will fail.",
-    "Run `apply` on the migration file. If it stays, `plan --check-target --new`, and apply that.",
+    "blob is not there",
+    "A manifest that is there needs it, and pulls of that image will fail.",
+    "Run `apply` on the migration file; if it stays, `plan --check-target --new`, and apply that."
+    " Else push the image again from a copy.",
 )
 IMAGE_NEW: Final = _problem(
     "image-new",
     Exit.OK,
-    "source has something that the plan does not know",
-    "It was pushed after planning.",
-    "Plan again to carry it too.",
+    "something is there that was not before",
+    "It was pushed after the plan was made or the baseline was taken.",
+    "Plan again to carry it too, or take a new baseline to have it verified.",
 )
 REPOSITORY_CHANGED: Final = _problem(
     "repository-changed",
     Exit.FAILED,
-    "repository is not as it was",
-    "A repository that serves these names is gone, or its location, format or settings differ.",
-    "Find out who changed it and why; put it back, or take a new baseline if it was meant.",
+    "repository is not as it should be",
+    "It is gone, or its format, mode or settings are not those of the plan or the baseline.",
+    "Run `apply` if it was never made. Else find out who changed it and why; put it back, or take a"
+    " new baseline.",
 )
 REDIRECT_CHANGED: Final = _problem(
     "redirect-changed",

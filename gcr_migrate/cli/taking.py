@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.cli.reading import Doubts, list_root
 from gcr_migrate.cli.selecting import notes_of
 from gcr_migrate.cli.target import roots_of
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.inventory.collect import ImageReader
 from gcr_migrate.model.attestation import names_that_stay
+from gcr_migrate.model.settings import plain
+from gcr_migrate.state.snapshot import ONLY, SETTINGS
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -116,11 +118,26 @@ class _Taking:
         # Manifests are kept by the cache, or by nobody: a snapshot need not have their bytes.
         reader = ImageReader(registry, _nothing, self._keep, _nothing)
         source_id = self._draft.add_source(source)
+        self._draft.add_fact(source_id, ONLY, [*root.paths, *root.below])
+        await self._repository(source_id, root)
         images = (
             self._image(source_id, path, root.shown(path), reader, root.listing(path))
             for path in root.image_paths()
         )
         await a_few_of(images, IMAGES_AT_ONCE)
+
+    async def _repository(self, source_id: int, root: Root) -> None:
+        """Keep how a repository is set up, if that can be seen, for who compares it later."""
+        if not root.resource:
+            return
+        try:
+            settings = await self._connections.repositories("source").get(root.resource)
+        except MigrateError as error:
+            if error.problem is TOKEN_EXPIRED:
+                raise
+            return  # a mode of its own is told where roots are found
+        if settings:
+            self._draft.add_fact(source_id, SETTINGS, plain(settings))
 
     async def _image(
         self, source_id: int, path: str, shown: str, reader: ImageReader, listing: Listing
@@ -135,7 +152,9 @@ class _Taking:
         self._listen("read", 1)
 
     def _keep(self, read: ReadManifest) -> None:
-        self._draft.add_manifest(read.manifest)
+        self._draft.add_manifest(
+            read.manifest, extra_blobs=read.extra_blobs, foreign_present=read.foreign_present
+        )
         self._listen("manifests", 1)
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.output import Output
     from gcr_migrate.model.steps import Step
     from gcr_migrate.report.course import Course
-    from gcr_migrate.report.facts import ApplyFacts, VerifyFacts
+    from gcr_migrate.report.facts import ApplyFacts
     from gcr_migrate.report.metrics import Metrics, MetricsFile
+    from gcr_migrate.report.proof import VerifyFacts
     from gcr_migrate.report.running import Display
     from gcr_migrate.report.traces import Traces
     from gcr_migrate.state.left import Left
@@ -222,7 +223,7 @@ def watching(output: Output, migration: Migration, watchers: Watchers) -> Iterat
 
 
 @contextmanager
-def proof_metrics(migration: Migration, path: Path | None) -> Iterator[list[VerifyFacts]]:
+def proof_metrics(name: str, path: Path | None) -> Iterator[list[VerifyFacts]]:
     """Write what a verification put into the list into a text file, if one is named.
 
     Raises:
@@ -234,10 +235,12 @@ def proof_metrics(migration: Migration, path: Path | None) -> Iterator[list[Veri
         return
     from gcr_migrate.report.metrics import Metrics, MetricsFile, ProofMetrics
 
-    metrics = Metrics("verify", migration.path.name)
+    metrics = Metrics("verify", Path(name).name)
     file = MetricsFile(path, metrics)
     file.write()
     yield found
+    if not found:
+        return
     metrics.source = ProofMetrics(found[0])
     if found[0].exit is Exit.OK:
         metrics.succeeded()

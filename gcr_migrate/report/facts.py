@@ -1,4 +1,4 @@
-"""What a plan holds, what a run did and what a verification found, as one value each.
+"""What a plan holds and what a run did, as one value each.
 
 Counts add up; each value says with which exit code its command ends.
 """
@@ -301,37 +301,6 @@ class StatusFacts(_RunLike):
         description="Transfers that a run began which was cut off; the next run asks the target."
     )
     hold_ups: list[HoldUpFact] = Field(description="What holds up most tags, five at most.")
-
-
-class LevelFact(Fact):
-    """What one level of a verification found: checked = ok + wrong; unchecked got no answer."""
-
-    checked: int
-    ok: int
-    wrong: int
-    unchecked: int
-
-
-class VerifyFacts(Fact):
-    """Result of `verify`."""
-
-    schema_: Literal["gcr-migrate/verify"] = Field("gcr-migrate/verify", alias="schema")
-    version: Literal[1] = VERSION
-    file: str
-    digest: str
-    outcome: Literal["proven", "differs", "unproven"]
-    complete: bool = Field(description="Whether the plan is; else nothing is proven of the rest.")
-    levels: dict[str, LevelFact]
-    findings: list[FindingFact]
-
-    @property
-    def exit(self) -> Exit:
-        """Success only if every planned thing was asked for and found right."""
-        return {
-            "proven": Exit.OK,
-            "differs": Exit.FAILED,
-            "unproven": Exit.OUT_OF_REACH,
-        }[self.outcome]
 
 
 class ReportFacts(Fact):

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
-from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.settings import stated
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.access import access_rows
@@ -21,7 +20,6 @@ from gcr_migrate.report.facts import (
     InFlightFact,
     ItemCountsFact,
     LeftFact,
-    LevelFact,
     MovedBytesFact,
     MovingFact,
     PlanBytesFact,
@@ -35,7 +33,6 @@ from gcr_migrate.report.facts import (
     ShowFacts,
     StatusFacts,
     TodoFact,
-    VerifyFacts,
 )
 from gcr_migrate.report.rows import Rows
 from gcr_migrate.state.file import is_in_hand
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.waiting import HoldUp
-    from gcr_migrate.verify.marks import Verification
 
 
 def plan_facts(migration: Migration) -> PlanFacts:
@@ -302,36 +298,3 @@ def _outcome(counts: ItemCountsFact, ended: str) -> RunOutcome:
     if not counts.pending:
         return "complete"
     return "time-is-up" if ended == "time-is-up" else "pending"
-
-
-def verify_facts(migration: Migration, verification: Verification) -> VerifyFacts:
-    """Tell what a verification found; what could not be moved is still not there."""
-    levels = {
-        str(level): LevelFact(checked=c.checked, ok=c.ok, wrong=c.wrong, unchecked=c.unchecked)
-        for level, c in verification.levels.items()
-    }
-    findings = [FindingFact.of(finding) for finding in verification.findings]
-    lost = [LeftOutFact.of(left) for left in migration.left_outs() if not left.by_rule]
-    findings += [
-        FindingFact(
-            code=left.code,
-            severity=Severity.ERROR,
-            subject=left.subject,
-            saw=left.saw,
-            message=left.message,
-            remedy=left.remedy,
-        )
-        for left in lost
-    ]
-    is_unchecked = any(c.unchecked for c in levels.values()) or not migration.complete
-    is_wrong = any(level.wrong for level in levels.values()) or any(
-        f.severity is Severity.ERROR and f.code != "not-checked" for f in findings
-    )
-    return VerifyFacts(
-        file=str(migration.path),
-        digest=migration.digest,
-        outcome="differs" if is_wrong else "unproven" if is_unchecked else "proven",
-        complete=migration.complete,
-        levels=levels,
-        findings=[*findings, *_not_listed(migration)],
-    )

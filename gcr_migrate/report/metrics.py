@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from gcr_migrate.report.course import Course
-    from gcr_migrate.report.facts import VerifyFacts
+    from gcr_migrate.report.proof import VerifyFacts
 
 LAST_SUCCESS: Final = "gcr_migrate_last_success_timestamp_seconds"
 _OUTCOMES: Final = ("done", "skipped", "failed")

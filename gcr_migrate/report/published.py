@@ -15,10 +15,10 @@ from gcr_migrate.report.facts import (
     ReportFacts,
     ShowFacts,
     StatusFacts,
-    VerifyFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
+from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
 from gcr_migrate.report.references import RefsScanFacts
 from gcr_migrate.report.rewritten import RefsRewriteFacts
 from gcr_migrate.report.scheduled import ScheduleFacts
@@ -32,6 +32,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "apply": ApplyFacts,
     "status": StatusFacts,
     "verify": VerifyFacts,
+    "verify-all": VerifyAllFacts,
     "report": ReportFacts,
     "explain": ExplainFacts,
     "sandbox": SandboxFacts,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         PlanFacts,
         ShowFacts,
         StatusFacts,
-        VerifyFacts,
     )
     from gcr_migrate.report.problems import (
         DemoFacts,
@@ -92,7 +91,8 @@ def _told(word: str, text: str) -> Iterator[Text]:
         yield Text(f"  {word if number == 0 else '':<5} {line}")
 
 
-def _heading(text: str) -> Text:
+def heading(text: str) -> Text:
+    """A line that begins a part."""
     return Text(text, style="bold")
 
 
@@ -133,7 +133,7 @@ def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
 
 def plan_lines(facts: PlanFacts) -> Iterator[Text]:
     """Summary of a plan."""
-    yield _heading(f"Plan {facts.file}")
+    yield heading(f"Plan {facts.file}")
     yield from _counts(facts)
     yield from _notes(facts)
     yield from _sealed(facts)
@@ -157,9 +157,9 @@ def _notes(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
 def note_lines(left_out: Sequence[LeftOutFact], findings: Sequence[FindingFact]) -> Iterator[Text]:
     """What is left out, and what is noteworthy."""
     if left_out:
-        yield _heading(f"Left out: {len(left_out)}")
+        yield heading(f"Left out: {len(left_out)}")
         yield from _capped(left_out, _left_line)
-    yield from _findings(findings)
+    yield from finding_lines(findings)
 
 
 def _capped(items: Sequence[_T], line: Callable[[_T], Text]) -> Iterator[Text]:
@@ -180,18 +180,19 @@ def _finding_line(finding: FindingFact) -> Text:
     return Text.assemble("  ", (label, _STYLE[finding.severity]), f" {finding.subject}{saw}")
 
 
-def _findings(findings: Sequence[FindingFact]) -> Iterator[Text]:
+def finding_lines(findings: Sequence[FindingFact]) -> Iterator[Text]:
+    """What is noteworthy, and nothing where nothing is."""
     if not findings:
         return
-    yield _heading(f"Findings: {len(findings)}")
+    yield heading(f"Findings: {len(findings)}")
     yield from _capped(findings, _finding_line)
     yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
 
 
 def show_lines(facts: ShowFacts) -> Iterator[Text]:
     """The plan as a difference: `+` is made or set, `~` is moved, `!` conflicts, `=` is there."""
-    yield _heading(f"Plan {facts.file}, made from {facts.spec} at {facts.created_at}")
-    yield _heading("Repositories")
+    yield heading(f"Plan {facts.file}, made from {facts.spec} at {facts.created_at}")
+    yield heading("Repositories")
     for repository in facts.repositories:
         over = f", virtual over {', '.join(repository.upstreams)}" if repository.upstreams else ""
         yield Text(f"  {'+' if repository.create else '='} {repository.name}{over}")
@@ -203,7 +204,7 @@ def show_lines(facts: ShowFacts) -> Iterator[Text]:
             later = ", once its images are there" if one.write == "after-copy" else ""
             mark = "=" if one.write == "none" else "+" if repository.create else "~"
             yield Text(f"      {mark} {one.setting}: {one.value}{later}")
-    yield _heading("Images")
+    yield heading("Images")
     for image in facts.images[:LISTED_AT_MOST]:
         yield Text(f"  {image.source}")
         yield Text(f"    -> {image.target}")
@@ -212,7 +213,7 @@ def show_lines(facts: ShowFacts) -> Iterator[Text]:
     if len(facts.images) > LISTED_AT_MOST:
         yield Text(f"  and {len(facts.images) - LISTED_AT_MOST} more: --json lists all")
     yield from _access(facts)
-    yield _heading("Sums")
+    yield heading("Sums")
     yield from _counts(facts)
     yield from _notes(facts)
     yield from _sealed(facts)
@@ -223,7 +224,7 @@ def _access(facts: ShowFacts) -> Iterator[Text]:
         return
     counts = Counter(row.verdict for row in facts.access)
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    yield _heading(f"Access: {told}")
+    yield heading(f"Access: {told}")
     yield Text(f"  `gcr-migrate access show {facts.file}` tells who, and what grants it")
     unsettled = sum(row.needs_consent for row in facts.access)
     if unsettled:
@@ -242,7 +243,7 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     }[facts.outcome]
     if facts.only_copied:
         title = "The images are there; access or settings are still to be done"
-    yield _heading(f"{facts.file}: {title}")
+    yield heading(f"{facts.file}: {title}")
     heads = ("", "planned", "done", "skipped", "failed", "pending")
     table: list[tuple[str, ...]] = [heads]
     for kind, c in [*facts.kinds.items(), ("all", facts.counts)]:
@@ -261,15 +262,15 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     if isinstance(facts, ApplyFacts):
         yield _requests(facts) if facts.services else _begins_with(facts.began_with)
     if facts.failures:
-        yield _heading(f"Failed: {len(facts.failures)}")
+        yield heading(f"Failed: {len(facts.failures)}")
         yield from _capped(facts.failures, _failure_line)
         yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
     if facts.could_not_be_moved:
-        yield _heading(f"Could not be moved: {len(facts.could_not_be_moved)}")
+        yield heading(f"Could not be moved: {len(facts.could_not_be_moved)}")
         yield from _capped(facts.could_not_be_moved, _left_line)
     if not facts.complete:
         yield Text("The plan is incomplete: the source may have more than it names.")
-        yield from _findings(facts.could_not_be_listed)
+        yield from finding_lines(facts.could_not_be_listed)
 
 
 def _begins_with(left: LeftFact) -> Text:
@@ -322,7 +323,7 @@ def _flight_lines(facts: StatusFacts) -> Iterator[Text]:
     flight = facts.in_flight
     if not flight.items:
         return
-    yield _heading(f"In flight: {flight.items}, of them {flight.blobs} blobs")
+    yield heading(f"In flight: {flight.items}, of them {flight.blobs} blobs")
     yield from rows(
         [(size_text(one.size_bytes), f"since {one.since}", one.subject) for one in flight.largest]
     )
@@ -333,7 +334,7 @@ def _waiting_lines(facts: StatusFacts) -> Iterator[Text]:
     held = [one for one in facts.hold_ups if one.chain]
     if not held:
         return
-    yield _heading("Waiting")
+    yield heading("Waiting")
     for one in held:
         names = ", ".join(one.some_tags) + (", …" if one.tags > len(one.some_tags) else "")
         tags = f"{one.tags} tag{'' if one.tags == 1 else 's'} ({names})" if one.tags else "untagged"
@@ -343,24 +344,6 @@ def _waiting_lines(facts: StatusFacts) -> Iterator[Text]:
             yield Text(f"    waits for {what} {digest}")
         size = f"{size_text(one.size_bytes)}, " if one.size_bytes >= 0 else ""
         yield Text(f"    waits for blob {one.blob} ({size}{one.state})")
-
-
-def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
-    """What was asked of the registries, and what they answered."""
-    title = {
-        "proven": "Proven: both registries serve what the plan says",
-        "differs": "Differs",
-        "unproven": "Not proven: something could not be checked",
-    }[facts.outcome]
-    yield _heading(f"{facts.file}: {title}")
-    table: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
-    for name, level in facts.levels.items():
-        numbers = (level.checked, level.ok, level.wrong, level.unchecked)
-        table.append((name, *map(str, numbers)))
-    yield from rows(table)
-    if not facts.complete:
-        yield Text("The plan is incomplete: the source may have more than it names.")
-    yield from _findings(facts.findings)
 
 
 def problem_lines(problem: ProblemFact) -> Iterator[Text]:
@@ -379,7 +362,7 @@ def catalogue_lines(facts: ExplainFacts) -> Iterator[Text]:
 
 def sandbox_lines(facts: SandboxFacts) -> Iterator[Text]:
     """Where the sandbox is, and how to use it."""
-    yield _heading(f"Sandbox with {facts.scenario} in {facts.directory}; Ctrl-C ends it")
+    yield heading(f"Sandbox with {facts.scenario} in {facts.directory}; Ctrl-C ends it")
     yield from rows(list(facts.registries.items()))
     if facts.endpoints:
         yield Text(f"  export GCR_MIGRATE_ENDPOINTS={facts.endpoints}")
@@ -391,7 +374,7 @@ def sandbox_lines(facts: SandboxFacts) -> Iterator[Text]:
 def demo_lines(facts: DemoFacts) -> Iterator[Text]:
     """Where the demo's files are."""
     yield Text("")
-    yield _heading("Done: every digest and tag is in place and proven.")
+    yield heading("Done: every digest and tag is in place and proven.")
     yield Text(f"  migration file  {facts.migration}")
     yield Text(f"  report          {facts.report}")
     yield Text(f"  everything      {facts.directory}")

@@ -231,7 +231,13 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def check_kind(
-    path: Path, connection: sqlite3.Connection, mark: int, version: int, foreign: Problem
+    path: Path,
+    connection: sqlite3.Connection,
+    mark: int,
+    version: int,
+    foreign: Problem,
+    *,
+    oldest: int | None = None,
 ) -> None:
     """Check what a file is.
 
@@ -241,6 +247,7 @@ def check_kind(
         mark: its application id.
         version: of its schema.
         foreign: what it means that another program made it.
+        oldest: version of the oldest schema that can be read; None: only `version` can.
 
     Raises:
         MigrateError: `foreign`; SCHEMA_UNKNOWN.
@@ -249,7 +256,7 @@ def check_kind(
     has = connection.execute("PRAGMA user_version").fetchall()[0][0]
     if application != mark:
         raise MigrateError(foreign, subject=str(path), saw="made by another program")
-    if has != version:
+    if not (version if oldest is None else oldest) <= has <= version:
         saw = f"version {has}, this tool knows {version}"
         raise MigrateError(SCHEMA_UNKNOWN, subject=str(path), saw=saw)
 

@@ -80,6 +80,36 @@ def target_entries(migration: Migration, *, by_path: bool) -> Iterator[Entry]:
         )
 
 
+def planned_version(
+    migration: Migration, image_id: int, digest: Digest
+) -> tuple[tuple[str, ...], int]:
+    """Return the tags of a planned manifest, and how many of its image are written after it."""
+    tags = migration.rows(
+        "SELECT tag FROM tag_item WHERE image_id = ? AND digest = ? ORDER BY tag",
+        image_id,
+        str(digest),
+    )
+    newer = migration.rows(
+        "SELECT count(*) FROM planned_manifest o WHERE o.image_id = ? AND o.id >"
+        " (SELECT p.id FROM planned_manifest p JOIN manifest m ON m.id = p.manifest_id"
+        " WHERE p.image_id = o.image_id AND m.digest = ?)",
+        image_id,
+        str(digest),
+    )
+    return tuple(row[0] for row in tags), newer[0][0]
+
+
+def manifests_needing(migration: Migration, image_id: int, blob: Digest) -> Iterator[Digest]:
+    """Go through the planned manifests of an image that need a blob."""
+    sql = (
+        "SELECT m.digest FROM planned_manifest p JOIN manifest m ON m.id = p.manifest_id"
+        " JOIN manifest_blob n ON n.manifest_id = p.manifest_id JOIN blob b ON b.id = n.blob_id"
+        " WHERE p.image_id = ? AND b.digest = ? ORDER BY p.id"
+    )
+    for (digest,) in migration.rows(sql, image_id, str(blob)):
+        yield Digest.parse(digest)
+
+
 def _lists_of_referrers(migration: Migration, manifests: str, *values: object) -> set[str]:
     """Return indexes that list what is attached to one manifest; see the snapshot's."""
     sql = (

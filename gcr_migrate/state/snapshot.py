@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import (
     BAD_USAGE,
@@ -18,7 +18,7 @@ from gcr_migrate.errors import (
     named,
 )
 from gcr_migrate.model.change import entries_of
-from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX
+from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.state.file import beside, check_kind, connect, mark_of, synced
 
@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcr_migrate.model.change import Entry
-    from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.content import Descriptor, Manifest
     from gcr_migrate.model.inventory import ImageContent
     from gcr_migrate.model.plan import Source
 
 APPLICATION_ID: Final = 0x67637273  # "gcrs"
-VERSION: Final = 1
+VERSION: Final = 2
+OLDEST: Final = 1  # it has neither blobs nor facts of roots
+# Names of facts about a root.
+PLAIN_HTTP: Final = "plain-http"
+ONLY: Final = "only"  # image paths at and below which it was read; none: all
+SETTINGS: Final = "settings"  # of its repository
 _LINKS: Final = "INSERT OR IGNORE INTO manifest_link (manifest_id, linked_id, kind) VALUES (?,?,?)"
 
 
@@ -65,13 +70,33 @@ class SnapshotDraft:
 
     def add_source(self, source: Source) -> int:
         """Add a root and return its id."""
-        return self._insert(
+        id_ = self._insert(
             "INSERT INTO source (shown, registry, prefix, dialect) VALUES (?, ?, ?, ?)",
             (source.shown, source.registry, source.prefix, source.dialect),
         )
+        if source.plain_http is not None:
+            self.add_fact(id_, PLAIN_HTTP, source.plain_http)
+        return id_
 
-    def add_manifest(self, manifest: Manifest) -> None:
-        """Add a manifest with what it names; the images that have it come by `add_image`."""
+    def add_fact(self, source_id: int, name: str, value: object) -> None:
+        """Add what else was seen of a root, as plain data under a name."""
+        sql = "INSERT INTO source_fact (source_id, name, value) VALUES (?, ?, ?)"
+        self._insert(sql, (source_id, name, json.dumps(value, sort_keys=True)))
+
+    def add_manifest(
+        self,
+        manifest: Manifest,
+        *,
+        extra_blobs: tuple[Descriptor, ...] = (),
+        foreign_present: frozenset[Digest] = frozenset(),
+    ) -> None:
+        """Add a manifest with what it names; the images that have it come by `add_image`.
+
+        Args:
+            manifest: bytes and what they need.
+            extra_blobs: what it needs besides its own layers.
+            foreign_present: layers with outside addresses that the registry has all the same.
+        """
         id_ = self._manifest_id(manifest.digest)
         raw = manifest.raw if self._with_manifests else None
         self._sql.execute(
@@ -83,6 +108,11 @@ class SnapshotDraft:
             links.append((manifest.subject.digest, "subject"))
         rows = [(id_, self._manifest_id(digest), kind) for digest, kind in links]
         self._sql.executemany(_LINKS, rows)
+        own = [one for one in manifest.blobs if not one.urls or one.digest in foreign_present]
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO manifest_blob (manifest_id, blob_id) VALUES (?, ?)",
+            [(id_, self._blob_id(one)) for one in (*own, *extra_blobs)],
+        )
 
     def add_image(self, source_id: int, path: str, content: ImageContent) -> None:
         """Add all that an image path shows, and what of it could not be read."""
@@ -148,6 +178,17 @@ class SnapshotDraft:
     def _insert(self, sql: str, values: tuple[object, ...]) -> int:
         return self._sql.execute(sql, values).lastrowid or 0
 
+    def _blob_id(self, blob: Descriptor) -> int:
+        text = str(blob.digest)
+        rows = self._sql.execute("SELECT id FROM blob WHERE digest = ?", (text,)).fetchall()
+        if not rows:
+            values = (text, blob.size)
+            return self._insert("INSERT INTO blob (digest, size_bytes) VALUES (?, ?)", values)
+        if blob.size >= 0:  # one manifest may say what another did not
+            known = "UPDATE blob SET size_bytes = ? WHERE id = ? AND size_bytes < 0"
+            self._sql.execute(known, (blob.size, rows[0][0]))
+        return int(rows[0][0])
+
     def _manifest_id(self, digest: Digest) -> int:
         text = str(digest)
         rows = self._sql.execute("SELECT id FROM manifest WHERE digest = ?", (text,)).fetchall()
@@ -169,6 +210,7 @@ class Snapshot:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._sql = connection
+        self.version: int = connection.execute("PRAGMA user_version").fetchall()[0][0]
         about = dict(connection.execute("SELECT key, value FROM meta").fetchall())
         self.target: str = about["target"]
         self.complete: bool = json.loads(about["complete"])
@@ -200,9 +242,13 @@ class Snapshot:
                 " LEFT JOIN manifest m ON m.id = t.manifest_id WHERE t.image_id = ? ORDER BY t.tag",
                 (id_,),
             )
-            yield from entries_of(image, manifests, tags, self._lists_of_referrers(id_))
+            yield from entries_of(image, manifests, tags, self.lists_of_referrers(id_))
 
-    def _lists_of_referrers(self, image_id: int) -> set[str]:
+    def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Go through a statement's rows; for this package."""
+        yield from self._sql.execute(sql, values)
+
+    def lists_of_referrers(self, image_id: int) -> set[str]:
         """Return indexes that list what is attached to one manifest (OCI end-12).
 
         A registry makes these lists itself, a new one whenever something is attached, and keeps
@@ -322,7 +368,7 @@ def open_snapshot(path: Path) -> Iterator[Snapshot]:
         raise MigrateError(FILE_MISSING, subject=str(path), saw="no such file")
     try:
         with closing(connect(path)) as connection:
-            check_kind(path, connection, APPLICATION_ID, VERSION, NOT_A_SNAPSHOT)
+            check_kind(path, connection, APPLICATION_ID, VERSION, NOT_A_SNAPSHOT, oldest=OLDEST)
             yield Snapshot(path, connection)
     except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_SNAPSHOT, subject=str(path), saw=str(error)) from error

@@ -19,6 +19,7 @@ from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.marks import Level, Marks
+from gcr_migrate.verify.promise import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,26 +87,36 @@ async def verify_access(
     targets = [one for one in repositories if one.resource and (one.grants or one.shown in rows)]
     if not targets:
         return
-    check = _Check(migration, lookouts, Marks(verification, progress), now_ms)
+    check = _Check(migration, lookouts, verification, progress, now_ms)
     work = (check.repository(one, rows.get(one.shown, [])) for one in targets)
     await a_few_of(work, _AT_ONCE)
-    verification.findings.sort(key=lambda one: (one.subject, one.problem.code))
 
 
 class _Check:
     """A verification of access under way."""
 
-    def __init__(self, migration: Migration, lookouts: Lookouts, marks: Marks, now_ms: int) -> None:
+    def __init__(
+        self,
+        migration: Migration,
+        lookouts: Lookouts,
+        verification: Verification,
+        progress: Progress,
+        now_ms: int,
+    ) -> None:
         self._lookouts = lookouts
         self._repositories = lookouts.repositories("target")
         self._reader = AccessReader(lookouts.access("target"), self._repositories)
-        self._marks = marks
+        self._verification = verification
+        self._progress = progress
         self._now_ms = now_ms
         seen_by_plan = migration.findings()
         self._never_seen = {
             one.subject for one in seen_by_plan if one.problem is errors.POLICY_NOT_SEEN
         }
         self._told: set[str] = set()
+
+    def _marks(self, repository: Repository) -> Marks:
+        return Marks(self._verification, self._progress, root_of(repository).host)
 
     async def repository(self, repository: Repository, rows: list[AccessRow]) -> None:
         """Check one target: its grants, and the rights of everybody in the plan's rows."""
@@ -119,7 +130,7 @@ class _Check:
             if error.problem in errors.NOT_THERE:
                 self._gone(repository)
             else:
-                self._marks.unchecked(_ACCESS, repository.shown, error)
+                self._marks(repository).unchecked(_ACCESS, repository.shown, error)
 
     async def _rights(self, repository: Repository, rows: list[AccessRow]) -> None:
         resource = repository.resource
@@ -129,7 +140,7 @@ class _Check:
         if own is None:  # asked again, for the reason as an error
             own = await self._repositories.policy(resource)
         self._grants(repository, own)
-        self._see(picture)
+        self._see(repository, picture)
         held = holdings(picture, self._now_ms)
         planned = _planned(rows)
         members = {member for member, _ in planned} | set(held.members)
@@ -141,7 +152,7 @@ class _Check:
     def _grants(self, repository: Repository, policy: Policy) -> None:
         for grant in repository.grants:
             if policy.holds(grant):
-                self._marks.ok(_ACCESS)
+                self._marks(repository).ok(_ACCESS)
             else:
                 self._grant_gone(repository, grant, _BY_POLICIES)
 
@@ -150,23 +161,27 @@ class _Check:
             self._grant_gone(repository, grant, "the repository is not there")
         if not repository.grants:
             saw = "the repository is not there"
-            self._marks.wrong(_ACCESS, errors.REPOSITORY_MISSING, repository.shown, saw)
+            self._marks(repository).wrong(_ACCESS, errors.REPOSITORY_MISSING, repository.shown, saw)
 
     def _grant_gone(self, repository: Repository, grant: Grant, saw: str) -> None:
         condition = f" if {grant.condition.expression}" if grant.condition else ""
         subject = f"{repository.shown} {grant.member}"
-        self._marks.wrong(_ACCESS, errors.GRANT_GONE, subject, f"{grant.role}{condition}; {saw}")
+        self._marks(repository).wrong(
+            _ACCESS, errors.GRANT_GONE, subject, f"{grant.role}{condition}; {saw}"
+        )
 
-    def _see(self, picture: Picture) -> None:
+    def _see(self, repository: Repository, picture: Picture) -> None:
         """Tell which policies above a repository were not seen; those that the plan saw count."""
         for on in picture.policies:
             if on.policy or on.level is On.REPOSITORY or on.resource in self._told:
                 continue
             self._told.add(on.resource)
             if on.resource in self._never_seen:
-                self._marks.note(errors.POLICY_NOT_SEEN, Severity.WARNING, on.resource, on.why)
+                self._marks(repository).note(
+                    errors.POLICY_NOT_SEEN, Severity.WARNING, on.resource, on.why
+                )
             else:
-                self._marks.unproven(_ACCESS, on.resource, on.why)
+                self._marks(repository).unproven(_ACCESS, on.resource, on.why)
 
     def _right(
         self,
@@ -184,15 +199,15 @@ class _Check:
         subject = f"{repository.shown} {member}"
         if promised is None or hold.standing is Standing.UNKNOWN:
             why = hold.by or "the plan did not know it either"
-            self._marks.unproven(_ACCESS, subject, f"{right}: {why}; {_BY_POLICIES}")
+            self._marks(repository).unproven(_ACCESS, subject, f"{right}: {why}; {_BY_POLICIES}")
         elif promised and hold.standing is Standing.NO:
             saw = f"{right}: nothing gives it; {_BY_POLICIES}"
-            self._marks.wrong(_ACCESS, errors.ACCESS_LOST, subject, saw)
+            self._marks(repository).wrong(_ACCESS, errors.ACCESS_LOST, subject, saw)
         elif not promised and hold.standing > Standing.ENDED:
             saw = f"{right}: {hold.by}; {_BY_POLICIES}"
-            self._marks.wrong(_ACCESS, errors.ACCESS_GAINED, subject, saw)
+            self._marks(repository).wrong(_ACCESS, errors.ACCESS_GAINED, subject, saw)
         else:
-            self._marks.ok(_ACCESS)
+            self._marks(repository).ok(_ACCESS)
 
     async def _ask(self, repository: Repository, held: Holdings) -> None:
         """Ask the service what the caller may do, where policies give the caller rights by name.
@@ -210,11 +225,11 @@ class _Check:
         may = await self._repositories.held(repository.resource, wanted.values())
         for right, name in wanted.items():
             if name in may:
-                self._marks.ok(_ACCESS)
+                self._marks(repository).ok(_ACCESS)
             else:
                 subject = f"{repository.shown} {member}"
                 saw = f"{right}: {_told(held.of(member, right))}, and is refused; {_BY_ASKING}"
-                self._marks.wrong(_ACCESS, errors.ACCESS_LOST, subject, saw)
+                self._marks(repository).wrong(_ACCESS, errors.ACCESS_LOST, subject, saw)
 
 
 def _told(hold: Hold) -> str:

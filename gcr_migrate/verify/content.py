@@ -1,316 +1,295 @@
-"""Levels tags, manifests and blobs of a frozen plan against what the registries say now."""
+"""Levels tags, manifests and blobs: what was promised against what a registry says now."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import is_fallback_tag
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.model.plan import TagAction
-from gcr_migrate.tasks import a_few_of, all_of
-from gcr_migrate.verify.marks import CONTENT, Level, LevelCount, Marks, Verification
+from gcr_migrate.tasks import a_few_of
+from gcr_migrate.verify.checks import Check, Wrong
+from gcr_migrate.verify.marks import CONTENT, Level, Marks
+from gcr_migrate.verify.upkeep import NO_REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest
-    from gcr_migrate.model.plan import Image, Repository, Source
-    from gcr_migrate.state.items import TagItem
-    from gcr_migrate.state.migration import Migration
-    from gcr_migrate.verify.marks import Progress
+    from gcr_migrate.model.inventory import Listing
+    from gcr_migrate.verify.checks import Checks
+    from gcr_migrate.verify.marks import Progress, Verification
+    from gcr_migrate.verify.promise import (
+        PromisedBlob,
+        PromisedImage,
+        PromisedTag,
+        Promises,
+        Readers,
+    )
+    from gcr_migrate.verify.upkeep import Upkeep
 
-AT_ONCE = 32  # requests
-IMAGES_AT_ONCE = 8  # small images would leave most of the requests' places empty
-_MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code
-
-
-class Readers(Protocol):
-    """Who hands out clients that only read."""
-
-    def source(
-        self,
-        registry_host: str,
-        dialect_name: str,
-        plain_http: bool | None,  # noqa: FBT001  # as in connect
-    ) -> SourceRegistry:
-        """Return a client that reads the source."""
-        ...
-
-    def target_reader(
-        self,
-        registry_host: str,
-        dialect_name: str,
-        plain_http: bool | None,  # noqa: FBT001  # as in connect
-    ) -> SourceRegistry:
-        """Return a client that reads the target, with the target's login."""
-        ...
+IMAGES_AT_ONCE: Final = 8  # small images would leave most of the requests' places empty
+_NAMED_AT_MOST: Final = 20  # new tags of an image
+_GONE: Final = frozenset({errors.MANIFEST_UNKNOWN, *errors.NOT_THERE})
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One image path at both sides."""
-
-    image: Image
-    source: Source
-    repository: Repository
-    reader: SourceRegistry
-    target: SourceRegistry
-
-    @property
-    def source_name(self) -> str:
-        return self.source.name(self.image.path)
-
-    @property
-    def target_name(self) -> str:
-        return self.repository.name(self.image.target_path)
-
-    @property
-    def shown(self) -> str:
-        return f"{self.repository.registry}/{self.target_name}"
-
-    @property
-    def source_shown(self) -> str:
-        return f"{self.source.shown}/{self.image.path}"
-
-
-async def verify_migration(
-    migration: Migration, readers: Readers, levels: frozenset[Level], progress: Progress
-) -> Verification:
-    """Check everything that a plan promises against both registries.
+class Content:
+    """A verification of content under way.
 
     Args:
-        migration: the frozen plan; its ledger is not read.
+        promises: what should be there.
         readers: hands out clients.
-        levels: what to check.
+        result: takes counts and findings.
         progress: is told of each check.
-
-    Returns:
-        Counts per level and a finding for all that is wrong, moved, new, or could not be checked.
+        checks: makes the checks.
+        upkeep: knows what repositories delete.
     """
-    check = _Check(migration, readers, levels, progress)
-    if CONTENT & levels:
-        await a_few_of((check.image(image) for image in migration.images()), IMAGES_AT_ONCE)
-    check.result.findings.sort(key=lambda one: (one.subject, one.problem.code))
-    return check.result
-
-
-class _Check:
-    """A verification under way."""
 
     def __init__(
         self,
-        migration: Migration,
+        promises: Promises,
         readers: Readers,
-        levels: frozenset[Level],
+        result: Verification,
         progress: Progress,
+        checks: Checks,
+        upkeep: Upkeep,
     ) -> None:
-        self._migration = migration
+        self._promises = promises
         self._readers = readers
-        self._levels = levels
-        self.result = Verification({level: LevelCount() for level in Level if level in levels})
-        self._marks = Marks(self.result, progress)
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._sources = migration.sources()
-        self._repositories = migration.repositories()
-        self._virtual = [one for one in self._repositories.values() if one.upstreams]
+        self._result = result
+        self._progress = progress
+        self._checks = checks
+        self._upkeep = upkeep
+        self._levels = result.wanted & CONTENT
 
-    async def image(self, image: Image) -> None:
-        """Check one image path at every level."""
-        source, repository = self._sources[image.source_id], self._repositories[image.repository_id]
-        pair = _Pair(
-            image,
-            source,
-            repository,
-            self._readers.source(source.registry, source.dialect, source.plain_http),
-            self._readers.target_reader(
-                repository.registry, repository.dialect, repository.plain_http
-            ),
-        )
+    async def all_images(self) -> None:
+        """Check every image, a few at once."""
+        if self._levels:
+            await a_few_of(map(self.image, self._promises.images()), IMAGES_AT_ONCE)
+
+    async def image(self, image: PromisedImage, listing: Listing | None = None) -> None:
+        """Check one image at every level.
+
+        Args:
+            image: what should be there.
+            listing: what its name shows, if somebody has asked already.
+        """
+        marks = Marks(self._result, self._progress, image.root.host)
+        reader = image.root.reader(self._readers, self._promises.side)
+        listed = Listed(reader, image.name, listing)
         if Level.TAGS in self._levels:
-            await self._tags(pair)
+            await listed.read(self._checks, marks.host)
+            if listed.missing and await self._is_gone(reader, image):
+                await self._tell_gone(marks, image, listed.missing)
+                return
+            await self._tags(marks, reader, image, listed)
+        lost: set[Digest] | None = None
         if Level.MANIFESTS in self._levels:
-            await self._manifests(pair)
+            lost = set()
+            await self._checks.all_of(marks, self._manifest_checks(reader, image, lost))
         if Level.BLOBS in self._levels:
-            await self._blobs(pair)
+            await self._checks.all_of(marks, blob_checks(reader, image, lost))
 
-    async def _tags(self, pair: _Pair) -> None:
-        items = list(self._migration.tags(pair.image.id))
-        left_out = self._migration.left_out_tags(pair.source_shown)
-        # The target makes these itself.
-        listed = [tag for tag, why in left_out.items() if why.code == _MADE_BY_TARGET]
-        names = [item.tag for item in items] + listed
+    async def _is_gone(self, reader: SourceRegistry, image: PromisedImage) -> bool:
+        """Whether a name without a list has none of its manifests either, by the first of them."""
+        first = next(image.manifests(), None)
+        if first is None:
+            return True
+
+        async def ask() -> bool:
+            return await reader.manifest_head(image.name, str(first)) is None
+
         try:
-            there, here = await all_of(
-                [
-                    self._resolve(pair.target, pair.target_name, names),
-                    self._resolve(pair.reader, pair.source_name, names),
-                ]
-            )
+            return await self._checks.reach(image.root.host, ask)
         except MigrateError as error:
-            for name in names:
-                self._marks.unchecked(Level.TAGS, f"{pair.shown}:{name}", error)
-            return
-        for item in items:
-            self._tag(pair, item, there.get(item.tag), here.get(item.tag))
-        wanted = {item.tag: digest for item in items if (digest := there.get(item.tag))}
-        for virtual in self._virtual:
-            if pair.repository.resource in virtual.upstreams:
-                await self._through(virtual, pair.image.target_path, wanted)
-        await self._guarded(
-            (Level.TAGS, f"{pair.shown}:{tag}", self._referrers_tag(pair, tag)) for tag in listed
-        )
-        for tag in here.keys() - set(names) - left_out.keys():
-            self._marks.note(errors.IMAGE_NEW, Severity.WARNING, f"{pair.source_shown}:{tag}")
+            return error.problem in _GONE
 
-    async def _through(self, virtual: Repository, path: str, wanted: Mapping[str, Digest]) -> None:
-        """Check that each tag resolves through a virtual repository as it does at its own."""
-        reader = self._readers.target_reader(virtual.registry, virtual.dialect, virtual.plain_http)
-        shown = f"{virtual.shown}/{path}"
+    async def _tell_gone(self, marks: Marks, image: PromisedImage, missing: MigrateError) -> None:
+        """Tell once that a whole image is gone, or its repository with all of its images."""
+        problem, subject, saw = errors.DIGEST_GONE, image.shown, "nothing is there under this name"
+        images = 0
+        if missing.problem is errors.REPOSITORY_MISSING:
+            problem, subject = errors.REPOSITORY_CHANGED, image.root.shown
+            saw, images = NO_REPOSITORY, 1
+        elif policy := await self._deleting_all(image):
+            problem, saw = errors.CLEANUP_DELETED, policy
+        content = {
+            Level.TAGS: image.tags,
+            Level.MANIFESTS: image.manifests,
+            Level.BLOBS: image.blobs,
+        }
+        marks.gone(problem, subject, saw, images)
+        for level, promised in content.items():
+            if level in self._levels:
+                count = sum(1 for _ in promised())
+                marks.all_wrong(level, count, problem, subject, saw)
+
+    async def _deleting_all(self, image: PromisedImage) -> str:
+        """Return the clean-up policy that may have deleted the first manifest, if each was by one.
+
+        Empty where one of them is covered by none.
+        """
+        first = ""
+        for digest in image.manifests():
+            policy = await self._deleting(image, digest)
+            if not policy:
+                return ""
+            first = first or policy
+        return first
+
+    async def _deleting(self, image: PromisedImage, digest: Digest) -> str:
+        version = image.version(digest)
+        return await self._upkeep.deleting(image.root, image.path, str(digest), version)
+
+    async def _tags(
+        self, marks: Marks, reader: SourceRegistry, image: PromisedImage, listed: Listed
+    ) -> None:
+        unknown = set(listed.tags)
+
+        def checks() -> Iterator[Check]:
+            for promised in image.tags():
+                unknown.discard(promised.tag)
+                yield self._tag_check(reader, image, promised, listed)
+
+        await self._checks.all_of(marks, checks())
+        if self._promises.knows_all:
+            tell_new(marks, image.shown, unknown)
+
+    def _tag_check(
+        self, reader: SourceRegistry, image: PromisedImage, promised: PromisedTag, listed: Listed
+    ) -> Check:
+        async def ask() -> Wrong | None:
+            found = await listed.resolve(promised.tag)
+            if found == promised.digest or (found and promised.may_differ):
+                return None
+            if found:
+                return Wrong(errors.TAG_MOVED, f"points to {found}, promised {promised.digest}")
+            policy = await self._deleting(image, promised.digest)
+            if policy and not await reader.manifest_head(image.name, str(promised.digest)):
+                return Wrong(errors.CLEANUP_DELETED, policy)
+            return Wrong(errors.TAG_GONE, f"promised {promised.digest}")
+
+        return Check(Level.TAGS, f"{image.shown}:{promised.tag}", ask)
+
+    def _manifest_checks(
+        self, reader: SourceRegistry, image: PromisedImage, lost: set[Digest]
+    ) -> Iterator[Check]:
+        for digest in image.manifests():
+            yield self._manifest_check(reader, image, digest, lost)
+
+    def _manifest_check(
+        self, reader: SourceRegistry, image: PromisedImage, digest: Digest, lost: set[Digest]
+    ) -> Check:
+        async def ask() -> Wrong | None:
+            """Read a manifest back; its hash proves each of its bytes."""
+            try:
+                await reader.manifest(image.name, str(digest))
+            except MigrateError as error:
+                if error.problem is errors.DIGEST_MISMATCH:
+                    return Wrong(errors.BYTES_DIFFER, error.saw)
+                if error.problem not in _GONE:
+                    raise
+                lost.add(digest)
+                policy = await self._deleting(image, digest)
+                return Wrong(errors.CLEANUP_DELETED if policy else errors.DIGEST_GONE, policy)
+            return None
+
+        return Check(Level.MANIFESTS, f"{image.shown}@{digest}", ask)
+
+
+class Listed:
+    """The list of one image, read once, and its tags by digest.
+
+    Args:
+        reader: the registry.
+        name: the registry's name of the image.
+        listing: its list, if somebody has read it already.
+    """
+
+    def __init__(self, reader: SourceRegistry, name: str, listing: Listing | None = None) -> None:
+        self._reader = reader
+        self._name = name
+        self._error: MigrateError | None = None
+        self.missing: MigrateError | None = None
+        self._listing = self._taken(listing) if listing else None
+
+    async def read(self, checks: Checks, host: str) -> None:
+        """Read it; what keeps it from being read is raised where a tag is asked for."""
+        if self._listing:
+            return
         try:
-            seen = await self._resolve(reader, virtual.name(path), wanted)
-        except MigrateError as error:
-            for tag in wanted:
-                self._marks.unchecked(Level.TAGS, f"{shown}:{tag}", error)
-            return
-        for tag, digest in wanted.items():
-            found = seen.get(tag)
-            saw = f"its upstream has {digest}, seen through it {found or 'no such tag'}"
-            if found == digest:
-                self._marks.ok(Level.TAGS)
-            else:
-                problem = errors.TAG_CONFLICT if found else errors.TAG_GONE
-                self._marks.wrong(Level.TAGS, problem, f"{shown}:{tag}", saw)
-
-    def _tag(self, pair: _Pair, item: TagItem, there: Digest | None, here: Digest | None) -> None:
-        subject = f"{pair.shown}:{item.tag}"
-        if here != item.digest and pair.image.moved_tags != "pin":
-            saw = f"source has {here or 'no such tag'}, planned {item.digest}"
-            self._marks.note(
-                errors.TAG_MOVED, Severity.WARNING, f"{pair.source_shown}:{item.tag}", saw
-            )
-        if there == item.digest:
-            self._marks.ok(Level.TAGS)
-        elif there is None:
-            self._marks.wrong(Level.TAGS, errors.TAG_GONE, subject, f"planned {item.digest}")
-        elif item.action is TagAction.KEEP or pair.image.existing_tags == "keep":
-            self._marks.ok(Level.TAGS)  # the spec leaves it where it points
-        else:
-            saw = f"target has {there}, planned {item.digest}"
-            self._marks.wrong(Level.TAGS, errors.TAG_CONFLICT, subject, saw)
-
-    async def _referrers_tag(self, pair: _Pair, tag: str) -> None:
-        """Compare a tag that the target makes itself as a set: its bytes are the target's own."""
-        planned = await pair.reader.manifest(pair.source_name, tag)
-        subject_digest = is_fallback_tag(tag)
-        if subject_digest is None:
-            return
-        missing = {child.digest for child in planned.children}
-        try:
-            found = await pair.target.manifest(pair.target_name, tag)
-            missing -= {child.digest for child in found.children}
-        except MigrateError as error:
-            if error.problem is not errors.MANIFEST_UNKNOWN:
-                raise
-        if missing:  # where tags are immutable, the target may not move its own either
-            listed = await pair.target.referrers(pair.target_name, subject_digest)
-            missing -= {one.digest for one in listed or ()}
-        if not missing:
-            self._marks.ok(Level.TAGS)
-            return
-        saw = f"referrers of {subject_digest} missing: " + ", ".join(sorted(map(str, missing)))
-        self._marks.wrong(Level.TAGS, errors.DIGEST_GONE, f"{pair.shown}:{tag}", saw)
-
-    async def _resolve(
-        self, registry: SourceRegistry, name: str, tags: Iterable[str]
-    ) -> dict[str, Digest | None]:
-        """Every tag that a name has, with its digest; from one list where it tells digests."""
-        try:
-            listing = await registry.listing(name)
+            listing = await checks.reach(host, lambda: self._reader.listing(self._name))
+            self._listing = self._taken(listing)
         except MigrateError as error:
             if error.problem in errors.NOT_THERE:
-                return {}
-            raise
-        known = dict(listing.tags)
-        unknown = [
-            tag for tag in tags if known.get(tag) is None and (tag in listing.tags or listing.cut)
-        ]
-
-        async def head(tag: str) -> Digest | None:
-            async with self._slots:
-                found = await registry.manifest_head(name, tag)
-                return found.digest if found else None
-
-        return known | dict(zip(unknown, await all_of(map(head, unknown)), strict=True))
-
-    async def _manifests(self, pair: _Pair) -> None:
-        after = 0
-        while items := self._migration.manifests(pair.image.id, after_id=after, limit=256):
-            after = items[-1].id
-            await self._guarded(
-                (
-                    Level.MANIFESTS,
-                    f"{pair.shown}@{item.digest}",
-                    self._manifest(pair, item.digest),
-                )
-                for item in items
-            )
-
-    async def _manifest(self, pair: _Pair, digest: Digest) -> None:
-        """Read a manifest back; its hash proves that each of its bytes is the source's."""
-        subject = f"{pair.shown}@{digest}"
-        try:
-            await pair.target.manifest(pair.target_name, str(digest))
-        except MigrateError as error:
-            if error.problem in {errors.MANIFEST_UNKNOWN, *errors.NOT_THERE}:
-                self._marks.wrong(Level.MANIFESTS, errors.DIGEST_GONE, subject)
-            elif error.problem is errors.DIGEST_MISMATCH:
-                self._marks.wrong(Level.MANIFESTS, errors.BYTES_DIFFER, subject, error.saw)
+                self.missing = error
             else:
-                raise
-        else:
-            self._marks.ok(Level.MANIFESTS)
+                self._error = error
 
-    async def _blobs(self, pair: _Pair) -> None:
-        batch: list[tuple[Level, str, Coroutine[None, None, None]]] = []
-        for item in self._migration.blobs(pair.image.id):
-            subject = f"{pair.shown}@{item.digest}"
-            work = self._blob(pair, item.digest, item.size_bytes, subject)
-            batch.append((Level.BLOBS, subject, work))
-            if len(batch) >= AT_ONCE * 8:
-                await self._guarded(batch)
-                batch = []
-        await self._guarded(batch)
+    def _taken(self, listing: Listing) -> Listing:
+        """Take a list in; where it is empty, only names below are left of this one."""
+        if not listing.tags and not listing.manifests:
+            saw = "its list is empty"
+            self.missing = MigrateError(errors.NAME_UNKNOWN, subject=self._name, saw=saw)
+        return listing
 
-    async def _blob(self, pair: _Pair, digest: Digest, size_bytes: int, subject: str) -> None:
-        found = await pair.target.blob_size(pair.target_name, digest)
+    @property
+    def tags(self) -> Mapping[str, Digest | None]:
+        """The tags that it shows."""
+        return self._listing.tags if self._listing else {}
+
+    async def resolve(self, tag: str) -> Digest | None:
+        """Return what a tag points to, None if it is not there.
+
+        Raises:
+            MigrateError: the list, or the tag, could not be read.
+        """
+        if self._error:
+            raise self._error
+        found = self.tags.get(tag)
+        if found is None and self._listing and (tag in self.tags or self._listing.cut):
+            head = await self._reader.manifest_head(self._name, tag)
+            found = head.digest if head else None
+        return found
+
+
+def tell_new(marks: Marks, shown: str, tags: set[str]) -> None:
+    """Name tags of an image that nobody promised; one that lists referrers is the registry's."""
+    new = sorted(tag for tag in tags if is_fallback_tag(tag) is None)
+    for tag in new[:_NAMED_AT_MOST]:
+        marks.note(errors.IMAGE_NEW, Severity.WARNING, f"{shown}:{tag}")
+    if len(new) > _NAMED_AT_MOST:
+        saw = f"{len(new)} new tags, of which the first {_NAMED_AT_MOST} are named"
+        marks.note(errors.IMAGE_NEW, Severity.WARNING, shown, saw)
+
+
+def blob_checks(
+    reader: SourceRegistry, image: PromisedImage, lost: set[Digest] | None = None
+) -> Iterator[Check]:
+    """Give a check for each blob that the manifests of an image need.
+
+    Args:
+        reader: the registry.
+        image: the image.
+        lost: manifests that are not there, where that was looked at: what only they need may go.
+    """
+    for blob in image.blobs():
+        yield _blob_check(reader, image, blob, lost)
+
+
+def _blob_check(
+    reader: SourceRegistry, image: PromisedImage, blob: PromisedBlob, lost: set[Digest] | None
+) -> Check:
+    async def ask() -> Wrong | None:
+        found = await reader.blob_size(image.name, blob.digest)
         if found is None:
-            self._marks.wrong(Level.BLOBS, errors.BLOB_GONE, subject)
-        elif size_bytes >= 0 and found != size_bytes:
-            saw = f"{found} bytes, planned {size_bytes}"
-            self._marks.wrong(Level.BLOBS, errors.BYTES_DIFFER, subject, saw)
-        else:
-            self._marks.ok(Level.BLOBS)
+            left = (one for one in image.needing(blob.digest) if one not in (lost or ()))
+            first = next(left, None)
+            return Wrong(errors.BLOB_GONE, f"needed by {first}", is_told=first is None)
+        if blob.size_bytes >= 0 and found != blob.size_bytes:
+            return Wrong(errors.BYTES_DIFFER, f"{found} bytes, promised {blob.size_bytes}")
+        return None
 
-    async def _guarded(
-        self, checks: Iterable[tuple[Level, str, Coroutine[None, None, None]]]
-    ) -> None:
-        """Run checks at once; one that cannot be made is counted as such and named."""
-
-        async def one(level: Level, subject: str, work: Coroutine[None, None, None]) -> None:
-            async with self._slots:
-                try:
-                    await work
-                except MigrateError as error:
-                    self._marks.unchecked(level, subject, error)
-
-        listed = list(checks)
-        try:
-            await all_of(one(*check) for check in listed)
-        finally:
-            for *_, work in listed:
-                work.close()  # where one ended all, some were never begun
+    return Check(Level.BLOBS, f"{image.shown}@{blob.digest}", ask)

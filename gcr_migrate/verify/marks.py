@@ -1,16 +1,21 @@
-"""What a verification found: counts by level, and a finding for all that is not right."""
+"""What a verification found: counts by level and by host, and a finding for all that is not right.
+
+A host is what people call one, such as `us.gcr.io/builds` or `us-docker.pkg.dev/builds`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate import errors
-from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gcr_migrate.errors import MigrateError, Problem
 
 
@@ -20,10 +25,33 @@ class Level(StrEnum):
     TAGS = "tags"  # every tag resolves to its digest
     MANIFESTS = "manifests"  # every digest is there, byte by byte
     BLOBS = "blobs"  # every blob that is needed is there with its size
+    DEEP = "deep"  # every blob's bytes are downloaded and hash to its digest, or a sample's
     ACCESS = "access"  # every grant is there, and nobody lost or gained a right since the plan
+    REDIRECT = "redirect"  # who answers at the gcr.io names, and that docker's own flow works
+
+
+class Outcome(StrEnum):
+    """How a verification came out."""
+
+    PROVEN = "proven"
+    DIFFERS = "differs"
+    UNPROVEN = "unproven"
 
 
 CONTENT: Final = frozenset({Level.TAGS, Level.MANIFESTS, Level.BLOBS})
+UNPROVEN: Final = frozenset(
+    {
+        errors.BUDGET_SPENT,
+        errors.LISTING_CUT,
+        errors.LISTING_FAILED,
+        errors.NOT_CHECKED,
+        errors.NOT_MIGRATED,
+        errors.UNREACHABLE,
+    }
+)
+"""Findings which say that nobody looked, and not that something differs."""
+OF_A_WHOLE_HOST: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED, errors.NOT_MIGRATED})
+"""What meets every name of a host alike, so that it is told once."""
 
 
 @dataclass(slots=True)
@@ -35,19 +63,129 @@ class LevelCount:
     wrong: int = 0
     unchecked: int = 0
 
+    def add(self, other: LevelCount) -> None:
+        """Add what came out elsewhere."""
+        self.checked += other.checked
+        self.ok += other.ok
+        self.wrong += other.wrong
+        self.unchecked += other.unchecked
+
 
 @dataclass(slots=True)
-class Verification:
-    """Outcome of a verification; it is proven when nothing is wrong and nothing unchecked."""
+class _Fold:
+    """One finding that stands for many checks, by level."""
+
+    severity: Severity
+    saw: str
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class HostResult:
+    """What came out at one host.
+
+    Attributes:
+        levels: counts of what was looked at.
+        findings: what stands for one name each; all of them with `all_findings`.
+    """
 
     levels: dict[Level, LevelCount]
     findings: list[Finding] = field(default_factory=list)
-    out_of_reach: MigrateError | None = None
+    _folds: dict[tuple[Problem, str], _Fold] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is wrong counts for more than what nobody looked at."""
+        found = self.all_findings()
+        grave = {one.problem for one in found if one.severity is Severity.ERROR}
+        if any(count.wrong for count in self.levels.values()) or grave - UNPROVEN:
+            return Outcome.DIFFERS
+        if any(count.unchecked for count in self.levels.values()) or grave:
+            return Outcome.UNPROVEN
+        return Outcome.PROVEN
+
+    def all_findings(self) -> list[Finding]:
+        """Return every finding, by subject and code; errors first."""
+        folded = [
+            Finding(problem, fold.severity, subject, _counted(fold))
+            for (problem, subject), fold in self._folds.items()
+        ]
+        return sorted(self.findings + folded, key=_gravest_first)
+
+    def fold(
+        self, problem: Problem, severity: Severity, subject: str, saw: str, what: str, count: int
+    ) -> None:
+        """Add to the one finding that a problem has of a subject."""
+        one = self._folds.setdefault((problem, subject), _Fold(severity, saw))
+        one.counts[what] += count
+
+
+def _counted(fold: _Fold) -> str:
+    counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
+    return "; ".join(filter(None, (fold.saw, counts)))
+
+
+def _gravest_first(one: Finding) -> tuple[bool, str, str]:
+    return one.severity is not Severity.ERROR, one.subject, one.problem.code
+
+
+@dataclass(slots=True)
+class Verification:
+    """Outcome of a verification; it is proven when nothing is wrong and nothing unchecked.
+
+    Attributes:
+        wanted: the levels that were asked for.
+        hosts: what came out at each host, in the order in which they were met.
+    """
+
+    wanted: frozenset[Level]
+    hosts: dict[str, HostResult] = field(default_factory=dict)
+
+    def host(self, name: str) -> HostResult:
+        """Return the result of a host, which is begun if there is none."""
+        if name not in self.hosts:
+            self.hosts[name] = HostResult({level: LevelCount() for level in self._in_order})
+        return self.hosts[name]
+
+    @property
+    def _in_order(self) -> list[Level]:
+        return [level for level in Level if level in self.wanted]
+
+    @property
+    def levels(self) -> dict[Level, LevelCount]:
+        """Counts of all hosts together."""
+        summed = {level: LevelCount() for level in self._in_order}
+        for host in self.hosts.values():
+            for level, count in host.levels.items():
+                summed[level].add(count)
+        return summed
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Findings of all hosts, by subject and code; errors first."""
+        return sorted(
+            (one for host in self.hosts.values() for one in host.all_findings()),
+            key=_gravest_first,
+        )
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst that came out anywhere."""
+        return worst(host.outcome for host in self.hosts.values())
 
     @property
     def proven(self) -> bool:
         """Whether every check was made and found right."""
-        return not any(count.wrong or count.unchecked for count in self.levels.values())
+        return self.outcome is Outcome.PROVEN
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return what several outcomes come to: what differs hides nothing that is unproven."""
+    known = set(outcomes)
+    for one in (Outcome.DIFFERS, Outcome.UNPROVEN):
+        if one in known:
+            return one
+    return Outcome.PROVEN
 
 
 class Progress(Protocol):
@@ -59,29 +197,73 @@ class Progress(Protocol):
 
 
 class Marks:
-    """Puts down what each check found.
+    """Puts down what each check found at one host.
 
     Args:
         result: where it is added up.
         progress: is told of each check.
+        host: the host; `of` gives the marks of another one.
     """
 
-    def __init__(self, result: Verification, progress: Progress) -> None:
+    def __init__(self, result: Verification, progress: Progress, host: str) -> None:
         self.result = result
+        self.host = host
         self._progress = progress
+
+    @property
+    def _here(self) -> HostResult:
+        """What it has so far; a host of which nothing is told has no result."""
+        return self.result.host(self.host)
+
+    def of(self, host: str) -> Marks:
+        """Return the marks of another host of the same verification."""
+        return Marks(self.result, self._progress, host)
 
     def ok(self, level: Level) -> None:
         """Count what is as it should be."""
-        self.result.levels[level].checked += 1
-        self.result.levels[level].ok += 1
+        count = self._here.levels[level]
+        count.checked += 1
+        count.ok += 1
         self._progress.checked(level, ok=True)
 
     def wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
         """Count and name what is not as it should be."""
-        self.result.levels[level].checked += 1
-        self.result.levels[level].wrong += 1
+        self.count_wrong(level)
         self.note(problem, Severity.ERROR, subject, saw)
-        self._progress.checked(level, ok=False)
+
+    def all_wrong(
+        self, level: Level, count: int, problem: Problem, subject: str, saw: str = ""
+    ) -> None:
+        """Count what is wrong for one reason, which is named once for all of it.
+
+        Args:
+            level: at which it is wrong.
+            count: how many checks that settles.
+            problem: what is wrong with them.
+            subject: what they have in common, such as an image that is gone.
+            saw: what was seen.
+        """
+        self.count_wrong(level, count)
+        self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
+
+    def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
+        """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
+
+        Args:
+            problem: as for `all_wrong`.
+            subject: likewise.
+            saw: likewise.
+            images: how many images go with it.
+        """
+        self._here.fold(problem, Severity.ERROR, subject, saw, "images", images)
+
+    def count_wrong(self, level: Level, count: int = 1) -> None:
+        """Count what is wrong and has its name elsewhere."""
+        here = self._here.levels[level]
+        here.checked += count
+        here.wrong += count
+        for _ in range(count):
+            self._progress.checked(level, ok=False)
 
     def unchecked(self, level: Level, subject: str, error: MigrateError) -> None:
         """Count and name what could not be looked at.
@@ -91,16 +273,20 @@ class Marks:
         """
         if error.problem is errors.TOKEN_EXPIRED:
             raise error  # nothing more can be checked, and what was found is not the whole
-        self.unproven(level, subject, error.told)
-        if error.problem.exit is Exit.OUT_OF_REACH:
-            self.result.out_of_reach = self.result.out_of_reach or error
+        if error.problem in OF_A_WHOLE_HOST:
+            self._here.levels[level].unchecked += 1
+            problem = errors.UNREACHABLE if error.problem is errors.UNTRUSTED else error.problem
+            self._here.fold(problem, Severity.ERROR, self.host, error.saw, level, 1)
+            self._progress.checked(level, ok=False)
+        else:
+            self.unproven(level, subject, error.told)
 
     def unproven(self, level: Level, subject: str, saw: str) -> None:
         """Count and name what nobody could tell."""
-        self.result.levels[level].unchecked += 1
+        self._here.levels[level].unchecked += 1
         self.note(errors.NOT_CHECKED, Severity.ERROR, subject, saw)
         self._progress.checked(level, ok=False)
 
     def note(self, problem: Problem, severity: Severity, subject: str, saw: str = "") -> None:
         """Name what is noteworthy and counts for nothing."""
-        self.result.findings.append(Finding(problem, severity, subject, saw))
+        self._here.findings.append(Finding(problem, severity, subject, saw))

@@ -171,11 +171,11 @@ CASES += [
         lie="corrupt",
         path="^/artifacts-down",
     ),
-    Case("verify", "refused connection", 4, "not-checked", "unreachable", host=EUROPE),
+    Case("verify", "refused connection", 4, "unreachable", host=EUROPE),
     _status("verify", 401, 4, "not-checked", cause="unauthorized", host=EUROPE),
     _status("verify", 403, 4, "not-checked", cause="denied", host=EUROPE),
     _status("verify", 404, 1, "digest-gone", host=EUROPE),
-    _status("verify", 412, 4, "not-checked", cause="not-migrated", host=EUROPE, **_TEXT),
+    _status("verify", 412, 4, "not-migrated", host=EUROPE, **_TEXT),
     _status("verify", 429, 4, "not-checked", cause="too-many-requests", host=EUROPE),
     _status("verify", 500, 4, "not-checked", cause="server-error", host=EUROPE),
     Case(

@@ -1,0 +1,180 @@
+"""What `verify` found, by host and as a whole, of one target or of several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import Field
+
+from gcr_migrate.errors import Exit
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.report.fact import VERSION, Fact, FindingFact
+from gcr_migrate.verify.marks import Outcome, Verification, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gcr_migrate.errors import MigrateError
+
+Kind = Literal["migration", "spec", "snapshot", "live"]
+_OUTCOME_EXITS: Final = {
+    Outcome.PROVEN: Exit.OK,
+    Outcome.DIFFERS: Exit.FAILED,
+    Outcome.UNPROVEN: Exit.OUT_OF_REACH,
+}
+
+
+class LevelFact(Fact):
+    """What one level of a verification found: checked = ok + wrong; unchecked got no answer."""
+
+    checked: int
+    ok: int
+    wrong: int
+    unchecked: int
+
+
+class HostFact(Fact):
+    """What was found at one host, such as `us.gcr.io/builds`."""
+
+    outcome: Outcome
+    levels: dict[str, LevelFact]
+    findings: dict[str, int] = Field(description="How many findings it has of each code.")
+
+
+class ProofFindingFact(FindingFact):
+    """What is noteworthy or wrong about one name of a host."""
+
+    host: str = Field(description="The host among whose it is counted.")
+
+
+class VerifyFacts(Fact):
+    """Result of `verify` for one target."""
+
+    schema_: Literal["gcr-migrate/verify"] = Field("gcr-migrate/verify", alias="schema")
+    version: Literal[1] = VERSION
+    target: str = Field(description="What was verified, as it was named.")
+    kind: Kind = Field(
+        description="What it is; live: a project or host as it is, with or without a baseline."
+    )
+    file: str = Field(description="Migration file or baseline that was held against; else empty.")
+    digest: str = Field(description="Digest of the frozen plan; empty where there is none.")
+    outcome: Outcome
+    complete: bool = Field(
+        description="Whether plan, baseline or listing is; else nothing is proven of the rest."
+    )
+    levels: dict[str, LevelFact] = Field(description="Counts of all hosts together.")
+    hosts: dict[str, HostFact]
+    findings: list[ProofFindingFact]
+
+    @property
+    def exit(self) -> Exit:
+        """Success only if everything promised was asked for and found right."""
+        return _OUTCOME_EXITS[self.outcome]
+
+
+class TargetErrorFact(Fact):
+    """Why a target could not be verified at all."""
+
+    target: str
+    code: str
+    subject: str
+    saw: str
+    message: str
+    remedy: str
+
+
+class VerifyAllFacts(Fact):
+    """Result of `verify` for several targets."""
+
+    schema_: Literal["gcr-migrate/verify-all"] = Field("gcr-migrate/verify-all", alias="schema")
+    version: Literal[1] = VERSION
+    outcome: Outcome = Field(description="The worst of all; what differs counts for most.")
+    targets: list[VerifyFacts]
+    errors: list[TargetErrorFact] = Field(
+        description="Targets of which nothing could be verified, each with its reason."
+    )
+
+    @property
+    def exit(self) -> Exit:
+        """Success only if each target is proven."""
+        return _OUTCOME_EXITS[self.outcome]
+
+
+def verify_facts(
+    target: str,
+    kind: Kind,
+    verification: Verification,
+    *,
+    file: str = "",
+    digest: str = "",
+    complete: bool = True,
+) -> VerifyFacts:
+    """Tell what a verification found.
+
+    Args:
+        target: what was verified, as a person named it.
+        kind: what it is.
+        verification: counts and findings.
+        file: migration file or baseline.
+        digest: of a frozen plan.
+        complete: whether what was promised is all that there is.
+    """
+    outcome = verification.outcome
+    if outcome is Outcome.PROVEN and not complete:
+        outcome = Outcome.UNPROVEN
+    hosts, findings = {}, []
+    for name, host in verification.hosts.items():
+        found = host.all_findings()
+        hosts[name] = HostFact(
+            outcome=host.outcome,
+            levels={str(level): _level(count) for level, count in host.levels.items()},
+            findings=dict(sorted(Counter(one.problem.code for one in found).items())),
+        )
+        findings += [
+            ProofFindingFact(**FindingFact.of(one).model_dump(), host=name) for one in found
+        ]
+    return VerifyFacts(
+        target=target,
+        kind=kind,
+        file=file,
+        digest=digest,
+        outcome=outcome,
+        complete=complete,
+        levels={str(level): _level(count) for level, count in verification.levels.items()},
+        hosts=hosts,
+        findings=sorted(findings, key=first_problems_first),
+    )
+
+
+def _level(count: object) -> LevelFact:
+    return LevelFact.model_validate(count, from_attributes=True)
+
+
+def first_problems_first(one: FindingFact) -> tuple[bool, str, str]:
+    """Order findings: errors first, each by its subject and code."""
+    return one.severity is not Severity.ERROR, one.subject, one.code
+
+
+def all_facts(
+    proofs: Sequence[VerifyFacts], failed: Sequence[tuple[str, MigrateError]]
+) -> VerifyAllFacts:
+    """Tell of several targets.
+
+    Args:
+        proofs: of those that could be verified.
+        failed: the others, each with its reason.
+    """
+    outcome = worst(one.outcome for one in proofs)
+    if failed and outcome is Outcome.PROVEN:
+        outcome = Outcome.UNPROVEN
+    return VerifyAllFacts(
+        outcome=outcome,
+        targets=list(proofs),
+        errors=[_failed(target, error) for target, error in failed],
+    )
+
+
+def _failed(target: str, error: MigrateError) -> TargetErrorFact:
+    told = FindingFact.of(Finding(error.problem, Severity.ERROR, error.subject, error.saw))
+    return TargetErrorFact(target=target, **told.model_dump(exclude={"severity"}))

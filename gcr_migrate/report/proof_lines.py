@@ -1,0 +1,96 @@
+"""What `verify` found as text for a terminal: a table, and the first problems first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from gcr_migrate.report.proof import first_problems_first
+from gcr_migrate.report.terminal import finding_lines, heading, rows
+from gcr_migrate.verify.marks import Level, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+
+_PROVEN: Final = {
+    "migration": "Proven: both registries serve what the plan says",
+    "spec": "Proven: both registries serve what the spec asks for",
+    "snapshot": "Proven: what was there then is there now",
+    "live": "Proven: all that is listed is there and whole",
+}
+
+
+def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
+    """What was asked of the registries, and what they answered."""
+    title = {
+        Outcome.PROVEN: _PROVEN[facts.kind],
+        Outcome.DIFFERS: "Differs",
+        Outcome.UNPROVEN: "Not proven: something could not be checked",
+    }[facts.outcome]
+    yield heading(f"{facts.target}: {title}")
+    yield from rows(_level_rows(facts))
+    if len(facts.hosts) > 1:
+        yield from rows([_HOST_TITLES, *_host_rows(facts)])
+    untold = [str(level) for level in Level if level not in facts.levels]
+    if untold:
+        yield Text(f"Not looked at: {', '.join(untold)}.")
+    if not facts.complete:
+        what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
+        yield Text(f"The {what} is incomplete: there may be more than it names.")
+    yield from finding_lines(facts.findings)
+
+
+def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
+    table: list[tuple[str, ...]] = [("level", "checked", "ok", "wrong", "unchecked")]
+    for name, level in facts.levels.items():
+        numbers = (level.checked, level.ok, level.wrong, level.unchecked)
+        table.append((name, *map(str, numbers)))
+    return table
+
+
+_HOST_TITLES: Final = ("host", "outcome", "checked", "wrong", "unchecked")
+
+
+def _host_rows(facts: VerifyFacts) -> Iterator[tuple[str, ...]]:
+    """One line for each host, what is not proven first."""
+    ranks = {Outcome.DIFFERS: 0, Outcome.UNPROVEN: 1, Outcome.PROVEN: 2}
+    for name, host in sorted(facts.hosts.items(), key=lambda one: (ranks[one[1].outcome], one[0])):
+        levels = host.levels.values()
+        sums = [
+            sum(one.checked for one in levels),
+            sum(one.wrong for one in levels),
+            sum(one.unchecked for one in levels),
+        ]
+        yield (name, str(host.outcome), *map(str, sums))
+
+
+def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:
+    """One table of all targets, and below it what is wrong anywhere."""
+    counts = Counter(one.outcome for one in facts.targets)
+    told = [f"{counts[one]} {word}" for one, word in _WORDS.items() if counts[one]]
+    told += [f"{len(facts.errors)} could not be begun"] if facts.errors else []
+    number = len(facts.targets) + len(facts.errors)
+    yield heading(f"{number} targets: {', '.join(told)}")
+    table: list[tuple[str, ...]] = [_HOST_TITLES]
+    for one in facts.targets:
+        table += _host_rows(one)
+        if not one.hosts:
+            table.append((one.target, str(one.outcome), "0", "0", "0"))
+    table += [(failed.target, failed.code, "-", "-", "-") for failed in facts.errors]
+    yield from rows(table)
+    for failed in facts.errors:
+        yield Text(f"  {failed.target}: {failed.code}: {failed.message} {failed.saw}".rstrip())
+        yield Text(f"    {failed.remedy}")
+    found = [finding for one in facts.targets for finding in one.findings]
+    yield from finding_lines(sorted(found, key=first_problems_first))
+
+
+_WORDS: Final = {
+    Outcome.DIFFERS: "differ",
+    Outcome.UNPROVEN: "not proven",
+    Outcome.PROVEN: "proven",
+}

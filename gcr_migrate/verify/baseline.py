@@ -1,0 +1,127 @@
+"""A snapshot against the place where it was taken: what it showed, and what is new there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.inventory.collect import ListingFailed, walk
+from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.plan import Source
+from gcr_migrate.model.settings import settings_of
+from gcr_migrate.state.snapshot import SETTINGS
+from gcr_migrate.tasks import a_few_of, all_of
+from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content
+from gcr_migrate.verify.marks import CONTENT, Level, Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.model.inventory import Listing
+    from gcr_migrate.verify.checks import Checks
+    from gcr_migrate.verify.marks import Progress, Verification
+    from gcr_migrate.verify.promise import BaselinePromises, PromisedRoot, Readers
+    from gcr_migrate.verify.upkeep import Upkeep
+
+_NAMED_AT_MOST: Final = 20  # new images of a root
+
+
+async def verify_baseline(
+    promises: BaselinePromises,
+    readers: Readers,
+    result: Verification,
+    progress: Progress,
+    checks: Checks,
+    upkeep: Upkeep,
+) -> None:
+    """Check everything that a snapshot shows against the place where it was taken.
+
+    Args:
+        promises: the snapshot, or some of its roots.
+        readers: hands out clients.
+        result: says what to check; takes counts and findings.
+        progress: is told of each check.
+        checks: makes the checks.
+        upkeep: knows how the repositories are set up.
+    """
+    content = Content(promises, readers, result, progress, checks, upkeep)
+    met: set[int] = set()
+    for root in promises.roots():
+        marks = Marks(result, progress, root.host)
+        result.host(root.host)  # also where it has no image
+        if Level.BLOBS in result.wanted and promises.baseline.schema == 1:
+            marks.unproven(Level.BLOBS, root.shown, "the snapshot tells no blobs: take a new one")
+        was = promises.facts(root).get(SETTINGS)
+        if CONTENT & result.wanted and was is not None:
+            await upkeep.compare(marks, root, settings_of(was))
+        if Level.TAGS in result.wanted and promises.baseline.schema > 1:  # it tells what was read
+            reader = root.reader(readers, promises.side)
+            await _Walk(promises, root, content, marks, met).down(reader)
+    if CONTENT & result.wanted:
+        left = (content.image(one) for one in promises.images() if one.image.id not in met)
+        await a_few_of(left, IMAGES_AT_ONCE)
+
+
+class _Walk:
+    """A way down all names of a root: those that the snapshot has, and those that are new."""
+
+    def __init__(
+        self,
+        promises: BaselinePromises,
+        root: PromisedRoot,
+        content: Content,
+        marks: Marks,
+        met: set[int],
+    ) -> None:
+        self._promises = promises
+        self._root = root
+        self._content = content
+        self._marks = marks
+        self._met = met
+        self._new: list[str] = []
+        self._count = 0
+
+    async def down(self, reader: SourceRegistry) -> None:
+        """Walk; where the root cannot be listed, its images are asked for one by one later."""
+        root = self._root
+        source = Source(root.shown, root.registry, root.prefix, root.dialect, root.plain_http)
+        some: list[Coroutine[None, None, None]] = []
+        try:
+            async for one in walk(reader, source, below=self._promises.only(root)):
+                some += self._met_with(one)
+                if len(some) >= IMAGES_AT_ONCE:
+                    await all_of(some)
+                    some = []
+        except MigrateError as error:
+            if error.problem is errors.TOKEN_EXPIRED:
+                raise
+            if error.problem not in errors.NOT_THERE:
+                self._marks.unchecked(Level.TAGS, root.shown, error)
+        await all_of(some)
+        self._tell_new()
+
+    def _met_with(self, one: Listing | ListingFailed) -> list[Coroutine[None, None, None]]:
+        """Take in a name, and return what has to be done for it."""
+        path = one.name.removeprefix(self._root.prefix).removeprefix("/")
+        image = self._promises.image_at(self._root, path)
+        if isinstance(one, ListingFailed):
+            if image is None and one.error.problem not in errors.NOT_THERE:
+                self._marks.unchecked(Level.TAGS, f"{self._root.shown}/{path}", one.error)
+            return []
+        if image:
+            self._met.add(image.image.id)
+            return [self._content.image(image, one)]
+        if one.tags or one.manifests:
+            self._count += 1
+            self._new += [path] if len(self._new) < _NAMED_AT_MOST else []
+        return []
+
+    def _tell_new(self) -> None:
+        for path in sorted(self._new):
+            shown = f"{self._root.shown}/{path}" if path else self._root.shown
+            self._marks.note(errors.IMAGE_NEW, Severity.WARNING, shown, "a new image")
+        if self._count > len(self._new):
+            saw = f"{self._count} new images, of which {len(self._new)} are named"
+            self._marks.note(errors.IMAGE_NEW, Severity.WARNING, self._root.shown, saw)

@@ -1,0 +1,107 @@
+"""The one place that every check of content goes through: so many at once, each under a key."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.tasks import a_few_of
+from gcr_migrate.verify.marks import OF_A_WHOLE_HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from gcr_migrate.errors import Problem
+    from gcr_migrate.verify.marks import Level, Marks
+
+    Ask = Callable[[], Awaitable["Wrong | None"]]
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 32  # requests
+_IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What a check found that is not as it should be.
+
+    Attributes:
+        problem: its kind.
+        saw: what was seen.
+        is_told: another finding tells it already, so that it is only counted.
+    """
+
+    problem: Problem
+    saw: str = ""
+    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to be asked.
+
+    Attributes:
+        level: to which it belongs.
+        subject: full name of what is asked for; with the level it is the same in every run.
+        ask: asks; gives None where all is right, and raises what keeps it from being answered.
+    """
+
+    level: Level
+    subject: str
+    ask: Ask
+
+
+class Checks:
+    """Makes checks, so many at once over all hosts.
+
+    A host that cannot be reached is not asked for all of its names: after a few in a row, with no
+    answer between them, the others count as not checked.
+
+    Args:
+        at_once: requests in flight.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
+        self._slots = asyncio.Semaphore(at_once)
+        self._lost: dict[str, list[MigrateError]] = {}
+
+    async def all_of(self, marks: Marks, checks: Iterable[Check]) -> None:
+        """Make checks of one host; each is only taken when there is room for it."""
+        await a_few_of((self.one(marks, check) for check in checks), self._at_once)
+
+    async def one(self, marks: Marks, check: Check) -> None:
+        """Make a check and mark what came out; one that cannot be made is counted as such."""
+        try:
+            wrong = await self.reach(marks.host, check.ask)
+        except MigrateError as error:
+            marks.unchecked(check.level, check.subject, error)
+            return
+        if wrong is None:
+            marks.ok(check.level)
+        elif wrong.is_told:
+            marks.count_wrong(check.level)
+        else:
+            marks.wrong(check.level, wrong.problem, check.subject, wrong.saw)
+
+    async def reach(self, host: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a host something in its turn.
+
+        Raises:
+            MigrateError: what the asking raises, or what the host was lost by.
+        """
+        async with self._slots:
+            lost = self._lost.setdefault(host, [])
+            if len(lost) >= _IN_A_ROW:
+                raise lost[0]
+            try:
+                answer = await ask()
+            except MigrateError as error:
+                if error.problem in OF_A_WHOLE_HOST:
+                    lost.append(error)
+                raise
+            lost.clear()
+            return answer
