@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gcr_migrate.cli.files import check_files, write_file
-from gcr_migrate.cli.options import Json, chosen
+from gcr_migrate.cli.options import SPEC_SUFFIXES, Json, chosen
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_SCHEDULE, BAD_USAGE, Exit, MigrateError
 from gcr_migrate.model.names import check_location, check_service_account
@@ -274,6 +274,7 @@ class _Asked:
 def _asked(command: str) -> _Asked:
     """Read a command; refuse one that `verify` would refuse."""
     from gcr_migrate.schedule.words import Word
+    from gcr_migrate.verify.marks import Level
 
     try:
         words = shlex.split(command)
@@ -284,11 +285,17 @@ def _asked(command: str) -> _Asked:
     if words[:1] != ["verify"]:
         raise MigrateError(BAD_USAGE, subject="--command", saw="it begins with the word verify")
     targets, options = _read_by_verify(words[1:])
+    if not targets and not options.get("projects"):
+        saw = "a TARGET or --projects FILE is needed"
+        raise MigrateError(BAD_USAGE, subject="--command", saw=saw)
     projects = [str(read_place(one).project) for one in targets if _is_place(one)]
+    levels = chosen("--level", Level, options.get("level") or [])
+    if any(one.endswith(SPEC_SUFFIXES) for one in targets):
+        levels = frozenset()  # a plan is made of it first, which reads whatever a plan reads
     return _Asked(
         tuple(map(Word.parse, words)),
         tuple(projects),
-        tuple(options.get("level") or ()),
+        tuple(sorted(levels)),
         str(options.get("alarm_state") or ""),
         tuple(str(options[one]) for one in _WRITES if options.get(one)),
     )
@@ -312,7 +319,7 @@ def _read_by_verify(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     arguments = [one.name for one in verify.params if one.param_type_name == "argument"]
     given = [context.params[name] for name in arguments]
     targets = [one for some in given for one in (some if isinstance(some, list) else [some])]
-    return [str(one) for one in targets], context.params
+    return [str(one) for one in targets if one], context.params
 
 
 def _is_place(target: str) -> bool:
