@@ -4,8 +4,10 @@ BIN := .venv/bin
 DEMO ?= gcr-migrate-demo
 SIZE ?= 10000 100000
 LIMIT ?= 3600
+FILES ?= 100000
+GIGABYTES ?= 2
 
-.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-copy bench-inventory
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-copy bench-inventory bench-refs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +61,9 @@ bench-copy: install ## measure whole copies beside other tools, which it builds 
 
 bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 100000", LIMIT=seconds a run
 	$(BIN)/python -m benchmarks.inventory --limit $(LIMIT) $(SIZE)
+
+bench-refs: install ## measure refs scan on a large tree: FILES=number, GIGABYTES=number
+	$(BIN)/python -m benchmarks.scanning --files $(FILES) --gigabytes $(GIGABYTES)
 
 COMPILE := $(BIN)/pip-compile --quiet --extra otel --all-build-deps --generate-hashes --strip-extras \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate --no-header

@@ -21,6 +21,7 @@ from gcr_migrate.cli.scanning import (
     Paths,
     Plan,
     Projects,
+    Revision,
     Values,
     scanned,
 )
@@ -54,6 +55,7 @@ def scan(
     paths: Paths,
     project: Projects = None,
     values: Values = None,
+    revision: Revision = None,
     all_files: AllFiles = False,
     full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
     as_json: Json = False,
@@ -69,7 +71,7 @@ def scan(
 
     judge = Judge.of(values or [], project or [])
     unread: list[Unread] = []
-    found = scanned(paths, unread, all_files=all_files)
+    found = scanned(paths, unread, all_files=all_files, revision=revision)
     facts = RefsScanFacts.of([(one, judge.read(one)) for one in found], unread)
     Output(as_json=as_json).result(facts, reference_lines(facts, full=full))
     return facts.exit
@@ -93,6 +95,7 @@ def check(
         Path | None,
         typer.Option("--sarif", metavar="FILE", help="Write the names that fail as SARIF 2.1.0."),
     ] = None,
+    revision: Revision = None,
     all_files: AllFiles = False,
     full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
     as_json: Json = False,
@@ -113,7 +116,8 @@ def check(
         raise MigrateError(BAD_USAGE, subject="gcr-migrate refs check", saw=saw)
     unread: list[Unread] = []
     with _with_plan(judge, plan) as ready:
-        names = [(one, *ready(one)) for one in scanned(paths, unread, all_files=all_files)]
+        found = scanned(paths, unread, all_files=all_files, revision=revision)
+        names = [(one, *ready(one)) for one in found]
     facts = RefsCheckFacts.of(names, unread, fails)
     if sarif:
         _write_text(sarif, sarif_text(facts))

@@ -43,6 +43,12 @@ Plan = Annotated[
     Path | None,
     typer.Option("--plan", metavar="FILE", help="Migration file that says where images go."),
 ]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision", metavar="REV", help="Read a git repository as it is at this commit or branch."
+    ),
+]
 STDIN: Final = "-"
 STDIN_NAME: Final = "(standard input)"
 _SHARE: Final = 500  # files of one piece of work
@@ -98,24 +104,46 @@ def _values(written: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def scanned(paths: Iterable[str], unread: list[Unread], *, all_files: bool) -> Iterator[Found]:
+def scanned(
+    paths: Iterable[str],
+    unread: list[Unread],
+    *,
+    all_files: bool,
+    revision: str | None = None,
+) -> Iterator[Found]:
     """Give what files have, in their order; many of them are read by several processes.
 
     Args:
         paths: files and folders.
         unread: gets what could not be read.
         all_files: also those that `.gitignore` names.
+        revision: at which they are read out of git.
 
     Raises:
-        MigrateError: `file-missing`.
+        MigrateError: `file-missing`, `bad-usage`.
     """
     from gcr_migrate.refs.files import Unread
 
-    for one in _scanned(paths, all_files=all_files):
+    given = _at(paths, revision) if revision else _scanned(paths, all_files=all_files)
+    for one in given:
         if isinstance(one, Unread):
             unread.append(one)
         else:
             yield one
+
+
+def _at(paths: Iterable[str], revision: str) -> Iterator[Found | Unread]:
+    from gcr_migrate.refs.files import Unread, scan_bytes
+    from gcr_migrate.refs.revisions import at_revision
+
+    for text in paths:
+        if not Path(text).exists():
+            raise MigrateError(FILE_MISSING, subject=text, saw="neither a file nor a folder")
+        for one in at_revision(Path(text), revision):
+            if isinstance(one, Unread):
+                yield one
+            else:
+                yield from scan_bytes(*one)
 
 
 def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unread]:

@@ -136,6 +136,18 @@ def test_a_rewrite_needs_a_plan_and_files(zoo: Zoo) -> None:
     assert refs(zoo, "rewrite", "--format", "odd")[1]["code"] == "bad-usage"
 
 
+def test_a_repository_is_read_as_it_was(zoo: Zoo, repo: Path) -> None:
+    """Whatever its files are now; an odd revision is told in git's words."""
+    now = refs(zoo, "check", "--set", "PROJECT_ID=builds")[1]
+    (repo / "values.yaml").unlink()
+    (repo / "k8s/web.yaml").write_text("")
+    was = refs(zoo, "check", "--set", "PROJECT_ID=builds", "--revision", "HEAD")[1]
+    assert [one["text"] for one in was["references"]] == [one["text"] for one in now["references"]]
+    assert was["references"][0]["file"] == "k8s/web.yaml"
+    code, facts = refs(zoo, "check", "--revision", "--nowhere")
+    assert (code, facts["code"]) == (2, "bad-usage")
+
+
 def test_a_file_that_cannot_be_written_stays_whole(zoo: Zoo, repo: Path) -> None:
     """The error names it; nothing is half written."""
     for one in repo.glob("k8s/*"):
