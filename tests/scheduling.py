@@ -125,10 +125,7 @@ def substituted_by_cloud_build(text: str) -> str:
 
 def ran_by_bash(run: str) -> list[str]:
     """Run a script in which `docker` only says its words; return these."""
-    return _said_by_bash(f"docker() {{ printf '%s\\0' \"$@\"; }}\n{run}")
-
-
-def _said_by_bash(script: str) -> list[str]:
+    script = f"docker() {{ printf '%s\\0' \"$@\"; }}\n{run}"
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             ["bash", "-e"],  # noqa: S607  # the one in the path
@@ -182,7 +179,13 @@ def _commands(told: str, units: Mapping[str, str]) -> Iterator[tuple[str, list[s
             line = re.search(r"Command Line: (.*)", part)
             assert line, part
             # A variable would be put in only when it starts; until then `$$` stands for a dollar.
-            yield name, [_started(word) for word in _said_by_bash(f"printf '%s\\0' {line[1]}")]
+            yield name, [_started(word) for word in _told_words(line[1])]
+
+
+def _told_words(line: str) -> list[str]:
+    """Return the words of a line as systemd tells it: in quotes where it holds that needed."""
+    found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', line)
+    return [re.sub(r"\\(.)", r"\1", quoted) or plain for quoted, plain in found]
 
 
 def _started(word: str) -> str:

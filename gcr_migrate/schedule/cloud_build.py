@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.schedule import alerts, gcloud
 from gcr_migrate.schedule.text import UNTRIED, Said, Script, head, yaml_text
-from gcr_migrate.schedule.words import for_cloud_build, in_container
+from gcr_migrate.schedule.words import for_cloud_build, in_container, variable
 
 if TYPE_CHECKING:
     from gcr_migrate.schedule.job import Job
+    from gcr_migrate.schedule.words import Input
 
 LONGEST_S: Final = 82_800  # a build ends after a day, and has more to do than to verify
 _SPARE_S: Final = 600
@@ -71,19 +72,19 @@ def _build(job: Job) -> dict[str, Any]:
     if job.inputs("secret"):
         kept = f"projects/{job.project}/secrets/{{}}/versions/latest"
         secrets = [
-            {"versionName": kept.format(one.name), "env": _variable(one.name)}
+            {"versionName": kept.format(one.name), "env": _variable(one)}
             for one in job.inputs("secret")
         ]
         build["availableSecrets"] = {"secretManager": secrets}
     return build
 
 
-def _place(one: Any) -> str:
+def _place(one: Input) -> str:
     return in_container(one, _ROOT)
 
 
-def _variable(name: str) -> str:
-    return f"SECRET_{name.upper().replace('-', '_')}"
+def _variable(one: Input) -> str:
+    return f"SECRET_{variable(one)}"
 
 
 def _prepare(job: Job) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _prepare(job: Job) -> dict[str, Any]:
     for one in job.inputs("secret"):
         path = _place(one)
         lines.append(f"mkdir -p {path.rpartition('/')[0]}")
-        lines.append(f'printf %s "${_variable(one.name)}" >{path}')
+        lines.append(f'printf %s "${_variable(one)}" >{path}')
     for one in job.inputs("file"):
         words = ["gcloud", "storage", "cp", f"{job.files}/{one.name}", _place(one)]
         lines.append(shlex.join(words))
@@ -105,7 +106,7 @@ def _prepare(job: Job) -> dict[str, Any]:
         "args": ["-ceu", Script(for_cloud_build("\n".join(lines) + "\n"))],
     }
     if job.inputs("secret"):
-        step["secretEnv"] = [_variable(one.name) for one in job.inputs("secret")]
+        step["secretEnv"] = [_variable(one) for one in job.inputs("secret")]
     return step
 
 

@@ -40,15 +40,14 @@ def render(job: Job, version: str) -> dict[str, str]:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    mounts = [
-        {"name": one.name, "mountPath": f"/secrets/{one.name}"} for one in job.inputs("secret")
-    ]
+    secrets = {f"secret-{at}": one.name for at, one in enumerate(job.inputs("secret"), 1)}
+    mounts = [{"name": at, "mountPath": f"/secrets/{name}"} for at, name in secrets.items()]
     volumes: list[dict[str, Any]] = [
         {
-            "name": one.name,
-            "secret": {"secretName": one.name, "items": [{"key": "latest", "path": "value"}]},
+            "name": at,
+            "secret": {"secretName": name, "items": [{"key": "latest", "path": "value"}]},
         }
-        for one in job.inputs("secret")
+        for at, name in secrets.items()
     ]
     if job.files:
         mounts.append({"name": "files-of-the-job", "mountPath": "/files"})

@@ -10,7 +10,7 @@ from gcr_migrate.schedule import alerts, gcloud
 from gcr_migrate.schedule.cloud_build import telling
 from gcr_migrate.schedule.job import bad
 from gcr_migrate.schedule.text import Script, head, yaml_text
-from gcr_migrate.schedule.words import for_github, in_container
+from gcr_migrate.schedule.words import for_github, in_container, variable
 
 if TYPE_CHECKING:
     from gcr_migrate.schedule.job import Job
@@ -55,7 +55,7 @@ def render(job: Job, version: str) -> dict[str, str]:
         ),
     ]
     told += [
-        f"  gh secret set {_variable(one.name)} --repo={job.repository} <PATH"
+        f"  gh secret set {variable(one)} --repo={job.repository} <PATH"
         for one in job.inputs("secret")
     ]
     if files := job.inputs("file"):
@@ -74,10 +74,6 @@ def render(job: Job, version: str) -> dict[str, str]:
         f"{job.name}.yml": yaml_text(workflow_head, _workflow(job)),
         "alerts.tf": alerts.of_log(job, alerts.head_of(job, version)),
     }
-
-
-def _variable(name: str) -> str:
-    return name.upper().replace("-", "_")
 
 
 def _workflow(job: Job) -> dict[str, Any]:
@@ -123,12 +119,9 @@ def _before(job: Job) -> list[dict[str, Any]]:
             path = f'"$RUNNER_TEMP"{in_container(one)}'
             lines += [
                 f'mkdir -p "$RUNNER_TEMP"/secrets/{one.name}',
-                f'printf %s "$SECRET_{_variable(one.name)}" >{path}',
+                f'printf %s "$SECRET_{variable(one)}" >{path}',
             ]
-        kept = {
-            f"SECRET_{_variable(one.name)}": f"${{{{ secrets.{_variable(one.name)} }}}}"
-            for one in secrets
-        }
+        kept = {f"SECRET_{variable(one)}": f"${{{{ secrets.{variable(one)} }}}}" for one in secrets}
         run = Script("\n".join(lines) + "\n")
         steps.append({"name": "Secrets", "env": kept, "run": run})
     return steps

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import BAD_SCHEDULE, MigrateError
 from gcr_migrate.model.names import Project
+from gcr_migrate.schedule.words import variable
 
 if TYPE_CHECKING:
     from gcr_migrate.schedule.cron import Cron
@@ -112,6 +113,9 @@ class Job:
         if self.deadline_s >= shortest:
             saw = f"{self.deadline_s} s, and the next run begins after {shortest} s"
             raise bad("--deadline", f"{self.deadline_s}s", saw)
+        names = [variable(one) for one in self.inputs("secret")]
+        if len(set(names)) < len(names):
+            raise bad("--command", ", ".join(names), "two secrets would get one variable")
         if self.state.startswith("gs://") and not self.bucket:
             raise bad("--alarm-state", self.state, "gs://BUCKET/OBJECT is needed")
 

@@ -117,8 +117,8 @@ def _pod(job: Job) -> dict[str, Any]:
     ]
     volumes: list[dict[str, Any]] = [{"name": "work", "emptyDir": {}}]
     volumes.append({"name": "tmp", "emptyDir": {}})
-    for one in job.inputs("secret"):
-        name = f"secret-{one.name}"[:63].rstrip("-")
+    for at, one in enumerate(job.inputs("secret"), 1):
+        name = f"secret-{at}"
         items = [{"key": "value", "path": "value"}]
         volumes.append({"name": name, "secret": {"secretName": one.name, "items": items}})
         mounts.append({"name": name, "mountPath": f"/secrets/{one.name}", "readOnly": True})

@@ -90,6 +90,10 @@ def _check_inputs(form: Form, job: Job) -> None:
     """Refuse files that nobody could have put where they are read."""
     files = job.inputs("file")
     buckets = form in {Form.CLOUD_RUN, Form.CLOUD_BUILD}
+    for one in job.inputs("secret") if form is Form.KUBERNETES else ():
+        if not _NAMESPACE.fullmatch(one.name):
+            saw = "a secret of Kubernetes has lower-case letters, digits and hyphens"
+            raise bad("--command", f"secret:{one.name}", saw)
     if buckets and files and not job.files:
         raise bad("--files", "(missing)", f"gs://BUCKET with {files[0].name} is needed")
     if job.files and not (buckets and files):

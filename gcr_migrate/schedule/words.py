@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["secret", "file"]
 _NAMES: Final[dict[str, re.Pattern[str]]] = {
-    "secret": re.compile(r"[a-z][a-z0-9-]{0,62}"),
+    "secret": re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}"),
     "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
 }
 _INPUT: Final = re.compile(r"(?:(.*)=)?(secret|file):(.*)", re.DOTALL)
@@ -75,6 +75,11 @@ def in_container(one: Input, root: str = "") -> str:
     return (
         f"{root}/secrets/{one.name}/value" if one.kind == "secret" else f"{root}/files/{one.name}"
     )
+
+
+def variable(one: Input) -> str:
+    """Return the name of a secret as a variable of an environment."""
+    return one.name.upper().replace("-", "_")
 
 
 def for_kubernetes(text: str) -> str:

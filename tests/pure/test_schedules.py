@@ -267,6 +267,8 @@ REFUSED: list[tuple[Form, str, tuple[str, ...], dict[str, Any]]] = [
     (Form.SYSTEMD, "--command", ("a\nb",), {}),
     (Form.SYSTEMD, "--command", ("secret:A b",), {}),
     (Form.SYSTEMD, "--command", ("file:../x",), {}),
+    (Form.KUBERNETES, "--command", ("secret:WEB_HOOK",), {}),
+    (Form.GITHUB, "--command", ("secret:web-hook", "secret:WEB_HOOK"), {}),
 ]
 
 

@@ -13,6 +13,9 @@ import pytest
 
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.cli.tools import json_schema
+from gcr_migrate.doctor.permissions import roles_to_verify
+from gcr_migrate.sandbox.app import running
+from gcr_migrate.sandbox.scenarios import IdentityPart, RepositoryPart, Scenario
 from gcr_migrate.schedule.job import Form
 from tests.scheduling import (
     IMAGE,
@@ -22,7 +25,7 @@ from tests.scheduling import (
     substituted_by_cloud_build,
     words_in,
 )
-from tests.zoo import Zoo, opened
+from tests.zoo import SPEC, Zoo, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,6 +184,44 @@ def test_a_night_goes_as_the_files_say(zoo: Zoo, form: Form, tmp_path: Path) -> 
     finally:
         tags["1"] = digest
     assert (code, "verify_ok" in told, "verify_failed" in told) == (1, False, logs)
+
+
+def test_the_roles_of_the_account_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what the scripts grant, each level proves; with what another level needs, not all do."""
+    monkeypatch.setenv("GCR_MIGRATE_CREATION_PAUSE_S", "0")
+    grant = "{role: artifactregistry.reader, members: ['group:a@example.com']}"
+    spec = SPEC.replace('routes: [{match: "**", repository: moved}]', "routes:")
+    spec += f'  - match: "**"\n    repository: moved\n    access: {{grant: [{grant}]}}\n'
+    levels = {"tags": ["tags", "manifests", "blobs"], "access": ["access"]}
+    who = tuple(
+        IdentityPart(
+            member=f"serviceAccount:{name}@ops-project.iam.gserviceaccount.com",
+            token=f"ya29.{name}",
+            roles=roles_to_verify(levels[name]),
+        )
+        for name in levels
+    )
+    part = RepositoryPart(project="builds", location="us", id="us.gcr.io")
+    scenario = Scenario(repositories=(part,), identities=(IdentityPart(), *who))
+    (tmp_path / "home").mkdir()
+    with running(scenario, tmp_path / "box") as box:
+        zoo = Zoo(box, tmp_path / "home", "us.gcr.io")
+        zoo.image("app", "1")
+        assert zoo.migrate(spec) == (0, 0, 0)
+        codes = {}
+        for name in levels:
+            (zoo.home / "token").write_text(f"ya29.{name}")
+            for asked, each in levels.items():
+                words = [word for level in each for word in ("--level", level)]
+                codes[name, asked] = zoo.run("verify", str(zoo.home / "m"), *words)[0]
+    assert codes == {
+        ("tags", "tags"): 0,
+        ("tags", "access"): 4,
+        ("access", "tags"): 0,
+        ("access", "access"): 0,
+    }
 
 
 def test_what_was_written_is_replaced_and_nothing_else(zoo: Zoo) -> None:
