@@ -58,6 +58,19 @@ timer() { # PROJECT LOCATION NAME OPTION...
   gcloud scheduler jobs "$verb" http "$3" --project="$1" --location="$2" --quiet "${@:4}"
 }
 """
+_TRUST: Final = """
+trust() { # PROJECT POOL PROVIDER REPOSITORY
+  local pools=(gcloud iam workload-identity-pools) place=(--location=global --project="$1")
+  "${pools[@]}" describe "$2" "${place[@]}" >/dev/null 2>&1 ||
+    "${pools[@]}" create "$2" "${place[@]}" --quiet
+  place+=(--workload-identity-pool="$2")
+  "${pools[@]}" providers describe "$3" "${place[@]}" >/dev/null 2>&1 ||
+    "${pools[@]}" providers create-oidc "$3" "${place[@]}" --quiet \\
+      --issuer-uri=https://token.actions.githubusercontent.com \\
+      --attribute-mapping=google.subject=assertion.sub,attribute.repository=assertion.repository \\
+      --attribute-condition="assertion.repository == \\"$4\\""
+}
+"""
 
 
 def script(head: Iterable[str], body: Sequence[str]) -> str:
@@ -72,6 +85,7 @@ def script(head: Iterable[str], body: Sequence[str]) -> str:
     parts += [_FOR_INPUTS] if "on_secret" in called else []
     parts += [_BUCKET] if "on_bucket" in called else []
     parts += [_TIMER] if "timer" in called else []
+    parts += [_TRUST] if "trust" in called else []
     lines = "".join(f"{line}\n" for line in body)
     return f"#!/usr/bin/env bash\n{comment(head)}{''.join(parts)}\n{lines}"
 

@@ -172,29 +172,14 @@ def _commands(job: Job) -> list[str]:
         f"principalSet://iam.googleapis.com/projects/{number}/locations/global"
         f"/workloadIdentityPools/{pool}/attribute.repository/{job.repository}"
     )
-    place = ["--location=global", f"--project={number}"]
-    pools = ["gcloud", "iam", "workload-identity-pools"]
-    within = [f"--workload-identity-pool={pool}", *place]
-    made = [
-        "--issuer-uri=https://token.actions.githubusercontent.com",
-        (
-            "--attribute-mapping=google.subject=assertion.sub,"
-            "attribute.repository=assertion.repository"
-        ),
-        f'--attribute-condition=assertion.repository == "{job.repository}"',
-    ]
-    describe_pool = shlex.join([*pools, "describe", pool, *place])
-    describe = shlex.join([*pools, "providers", "describe", provider, *within])
-    create = [*pools, "providers", "create-oidc", provider, *within, *made, "--quiet"]
+    hub = shlex.join(["gcloud", "projects", "describe", number, "--format=value(projectId)"])
     return [
         gcloud.enabled(job, "iamcredentials", "sts", "artifactregistry", "logging", "monitoring"),
         *gcloud.identity(job),
         "# The line from which the alerts are counted.",
         shlex.join(["on_project", job.project, member, "roles/logging.logWriter"]),
         "# Workflows of this repository, and of no other, may be the account.",
-        f"{describe_pool} >/dev/null 2>&1 ||",
-        f"  {shlex.join([*pools, 'create', pool, *place, '--quiet'])}",
-        f"{describe} >/dev/null 2>&1 ||",
-        f"  {shlex.join(create)}",
+        f"hub=$({hub})",
+        f'trust "$hub" {shlex.join([pool, provider, job.repository])}',
         shlex.join(["act_as", job.project, job.account, who, "roles/iam.workloadIdentityUser"]),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from importlib import resources
@@ -295,3 +296,35 @@ def test_an_account_has_the_address_of_its_project() -> None:
 def test_a_word_that_names_no_input_is_itself(text: str) -> None:
     """Only secret: and file:, at its beginning or after a sign of equality, stand for a path."""
     assert Word.parse(text) == Word(text)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["missing", "there"])
+@FORMS
+def test_scripts_run_to_their_end(form: Form, *, there: bool, tmp_path: Path) -> None:
+    """Where nothing is yet, it is made; where all is there, it is changed and not made again."""
+    files = render(form, _full(form), "0")
+    (name,) = [one for one in files if one.endswith(".sh")]
+    (tmp_path / name).write_text(files[name])
+    (tmp_path / "gcloud").write_text(
+        f'#!/bin/sh\necho "$*" >>"$0.calls"\ncase " $* " in *projectNumber*) echo 12 ;; '
+        f"*projectId*) echo hub ;; *\\ describe\\ *) exit {0 if there else 1} ;; esac\n"
+    )
+    (tmp_path / "gcloud").chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(tmp_path / name)],  # noqa: S607  # the one in the path
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = (tmp_path / "gcloud.calls").read_text().splitlines()
+    made = [call for call in calls if " create" in call]
+    assert bool(made) is not there
+    assert not [call for call in calls if "gcloud" in call or "$" in call]
+    if form in {Form.CLOUD_RUN, Form.CLOUD_BUILD}:
+        (timer,) = [one for one in calls if one.startswith("scheduler jobs") and " http " in one]
+        assert timer.startswith("scheduler jobs update" if there else "scheduler jobs create")
+        assert "projects/12/locations/us-central1/" in timer
