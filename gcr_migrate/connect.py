@@ -19,6 +19,7 @@ from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.catalogue import Catalogue
 from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.registry.docker import DockerClient
 from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
 from gcr_migrate.wire.endpoints import Endpoints
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
         Assets,
         Buckets,
         Contents,
+        Kept,
         ManifestStore,
         Names,
         Projects,
+        Puller,
         Repositories,
         SourceRegistry,
         TargetRegistry,
@@ -63,6 +66,8 @@ READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
 _CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 _API_THREADS: Final = 8
+_TELLING_IDLE_S: Final = 15.0
+_TELLING_PATIENCE_S: Final = 30.0
 _NOT_PUBLIC: Final = frozenset({DENIED, NAME_UNKNOWN, NOT_MIGRATED, UNAUTHORIZED})
 
 
@@ -128,6 +133,18 @@ class Settings:
         return float(text) if usable else default
 
 
+def outside(settings: Settings) -> Wire:
+    """Return connections to those who are told of a run; they have no login of ours.
+
+    They share neither turns nor pauses with those to registries, and wait for less: a receiver
+    that hangs must not keep a schedule from its end.
+    """
+    wire_s = min(settings.idle_s(), _TELLING_IDLE_S)
+    pilot = Pilot(_TELLING_PATIENCE_S)
+    network = Network(settings.environ)
+    return Wire(settings.endpoints, settings.backoff(), network, pilot, wire_s)
+
+
 class Connections:
     """All clients of one command; closes them at the end.
 
@@ -176,6 +193,7 @@ class Connections:
         self._remembered: dict[RegistryClient, RememberedRegistry] = {}
         self._catalogues: dict[RegistryClient, Catalogue] = {}
         self._services: dict[Side, Services] = {}
+        self._others: dict[Login, Credentials] = {}
         self._threads = ThreadPoolExecutor(_API_THREADS, "google-api")
         self._stack = AsyncExitStack()
         self.creation_pause_s = settings.creation_pause_s()
@@ -259,6 +277,14 @@ class Connections:
         """Return whose credentials a side was given or has found."""
         return await self._credentials[side].caller()
 
+    def near_quotas(self) -> dict[str, str]:
+        """Tell of each service that was asked near a quota, in words, how near that was."""
+        told = {
+            service: self._settings.limits.nearness(service, asked)
+            for service, asked in self.pilot.counts().items()
+        }
+        return {service: words for service, words in told.items() if words}
+
     @property
     def clock_skew_s(self) -> float | None:
         """How far this machine's clock is ahead of the services'; None if none has told."""
@@ -289,6 +315,10 @@ class Connections:
         """Return the buckets of Cloud Storage."""
         return self._google(side).buckets
 
+    def kept_object(self, bucket: str, name: str) -> Kept:
+        """Return an object of Cloud Storage that holds what is kept between runs."""
+        return self._google("source").cloud_object(bucket, name)
+
     def assets(self, side: Side) -> Assets:
         """Return what lies below folders and organisations."""
         return self._google(side).assets
@@ -305,6 +335,22 @@ class Connections:
         """Ask a gcr.io host how a project uses it; empty where it says nothing of that."""
         client = self._client("source", gcr_host.name, GCR.name, None)
         return await client.gcr_usage(project.path)
+
+    def docker(self, host: str, login: Side | Login | None) -> Puller:
+        """Return who pulls from a host as docker does: under a side's login, another, or none.
+
+        Args:
+            host: registry host.
+            login: whose; None for anybody.
+        """
+        if login is None:
+            return DockerClient(host, self._source_wire, Nobody())
+        if isinstance(login, str):
+            return DockerClient(host, self._source_wire, self._credentials[login])
+        if login not in self._others:
+            self._others[login] = Credentials(login, self._settings.environ, self._login_wire)
+            self._stack.push_async_callback(self._others[login].close)
+        return DockerClient(host, self._source_wire, self._others[login])
 
     async def is_public(self, project: Project, gcr_host: GcrHost) -> bool:
         """Whether anybody may see what a project has at a gcr.io host."""

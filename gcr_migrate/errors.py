@@ -176,15 +176,19 @@ ACCESS_LOST: Final = _problem(
     "access-lost",
     Exit.REFUSED,
     "somebody loses access",
-    "A member can do something with the images of the source, and not with those of the target.",
-    "Grant it on the route, or accept it there: `access.accept` with the member and a reason.",
+    "A member can do something with the images of the source, and not with those of the target. Or"
+    " somebody should be able to pull by a gcr.io name, and cannot.",
+    "Grant it on the route, or accept it there: `access.accept` with the member and a reason. For a"
+    " gcr.io name grant `roles/artifactregistry.reader` on the repository behind it.",
 )
 ACCESS_GAINED: Final = _problem(
     "access-gained",
     Exit.REFUSED,
     "somebody gains access",
-    "A member can do something with images of the target that was not allowed at the source.",
-    "Choose another repository or project, or accept it on the route: `access.accept`.",
+    "A member can do something with images of the target that was not allowed at the source. Or"
+    " somebody can pull by a gcr.io name who should be refused.",
+    "Choose another repository or project, or accept it on the route: `access.accept`. For a gcr.io"
+    " name look at the policies of the repository behind it and of its project.",
 )
 ACCESS_UNKNOWN: Final = _problem(
     "access-unknown",
@@ -493,7 +497,8 @@ UNREACHABLE: Final = _problem(
     "unreachable",
     Exit.OUT_OF_REACH,
     "service cannot be reached",
-    "The connection was refused, broke or timed out, or a proxy on the way refused it.",
+    "Its name has no address, the connection was refused, broke or timed out, its certificate is"
+    " not trusted, or a proxy on the way refused it.",
     "Check address, network, proxy and certificate; then run the same command again.",
 )
 UNTRUSTED: Final = _problem(
@@ -950,7 +955,8 @@ REDIRECT_CHANGED: Final = _problem(
     "redirect-changed",
     Exit.FAILED,
     "another service answers these names than before",
-    "The project's redirect setting, or who answers its gcr.io names, is not what it was.",
+    "The project's redirect setting, or who answers its gcr.io names, is not what it was, or not"
+    " what it should be.",
     "Run `gcr-migrate redirect status` on the project; pulls by these names may fail.",
 )
 CLEANUP_DELETED: Final = _problem(
@@ -1056,6 +1062,37 @@ BAD_SCHEDULE: Final = _problem(
     "A scheduler would refuse it, run something else, or run it at other times than were meant."
     " No file was written.",
     "Change the part that is named; docs/domains.md tells what each kind of schedule takes.",
+)
+BAD_ALARM_STATE: Final = _problem(
+    "bad-alarm-state",
+    Exit.BAD_INPUT,
+    "file is no memory of alarms",
+    "It is damaged, something else, or of a later version, and was left as it is. Without it every"
+    " finding counts as new: all are told in each run.",
+    "Name another file with `--alarm-state`, or move this one away: the next run begins a new one.",
+)
+ALARM_STATE_BUSY: Final = _problem(
+    "alarm-state-busy",
+    Exit.OUT_OF_REACH,
+    "memory of alarms kept changing",
+    "Other runs write the same file or object at the same time; nothing of theirs was overwritten."
+    " What was told now is told once more by the next run.",
+    "Give each schedule an `--alarm-state` of its own, or let them run at different times.",
+)
+NOT_TOLD: Final = _problem(
+    "not-told",
+    Exit.OUT_OF_REACH,
+    "an alarm or a metric could not be delivered",
+    "Whoever listens there has not heard of this run. The exit status still says what was proven.",
+    "Look at the receiver and at its address. With `--alarm-state` the next run tells it again.",
+)
+BAD_WEBHOOK: Final = _problem(
+    "bad-webhook",
+    Exit.BAD_INPUT,
+    "address of the webhook cannot be used",
+    "It is read from the file of `--webhook-file` or from `GCR_MIGRATE_WEBHOOK`, and is never"
+    " shown: who knows it can post there.",
+    "Write one address on one line, beginning with `https://`; `http://` is for this machine only.",
 )
 
 # --- the program itself ------------------------------------------------------------------------

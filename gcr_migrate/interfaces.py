@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
     from gcr_migrate.model.policies import ExactPolicy
+    from gcr_migrate.model.pulling import Pull
     from gcr_migrate.model.settings import RepositorySettings
 
 
@@ -87,6 +88,18 @@ class SourceRegistry(Protocol):
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Manifests whose subject is this digest (OCI end-12); None: no such end-point."""
+        ...
+
+
+class Puller(Protocol):
+    """Pulls as a client such as docker does, as one identity; nothing of it is kept."""
+
+    async def pull(self, name: str, reference: str) -> Pull:
+        """Go the whole way from the ping to the bytes of a blob, and tell how far that came.
+
+        The name is without host. With an empty reference the way ends where the name itself is
+        asked for. Nothing is raised: what fails is the answer.
+        """
         ...
 
 
@@ -324,6 +337,38 @@ class Buckets(Protocol):
         """Facts of a bucket, None when it does not exist.
 
         A bucket that is there and hidden from the caller raises `denied`.
+        """
+        ...
+
+
+class Kept(Protocol):
+    """One small file that runs share, also those on other machines; it is replaced as a whole."""
+
+    @property
+    def name(self) -> str:
+        """How a person names it."""
+        ...
+
+    async def read(self) -> tuple[bytes, str] | None:
+        """Return its bytes, and which version they are; None: there is none yet.
+
+        Raises:
+            MigrateError: it cannot be read.
+        """
+        ...
+
+    async def write(self, data: bytes, version: str) -> bool:
+        """Replace a version, as a whole.
+
+        Args:
+            data: what it is to hold.
+            version: what `read` told; empty: there was none.
+
+        Returns:
+            False: somebody else has written meanwhile, and nothing was changed.
+
+        Raises:
+            MigrateError: it cannot be written.
         """
         ...
 

@@ -32,6 +32,7 @@ Lie = Literal[
     "shorter",
     "stall",
     "tls",
+    "unmarked",
 ]
 _IN_BODY: Final = frozenset({"corrupt", "cut", "extra", "longer", "shorter"})
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
@@ -49,9 +50,10 @@ class Relay:
         lie: what happens to these. The reply: `cut` ends it in the middle of the body, `corrupt`
             changes one byte, `stall` sends half of it and nothing more, `extra` sends more than
             was promised, `longer` and `shorter` promise another length, `clock` moves its date
-            by a day, `tls` breaks the encryption below it, `reset-after` resets the connection
-            instead. The request: `reset-before` resets the connection before anything is
-            passed on, `reset-within` after half of the body, `corrupt-request` changes a byte.
+            by a day, `unmarked` takes off the fields that say who answers, `tls` breaks the
+            encryption below it, `reset-after` resets the connection instead. The request:
+            `reset-before` resets the connection before anything is passed on, `reset-within` after
+            half of the body, `corrupt-request` changes a byte.
         times: how often it lies; None for always.
         skip: so many of these requests pass first.
         method: regular expression of their methods.
@@ -158,6 +160,7 @@ class Relay:
             head = head.replace(b'realm="http:', b'realm="https:')
         sized = re.search(rb"(?im)^content-length:", head) is not None
         middle = len(body) // 2
+        head = re.sub(rb"(?im)^x-gcr-.*\r\n", b"", head) if lie == "unmarked" else head
         if lie in _IN_BODY and not body:
             lie = None
             self._spared()

@@ -86,7 +86,7 @@ def inventory(
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, wanted.source)
     with create_snapshot(path, force=force, with_manifests=with_manifests) as draft:
-        kept = asyncio.run(_take(output, wanted, way, draft, cache))
+        kept = asyncio.run(_take(output, wanted, way, draft, cache, for_later=True))
     with open_snapshot(path) as snapshot:
         facts = inventory_facts(snapshot, kept.found, kept.fetched)
         output.result(facts, inventory_lines(facts))
@@ -94,11 +94,18 @@ def inventory(
 
 
 async def _take(
-    output: Output, target: Target, way: Way, draft: SnapshotDraft, cache: Path | None
+    output: Output,
+    target: Target,
+    way: Way,
+    draft: SnapshotDraft,
+    cache: Path | None,
+    *,
+    for_later: bool = False,
 ) -> Kept:
     from gcr_migrate.cli.keeping import keeping
     from gcr_migrate.cli.logins import announce, host_of
     from gcr_migrate.cli.taking import take
+    from gcr_migrate.inventory.domains import DomainReader
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.listings import open_shelf
 
@@ -110,7 +117,8 @@ async def _take(
             keeping(output, connections, cache, f"inventory {target.name}") as kept,
             open_shelf() as shelf,
         ):
-            kept.complete = await take(target, connections, draft, shelf, watch.listed)
+            domains = DomainReader(connections) if for_later else None
+            kept.complete = await take(target, connections, draft, shelf, watch.listed, domains)
     return kept
 
 

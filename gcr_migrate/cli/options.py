@@ -17,6 +17,8 @@ from gcr_migrate.model.places import read_project
 
 if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
+    from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
+    from gcr_migrate.wire.transport import Wire
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -202,19 +204,28 @@ class Way:
             patience_s: seconds of waiting for a quota; None: as the environment says.
         """
         from gcr_migrate.connect import Connections, Settings
-        from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
 
-        where = EndpointsFile()
-        if self.endpoints:
-            where = EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
         settings = Settings(
-            endpoints=where,
+            endpoints=self._where(),
             login=self.login,
             limits=self.pace.over(limits or Limits()),
             tries=tries,
             patience_s=patience_s,
         )
         return Connections(settings, source, target)
+
+    def outside(self) -> Wire:
+        """Return connections to those who are told of a run; use them in an `async with`."""
+        from gcr_migrate.connect import Settings, outside
+
+        return outside(Settings(endpoints=self._where()))
+
+    def _where(self) -> EndpointsFile:
+        from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
+
+        if not self.endpoints:
+            return EndpointsFile()
+        return EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
 
 
 def chosen(option: str, kind: type[E], named: list[str]) -> frozenset[E]:

@@ -3,50 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate import errors
+from gcr_migrate.cli.effort import Effort
 from gcr_migrate.cli.logins import announce, host_of, hosts_of, hosts_of_spec, logins
 from gcr_migrate.cli.options import SPEC_SUFFIXES, read_text
 from gcr_migrate.cli.pipeline import make_plan
 from gcr_migrate.cli.taking import take
 from gcr_migrate.cli.target import SUFFIX, read_target
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
-from gcr_migrate.model.names import Project
+from gcr_migrate.model.domains import Domain
+from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.names import Project, gcr_host
+from gcr_migrate.plan.routes import Refused
 from gcr_migrate.report.proof import verify_facts
-from gcr_migrate.spec import load_spec
+from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.state.snapshot import create_snapshot, is_snapshot, open_snapshot
+from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
+from gcr_migrate.state.verifying import verifying
 from gcr_migrate.verify.access import promises_access, verify_access
 from gcr_migrate.verify.baseline import verify_baseline
 from gcr_migrate.verify.checks import Checks
+from gcr_migrate.verify.deep import verify_deep
 from gcr_migrate.verify.live import Live
-from gcr_migrate.verify.marks import CONTENT, OF_A_WHOLE_HOST, Level, Marks, Verification
+from gcr_migrate.verify.marks import (
+    CONTENT,
+    OF_A_WHOLE_HOST,
+    Level,
+    Marks,
+    Outcome,
+    Verification,
+)
 from gcr_migrate.verify.plan import verify_plan
-from gcr_migrate.verify.promise import BaselinePromises
+from gcr_migrate.verify.promise import BaselinePromises, Nothing, PlanPromises
+from gcr_migrate.verify.redirect import Expected, facts_of, verify_redirect
+from gcr_migrate.verify.sample import Sample
 from gcr_migrate.verify.upkeep import Upkeep
+from gcr_migrate.wire.budget import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
     from gcr_migrate.cli.target import Target
     from gcr_migrate.connect import Connections, Side
+    from gcr_migrate.model.domains import DomainFacts
     from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.login import Login
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.report.proof import Kind, VerifyFacts
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.verify.answers import Expect
+    from gcr_migrate.verify.promise import Promises
+    from gcr_migrate.verify.redirect import Identity
 
 _FILES: Final = (SUFFIX, ".migration")
+_EXPLAINED: Final = errors.NOT_THERE | {errors.NOT_MIGRATED}  # by what level redirect tells
 
 
 def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
@@ -66,6 +89,14 @@ def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
     return "live"
 
 
+def kept_path(text: str) -> Path:
+    """Return where a verification keeps how far it came: beside a file, or in this folder."""
+    path = Path(text)
+    if path.is_file():
+        return path.with_name(path.name + KEPT_SUFFIX)
+    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", text) + KEPT_SUFFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be proven of each target.
@@ -73,10 +104,33 @@ class Wish:
     Attributes:
         levels: what to look at; none: all that a target speaks of.
         baseline: snapshot that live projects and hosts are held against.
+        effort: how much it may cost.
+        identities: whose pulls are tried by gcr.io names.
+        anonymous: what a pull by anybody should come to; None: as a baseline says.
+
+    Raises:
+        MigrateError: BAD_USAGE if pulls are to be tried at levels that try none.
     """
 
     levels: frozenset[Level] = frozenset()
     baseline: Path | None = None
+    effort: Effort = field(default_factory=Effort)
+    identities: tuple[Identity, ...] = ()
+    anonymous: Expect | None = None
+
+    def __post_init__(self) -> None:
+        if self.tries_pulls and self.levels and Level.REDIRECT not in self.levels:
+            subject = "--as-token-file" if self.identities else "--anonymous"
+            raise MigrateError(BAD_USAGE, subject=subject, saw="goes with level redirect")
+
+    @property
+    def tries_pulls(self) -> bool:
+        """Whether somebody's pull is to be tried."""
+        return bool(self.identities or self.anonymous)
+
+    def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
+        """Return the levels for a target which by itself speaks of the usual ones."""
+        return self.levels or (usual | {Level.REDIRECT} if self.tries_pulls else usual)
 
 
 @dataclass(slots=True)
@@ -86,6 +140,7 @@ class _Shared:
     output: Output
     way: Way
     stack: AsyncExitStack
+    budget: Budget
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _open: dict[tuple[Login | None, Login | None, Limits | None], Connections] = field(
         default_factory=dict
@@ -103,9 +158,15 @@ class _Shared:
         async with self._opening:  # of several who want the same, one opens it
             if key not in self._open:
                 opened = self.way.open(source, target, limits=limits)
+                opened.pilot.budget = self.budget
                 self._open[key] = await self.stack.enter_async_context(opened)
                 await announce(self.output, self._open[key], hosts)
         return self._open[key]
+
+    @property
+    def requests(self) -> int:
+        """How many were sent over all of them."""
+        return sum(one.traffic.requests for one in self._open.values())
 
 
 class Proving:
@@ -122,10 +183,18 @@ class Proving:
     def __init__(
         self, output: Output, way: Way, wish: Wish, watch: Watch, stack: AsyncExitStack
     ) -> None:
-        self._shared = _Shared(output, way, stack)
+        budget = Budget()
+        budget.limit(wish.effort.requests, wish.effort.bytes_)
+        self._shared = _Shared(output, way, stack, budget)
         self._wish = wish
         self._watch = watch
         self._checks = Checks()
+        self._near: set[str] = set()
+
+    @property
+    def requests(self) -> int:
+        """How many were sent for all targets."""
+        return self._shared.requests
 
     async def prove(self, text: str) -> VerifyFacts:
         """Prove one target.
@@ -149,15 +218,20 @@ class Proving:
     async def _migration(self, text: str, path: Path, kind: Kind) -> VerifyFacts:
         with open_migration(path) as migration:
             migration.check_seal()
-            result = Verification(self._wish.levels or _levels_of(migration))
+            levels = self._wish.levels_for(_levels_of(migration))
             connections = await self._shared.connections(
                 *logins(migration), migration.limits(), hosts_of(migration)
             )
             now_ms = int(time.time() * 1000)
             upkeep = Upkeep(connections, "target", now_ms)
-            await verify_plan(migration, connections, result, self._watch, self._checks, upkeep)
-            if Level.ACCESS in result.wanted:
-                await verify_access(migration, connections, result, self._watch, now_ms)
+            with self._begun(text, migration.digest, levels) as result:
+                await verify_plan(migration, connections, result, self._watch, self._checks, upkeep)
+                if Level.ACCESS in result.wanted:
+                    await verify_access(migration, connections, result, self._watch, now_ms)
+                promises = PlanPromises(migration)
+                await self._deep(promises, connections, result)
+                await self._redirect(promises, connections, result, text)
+                self._tell_quotas(connections, result, text)
             return verify_facts(
                 text,
                 kind,
@@ -185,13 +259,19 @@ class Proving:
     ) -> VerifyFacts:
         with open_snapshot(path) as snapshot:
             promises = BaselinePromises(Baseline(snapshot), roots)
-            result = Verification(self._wish.levels or CONTENT)
             asked = {root.registry for root in promises.roots()}
             hosts: dict[Side, set[str]] = {"source": asked, "target": set()}
             connections = await self._shared.connections(None, None, None, hosts)
             upkeep = Upkeep(connections, promises.side, int(time.time() * 1000))
-            await verify_baseline(promises, connections, result, self._watch, self._checks, upkeep)
-            self._tell_what_nobody_knows(result, text)
+            levels = self._wish.levels_for(_usual(promises))
+            with self._begun(text, promises.identity, levels) as result:
+                await verify_baseline(
+                    promises, connections, result, self._watch, self._checks, upkeep
+                )
+                await self._deep(promises, connections, result)
+                await self._redirect(promises, connections, result, text, facts_of(promises))
+                self._tell_quotas(connections, result, text)
+                self._tell_what_nobody_knows(result, text)
             return verify_facts(text, kind, result, file=str(path), complete=snapshot.complete)
 
     async def _live(self, text: str) -> VerifyFacts:
@@ -200,21 +280,34 @@ class Proving:
             return await self._held_against(text, target, self._wish.baseline)
         hosts: dict[Side, set[str]] = {"source": host_of(target.source), "target": set()}
         connections = await self._shared.connections(target.login, None, target.limits, hosts)
-        result = Verification(self._wish.levels or CONTENT)
+        domains = domains_of(target.source)
+        levels = self._wish.levels_for(CONTENT | {Level.REDIRECT} if domains else CONTENT)
+        with self._begun(text, "as it is", levels) as result:
+            complete = await self._as_it_is(target, connections, result)
+            self._tell_quotas(connections, result, text)
+            self._tell_what_nobody_knows(result, text)
+        return verify_facts(text, "live", result, complete=complete)
+
+    async def _as_it_is(
+        self, target: Target, connections: Connections, result: Verification
+    ) -> bool:
+        """Read what is there now, and prove it whole; return whether all of it could be listed."""
         with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
             path = Path(folder) / "live.snapshot"
             try:
                 with create_snapshot(path) as draft, open_shelf() as shelf:
                     complete = await take(target, connections, draft, shelf, self._watch.listed)
             except MigrateError as error:
-                self._tell_failed(result, target, error)
-                return verify_facts(text, "live", result)
+                await self._failed(result, target, connections, error)
+                return True  # that nothing was checked says enough
             with open_snapshot(path) as snapshot:
                 promises = BaselinePromises(Baseline(snapshot))
                 live = Live(snapshot, promises, connections, result, self._watch, self._checks)
                 await live.verify()
-        self._tell_what_nobody_knows(result, text)
-        return verify_facts(text, "live", result, complete=complete)
+                await self._deep(promises, connections, result)
+                domains = domains_of(target.source)
+                await self._redirect(promises, connections, result, target.name, domains=domains)
+        return complete
 
     async def _held_against(self, text: str, target: Target, path: Path) -> VerifyFacts:
         """Prove those roots of a baseline that a target names."""
@@ -225,6 +318,66 @@ class Proving:
                 raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
         return await self._baseline(text, path, "live", named)
 
+    @contextmanager
+    def _begun(self, text: str, identity: str, levels: frozenset[Level]) -> Iterator[Verification]:
+        """Begin a verification, or go on with one that did not come to its end."""
+        effort = self._wish.effort
+        wanted = " ".join(sorted(levels))
+        question = f"{text}\n{identity}\n{wanted}\n{effort.question}"
+        path = kept_path(text)
+        with verifying(path, question, believed_s=effort.resume_s, seed=effort.seed) as kept:
+            result = Verification(levels, kept=kept)
+            yield result
+            if result.is_whole:
+                kept.close(ended=True)
+
+    async def _deep(
+        self, promises: Promises, connections: Connections, result: Verification
+    ) -> None:
+        if Level.DEEP in result.wanted:
+            sample, room = self._wish.effort.sample or Sample(), self._shared.budget
+            await verify_deep(
+                promises, connections, result, self._watch, self._checks, sample, room
+            )
+
+    def _tell_quotas(self, connections: Connections, result: Verification, text: str) -> None:
+        """Tell once how near requests came to a quota, at the target that was proven then."""
+        for service, saw in connections.near_quotas().items():
+            if service not in self._near:
+                self._near.add(service)
+                marks = Marks(result, self._watch, next(iter(result.hosts), text))
+                marks.note(errors.QUOTA_NEAR, Severity.WARNING, service, saw)
+
+    async def _redirect(
+        self,
+        promises: Promises,
+        connections: Connections,
+        result: Verification,
+        text: str,
+        facts: Mapping[str, DomainFacts] | None = None,
+        domains: tuple[Domain, ...] = (),
+    ) -> None:
+        """Prove what gcr.io names serve, if that is wanted, with what a baseline says of them."""
+        if Level.REDIRECT not in result.wanted:
+            return
+        wish = self._wish
+        expected = Expected(facts or {}, wish.identities, wish.anonymous, domains)
+        await verify_redirect(promises, expected, connections, result, self._watch, self._checks)
+        if not any(one.domain for one in result.hosts.values()):
+            host = next(iter(result.hosts), text)
+            saw = "none of its names is at a gcr.io host"
+            Marks(result, self._watch, host).unproven(Level.REDIRECT, text, saw)
+
+    async def _failed(
+        self, result: Verification, target: Target, connections: Connections, error: MigrateError
+    ) -> None:
+        """Tell why nothing could be read, or else by what that is settled."""
+        domains = domains_of(target.source)
+        if Level.REDIRECT in result.wanted and error.problem is not errors.TOKEN_EXPIRED:
+            await self._redirect(Nothing(), connections, result, target.name, domains=domains)
+        if result.outcome is not Outcome.DIFFERS or error.problem not in _EXPLAINED:
+            self._tell_failed(result, target, error)
+
     def _tell_failed(self, result: Verification, target: Target, error: MigrateError) -> None:
         """Tell that nothing could be read; what no other try would mend is raised."""
         if error.problem is errors.TOKEN_EXPIRED:
@@ -232,14 +385,19 @@ class Proving:
         if error.problem not in OF_A_WHOLE_HOST and error.problem.exit is not Exit.OUT_OF_REACH:
             raise _no_such_thing(target, error) or error
         marks = Marks(result, self._watch, target.name)
-        for level in result.levels:
-            marks.unchecked(level, target.name, error)
+        told = result.outcome is not Outcome.PROVEN  # by level redirect
+        for level in result.wanted - {Level.REDIRECT} if told else result.wanted:
+            if error.problem in OF_A_WHOLE_HOST:
+                marks.unchecked(level, target.name, error)
+            else:
+                marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, error.told)
 
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
         """Tell of levels that were asked for, and of which nothing was said that could be held."""
-        if Level.ACCESS in result.wanted:
+        found = result.levels.get(Level.ACCESS)
+        if found and not found.checked + found.unchecked:
             host = next(iter(result.hosts), text)
-            saw = "only a plan says who shall have access"
+            saw = "only a plan says who shall have access, or level redirect who could pull"
             Marks(result, self._watch, host).unproven(Level.ACCESS, text, saw)
 
 
@@ -262,3 +420,60 @@ def _names(target: str, root: str) -> bool:
 
 def _levels_of(migration: Migration) -> frozenset[Level]:
     return CONTENT | {Level.ACCESS} if promises_access(migration) else CONTENT
+
+
+class Found:
+    """What became of all targets of a run.
+
+    Args:
+        names: the targets, in the order in which they are told.
+
+    Attributes:
+        failed: those that could not be verified, each with all that speaks against it.
+        seconds: how long each took.
+        requests: sent for all of them.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.failed: dict[str, list[MigrateError]] = {}
+        self.seconds: dict[str, float] = {}
+        self.requests = 0
+        self._proofs: dict[str, VerifyFacts] = {}
+
+    async def add(self, proving: Proving, name: str) -> None:
+        """Prove one target, and keep what came of it."""
+        began = time.monotonic()
+        try:
+            self._proofs[name] = await proving.prove(name)
+        except Refused as refused:
+            self.failed[name] = [
+                MigrateError(one.problem, subject=one.subject, saw=one.saw)
+                for one in refused.refusals
+            ]
+        except MigrateError as error:
+            self.failed[name] = [error]
+        self.seconds[name] = time.monotonic() - began
+
+    @property
+    def proofs(self) -> list[VerifyFacts]:
+        """What was found of those that could be verified."""
+        return [self._proofs[name] for name in self.names if name in self._proofs]
+
+    @property
+    def first_errors(self) -> list[tuple[str, MigrateError]]:
+        """The others, each with its first error."""
+        return [(name, self.failed[name][0]) for name in self.names if name in self.failed]
+
+
+def _usual(promises: BaselinePromises) -> frozenset[Level]:
+    named = any(Domain.at(root.registry, root.prefix) for root in promises.roots())
+    return CONTENT | {Level.REDIRECT} if named else CONTENT
+
+
+def domains_of(source: object) -> tuple[Domain, ...]:
+    """Return the gcr.io names that a source stands for."""
+    if not isinstance(source, ProjectSource):
+        return ()
+    project = Project.parse(source.project)
+    return tuple(Domain(host, project) for name in source.hosts if (host := gcr_host(name)))

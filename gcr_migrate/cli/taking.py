@@ -12,6 +12,7 @@ from gcr_migrate.cli.target import roots_of
 from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.inventory.collect import ImageReader
 from gcr_migrate.model.attestation import names_that_stay
+from gcr_migrate.model.domains import FACT, Domain
 from gcr_migrate.model.settings import plain
 from gcr_migrate.state.snapshot import ONLY, SETTINGS
 from gcr_migrate.tasks import a_few_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.target import Target
     from gcr_migrate.connect import Connections
     from gcr_migrate.inventory.collect import ReadManifest
+    from gcr_migrate.inventory.domains import DomainReader
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.state.listings import Shelf
@@ -37,6 +39,7 @@ async def take(
     draft: SnapshotDraft,
     shelf: Shelf,
     listen: Callable[[str, int], None],
+    domains: DomainReader | None = None,
 ) -> bool:
     """Read what a target names, and seal the draft.
 
@@ -47,6 +50,7 @@ async def take(
         shelf: keeps what is listed until it is read.
         listen: is told `("rows" | "listed" | "manifests" | "read", count)` as rows of the API come,
             names are listed, and manifests and whole images are read.
+        domains: sees who answers gcr.io names and for whom; None: nobody compares that later.
 
     Returns:
         Whether all of it could be listed and read.
@@ -61,7 +65,7 @@ async def take(
     doubts.empty_paths(roots)
     for root in roots:
         doubts.tell_all(notes_of(root))
-    taking = _Taking(connections, draft, doubts, listen)
+    taking = _Taking(connections, draft, doubts, listen, domains)
     for root in roots:
         await taking.read(root)
     draft.seal(
@@ -105,11 +109,13 @@ class _Taking:
         draft: SnapshotDraft,
         doubts: Doubts,
         listen: Callable[[str, int], None],
+        domains: DomainReader | None,
     ) -> None:
         self._connections = connections
         self._draft = draft
         self._doubts = doubts
         self._listen = listen
+        self._domains = domains
 
     async def read(self, root: Root) -> None:
         """Read a root image by image, a few at once: what has been read is not held."""
@@ -120,6 +126,9 @@ class _Taking:
         source_id = self._draft.add_source(source)
         self._draft.add_fact(source_id, ONLY, [*root.paths, *root.below])
         await self._repository(source_id, root)
+        domain = Domain.at(source.registry, source.prefix)
+        if domain and self._domains:
+            self._draft.add_fact(source_id, FACT, (await self._domains.facts(domain)).plain())
         images = (
             self._image(source_id, path, root.shown(path), reader, root.listing(path))
             for path in root.image_paths()

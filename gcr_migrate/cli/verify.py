@@ -12,6 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli import identities
+from gcr_migrate.cli.effort import (
+    RESUME,
+    BudgetBytesOption,
+    BudgetOption,
+    Effort,
+    ResumeOption,
+    SampleOption,
+    SeedOption,
+)
+from gcr_migrate.cli.identities import Anonymous, AsTokenFile
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -25,13 +36,23 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
-from gcr_migrate.cli.watching import MetricsText, proof_metrics
+from gcr_migrate.cli.telling import (
+    REMIND_AFTER,
+    AlarmState,
+    Format,
+    Junit,
+    PushGateway,
+    Receivers,
+    RemindAfter,
+    WebhookFile,
+    WebhookFormat,
+    telling,
+)
+from gcr_migrate.cli.watching import MetricsText
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
-    from gcr_migrate.cli.proving import Proving, Wish
-    from gcr_migrate.plan.routes import Refused
-    from gcr_migrate.report.proof import VerifyFacts
+    from gcr_migrate.cli.proving import Found, Wish
 
 TARGETS_AT_ONCE = 4  # of small projects each waits for its own answers most of the time
 
@@ -61,10 +82,24 @@ def verify(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs or access; repeat it. Default: all of which TARGET tells.",
+            help="tags, manifests, blobs, deep, access or redirect; repeat it."
+            " Default: all of which TARGET tells, but not deep.",
         ),
     ] = None,
+    sample: SampleOption = None,
+    seed: SeedOption = None,
+    budget: BudgetOption = None,
+    budget_bytes: BudgetBytesOption = None,
+    resume_within: ResumeOption = RESUME,
+    as_token_file: AsTokenFile = None,
+    anonymous: Anonymous = None,
+    junit: Junit = None,
     metrics_file: MetricsText = None,
+    push_gateway: PushGateway = None,
+    webhook_file: WebhookFile = None,
+    webhook_format: WebhookFormat = Format.GENERIC,
+    alarm_state: AlarmState = None,
+    remind_after: RemindAfter = REMIND_AFTER,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -76,89 +111,61 @@ def verify(
 
     A plan, or one made afresh from a spec, is proven at both sides, and by the targets' policies.
     A snapshot is proven at the place where it was taken. Of a project or host all that it lists is
-    asked for. Never reads the ledger, and writes nothing anywhere.
+    asked for. Never reads the ledger, and writes nothing anywhere, but how far it came: a run that
+    did not end goes on when the same command is given again.
 
     Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
     checked, or what was promised is incomplete.
     """
     from gcr_migrate.cli.proving import Wish
-    from gcr_migrate.plan.routes import Refused
     from gcr_migrate.report.proof import all_facts
     from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
     from gcr_migrate.verify.marks import Level
 
     output = Output(as_json=as_json)
-    wish = Wish(chosen("--level", Level, level or []), baseline)
-    names = [*(targets or ()), *(_names_in(projects) if projects else ())]
+    webhook, state = (webhook_file, webhook_format), (alarm_state, remind_after)
+    receivers = Receivers.of(junit, metrics_file, push_gateway, webhook, state)
+    levels = chosen("--level", Level, level or [])
+    effort = Effort.of(sample, seed, budget, budget_bytes, resume_within)
+    if Level.DEEP not in levels and (sample is not None or seed is not None):
+        saw = "goes with --level deep"
+        raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
+    who, anybody = identities.identities(as_token_file or []), identities.anonymous(anonymous)
+    wish = Wish(levels, baseline, effort, who, anybody)
+    names = [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])]
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-    if len(names) > 1 or projects:
-        if metrics_file:
-            saw = "goes with one target only"
-            raise MigrateError(BAD_USAGE, subject="--metrics-file", saw=saw)
-        facts = all_facts(*asyncio.run(_prove_all(output, way, wish, names)))
-        output.result(facts, verify_all_lines(facts))
-        return facts.exit
-    with proof_metrics(names[0], metrics_file) as proofs:
-        try:
-            proof = asyncio.run(_prove(output, way, wish, names[0]))
-        except Refused as refused:
-            return Exit(output.errors(_errors_of(refused)))
-        proofs.append(proof)
-    output.result(proof, verify_lines(proof))
-    return proof.exit
+    with telling(output, receivers, way, names) as told:
+        found = asyncio.run(_prove(output, way, wish, names))
+        told.came_out(found)
+        if len(names) > 1 or projects:
+            all_found = all_facts(found.proofs, found.first_errors)
+            output.result(all_found, verify_all_lines(all_found))
+            return all_found.exit
+        if found.failed:
+            return Exit(output.errors(found.failed[names[0]]))
+        proof = found.proofs[0]
+        output.result(proof, verify_lines(proof))
+        return proof.exit
 
 
 def _names_in(path: Path) -> list[str]:
     lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
-    return list(dict.fromkeys(filter(None, lines)))
+    return list(filter(None, lines))
 
 
-def _errors_of(refused: Refused) -> list[MigrateError]:
-    return [MigrateError(r.problem, subject=r.subject, saw=r.saw) for r in refused.refusals]
-
-
-async def _prove(output: Output, way: Way, wish: Wish, name: str) -> VerifyFacts:
-    from gcr_migrate.cli.proving import Proving
-    from gcr_migrate.report.progress import Watch
-
-    async with AsyncExitStack() as stack:
-        with Watch(output.err, "verify", as_events=output.as_json) as watch:
-            return await Proving(output, way, wish, watch, stack).prove(name)
-
-
-async def _prove_all(
-    output: Output, way: Way, wish: Wish, names: list[str]
-) -> tuple[list[VerifyFacts], list[tuple[str, MigrateError]]]:
+async def _prove(output: Output, way: Way, wish: Wish, names: list[str]) -> Found:
     """Prove each target, a few at once; one that fails hides no other."""
-    from gcr_migrate.cli.proving import Proving
+    from gcr_migrate.cli.proving import Found, Proving
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.tasks import a_few_of
 
-    proofs: dict[str, VerifyFacts] = {}
-    failed: dict[str, MigrateError] = {}
+    found = Found(names)
     async with AsyncExitStack() as stack:
         with Watch(output.err, "verify", as_events=output.as_json) as watch:
             proving = Proving(output, way, wish, watch, stack)
-            work = (_prove_one(proving, name, proofs, failed) for name in names)
-            await a_few_of(work, TARGETS_AT_ONCE)
-    told = [(name, failed[name]) for name in names if name in failed]
-    return [proofs[name] for name in names if name in proofs], told
-
-
-async def _prove_one(
-    proving: Proving,
-    name: str,
-    proofs: dict[str, VerifyFacts],
-    failed: dict[str, MigrateError],
-) -> None:
-    from gcr_migrate.plan.routes import Refused
-
-    try:
-        proofs[name] = await proving.prove(name)
-    except Refused as refused:
-        failed[name] = _errors_of(refused)[0]
-    except MigrateError as error:
-        failed[name] = error
+            await a_few_of((found.add(proving, name) for name in names), TARGETS_AT_ONCE)
+            found.requests = proving.requests
+    return found

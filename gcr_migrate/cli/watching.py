@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gcr_migrate.report.course import Course
     from gcr_migrate.report.facts import ApplyFacts
     from gcr_migrate.report.metrics import Metrics, MetricsFile
-    from gcr_migrate.report.proof import VerifyFacts
     from gcr_migrate.report.running import Display
     from gcr_migrate.report.traces import Traces
     from gcr_migrate.state.left import Left
@@ -207,7 +206,8 @@ def watching(output: Output, migration: Migration, watchers: Watchers) -> Iterat
 
             metrics = Metrics("apply", migration.path.name)
             if watchers.file:
-                file = MetricsFile(watchers.file, metrics)
+                metrics.remember(watchers.file)
+                file = MetricsFile(watchers.file, metrics.registry)
                 file.write()
             if watchers.port:
                 stack.enter_context(metrics.served(watchers.address, watchers.port))
@@ -220,31 +220,6 @@ def watching(output: Output, migration: Migration, watchers: Watchers) -> Iterat
             raise
         finally:
             watched.end(outcome)
-
-
-@contextmanager
-def proof_metrics(name: str, path: Path | None) -> Iterator[list[VerifyFacts]]:
-    """Write what a verification put into the list into a text file, if one is named.
-
-    Raises:
-        MigrateError: FILE_MISSING, it cannot be written; before anything was asked.
-    """
-    found: list[VerifyFacts] = []
-    if path is None:
-        yield found
-        return
-    from gcr_migrate.report.metrics import Metrics, MetricsFile, ProofMetrics
-
-    metrics = Metrics("verify", Path(name).name)
-    file = MetricsFile(path, metrics)
-    file.write()
-    yield found
-    if not found:
-        return
-    metrics.source = ProofMetrics(found[0])
-    if found[0].exit is Exit.OK:
-        metrics.succeeded()
-    file.write()
 
 
 def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:

@@ -63,7 +63,12 @@ class WireAdapter(requests.adapters.BaseAdapter):
             MigrateError: there is no answer, or it says 401, or to try again, once too often.
         """
         method, url = request.method or "GET", request.url or ""
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_SENT}
+        fields: dict[str, str | bytes] = dict(request.headers)  # those of an upload may be bytes
+        headers = {
+            name: value if isinstance(value, str) else value.decode("latin-1")
+            for name, value in fields.items()
+            if name.lower() not in _NOT_SENT
+        }
         body = request.body.encode() if isinstance(request.body, str) else request.body
         subject = getattr(self._of_thread, "subject", "") or url.partition("?")[0]
         reply = self._bridge.run(

@@ -12,6 +12,7 @@ from gcr_migrate.google.bridge import Bridge
 from gcr_migrate.google.buckets import CloudStorage
 from gcr_migrate.google.contents import RepositoryContents
 from gcr_migrate.google.libraries import Libraries
+from gcr_migrate.google.objects import CloudObject
 from gcr_migrate.google.projects import GoogleProjects
 from gcr_migrate.google.repositories import ArtifactRegistry
 from gcr_migrate.google.topics import GoogleTopics
@@ -44,7 +45,7 @@ class Services:
     def __init__(self, wire: Wire, authorization: Authorization, threads: Executor) -> None:
         api = Api(wire, authorization)
         self._bridge = Bridge(wire, asyncio.get_running_loop())
-        libraries = Libraries(api, self._bridge, threads)
+        libraries = self._libraries = Libraries(api, self._bridge, threads)
         self.repositories = ArtifactRegistry(api, libraries)
         self.contents = RepositoryContents(api, libraries)
         self.projects = GoogleProjects(api)
@@ -52,6 +53,10 @@ class Services:
         self.assets = CloudAssets(api)
         self.access = AccessOfGoogle(api)
         self.topics = GoogleTopics(api)
+
+    def cloud_object(self, bucket: str, name: str) -> CloudObject:
+        """Return one object of Cloud Storage, to read and replace it."""
+        return CloudObject(self._libraries, bucket, name)
 
     def close(self) -> None:
         """Let go what threads still wait for."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import UNTRUSTED
+
+if TYPE_CHECKING:
+    from gcr_migrate.errors import MigrateError
+
+NO_ADDRESS: Final = "no address: "
+"""How words begin that a name could not be looked up."""
 
 
 class Reach(StrEnum):
@@ -60,3 +68,10 @@ def range_of(address: str) -> Range:
     if number in _RESTRICTED:
         return Range.RESTRICTED
     return Range.PRIVATE if number in _PRIVATE else Range.PUBLIC
+
+
+def in_the_way(error: MigrateError) -> str:
+    """Tell why nobody answered, beginning with what is in the way: certificate, DNS or network."""
+    if error.problem is UNTRUSTED:
+        return f"certificate: {error.saw}"
+    return f"{'DNS' if NO_ADDRESS in error.saw else 'network'}: {error.saw}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 HEADROOM: Final = 0.2
+NEAR: Final = 0.8  # part of a quota that is worth a word
+_MINUTE_S: Final = 60  # by which quotas are counted
 BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
 LEAST_PER_SECOND: Final = 0.01  # requests; who wants fewer wants none
 MOST_AT_ONCE: Final = 256
@@ -131,6 +133,26 @@ class Limits:
             return Rates(requests, writes)
         return Rates(requests, writes, min(requests, _FIRST_PER_S / self.workers))
 
+    def nearness(self, service: str, asked: Asked) -> str:
+        """Say how what was asked of a service came near a quota; empty where it did not.
+
+        Args:
+            service: whose quota it is, by its host.
+            asked: what was asked of it.
+        """
+        said = []
+        if asked.refusals:
+            refused = f"{asked.refusals} requests were refused as a quota was used up"
+            said.append(f"{refused}, and {asked.paused_s:.0f} s were waited for it")
+        own = next((quota for host, quota in self.at if host == service), Quota())
+        quota = own.or_else(self.quota)
+        quota = quota.or_else(ARTIFACT_REGISTRY if is_counted(service) else Quota())
+        if quota.requests_per_s is not None:
+            most = quota.requests_per_s * _MINUTE_S
+            if asked.busiest_minute >= NEAR * most:
+                said.append(f"{asked.busiest_minute} requests in a minute, of {most:.0f}")
+        return "; ".join(said)
+
     def share(self, workers: int) -> Limits:
         """Return the limits of one of so many processes: rates and bandwidth are divided.
 
@@ -186,12 +208,14 @@ class Asked:
         writes: those among them that write.
         refusals: those that were answered with 429.
         paused_s: seconds for which nothing was sent after that.
+        busiest_minute: requests in the minute that had most.
     """
 
     requests: int = 0
     writes: int = 0
     refusals: int = 0
     paused_s: float = 0.0
+    busiest_minute: int = 0
 
     def __add__(self, other: Asked) -> Asked:
         """Return the sum; pauses of several processes are at the same time, so the longer one."""
@@ -200,6 +224,7 @@ class Asked:
             self.writes + other.writes,
             self.refusals + other.refusals,
             max(self.paused_s, other.paused_s),
+            self.busiest_minute + other.busiest_minute,
         )
 
 

@@ -72,6 +72,10 @@ class Authorizer:
             return await self._basic(self._host)
         return {}
 
+    def challenged(self, header: str | None) -> None:
+        """Take note of the challenge that the registry's end-1 gave; None asks for nothing."""
+        self._challenge = Challenge.parse(header)
+
     async def refused(
         self, header: str | None, sent: dict[str, str], scopes: tuple[str, ...]
     ) -> None:

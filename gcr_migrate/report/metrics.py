@@ -1,4 +1,4 @@
-"""A run and a proof as Prometheus metrics: for a scraper, or in a text file for batch jobs."""
+"""A run as Prometheus metrics: for a scraper, or in a text file for batch jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from gcr_migrate.report.course import Course
-    from gcr_migrate.report.proof import VerifyFacts
 
 LAST_SUCCESS: Final = "gcr_migrate_last_success_timestamp_seconds"
 _OUTCOMES: Final = ("done", "skipped", "failed")
@@ -41,7 +40,7 @@ class Metrics(Collector):
     """Metrics of one command, in a registry of its own.
 
     Args:
-        command: `apply` or `verify`.
+        command: `apply`.
         migration: name of the migration file; two files of one machine may not tell the same.
 
     Attributes:
@@ -72,6 +71,10 @@ class Metrics(Collector):
         """Take note that the command ends with success now."""
         self.succeeded_at = time.time()
 
+    def remember(self, path: Path) -> None:
+        """Keep what an earlier command wrote of its success: that is what alarms are about."""
+        self.succeeded_at = _last_success(path, self)
+
     @contextlib.contextmanager
     def served(self, address: str, port: int) -> Iterator[None]:
         """Serve them by HTTP while the block runs.
@@ -96,18 +99,14 @@ class Metrics(Collector):
 class MetricsFile:
     """The text file of a batch job, written as a whole each time.
 
-    When its last success was is kept from what an earlier command wrote there: that one is
-    what alarms are about.
-
     Args:
         path: where it lies; the collector of a node takes only names in `.prom`.
-        metrics: what is written.
+        registry: what is written.
     """
 
-    def __init__(self, path: Path, metrics: Metrics) -> None:
+    def __init__(self, path: Path, registry: CollectorRegistry) -> None:
         self._path = path
-        self._metrics = metrics
-        metrics.succeeded_at = _last_success(path, metrics)
+        self._registry = registry
 
     def write(self) -> None:
         """Write it.
@@ -116,7 +115,7 @@ class MetricsFile:
             MigrateError: FILE_MISSING, it cannot be written there.
         """
         try:
-            write_to_textfile(os.fspath(self._path), self._metrics.registry)
+            write_to_textfile(os.fspath(self._path), self._registry)
         except OSError as error:
             saw = error.strerror or str(error)
             raise MigrateError(FILE_MISSING, subject=str(self._path), saw=saw) from error
@@ -176,32 +175,6 @@ class RunMetrics:
         left_s = course.time_left_s
         if left_s is not None:  # a metric that is not there is one that nobody knows
             yield _gauge("time_left_seconds", "Seconds until all is there.", labels, left_s)
-
-
-class ProofMetrics:
-    """What `verify` found.
-
-    Args:
-        facts: its result.
-    """
-
-    def __init__(self, facts: VerifyFacts) -> None:
-        self._facts = facts
-
-    def metrics(self, labels: Mapping[str, str]) -> Iterator[Metric]:
-        """Go through the metrics; see `Source`."""
-        checks = [
-            ({"level": name, "result": result}, number)
-            for name, level in self._facts.levels.items()
-            for result, number in (
-                ("ok", level.ok),
-                ("wrong", level.wrong),
-                ("unchecked", level.unchecked),
-            )
-        ]
-        yield _gauges("checks", "What was asked of the registries.", labels, checks)
-        proven = int(self._facts.outcome == "proven")
-        yield _gauge("proven", "Whether both registries serve the plan.", labels, proven)
 
 
 def _gauge(name: str, text: str, labels: Mapping[str, str], value: float) -> Metric:

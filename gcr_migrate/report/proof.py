@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.pulling import Answerer
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact
 from gcr_migrate.verify.marks import Outcome, Verification, worst
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gcr_migrate.errors import MigrateError
+    from gcr_migrate.verify.sample import Drawn
 
 Kind = Literal["migration", "spec", "snapshot", "live"]
 _OUTCOME_EXITS: Final = {
@@ -34,12 +37,44 @@ class LevelFact(Fact):
     unchecked: int
 
 
+class SampleFact(Fact):
+    """Which blobs level deep read, and what that says of all."""
+
+    population: int = Field(description="Blobs that are promised, each once for each registry.")
+    wanted: int = Field(description="Blobs that were drawn; all of them without --sample.")
+    checked: int
+    bad: int
+    seed: int = Field(description="By which they were drawn; --seed draws them again.")
+    sentence: str
+
+
+class EarlierFact(Fact):
+    """Runs before, which did not end; what they found right was not asked again."""
+
+    checks: int = Field(description="Checks that they made, and that count as right here.")
+    began_at: str = Field(description="When the first of them began.")
+    last_at: str = Field(description="When the last of them stopped.")
+
+
+class DomainFact(Fact):
+    """Who answers the gcr.io names of a project at one host."""
+
+    answered_by: Answerer
+    evidence: list[str] = Field(description="By which marks in the answers that is known.")
+    redirection: str = Field(
+        description="The project's redirect setting in the service's word; empty if unknown."
+    )
+
+
 class HostFact(Fact):
     """What was found at one host, such as `us.gcr.io/builds`."""
 
     outcome: Outcome
     levels: dict[str, LevelFact]
     findings: dict[str, int] = Field(description="How many findings it has of each code.")
+    domain: DomainFact | None = Field(
+        None, description="Who answers, where level redirect asked for that."
+    )
 
 
 class ProofFindingFact(FindingFact):
@@ -65,6 +100,8 @@ class VerifyFacts(Fact):
     )
     levels: dict[str, LevelFact] = Field(description="Counts of all hosts together.")
     hosts: dict[str, HostFact]
+    sample: SampleFact | None = Field(description="What level deep read, if it was asked for.")
+    earlier: EarlierFact | None = Field(description="Runs that this one goes on with, if any.")
     findings: list[ProofFindingFact]
 
     @property
@@ -130,6 +167,9 @@ def verify_facts(
             outcome=host.outcome,
             levels={str(level): _level(count) for level, count in host.levels.items()},
             findings=dict(sorted(Counter(one.problem.code for one in found).items())),
+            domain=DomainFact.model_validate(host.domain, from_attributes=True)
+            if host.domain
+            else None,
         )
         findings += [
             ProofFindingFact(**FindingFact.of(one).model_dump(), host=name) for one in found
@@ -143,8 +183,30 @@ def verify_facts(
         complete=complete,
         levels={str(level): _level(count) for level, count in verification.levels.items()},
         hosts=hosts,
+        sample=_sample(verification.drawn),
+        earlier=_earlier(verification),
         findings=sorted(findings, key=first_problems_first),
     )
+
+
+def _sample(drawn: Drawn | None) -> SampleFact | None:
+    return SampleFact.model_validate(drawn, from_attributes=True) if drawn else None
+
+
+def _earlier(verification: Verification) -> EarlierFact | None:
+    parts = verification.kept.earlier
+    checks = sum(count.earlier for count in verification.levels.values())
+    if not checks:
+        return None
+    return EarlierFact(
+        checks=checks,
+        began_at=_moment(min(part.began_s for part in parts)),
+        last_at=_moment(max(part.last_s for part in parts)),
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _level(count: object) -> LevelFact:

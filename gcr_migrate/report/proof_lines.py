@@ -33,8 +33,10 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     }[facts.outcome]
     yield heading(f"{facts.target}: {title}")
     yield from rows(_level_rows(facts))
+    yield from _part_lines(facts)
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
+    yield from rows(_domain_rows(facts))
     untold = [str(level) for level in Level if level not in facts.levels]
     if untold:
         yield Text(f"Not looked at: {', '.join(untold)}.")
@@ -42,6 +44,16 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
         yield Text(f"The {what} is incomplete: there may be more than it names.")
     yield from finding_lines(facts.findings)
+
+
+def _part_lines(facts: VerifyFacts) -> Iterator[Text]:
+    """Say where a proof is one by a sample, and where it was made in parts."""
+    if one := facts.sample:
+        kind = "a sample" if one.wanted < one.population else "all blobs"
+        yield Text(f"  deep: {kind}, {one.sentence} (seed {one.seed})")
+    if parts := facts.earlier:
+        when = f"from {parts.began_at} to {parts.last_at}"
+        yield Text(f"  {parts.checks} of these were checked by an earlier run, {when}")
 
 
 def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
@@ -66,6 +78,16 @@ def _host_rows(facts: VerifyFacts) -> Iterator[tuple[str, ...]]:
             sum(one.unchecked for one in levels),
         ]
         yield (name, str(host.outcome), *map(str, sums))
+
+
+def _domain_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
+    """Who answers at each gcr.io host, and why that is known."""
+    table: list[tuple[str, ...]] = []
+    for name, host in facts.hosts.items():
+        if seen := host.domain:
+            why = seen.evidence[0] if seen.evidence else "no mark of Artifact Registry"
+            table.append((name, f"{seen.answered_by} answers", why))
+    return table
 
 
 def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:

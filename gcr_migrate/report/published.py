@@ -1,10 +1,11 @@
-"""What `--json` prints, by the name of the command: their schemas are published."""
+"""What `--json` prints and a webhook is sent: the schemas of it are published."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.report.access import AccessFacts, UndoFacts
+from gcr_migrate.report.alarms import AlarmFacts
 from gcr_migrate.report.checks import DoctorFacts
 from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
@@ -45,6 +46,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "compare": CompareFacts,
     "discover": DiscoverFacts,
     "schedule-render": ScheduleFacts,
+    "alarm": AlarmFacts,
     "refs-scan": RefsScanFacts,
     "refs-check": RefsCheckFacts,
     "refs-rewrite": RefsRewriteFacts,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
 _CONTROL: Final = "/_sandbox/"
+_STORAGE: Final = "https://storage.googleapis.com"
 _SERVICE_ACCOUNT: Final = re.compile(r"serviceAccount:[^@\s]+@[^@\s]+")
 
 
@@ -72,13 +73,19 @@ class Sandbox:
         identities = [Identity(**part.model_dump()) for part in scenario.identities]
         self._tokens = Tokens(identities, scenario.token_lifetime, scenario.access_token_lifetime)
         fill(self.store, scenario)
-        self._registry = Registry(self.store, self._tokens, scenario.limits)
+        downloads = _STORAGE if scenario.blobs_from == "storage" else ""
+        self._registry = Registry(self.store, self._tokens, scenario.limits, downloads)
         self._gates = make_gates(self.store, self._tokens, scenario)
         self.log, self.faults, self._events = Log(), Faults(), events
         authority = Authority(directory) if tls else None
         self.certificate = authority.certificate if authority else None
         context = authority.context if authority else None
-        self._ports = Ports([*REGISTRY_HOSTS, *SERVICES], port_base, context, {METADATA})
+        contexts = {
+            host: authority.bad_context(trouble)
+            for host, trouble in scenario.certificates.items()
+            if authority
+        }
+        self._ports = Ports([*REGISTRY_HOSTS, *SERVICES], port_base, context, {METADATA}, contexts)
         self._services = make_services(self.store, self._tokens, scenario, self.addresses)
 
     @property
@@ -156,6 +163,8 @@ class Sandbox:
                 return refusal
         if host in REGISTRY_HOSTS:
             return await self._registry.answer(host, request)
+        if host == "storage" and request.url.path.startswith("/artifacts-downloads/"):
+            return await self._registry.download(request)
         if host in self._services:
             return await self._services[host].answer(request)
         return error(404, f"Method not found: {request.url.path}")

@@ -49,11 +49,13 @@ class Blobs:
     Args:
         store: where blobs lie.
         limits: how much goes in one request.
+        downloads: origin that the bytes of blobs come from; empty for the registry host itself.
     """
 
-    def __init__(self, store: Store, limits: LimitsPart) -> None:
+    def __init__(self, store: Store, limits: LimitsPart, downloads: str = "") -> None:
         self._store = store
         self._limits = limits
+        self._origin = downloads
         self._uploads: dict[str, _Upload] = {}
         self._downloads: dict[str, tuple[str, Path | bytes]] = {}
 
@@ -76,7 +78,8 @@ class Blobs:
         made_up = call.image.made_up.get(digest)
         source = self._store.blob_file(digest) if made_up is None else made_up
         self._downloads[id_] = call.name, source
-        return Response(status_code=302, headers={"Location": _location(call, "downloads", id_)})
+        location = f"{self._origin}{_location(call, 'downloads', id_)}"
+        return Response(status_code=302, headers={"Location": location})
 
     def start(self, call: Call) -> Response:
         """Open an upload; a `digest` in the query of the POST is passed over."""
@@ -106,6 +109,9 @@ class Blobs:
         name, source = self._downloads.get(id_, ("", None))
         if source is None or request.method not in {"GET", "HEAD"}:
             return refuse(404, "BLOB_UNKNOWN", "no such download")
+        if self._origin and "authorization" in request.headers:
+            # An address that is signed takes no login besides, and least of all a registry's.
+            return refuse(400, "UNSUPPORTED", "only one way to authorise is allowed")
         request.scope[NAME] = name
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         if _asked(request, size) > self._limits.read_bytes:

@@ -1,4 +1,4 @@
-"""Cloud Storage's JSON API: buckets with their policies, and objects that are only ever read."""
+"""Cloud Storage's JSON API: buckets with their policies, and their objects."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gcr_migrate.sandbox.answers import moment
 from gcr_migrate.sandbox.bucket_access import BucketAccess
 from gcr_migrate.sandbox.checksums import checksums
 from gcr_migrate.sandbox.fields import pick, read_fields
+from gcr_migrate.sandbox.object_writes import ObjectWrites, check_generation
 from gcr_migrate.sandbox.permissions import held
 from gcr_migrate.sandbox.rest import take_path
 from gcr_migrate.sandbox.storage_refusals import need, refusal
@@ -46,6 +47,7 @@ class Buckets:
         self._store = store
         self._tokens = tokens
         self._access = BucketAccess(store)
+        self._writes = ObjectWrites(store, self._access)
         self._hashes: dict[str, tuple[str, str]] = {}
         self._routes: dict[str, Callable[[Caller, Request, BucketState], dict[str, Any]]] = {
             "": self._get,
@@ -62,12 +64,17 @@ class Buckets:
         media = request.query_params.get("alt") == "media"
         if parts[:1] == ["download"]:
             parts, media = parts[1:], True
+        uploads = parts[:1] == ["upload"]
+        parts = parts[1:] if uploads else parts
         if parts[:3] != ["storage", "v1", "b"]:
             raise refusal(404, "Not Found")
         named = parts[3:]
+        if uploads and request.method == "POST" and named[1:] == ["o"]:
+            written = await self._writes.upload(caller, request, self._find(named[0]))
+            return JSONResponse(self._describe(request, written))
         if media and named[1:2] == ["o"] and len(named) > _COLLECTION and request.method == "GET":
             bucket = self._find(named[0])
-            return self._download(self._object(caller, bucket, "/".join(named[2:])))
+            return self._download(self._object(caller, request, bucket, "/".join(named[2:])))
         try:
             wanted = read_fields(request.query_params.get("fields", ""))
         except ValueError as wrong:
@@ -93,7 +100,8 @@ class Buckets:
             name, last = "/".join(named[2:-1]), named[-1]
             if last == "acl" and name in bucket.objects:
                 return self._access.object_list(caller, bucket, name)
-            return self._describe(request, self._object(caller, bucket, "/".join(named[2:])))
+            found = self._object(caller, request, bucket, "/".join(named[2:]))
+            return self._describe(request, found)
         route = self._routes.get("/".join(named[1:]))
         if route is None:
             raise refusal(404, "Not Found")
@@ -181,11 +189,16 @@ class Buckets:
         lists = {"items": items, "prefixes": prefixes, "nextPageToken": token}
         return {"kind": "storage#objects"} | {key: one for key, one in lists.items() if one}
 
-    def _object(self, caller: Caller, bucket: BucketState, name: str) -> BucketObject:
+    def _object(
+        self, caller: Caller, request: Request, bucket: BucketState, name: str
+    ) -> BucketObject:
         self._access.need_read(caller, bucket, name)
-        if name not in bucket.objects:
+        found = bucket.objects.get(name)
+        version = request.query_params.get("generation")
+        if found is None or version not in {None, found.generation}:
             raise refusal(404, f"No such object: {bucket.name}/{name}")
-        return bucket.objects[name]
+        check_generation(request, found)
+        return found
 
     def _download(self, one: BucketObject) -> Response:
         file = self._store.blob_file(one.digest)

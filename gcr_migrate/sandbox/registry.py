@@ -50,13 +50,16 @@ class Registry:
         store: what they serve.
         tokens: who may ask.
         limits: what they take and give at most.
+        downloads: origin that the bytes of blobs come from; empty for the host itself.
     """
 
-    def __init__(self, store: Store, tokens: Tokens, limits: LimitsPart) -> None:
+    def __init__(
+        self, store: Store, tokens: Tokens, limits: LimitsPart, downloads: str = ""
+    ) -> None:
         self._store = store
         self._tokens = tokens
         self._limits = limits
-        self._blobs = Blobs(store, limits)
+        self._blobs = Blobs(store, limits, downloads)
         self._routes: dict[str, Callable[[Call], Awaitable[Response]]] = {
             "GET manifests": self._get_manifest,
             "HEAD manifests": self._get_manifest,
@@ -74,6 +77,10 @@ class Registry:
         if gcr_host(host) and response.status_code != _NOT_MIGRATED:
             response.headers["X-Gcr-Using-Artifact-Registry"] = "true"
         return response
+
+    async def download(self, request: Request) -> Response:
+        """Give the bytes of a blob at an address that a registry host gave."""
+        return await self._blobs.at_location(request)
 
     async def _answer(self, host: str, request: Request) -> Response:
         path = request.url.path

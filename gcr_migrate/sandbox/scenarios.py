@@ -324,6 +324,10 @@ class Scenario(_Part):
         service_accounts: who may act as which.
         metadata: the machine whose metadata server this is; None for none.
         limits: what registries take and give at most.
+        blobs_from: whence the bytes of blobs come: from the `registry` host itself, as at Artifact
+            Registry, or from Cloud `storage`, by an address that takes no login besides.
+        certificates: registry hosts whose certificate no client takes, and what is wrong with it;
+            over TLS only.
     """
 
     identities: tuple[IdentityPart, ...] = (IdentityPart(),)
@@ -341,6 +345,8 @@ class Scenario(_Part):
     service_accounts: tuple[ServiceAccountPart, ...] = ()
     metadata: MetadataPart | None = None
     limits: LimitsPart = LimitsPart()
+    blobs_from: Literal["registry", "storage"] = "registry"
+    certificates: dict[str, Literal["expired", "other-name", "unknown-issuer"]] = {}
 
 
 def scenario_names() -> list[str]:

@@ -15,7 +15,7 @@ from gcr_migrate.errors import DEFECT, MigrateError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from starlette.types import ASGIApp
 
@@ -33,6 +33,7 @@ class Ports:
         port_base: first of consecutive ports; without it the system chooses free ones.
         tls: what serves TLS; None for plain HTTP.
         plain: labels that stay plain HTTP.
+        others: what serves TLS at single labels instead.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class Ports:
         port_base: int | None,
         tls: ssl.SSLContext | None = None,
         plain: Collection[str] = (),
+        others: Mapping[str, ssl.SSLContext] | None = None,
     ) -> None:
         self._tls = tls
+        self._others = others or {}
         self._sockets: dict[str, socket.socket] = {}
         self._servers: list[uvicorn.Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,11 +72,12 @@ class Ports:
     async def serve(self, app: ASGIApp) -> None:
         """Serve until `stop` is called; what is in flight then is broken off."""
         self._loop = asyncio.get_running_loop()
-        by_scheme: dict[bool, list[socket.socket]] = {}
+        by_context: dict[ssl.SSLContext | None, list[socket.socket]] = {}
         for label, one in self._sockets.items():
-            by_scheme.setdefault(label in self._plain, []).append(one)
-        self._servers = [self._server(app, plain=plain) for plain in by_scheme]
-        pairs = zip(self._servers, by_scheme.values(), strict=True)
+            tls = None if label in self._plain else self._others.get(label, self._tls)
+            by_context.setdefault(tls, []).append(one)
+        self._servers = [self._server(app, tls) for tls in by_context]
+        pairs = zip(self._servers, by_context.values(), strict=True)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(server.serve(sockets=held)) for server, held in pairs]
             await self._told.wait()
@@ -83,8 +87,7 @@ class Ports:
         for server in self._servers:
             await _break_off(server)
 
-    def _server(self, app: ASGIApp, *, plain: bool) -> uvicorn.Server:
-        tls = self._tls
+    def _server(self, app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -97,7 +100,7 @@ class Ports:
             h11_max_incomplete_event_size=_LONGEST_HEAD,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=_BACKLOG,
-            ssl_context_factory=None if plain or tls is None else lambda *_: tls,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
         return uvicorn.Server(config)
 

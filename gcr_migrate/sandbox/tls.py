@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import trustme
@@ -33,8 +34,26 @@ class Authority:
     """
 
     def __init__(self, directory: Path) -> None:
-        authority = trustme.CA(organization_name="gcr-migrate sandbox")
+        self._authority = authority = trustme.CA(organization_name="gcr-migrate sandbox")
         self.certificate = directory / "ca.pem"
         authority.cert_pem.write_to_path(self.certificate)
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(*_NAMES).configure_cert(self.context)
+        self.context = _serving(authority.issue_cert(*_NAMES))
+
+    def bad_context(self, trouble: str) -> ssl.SSLContext:
+        """Return what serves TLS with a certificate that no client takes.
+
+        Args:
+            trouble: `expired`, `other-name` or `unknown-issuer`.
+        """
+        if trouble == "expired":
+            ended = datetime.now(UTC) - timedelta(days=1)
+            return _serving(self._authority.issue_cert(*_NAMES, not_after=ended))
+        if trouble == "other-name":
+            return _serving(self._authority.issue_cert("registry.example"))
+        return _serving(trustme.CA(organization_name="somebody else").issue_cert(*_NAMES))
+
+
+def _serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    return context

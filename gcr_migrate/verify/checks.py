@@ -47,11 +47,20 @@ class Check:
         level: to which it belongs.
         subject: full name of what is asked for; with the level it is the same in every run.
         ask: asks; gives None where all is right, and raises what keeps it from being answered.
+        promised: what should be there, where the name does not say it.
+        at: the host that is asked, where it is not the one that its count goes under.
     """
 
     level: Level
     subject: str
     ask: Ask
+    promised: str = ""
+    at: str = ""
+
+    @property
+    def key(self) -> str:
+        """By which an answer is known again."""
+        return f"{self.subject} {self.promised}" if self.promised else self.subject
 
 
 class Checks:
@@ -74,18 +83,50 @@ class Checks:
         await a_few_of((self.one(marks, check) for check in checks), self._at_once)
 
     async def one(self, marks: Marks, check: Check) -> None:
-        """Make a check and mark what came out; one that cannot be made is counted as such."""
+        """Make a check and mark what came out; one that cannot be made is counted as such.
+
+        What an earlier run found right is not asked again.
+        """
+        kept = marks.result.kept
+        if kept.done(check.level, check.key) is not None:
+            marks.ok(check.level, earlier=True)
+            return
         try:
-            wrong = await self.reach(marks.host, check.ask)
+            wrong = await self.reach(check.at or marks.host, check.ask)
         except MigrateError as error:
             marks.unchecked(check.level, check.subject, error)
             return
         if wrong is None:
             marks.ok(check.level)
+            kept.right(check.level, check.key)
         elif wrong.is_told:
             marks.count_wrong(check.level)
         else:
             marks.wrong(check.level, wrong.problem, check.subject, wrong.saw)
+
+    async def whole(
+        self, marks: Marks, level: Level, subject: str, work: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Do work of many checks, unless an earlier run found all of it right.
+
+        Args:
+            marks: those of the work, which belong to nothing else.
+            level: of all its checks.
+            subject: what it is about, and what was promised of it.
+            work: makes the checks.
+
+        Returns:
+            Whether all is right.
+        """
+        kept = marks.result.kept
+        settled = kept.done(level, f"all of {subject}")
+        if settled is not None:
+            marks.ok(level, settled, earlier=True)
+            return True
+        await work()
+        if marks.tally.is_clean:
+            kept.right(level, f"all of {subject}", marks.tally.right)
+        return marks.tally.is_clean
 
     async def reach(self, host: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask a host something in its turn.

@@ -11,12 +11,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate import errors
+from gcr_migrate.model.address import in_the_way
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.verify.kept import Kept, KeptNowhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gcr_migrate.errors import MigrateError, Problem
+    from gcr_migrate.verify.sample import Drawn
 
 
 class Level(StrEnum):
@@ -50,18 +53,24 @@ UNPROVEN: Final = frozenset(
     }
 )
 """Findings which say that nobody looked, and not that something differs."""
+OF_ALL_THAT_IS_LEFT: Final = frozenset({errors.BUDGET_SPENT})
+"""What keeps everything alike from being looked at, so that it is told once."""
 OF_A_WHOLE_HOST: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED, errors.NOT_MIGRATED})
 """What meets every name of a host alike, so that it is told once."""
 
 
 @dataclass(slots=True)
 class LevelCount:
-    """What came out at one level; checked = ok + wrong."""
+    """What came out at one level; checked = ok + wrong.
+
+    Of these `earlier` were found right by a run that did not come to its end.
+    """
 
     checked: int = 0
     ok: int = 0
     wrong: int = 0
     unchecked: int = 0
+    earlier: int = 0
 
     def add(self, other: LevelCount) -> None:
         """Add what came out elsewhere."""
@@ -69,6 +78,7 @@ class LevelCount:
         self.ok += other.ok
         self.wrong += other.wrong
         self.unchecked += other.unchecked
+        self.earlier += other.earlier
 
 
 @dataclass(slots=True)
@@ -80,6 +90,21 @@ class _Fold:
     counts: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class DomainSeen:
+    """Who answers the gcr.io names of a project at one host.
+
+    Attributes:
+        answered_by: who, see `Answerer`.
+        evidence: by which marks that is known, in words.
+        redirection: the project's redirect setting in the service's own word; empty if unknown.
+    """
+
+    answered_by: str
+    evidence: tuple[str, ...]
+    redirection: str
+
+
 @dataclass(slots=True)
 class HostResult:
     """What came out at one host.
@@ -87,10 +112,12 @@ class HostResult:
     Attributes:
         levels: counts of what was looked at.
         findings: what stands for one name each; all of them with `all_findings`.
+        domain: who answers, where it is one of Container Registry's and that was asked.
     """
 
     levels: dict[Level, LevelCount]
     findings: list[Finding] = field(default_factory=list)
+    domain: DomainSeen | None = None
     _folds: dict[tuple[Problem, str], _Fold] = field(default_factory=dict)
 
     @property
@@ -105,12 +132,15 @@ class HostResult:
         return Outcome.PROVEN
 
     def all_findings(self) -> list[Finding]:
-        """Return every finding, by subject and code; errors first."""
+        """Return every finding once, by subject and code; errors first.
+
+        Two levels that ask for the same may find the same.
+        """
         folded = [
             Finding(problem, fold.severity, subject, _counted(fold))
             for (problem, subject), fold in self._folds.items()
         ]
-        return sorted(self.findings + folded, key=_gravest_first)
+        return sorted(dict.fromkeys(self.findings + folded), key=_gravest_first)
 
     def fold(
         self, problem: Problem, severity: Severity, subject: str, saw: str, what: str, count: int
@@ -136,10 +166,14 @@ class Verification:
     Attributes:
         wanted: the levels that were asked for.
         hosts: what came out at each host, in the order in which they were met.
+        kept: what an earlier run found right, and where it is kept for a later one.
+        drawn: what level deep read, if it was asked for.
     """
 
     wanted: frozenset[Level]
     hosts: dict[str, HostResult] = field(default_factory=dict)
+    kept: Kept = field(default_factory=KeptNowhere)
+    drawn: Drawn | None = None
 
     def host(self, name: str) -> HostResult:
         """Return the result of a host, which is begun if there is none."""
@@ -178,6 +212,12 @@ class Verification:
         """Whether every check was made and found right."""
         return self.outcome is Outcome.PROVEN
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every check was made, whatever it found."""
+        grave = {one.problem for one in self.findings if one.severity is Severity.ERROR}
+        return not grave & UNPROVEN and not any(one.unchecked for one in self.levels.values())
+
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """Return what several outcomes come to: what differs hides nothing that is unproven."""
@@ -196,6 +236,19 @@ class Progress(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Tally:
+    """What some marks came to.
+
+    Attributes:
+        right: checks that found all as it should be.
+        is_clean: nothing is wrong or noteworthy, and nothing went unchecked.
+    """
+
+    right: int = 0
+    is_clean: bool = True
+
+
 class Marks:
     """Puts down what each check found at one host.
 
@@ -203,11 +256,18 @@ class Marks:
         result: where it is added up.
         progress: is told of each check.
         host: the host; `of` gives the marks of another one.
+        tally: where these marks are added up with others; None: by themselves.
+
+    Attributes:
+        tally: what was put down here, and by the marks that `of` gave.
     """
 
-    def __init__(self, result: Verification, progress: Progress, host: str) -> None:
+    def __init__(
+        self, result: Verification, progress: Progress, host: str, tally: Tally | None = None
+    ) -> None:
         self.result = result
         self.host = host
+        self.tally = tally or Tally()
         self._progress = progress
 
     @property
@@ -217,14 +277,17 @@ class Marks:
 
     def of(self, host: str) -> Marks:
         """Return the marks of another host of the same verification."""
-        return Marks(self.result, self._progress, host)
+        return Marks(self.result, self._progress, host, self.tally)
 
-    def ok(self, level: Level) -> None:
-        """Count what is as it should be."""
-        count = self._here.levels[level]
-        count.checked += 1
-        count.ok += 1
-        self._progress.checked(level, ok=True)
+    def ok(self, level: Level, count: int = 1, *, earlier: bool = False) -> None:
+        """Count what is as it should be, or was when an earlier run looked at it."""
+        here = self._here.levels[level]
+        here.checked += count
+        here.ok += count
+        here.earlier += count if earlier else 0
+        self.tally.right += count
+        for _ in range(count):
+            self._progress.checked(level, ok=True)
 
     def wrong(self, level: Level, problem: Problem, subject: str, saw: str = "") -> None:
         """Count and name what is not as it should be."""
@@ -246,6 +309,20 @@ class Marks:
         self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
 
+    def all_unchecked(
+        self, level: Level, count: int, problem: Problem, subject: str, saw: str = ""
+    ) -> None:
+        """Count what nobody asked for one reason, which is named once for all of it."""
+        self._named()
+        self._here.levels[level].unchecked += count
+        self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
+        for _ in range(count):
+            self._progress.checked(level, ok=False)
+
+    def answered(self, seen: DomainSeen) -> None:
+        """Take note of who answers."""
+        self._here.domain = seen
+
     def gone(self, problem: Problem, subject: str, saw: str, images: int = 0) -> None:
         """Name what is gone as a whole, once; its checks are counted by `all_wrong`.
 
@@ -262,6 +339,7 @@ class Marks:
         here = self._here.levels[level]
         here.checked += count
         here.wrong += count
+        self._named()
         for _ in range(count):
             self._progress.checked(level, ok=False)
 
@@ -273,11 +351,12 @@ class Marks:
         """
         if error.problem is errors.TOKEN_EXPIRED:
             raise error  # nothing more can be checked, and what was found is not the whole
-        if error.problem in OF_A_WHOLE_HOST:
-            self._here.levels[level].unchecked += 1
-            problem = errors.UNREACHABLE if error.problem is errors.UNTRUSTED else error.problem
-            self._here.fold(problem, Severity.ERROR, self.host, error.saw, level, 1)
-            self._progress.checked(level, ok=False)
+        if error.problem in OF_A_WHOLE_HOST | OF_ALL_THAT_IS_LEFT:
+            lost = error.problem in {errors.UNREACHABLE, errors.UNTRUSTED}
+            problem = errors.UNREACHABLE if lost else error.problem
+            saw = in_the_way(error) if lost else error.saw
+            saw = "" if error.problem in OF_ALL_THAT_IS_LEFT else saw
+            self.all_unchecked(level, 1, problem, self.host, saw)
         else:
             self.unproven(level, subject, error.told)
 
@@ -289,4 +368,8 @@ class Marks:
 
     def note(self, problem: Problem, severity: Severity, subject: str, saw: str = "") -> None:
         """Name what is noteworthy and counts for nothing."""
+        self._named()
         self._here.findings.append(Finding(problem, severity, subject, saw))
+
+    def _named(self) -> None:
+        self.tally.is_clean = False

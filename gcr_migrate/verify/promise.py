@@ -19,7 +19,7 @@ from gcr_migrate.state.snapshot import ONLY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.interfaces import Contents, SourceRegistry
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.baseline import Baseline, KeptImage
@@ -47,6 +47,10 @@ class Readers(Protocol):
         plain_http: bool | None,  # noqa: FBT001  # as in connect
     ) -> SourceRegistry:
         """Return a client that reads the target, with the target's login."""
+        ...
+
+    def contents(self, side: Side) -> Contents:
+        """Return what Artifact Registry's API lists."""
         ...
 
 
@@ -191,6 +195,22 @@ class Promises(Protocol):
     def images(self) -> Iterator[PromisedImage]:
         """Go through the images of all roots."""
         ...
+
+
+class Nothing:
+    """No promise at all: of what could not be read."""
+
+    side: Side = "source"
+    identity = ""
+    knows_all = False
+
+    def roots(self) -> tuple[PromisedRoot, ...]:
+        """No root."""
+        return ()
+
+    def images(self) -> Iterator[PromisedImage]:
+        """No image."""
+        return iter(())
 
 
 @dataclass(frozen=True, slots=True)

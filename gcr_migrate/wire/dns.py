@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gcr_migrate.errors import UNREACHABLE, MigrateError
-from gcr_migrate.model.address import Reach, Way
+from gcr_migrate.model.address import NO_ADDRESS, Reach, Way
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.endpoints import Endpoints
@@ -46,5 +46,5 @@ async def _addresses(host: str) -> tuple[str, ...]:
             found = await loop.getaddrinfo(host, _PORT, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
         words = getattr(error, "strerror", "") or type(error).__name__
-        raise MigrateError(UNREACHABLE, subject=host, saw=f"no address: {words}") from error
+        raise MigrateError(UNREACHABLE, subject=host, saw=f"{NO_ADDRESS}{words}") from error
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))

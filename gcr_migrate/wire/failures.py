@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
 
 from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, UNTRUSTED, MigrateError
+from gcr_migrate.model.address import NO_ADDRESS
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.wire.sender import Limits
+
+C = TypeVar("C", bound=OSError)
 
 _URL: Final = re.compile(r"https?://\S+")
 _PROXY_REFUSES: Final = re.compile(r"(?:401|403|407)\b")
@@ -57,6 +61,10 @@ def _of_transport(
     tls = _cause(error, ssl.SSLError)
     if tls is not None:
         return _of_system(tls, subject, via)
+    lookup = _cause(error, socket.gaierror)
+    if lookup is not None:
+        saw = f"{_way(via)}{NO_ADDRESS}{lookup.strerror or 'the name is not known'}"
+        return TransientError(UNREACHABLE, subject=subject, saw=saw)
     saw = _way(via) + (_waited(error, limits) or _why(error))
     if isinstance(error, httpx.ProxyError) and _PROXY_REFUSES.match(str(error)):
         return MigrateError(UNREACHABLE, subject=subject, saw=saw)
@@ -76,7 +84,7 @@ def _way(via: str) -> str:
     return f"through the proxy {via}: " if via else ""
 
 
-def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | None:
+def _cause(error: BaseException, kind: type[C]) -> C | None:
     found: BaseException | None = error
     while found is not None and not isinstance(found, kind):
         found = found.__cause__ or found.__context__

@@ -20,6 +20,8 @@ import structlog
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Asked, Limits, Rates
 from gcr_migrate.wire.bandwidth import Bandwidth
+from gcr_migrate.wire.budget import Budget
+from gcr_migrate.wire.minute import Minute
 from gcr_migrate.wire.pace import Pace, Turn
 from gcr_migrate.wire.traffic import Traffic
 
@@ -59,7 +61,7 @@ class _Service:
         pause: while it refuses, and for a while after.
         adapted_at: when the pace was made slower; what was sent before says nothing new.
         has_taken: whether it took something that was sent since.
-        asked: what went to it.
+        minute: how many requests went to it in any minute.
     """
 
     all: Pace
@@ -69,6 +71,7 @@ class _Service:
     pause: _Pause | None = None
     adapted_at: float = float("-inf")
     has_taken: bool = True
+    minute: Minute = field(default_factory=Minute)
     requests: int = 0
     written: int = 0
     refusals: int = 0
@@ -92,6 +95,7 @@ class _Service:
     def sent(self, turn: Turn, *, writes: bool) -> Turn:
         """Take note that a request is sent."""
         self.requests += 1
+        self.minute.add(turn.sent_at)
         self.all.sent(turn)
         if writes:
             self.written += 1
@@ -107,8 +111,10 @@ class Pilot:
         clock: tells the time in seconds, and never goes back.
         sleep: waits for so many of them.
         limits: how fast services are asked; None: as by default.
+        budget: what may be asked in all; None: one of its own, without limits.
 
     Attributes:
+        budget: what may be asked and read in all.
         traffic: counts what was sent and answered, of all services together.
         bandwidth: paces the bytes of blobs.
         on_refusal: is told of each refusal that opens a pause, with the service and the seconds
@@ -121,12 +127,14 @@ class Pilot:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         limits: Limits | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._patience_s = patience_s
         self._clock = clock
         self._sleep = sleep
         self._limits = limits or Limits()
         self._services: dict[str, _Service] = {}
+        self.budget = budget or Budget()
         self.traffic = Traffic()
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
         self.on_refusal: Callable[[str, float | None], None] | None = None
@@ -318,4 +326,5 @@ class Pilot:
 
     def _asked(self, one: _Service) -> Asked:
         to_come_s = max(0.0, one.pause.until - self._clock()) if one.pause else 0.0
-        return Asked(one.requests, one.written, one.refusals, one.paused_s - to_come_s)
+        paused_s = one.paused_s - to_come_s
+        return Asked(one.requests, one.written, one.refusals, paused_s, one.minute.busiest)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
 
     from gcr_migrate.wire.endpoints import Endpoints
+    from gcr_migrate.wire.pace import Turn
     from gcr_migrate.wire.sender import Answer, Limits
 
 _BODY_AT_MOST: Final = 64 * 1024 * 1024
@@ -99,7 +100,8 @@ class Wire:
             endpoints or self.endpoints,
             backoff or self.backoff,
             self._network,
-            idle_s=self._idle_s,
+            Pilot(budget=self._pilot.budget),
+            self._idle_s,
         )
 
     def allow_plain(self, host: str) -> None:
@@ -307,7 +309,7 @@ class Wire:
         address = self.endpoints.resolve(url)
         self._refuse_plain(address, url, subject)
         service = self._service(url)
-        turn = await self._pilot.turn(service, subject, writes=method in _WRITES)
+        turn = await self._turn(service, subject, writes=method in _WRITES)
         took = False
         limits = self._limits(method)
         try:
@@ -319,7 +321,20 @@ class Wire:
         finally:
             self._pilot.answered(turn, took=took)
         self._read_clock(answer)
-        return answer
+        try:
+            return self._pilot.budget.metered(answer, method, subject)
+        except MigrateError:
+            await answer.aclose()
+            raise
+
+    async def _turn(self, service: str, subject: str, *, writes: bool) -> Turn:
+        """Take a request from the budget, and wait until it may be sent."""
+        self._pilot.budget.request(subject)
+        try:
+            return await self._pilot.turn(service, subject, writes=writes)
+        except BaseException:
+            self._pilot.budget.not_sent()
+            raise
 
     def _limits(self, method: str) -> Limits:
         idle_s = self._idle_s

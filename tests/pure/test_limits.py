@@ -22,6 +22,7 @@ from gcr_migrate.model.limits import (
     summed,
 )
 from gcr_migrate.spec import load_spec
+from gcr_migrate.wire.minute import Minute
 
 US, EUROPE, PLAIN = "us-docker.pkg.dev", "europe-docker.pkg.dev", "registry.example:5000"
 SPEC = "source: {project: builds, hosts: [us.gcr.io]}\n"
@@ -164,3 +165,39 @@ def test_what_workers_asked_adds_up() -> None:
     """Requests do; pauses were at the same time."""
     total = summed([{US: Asked(5, 2, 1, 3.0)}, {US: Asked(7, 1, 0, 4.0), PLAIN: Asked(1)}])
     assert total == {US: Asked(12, 3, 1, 4.0), PLAIN: Asked(1)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Asked(500, busiest_minute=500), ""),
+        (Asked(10**6, busiest_minute=47_999), ""),
+        (Asked(10**6, busiest_minute=48_000), "48000 requests in a minute, of 60000"),
+        (
+            Asked(100, 0, 3, 12.4, 100),
+            "3 requests were refused as a quota was used up, and 12 s were waited for it",
+        ),
+    ],
+)
+def test_a_quota_is_near_at_four_fifths_or_where_it_refused(asked: Asked, said: str) -> None:
+    """A run that is small, or keeps its head-room, is never warned of."""
+    assert Limits().nearness(US, asked) == said
+
+
+def test_only_a_quota_that_is_known_can_be_near() -> None:
+    """Nobody knows what a plain registry takes, unless a spec states it."""
+    many = Asked(10**6, busiest_minute=10**6)
+    assert Limits().nearness(PLAIN, many) == ""
+    stated = Limits(at=((PLAIN, Quota(requests_per_s=1.0)),))
+    assert stated.nearness(PLAIN, Asked(50, busiest_minute=48)) == "48 requests in a minute, of 60"
+
+
+@given(st.lists(st.floats(0, 300), max_size=200))
+def test_the_busiest_minute_is_never_missed(times: list[float]) -> None:
+    """Counted by whole seconds, so that at most two at the edges are too many."""
+    minute = Minute()
+    for time in sorted(times):
+        minute.add(time)
+    exact = max((sum(start <= one < start + 59 for one in times) for start in times), default=0)
+    wider = max((sum(start - 1 < one < start + 61 for one in times) for start in times), default=0)
+    assert exact <= minute.busiest <= wider

@@ -137,7 +137,7 @@ def test_writes_have_a_quota_of_their_own_and_readers_do_not_wait_for_it() -> No
     assert most_in_a_second(times[True]) <= 5
     assert times[False][-1] < 2
     assert most_in_a_second(sorted(times[True] + times[False])) <= 20
-    assert pilot.counts()[US] == Asked(40, 20, 0, 0)
+    assert pilot.counts()[US] == Asked(40, 20, 0, 0, 40)
 
 
 def test_what_nobody_stated_is_begun_slowly_and_doubled() -> None:

@@ -1,0 +1,153 @@
+"""Tells of a verification: in files, in the log, and to those who listen elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gcr_migrate.cli.alarming import alarm, not_told, push
+from gcr_migrate.errors import FILE_MISSING, MigrateError, printable
+from gcr_migrate.report.junit import junit_text, unfinished_text
+from gcr_migrate.report.metrics import MetricsFile
+from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
+from gcr_migrate.report.standing import Standing
+from gcr_migrate.verify.marks import worst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gcr_migrate.cli.options import Way
+    from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.proving import Found
+    from gcr_migrate.cli.telling import Receivers
+
+_BUCKET: Final = "gs://"
+_log = structlog.get_logger()
+
+
+class Teller:
+    """Tells of one run.
+
+    Args:
+        output: whose log lines are for machines, or for people.
+        receivers: who is told.
+        way: how Google's services are reached.
+        targets: all that are verified.
+    """
+
+    def __init__(
+        self, output: Output, receivers: Receivers, way: Way, targets: Sequence[str]
+    ) -> None:
+        self._output = output
+        self._receivers = receivers
+        self._way = way
+        self._targets = [printable(one) for one in targets]
+        self._standings: list[Standing] = []
+        self._requests = 0
+        self._began_at = time.monotonic()
+
+    def begin(self) -> None:
+        """Check what can be checked, and leave nothing that looks as if all were well.
+
+        Raises:
+            MigrateError: `file-missing`, a file cannot be written.
+        """
+        if self._receivers.junit:
+            _write(self._receivers.junit, unfinished_text(self._targets))
+        self._write_metrics()
+        state = self._receivers.state
+        if state and not state.startswith(_BUCKET) and not Path(state).parent.is_dir():
+            raise MigrateError(FILE_MISSING, subject=state, saw="its folder does not exist")
+
+    def came_out(self, found: Found) -> None:
+        """Take note of what was found."""
+        proofs = {proof.target: proof for proof in found.proofs}
+        errors = dict(found.first_errors)
+        self._requests = found.requests
+        for name in found.names:
+            seconds = found.seconds.get(name)
+            if name in proofs:
+                self._standings.append(Standing.of(proofs[name], seconds))
+            else:
+                self._standings.append(Standing.failed(name, errors.get(name), seconds))
+
+    def failed(self, error: Exception) -> None:
+        """Take note of what ended the run before anything came out."""
+        reason = error if isinstance(error, MigrateError) else None
+        if not self._standings:
+            self._standings = [Standing.failed(name, reason) for name in self._targets]
+
+    def end(self) -> None:
+        """Tell everybody; what keeps one from being told does not keep the others."""
+        self._log()
+        if self._receivers.junit:
+            self._try(_write, self._receivers.junit, junit_text(self._standings))
+        self._try(self._write_metrics)
+        asyncio.run(self._tell_far())
+
+    def _log(self) -> None:
+        """One line for each host; who reads the table at a terminal has them already."""
+        is_log = self._receivers.are_any and not self._output.err.is_terminal
+        if not (self._output.as_json or is_log):
+            return
+        for standing in self._standings:
+            seconds = standing.seconds and round(standing.seconds, 3)
+            for host in standing.hosts:
+                _log.info(
+                    "verify.host",
+                    target=standing.target,
+                    host=host.name,
+                    outcome=str(host.outcome),
+                    checked=host.count("checked"),
+                    wrong=host.count("wrong"),
+                    unchecked=host.count("unchecked"),
+                    codes=host.codes,
+                    seconds=seconds,
+                )
+            if not standing.hosts:
+                codes = [one.code for one in standing.findings]
+                outcome = str(standing.outcome)
+                _log.info("verify.target", target=standing.target, outcome=outcome, codes=codes)
+        _log.info(
+            "verify.done",
+            outcome=str(worst(one.outcome for one in self._standings)),
+            targets=len(self._standings),
+            requests=self._requests,
+            seconds=round(time.monotonic() - self._began_at, 3),
+        )
+
+    def _write_metrics(self) -> None:
+        file = self._receivers.metrics_file
+        if file is None:
+            return
+        metrics = ProofMetrics(self._targets, times_in(file))
+        metrics.came_out(self._standings)
+        MetricsFile(file, metrics.registry).write()
+
+    async def _tell_far(self) -> None:
+        receivers = self._receivers
+        if receivers.webhook or receivers.state:
+            await alarm(receivers, self._way, self._standings)
+        if receivers.gateway:
+            await push(receivers.gateway, self._way, self._standings)
+
+    def _try(self, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            work(*arguments)
+        except MigrateError as error:
+            not_told(error)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file in one move, so that no reader sees half of it."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        saw = error.strerror or type(error).__name__
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error

@@ -1,0 +1,134 @@
+"""How each target and each of its hosts stands: what machines are told is made of this."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from gcr_migrate.errors import NOT_CHECKED, Exit, named, printable
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.report.fact import FindingFact
+from gcr_migrate.verify.marks import UNPROVEN, Level, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gcr_migrate.errors import MigrateError
+    from gcr_migrate.report.proof import LevelFact, VerifyFacts
+
+_FROZEN: Final = frozenset({"migration", "spec"})
+
+
+@dataclass(frozen=True, slots=True)
+class HostStanding:
+    """What was found at one host of a project.
+
+    Attributes:
+        name: such as `us.gcr.io/builds`.
+        outcome: what it comes to.
+        levels: counts by level.
+        findings: what is noteworthy or wrong there; where the outcome is bad, at least one error.
+        whole: the levels at which everything was looked at.
+    """
+
+    name: str
+    outcome: Outcome
+    levels: Mapping[str, LevelFact] = field(default_factory=dict)
+    findings: tuple[FindingFact, ...] = ()
+    whole: frozenset[str] = frozenset()
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Number of findings by code, information left out."""
+        told = (one.code for one in self.findings if one.severity is not Severity.INFO)
+        return dict(sorted(Counter(told).items()))
+
+    def count(self, what: Literal["checked", "ok", "wrong", "unchecked"]) -> int:
+        """Return the sum of one count over all levels."""
+        return sum(int(getattr(level, what)) for level in self.levels.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was found of one target of `verify`.
+
+    Attributes:
+        target: as the command line names it.
+        outcome: what it comes to.
+        hosts: what was found, host by host.
+        findings: what is about no single host; where nothing else explains a bad outcome, this.
+        seconds: how long it took; None: nobody knows.
+    """
+
+    target: str
+    outcome: Outcome
+    hosts: tuple[HostStanding, ...] = ()
+    findings: tuple[FindingFact, ...] = ()
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, facts: VerifyFacts, seconds: float | None = None) -> Standing:
+        """Return how a target stands that was verified."""
+        found = defaultdict(list)
+        for one in facts.findings:
+            found[one.host].append(one)
+        whole = _whole_levels(facts)
+        hosts = tuple(
+            HostStanding(
+                printable(name),
+                host.outcome,
+                host.levels,
+                _explained(found.pop(name, ()), host.outcome, name),
+                frozenset(name for name in whole if not host.levels[name].unchecked),
+            )
+            for name, host in facts.hosts.items()
+        )
+        told_by_hosts = any(host.outcome is not Outcome.PROVEN for host in hosts)
+        rest = _explained(
+            (one for many in found.values() for one in many),
+            Outcome.PROVEN if told_by_hosts else facts.outcome,
+            facts.target,
+        )
+        target = printable(facts.target)
+        return cls(target, facts.outcome, hosts, rest, seconds)
+
+    @classmethod
+    def failed(
+        cls, target: str, error: MigrateError | None, seconds: float | None = None
+    ) -> Standing:
+        """Return how a target stands whose verification was stopped, by an error of ours or not."""
+        found = []
+        if error is not None:
+            finding = Finding(error.problem, Severity.ERROR, error.subject, error.saw)
+            found.append(FindingFact.of(finding))
+        told = _explained(found, Outcome.UNPROVEN, target)
+        return cls(printable(target), Outcome.UNPROVEN, findings=told, seconds=seconds)
+
+
+def is_unproven(code: str) -> bool:
+    """Whether a finding of this code says that something was not looked at."""
+    problem = named(code)
+    return problem in UNPROVEN or problem.exit is Exit.OUT_OF_REACH
+
+
+def _whole_levels(facts: VerifyFacts) -> list[str]:
+    """Return the levels at which a run looks at everything, if it gets an answer to all of it."""
+    if not facts.complete and facts.kind not in _FROZEN:
+        return []  # who reads a list that is not whole has not looked for what it lacks
+    drawn = facts.sample is not None and facts.sample.wanted < facts.sample.population
+    return [name for name in facts.levels if not (drawn and name == Level.DEEP)]
+
+
+def _explained(
+    findings: Iterable[FindingFact], outcome: Outcome, subject: str
+) -> tuple[FindingFact, ...]:
+    """Return the findings, with one more where none says why the outcome is bad.
+
+    What is not proven for a reason that nobody names is told all the same, and never kept back.
+    """
+    found = tuple(FindingFact.model_validate(one.model_dump(exclude={"host"})) for one in findings)
+    if outcome is Outcome.PROVEN or any(one.severity is Severity.ERROR for one in found):
+        return found
+    saw = "the verification did not come to its end, or may not have seen all"
+    return (*found, FindingFact.of(Finding(NOT_CHECKED, Severity.ERROR, subject, saw)))
