@@ -112,8 +112,11 @@ def identity(job: Job) -> Iterator[str]:
             yield shlex.join(["on_project", project, member, role])
     if job.bucket:
         yield "# One object and no other; such a condition needs uniform access on the bucket."
+        yield "# To whom the bucket's list is closed, an object that is not there yet is forbidden."
         name = f"projects/_/buckets/{job.bucket}/objects/{job.object}"
-        condition = f'expression=resource.name == "{name}",title=state of {job.name}'
+        listed = 'resource.type == "storage.googleapis.com/Bucket"'
+        where = f'resource.name == "{name}" || {listed}'
+        condition = f"expression={where},title=state of {job.name}"
         yield shlex.join(
             ["on_bucket", f"gs://{job.bucket}", member, "roles/storage.objectUser", condition]
         )

@@ -93,7 +93,10 @@ def _commands(job: Job) -> list[str]:
 
 
 def _service(job: Job) -> str:
-    words = [for_systemd(one.text)[:-1] + _place(one.input) + '"' for one in job.words]
+    words = [
+        for_systemd(one.text)[:-1] + _place(one.input) + for_systemd(one.after)[1:]
+        for one in job.words
+    ]
     loaded = "".join(
         f"LoadCredential={one.name}:{_KEPT}/{one.name}\n" for one in job.inputs("secret")
     )

@@ -17,7 +17,7 @@ _NAMES: Final[dict[str, re.Pattern[str]]] = {
     "secret": re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}"),
     "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
 }
-_INPUT: Final = re.compile(r"(?:(.*)=)?(secret|file):(.*)", re.DOTALL)
+_INPUT: Final = re.compile(r"((?:.*=)?)(secret|file):([^:]*)((?::.*)?)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,10 +40,12 @@ class Word:
     Attributes:
         text: its text; with an input, what stands before the path.
         input: what the path of is put behind the text.
+        after: what stands behind the path, such as `:refused`.
     """
 
     text: str
     input: Input | None = None
+    after: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Word:
@@ -62,12 +64,11 @@ class Word:
         if not _NAMES[kind].fullmatch(found[3]):
             saw = f"a {kind} is named by {_NAMES[kind].pattern}"
             raise MigrateError(BAD_SCHEDULE, subject=f"--command, at {text[:100]!r}", saw=saw)
-        before = "" if found[1] is None else f"{found[1]}="
-        return cls(before, Input(kind, found[3]))
+        return cls(found[1], Input(kind, found[3]), found[4])
 
     def placed(self, place: Callable[[Input], str]) -> str:
         """Return the word with the path of its input."""
-        return self.text + (place(self.input) if self.input else "")
+        return self.text + (place(self.input) if self.input else "") + self.after
 
 
 def in_container(one: Input, root: str = "") -> str:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 FORMS = pytest.mark.parametrize("form", Form)
 STATE = "gs://ops-state/verify/alarms.json"
-FULL = ("--webhook-file", "secret:web-hook", "--as-token-file", "ci=secret:ci", "file:a.migration")
+FULL = (
+    *("--webhook-file", "secret:web-hook", "--as-token-file", "ci=secret:ci:refused"),
+    "file:a.migration",
+)
 
 
 def _full(form: Form, **more: Any) -> Job:
@@ -65,11 +68,12 @@ def test_any_words_arrive(form: Form, words: list[str]) -> None:
 @FORMS
 @pytest.mark.needs("systemd-analyze")
 def test_inputs_are_where_the_command_looks(form: Form) -> None:
-    """A secret or file stands in the command by its path, behind what it was written behind."""
+    """A secret or file stands in the command by its path, in the middle of what is around it."""
     words = words_in(form, render(form, _full(form), "0"))
     assert words[1::2] == ["--webhook-file", "--as-token-file", words[5]]
     assert "web-hook" in words[2]
     assert words[4].startswith("ci=/")
+    assert words[4].endswith(":refused")
     assert words[5].endswith("/a.migration")
 
 
