@@ -1233,6 +1233,14 @@ NO_NAMES: Final = _problem(
 # --- what may go -------------------------------------------------------------------------------
 
 # --- schedules and alarms ----------------------------------------------------------------------
+BAD_SCHEDULE: Final = _problem(
+    "bad-schedule",
+    Exit.BAD_INPUT,
+    "this cannot be scheduled as it stands",
+    "A scheduler would refuse it, run something else, or run it at other times than were meant."
+    " No file was written.",
+    "Change the part that is named; docs/domains.md tells what each kind of schedule takes.",
+)
 BAD_ALARM_STATE: Final = _problem(
     "bad-alarm-state",
     Exit.BAD_INPUT,

@@ -23,6 +23,7 @@ from gcr_migrate.cli import (
     redirect,
     refs,
     rescue,
+    schedule,
     tools,
 )
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
@@ -77,6 +78,7 @@ discover.add_to(app)
 rescue.add_to(app)
 redirect.add_to(app)
 leftovers.add_to(app)
+schedule.add_to(app)
 refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)

@@ -29,6 +29,7 @@ from gcr_migrate.report.redirection import (
 from gcr_migrate.report.references import RefsScanFacts
 from gcr_migrate.report.rescues import RescueFacts
 from gcr_migrate.report.rewritten import RefsRewriteFacts
+from gcr_migrate.report.scheduled import ScheduleFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -56,6 +57,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "redirect-plan": RedirectPlanFacts,
     "redirect-move": RedirectMoveFacts,
     "leftovers": LeftoversFacts,
+    "schedule-render": ScheduleFacts,
     "refs-scan": RefsScanFacts,
     "refs-check": RefsCheckFacts,
     "refs-rewrite": RefsRewriteFacts,
