@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
+from gcr_migrate.cli.held import Area, Held, held_against
 from gcr_migrate.cli.logins import host_of, hosts_of, hosts_of_spec, logins
 from gcr_migrate.cli.options import read_text
 from gcr_migrate.cli.pipeline import make_plan
@@ -25,7 +26,7 @@ from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
-from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
+from gcr_migrate.state.snapshot import ONLY, create_snapshot, open_snapshot
 from gcr_migrate.state.verifying import verifying
 from gcr_migrate.verify.access import promises_access, verify_access
 from gcr_migrate.verify.baseline import verify_baseline
@@ -151,10 +152,11 @@ class Proving:
             return await self._migration(text, path, "spec")
 
     async def _baseline(
-        self, text: str, path: Path, kind: Kind, roots: frozenset[str] = frozenset()
+        self, text: str, path: Path, kind: Kind, held: Held | None = None
     ) -> VerifyFacts:
         with open_snapshot(path) as snapshot:
-            promises = BaselinePromises(Baseline(snapshot), roots)
+            held = held or Held()
+            promises = BaselinePromises(Baseline(snapshot), held.below)
             asked = {root.registry for root in promises.roots()}
             hosts: dict[Side, set[str]] = {"source": asked, "target": set()}
             connections = await self._shared.connections(None, None, None, hosts)
@@ -168,6 +170,11 @@ class Proving:
                 await self._redirect(promises, connections, result, text, facts_of(promises))
                 self._tell_quotas(connections, result, text)
                 self._tell_what_nobody_knows(result, text)
+                for name, saw in held.untold.items():
+                    for level in result.wanted:
+                        Marks(result, self._watch, name).all_unchecked(
+                            level, 1, errors.NOT_CHECKED, name, saw
+                        )
             return verify_facts(text, kind, result, file=str(path), complete=snapshot.complete)
 
     async def _live(self, text: str) -> VerifyFacts:
@@ -206,13 +213,20 @@ class Proving:
         return complete
 
     async def _held_against(self, text: str, target: Target, path: Path) -> VerifyFacts:
-        """Prove those roots of a baseline that a target names."""
+        """Prove what a baseline shows of a target."""
         with open_snapshot(path) as snapshot:
-            named = frozenset(one for one in snapshot.roots() if _names(target, one))
-            if not named:
-                saw = f"it shows {', '.join(snapshot.roots()) or 'nothing'}, and not {target.name}"
+            baseline = Baseline(snapshot)
+            areas = [
+                Area(one.shown, tuple(baseline.facts(id_).get(ONLY, ())))
+                for id_, one in baseline.sources().items()
+            ]
+            idle = {one.subject for one in snapshot.findings() if one.problem is errors.HOST_EMPTY}
+            held = held_against(target, areas, snapshot.target, idle, f"--baseline {path}")
+            images = BaselinePromises(baseline, held.below).images()
+            if any(held.below.values()) and next(images, None) is None:
+                saw = f"it shows no image at {target.name}"
                 raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
-        return await self._baseline(text, path, "live", named)
+        return await self._baseline(text, path, "live", held)
 
     @contextmanager
     def _begun(self, text: str, identity: str, levels: frozenset[Level]) -> Iterator[Verification]:
@@ -307,14 +321,6 @@ def _no_such_thing(target: Target, error: MigrateError) -> MigrateError | None:
         saw = f"no such file, and no project of this name answers: {error.told}"
         return MigrateError(FILE_MISSING, subject=target.name, saw=saw)
     return None
-
-
-def _names(target: Target, root: str) -> bool:
-    """Whether a target has a root in it, by their names."""
-    if isinstance(target.source, ProjectSource):
-        path = Project.parse(target.source.project).path
-        return root in {f"{host}/{path}" for host in target.source.hosts}
-    return root == target.name or root.startswith(f"{target.name}/")
 
 
 def _levels_of(migration: Migration) -> frozenset[Level]:

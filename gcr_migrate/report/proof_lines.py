@@ -27,7 +27,7 @@ _PROVEN: Final = {
 def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     """What was asked of the registries, and what they answered."""
     title = {
-        Outcome.PROVEN: _PROVEN[facts.kind],
+        Outcome.PROVEN: _PROVEN["snapshot" if _is_held(facts) else facts.kind],
         Outcome.DIFFERS: "Differs",
         Outcome.UNPROVEN: "Not proven: something could not be checked",
     }[facts.outcome]
@@ -42,8 +42,14 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
         yield Text(f"Not looked at: {', '.join(untold)}.")
     if not facts.complete:
         what = {"snapshot": "baseline", "live": "listing"}.get(facts.kind, "plan")
+        what = "baseline" if _is_held(facts) else what
         yield Text(f"The {what} is incomplete: there may be more than it names.")
     yield from finding_lines(facts.findings)
+
+
+def _is_held(facts: VerifyFacts) -> bool:
+    """Whether a project or host was held against a baseline."""
+    return facts.kind == "live" and bool(facts.file)
 
 
 def _part_lines(facts: VerifyFacts) -> Iterator[Text]:

@@ -17,7 +17,7 @@ from gcr_migrate.state.planned import manifests_needing, planned_version
 from gcr_migrate.state.snapshot import ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gcr_migrate.interfaces import Contents, SourceRegistry
     from gcr_migrate.model.content import Digest
@@ -364,29 +364,34 @@ class BaselinePromises:
 
     Args:
         baseline: the snapshot.
-        hosts: only these roots, by their shown names; all if empty.
+        below: only these roots, by their shown names, each with the image paths at and below which
+            it is looked at, none for all that it shows; all roots if empty.
     """
 
     side: Side = "source"
     knows_all = True
 
-    def __init__(self, baseline: Baseline, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, baseline: Baseline, below: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         self.baseline = baseline
+        self._below = below or {}
         self._roots = {
             id_: root_at(one)
             for id_, one in baseline.sources().items()
-            if not hosts or one.shown in hosts
+            if not below or one.shown in below
         }
         self._ids = {root: id_ for id_, root in self._roots.items()}
-        self.identity = " ".join([baseline.identity, *sorted(hosts)])
+        parts = (" ".join([shown, *paths]) for shown, paths in sorted(self._below.items()))
+        self.identity = " ".join([baseline.identity, *parts])
 
     def roots(self) -> tuple[PromisedRoot, ...]:
         """The roots below which it was taken."""
         return tuple(self._roots.values())
 
     def only(self, root: PromisedRoot) -> tuple[str, ...]:
-        """Return the image paths at and below which a root was read; none: all."""
-        return tuple(self.facts(root).get(ONLY, ()))
+        """Return the image paths at and below which a root is looked at; none: all."""
+        return self._below.get(root.shown) or tuple(self.facts(root).get(ONLY, ()))
 
     def facts(self, root: PromisedRoot) -> dict[str, Any]:
         """Return what else the snapshot saw of a root, by name."""
@@ -400,8 +405,14 @@ class BaselinePromises:
     def images(self) -> Iterator[BaselineImage]:
         """Go through the images, root by root."""
         for image in self.baseline.images():
-            if image.source_id in self._roots:
-                yield BaselineImage(self.baseline, image, self._roots[image.source_id])
+            root = self._roots.get(image.source_id)
+            if root and _is_below(image.path, self._below.get(root.shown, ())):
+                yield BaselineImage(self.baseline, image, root)
+
+
+def _is_below(path: str, tops: tuple[str, ...]) -> bool:
+    """Whether an image path is at or below one of some; of none it always is."""
+    return not tops or any(path == top or path.startswith(f"{top}/") for top in tops)
 
 
 def root_at(source: Source) -> PromisedRoot:

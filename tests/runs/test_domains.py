@@ -454,3 +454,21 @@ def test_what_has_no_gcr_names_is_not_proven_to_answer(domains: Domains) -> None
     for budget in ("1", "20"):
         proof = domains.verify(WEB, "--budget", budget, "--resume-within", "0")
         assert (proof.exit, proof.codes) == (4, {("budget-spent", WEB)})
+
+
+def test_a_baseline_of_less_proves_no_more_than_it_shows(domains: Domains) -> None:
+    """Hosts that it does not have are named; of a place in it, that place alone is looked at."""
+    taken = domains.run("inventory", JOB, "-o", "job.snapshot", "--no-cache")
+    assert taken.returncode == 0, taken.stderr
+    whole = domains.verify(PROJECT, "--baseline", "job.snapshot")
+    one = domains.verify(f"{WEB}/web", "--baseline", "then.snapshot")
+    mistyped = domains.run("verify", f"{WEB}/wep", "--baseline", "then.snapshot")
+
+    assert whole.exit == 4
+    assert whole.codes == {("not-checked", f"{host}/{PROJECT}") for host in _OTHERS}
+    assert (one.exit, one.codes, list(one.facts["hosts"])) == (0, set(), [WEB])
+    assert mistyped.returncode == 2
+    assert "no image at" in mistyped.stderr
+
+
+_OTHERS: Final = ("gcr.io", "eu.gcr.io", "asia.gcr.io")
