@@ -89,9 +89,11 @@ class Look:
 
     def was_made_for(self, trouble: Trouble) -> bool:
         """Whether this run would have found it, were it still so."""
-        hosts = [trouble.host] if trouble.host else [*self.whole]
-        levels = [self.whole.get(host) for host in hosts]
-        return bool(levels) and all(one is not None and trouble.levels <= one for one in levels)
+        # A host that the run did not meet promises nothing any more, if all others were looked at:
+        # it stood for a target that could not be read, or is in no baseline now.
+        hosts = [trouble.host] if trouble.host in self.whole else [*self.whole]
+        levels = [self.whole[host] for host in hosts]
+        return bool(levels) and all(trouble.levels <= one for one in levels)
 
 
 def seen(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from pydantic import Field
 
 from gcr_migrate.alarm.trouble import Look, Trouble, most_of_a_kind, seen, told_apart
-from gcr_migrate.errors import named
+from gcr_migrate.errors import BLOB_GONE, BYTES_DIFFER, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.fact import VERSION, Fact
-from gcr_migrate.verify.marks import Outcome, worst
+from gcr_migrate.report.standing import SAMPLED
+from gcr_migrate.verify.marks import Level, Outcome, worst
 from gcr_migrate.wire.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ LISTED_AT_MOST: Final = 50
 _HOSTS_AT_MOST: Final = 100
 _TEXT_LISTED: Final = 8
 _TEXT_AT_MOST: Final = 3_900  # Slack shows 4,000 characters of a text
+_IN_BYTES: Final = frozenset({BYTES_DIFFER.code, BLOB_GONE.code})  # what level deep finds
 _SAID: Final = {"new": "New", "reminders": "Still so", "over": "Over"}
 
 
@@ -170,7 +172,19 @@ def _troubles(
 ) -> Iterator[Trouble]:
     for one in findings:
         if one.severity is not Severity.INFO:
-            yield seen(one.code, one.severity, one.subject, one.saw, host=host, levels=levels)
+            needed = _needed(one.code, levels)
+            yield seen(one.code, one.severity, one.subject, one.saw, host=host, levels=needed)
+
+
+def _needed(code: str, levels: frozenset[str]) -> frozenset[str]:
+    """Return what a run has to look at that clears a finding of a run of these levels.
+
+    What was found in bytes is cleared by who reads all of them; whatever else was found, and what
+    could not be read, also by who draws others.
+    """
+    if Level.DEEP not in levels or code in _IN_BYTES:
+        return levels
+    return levels - {Level.DEEP} | {SAMPLED}
 
 
 def _summary(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcr_migrate.errors import MigrateError
     from gcr_migrate.report.proof import LevelFact, VerifyFacts
 
+SAMPLED: Final = "deep: what was drawn"
 _FROZEN: Final = frozenset({"migration", "spec"})
 
 
@@ -29,7 +30,8 @@ class HostStanding:
         outcome: what it comes to.
         levels: counts by level.
         findings: what is noteworthy or wrong there; where the outcome is bad, at least one error.
-        whole: the levels at which everything was looked at.
+        whole: the levels at which everything was looked at; with `SAMPLED` where everything that
+            level deep drew was.
     """
 
     name: str
@@ -80,7 +82,9 @@ class Standing:
                 host.outcome,
                 host.levels,
                 _explained(found.pop(name, ()), host.outcome, name),
-                frozenset(name for name in whole if not host.levels[name].unchecked),
+                frozenset(
+                    name for name, level in whole.items() if not host.levels[level].unchecked
+                ),
             )
             for name, host in facts.hosts.items()
         )
@@ -112,12 +116,19 @@ def is_unproven(code: str) -> bool:
     return problem in UNPROVEN or problem.exit is Exit.OUT_OF_REACH
 
 
-def _whole_levels(facts: VerifyFacts) -> list[str]:
-    """Return the levels at which a run looks at everything, if it gets an answer to all of it."""
+def _whole_levels(facts: VerifyFacts) -> dict[str, str]:
+    """Return the levels at which a run looks at everything, if it gets an answer to all of it.
+
+    Each has the level at which that answer is counted.
+    """
     if not facts.complete and facts.kind not in _FROZEN:
-        return []  # who reads a list that is not whole has not looked for what it lacks
-    drawn = facts.sample is not None and facts.sample.wanted < facts.sample.population
-    return [name for name in facts.levels if not (drawn and name == Level.DEEP)]
+        return {}  # who reads a list that is not whole has not looked for what it lacks
+    whole = {name: name for name in facts.levels}
+    if Level.DEEP in whole:
+        whole[SAMPLED] = str(Level.DEEP)
+        if facts.sample is not None and facts.sample.wanted < facts.sample.population:
+            del whole[Level.DEEP]
+    return whole
 
 
 def _explained(

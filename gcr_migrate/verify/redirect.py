@@ -248,8 +248,11 @@ class _Redirect:
                 return pull, None
         if found.pulls:
             return pull, None
-        # Where nothing is promised to be there, the name itself is asked for.
-        return await puller.pull(found.domain.project.path, ""), None
+        # Where nothing is promised to be there, the name itself is asked for: who may not pull is
+        # refused that too.
+        itself = found.domain.project.path, ""
+        pull = await puller.pull(*itself)
+        return pull, None if pull.error else itself
 
     async def _identities(
         self,

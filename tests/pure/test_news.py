@@ -98,6 +98,19 @@ def test_what_a_run_did_not_look_at_is_not_over() -> None:
     assert [names(one.over) for one in (fewer, gap, failed, whole)] == [[], [], [], ["a:1"]]
 
 
+def test_a_host_that_is_no_more_is_over_when_all_others_were_looked_at() -> None:
+    """A project that could not be read, or what is in no baseline now, is not told for ever."""
+    man = Watchman()
+    lost = seen("unreachable", Severity.ERROR, "builds", "", host="builds", levels=ALL)
+    man.sees(Look("builds", NIGHT, (lost,), {"builds": frozenset()}))
+    failed = man.sees(Look("builds", NIGHT))
+    gap = man.sees(Look("builds", NIGHT, (), {HOSTS[0]: ALL, HOSTS[1]: frozenset({"tags"})}))
+    whole = man.sees(look())
+
+    assert [names(one.over) for one in (failed, gap, whole)] == [[], [], ["builds"]]
+    assert man.sees(look(at=NIGHT + DAY)).is_empty
+
+
 def test_a_narrow_run_clears_what_it_found_itself() -> None:
     """What a run of one level saw is over for a later run of that level, whoever saw it too."""
     tags = frozenset({"tags"})
@@ -211,7 +224,7 @@ def test_nobody_is_kept_in_the_dark_and_nobody_is_told_twice(
         expected = {}
         for key in sights.keys() | heard.keys() | rumours:
             sight, before = sights.get(key), heard.get(key)
-            if sight is None and whole.get(key[0]) == ALL:
+            if sight is None and _all_was_seen(key[0], whole):
                 expected[key] = "over"
             elif before is None or (sight and _is_other(sight, before[0])) or key in rumours:
                 expected[key] = "new"
@@ -230,6 +243,11 @@ def test_nobody_is_kept_in_the_dark_and_nobody_is_told_twice(
                 rumours.add(key)
             if key in sights and key in heard and pile in {"still", "reminders"}:
                 heard[key] = (sights[key], heard[key][1])
+
+
+def _all_was_seen(host: str, whole: dict[str, frozenset[str]]) -> bool:
+    """Whether a run looked at a host, or at all that there is where it is no longer one."""
+    return whole[host] == ALL if host in whole else set(whole.values()) == {ALL}
 
 
 def _is_other(now: tuple[str, Severity], before: tuple[str, Severity]) -> bool:

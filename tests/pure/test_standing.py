@@ -22,7 +22,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.alarms import LISTED_AT_MOST, AlarmFacts, alarm_facts, look_of, slack_text
 from gcr_migrate.report.proof import SampleFact
 from gcr_migrate.report.proof_metrics import FINISHED, SUCCEEDED, ProofMetrics, pushed, times_in
-from gcr_migrate.report.standing import Standing
+from gcr_migrate.report.standing import SAMPLED, Standing
 from gcr_migrate.verify.marks import Outcome
 from tests.standings import HOST, STANDINGS, facts, finding, host, level, standing
 
@@ -71,13 +71,37 @@ def test_what_was_cut_short_clears_nothing() -> None:
     assert look_of(Standing.of(facts(Outcome.PROVEN)), NIGHT).whole == {HOST: frozenset({"tags"})}
 
 
-@pytest.mark.parametrize(("wanted", "levels"), [(3, {"tags"}), (9, {"tags", "deep"})])
+@pytest.mark.parametrize(
+    ("wanted", "levels"), [(3, {"tags", SAMPLED}), (9, {"tags", "deep", SAMPLED})]
+)
 def test_a_sample_clears_nothing_at_its_level(wanted: int, levels: set[str]) -> None:
     """Who has read some blobs has not looked at the one that was bad; who has read all, has."""
     sample = SampleFact(population=9, wanted=wanted, checked=wanted, bad=0, seed=1, sentence="")
 
     whole = look_of(Standing.of(facts(Outcome.PROVEN, sample=sample)), NIGHT).whole
     assert whole == {HOST: frozenset(levels)}
+
+
+@pytest.mark.parametrize(
+    ("problem", "over"),
+    [
+        (errors.BYTES_DIFFER, False),
+        (errors.BLOB_GONE, False),
+        (errors.TAG_GONE, True),
+        (errors.NOT_CHECKED, True),
+        (errors.UNREACHABLE, True),
+    ],
+)
+def test_a_sample_clears_what_is_not_in_bytes(problem: errors.Problem, over: bool) -> None:  # noqa: FBT001  # pytest names it
+    """A night that draws other blobs sees that a tag is back, and not that a blob is good again."""
+    drawn = SampleFact(population=9, wanted=3, checked=3, bad=0, seed=1, sentence="")
+    first = facts(Outcome.DIFFERS, finding(problem), sample=drawn)
+    news = news_of((), look_of(Standing.of(first), NIGHT), DAY)
+    second = look_of(Standing.of(facts(Outcome.PROVEN, sample=drawn)), NIGHT)
+
+    assert [one.trouble.code for one in news.new] == [problem.code]
+    assert bool(news_of(news.new, second, DAY).over) is over
+    assert not news_of(news.new, look_of(Standing.of(facts(Outcome.PROVEN)), NIGHT), DAY).over
 
 
 def test_a_target_that_could_not_be_begun_is_told() -> None:

@@ -471,4 +471,18 @@ def test_a_baseline_of_less_proves_no_more_than_it_shows(domains: Domains) -> No
     assert "no image at" in mistyped.stderr
 
 
+def test_a_host_without_images_is_proven_to_be_as_private_as_it_was(domains: Domains) -> None:
+    """Whoever switches to Artifact Registry is given all four repositories, and uses some."""
+    eu = domains.repository("eu.gcr.io")
+    eu.images.clear()
+    (domains.cli.home / "then.snapshot").unlink()
+    baseline = domains.snapshot()
+    same = domains.verify(baseline, "--as-token-file", "old=stranger:refused")
+    eu.bindings = [PUBLIC]
+    opened_up = domains.verify(baseline)
+
+    assert same.codes == {("access-gained", f"{JOB} old")}  # that host is public
+    assert opened_up.codes == {("access-gained", f"{EU} anonymous")}
+
+
 _OTHERS: Final = ("gcr.io", "eu.gcr.io", "asia.gcr.io")
