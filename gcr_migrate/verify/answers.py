@@ -106,7 +106,15 @@ def judge(
     """
     set_ = _setting(settings, pull, was)
     kept = _repository(repository, pull, was)
-    return Judgement(set_, kept, _answer(pull, was, (set_, kept)))
+    answer = _answer(pull, was, (set_, kept))
+    if answer.problem is errors.UNREACHABLE:  # one network is in the way of all three
+        set_ = answer if _is_lost(settings) else set_
+        kept = answer if _is_lost(repository) else kept
+    return Judgement(set_, kept, answer)
+
+
+def _is_lost(answer: object) -> bool:
+    return isinstance(answer, MigrateError) and answer.problem in _NO_REACH
 
 
 def _setting(

@@ -55,6 +55,7 @@ UNPROVEN: Final = frozenset(
 """Findings which say that nobody looked, and not that something differs."""
 OF_ALL_THAT_IS_LEFT: Final = frozenset({errors.BUDGET_SPENT})
 """What keeps everything alike from being looked at, so that it is told once."""
+_NAMED_AT_MOST: Final = 5  # that were not looked at for one cause, of each host
 OF_A_WHOLE_HOST: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED, errors.NOT_MIGRATED})
 """What meets every name of a host alike, so that it is told once."""
 
@@ -119,6 +120,12 @@ class HostResult:
     findings: list[Finding] = field(default_factory=list)
     domain: DomainSeen | None = None
     _folds: dict[tuple[Problem, str], _Fold] = field(default_factory=dict)
+    _causes: Counter[Problem] = field(default_factory=Counter)
+
+    def is_to_be_named(self, cause: Problem) -> bool:
+        """Whether a name that was not looked at is told by itself, or counted with its like."""
+        self._causes[cause] += 1
+        return self._causes[cause] <= _NAMED_AT_MOST
 
     @property
     def outcome(self) -> Outcome:
@@ -370,8 +377,11 @@ class Marks:
             saw = in_the_way(error) if lost else error.saw
             saw = "" if error.problem in OF_ALL_THAT_IS_LEFT else saw
             self.all_unchecked(level, 1, problem, self.host, saw)
-        else:
+        elif self._here.is_to_be_named(error.problem):
             self.unproven(level, subject, error.told)
+        else:
+            saw = f"further names, of which the first {_NAMED_AT_MOST} are told with their causes"
+            self.all_unchecked(level, 1, errors.NOT_CHECKED, self.host, saw)
 
     def unproven(self, level: Level, subject: str, saw: str) -> None:
         """Count and name what nobody could tell."""

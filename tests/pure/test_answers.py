@@ -226,6 +226,18 @@ def test_who_does_not_answer_is_told_with_what_is_in_the_way(
     assert in_the_way(MigrateError(problem, subject="gcr.io", saw=saw)) == f"{begins}{saw}"
 
 
+def test_a_network_that_is_gone_is_told_once() -> None:
+    """Host, setting and repository are asked through it; what else is in the way is told."""
+    lost = MigrateError(errors.UNREACHABLE, subject="artifactregistry.googleapis.com", saw="no")
+    gone, api_only = judge(lost, lost, LOST, WAS), judge(lost, REPOSITORY, GOOD, WAS)
+    hidden = judge(HIDDEN, lost, LOST, WAS)
+
+    assert gone.setting == gone.repository == gone.answer
+    assert gone.answer.problem is errors.UNREACHABLE
+    assert api_only.setting.problem is errors.NOT_CHECKED
+    assert hidden.setting.problem is errors.NOT_CHECKED
+
+
 @pytest.mark.parametrize(
     ("pull", "who"),
     [

@@ -93,6 +93,23 @@ def test_a_lost_host_is_told_once(checks: list[tuple[str, Level, str]]) -> None:
     assert sorted(told) == sorted(lost)
 
 
+@given(st.lists(st.sampled_from([errors.DENIED, errors.SERVER_ERROR]), max_size=40))
+def test_one_cause_is_not_told_for_each_name(causes: list[errors.Problem]) -> None:
+    """A few names stand for it; every other one is counted, and none is lost."""
+    result = Verification(LEVELS)
+    marks = Marks(result, _Nobody(), HOSTS[0])
+    for at, cause in enumerate(causes):
+        name = f"{HOSTS[0]}/app:{at}"
+        marks.unchecked(Level.TAGS, name, MigrateError(cause, subject=name, saw=f"no: {name}"))
+
+    named = [one for one in result.findings if one.subject != HOSTS[0]]
+    rest = [one.saw for one in result.findings if one.subject == HOSTS[0]]
+    assert len(named) == sum(min(5, causes.count(one)) for one in set(causes))
+    assert len(rest) == (len(named) < len(causes))
+    assert all(saw.endswith(f"tags: {len(causes) - len(named)}") for saw in rest)
+    assert result.levels[Level.TAGS].unchecked == len(causes)
+
+
 def test_an_incomplete_promise_is_never_proven() -> None:
     """However right all is that it names."""
     result = _marked([(HOSTS[0], Level.TAGS, "ok")])
