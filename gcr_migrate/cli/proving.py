@@ -129,6 +129,7 @@ class Proving:
                 await self._deep(promises, connections, result)
                 await self._redirect(promises, connections, result, text)
                 self._tell_quotas(connections, result, text)
+                self._tell_what_nobody_knows(result, text)
             return verify_facts(
                 text,
                 kind,
@@ -207,6 +208,7 @@ class Proving:
                 promises = BaselinePromises(Baseline(snapshot))
                 live = Live(snapshot, promises, connections, result, self._watch, self._checks)
                 await live.verify()
+                self._tell_empty(promises, result, target)
                 await self._deep(promises, connections, result)
                 domains = domains_of(target.source)
                 await self._redirect(promises, connections, result, target.name, domains=domains)
@@ -302,12 +304,21 @@ class Proving:
             else:
                 marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, error.told)
 
+    def _tell_empty(self, promises: Promises, result: Verification, target: Target) -> None:
+        """Tell that nothing is there, of which nobody can say that nothing should be."""
+        if next(iter(promises.images()), None) is None:
+            marks = Marks(result, self._watch, next(iter(result.hosts), target.name))
+            saw = "no image is listed there; only a baseline tells whether there should be one"
+            for level in result.wanted & {*CONTENT, Level.DEEP}:
+                marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, saw)
+
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
         """Tell of levels that were asked for, and of which nothing was said that could be held."""
         found = result.levels.get(Level.ACCESS)
         if found and not found.checked + found.unchecked:
             host = next(iter(result.hosts), text)
-            saw = "only a plan says who shall have access, or level redirect who could pull"
+            saw = "nothing says who shall have access: only a plan with grants or access does, or"
+            saw += " level redirect with who could pull"
             Marks(result, self._watch, host).unproven(Level.ACCESS, text, saw)
 
 

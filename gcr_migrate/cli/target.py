@@ -59,7 +59,7 @@ def read_target(text: str) -> Target:
         MigrateError: `bad-name`, `bad-usage`, `file-missing`, and what is wrong with a spec.
     """
     path = Path(text)
-    if path.suffix in SPEC_SUFFIXES or path.is_file():
+    if path.suffix in SPEC_SUFFIXES or is_file(text):
         spec = load_spec(read_text(path), text)
         return Target(text, spec.source, login=spec.source_login, limits=spec.limits.limits)
     if path.suffix in _FILES:
@@ -68,6 +68,22 @@ def read_target(text: str) -> Target:
     if _is_registry(host):
         return _plain(host, below.removesuffix("/"))
     return _pasted(read_place(text))
+
+
+def is_file(text: str) -> bool:
+    """Whether a person named a file that is there; a name that no system takes is none."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
+def is_folder(text: str) -> bool:
+    """Whether a person named a folder that is there; a name that no system takes is none."""
+    try:
+        return Path(text).is_dir()
+    except OSError:
+        return False
 
 
 def _is_registry(host: str) -> bool:

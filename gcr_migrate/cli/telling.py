@@ -110,6 +110,17 @@ class Receivers:
         asked = (self.junit, self.metrics_file, self.gateway, self.webhook)
         return bool(self.state) or any(one is not None for one in asked)
 
+    @property
+    def files(self) -> dict[str, Path | None]:
+        """Files of this machine that are written, by option."""
+        is_local = self.state and not self.state.startswith(_BUCKET)
+        state = Path(self.state) if is_local else None
+        return {
+            "--junit": self.junit,
+            "--metrics-file": self.metrics_file,
+            "--alarm-state": state,
+        }
+
     @classmethod
     def of(
         cls,

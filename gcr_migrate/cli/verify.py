@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcr_migrate.cli import identities
+from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.effort import (
     RESUME,
     BudgetBytesOption,
@@ -136,6 +137,9 @@ def verify(
     names = [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])]
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")
+    keys = [one.login.access_token_file for one in who if one.login]
+    read = [*names, projects, baseline, webhook_file, endpoints, access_token_file, *keys]
+    check_apart(receivers.files, read)
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     with telling(output, receivers, way, names) as told:
@@ -153,7 +157,8 @@ def verify(
 
 
 def _names_in(path: Path) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
+    text = read_text(path).removeprefix("\ufeff")  # some editors put it before all else
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return list(filter(None, lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.cli.effort import Effort
 from gcr_migrate.cli.options import SPEC_SUFFIXES
-from gcr_migrate.cli.target import SUFFIX
+from gcr_migrate.cli.target import SUFFIX, is_file, is_folder
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.state.snapshot import is_snapshot
 from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.redirect import Identity
 
 _FILES: Final = (SUFFIX, ".migration")
+_PATHS: Final = ("./", "../", "/", "~")  # so begins no name of a place
+_LONGEST: Final = 200  # of a name, so that a file can have it with what is put behind it
 
 
 def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
@@ -31,20 +34,22 @@ def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
     path = Path(text)
     if path.suffix in SPEC_SUFFIXES:
         return "spec"
-    if path.is_file():
+    if is_file(text):
         return "snapshot" if is_snapshot(path) else "migration"
-    if path.suffix in _FILES or path.is_dir():
-        saw = "a folder" if path.is_dir() else "no such file"
+    if path.suffix in _FILES or text.startswith(_PATHS) or is_folder(text):
+        saw = "a folder" if is_folder(text) else "no such file"
         raise MigrateError(FILE_MISSING, subject=text, saw=saw)
     return "live"
 
 
 def kept_path(text: str) -> Path:
     """Return where a verification keeps how far it came: beside a file, or in this folder."""
-    path = Path(text)
-    if path.is_file():
-        return path.with_name(path.name + KEPT_SUFFIX)
-    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", text) + KEPT_SUFFIX)
+    if is_file(text):
+        return Path(text + KEPT_SUFFIX)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return Path(name + KEPT_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ class _Redirect:
             redirection="" if isinstance(settings, MigrateError) else settings.word,
         )
         marks.answered(seen)
-        await self._identities(found, pulled, was)
+        await self._identities(found, pull, pulled, was)
 
     async def _pull(self, found: _Found) -> tuple[Pull, tuple[str, str] | None]:
         """Pull as docker does; return what came of it, and what could be pulled."""
@@ -257,6 +257,7 @@ class _Redirect:
     async def _identities(
         self,
         found: _Found,
+        pull: Pull,
         pulled: tuple[str, str] | None,
         was: DomainFacts | None,
     ) -> None:
@@ -273,8 +274,10 @@ class _Redirect:
             subject = f"{found.domain.shown} {identity.name}"
             if found.settled:
                 self._skip(self._of_pulls, found, 1)
+            elif pull.error and pull.error.problem is errors.BUDGET_SPENT:
+                self._marks(found.domain.shown).unchecked(self._of_pulls, subject, pull.error)
             elif pulled is None:
-                saw = "no image is known that can be pulled"
+                saw = "this run itself could pull no image, so that there is none to try"
                 self._marks(found.domain.shown).unproven(self._of_pulls, subject, saw)
             else:
                 await self._identity(found, identity, why, pulled)

@@ -282,3 +282,13 @@ def test_who_cannot_be_told_is_refused_before_anything_is_asked(
     assert f"error[{code}]" in done.stderr
     assert told in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_a_report_does_not_replace_the_baseline(cli: Cli, tmp_path: Path) -> None:
+    """Nor does it begin before that is known: the file that was named twice is as it was."""
+    with schedule(cli, tmp_path) as (nights, _):
+        before = (cli.home / "b.inventory").read_bytes()
+        done = nights.verify("--junit", "./b.inventory")
+        assert done.returncode == 2
+        assert "bad-usage" in done.stdout + done.stderr
+        assert (cli.home / "b.inventory").read_bytes() == before

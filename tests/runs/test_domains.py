@@ -485,4 +485,24 @@ def test_a_host_without_images_is_proven_to_be_as_private_as_it_was(domains: Dom
     assert opened_up.codes == {("access-gained", f"{EU} anonymous")}
 
 
+def test_where_nothing_is_nothing_is_proven(domains: Domains) -> None:
+    """No image that could be looked at, and nobody who says that there should be none."""
+    domains.repository("us.gcr.io").images.clear()
+    names = domains.cli.home / "names"
+    names.write_text(f"\ufeff{JOB} # from an editor that marks its files\r\n")
+    empty = domains.run("verify", "--projects", "names", "--json")
+    by_name = domains.verify(JOB, "--level", "redirect")
+    spec = domains.cli.home / "m.yaml"
+    spec.write_text(SPEC.replace("other-prod", PROJECT).replace("repository: us.", "repository: "))
+    planned = domains.run("plan", "m.yaml", "-o", "m.migration", "--no-cache")
+    access = domains.verify("m.migration", "--level", "access")
+
+    (facts,) = json.loads(empty.stdout)["targets"]
+    assert empty.returncode == 4
+    assert [(one["code"], one["subject"]) for one in facts["findings"]] == [("not-checked", JOB)]
+    assert (by_name.exit, by_name.codes) == (0, set())  # who answers is known all the same
+    assert planned.returncode == 0, planned.stderr
+    assert (access.exit, {code for code, _ in access.codes}) == (4, {"not-checked"})
+
+
 _OTHERS: Final = ("gcr.io", "eu.gcr.io", "asia.gcr.io")
