@@ -157,7 +157,7 @@ class Listed:
         found = self.tags.get(tag)
         if found is None and self._shelf:
             found = self._shelf.get(tag)
-        if found is None and self._listing and (tag in self.tags or self._listing.cut):
+        if found is None:  # what a list lacks may be there all the same
             head = await self.reader.manifest_head(self._name, tag)
             found = head.digest if head else None
         return found

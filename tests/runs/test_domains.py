@@ -505,4 +505,15 @@ def test_where_nothing_is_nothing_is_proven(domains: Domains) -> None:
     assert (access.exit, {code for code, _ in access.codes}) == (4, {"not-checked"})
 
 
+def test_a_tag_is_gone_when_it_is_not_found_and_not_when_a_list_lacks_it(
+    domains: Domains,
+) -> None:
+    """Lists lag behind, and proxies make them up; nobody is woken by what still resolves."""
+    _untagged(domains)
+    rule = {"method": "GET", "path": ".*/tags/list.*", "status": 200, "body": "{}", "times": 99}
+    control(domains.box, "POST", rule)
+    proof = domains.verify("then.snapshot", "--level", "tags")
+    assert proof.codes == {("tag-gone", f"{WEB}/web:3.1")}
+
+
 _OTHERS: Final = ("gcr.io", "eu.gcr.io", "asia.gcr.io")
