@@ -1,8 +1,8 @@
 """Which of the things that a run found are told: a pure state machine, without a clock.
 
-What is new is told, always, and so is what got worse or changed. What was told is told again only
-after a set time. What is over is told once, and only a run that looked for it can say so. What
-could not be delivered counts as not told: it is told twice rather than never.
+What is new is told, always, and so is what changed or weighs more or less. What was told is told
+again only after a set time. What is over is told once, and only a run that looked for it can say
+so. What could not be delivered counts as not told: it is told twice rather than never.
 """
 
 from __future__ import annotations

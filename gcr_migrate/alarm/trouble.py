@@ -67,8 +67,16 @@ class Trouble:
         return self.count > 1
 
     def is_news_after(self, before: Trouble) -> bool:
-        """Whether it is another matter than it was, or a worse one."""
-        return self.mark != before.mark or _WEIGHT[self.severity] > _WEIGHT[before.severity]
+        """Whether it is another matter than it was, or a graver one, or one less grave.
+
+        Whoever was woken by an error has to hear that no more than a warning is left of it.
+        """
+        return self.mark != before.mark or self.severity is not before.severity
+
+    @property
+    def weight(self) -> tuple[int, str]:
+        """Which of two with one key stands for both: the graver one, in each run the same."""
+        return _WEIGHT[self.severity], self.mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ def told_apart(troubles: Iterable[Trouble], most: int = MOST_OF_A_KIND) -> tuple
     for one in troubles:
         same = kinds[one.kind]
         before = same.get(one.key)
-        if before is None or one.is_news_after(before):
+        if before is None or one.weight > before.weight:
             same[one.key] = one
     found: list[Trouble] = []
     for same in kinds.values():

@@ -80,7 +80,9 @@ class AlarmFacts(Fact):
     outcome: Outcome = Field(description="What the whole run came to.")
     summary: str = Field(description="One line for people.")
     hosts: list[HostAlarmFact] = Field(description="Those that are not proven, 100 at most.")
-    new: list[AlarmFact] = Field(description="Found for the first time, changed, or got worse.")
+    new: list[AlarmFact] = Field(
+        description="Found for the first time, changed, or of another severity."
+    )
     reminders: list[AlarmFact] = Field(description="Found before, and told long ago.")
     over: list[AlarmFact] = Field(description="No longer so, as this run saw.")
     still: int = Field(description="Number of troubles that were told not long ago.")

@@ -86,6 +86,18 @@ def test_a_tag_that_moves_once_more_is_told_again() -> None:
     assert names(moved.new) == ["a:1"]
 
 
+def test_what_becomes_less_grave_is_told_and_so_is_its_return() -> None:
+    """An error that leaves a warning behind does not stay; of both at once the graver counts."""
+    man = Watchman()
+    error = gone("a:1")
+    warning = replace(error, severity=Severity.WARNING)
+    told = [man.sees(look(one)).new for one in (error, warning, error, warning)]
+    both = man.sees(look(replace(warning, mark="z"), error, warning)).new
+
+    grave = [[known.trouble.severity for known in pile] for pile in [*told, both]]
+    assert grave == [[Severity.ERROR], [Severity.WARNING]] * 2 + [[Severity.ERROR]]
+
+
 def test_what_a_run_did_not_look_at_is_not_over() -> None:
     """A run of fewer levels, one with a gap at that host, and one that failed, clear nothing."""
     man = Watchman()
@@ -260,8 +272,7 @@ def _all_was_seen(host: str, whole: dict[str, frozenset[str]]) -> bool:
 
 
 def _is_other(now: tuple[str, Severity], before: tuple[str, Severity]) -> bool:
-    worse = (now[1], before[1]) == (Severity.ERROR, Severity.WARNING)
-    return now[0] != before[0] or worse
+    return now != before
 
 
 TROUBLES = st.builds(
