@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -167,6 +169,23 @@ def test_who_may_pull_counts_as_access_where_that_is_asked_for(domains: Domains)
 def _cut(subject: str) -> str:
     name, at, _ = subject.partition("@sha256:")
     return f"{name}{at}*" if at else subject
+
+
+def test_an_older_snapshot_is_held_against_what_should_be(domains: Domains) -> None:
+    """It knows that the names were there, and not who answered or for whom."""
+    file = domains.cli.home / "then.snapshot"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("""
+            DROP TABLE source_fact; DROP TABLE manifest_blob; DROP TABLE blob;
+            PRAGMA user_version = 1;
+        """)
+    levels = [word for one in ("tags", "redirect") for word in ("--level", one)]
+    _of_s9(domains)
+    proof = domains.verify("then.snapshot", *levels)
+
+    found = {(code, _cut(subject)) for code, subject in proof.codes}
+    gone = {("digest-gone", f"{WEB}/web@sha256:*"), ("repository-changed", EU)}
+    assert (found, proof.exit) == (gone, 1)
 
 
 def test_who_answers_is_told_by_its_marks(domains: Domains) -> None:
