@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--moved", action="store_true", help=moved)
     asked = parser.parse_args()
     giants = {size: giant_of(size) for size in asked.sizes}
-    print(_HEAD, flush=True)
+    print(HEAD, flush=True)
     rows: list[Row] = []
     try:
         for size, giant in giants.items():
@@ -180,7 +180,7 @@ def check(what: str, step: str, cost: Cost, giant: Giant) -> None:
         raise WrongError(f"{what}: counts {wrong}, but there are {right}; {said}")
 
 
-_HEAD = (
+HEAD = (
     f"{'size':>9}  {'command':<10} {'wall s':>9} {'CPU s':>9} {'CPU us':>8} {'peak MB':>8}"
     f" {'requests':>9} {'req/s':>7} {'server MB':>9}\n"
     f"{'':>9}  {'':<10} {'':>9} {'':>9} {'a manif.':>8}"

@@ -176,15 +176,19 @@ ACCESS_LOST: Final = _problem(
     "access-lost",
     Exit.REFUSED,
     "somebody loses access",
-    "A member can do something with the images of the source, and not with those of the target.",
-    "Grant it on the route, or accept it there: `access.accept` with the member and a reason.",
+    "A member can do something with the images of the source, and not with those of the target. Or"
+    " somebody should be able to pull by a gcr.io name, and cannot.",
+    "Grant it on the route, or accept it there: `access.accept` with the member and a reason. For a"
+    " gcr.io name grant `roles/artifactregistry.reader` on the repository behind it.",
 )
 ACCESS_GAINED: Final = _problem(
     "access-gained",
     Exit.REFUSED,
     "somebody gains access",
-    "A member can do something with images of the target that was not allowed at the source.",
-    "Choose another repository or project, or accept it on the route: `access.accept`.",
+    "A member can do something with images of the target that was not allowed at the source. Or"
+    " somebody can pull by a gcr.io name who should be refused.",
+    "Choose another repository or project, or accept it on the route: `access.accept`. For a gcr.io"
+    " name look at the policies of the repository behind it and of its project.",
 )
 ACCESS_UNKNOWN: Final = _problem(
     "access-unknown",
@@ -493,7 +497,8 @@ UNREACHABLE: Final = _problem(
     "unreachable",
     Exit.OUT_OF_REACH,
     "service cannot be reached",
-    "The connection was refused, broke or timed out, or a proxy on the way refused it.",
+    "Its name has no address, the connection was refused, broke or timed out, its certificate is"
+    " not trusted, or a proxy on the way refused it.",
     "Check address, network, proxy and certificate; then run the same command again.",
 )
 UNTRUSTED: Final = _problem(
@@ -950,7 +955,8 @@ REDIRECT_CHANGED: Final = _problem(
     "redirect-changed",
     Exit.FAILED,
     "another service answers these names than before",
-    "The project's redirect setting, or who answers its gcr.io names, is not what it was.",
+    "The project's redirect setting, or who answers its gcr.io names, is not what it was, or not"
+    " what it should be.",
     "Run `gcr-migrate redirect status` on the project; pulls by these names may fail.",
 )
 CLEANUP_DELETED: Final = _problem(

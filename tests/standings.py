@@ -37,7 +37,7 @@ def finding(
 
 def level(ok: int = 0, wrong: int = 0, unchecked: int = 0) -> LevelFact:
     """Return the counts of a level."""
-    return LevelFact(checked=ok + wrong, ok=ok, wrong=wrong, unchecked=unchecked, earlier=0)
+    return LevelFact(checked=ok + wrong, ok=ok, wrong=wrong, unchecked=unchecked)
 
 
 def host(
@@ -78,7 +78,7 @@ def facts(
         levels=counts,
         hosts={HOST: HostFact(outcome=outcome, levels=counts, findings={})},
         sample=sample,
-        earlier=[],
+        earlier=None,
         findings=told,
     )
 

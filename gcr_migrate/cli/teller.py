@@ -20,9 +20,9 @@ from gcr_migrate.verify.marks import worst
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gcr_migrate.cli.found import Found
     from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
-    from gcr_migrate.cli.proving import Found
     from gcr_migrate.cli.telling import Receivers
 
 _BUCKET: Final = "gs://"
@@ -90,8 +90,9 @@ class Teller:
         asyncio.run(self._tell_far())
 
     def _log(self) -> None:
-        """One line for each host; at a terminal the table has them already."""
-        if self._output.err.is_terminal and not self._output.as_json:
+        """One line for each host; who reads the table at a terminal has them already."""
+        is_log = self._receivers.are_any and not self._output.err.is_terminal
+        if not (self._output.as_json or is_log):
             return
         for standing in self._standings:
             seconds = standing.seconds and round(standing.seconds, 3)

@@ -104,6 +104,12 @@ class Receivers:
     state: str
     remind_after: timedelta
 
+    @property
+    def are_any(self) -> bool:
+        """Whether an option names somebody: then nobody may be looking on."""
+        asked = (self.junit, self.metrics_file, self.gateway, self.webhook)
+        return bool(self.state) or any(one is not None for one in asked)
+
     @classmethod
     def of(
         cls,

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, printable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.plan import Source
 
 AT_ONCE = 32  # metadata requests in flight; more only adds memory
@@ -52,8 +53,25 @@ class ReadManifest:
     foreign_present: frozenset[Digest]
 
 
+class Lister(Protocol):
+    """The part of a registry that a walk over its names needs."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its habits."""
+        ...
+
+    async def listing(self, name: str) -> Listing:
+        """List what a name has, and what is below it."""
+        ...
+
+    def catalog(self) -> AsyncIterator[str]:
+        """Names of all repositories; raises when there is no catalogue."""
+        ...
+
+
 async def walk(
-    registry: SourceRegistry,
+    registry: Lister,
     source: Source,
     paths: Iterable[str] = (),
     below: Iterable[str] = (),
@@ -100,7 +118,7 @@ async def walk(
 
 
 async def _tops(
-    registry: SourceRegistry, source: Source, tops: list[str]
+    registry: Lister, source: Source, tops: list[str]
 ) -> tuple[list[str], MigrateError | None]:
     """Return the names where to begin, and the error that says why there may be more."""
     if registry.dialect.lists_manifests:

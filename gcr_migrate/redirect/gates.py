@@ -279,10 +279,11 @@ def pullers_gate(
     unknown: list[str] = []
     fine: list[str] = []
     reasons: list[str] = []
+    able = 0
     for one in pullers:
         told = f"{one.host} {one.member} {one.right}: {one.by} ({one.why})"
         if one.can:
-            fine.append(told)
+            able += 1
         elif one.member in accepted:
             reasons.append(f"{told}; accepted: {accepted[one.member]}")
         elif one.can is None:
@@ -293,8 +294,9 @@ def pullers_gate(
         reasons += [f"{one}; accepted: {accepted[UNSEEN]}" for one in unseen]
     else:
         unknown += unseen
+    fine.append(f"{able} of {len(pullers)} who are known to use it can")
     if not pullers:
-        fine.append("nobody is known to pull; an audit log or a list would tell")
+        fine.append("nobody is known to; an audit log or a list would tell")
     gate = _gate("pullers", wrong, unknown, [*reasons, *fine])
     passed = gate.passing is Passing.PASSED
     return Gate(gate.name, Passing.ACCEPTED, gate.evidence) if passed and reasons else gate

@@ -35,9 +35,6 @@ class LevelFact(Fact):
     ok: int
     wrong: int
     unchecked: int
-    earlier: int = Field(
-        description="Of those that are right: found so by a run before, which did not end."
-    )
 
 
 class SampleFact(Fact):
@@ -52,10 +49,11 @@ class SampleFact(Fact):
 
 
 class EarlierFact(Fact):
-    """A run before, which did not end; what it found right was not asked again."""
+    """Runs before, which did not end; what they found right was not asked again."""
 
-    began_at: str
-    last_at: str = Field(description="When it last kept what it had found.")
+    checks: int = Field(description="Checks that they made, and that count as right here.")
+    began_at: str = Field(description="When the first of them began.")
+    last_at: str = Field(description="When the last of them stopped.")
 
 
 class DomainFact(Fact):
@@ -103,7 +101,7 @@ class VerifyFacts(Fact):
     levels: dict[str, LevelFact] = Field(description="Counts of all hosts together.")
     hosts: dict[str, HostFact]
     sample: SampleFact | None = Field(description="What level deep read, if it was asked for.")
-    earlier: list[EarlierFact] = Field(description="Runs that this one goes on with.")
+    earlier: EarlierFact | None = Field(description="Runs that this one goes on with, if any.")
     findings: list[ProofFindingFact]
 
     @property
@@ -186,16 +184,25 @@ def verify_facts(
         levels={str(level): _level(count) for level, count in verification.levels.items()},
         hosts=hosts,
         sample=_sample(verification.drawn),
-        earlier=[
-            EarlierFact(began_at=_moment(part.began_s), last_at=_moment(part.last_s))
-            for part in verification.kept.earlier
-        ],
+        earlier=_earlier(verification),
         findings=sorted(findings, key=first_problems_first),
     )
 
 
 def _sample(drawn: Drawn | None) -> SampleFact | None:
     return SampleFact.model_validate(drawn, from_attributes=True) if drawn else None
+
+
+def _earlier(verification: Verification) -> EarlierFact | None:
+    parts = verification.kept.earlier
+    checks = sum(count.earlier for count in verification.levels.values())
+    if not checks:
+        return None
+    return EarlierFact(
+        checks=checks,
+        began_at=_moment(min(part.began_s for part in parts)),
+        last_at=_moment(max(part.last_s for part in parts)),
+    )
 
 
 def _moment(seconds: float) -> str:

@@ -51,10 +51,9 @@ def _part_lines(facts: VerifyFacts) -> Iterator[Text]:
     if one := facts.sample:
         kind = "a sample" if one.wanted < one.population else "all blobs"
         yield Text(f"  deep: {kind}, {one.sentence} (seed {one.seed})")
-    if facts.earlier:
-        count = sum(level.earlier for level in facts.levels.values())
-        since, until = facts.earlier[0].began_at, facts.earlier[-1].last_at
-        yield Text(f"  {count} of these were checked earlier, from {since} to {until}")
+    if parts := facts.earlier:
+        when = f"from {parts.began_at} to {parts.last_at}"
+        yield Text(f"  {parts.checks} of these were checked by an earlier run, {when}")
 
 
 def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
@@ -65,13 +64,13 @@ def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
     return table
 
 
+_RANKS: Final = {Outcome.DIFFERS: 0, Outcome.UNPROVEN: 1, Outcome.PROVEN: 2}
 _HOST_TITLES: Final = ("host", "outcome", "checked", "wrong", "unchecked")
 
 
 def _host_rows(facts: VerifyFacts) -> Iterator[tuple[str, ...]]:
     """One line for each host, what is not proven first."""
-    ranks = {Outcome.DIFFERS: 0, Outcome.UNPROVEN: 1, Outcome.PROVEN: 2}
-    for name, host in sorted(facts.hosts.items(), key=lambda one: (ranks[one[1].outcome], one[0])):
+    for name, host in sorted(facts.hosts.items(), key=lambda one: (_RANKS[one[1].outcome], one[0])):
         levels = host.levels.values()
         sums = [
             sum(one.checked for one in levels),
@@ -98,12 +97,13 @@ def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:
     told += [f"{len(facts.errors)} could not be begun"] if facts.errors else []
     number = len(facts.targets) + len(facts.errors)
     yield heading(f"{number} targets: {', '.join(told)}")
-    table: list[tuple[str, ...]] = [_HOST_TITLES]
-    for one in facts.targets:
-        table += _host_rows(one)
-        if not one.hosts:
-            table.append((one.target, str(one.outcome), "0", "0", "0"))
-    table += [(failed.target, failed.code, "-", "-", "-") for failed in facts.errors]
+    table: list[tuple[str, ...]] = [(*_HOST_TITLES, "of")]
+    table += [(failed.target, failed.code, "-", "-", "-", "") for failed in facts.errors]
+    for one in sorted(facts.targets, key=lambda one: _RANKS[one.outcome]):
+        hosts = list(_host_rows(one)) or [(one.target, str(one.outcome), "0", "0", "0")]
+        table += [(*row, "" if row[0] == one.target else one.target) for row in hosts]
+    if not any(row[-1] for row in table[1:]):
+        table = [row[:-1] for row in table]
     yield from rows(table)
     for failed in facts.errors:
         yield Text(f"  {failed.target}: {failed.code}: {failed.message} {failed.saw}".rstrip())

@@ -30,6 +30,11 @@ _STYLES: Final = {
     Passing.AT_ENABLING: "cyan",
     Passing.PASSED: "",
 }
+_ACCEPTABLE: Final = {
+    "copied": ("copied",),
+    "pulled": ("pulled",),
+    "pullers": ("MEMBER", "unseen"),
+}
 _CAN: Final = {
     True: ("can", ""),
     False: ("CANNOT", "bold red"),
@@ -121,8 +126,6 @@ def plan_lines(facts: RedirectPlanFacts | RedirectMoveFacts) -> Iterator[Text]:
 
 def _gate_lines(gate: GateFact) -> Iterator[Text]:
     yield Text.assemble(f"  {gate.name:<12} ", (gate.passing.value, _STYLES[gate.passing]))
-    if gate.name == "pullers" and gate.passing is Passing.PASSED:
-        return  # they are listed
     yield from (Text(f"    {one}") for one in gate.evidence)
 
 
@@ -135,8 +138,17 @@ def code_lines(facts: RedirectPlanFacts) -> Iterator[Text]:
         yield Text(f"  {command}   (on a terminal)")
         yield Text(f"  {command} --yes --i-have-read {facts.code}   (with the same options)")
     elif facts.outcome == "held-up":
-        held = ", ".join(g.name for g in facts.gates if g.passing in {"failed", "unknown"})
-        yield Text(f"Held up by: {held}", style="bold red")
+        yield from _held_lines(facts, "")
+
+
+def _held_lines(facts: RedirectPlanFacts | RedirectMoveFacts, before: str) -> Iterator[Text]:
+    """What holds a move up, and where somebody may say why that does not matter."""
+    held = [gate.name for gate in facts.gates if gate.passing in {"failed", "unknown"}]
+    yield Text(f"{before}Held up by: {', '.join(held)}", style="bold red")
+    words = [word for name in held for word in _ACCEPTABLE.get(name, ())]
+    if words:
+        told = ", ".join(f"--accept {word}=REASON" for word in words)
+        yield Text(f"  hint: mend it, or say why it does not matter: {told}")
 
 
 def move_lines(facts: RedirectMoveFacts) -> Iterator[Text]:
@@ -144,8 +156,7 @@ def move_lines(facts: RedirectMoveFacts) -> Iterator[Text]:
     if facts.outcome in {"held-up", "nothing-to-do"}:
         yield from plan_lines(facts)
         if facts.outcome == "held-up":
-            held = ", ".join(g.name for g in facts.gates if g.passing in {"failed", "unknown"})
-            yield Text(f"Nothing was changed. Held up by: {held}", style="bold red")
+            yield from _held_lines(facts, "Nothing was changed. ")
         return
     yield Text(f"{facts.project}: {facts.state} -> {facts.after}", style="bold")
     if facts.note:

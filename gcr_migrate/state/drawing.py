@@ -18,6 +18,7 @@ CREATE TABLE ball (
     digest     TEXT NOT NULL,
     root       INTEGER NOT NULL,
     path       TEXT NOT NULL,
+    shown      TEXT NOT NULL,
     size_bytes INTEGER NOT NULL,
     PRIMARY KEY (place, registry, digest)
 ) WITHOUT ROWID;
@@ -33,6 +34,7 @@ class Ball(NamedTuple):
         digest: its digest.
         root: number of the root of one image that needs it.
         path: image path of that image, below the root.
+        shown: its whole name.
         size_bytes: its size, -1 where nobody knows it.
     """
 
@@ -41,6 +43,7 @@ class Ball(NamedTuple):
     digest: str
     root: int
     path: str
+    shown: str
     size_bytes: int
 
 
@@ -57,7 +60,7 @@ class Urn:
     def add(self, balls: Iterable[Ball]) -> None:
         """Put blobs in; of each one only its first image is kept."""
         try:
-            self._sql.executemany("INSERT OR IGNORE INTO ball VALUES (?, ?, ?, ?, ?, ?)", balls)
+            self._sql.executemany("INSERT OR IGNORE INTO ball VALUES (?, ?, ?, ?, ?, ?, ?)", balls)
         except sqlite3.OperationalError as error:
             raise _trouble(error) from error
 

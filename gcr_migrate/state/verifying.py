@@ -7,7 +7,9 @@ and may be thrown away at any time: then all is asked anew. Short runs never mak
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import json
 import secrets
 import sqlite3
 import time
@@ -21,7 +23,7 @@ import structlog
 from gcr_migrate.state.file import mark_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 APPLICATION_ID: Final = 0x67637276  # "gcrv"
 VERSION: Final = 1
@@ -41,6 +43,11 @@ CREATE TABLE done (
     key     BLOB PRIMARY KEY, -- hash of level and subject
     part_id INTEGER NOT NULL,
     count   INTEGER NOT NULL -- checks that it stands for
+) WITHOUT ROWID;
+CREATE TABLE walked (
+    key      BLOB PRIMARY KEY, -- hash of a name at a registry
+    part_id  INTEGER NOT NULL,
+    children TEXT NOT NULL -- next path components below it, as JSON
 ) WITHOUT ROWID;
 """
 _TROUBLES: Final = (sqlite3.DatabaseError, OSError)
@@ -88,7 +95,8 @@ class Verifying:
         self._sql: sqlite3.Connection | None = None
         self._part = 0
         self._waiting: list[tuple[bytes, int]] = []
-        self._written_at = time.monotonic()
+        self._names: list[tuple[bytes, str]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self.earlier: tuple[Part, ...] = ()
         self.seed = secrets.randbits(63) if seed is None else seed
         if path and path.exists():
@@ -114,25 +122,44 @@ class Verifying:
         if self._path is None:
             return
         self._waiting.append((_key(level, subject), count))
-        now = time.monotonic()
-        if len(self._waiting) >= _ROWS or now - self._written_at >= _EVERY_S:
-            self._written_at = now
-            self.flush()
+        self._soon()
+
+    def children(self, name: str) -> tuple[str, ...] | None:
+        """Return what an earlier run found below a name; None where it is to be listed."""
+        if self._sql is None or not self.earlier:
+            return None
+        sql = "SELECT children FROM walked WHERE key = ? AND part_id < ?"
+        try:
+            rows = self._sql.execute(sql, (_hash(name), self._part)).fetchall()
+            return tuple(json.loads(rows[0][0])) if rows else None
+        except (*_TROUBLES, ValueError) as error:
+            self._give_up(error)
+            return None
+
+    def walked(self, name: str, children: Sequence[str]) -> None:
+        """Take note that a name was listed, and that all is right with what it has itself."""
+        if self._path is not None:
+            self._names.append((_hash(name), json.dumps(children)))
+            self._soon()
 
     def flush(self) -> None:
         """Have all that was noted in the file, which is made when there is something to keep."""
-        if self._path is None or not self._waiting:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._path is None or not (self._waiting or self._names):
             return
-        values = [(key, self._part, count) for key, count in self._waiting]
-        self._waiting.clear()
+        found, names = self._waiting, self._names
+        self._waiting, self._names = [], []
         try:
             if self._sql is None:
                 self._sql = _opened(self._path)
                 self._add_part(self._sql)
-                values = [(key, self._part, count) for key, _, count in values]
             self._sql.execute("BEGIN IMMEDIATE")
             sql = "INSERT OR REPLACE INTO done (key, part_id, count) VALUES (?, ?, ?)"
-            self._sql.executemany(sql, values)
+            self._sql.executemany(sql, ((key, self._part, count) for key, count in found))
+            sql = "INSERT OR REPLACE INTO walked (key, part_id, children) VALUES (?, ?, ?)"
+            self._sql.executemany(sql, ((key, self._part, below) for key, below in names))
             sql = "UPDATE part SET last_s = ? WHERE id = ?"
             self._sql.execute(sql, (self._clock(), self._part))
             self._sql.execute("COMMIT")
@@ -141,13 +168,22 @@ class Verifying:
 
     def close(self, *, ended: bool) -> None:
         """Leave the file to the next run, or remove it if this one has come to its end."""
-        if not ended:
-            self.flush()
+        if ended:
+            self._waiting, self._names = [], []
+        self.flush()
         if self._sql is not None:
             self._sql.close()
             if ended and self._path:
                 _remove(self._path)
         self._sql = self._path = None
+
+    def _soon(self) -> None:
+        """Write when there is much to write, or in a moment."""
+        if len(self._waiting) + len(self._names) >= _ROWS:
+            self.flush()
+        elif self._timer is None:
+            with suppress(RuntimeError):  # without a loop the number of rows alone decides
+                self._timer = asyncio.get_running_loop().call_later(_EVERY_S, self.flush)
 
     def _take_up(self, path: Path, believed_s: float) -> None:
         """Believe what is there of the same question and not too old; drop the rest."""
@@ -159,6 +195,7 @@ class Verifying:
             (self._question, now - believed_s, now),
         )
         sql.execute("DELETE FROM done WHERE part_id NOT IN (SELECT id FROM part)")
+        sql.execute("DELETE FROM walked WHERE part_id NOT IN (SELECT id FROM part)")
         rows = sql.execute("SELECT began_s, last_s, seed FROM part ORDER BY id").fetchall()
         if rows:
             self.seed = int.from_bytes(rows[-1][2], "big")

@@ -113,7 +113,7 @@ def _setting(
     settings: RedirectSettings | MigrateError, pull: Pull, was: DomainFacts | None
 ) -> Verdict:
     if isinstance(settings, MigrateError):
-        return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"redirect setting: {settings.told}")
+        return _unseen(settings, f"redirect setting: {settings.told}")
     then = was.redirection if was else ""
     word = _with_share(settings)
     saw = f"{word}, was {then}" if then and then != settings.word else word
@@ -168,7 +168,7 @@ def _repository(
         return Verdict(Mark.WRONG, errors.REPOSITORY_CHANGED, found.saw)
     if _says_no_repository(pull):
         return _no_repository(was, pull.saw)
-    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"repository: {found.told}")
+    return _unseen(found, f"repository: {found.told}")
 
 
 def _unlisted(pull: Pull, was: DomainFacts | None) -> Verdict:
@@ -216,7 +216,7 @@ def _failed(pull: Pull, error: MigrateError, was: DomainFacts | None) -> Verdict
     if problem is errors.MANIFEST_UNKNOWN:  # the names themselves tell it
         saw = f"docker's way could not be gone to its end: {pull.saw}"
         return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, saw)
-    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, pull.saw, all_names=_is_early(pull))
+    return _unseen(error, pull.saw, all_names=_is_early(pull))
 
 
 def _is_early(pull: Pull) -> bool:
@@ -246,4 +246,11 @@ def judge_identity(pull: Pull, expects: Expect, why: str, *, anonymous: bool) ->
     if error.problem in _NO_REACH:
         return Verdict(Mark.UNCHECKED, errors.UNREACHABLE, in_the_way(error))
     # A login that is no good is told with where it stands: that file has to be mended.
-    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, f"{pull.saw}: {error.subject}")
+    return _unseen(error, f"{pull.saw}: {error.subject}")
+
+
+def _unseen(error: MigrateError, saw: str, *, all_names: bool = False) -> Verdict:
+    """Return the verdict on what nobody could look at, which a spent budget tells by itself."""
+    if error.problem is errors.BUDGET_SPENT:
+        return Verdict(Mark.UNCHECKED, errors.BUDGET_SPENT, all_names=all_names)
+    return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, saw, all_names=all_names)

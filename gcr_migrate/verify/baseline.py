@@ -8,6 +8,7 @@ from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ListingFailed, walk
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.inventory import Listing
 from gcr_migrate.model.plan import Source
 from gcr_migrate.model.settings import settings_of
 from gcr_migrate.state.snapshot import SETTINGS
@@ -16,13 +17,14 @@ from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content
 from gcr_migrate.verify.marks import CONTENT, Level, Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine
 
     from gcr_migrate.interfaces import SourceRegistry
-    from gcr_migrate.model.inventory import Listing
+    from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.verify.checks import Checks
+    from gcr_migrate.verify.kept import Kept
     from gcr_migrate.verify.marks import Progress, Verification
-    from gcr_migrate.verify.promise import BaselinePromises, PromisedRoot, Readers
+    from gcr_migrate.verify.promise import BaselineImage, BaselinePromises, PromisedRoot, Readers
     from gcr_migrate.verify.upkeep import Upkeep
 
 _NAMED_AT_MOST: Final = 20  # new images of a root
@@ -60,8 +62,37 @@ async def verify_baseline(
             reader = root.reader(readers, promises.side)
             await _Walk(promises, root, content, marks, met).down(reader)
     if CONTENT & result.wanted:
-        left = (content.image(one) for one in promises.images() if one.image.id not in met)
+        left = (content.unlisted(one) for one in promises.images() if one.image.id not in met)
         await a_few_of(left, IMAGES_AT_ONCE)
+
+
+class _KeptLists:
+    """Lists of names, without those of which an earlier run found all right: only what is below.
+
+    Args:
+        registry: where the others are asked for.
+        kept: what an earlier run found.
+    """
+
+    def __init__(self, registry: SourceRegistry, kept: Kept) -> None:
+        self._registry = registry
+        self._kept = kept
+
+    @property
+    def dialect(self) -> Dialect:
+        """Habits of the registry."""
+        return self._registry.dialect
+
+    def catalog(self) -> AsyncIterator[str]:
+        """Names of all repositories."""
+        return self._registry.catalog()
+
+    async def listing(self, name: str) -> Listing:
+        """List a name, or say what was below it."""
+        children = self._kept.children(f"{self._registry.host}/{name}")
+        if children is None:
+            return await self._registry.listing(name)
+        return Listing(name, children, {}, None)
 
 
 class _Walk:
@@ -89,7 +120,8 @@ class _Walk:
         source = Source(root.shown, root.registry, root.prefix, root.dialect, root.plain_http)
         some: list[Coroutine[None, None, None]] = []
         try:
-            async for one in walk(reader, source, below=self._promises.only(root)):
+            lists = _KeptLists(reader, self._marks.result.kept)
+            async for one in walk(lists, source, below=self._promises.only(root)):
                 some += self._met_with(one)
                 if len(some) >= IMAGES_AT_ONCE:
                     await all_of(some)
@@ -112,11 +144,22 @@ class _Walk:
             return []
         if image:
             self._met.add(image.image.id)
-            return [self._content.image(image, one)]
+            return [self._image(image, one)]
         if one.tags or one.manifests:
             self._count += 1
             self._new += [path] if len(self._new) < _NAMED_AT_MOST else []
+        else:
+            self._walked(one)
         return []
+
+    async def _image(self, image: BaselineImage, listing: Listing) -> None:
+        """Check an image; where all is right with its tags, its name need not be listed again."""
+        if await self._content.image(image, listing):
+            self._walked(listing)
+
+    def _walked(self, listing: Listing) -> None:
+        name = f"{self._root.registry}/{listing.name}"
+        self._marks.result.kept.walked(name, listing.children)
 
     def _tell_new(self) -> None:
         for path in sorted(self._new):

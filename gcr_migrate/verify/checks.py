@@ -106,7 +106,7 @@ class Checks:
 
     async def whole(
         self, marks: Marks, level: Level, subject: str, work: Callable[[], Awaitable[None]]
-    ) -> None:
+    ) -> bool:
         """Do work of many checks, unless an earlier run found all of it right.
 
         Args:
@@ -114,15 +114,19 @@ class Checks:
             level: of all its checks.
             subject: what it is about, and what was promised of it.
             work: makes the checks.
+
+        Returns:
+            Whether all is right.
         """
         kept = marks.result.kept
         settled = kept.done(level, f"all of {subject}")
         if settled is not None:
             marks.ok(level, settled, earlier=True)
-            return
+            return True
         await work()
         if marks.tally.is_clean:
             kept.right(level, f"all of {subject}", marks.tally.right)
+        return marks.tally.is_clean
 
     async def reach(self, host: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask a host something in its turn.

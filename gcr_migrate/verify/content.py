@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.content import is_fallback_tag
-from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
+from gcr_migrate.verify.listed import ByApi, Listed
 from gcr_migrate.verify.marks import CONTENT, Level, Marks
 from gcr_migrate.verify.upkeep import NO_REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.content import Digest
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.upkeep import Upkeep
 
 IMAGES_AT_ONCE: Final = 8  # small images would leave most of the requests' places empty
-_NAMED_AT_MOST: Final = 20  # new tags of an image
+_THERE: Final = "there"  # no level: what is kept of an image that is not gone as a whole
 _GONE: Final = frozenset({errors.MANIFEST_UNKNOWN, *errors.NOT_THERE})
 
 
@@ -67,32 +66,47 @@ class Content:
     async def all_images(self) -> None:
         """Check every image, a few at once."""
         if self._levels:
-            await a_few_of(map(self.image, self._promises.images()), IMAGES_AT_ONCE)
+            await a_few_of(map(self.unlisted, self._promises.images()), IMAGES_AT_ONCE)
 
-    async def image(self, image: PromisedImage, listing: Listing | None = None) -> None:
+    async def unlisted(self, image: PromisedImage) -> None:
+        """Check one image whose name nobody has listed yet."""
+        await self.image(image)
+
+    async def image(self, image: PromisedImage, listing: Listing | None = None) -> bool:
         """Check one image at every level.
 
         Args:
             image: what should be there.
             listing: what its name shows, if somebody has asked already.
+
+        Returns:
+            Whether all is right with its tags, by this run or an earlier one.
         """
+        tags_are_right = False
         marks = Marks(self._result, self._progress, image.root.host)
         reader = image.root.reader(self._readers, self._promises.side)
-        listed = Listed(reader, image.name, listing)
+        by_api = ByApi.of(self._readers, self._promises.side, image.root, image.path)
+        listed = Listed(reader, image.name, listing, by_api)
         if Level.TAGS in self._levels:
             about = f"{image.shown} {self._promises.identity}"
             tags = Marks(self._result, self._progress, marks.host)
-            await self._checks.whole(
+            tags_are_right = await self._checks.whole(
                 tags, Level.TAGS, about, lambda: self._listed_tags(tags, image, listed)
             )
             if listed.is_gone:
-                return
+                return False
+        elif await self._seems_gone(listed, image):
+            await listed.read(self._checks, marks.host)
+            if listed.missing:
+                await self._tell_gone(marks, image, listed.missing)
+                return False
         lost: set[Digest] | None = None
         if Level.MANIFESTS in self._levels:
             lost = set()
             await self._checks.all_of(marks, self._manifest_checks(reader, image, lost))
         if Level.BLOBS in self._levels:
             await self._checks.all_of(marks, blob_checks(reader, image, lost))
+        return tags_are_right
 
     async def _listed_tags(self, marks: Marks, image: PromisedImage, listed: Listed) -> None:
         """Read a list and check the tags by it; where all is gone, that is told at all levels."""
@@ -103,6 +117,17 @@ class Content:
             await self._tell_gone(marks, image, listed.missing)
         else:
             await self._tags(marks, image, listed)
+        listed.close()
+
+    async def _seems_gone(self, listed: Listed, image: PromisedImage) -> bool:
+        """Whether an image of which nobody read a list has nothing; an earlier run may know."""
+        kept = self._result.kept
+        if kept.done(_THERE, image.shown) is not None:
+            return False
+        seems_gone = await self._is_gone(listed, image)
+        if not seems_gone and not listed.error:
+            kept.right(_THERE, image.shown, 0)
+        return seems_gone
 
     async def _is_gone(self, listed: Listed, image: PromisedImage) -> bool:
         """Whether a name without a list has none of its manifests either, by the first of them."""
@@ -158,16 +183,14 @@ class Content:
         return await self._upkeep.deleting(image.root, image.path, str(digest), version)
 
     async def _tags(self, marks: Marks, image: PromisedImage, listed: Listed) -> None:
-        unknown = set(listed.tags)
-
         def checks() -> Iterator[Check]:
             for promised in image.tags():
-                unknown.discard(promised.tag)
+                listed.expect(promised.tag)
                 yield self._tag_check(image, promised, listed)
 
         await self._checks.all_of(marks, checks())
         if self._promises.knows_all:
-            tell_new(marks, image.shown, unknown)
+            listed.tell_new(marks, image.shown)
 
     def _tag_check(self, image: PromisedImage, promised: PromisedTag, listed: Listed) -> Check:
         async def ask() -> Wrong | None:
@@ -208,79 +231,6 @@ class Content:
             return None
 
         return Check(Level.MANIFESTS, f"{image.shown}@{digest}", ask)
-
-
-class Listed:
-    """The list of one image, read once, and its tags by digest.
-
-    Args:
-        reader: the registry.
-        name: the registry's name of the image.
-        listing: its list, if somebody has read it already.
-
-    Attributes:
-        reader: the registry.
-        missing: the registry does not know the name.
-        is_gone: nor has it any of its manifests.
-        error: what keeps its tags from being looked at.
-    """
-
-    def __init__(self, reader: SourceRegistry, name: str, listing: Listing | None = None) -> None:
-        self.reader = reader
-        self._name = name
-        self.error: MigrateError | None = None
-        self.is_gone = False
-        self.missing: MigrateError | None = None
-        self._listing = self._taken(listing) if listing else None
-
-    async def read(self, checks: Checks, host: str) -> None:
-        """Read it; what keeps it from being read is raised where a tag is asked for."""
-        if self._listing:
-            return
-        try:
-            listing = await checks.reach(host, lambda: self.reader.listing(self._name))
-            self._listing = self._taken(listing)
-        except MigrateError as error:
-            if error.problem in errors.NOT_THERE:
-                self.missing = error
-            else:
-                self.error = error
-
-    def _taken(self, listing: Listing) -> Listing:
-        """Take a list in; where it is empty, only names below are left of this one."""
-        if not listing.tags and not listing.manifests:
-            saw = "its list is empty"
-            self.missing = MigrateError(errors.NAME_UNKNOWN, subject=self._name, saw=saw)
-        return listing
-
-    @property
-    def tags(self) -> Mapping[str, Digest | None]:
-        """The tags that it shows."""
-        return self._listing.tags if self._listing else {}
-
-    async def resolve(self, tag: str) -> Digest | None:
-        """Return what a tag points to, None if it is not there.
-
-        Raises:
-            MigrateError: the list, or the tag, could not be read.
-        """
-        if self.error:
-            raise self.error
-        found = self.tags.get(tag)
-        if found is None and self._listing and (tag in self.tags or self._listing.cut):
-            head = await self.reader.manifest_head(self._name, tag)
-            found = head.digest if head else None
-        return found
-
-
-def tell_new(marks: Marks, shown: str, tags: set[str]) -> None:
-    """Name tags of an image that nobody promised; one that lists referrers is the registry's."""
-    new = sorted(tag for tag in tags if is_fallback_tag(tag) is None)
-    for tag in new[:_NAMED_AT_MOST]:
-        marks.note(errors.IMAGE_NEW, Severity.WARNING, f"{shown}:{tag}")
-    if len(new) > _NAMED_AT_MOST:
-        saw = f"{len(new)} new tags, of which the first {_NAMED_AT_MOST} are named"
-        marks.note(errors.IMAGE_NEW, Severity.WARNING, shown, saw)
 
 
 def blob_checks(

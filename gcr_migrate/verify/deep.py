@@ -8,6 +8,9 @@ without its largest layer, and the number that is told counts blobs, not bytes.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcr_migrate import errors
@@ -24,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.interfaces import SourceRegistry
-    from gcr_migrate.verify.checks import Ask, Checks
+    from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.marks import Progress, Verification
     from gcr_migrate.verify.promise import PromisedImage, Promises, Readers
 
 AT_ONCE: Final = 16  # downloads; more only adds memory
 _READS_AT_MOST: Final = 3
-_SETTLED_BY: Final = 2  # reads that give the same wrong bytes
 
 
 class Room(Protocol):
@@ -63,8 +65,10 @@ async def verify_deep(
     """
     with open_urn() as urn:
         roots = promises.roots()
+        numbers = {root: number for number, root in enumerate(roots)}
+        is_told = Level.BLOBS in result.wanted  # what is gone is named there
         for image in promises.images():
-            urn.add(_balls(roots.index(image.root), image, result.kept.seed))
+            urn.add(_balls(numbers[image.root], image, result.kept.seed))
         population = len(urn)
         wanted = sample.of(population)
         before = result.levels[Level.DEEP]
@@ -73,8 +77,9 @@ async def verify_deep(
             root = roots[ball.root]
             reader = root.reader(readers, promises.side)
             marks = Marks(result, progress, root.host)
-            subject = f"{root.registry}/{root.name(ball.path)}@{ball.digest}"
-            ask = _asking(reader, root.name(ball.path), ball, subject, room)
+            subject = f"{ball.shown}@{ball.digest}"
+            read = _Reading(reader, root.name(ball.path), ball, subject)
+            ask = partial(_asked, read, room, is_told=is_told)
             await checks.one(marks, Check(Level.DEEP, subject, ask))
 
         await a_few_of(map(one, urn.drawn(wanted)), AT_ONCE)
@@ -88,46 +93,64 @@ def _balls(root: int, image: PromisedImage, seed: int) -> Iterator[Ball]:
     for blob in image.blobs():
         digest = str(blob.digest)
         place = rank(seed, f"{registry} {digest}")
-        yield Ball(place, registry, digest, root, image.path, blob.size_bytes)
+        yield Ball(place, registry, digest, root, image.path, image.shown, blob.size_bytes)
 
 
-def _asking(reader: SourceRegistry, name: str, ball: Ball, subject: str, room: Room) -> Ask:
-    """Return the question whether the bytes of a blob are those that its digest says."""
-    digest = Digest.parse(ball.digest)
-    blob = Descriptor("", digest, ball.size_bytes)
-
-    async def ask() -> Wrong | None:
-        if not room.has_room(max(ball.size_bytes, 0)):  # a request would be sent for nothing
-            saw = f"its {ball.size_bytes} bytes do not fit into what is left"
-            raise MigrateError(errors.BUDGET_SPENT, subject=subject, saw=saw)
-        found: list[str] = []
-        for last in range(1, _READS_AT_MOST + 1):
-            try:
-                size, hashed = await _read(reader, name, blob)
-            except TransientError:
-                if last == _READS_AT_MOST:
-                    raise
-                continue
-            except MigrateError as error:
-                if error.problem is errors.BLOB_UNKNOWN:
-                    return Wrong(errors.BLOB_GONE)
-                raise
-            if hashed == digest.encoded:
-                return None
-            saw = f"{size} bytes that hash to {digest.algorithm}:{hashed}"
-            if saw in found:  # what was damaged on its way is not damaged alike twice
-                return Wrong(errors.BYTES_DIFFER, saw)
-            found.append(saw)
-        raise MigrateError(errors.DIGEST_MISMATCH, subject=subject, saw="; then ".join(found))
-
-    return ask
+async def _asked(read: _Reading, room: Room, *, is_told: bool) -> Wrong | None:
+    """Say what is wrong with a blob's bytes; reads that differ from each other prove nothing."""
+    if not room.has_room(max(read.ball.size_bytes, 0)):  # a request would be sent for nothing
+        saw = f"its {read.ball.size_bytes} bytes do not fit into what is left"
+        raise MigrateError(errors.BUDGET_SPENT, subject=read.subject, saw=saw)
+    digest = Digest.parse(read.ball.digest)
+    found: list[str] = []
+    for _ in range(_READS_AT_MOST):
+        try:
+            size, hashed = await read.whole(digest)
+        except MigrateError as error:
+            if error.problem is errors.BLOB_UNKNOWN:
+                return Wrong(errors.BLOB_GONE, is_told=is_told)
+            raise
+        if hashed == digest.encoded:
+            return None
+        saw = f"{size} bytes that hash to {digest.algorithm}:{hashed}"
+        if saw in found:  # what was damaged on its way is not damaged alike twice
+            return Wrong(errors.BYTES_DIFFER, saw)
+        found.append(saw)
+    raise MigrateError(errors.DIGEST_MISMATCH, subject=read.subject, saw="; then ".join(found))
 
 
-async def _read(reader: SourceRegistry, name: str, blob: Descriptor) -> tuple[int, str]:
-    """Read a blob to its end and keep nothing of it; return its size and hash."""
-    hasher, size = blob.digest.hasher(), 0
-    async with reader.open_blob(name, blob) as pieces:
-        async for piece in pieces:
-            hasher.update(piece)
-            size += len(piece)
-    return size, hasher.hexdigest()
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A blob to be read.
+
+    Attributes:
+        reader: the registry.
+        name: the registry's name of an image that needs it.
+        ball: the blob.
+        subject: its full name, for errors.
+    """
+
+    reader: SourceRegistry
+    name: str
+    ball: Ball
+    subject: str
+
+    async def whole(self, digest: Digest) -> tuple[int, str]:
+        """Read it to its end and keep nothing of it; return its size and hash.
+
+        Raises:
+            MigrateError: BLOB_UNKNOWN, or it cannot be read.
+        """
+        for _ in range(_READS_AT_MOST - 1):
+            with suppress(TransientError):
+                return await self._once(digest)
+        return await self._once(digest)
+
+    async def _once(self, digest: Digest) -> tuple[int, str]:
+        hasher, size = digest.hasher(), 0
+        blob = Descriptor("", digest, self.ball.size_bytes)
+        async with self.reader.open_blob(self.name, blob) as pieces:
+            async for piece in pieces:
+                hasher.update(piece)
+                size += len(piece)
+        return size, hasher.hexdigest()

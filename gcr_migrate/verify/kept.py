@@ -43,6 +43,14 @@ class Kept(Protocol):
         """Take note that a check, or so many at once, found all as it should be."""
         ...
 
+    def children(self, name: str) -> tuple[str, ...] | None:
+        """Return what an earlier run found below a name; None where it is to be listed."""
+        ...
+
+    def walked(self, name: str, children: Sequence[str]) -> None:
+        """Take note that a name was listed, and that all is right with what it has itself."""
+        ...
+
 
 class KeptNowhere:
     """Nothing was kept, and nothing is.
@@ -60,4 +68,11 @@ class KeptNowhere:
         return None
 
     def right(self, level: str, subject: str, count: int = 1) -> None:
+        """Forget it."""
+
+    def children(self, name: str) -> tuple[str, ...] | None:  # noqa: ARG002  # none is known
+        """Return None."""
+        return None
+
+    def walked(self, name: str, children: Sequence[str]) -> None:
         """Forget it."""

@@ -6,6 +6,7 @@ itself, virtual repositories that stand over others, and a source that others go
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
@@ -14,7 +15,8 @@ from gcr_migrate.model.content import is_fallback_tag
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
-from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content, Listed, tell_new
+from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content
+from gcr_migrate.verify.listed import ByApi, Listed
 from gcr_migrate.verify.marks import CONTENT, Level, Marks
 from gcr_migrate.verify.promise import PlanPromises, root_at, root_of
 
@@ -98,7 +100,9 @@ class _Sides:
         shown = f"{source.shown}/{image.image.path}"
         name = source.name(image.image.path)
         left_out = self._migration.left_out_tags(shown)
-        await self._source(image, Listed(reader, name), shown, left_out, marks)
+        by_api = ByApi.of(self._readers, "source", root_at(source), image.image.path)
+        with closing(Listed(reader, name, by_api=by_api)) as listed:
+            await self._source(image, listed, shown, left_out, marks)
         made = [tag for tag, why in left_out.items() if why.code == _MADE_BY_TARGET]
         target = image.root.reader(self._readers, "target")
         referrers = _Referrers(reader, name, target, image.name)
@@ -133,18 +137,19 @@ class _Sides:
         listed: Listed,
         shown: str,
         left_out: dict[str, Problem],
-        marks: Marks,
+        above: Marks,
     ) -> None:
         """Tell what moved at the source since the plan, and what is new there."""
         host = root_at(self._sources[image.image.source_id]).host
         await listed.read(self._checks, host)
-        unknown = set(listed.tags) - left_out.keys()
-        marks = marks.of(host)
+        for tag in left_out:
+            listed.expect(tag)
+        marks = above.of(host)
         if listed.missing:
             marks.note(errors.TAG_MOVED, Severity.WARNING, shown, "source has nothing there now")
             return
         for promised in self._migration.tags(image.image.id):
-            unknown.discard(promised.tag)
+            listed.expect(promised.tag)
             try:
                 here = await listed.resolve(promised.tag)
             except MigrateError as error:
@@ -153,11 +158,12 @@ class _Sides:
             if here != promised.digest and image.image.moved_tags != "pin":
                 saw = f"source has {here or 'no such tag'}, planned {promised.digest}"
                 marks.note(errors.TAG_MOVED, Severity.WARNING, f"{shown}:{promised.tag}", saw)
-        tell_new(marks, shown, unknown)
+        listed.tell_new(marks, shown)
 
     async def _through(self, image: PlannedImage, virtual: Repository, above: Marks) -> None:
         """Check that each tag resolves through a virtual repository as it does at its own."""
-        own = Listed(image.root.reader(self._readers, "target"), image.name)
+        by_api = ByApi.of(self._readers, "target", image.root, image.path)
+        own = Listed(image.root.reader(self._readers, "target"), image.name, by_api=by_api)
         root = root_of(virtual)
         seen = Listed(root.reader(self._readers, "target"), root.name(image.path))
         await own.read(self._checks, image.root.host)
@@ -167,10 +173,11 @@ class _Sides:
 
         def checks() -> Iterator[Check]:
             for promised in image.tags():
-                if promised.tag in own.tags:  # what its own lacks is told there
+                if own.has(promised.tag):  # what its own lacks is told there
                     yield Check(Level.TAGS, f"{shown}:{promised.tag}", _same(own, seen, promised))
 
         await self._checks.all_of(marks, checks())
+        own.close()
 
 
 def _same(own: Listed, seen: Listed, promised: PromisedTag) -> Ask:

@@ -19,7 +19,7 @@ from gcr_migrate.state.snapshot import ONLY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.interfaces import Contents, SourceRegistry
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.plan import Image, Repository, Source
     from gcr_migrate.state.baseline import Baseline, KeptImage
@@ -47,6 +47,10 @@ class Readers(Protocol):
         plain_http: bool | None,  # noqa: FBT001  # as in connect
     ) -> SourceRegistry:
         """Return a client that reads the target, with the target's login."""
+        ...
+
+    def contents(self, side: Side) -> Contents:
+        """Return what Artifact Registry's API lists."""
         ...
 
 

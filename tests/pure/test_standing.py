@@ -59,6 +59,7 @@ def test_what_nothing_explains_is_told_all_the_same(outcome: Outcome) -> None:
 
     assert [(one.code, one.subject) for one in told.new] == [("not-checked", HOST)]
     assert told.outcome is outcome
+    assert message(Standing.of(facts(Outcome.PROVEN))).new == []
 
 
 def test_what_was_cut_short_clears_nothing() -> None:

@@ -73,6 +73,9 @@ def test_from_disabled_to_final(world: Switch) -> None:
     held_up = world.plan(code=3)
     assert (held_up["target"], held(held_up)) == (ENABLED, {"copied"})
     assert world.move("enable", code=3, read=held_up["code"])["outcome"] == "held-up"
+    told = world.stage.run("redirect", "plan", "builds").stdout
+    assert "--accept copied=REASON" in told
+    assert "what is not copied is gone from the gcr.io names" in told
     accept = ("--accept", "copied=old was deleted in 2023")
     assert world.move("enable", *accept)["after"] == ENABLED
 
@@ -93,6 +96,7 @@ def test_nothing_moves_without_consent(copied: Switch) -> None:
     """No code, half of it, another plan's code or an old one: refused, and nothing is written."""
     plan = copied.plan()
     assert plan["target"] == ENABLED
+    assert f"--i-have-read {plan['code']}" in copied.stage.run("redirect", "plan", "builds").stdout
     for args, code in (
         ((), "redirect-unconfirmed"),
         (("--yes",), "redirect-unconfirmed"),
