@@ -200,9 +200,19 @@ ACCESS_UNKNOWN: Final = _problem(
 ACCESS_UNREADABLE: Final = _problem(
     "access-unreadable",
     Exit.OUT_OF_REACH,
-    "policy that is to be carried over cannot be read",
-    "`translate: true` carries over who has access today, and that is not known here.",
+    "policy that access depends on cannot be read",
+    "`translate: true` carries over who has access today, and what that changes is proven by the"
+    " target's own policy, too. One of them is not known here.",
     "Let the caller read the policy, or set `translate: false` and name members under `grant`.",
+)
+PULLED_THROUGH: Final = _problem(
+    "pulled-through",
+    Exit.OK,
+    "others pull through a virtual repository",
+    "It stands over the target: whoever may read it reads what arrives there too, and the rows of"
+    " access do not have them.",
+    "Take the target out of it, or look who is to read it: `gcloud artifacts repositories"
+    " get-iam-policy`.",
 )
 ACCESS_NOT_CARRIED: Final = _problem(
     "access-not-carried",
@@ -1223,6 +1233,14 @@ NO_NAMES: Final = _problem(
 # --- what may go -------------------------------------------------------------------------------
 
 # --- schedules and alarms ----------------------------------------------------------------------
+BAD_SCHEDULE: Final = _problem(
+    "bad-schedule",
+    Exit.BAD_INPUT,
+    "this cannot be scheduled as it stands",
+    "A scheduler would refuse it, run something else, or run it at other times than were meant."
+    " No file was written.",
+    "Change the part that is named; docs/domains.md tells what each kind of schedule takes.",
+)
 BAD_ALARM_STATE: Final = _problem(
     "bad-alarm-state",
     Exit.BAD_INPUT,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.policies import ExactPolicy
     from gcr_migrate.model.pulling import Pull
     from gcr_migrate.model.settings import RepositorySettings
+    from gcr_migrate.model.storage import BucketSettings, StoredObject
 
 
 class SourceRegistry(Protocol):
@@ -367,6 +368,17 @@ class Buckets(Protocol):
 
         A bucket that is there and hidden from the caller raises `denied`.
         """
+        ...
+
+    async def settings(self, name: str) -> BucketSettings | None:
+        """What decides about the end of a bucket and its cost; None when it does not exist.
+
+        Raises `denied` where the caller may not see it.
+        """
+        ...
+
+    def objects(self, name: str) -> AsyncIterator[StoredObject]:
+        """Objects of a bucket by name, older versions too; pages come as they are wanted."""
         ...
 
 

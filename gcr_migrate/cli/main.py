@@ -18,10 +18,12 @@ from gcr_migrate.cli import (
     doctor,
     export,
     inventory,
+    leftovers,
     migrate,
     redirect,
     refs,
     rescue,
+    schedule,
     tools,
 )
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
@@ -75,6 +77,8 @@ doctor.add_to(app)
 discover.add_to(app)
 rescue.add_to(app)
 redirect.add_to(app)
+leftovers.add_to(app)
+schedule.add_to(app)
 refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)

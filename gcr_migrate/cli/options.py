@@ -250,7 +250,7 @@ def chosen(option: str, kind: type[E], named: list[str]) -> frozenset[E]:
     known = [str(value) for value in kind]
     unknown = sorted(set(named) - set(known))
     if unknown:
-        saw = f"{option.strip('-')}s are {', '.join(known)}"
+        saw = f"it is one of {', '.join(known)}"
         raise MigrateError(BAD_USAGE, subject=f"{option} {unknown[0]}", saw=saw)
     return frozenset(map(kind, named))
 

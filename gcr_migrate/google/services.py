@@ -51,7 +51,7 @@ class Services:
         self.repositories = ArtifactRegistry(api, libraries)
         self.contents = RepositoryContents(api, libraries)
         self.projects = GoogleProjects(api)
-        self.buckets = CloudStorage(libraries)
+        self.buckets = CloudStorage(api, libraries)
         self.stored = StoredBlobs(api)
         self.assets = CloudAssets(api)
         self.access = AccessOfGoogle(api)

@@ -31,6 +31,7 @@ _ABOUT_ACCESS: Final = frozenset(
         errors.OBJECTS_NOT_SEEN,
         errors.POLICY_NOT_SEEN,
         errors.PULLED_BEFORE,
+        errors.PULLED_THROUGH,
     }
 )
 _SAYS: Final = {True: "yes", False: "no", None: "?"}

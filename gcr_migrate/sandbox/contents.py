@@ -138,6 +138,7 @@ def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
         start: [entry.model_dump() for entry in some] for start, some in part.object_lists.items()
     }
     bucket.never_public = part.never_public
+    bucket.settings, bucket.object_settings = dict(part.settings), dict(part.object_settings)
     # Images are pushed to a repository that nobody sees; the bucket gets its blobs alone.
     images = Images()
     hidden = Repository(project, "us", "hidden", images=images)

@@ -126,6 +126,10 @@ class BucketPart(Part):
             a list of `entity` and `role`; the longest beginning counts. Without one, the list that
             Google gives to a new object, of the project's owners, editors and viewers.
         never_public: whether public access is prevented, whatever policy and lists say.
+        settings: what else it says of itself, as that service words it, such as `storageClass`,
+            `retentionPolicy` or `softDeletePolicy`.
+        object_settings: the same of objects, such as `temporaryHold`, by the beginning of their
+            names (empty for all).
     """
 
     name: str
@@ -136,6 +140,8 @@ class BucketPart(Part):
     objects: dict[str, str] = Field(default_factory=dict)
     object_lists: dict[str, tuple[ObjectEntryPart, ...]] = Field(default_factory=dict)
     never_public: bool = False
+    settings: dict[str, Any] = Field(default_factory=dict)
+    object_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class OrgPolicyPart(Part):

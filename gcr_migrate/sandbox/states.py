@@ -147,6 +147,8 @@ class BucketState:
         object_lists: access lists of objects by the beginning of their names, as that service
             words them; the longest beginning counts. None of them where it is uniform.
         never_public: whether nothing lets everybody in, whatever policy and lists say.
+        settings: what else it says of itself, as that service words it.
+        object_settings: the same of objects, by the beginning of their names.
     """
 
     name: str
@@ -157,6 +159,8 @@ class BucketState:
     objects: dict[str, BucketObject] = field(default_factory=dict)
     object_lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     never_public: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    object_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x67637276  # "gcrv"
 VERSION: Final = 1
 SUFFIX: Final = ".verifying"
-BELIEVED_S: Final = 24 * 3600.0
+BELIEVED_S: Final = 6 * 3600.0
 _ROWS: Final = 500
 _EVERY_S: Final = 0.5
 _SCHEMA: Final = """

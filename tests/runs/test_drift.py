@@ -356,3 +356,23 @@ def test_a_baseline_of_a_project_that_a_domain_scopes_is_found(tmp_path: Path) -
         assert (code, list(facts["hosts"])) == (0, ["us.gcr.io/example.com/shop"])
         del there.images["app"].manifests[image.digest]
         assert zoo.run("verify", "example.com:shop", "--baseline", file)[0] == 1
+
+
+def test_settings_that_a_plan_makes_are_held_to(zoo: Zoo) -> None:
+    """Once they are written; what a plan does not say may be otherwise."""
+    _fill(zoo)
+    spec = """\
+source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {location: europe}
+routes: [{match: "**", repository: moved, settings: {immutable_tags: true}}]
+"""
+    assert zoo.migrate(spec) == (0, 0, 0)
+    settings = zoo.box.store.repositories["builds", "europe", "moved"].settings
+    settings["labels"] = {"team": "other"}
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+    settings["dockerConfig"] = {}
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, [(one["code"], one["saw"]) for one in facts["findings"]]) == (
+        1,
+        [("repository-changed", "immutable_tags is false, planned true")],
+    )
