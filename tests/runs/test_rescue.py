@@ -340,8 +340,8 @@ def test_kills_at_any_point_lead_to_the_same_end(whole: Left) -> None:
     assert whole.at_target() == whole.at_source()
     assert facts["runs"] == 3
     assert facts["claimed"]["manifests_copied"] <= facts["checked"]["found"]
-    asked = [one for one in whole.box.log.entries if one.method == "POST"]
-    made = [one for one in asked if one.path.endswith("/repositories")]
+    posts = [one for one in whole.box.log.entries if one.method == "POST"]
+    made = [one for one in posts if one.path.endswith("/repositories")]
     # What was begun is waited for, or found; one may be asked for as the kill cuts it off.
     assert len(made) <= 3
     assert not [one for one in made if one.status == 409]
