@@ -246,10 +246,8 @@ class _Redirect:
                 return pull, (name, reference)
             if pull.error.problem is not errors.MANIFEST_UNKNOWN:
                 return pull, None
-        if found.pulls:
-            return pull, None
-        # Where nothing is promised to be there, the name itself is asked for: who may not pull is
-        # refused that too.
+        # Where nothing is promised to be there, or nothing of that is, which each name tells, the
+        # project itself is asked for: who may not pull is refused that too.
         itself = found.domain.project.path, ""
         pull = await puller.pull(*itself)
         return pull, None if pull.error else itself

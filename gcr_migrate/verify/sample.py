@@ -99,11 +99,9 @@ class Bounds:
         below = f"{_percent(self.most + 1, self.population, up=True)}%"
         if not self.bad:
             return f"{checked}; with 95% confidence fewer than {below} are bad"
-        above = f"{_percent(self.least, self.population, up=False)}%"
-        return (
-            f"{checked}, {self.bad} bad; with 90% confidence at least {above}"
-            f" and fewer than {below} are bad"
-        )
+        above = f"at least {_percent(self.least, self.population, up=False)}%"
+        between = f"{above} and fewer than {below}" if self.most < self.population else above
+        return f"{checked}, {self.bad} bad; with 90% confidence {between} are bad"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def test_a_million_is_no_harder_than_a_hundred() -> None:
 @pytest.mark.parametrize(
     ("drawn", "sentence"),
     [
+        ((8, 3, 3), "3 of 8 checked, 3 bad; with 90% confidence at least 50% are bad"),
         ((500, 500, 0), "all 500 checked, 0 bad"),
         ((500, 500, 3), "all 500 checked, 3 bad"),
         ((2000, 100, 0), "100 of 2000 checked; with 95% confidence fewer than 2.9% are bad"),

@@ -115,6 +115,11 @@ CASES: Final = [
     ),
     Case("a tag that moved", _moved, {("tag-moved", f"{WEB}/web:3.1")}),
     Case("a tag that went", _untagged, {("tag-gone", f"{WEB}/web:3.1")}),
+    Case(
+        "all images that went",
+        lambda one: one.repository("gcr.io").images.clear(),
+        {("digest-gone", f"{WEB}/web")},
+    ),
     Case("everybody let in", _opened, {("access-gained", f"{WEB} anonymous")}),
     Case("another format", _other_format, {("repository-changed", WEB)}),
     Case(
