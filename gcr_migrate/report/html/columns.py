@@ -114,6 +114,8 @@ def _alike(before: str, text: str) -> int:
 
 def _cost(before: Value, value: Value) -> int:
     """Return about how many bytes a value takes after the one before it."""
-    if isinstance(value, int) or value == before:
-        return 8
+    if isinstance(value, int):
+        return len(str(value)) + 1
+    if value == before:
+        return 4
     return 8 + len(value[_alike(str(before), value) :].encode())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.report.html.page import short
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,13 +36,8 @@ class Folder:
     def target(self) -> str:
         """The repository to which all of it goes, or how many there are."""
         if len(self.targets) == 1:
-            return short(next(iter(self.targets)))
+            return next(iter(self.targets))
         return f"{len(self.targets):,} repositories"
-
-    @property
-    def shown(self) -> str:
-        """Its name as a page shows it."""
-        return short(self.name)
 
 
 def folders(images: Iterable[tuple[str, str, int]]) -> list[Folder]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.html.folders import Folder
     from gcr_migrate.report.overview import OverviewFact
 
-_ROOM: Final = 8_000_000  # of the images: 100,000 of them have room
+_ROOM: Final = 10_000_000  # of the images: 100,000 of them have room
 _REPOSITORIES_DRAWN: Final = 20
 _TONES: Final[dict[str, Tone]] = {"complete": "good", "failed": "bad"}
 

@@ -55,7 +55,7 @@ class Cell:
 
 def name(text: str) -> Cell:
     """Return a name as it can be pasted."""
-    return Cell(short(text), "name")
+    return Cell(text, "name")
 
 
 def number(value: int) -> Cell:
@@ -116,6 +116,16 @@ class Note:
     count: int
 
     @property
+    def title(self) -> str:
+        """Its first sentence."""
+        return self.message.partition(". ")[0].removesuffix(".")
+
+    @property
+    def rest(self) -> str:
+        """What its message says after that."""
+        return self.message.partition(". ")[2]
+
+    @property
     def more(self) -> int:
         """How many are not named here."""
         return self.count - len(self.subjects)
@@ -145,11 +155,6 @@ class Page:
     folders: list[Folder] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
 
-    @property
-    def shown(self) -> str:
-        """Its subject as a page shows it."""
-        return short(self.subject)
-
 
 class Notes:
     """Findings by code: each message and remedy stands once, with a few names.
@@ -177,12 +182,12 @@ class Notes:
         said = one.model_dump(include={"code", "message", "remedy", "subject", "saw"})
         key = (_ORDER[severity], word, said["code"])
         if key not in self._found:
-            words = (plain(said["message"]), plain(said["remedy"]))
+            words = (said["message"], said["remedy"])
             self._found[key] = Note(said["code"], word, _TONES[severity], *words, [], 0)
             self._counts[key] = 0
         self._counts[key] += 1
         if len(self._found[key].subjects) < _NAMED_AT_MOST:
-            self._found[key].subjects.append((short(said["subject"]), short(said["saw"])))
+            self._found[key].subjects.append((said["subject"], said["saw"]))
 
     def all(self) -> list[Note]:
         """Return what was found, the worst first."""

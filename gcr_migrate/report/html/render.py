@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gcr_migrate.report.html.page import short
 from gcr_migrate.report.terminal import size_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def html_parts(page: Page) -> Iterator[str]:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=True,
+        finalize=_finalized,
     )
     environment.filters["size"] = size_text
     environment.filters["count"] = lambda value: f"{value:,}"
@@ -46,6 +48,11 @@ def html_parts(page: Page) -> Iterator[str]:
         ),
     }
     return template.generate(told)
+
+
+def _finalized(value: object) -> object:
+    """Clean every text that goes into the page, whoever wrote it; markup is ours."""
+    return short(value) if type(value) is str else value
 
 
 def _brief(text: str) -> str:
