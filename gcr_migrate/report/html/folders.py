@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 CHILDREN_SHOWN: Final = 100
 _DEEPEST: Final = 12
+_ITSELF: Final = "(itself)"
 
 
 @dataclass(slots=True)
@@ -55,7 +56,8 @@ def folders(images: Iterable[tuple[str, str, int]]) -> list[Folder]:
         project, _, path = rest.partition("/")
         at = top
         _count(at, target, size_bytes)
-        for part in (f"{host}/{project}", *path.split("/")[:_DEEPEST]):
+        # An image may be a folder too: then it is told apart from what is in that.
+        for part in (f"{host}/{project}", *path.split("/")[:_DEEPEST], _ITSELF):
             at = at.below.setdefault(part, Folder(part))
             _count(at, target, size_bytes)
     _fold(top)

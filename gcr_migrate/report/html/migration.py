@@ -11,7 +11,7 @@ from gcr_migrate.report.facts import ApplyFacts
 from gcr_migrate.report.html.access import access_table
 from gcr_migrate.report.html.columns import Column, Table
 from gcr_migrate.report.html.folders import folders
-from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, name, number, size
+from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, moment, name, number, size
 from gcr_migrate.report.html.pictures import bar, curve, parts
 from gcr_migrate.report.terminal import run_title, size_text
 
@@ -106,7 +106,7 @@ def _plan_summary(plan: ShowFacts) -> list[tuple[str, Cell]]:
     lost = len(plan.left_out) - by_rule
     return [
         ("Made from", name(plan.spec)),
-        ("Made at", Cell(plan.created_at)),
+        ("Made at", moment(plan.created_at)),
         ("Digest", name(plan.digest)),
         ("Source listed whole", Cell("yes" if plan.complete else "no")),
         ("Repositories", number(counts.repositories)),
@@ -200,7 +200,7 @@ def _runs(status: StatusFacts, overview: OverviewFact) -> Iterator[Grid]:
         rows.append(
             (
                 Cell(f"run {run.number}", picture=picture),
-                Cell(run.started_at),
+                moment(run.started_at),
                 Cell(str(timedelta(seconds=round(one.seconds)))),
                 Cell(ended),
                 number(sum(one.done)),

@@ -68,6 +68,11 @@ def size(value: int) -> Cell:
     return Cell(size_text(value) if value >= 0 else "unknown", "number")
 
 
+def moment(text: str) -> Cell:
+    """Return a time in UTC as people write it."""
+    return Cell(text.replace("T", " ").replace("+00:00", " UTC"))
+
+
 def short(text: str) -> str:
     """Return a text as it can be shown, with its length where it is cut."""
     told = plain(text)

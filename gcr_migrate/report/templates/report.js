@@ -63,9 +63,10 @@ class LongTable {
     form.append(make("label", { className: "words" }, "Search: all of these words", this.words));
     this.choices = [];
     for (const column of this.columns) {
-      if (!column.words || column.words.length < 2 || column.words.length > WORDS_TO_CHOOSE) continue;
+      const number = column.kind === "text" ? 0 : (column.words || []).length;
+      if (number < 2 || number > WORDS_TO_CHOOSE) continue;
       const select = make("select", {}, make("option", { value: "" }, "all"));
-      column.words.forEach((word, at) => select.append(make("option", { value: at }, word || "none")));
+      column.words.forEach((word, at) => select.append(make("option", { value: at }, word.slice(0, 60) || "none")));
       form.append(make("label", {}, column.label, select));
       this.choices.push({ column, select });
     }
