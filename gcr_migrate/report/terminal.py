@@ -381,4 +381,5 @@ def demo_lines(facts: DemoFacts) -> Iterator[Text]:
     yield heading("Done: every digest and tag is in place and proven.")
     yield Text(f"  migration file  {facts.migration}")
     yield Text(f"  report          {facts.report}")
+    yield Text(f"  as a page       {facts.page}")
     yield Text(f"  everything      {facts.directory}")

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.access import Right, Verdict
-from gcr_migrate.report.html.columns import Column, Table
+from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.page import Cell, Notes, Page, name, number
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.access import AccessFacts, AccessRowFact
 
-_ROOM: Final = 4_000_000
 _WORST_FIRST: Final = (
     Verdict.LOST,
     Verdict.GAINED,
@@ -37,7 +36,7 @@ def access_page(facts: AccessFacts) -> Page:
         outcome=_outcome(facts),
         facts=[*digest, *counts, ("Without consent", number(facts.unsettled))],
         notes=notes.all(),
-        tables=[access_table(facts.rows)],
+        tables=filled([access_table(facts.rows)]),
     )
 
 
@@ -52,8 +51,8 @@ def _outcome(facts: AccessFacts) -> Cell:
     return Cell("Nobody loses a right, and nobody gains one", "word", "good")
 
 
-def access_table(rows: Sequence[AccessRowFact]) -> Table:
-    """A row for each principal, source and target, with a column for each right."""
+def access_table(rows: Sequence[AccessRowFact]) -> tuple[Table, Iterator[tuple[str, ...]]]:
+    """A table and its rows, one for each principal at a target; each right has its column."""
     rights = tuple(Column(right.capitalize(), "word") for right in Right)
     columns = (
         Column("Principal", "name"),
@@ -63,9 +62,7 @@ def access_table(rows: Sequence[AccessRowFact]) -> Table:
         Column("Why"),
         Column("Source", "name"),
     )
-    return Table("access", "principal", "Access, before and after", columns).fill(
-        _pivoted(rows), _ROOM
-    )
+    return Table("access", "principal", "Access, before and after", columns), _pivoted(rows)
 
 
 def _pivoted(rows: Sequence[AccessRowFact]) -> Iterator[tuple[str, ...]]:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 ColumnKind = Literal["name", "text", "word", "names", "number", "size", "code"]
 Value = str | int
 _NUMBERS: Final = frozenset({"number", "size"})
+_WORDS: Final = frozenset({"word", "code"})
 _FEW: Final = 4  # rows for each different word, at least, where a list of words is kept
 _LAST_BMP: Final = "\uffff"  # what lies above is two characters to a browser and one to us
 SHOWN_AT_ONCE: Final = 50
-ROOM: Final = 3_000_000
+ROOM: Final = 14_000_000  # bytes of all tables: what can be mailed, with 100,000 images in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Table:
         columns: heads and kinds.
         rows: as far as there is room.
         total: number of all.
+        size_bytes: about what the rows take in the page.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: list[tuple[Value, ...]] = field(default_factory=list)
     total: int = 0
+    size_bytes: int = 0
 
     @property
     def first(self) -> list[tuple[Value, ...]]:
@@ -64,13 +67,14 @@ class Table:
             rows: all of them.
             room: bytes of the page that they may take.
         """
-        previous: Sequence[Value] = [""] * len(self.columns)
+        kinds = [column.kind for column in self.columns]
+        previous: Sequence[Value] = [""] * len(kinds)
         for row in rows:
             self.total += 1
-            if room <= 0:
+            if self.size_bytes >= room:
                 continue
             told = tuple(plain(one) if isinstance(one, str) else one for one in row)
-            room -= sum(map(_cost, previous, told))
+            self.size_bytes += sum(map(_cost, kinds, previous, told))
             self.rows.append(told)
             previous = told
         return self
@@ -90,12 +94,28 @@ class Table:
         return [[row[at] for row in self.rows] for at in range(len(self.columns))]
 
 
+def filled(pairs: Iterable[tuple[Table, Iterable[Sequence[Value]]]]) -> list[Table]:
+    """Fill tables with their rows, and leave out those that have none.
+
+    Args:
+        pairs: tables and rows, the most important first; each takes half of the room that is left
+            at most, so that none is without any, and the last takes all.
+    """
+    given = list(pairs)
+    room, found = ROOM, []
+    for at, (table, rows) in enumerate(given):
+        table.fill(rows, room if at == len(given) - 1 else room // 2)
+        room -= table.size_bytes
+        found += [table] if table.total else []
+    return found
+
+
 def _packed(kind: ColumnKind, values: list[Value]) -> dict[str, Any]:
     if kind in _NUMBERS:
         return {"n": values}
     texts = [str(one) for one in values]
     words = dict.fromkeys(texts)
-    if kind in {"word", "code"} or len(words) * _FEW <= len(texts):
+    if kind in _WORDS or len(words) * _FEW <= len(texts):
         numbers = {word: at for at, word in enumerate(words)}
         return {"words": list(words), "n": [numbers[one] for one in texts]}
     alike = [_alike(before, one) for before, one in zip(["", *texts], texts, strict=False)]
@@ -112,10 +132,10 @@ def _alike(before: str, text: str) -> int:
     return number
 
 
-def _cost(before: Value, value: Value) -> int:
+def _cost(kind: ColumnKind, before: Value, value: Value) -> int:
     """Return about how many bytes a value takes after the one before it."""
     if isinstance(value, int):
         return len(str(value)) + 1
-    if value == before:
-        return 4
-    return 8 + len(value[_alike(str(before), value) :].encode())
+    if kind in _WORDS or value == before:
+        return 3
+    return 6 + len(value[_alike(str(before), value) :].encode())

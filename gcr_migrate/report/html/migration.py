@@ -9,20 +9,21 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import ApplyFacts
 from gcr_migrate.report.html.access import access_table
-from gcr_migrate.report.html.columns import Column, Table
+from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.folders import folders
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, moment, name, number, size
 from gcr_migrate.report.html.pictures import bar, curve, parts
 from gcr_migrate.report.terminal import run_title, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gcr_migrate.report.facts import ReportFacts, ShowFacts, StatusFacts
     from gcr_migrate.report.html.folders import Folder
     from gcr_migrate.report.overview import OverviewFact
 
-_ROOM: Final = 10_000_000  # of the images: 100,000 of them have room
+    _Filling = tuple[Table, Iterable[Sequence[str | int]]]
+
 _REPOSITORIES_DRAWN: Final = 20
 _TONES: Final[dict[str, Tone]] = {"complete": "good", "failed": "bad"}
 
@@ -44,11 +45,7 @@ def report_page(facts: ReportFacts) -> Page:
         notes=notes.all(),
         grids=[_items(status), *_sums(overview), *_runs(status, overview)],
         folders=_folders(plan, overview),
-        tables=[
-            _images(plan, overview),
-            *_failures(status),
-            *_plan_tables(plan),
-        ],
+        tables=_images_first(_failures(status), *_plan_tables(plan), _images(plan, overview)),
     )
 
 
@@ -61,7 +58,7 @@ def plan_page(facts: ShowFacts) -> Page:
         facts=_plan_summary(facts),
         notes=_plan_notes(facts).all(),
         folders=_folders(facts, None),
-        tables=[_images(facts, None), *_plan_tables(facts)],
+        tables=_images_first(*_plan_tables(facts), _images(facts, None)),
     )
 
 
@@ -82,7 +79,7 @@ def run_page(facts: ApplyFacts | StatusFacts) -> Page:
         facts=[*summary, *_moved(facts)],
         notes=notes.all(),
         grids=grids,
-        tables=_failures(facts),
+        tables=filled([_failures(facts)]),
     )
 
 
@@ -257,7 +254,13 @@ def _repository_of(target: str, names: set[str]) -> str:
     return at or target
 
 
-def _images(plan: ShowFacts, overview: OverviewFact | None) -> Table:
+def _images_first(*pairs: _Filling) -> list[Table]:
+    """Fill tables, and put the images before them: they take the room that the others leave."""
+    *others, images = filled(pairs)
+    return [images, *others] if images.id == "images" else [*others, images]
+
+
+def _images(plan: ShowFacts, overview: OverviewFact | None) -> _Filling:
     columns = [Column("Source", "name"), Column("Target", "name"), Column("Tags", "names")]
     rows: Iterator[tuple[str | int, ...]]
     rows = ((one.source, one.target, " ".join(one.tags)) for one in plan.images)
@@ -265,38 +268,32 @@ def _images(plan: ShowFacts, overview: OverviewFact | None) -> Table:
         columns += [Column("State", "word"), Column("Manifests", "number"), Column("Bytes", "size")]
         sums = ((one.state, one.manifests, one.size_bytes) for one in overview.images)
         rows = ((*row, *more) for row, more in zip(rows, sums, strict=True))
-    return Table("images", "image", "Images", tuple(columns)).fill(rows, _ROOM)
+    return Table("images", "image", "Images", tuple(columns)), rows
 
 
-def _failures(facts: ApplyFacts | StatusFacts) -> list[Table]:
+def _failures(facts: ApplyFacts | StatusFacts) -> _Filling:
     columns = (Column("Name", "name"), Column("What", "word"), Column("Code", "code"))
-    table = Table("failures", "failure", "Failures", (*columns, Column("Saw")))
-    table.fill((one.subject, one.kind, one.code, one.saw) for one in facts.failures)
-    return [table] if table.total else []
+    rows = ((one.subject, one.kind, one.code, one.saw) for one in facts.failures)
+    return Table("failures", "failure", "Failures", (*columns, Column("Saw"))), rows
 
 
-def _plan_tables(plan: ShowFacts) -> Iterator[Table]:
-    grants = Table(
-        "grants",
-        "repository",
-        "Repositories, grants and settings",
-        (
-            Column("Repository", "name"),
-            Column("What", "word"),
-            Column("Change", "word"),
-            Column("Value"),
-        ),
-    ).fill(_repository_rows(plan))
+def _plan_tables(plan: ShowFacts) -> Iterator[_Filling]:
     columns = (Column("Name", "name"), Column("Code", "code"), Column("Saw"))
-    left_out = Table("left-out", "left-out", "Left out", (*columns, Column("Why", "word"))).fill(
-        (one.subject, one.code, one.saw, "by rule" if one.by_rule else "cannot be moved")
-        for one in plan.left_out
+    findings = Table("findings", "finding", "Findings", (*columns, Column("Severity", "word")))
+    yield findings, ((one.subject, one.code, one.saw, str(one.severity)) for one in plan.findings)
+    yield access_table(plan.access)
+    changes = (Column("What", "word"), Column("Change", "word"), Column("Value"))
+    title = "Repositories, grants and settings"
+    grants = Table("grants", "repository", title, (Column("Repository", "name"), *changes))
+    yield grants, _repository_rows(plan)
+    left_out = Table("left-out", "left-out", "Left out", (*columns, Column("Why", "word")))
+    yield (
+        left_out,
+        (
+            (one.subject, one.code, one.saw, "by rule" if one.by_rule else "cannot be moved")
+            for one in plan.left_out
+        ),
     )
-    findings = Table(
-        "findings", "finding", "Findings", (*columns, Column("Severity", "word"))
-    ).fill((one.subject, one.code, one.saw, str(one.severity)) for one in plan.findings)
-    tables = (grants, access_table(plan.access), findings, left_out)
-    return (table for table in tables if table.total)
 
 
 def _repository_rows(plan: ShowFacts) -> Iterator[tuple[str, str, str, str]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.html.columns import Column, Table
+from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, name, number
 from gcr_migrate.report.html.pictures import parts
 from gcr_migrate.verify.marks import Level, Outcome
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gcr_migrate.report.inventories import CompareFacts, ImageChangeFact, SideFact
     from gcr_migrate.report.proof import LevelFact, VerifyAllFacts, VerifyFacts
 
-_ROOM: Final = 8_000_000
 _WORDS: Final[dict[Outcome, tuple[str, Tone]]] = {
     Outcome.PROVEN: ("Proven: everything promised is there", "good"),
     Outcome.DIFFERS: ("Different: something promised is not as it should be", "bad"),
@@ -115,15 +114,12 @@ def _findings(proofs: Iterable[VerifyFacts]) -> list[Table]:
         Column("Saw"),
         Column("Host", "word"),
     )
-    table = Table("findings", "finding", "Findings", columns).fill(
-        (
-            (one.subject, str(one.severity), one.code, one.saw, one.host)
-            for proof in proofs
-            for one in proof.findings
-        ),
-        _ROOM,
+    rows = (
+        (one.subject, str(one.severity), one.code, one.saw, one.host)
+        for proof in proofs
+        for one in proof.findings
     )
-    return [table] if table.total else []
+    return filled([(Table("findings", "finding", "Findings", columns), rows)])
 
 
 def compare_page(facts: CompareFacts) -> Page:
@@ -149,8 +145,7 @@ def compare_page(facts: CompareFacts) -> Page:
         Column("Before", "name"),
         Column("After", "name"),
     )
-    table = Table("changes", "image", "Changes", columns).fill(_changes(facts.images), _ROOM)
-    table.total += facts.images_not_shown
+    table = Table("changes", "image", "Changes", columns, total=facts.images_not_shown)
     return Page(
         kind="Comparison",
         subject=f"{facts.before.name}, {facts.after.name}",
@@ -158,7 +153,7 @@ def compare_page(facts: CompareFacts) -> Page:
         facts=[("Before", _side(facts.before)), ("After", _side(facts.after))],
         notes=notes.all(),
         grids=[Grid("What changed", ("What", "Added", "Removed", "Retagged"), rows)],
-        tables=[table] if table.total else [],
+        tables=filled([(table, _changes(facts.images))]),
     )
 
 
