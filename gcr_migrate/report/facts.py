@@ -312,3 +312,10 @@ class ReportFacts(Fact):
     plan: ShowFacts
     status: StatusFacts
     overview: OverviewFact
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> Self:
+        if len(self.plan.images) != len(self.overview.images):
+            msg = "the overview is not of the plan's images"
+            raise ValueError(msg)
+        return self

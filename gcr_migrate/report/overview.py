@@ -47,7 +47,7 @@ class CourseFact(Fact):
     """A run as time went by, cut into equal steps."""
 
     number: int
-    seconds: float
+    seconds: float = Field(gt=0, description="From its start to its end, or to its last event.")
     sent: list[int] = Field(description="Bytes uploaded in each step.")
     done: list[int] = Field(description="Items that were confirmed in each step.")
     failed: list[int] = Field(description="Items that were given up in each step.")

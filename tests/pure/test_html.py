@@ -244,6 +244,15 @@ def test_a_result_is_drawn_from_its_json() -> None:
     assert set(unpacked(verdicts)) == {"same", "lost, needs consent"}
 
 
+def test_sums_of_another_plan_are_refused() -> None:
+    """A report whose overview has other images than its plan is none."""
+    told = json.loads(_json(report(2)))
+    told["overview"]["images"].pop()
+    with pytest.raises(MigrateError) as caught:
+        result_page(json.dumps(told), "x.json")
+    assert caught.value.problem is errors.NOT_A_RESULT
+
+
 @pytest.mark.parametrize(
     "text",
     [

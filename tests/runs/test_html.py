@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import html5lib
 import pytest
@@ -17,6 +17,7 @@ from gcr_migrate.report.html.results import result_page
 from gcr_migrate.sandbox.app import running
 from tests.browser import browser
 from tests.pages import HOSTILE, report
+from tests.runs.test_cli_basics import check_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,26 @@ def title_of(text: str) -> str:
     return str(parser.parse(text).findtext("head/title"))
 
 
+def adds_up(report: dict[str, Any]) -> None:
+    """Hold the sums of a report's overview against its plan and its ledger."""
+    plan, status, overview = report["plan"], report["status"], report["overview"]
+    counts, repositories, images = plan["counts"], overview["repositories"], overview["images"]
+    assert sum(one["images"] for one in repositories) == len(images) == counts["images"]
+    assert sum(one["manifests"] for one in repositories) == counts["manifests"]
+    assert sum(one["manifests"] for one in images) == counts["manifests"]
+    assert sum(one["tags"] for one in repositories) == counts["tags"]
+    assert {one["state"] for one in images} == {"done"}
+    # Each blob once: in a registry, in a repository of it, in an image of that.
+    of_repositories = sum(one["size_bytes"] for one in repositories)
+    assert plan["bytes"]["total"] <= of_repositories <= sum(one["size_bytes"] for one in images)
+    sizes = [one["size_bytes"] for one in overview["layers"]]
+    assert sizes == sorted(sizes, reverse=True)
+    (course,) = overview["courses"]
+    assert sum(course["done"]) == status["counts"]["done"]
+    assert sum(course["sent"]) == status["bytes"]["transferred"]
+    assert sum(course["failed"]) == status["counts"]["failed"] == 0
+
+
 def test_every_station_has_a_page(cli: Cli, tmp_path: Path) -> None:
     """A plan, a run, a proof, access and a comparison are drawn, each with how it stands."""
     home = cli.home
@@ -48,7 +69,7 @@ def test_every_station_has_a_page(cli: Cli, tmp_path: Path) -> None:
         def drawn(*args: str) -> str:
             """Draw what a command prints, and return the title of the page."""
             told = cli(*args, "--json", timeout_s=60, **settings).stdout
-            (home / "told.json").write_text(told)
+            (home / f"{args[0]}.json").write_text(told)
             return title_of("".join(html_parts(result_page(told, "told.json"))))
 
         cli("plan", "spec.yaml", "-o", "m", timeout_s=60, **settings)
@@ -59,7 +80,8 @@ def test_every_station_has_a_page(cli: Cli, tmp_path: Path) -> None:
         assert "Access" in drawn("access", "show", "m")
         assert "Equal" in drawn("compare", "m", "m")
         assert "Proven" in drawn("verify", "m")
-    assert cli("report", "told.json", "--html", "v.html").returncode == 0
+    adds_up(check_schema((home / "report.json").read_text()))
+    assert cli("report", "verify.json", "--html", "v.html").returncode == 0
     assert "Proven" in title_of((home / "v.html").read_text())
     done = cli("report", "spec.yaml", "--html", "x.html")
     assert done.returncode == 2

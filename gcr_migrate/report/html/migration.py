@@ -190,7 +190,9 @@ def _runs(status: StatusFacts, overview: OverviewFact) -> Iterator[Grid]:
     runs = {one.number: one for one in status.runs}
     rows = []
     for one in overview.courses:
-        run, sent = runs[one.number], sum(one.sent)
+        run, sent = runs.get(one.number), sum(one.sent)
+        if run is None:  # it began after the others were read
+            continue
         going = status.is_running and run is status.runs[-1]
         ended = run.outcome if run.ended_at else "goes on" if going else "was cut off"
         picture = curve(one.sent if sent else one.done, one.failed)

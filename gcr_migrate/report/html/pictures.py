@@ -39,7 +39,7 @@ def curve(sent: Sequence[int], failed: Sequence[int]) -> Markup:
     highest = max(sent, default=0)
     step = _WIDTH / max(len(sent), 1)
     drawn = Markup()
-    for at, (amount, bad) in enumerate(zip(sent, failed, strict=True)):
+    for at, (amount, bad) in enumerate(zip(sent, failed, strict=False)):
         height = 90 * amount / highest if highest else 0
         if height:
             drawn += _rect("sent", at * step, 90 - height, step * 0.8, height)
