@@ -92,9 +92,16 @@ def _planned(plan: ShowFacts) -> Cell:
         return Cell("Planned, but part of the source could not be listed", "word", "bad")
     if plan.exit:
         return Cell("Planned, but not everything can be moved", "word", "bad")
+    if open_ := _without_consent(plan):
+        told = f"Planned, but `apply` refuses it: {open_:,} rights need consent"
+        return Cell(told, "word", "bad")
     if not plan.todo.total:
         return Cell("Nothing to do: everything in the plan is there", "word", "good")
     return Cell("Planned; nothing has been done yet", "word", "open")
+
+
+def _without_consent(plan: ShowFacts) -> int:
+    return sum(1 for row in plan.access if row.needs_consent)
 
 
 def _plan_summary(plan: ShowFacts) -> list[tuple[str, Cell]]:
@@ -115,6 +122,7 @@ def _plan_summary(plan: ShowFacts) -> list[tuple[str, Cell]]:
         ("Spared by mounts", size(sizes.to_mount)),
         ("Left out by rule", number(by_rule)),
         ("Could not be moved", number(lost)),
+        ("Rights without consent", number(_without_consent(plan))),
     ]
 
 
