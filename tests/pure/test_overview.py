@@ -29,13 +29,15 @@ def overview(path: Path) -> OverviewFact:
 
 
 async def a_run(path: Path) -> None:
-    """Copy the first image whole, with one blob sent; a quota ends the second one's manifest."""
+    """Copy the first image whole, with one blob sent, one mounted; a quota ends the second one's manifest."""
     with open_migration(path) as migration:
         ledger = Ledger(migration)
         ledger.start_run()
         for kind, item in ((Kind.BLOB, 1), (Kind.MANIFEST, 1), (Kind.MANIFEST, 2), (Kind.TAG, 1)):
             ledger.record(kind, item, Event.STARTED)
             await ledger.record(kind, item, Event.CONFIRMED, how="uploaded", size_bytes=7)
+        ledger.record(Kind.BLOB, 2, Event.STARTED)
+        await ledger.record(Kind.BLOB, 2, Event.CONFIRMED, how="mounted", size_bytes=4)
         code = TOO_MANY_REQUESTS.code
         await ledger.record(Kind.MANIFEST, 3, Event.GAVE_UP, code=code)
         ledger.end_run("finished")
@@ -62,6 +64,6 @@ def test_an_overview_is_what_plan_and_ledger_add_up_to(tmp_path: Path) -> None:
     assert [one.state for one in after.images] == ["done", "failed"]
     (course,) = after.courses
     assert len(course.done) == len(course.sent) == len(course.failed) == STEPS
-    assert (sum(course.done), sum(course.failed), course.throttled) == (4, 1, 1)
+    assert (sum(course.done), sum(course.failed), course.throttled) == (5, 1, 1)
     assert sum(course.sent) == 7
     assert course.seconds > 0
