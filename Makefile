@@ -73,10 +73,12 @@ bench-refs: install ## measure refs scan on a large tree: FILES=number, GIGABYTE
 bench-pages: install ## measure the HTML report in a browser: IMAGES=number
 	$(BIN)/python -m benchmarks.pages $(IMAGES)
 
-lock: install ## resolve the dependencies again
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --extra otel --all-build-deps --generate-hashes --strip-extras \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate \
-	  --no-header --output-file requirements.lock pyproject.toml
+COMPILE := $(BIN)/pip-compile --quiet --extra otel --all-build-deps --generate-hashes --strip-extras \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate --no-header
+
+lock: install ## resolve the dependencies again, and those of the image as a part of them
+	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file image.lock pyproject.toml
 
 clean: ## remove what can be made again
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(DEMO)

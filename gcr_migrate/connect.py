@@ -19,6 +19,8 @@ from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.catalogue import Catalogue
 from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.registry.copying import TIMEOUT_S as COPY_TIMEOUT_S
+from gcr_migrate.registry.copying import CopyClient
 from gcr_migrate.registry.docker import DockerClient
 from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
@@ -45,7 +47,10 @@ if TYPE_CHECKING:
         Projects,
         Puller,
         Repositories,
+        ServerCopy,
+        SettingsWriter,
         SourceRegistry,
+        Stored,
         TargetRegistry,
         TargetRepositories,
         Topics,
@@ -61,6 +66,7 @@ Side = Literal["source", "target"]
 TRIES_VARIABLE: Final = "GCR_MIGRATE_RETRY_TRIES"
 PAUSE_VARIABLE: Final = "GCR_MIGRATE_RETRY_PAUSE_S"
 IDLE_VARIABLE: Final = "GCR_MIGRATE_IDLE_TIMEOUT_S"
+COPY_VARIABLE: Final = "GCR_MIGRATE_COPY_TIMEOUT_S"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
 READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
@@ -127,6 +133,10 @@ class Settings:
         """Return after how many seconds without a byte a connection is given up."""
         return self._seconds(IDLE_VARIABLE, IDLE_S) or IDLE_S
 
+    def copy_s(self) -> float:
+        """Return after how many seconds an answer of the server-side copy is given up."""
+        return self._seconds(COPY_VARIABLE, COPY_TIMEOUT_S) or COPY_TIMEOUT_S
+
     def _seconds(self, variable: str, default: float) -> float:
         text = self.environ.get(variable, "")
         usable = text.isascii() and text.replace(".", "", 1).isdigit()
@@ -191,6 +201,8 @@ class Connections:
         self._clients: dict[tuple[Side, str, str, bool | None], RegistryClient] = {}
         self._store: ManifestStore | None = None
         self._remembered: dict[RegistryClient, RememberedRegistry] = {}
+        self._copies: dict[str, CopyClient] = {}
+        self._copy_wire: Wire | None = None
         self._catalogues: dict[RegistryClient, Catalogue] = {}
         self._services: dict[Side, Services] = {}
         self._others: dict[Login, Credentials] = {}
@@ -259,6 +271,23 @@ class Connections:
         """Return the client of a host, to write to it."""
         return self._client("target", host, dialect_name, plain_http)
 
+    def server_copy(self, host: str) -> ServerCopy:
+        """Return who copies from Container Registry into repositories of a host."""
+        if self._copy_wire is None:
+            once, idle_s = Backoff(tries=1), self._settings.copy_s()
+            wire = Wire(self._endpoints, once, self._network, self.pilot, idle_s)
+            self._copy_wire = wire
+            self._stack.push_async_callback(wire.close)
+        if host not in self._copies:
+            credentials = self._credentials["target"]
+            self._copies[host] = CopyClient(host, self._copy_wire, self._target_wire, credentials)
+        return self._copies[host]
+
+    @property
+    def backoff(self) -> Backoff:
+        """How often and how long requests are tried again."""
+        return self._settings.backoff()
+
     def dialect(self, name: str) -> Dialect:
         """Return the habits of one kind of registry, with what the environment states."""
         return self._settings.dialect(name)
@@ -311,9 +340,17 @@ class Connections:
         """Return what Google's APIs tell about projects."""
         return self._google(side).projects
 
+    def redirect_settings(self) -> SettingsWriter:
+        """Return the redirect setting of projects, to change it."""
+        return self._google("source").projects
+
     def buckets(self, side: Side) -> Buckets:
         """Return the buckets of Cloud Storage."""
         return self._google(side).buckets
+
+    def stored(self, side: Side) -> Stored:
+        """Return which blobs lie in buckets and repositories."""
+        return self._google(side).stored
 
     def kept_object(self, bucket: str, name: str) -> Kept:
         """Return an object of Cloud Storage that holds what is kept between runs."""

@@ -200,9 +200,19 @@ ACCESS_UNKNOWN: Final = _problem(
 ACCESS_UNREADABLE: Final = _problem(
     "access-unreadable",
     Exit.OUT_OF_REACH,
-    "policy that is to be carried over cannot be read",
-    "`translate: true` carries over who has access today, and that is not known here.",
+    "policy that access depends on cannot be read",
+    "`translate: true` carries over who has access today, and what that changes is proven by the"
+    " target's own policy, too. One of them is not known here.",
     "Let the caller read the policy, or set `translate: false` and name members under `grant`.",
+)
+PULLED_THROUGH: Final = _problem(
+    "pulled-through",
+    Exit.OK,
+    "others pull through a virtual repository",
+    "It stands over the target: whoever may read it reads what arrives there too, and the rows of"
+    " access do not have them.",
+    "Take the target out of it, or look who is to read it: `gcloud artifacts repositories"
+    " get-iam-policy`.",
 )
 ACCESS_NOT_CARRIED: Final = _problem(
     "access-not-carried",
@@ -278,7 +288,7 @@ GCR_NAME_NOT_SERVED: Final = _problem(
     "gcr.io name does not lead to this repository yet",
     "Images are there under the repository's pkg.dev name; the host's own name answers as before"
     " until the project's redirect is enabled.",
-    "Copy and verify first, then enable the redirect of the project for all its hosts.",
+    "Copy and verify first; then `gcr-migrate redirect plan` on the project leads on.",
 )
 PUSH_SUBSCRIBER: Final = _problem(
     "push-subscriber",
@@ -626,7 +636,7 @@ NOT_MIGRATED: Final = _problem(
     Exit.BAD_INPUT,
     "project was never migrated from Container Registry",
     "Container Registry is shut down and answers 412; images are still on Google's side.",
-    "Have Google copy them first with its migration tool for gcr.io repositories; then plan.",
+    "Have Google copy them first, with `gcr-migrate rescue PROJECT`; then plan.",
 )
 TOO_MANY_REQUESTS: Final = _problem(
     "too-many-requests",
@@ -789,8 +799,8 @@ BAD_PULL_LOG: Final = _problem(
     "bad-pull-log",
     Exit.BAD_INPUT,
     "file is no log of pulls",
-    "`select.pulled` needs entries of Artifact Registry's Data Access audit log, as gcloud writes "
-    "them.",
+    "`select.pulled` and --audit-log need whole exports of Artifact Registry's Data Access audit "
+    "log, as gcloud writes them.",
     "Export them with `gcloud logging read` and `--format=json`, with a timestamp in the filter: "
     "without one only the last day comes.",
 )
@@ -1057,12 +1067,188 @@ OPERATION_FAILED: Final = _problem(
     "Read its words; run `apply` again when the cause is mended.",
 )
 # --- the redirect ------------------------------------------------------------------------------
+REDIRECT_BACKWARD: Final = _problem(
+    "redirect-backward",
+    Exit.REFUSED,
+    "the redirect is only led forward",
+    "Container Registry is gone. What Artifact Registry does not answer is an outage, not a way "
+    "back.",
+    "Mend what is wrong in Artifact Registry: images by `apply` or `rescue`, access by a grant on "
+    "the repository. `gcr-migrate redirect plan` names the move that leads on.",
+)
+REDIRECT_UNKNOWN: Final = _problem(
+    "redirect-unknown",
+    Exit.REFUSED,
+    "the state of the redirect is not known",
+    "The service tells a state that this version does not know, or none at all. It may be "
+    "anything, and is not taken for disabled.",
+    "Use a newer version, or ask Google what the state means. Nothing was changed.",
+)
+REDIRECT_TOO_SOON: Final = _problem(
+    "redirect-too-soon",
+    Exit.REFUSED,
+    "the redirect cannot be made final yet",
+    "Only a redirect that is enabled, and copies nothing any more, can be made final.",
+    "Run `gcr-migrate redirect plan` on the project: it names the move that comes first.",
+)
+REDIRECT_GATE: Final = _problem(
+    "redirect-gate",
+    Exit.REFUSED,
+    "a gate before the redirect is not passed",
+    "What has to be true before the move is not, or could not be seen.",
+    "Mend what is named and run the command again; `gcr-migrate redirect plan` shows every gate.",
+)
+REDIRECT_UNCONFIRMED: Final = _problem(
+    "redirect-unconfirmed",
+    Exit.REFUSED,
+    "nobody has confirmed the move",
+    "It cannot be taken back, so somebody has to say that the plan of it was read.",
+    "Run it on a terminal and type the project's id, or give --yes and --i-have-read with the "
+    "code that `gcr-migrate redirect plan` prints.",
+)
+REDIRECT_CODE_DIFFERS: Final = _problem(
+    "redirect-code-differs",
+    Exit.REFUSED,
+    "the plan that was read is not today's",
+    "The code stands for what a plan says. Something of that has changed since, or another option "
+    "was given.",
+    "Run `gcr-migrate redirect plan` with the same options, read it again, and give its code.",
+)
+REDIRECT_CONFLICT: Final = _problem(
+    "redirect-conflict",
+    Exit.FAILED,
+    "somebody else changes the redirect",
+    "The setting is not what it was a moment ago, and not what was asked for.",
+    "Find out who it is, and run `gcr-migrate redirect plan` again.",
+)
+REDIRECT_UNSETTLED: Final = _problem(
+    "redirect-unsettled",
+    Exit.FAILED,
+    "whether the redirect was changed is not known",
+    "The change was sent, no answer came, and the setting could not be read afterwards.",
+    "Run `gcr-migrate redirect status` on the project as soon as the service answers.",
+)
+REDIRECT_SLOW: Final = _problem(
+    "redirect-slow",
+    Exit.FAILED,
+    "a host does not answer as the redirect is set",
+    "The setting is written and was read back; the host has not followed within the time given.",
+    "Wait some minutes and run `gcr-migrate redirect status`, then `gcr-migrate verify`.",
+)
 
 # --- rescue ------------------------------------------------------------------------------------
+COPY_UNAVAILABLE: Final = _problem(
+    "copy-unavailable",
+    Exit.OUT_OF_REACH,
+    "the server-side copy is not there any more",
+    "Artifact Registry answers as if it knew no such request. Nobody can read these images from"
+    " Container Registry, so nothing can be copied from there.",
+    "Ask Google's support whether the images can still be had. The blobs in the project's buckets"
+    " are all that is left otherwise: keep them.",
+)
+COPY_UNPROVEN: Final = _problem(
+    "copy-unproven",
+    Exit.OUT_OF_REACH,
+    "nothing shows that the server-side copy did anything",
+    "Every answer was a plain list. Either everything was copied before, or the service copies no"
+    " more; the source cannot be listed, so that nobody can tell which.",
+    "Hold the target against what you know: `--expected FILE` with a snapshot, a list of names or"
+    " an audit log. If all of it is there, this is no failure.",
+)
+COPY_TIMEOUT: Final = _problem(
+    "copy-timeout",
+    Exit.OUT_OF_REACH,
+    "the server-side copy ran out of time again and again",
+    "What it had copied by then stays, and is not counted. Smaller parts were asked for, too.",
+    "Run the same command again: it goes on with what is left. Or copy the newest versions first,"
+    " with --newest.",
+)
+COPY_DAMAGED: Final = _problem(
+    "copy-damaged",
+    Exit.FAILED,
+    "the image is damaged at the source",
+    "A part of it is gone from Container Registry, so that nobody can copy it or repair it there.",
+    "Rebuild the image, or leave it. Look for the part in backups of the project's bucket.",
+)
+COPY_FAILED: Final = _problem(
+    "copy-failed",
+    Exit.FAILED,
+    "the service could not copy some manifests",
+    "It says so without more than an example; all other manifests are not touched by that.",
+    "Run the same command again: what failed is asked for once more.",
+)
+COPY_TAGS: Final = _problem(
+    "copy-tags-failed",
+    Exit.FAILED,
+    "the service could not set some tags",
+    "The manifests may be there without them; pulls by these tags fail.",
+    "Run the same command again. Where tags of the target cannot move, set them by hand.",
+)
+COPY_SHORT: Final = _problem(
+    "copy-not-there",
+    Exit.FAILED,
+    "what was copied by the service's word is not there",
+    "Answers named or counted manifests that the inventory of the target does not show.",
+    "Look for clean-up policies and for others who delete; run the same command again.",
+)
+EXPECTED_MISSING: Final = _problem(
+    "expected-missing",
+    Exit.FAILED,
+    "an image that was expected is not there",
+    "The list of expected names has it, and the target does not, so pulls of it will fail.",
+    "See whether a filter left it out or its copy failed, and run again; else rebuild the image.",
+)
+EXPECTED_OTHER: Final = _problem(
+    "expected-other-digest",
+    Exit.FAILED,
+    "an image that was expected is there with another digest",
+    "The tag points to something else than the list says: it was pushed anew before or after.",
+    "Find out which of the two is right. If the expected digest is there too, move the tag.",
+)
+SOURCE_UNLISTED: Final = _problem(
+    "source-unlisted",
+    Exit.OK,
+    "what the source had cannot be listed",
+    "Container Registry is not readable any more. What the service found there is known by its"
+    " answers alone; whether that is everything cannot be proven.",
+    "Hold the result against lists of your own: `--expected FILE`, which may be repeated.",
+)
+NOTHING_TO_RESCUE: Final = _problem(
+    "nothing-to-rescue",
+    Exit.REFUSED,
+    "no host of the project has a bucket",
+    "Container Registry kept its blobs in the project's own buckets. Where none is left it has"
+    " nothing that could be copied. Nothing was changed.",
+    "See whether it is the right project. To ask for a host all the same, name it: HOST/PROJECT.",
+)
+NOT_A_RESCUE: Final = _problem(
+    "not-a-rescue",
+    Exit.BAD_INPUT,
+    "file is not that of this rescue",
+    "It was not made by `gcr-migrate rescue`, it is damaged, or it is of other images or another"
+    " target.",
+    "Name another file with --state; the one that is there is left as it is.",
+)
+NO_NAMES: Final = _problem(
+    "no-names",
+    Exit.BAD_INPUT,
+    "file has no name of these images",
+    "Expected names are full ones, such as gcr.io/PROJECT/IMAGE:TAG, wherever they stand in the"
+    " text; none of them is of the project and hosts that are rescued.",
+    "Look at the file; a list that fits nothing proves nothing.",
+)
 
 # --- what may go -------------------------------------------------------------------------------
 
 # --- schedules and alarms ----------------------------------------------------------------------
+BAD_SCHEDULE: Final = _problem(
+    "bad-schedule",
+    Exit.BAD_INPUT,
+    "this cannot be scheduled as it stands",
+    "A scheduler would refuse it, run something else, or run it at other times than were meant."
+    " No file was written.",
+    "Change the part that is named; docs/domains.md tells what each kind of schedule takes.",
+)
 BAD_ALARM_STATE: Final = _problem(
     "bad-alarm-state",
     Exit.BAD_INPUT,

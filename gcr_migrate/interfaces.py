@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         Version,
     )
     from gcr_migrate.model.content import Descriptor, Digest, Manifest
+    from gcr_migrate.model.copying import CopyQuery, CopyReply
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
     from gcr_migrate.model.policies import ExactPolicy
     from gcr_migrate.model.pulling import Pull
     from gcr_migrate.model.settings import RepositorySettings
+    from gcr_migrate.model.storage import BucketSettings, StoredObject
 
 
 class SourceRegistry(Protocol):
@@ -178,6 +180,17 @@ class TargetRegistry(SourceRegistry, Protocol):
         ...
 
 
+class ServerCopy(Protocol):
+    """A registry that copies from Container Registry by itself; it deletes and renames nothing."""
+
+    async def copy(self, query: CopyQuery) -> CopyReply:
+        """Have one page of one name copied, and return what came back, whatever it is.
+
+        Raises `token-expired`, `too-many-requests`, and what stands in the way of a login.
+        """
+        ...
+
+
 class Repositories(Protocol):
     """Artifact Registry's repositories and their policies, only read; resources are full names."""
 
@@ -318,6 +331,23 @@ class Projects(Protocol):
         ...
 
 
+class SettingsWriter(Protocol):
+    """The redirect setting of projects where it is changed."""
+
+    async def redirection(self, project: str) -> RedirectSettings:
+        """The redirect setting of the project's gcr.io names, read as text."""
+        ...
+
+    async def redirect(self, project: str, word: str) -> None:
+        """Write the setting, by a single request.
+
+        Of the problems that it raises `unreachable`, `server-error` and `bad-reply` leave open
+        what happened; `agent-denied` names the account that has to read the buckets;
+        `redirect-conflict`: somebody else was writing.
+        """
+        ...
+
+
 class Topics(Protocol):
     """Topics of Pub/Sub, only read; every method raises `MigrateError`, as those of `Projects`."""
 
@@ -338,6 +368,32 @@ class Buckets(Protocol):
 
         A bucket that is there and hidden from the caller raises `denied`.
         """
+        ...
+
+    async def settings(self, name: str) -> BucketSettings | None:
+        """What decides about the end of a bucket and its cost; None when it does not exist.
+
+        Raises `denied` where the caller may not see it.
+        """
+        ...
+
+    def objects(self, name: str) -> AsyncIterator[StoredObject]:
+        """Objects of a bucket by name, older versions too; pages come as they are wanted."""
+        ...
+
+
+class Stored(Protocol):
+    """Which blobs lie where: sha256 hashes in hexadecimal digits, page by page.
+
+    Every method raises `MigrateError`, as those of `Projects`.
+    """
+
+    def in_bucket(self, name: str) -> AsyncIterator[list[str]]:
+        """Blobs that Container Registry kept in a bucket."""
+        ...
+
+    def in_repository(self, resource: str) -> AsyncIterator[list[str]]:
+        """Files of a repository of Artifact Registry: its blobs and manifests."""
         ...
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,14 @@ COMMANDS: Final = (
     "report",
     "access show",
     "access undo",
+    "rescue",
+    "redirect status",
+    "redirect plan",
+    "redirect enable",
+    "redirect finalize",
+    "redirect disable",
+    "redirect partial",
+    "schedule render",
     "explain",
     "schema",
     "sandbox",
@@ -69,6 +78,7 @@ _WITH_OUTPUT: Final = (
     "docs/what-moves.md",
     "docs/watching-a-run.md",
     "docs/as-code.md",
+    "docs/domains.md",
 )
 _SAMPLE: Final = re.compile(r"(<!-- file: (.+?) -->\n```yaml\n).*?(```\n)", re.DOTALL)
 _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)", re.DOTALL)
@@ -80,6 +90,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         outputs = _demo_outputs(Path(folder)) | _doctor_outputs(Path(folder))
         outputs |= _selecting_outputs(Path(folder)) | _code_outputs(Path(folder))
+        outputs |= _schedule_outputs(Path(folder))
     wanted = {
         ROOT / "docs" / "demo.svg": picture(outputs),
         REFERENCE / "errors.md": errors_page(),
@@ -245,6 +256,15 @@ def _code_outputs(folder: Path) -> dict[str, str]:
         partly = _LOGGED.sub("2026-01-31T12:00:00.000000Z", said(copy, Exit.TODO))
         outputs[f"{copy}; echo $?"] = f"{partly}{int(Exit.TODO)}\n"
     return outputs
+
+
+def _schedule_outputs(folder: Path) -> dict[str, str]:
+    """What is told when a schedule is written."""
+    command = (
+        "gcr-migrate schedule render systemd -o units --project ops-project"
+        ' --command "verify builds" --timezone Europe/Berlin'
+    )
+    return {command: _program(*shlex.split(command)[1:], cwd=folder)}
 
 
 def _printed(*args: str) -> str:

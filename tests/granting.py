@@ -31,12 +31,17 @@ class Plan:
     """A migration file with one repository and some grants.
 
     Attributes:
+        path: where the file lies.
         stop: set when a run thinks that nothing more can succeed.
     """
 
-    def __init__(self, path: Path, resource: str, *grants: Grant) -> None:
-        self._path, self._resource, self.stop = path, resource, asyncio.Event()
-        row = Repository("h", "p/r", "artifact-registry", resource, exists=True, grants=grants)
+    def __init__(
+        self, path: Path, resource: str, *grants: Grant, granted: tuple[Grant, ...] = ()
+    ) -> None:
+        self.path, self._resource, self.stop = path, resource, asyncio.Event()
+        row = Repository(
+            "h", "p/r", "artifact-registry", resource, exists=True, grants=grants, granted=granted
+        )
         with create_draft(path) as draft:
             draft.add_repository(row)
             draft.seal(
@@ -57,7 +62,7 @@ class Plan:
         return await self._run(policies, take_back=True)
 
     async def _run(self, policies: PolicyWriter, *, take_back: bool) -> dict[int, bool]:
-        with open_migration(self._path) as migration:
+        with open_migration(self.path) as migration:
             ledger = Ledger(migration)
             ledger.start_run()
             try:
@@ -72,20 +77,20 @@ class Plan:
 
     def added(self) -> set[str]:
         """Return the members that the ledger says this file added."""
-        with open_migration(self._path) as migration:
+        with open_migration(self.path) as migration:
             return {grant.member for _, grant in added_grants(migration, 1)}
 
     def states(self) -> list[str]:
         """Return the state of each grant, in their order."""
-        with open_migration(self._path) as migration:
+        with open_migration(self.path) as migration:
             return [str(state) for _, _, _, state in migration.grant_items(1)]
 
     def failures(self) -> dict[str, str]:
         """Return subject and code of each grant that failed."""
-        with open_migration(self._path) as migration:
+        with open_migration(self.path) as migration:
             return {one.saw: one.code for one in tally(migration).failures()}
 
     def kept(self) -> list[KeptPolicy]:
         """Return the policies that were kept before writes."""
-        with open_migration(self._path) as migration:
+        with open_migration(self.path) as migration:
             return kept_policies(migration, 1)

@@ -6,6 +6,7 @@ Pure: from what was read of both sides and what the spec wishes to grants and ro
 from gcr_migrate.access.held import Hold, Holdings, Standing, holdings
 from gcr_migrate.access.roles import DECISIVE, known, rights_in
 from gcr_migrate.access.settle import Settled, SourceAccess, settle
+from gcr_migrate.access.through import pullers_through
 
 __all__ = [
     "DECISIVE",
@@ -16,6 +17,7 @@ __all__ = [
     "Standing",
     "holdings",
     "known",
+    "pullers_through",
     "rights_in",
     "settle",
 ]

@@ -45,7 +45,9 @@ def judge(
             seen = list(_gone(before, member, kind))
         else:
             seen = list(_compared(before, after, member, wish))
-        rows += [_row(source, target, member, one, wish) for one in seen]
+        for one in seen:
+            consent = _consent(member, one, wish, after.all_of(member, one.right))
+            rows.append(_row(source, target, member, one, consent))
     return rows
 
 
@@ -116,7 +118,7 @@ def _basic(source: Picture, before: Holdings, target: Picture, member: str) -> I
             yield _Seen(right, was, Hold(), Verdict.EXCUSED, saw)
 
 
-def _row(source: Picture, target: Picture, member: str, seen: _Seen, wish: AccessWish) -> AccessRow:
+def _row(source: Picture, target: Picture, member: str, seen: _Seen, consent: str) -> AccessRow:
     return AccessRow(
         source=source.shown,
         target=target.shown,
@@ -128,7 +130,7 @@ def _row(source: Picture, target: Picture, member: str, seen: _Seen, wish: Acces
         after_by=seen.after.by,
         verdict=seen.verdict,
         why=seen.why,
-        consent=_consent(member, seen, wish),
+        consent=consent,
         proved_by=" and ".join(
             dict.fromkeys(one.read_by for one in (seen.before, seen.after) if one.by)
         )
@@ -140,7 +142,7 @@ def _known(hold: Hold) -> bool | None:
     return None if hold.standing is Standing.UNKNOWN else hold.standing > Standing.ENDED
 
 
-def _consent(member: str, seen: _Seen, wish: AccessWish) -> str:
+def _consent(member: str, seen: _Seen, wish: AccessWish, will: tuple[Hold, ...]) -> str:
     """Return why a loss or gain is accepted: what the spec does by itself, or says to accept."""
     if seen.verdict not in {Verdict.LOST, Verdict.GAINED}:
         return ""
@@ -150,6 +152,10 @@ def _consent(member: str, seen: _Seen, wish: AccessWish) -> str:
     denied = member in set(map(spelled, wish.deny))
     if seen.verdict is Verdict.LOST:
         return DENIED if denied else ""
+    basic = {} if denied else _basic_consents(wish)
+    ways = [hold.by for hold in will if hold.standing > Standing.ENDED]
+    if ways and all(by in basic for by in ways):
+        return basic[ways[0]]
     given = (
         right
         for grant in wish.grants
@@ -157,3 +163,16 @@ def _consent(member: str, seen: _Seen, wish: AccessWish) -> str:
         for right in rights_in(known(grant.role) or (), Level.REPOSITORY)
     )
     return GRANTED if seen.right in given and not denied else ""
+
+
+def _basic_consents(wish: AccessWish) -> dict[str, str]:
+    """Return what gives rights to the owners, editors or viewers of a project, where accepted.
+
+    Consent to `projectOwner:P` is consent to each of them, for what they have as such.
+    """
+    found = {}
+    for principal, change, reason in wish.accept:
+        kind, _, project = spelled(principal).partition(":")
+        if change == Verdict.GAINED and kind in BASIC_ROLES:
+            found[f"{BASIC_ROLES[kind]} on projects/{project}"] = reason
+    return found

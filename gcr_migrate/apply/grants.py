@@ -6,6 +6,9 @@ is written, by one request. The ledger says that this file added a grant where t
 confirmed. Where no answer came, the policy is read again: the grants of a write come or stay away
 together, so all of them there means that it was ours; if only some are there, somebody else added
 these, and nothing is claimed. The same holds for a run that is killed before the answer came.
+
+What a policy had when the plan was made, or by an earlier run, is looked for too: if it is gone
+since, which an undo that was killed cannot tell, it is added.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.state.policies import WRITTEN, added_grants, unsettled_grants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.interfaces import PolicyWriter
@@ -62,11 +65,9 @@ class Grants:
         self._journal = journal
         items = migration.grant_items(repository_id)
         self._grants = {id_: grant for id_, grant, _, _ in items}
-        self._open = {
-            id_: grant
-            for id_, grant, granted, state in items
-            if not granted and state is not State.PRESENT
-        }
+        self._open = dict(self._grants)
+        self._had = {id_ for id_, _, granted, _ in items if granted}
+        self._done = {id_ for id_, _, _, state in items if state is State.PRESENT}
         self._added = dict(added_grants(migration, repository_id))
         self._sent = unsettled_grants(migration, repository_id)
 
@@ -77,7 +78,8 @@ class Grants:
             while groups:
                 groups.extendleft(reversed(await self._add(groups.popleft())))
         except MigrateError as error:
-            for id_ in self._open:
+            # Of what an earlier run added nothing is known to have changed.
+            for id_ in [one for one in self._open if one not in self._done]:
                 self._journal.gave_up(Kind.GRANT, id_, error)
 
     async def take_back(self) -> dict[int, bool]:
@@ -89,7 +91,7 @@ class Grants:
         Raises:
             MigrateError: the policy cannot be read or written; then a later call looks again.
         """
-        trouble = self._conflict()
+        trouble, unanswered = self._conflict(), None
         for attempt in range(_TRIES):
             await self._pause(attempt)
             before = await self._policy()
@@ -98,7 +100,7 @@ class Grants:
             self._settle(before.policy)
             after = before.policy.without(tuple(self._added.values()))
             if after == before.policy:
-                return self._undone(before.policy)
+                return self._undone(unanswered or before.policy)
             self._keep(before)
             try:
                 if await self._policies.replace_policy(before, after):
@@ -107,7 +109,7 @@ class Grants:
             except MigrateError as error:
                 if error.problem not in _OPEN:
                     raise
-                trouble = error
+                trouble, unanswered = error, before.policy
         raise trouble
 
     async def _policy(self) -> ExactPolicy | None:
@@ -164,8 +166,15 @@ class Grants:
     def _missing(self, policy: Policy, group: list[int]) -> dict[int, Grant]:
         """Return what is to be written of a group; what is there, or has no room, is recorded."""
         wanted = {id_: self._open[id_] for id_ in group if id_ in self._open}
-        held = [id_ for id_, grant in wanted.items() if policy.holds(grant)]
-        self._confirm(held, _PRESENT)
+        held = _held(policy, wanted)
+        known = self._had | self._done
+        self._confirm([id_ for id_ in held if id_ not in known], _PRESENT)
+        for id_ in known.intersection(held):  # nothing has happened
+            del self._open[id_]
+        for id_ in self._done.intersection(wanted).difference(held):
+            self._journal.undone(Kind.GRANT, id_)
+            self._done.remove(id_)
+            self._added.pop(id_, None)
         fits, over = fitting(policy, {id_: wanted[id_] for id_ in wanted if id_ not in held})
         for id_, saw in over.items():
             self._fail(id_, errors.POLICY_FULL, saw)
@@ -183,7 +192,7 @@ class Grants:
     def _settle(self, policy: Policy) -> None:
         """Find out what became of a write that nobody confirmed."""
         sent, self._sent = self._sent, set()
-        held = {id_ for id_ in sent if policy.holds(self._grants[id_])}
+        held = set(_held(policy, {id_: self._grants[id_] for id_ in sent}))
         if held and held == sent:
             self._confirm(held, WRITTEN)
             return
@@ -220,3 +229,9 @@ class Grants:
         if attempt:
             longest_s = _PAUSE_S * 2 ** (attempt - 1)
             await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311  # no secret
+
+
+def _held(policy: Policy, grants: Mapping[int, Grant]) -> list[int]:
+    """Return the ids of those of some grants that a policy gives."""
+    given = set(policy.held(grants.values()))
+    return [id_ for id_, grant in grants.items() if grant in given]

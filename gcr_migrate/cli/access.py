@@ -15,6 +15,7 @@ import typer
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
+    AuditLog,
     Endpoints,
     Impersonate,
     Json,
@@ -81,6 +82,7 @@ def show(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="A line per right, for a spreadsheet.")
     ] = False,
+    audit_log: AuditLog = None,
     no_cache: NoCache = False,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
@@ -93,10 +95,13 @@ def show(
 
     Of a migration file it reads the file only, and asks nobody. Of a spec it reads names and
     policies as they are now, and plans no content. Nothing is written at any service; what may
-    be asked a few times a day only is kept in SOURCE.cache, as by `plan`.
+    be asked a few times a day only is kept in SOURCE.cache, as by `plan`. With an audit log it
+    tells who of those that really pulled cannot pull afterwards.
 
     Exit codes: 0 shown, 2 bad spec, not a migration file, or no such target, 4 out of reach.
     """
+    from gcr_migrate.cli.pulled_access import losses
+    from gcr_migrate.cli.pulls import read_pulls
     from gcr_migrate.report.access import AccessFacts, csv_lines
     from gcr_migrate.report.matrix import access_lines
     from gcr_migrate.state.file import open_migration
@@ -105,6 +110,7 @@ def show(
         raise MigrateError(BAD_USAGE, subject="gcr-migrate access show", saw="--csv or --json")
     wanted = _Filter(target, member, only)
     output = Output(as_json=as_json)
+    pulls = read_pulls(audit_log) if audit_log else None
     with ExitStack() as stack:
         path, digest = file, ""
         if file.suffix in SPEC_SUFFIXES:
@@ -119,7 +125,11 @@ def show(
             digest = migration.digest
         wanted.check(migration)
         facts = AccessFacts.of(
-            str(file), digest, migration.findings(), lambda: wanted.of(migration)
+            str(file),
+            digest,
+            migration.findings(),
+            lambda: wanted.of(migration),
+            losses(migration, pulls) if pulls else (),
         )
         lines = csv_lines(facts) if as_csv else access_lines(facts, output.out.width)
         output.result(facts, lines)

@@ -79,7 +79,7 @@ def discover(
     from gcr_migrate.report.hosttable import host_lines
 
     output = Output(as_json=as_json)
-    where = _where(targets or [], folder, organization)
+    where = where_of("discover", targets or [], folder, organization)
     own, hosts = _read(targets or [])
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     scope, found = asyncio.run(_discover(where, hosts, way, output))
@@ -90,13 +90,17 @@ def discover(
     return facts.exit
 
 
-def _where(targets: list[str], folder: str | None, organization: str | None) -> str:
-    """Return the folder or organisation that was named, or nothing where projects were."""
+def where_of(command: str, targets: list[str], folder: str | None, organization: str | None) -> str:
+    """Return the folder or organisation that was named, or nothing where projects were.
+
+    Raises:
+        MigrateError: `bad-usage` with the command as its subject.
+    """
     named = {"folders": folder, "organizations": organization}
     above = [f"{kind}/{text.removeprefix(f'{kind}/')}" for kind, text in named.items() if text]
     if len(above) + bool(targets) != 1:
         saw = "name either projects, or one --folder, or one --organization"
-        raise MigrateError(BAD_USAGE, subject="discover", saw=saw)
+        raise MigrateError(BAD_USAGE, subject=command, saw=saw)
     if above and not above[0].partition("/")[2].isdecimal():
         saw = "a number is needed, as `gcloud` shows it"
         raise MigrateError(BAD_USAGE, subject=above[0], saw=saw)
@@ -135,7 +139,7 @@ async def _discover(
     from gcr_migrate.report.progress import Watch
 
     async with way.open(tries=_TRIES) as connections:
-        witnesses = _witnesses(connections)
+        witnesses = witnesses_of(connections)
         if where:
             scope = await below(where, witnesses)
         else:
@@ -151,7 +155,8 @@ async def _discover(
     return scope, found
 
 
-def _witnesses(connections: Connections) -> Witnesses:
+def witnesses_of(connections: Connections) -> Witnesses:
+    """Return everybody who can be asked about projects."""
     from gcr_migrate.discover.ask import Witnesses
 
     return Witnesses(

@@ -46,11 +46,11 @@ ResumeOption = Annotated[
     typer.Option(
         "--resume-within",
         metavar="TIME",
-        help="Go on with a run that did not end, if it stopped no longer ago: 24h, 7d; 0 begins"
+        help="Go on with a run that did not end, if it stopped no longer ago: 90m, 7d; 0 begins"
         " anew.",
     ),
 ]
-RESUME: Final = "24h"
+RESUME: Final = "6h"
 _LARGEST_SEED: Final = 2**63 - 1
 _TIME: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS: Final[Mapping[str, float]] = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -129,5 +129,5 @@ def _seconds(text: str) -> float:
         return 0.0
     found = _TIME.fullmatch(text.strip())
     if not found:
-        raise ValueError("a time is needed, such as 90m, 24h or 7d, or 0")
+        raise ValueError("a time is needed, such as 90m, 6h or 7d, or 0")
     return int(found[1]) * _SECONDS[found[2]]

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate.cli.files import MARK, check_files, write_file
 from gcr_migrate.cli.options import Json, MigrationFile
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import (
     BAD_USAGE,
-    FILE_MISSING,
-    NOT_OURS,
-    NOT_WRITABLE,
     NOTHING_TO_EXPORT,
     Exit,
     MigrateError,
@@ -22,7 +20,6 @@ from gcr_migrate.errors import (
 if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
-_MARK: Final = "Made by gcr-migrate"
 _SUBJECT: Final = "gcr-migrate export"
 
 
@@ -81,9 +78,9 @@ def export(
     script = gcloud_script(repositories, head) if gcloud is not None else ""
     if gcloud is not None and str(gcloud) != "-":
         texts[gcloud] = script
-    _check(texts, force=force)
+    check_files(texts, force=force)
     for path, text in texts.items():
-        _write(path, text, runs=path == gcloud)
+        write_file(path, text, runs=path == gcloud)
     if gcloud is not None and str(gcloud) == "-":
         typer.echo(script, nl=False)
         return Exit.OK
@@ -95,27 +92,4 @@ def export(
 def _head(migration: Migration) -> str:
     from importlib.metadata import version
 
-    return f"{_MARK} {version('gcr-migrate')} from plan {migration.digest}"
-
-
-def _check(texts: dict[Path, str], *, force: bool) -> None:
-    """Refuse to replace what somebody else wrote."""
-    for path in texts:
-        try:
-            there = path.read_text("utf-8", errors="replace") if path.exists() else _MARK
-        except OSError as error:
-            saw = error.strerror or ""
-            raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error
-        if not force and _MARK not in there[:200]:
-            raise MigrateError(NOT_OURS, subject=str(path))
-
-
-def _write(path: Path, text: str, *, runs: bool) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        if runs:
-            path.chmod(0o755)
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
+    return f"{MARK} {version('gcr-migrate')} from plan {migration.digest}"

@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from gcr_migrate.cli import access, demo, discover, doctor, export, inventory, migrate, refs, tools
+from gcr_migrate.cli import (
+    access,
+    demo,
+    discover,
+    doctor,
+    export,
+    inventory,
+    leftovers,
+    migrate,
+    redirect,
+    refs,
+    rescue,
+    schedule,
+    tools,
+)
 from gcr_migrate.cli.output import Output, defect_report, set_up_logs
 from gcr_migrate.errors import BAD_USAGE, DEFECT, INTERRUPTED, Exit, MigrateError
 
@@ -61,6 +75,10 @@ inventory.add_to(app)
 access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
+rescue.add_to(app)
+redirect.add_to(app)
+leftovers.add_to(app)
+schedule.add_to(app)
 refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)

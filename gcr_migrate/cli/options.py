@@ -90,6 +90,14 @@ NoCache = Annotated[
         help="Fetch every manifest anew, and keep none in SOURCE.cache beside the file.",
     ),
 ]
+AuditLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-log",
+        metavar="FILE",
+        help="Data Access entries of Artifact Registry, exported as JSON: who really pulls what.",
+    ),
+]
 MigrationFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Migration file that `plan` wrote.")
 ]
@@ -242,7 +250,7 @@ def chosen(option: str, kind: type[E], named: list[str]) -> frozenset[E]:
     known = [str(value) for value in kind]
     unknown = sorted(set(named) - set(known))
     if unknown:
-        saw = f"{option.strip('-')}s are {', '.join(known)}"
+        saw = f"it is one of {', '.join(known)}"
         raise MigrateError(BAD_USAGE, subject=f"{option} {unknown[0]}", saw=saw)
     return frozenset(map(kind, named))
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 import tempfile
 import time
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.cli.effort import Effort
-from gcr_migrate.cli.logins import announce, host_of, hosts_of, hosts_of_spec, logins
-from gcr_migrate.cli.options import SPEC_SUFFIXES, read_text
+from gcr_migrate.cli.logins import host_of, hosts_of, hosts_of_spec, logins
+from gcr_migrate.cli.options import read_text
 from gcr_migrate.cli.pipeline import make_plan
+from gcr_migrate.cli.shared import Shared
 from gcr_migrate.cli.taking import take
-from gcr_migrate.cli.target import SUFFIX, read_target
+from gcr_migrate.cli.target import read_target
+from gcr_migrate.cli.wish import kept_path, kind_of
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.domains import Domain
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.names import Project, gcr_host
-from gcr_migrate.plan.routes import Refused
 from gcr_migrate.report.proof import verify_facts
 from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
-from gcr_migrate.state.snapshot import create_snapshot, is_snapshot, open_snapshot
-from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
+from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
 from gcr_migrate.state.verifying import verifying
 from gcr_migrate.verify.access import promises_access, verify_access
 from gcr_migrate.verify.baseline import verify_baseline
@@ -39,6 +35,7 @@ from gcr_migrate.verify.live import Live
 from gcr_migrate.verify.marks import (
     CONTENT,
     OF_A_WHOLE_HOST,
+    OF_ALL_THAT_IS_LEFT,
     Level,
     Marks,
     Outcome,
@@ -57,116 +54,15 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
     from gcr_migrate.cli.target import Target
+    from gcr_migrate.cli.wish import Wish
     from gcr_migrate.connect import Connections, Side
     from gcr_migrate.model.domains import DomainFacts
-    from gcr_migrate.model.limits import Limits
-    from gcr_migrate.model.login import Login
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.report.proof import Kind, VerifyFacts
     from gcr_migrate.state.migration import Migration
-    from gcr_migrate.verify.answers import Expect
     from gcr_migrate.verify.promise import Promises
-    from gcr_migrate.verify.redirect import Identity
 
-_FILES: Final = (SUFFIX, ".migration")
 _EXPLAINED: Final = errors.NOT_THERE | {errors.NOT_MIGRATED}  # by what level redirect tells
-
-
-def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
-    """Return what a person named as a target.
-
-    Raises:
-        MigrateError: FILE_MISSING.
-    """
-    path = Path(text)
-    if path.suffix in SPEC_SUFFIXES:
-        return "spec"
-    if path.is_file():
-        return "snapshot" if is_snapshot(path) else "migration"
-    if path.suffix in _FILES or path.is_dir():
-        saw = "a folder" if path.is_dir() else "no such file"
-        raise MigrateError(FILE_MISSING, subject=text, saw=saw)
-    return "live"
-
-
-def kept_path(text: str) -> Path:
-    """Return where a verification keeps how far it came: beside a file, or in this folder."""
-    path = Path(text)
-    if path.is_file():
-        return path.with_name(path.name + KEPT_SUFFIX)
-    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", text) + KEPT_SUFFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be proven of each target.
-
-    Attributes:
-        levels: what to look at; none: all that a target speaks of.
-        baseline: snapshot that live projects and hosts are held against.
-        effort: how much it may cost.
-        identities: whose pulls are tried by gcr.io names.
-        anonymous: what a pull by anybody should come to; None: as a baseline says.
-
-    Raises:
-        MigrateError: BAD_USAGE if pulls are to be tried at levels that try none.
-    """
-
-    levels: frozenset[Level] = frozenset()
-    baseline: Path | None = None
-    effort: Effort = field(default_factory=Effort)
-    identities: tuple[Identity, ...] = ()
-    anonymous: Expect | None = None
-
-    def __post_init__(self) -> None:
-        if self.tries_pulls and self.levels and Level.REDIRECT not in self.levels:
-            subject = "--as-token-file" if self.identities else "--anonymous"
-            raise MigrateError(BAD_USAGE, subject=subject, saw="goes with level redirect")
-
-    @property
-    def tries_pulls(self) -> bool:
-        """Whether somebody's pull is to be tried."""
-        return bool(self.identities or self.anonymous)
-
-    def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
-        """Return the levels for a target which by itself speaks of the usual ones."""
-        return self.levels or (usual | {Level.REDIRECT} if self.tries_pulls else usual)
-
-
-@dataclass(slots=True)
-class _Shared:
-    """Connections by how they log in and how fast they ask, each opened once."""
-
-    output: Output
-    way: Way
-    stack: AsyncExitStack
-    budget: Budget
-    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _open: dict[tuple[Login | None, Login | None, Limits | None], Connections] = field(
-        default_factory=dict
-    )
-
-    async def connections(
-        self,
-        source: Login | None,
-        target: Login | None,
-        limits: Limits | None,
-        hosts: Mapping[Side, set[str]],
-    ) -> Connections:
-        """Return connections; whose login ends is told when they are opened."""
-        key = (source, target, limits)
-        async with self._opening:  # of several who want the same, one opens it
-            if key not in self._open:
-                opened = self.way.open(source, target, limits=limits)
-                opened.pilot.budget = self.budget
-                self._open[key] = await self.stack.enter_async_context(opened)
-                await announce(self.output, self._open[key], hosts)
-        return self._open[key]
-
-    @property
-    def requests(self) -> int:
-        """How many were sent over all of them."""
-        return sum(one.traffic.requests for one in self._open.values())
 
 
 class Proving:
@@ -185,7 +81,7 @@ class Proving:
     ) -> None:
         budget = Budget()
         budget.limit(wish.effort.requests, wish.effort.bytes_)
-        self._shared = _Shared(output, way, stack, budget)
+        self._shared = Shared(output, way, stack, budget)
         self._wish = wish
         self._watch = watch
         self._checks = Checks()
@@ -312,7 +208,7 @@ class Proving:
     async def _held_against(self, text: str, target: Target, path: Path) -> VerifyFacts:
         """Prove those roots of a baseline that a target names."""
         with open_snapshot(path) as snapshot:
-            named = frozenset(one for one in snapshot.roots() if _names(target.name, one))
+            named = frozenset(one for one in snapshot.roots() if _names(target, one))
             if not named:
                 saw = f"it shows {', '.join(snapshot.roots()) or 'nothing'}, and not {target.name}"
                 raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
@@ -323,12 +219,12 @@ class Proving:
         """Begin a verification, or go on with one that did not come to its end."""
         effort = self._wish.effort
         wanted = " ".join(sorted(levels))
-        question = f"{text}\n{identity}\n{wanted}\n{effort.question}"
+        question = f"{text}\n{identity}\n{wanted}\n{self._wish.question}"
         path = kept_path(text)
         with verifying(path, question, believed_s=effort.resume_s, seed=effort.seed) as kept:
             result = Verification(levels, kept=kept)
             yield result
-            if result.is_whole:
+            if result.came_to_its_end:
                 kept.close(ended=True)
 
     async def _deep(
@@ -387,7 +283,7 @@ class Proving:
         marks = Marks(result, self._watch, target.name)
         told = result.outcome is not Outcome.PROVEN  # by level redirect
         for level in result.wanted - {Level.REDIRECT} if told else result.wanted:
-            if error.problem in OF_A_WHOLE_HOST:
+            if error.problem in OF_A_WHOLE_HOST | OF_ALL_THAT_IS_LEFT:
                 marks.unchecked(level, target.name, error)
             else:
                 marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, error.told)
@@ -413,57 +309,16 @@ def _no_such_thing(target: Target, error: MigrateError) -> MigrateError | None:
     return None
 
 
-def _names(target: str, root: str) -> bool:
-    """Whether a target, `PROJECT` or `HOST/PROJECT` or a repository, has a root in it."""
-    return root == target or root.startswith(f"{target}/") or root.partition("/")[2] == target
+def _names(target: Target, root: str) -> bool:
+    """Whether a target has a root in it, by their names."""
+    if isinstance(target.source, ProjectSource):
+        path = Project.parse(target.source.project).path
+        return root in {f"{host}/{path}" for host in target.source.hosts}
+    return root == target.name or root.startswith(f"{target.name}/")
 
 
 def _levels_of(migration: Migration) -> frozenset[Level]:
     return CONTENT | {Level.ACCESS} if promises_access(migration) else CONTENT
-
-
-class Found:
-    """What became of all targets of a run.
-
-    Args:
-        names: the targets, in the order in which they are told.
-
-    Attributes:
-        failed: those that could not be verified, each with all that speaks against it.
-        seconds: how long each took.
-        requests: sent for all of them.
-    """
-
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-        self.failed: dict[str, list[MigrateError]] = {}
-        self.seconds: dict[str, float] = {}
-        self.requests = 0
-        self._proofs: dict[str, VerifyFacts] = {}
-
-    async def add(self, proving: Proving, name: str) -> None:
-        """Prove one target, and keep what came of it."""
-        began = time.monotonic()
-        try:
-            self._proofs[name] = await proving.prove(name)
-        except Refused as refused:
-            self.failed[name] = [
-                MigrateError(one.problem, subject=one.subject, saw=one.saw)
-                for one in refused.refusals
-            ]
-        except MigrateError as error:
-            self.failed[name] = [error]
-        self.seconds[name] = time.monotonic() - began
-
-    @property
-    def proofs(self) -> list[VerifyFacts]:
-        """What was found of those that could be verified."""
-        return [self._proofs[name] for name in self.names if name in self._proofs]
-
-    @property
-    def first_errors(self) -> list[tuple[str, MigrateError]]:
-        """The others, each with its first error."""
-        return [(name, self.failed[name][0]) for name in self.names if name in self.failed]
 
 
 def _usual(promises: BaselinePromises) -> frozenset[Level]:

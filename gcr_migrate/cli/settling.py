@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate import errors
-from gcr_migrate.access import SourceAccess, settle
+from gcr_migrate.access import SourceAccess, pullers_through, settle
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.access import AccessReader
 from gcr_migrate.model.access import AccessWish
+from gcr_migrate.model.cloud import DOCKER, VIRTUAL
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import gcr_host, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from gcr_migrate.access import Settled
     from gcr_migrate.cli.reading import Root
     from gcr_migrate.connect import Connections
+    from gcr_migrate.interfaces import Repositories
     from gcr_migrate.model.access import AccessRow, Picture
     from gcr_migrate.model.names import Project
     from gcr_migrate.model.plan import Repository
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from gcr_migrate.plan.wishes import Target
 
 _NAMED_AT_MOST: Final = 10
+_HIDDEN: Final = frozenset({errors.DENIED, errors.API_DISABLED, errors.PERIMETER})
 _NOTHING_SAID: Final = AccessWish()
 Side = Literal["source", "target"]
 
@@ -69,7 +74,8 @@ class Settling:
             repositories: the targets as they are.
 
         Raises:
-            Refused: what is to be carried over cannot be read; all of it is named.
+            Refused: what is to be carried over cannot be read, or what is there already; all of
+                it is named.
         """
         wishes, refusals = wishes_of(edges)
         if refusals:
@@ -85,17 +91,23 @@ class Settling:
             return dict(repositories), {}
         found = await self._sources(wanted, by_shown)
         translated = {target: some for target, some in wanted.items() if some}
-        done = dict(
-            zip(
-                translated,
-                await all_of(
-                    self._one(repositories[target], some, found)
-                    for target, some in translated.items()
-                ),
-                strict=True,
-            )
+        settled = await all_of(
+            self._one(repositories[target], some, found) for target, some in translated.items()
         )
-        for finding in dict.fromkeys(told for _, one in done.values() for told in one.findings):
+        refusals = [one for one in settled if isinstance(one, Refusal)]
+        if refusals:
+            raise Refused(refusals)
+        done = {
+            target: one
+            for target, one in zip(translated, settled, strict=True)
+            if not isinstance(one, Refusal)
+        }
+        around = _Virtual(self._connections.repositories("target"), self._reader("target"))
+        through = await all_of(
+            around.findings(row, one.rows, self._now_ms) for row, one in done.values() if row.exists
+        )
+        found_out = [*(one.findings for _, one in done.values()), *through]
+        for finding in dict.fromkeys(told for some in found_out for told in some):
             self._tell(finding)
         granted = {target: row for target, (row, _) in done.items()}
         return repositories | granted, {target: one.rows for target, (_, one) in done.items()}
@@ -148,17 +160,21 @@ class Settling:
         target: Repository,
         by_source: Mapping[str, AccessWish],
         found: Mapping[tuple[str, str], SourceAccess],
-    ) -> tuple[Repository, Settled]:
+    ) -> tuple[Repository, Settled] | Refusal:
+        """Settle access to one target; refuse one whose own policy is there and hidden."""
         picture = await self._reader("target").repository(
             target.shown, target.resource, target.resource.split("/")[1], exists=target.exists
         )
+        own = picture.policies[0] if target.exists else None
+        if own and own.policy is None:
+            return Refusal(errors.ACCESS_UNREADABLE, target.shown, f"{own.resource}: {own.why}")
         sources = [
             replace(found[shown, wish.basis], wish=wish) for shown, wish in by_source.items()
         ]
         settled = settle(picture, sources, self._now_ms)
-        own = picture.policies[0].policy if target.exists else None
-        granted = tuple(grant for grant in settled.grants if own and own.holds(grant))
-        full = without_room(target.shown, own, settled.grants)
+        policy = own.policy if own else None
+        granted = policy.held(settled.grants) if policy else ()
+        full = without_room(target.shown, policy, settled.grants)
         settled = replace(settled, findings=(*settled.findings, *full))
         return replace(target, grants=settled.grants, granted=granted), settled
 
@@ -186,3 +202,54 @@ class Settling:
             more = f" and {len(left) - _NAMED_AT_MOST} more" if len(left) > _NAMED_AT_MOST else ""
             subject = ", ".join(left[:_NAMED_AT_MOST]) + more
             self._tell(Finding(errors.ACCESS_NOT_CARRIED, Severity.INFO, subject))
+
+
+class _Virtual:
+    """Virtual repositories that are there already; those of a location are listed once.
+
+    Args:
+        repositories: Artifact Registry's repositories.
+        reader: reads who has access to them.
+    """
+
+    def __init__(self, repositories: Repositories, reader: AccessReader) -> None:
+        self._repositories = repositories
+        self._reader = reader
+        self._listed: dict[str, asyncio.Task[dict[str, tuple[str, ...]]]] = {}
+
+    async def findings(
+        self, target: Repository, rows: Sequence[AccessRow], now_ms: int
+    ) -> list[Finding]:
+        """Tell who pulls from a target through those that stand over it, beside its rows."""
+        place = target.resource.partition("/repositories/")[0]
+        if place not in self._listed:
+            self._listed[place] = asyncio.create_task(self._in(place))
+        try:
+            listed = await self._listed[place]
+        except MigrateError as error:
+            if error.problem not in _HIDDEN:
+                raise
+            subject = f"virtual repositories in {place}"
+            return [Finding(errors.POLICY_NOT_SEEN, Severity.INFO, subject, error.told)]
+        found = []
+        for name in (one for one, upstreams in listed.items() if target.resource in upstreams):
+            picture = await self._reader.repository(name, name, place.split("/")[1])
+            members, hidden = pullers_through(picture, rows, now_ms)
+            if hidden:
+                found.append(Finding(errors.POLICY_NOT_SEEN, Severity.WARNING, name, hidden))
+            if members:
+                more = len(members) - _NAMED_AT_MOST
+                saw = ", ".join(members[:_NAMED_AT_MOST]) + (
+                    f" and {more} more" if more > 0 else ""
+                )
+                shown = f"{name.rpartition('/')[2]}: {saw}"
+                found.append(Finding(errors.PULLED_THROUGH, Severity.WARNING, target.shown, shown))
+        return found
+
+    async def _in(self, place: str) -> dict[str, tuple[str, ...]]:
+        """Return the virtual repositories of a location with what each stands over."""
+        _, project, _, location = place.split("/")
+        rows = await self._repositories.in_location(project, location)
+        names = [one.resource for one in rows if one.format == DOCKER and one.mode == VIRTUAL]
+        upstreams = await all_of(map(self._repositories.upstreams, names))
+        return {name: some or () for name, some in zip(names, upstreams, strict=True)}

@@ -101,7 +101,7 @@ class Surroundings:
             saw = f"it does not stand over {', '.join(lacking)}"
             self._tell(Finding(errors.REPOSITORY_DIFFERS, Severity.WARNING, row.shown, saw))
         policy = await repositories.policy(row.resource) if row.grants else None
-        granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
+        granted = policy.held(row.grants) if policy else ()
         return replace(row, exists=True, granted=granted)
 
     def add_virtual(self) -> int:

@@ -58,18 +58,53 @@ async def take(
     Raises:
         MigrateError: nothing of it could be read, or the login has ended.
     """
-    began = datetime.now(UTC)
     doubts = Doubts(draft.add_finding)
     roots = await roots_of(target, connections, doubts)
+    return await take_roots(target.name, roots, connections, draft, shelf, listen, doubts, domains)
+
+
+async def take_roots(
+    name: str,
+    roots: list[Root],
+    connections: Connections,
+    draft: SnapshotDraft,
+    shelf: Shelf,
+    listen: Callable[[str, int], None],
+    doubts: Doubts | None = None,
+    domains: DomainReader | None = None,
+    *,
+    checks_blobs: bool = False,
+) -> bool:
+    """Read everything under some roots, and seal the draft.
+
+    Args:
+        name: what was asked for, as it is told.
+        roots: where to read.
+        connections: see `take`, as for what follows.
+        draft: likewise.
+        shelf: likewise.
+        listen: likewise.
+        doubts: what was in doubt before; None for nothing.
+        domains: see `take`.
+        checks_blobs: ask for every blob, whether it is there.
+
+    Returns:
+        Whether all of it could be listed and read.
+
+    Raises:
+        MigrateError: nothing of it could be read, or the login has ended.
+    """
+    began = datetime.now(UTC)
+    doubts = doubts or Doubts(draft.add_finding)
     roots = await _listed(roots, connections, shelf, doubts, listen)
     doubts.empty_paths(roots)
     for root in roots:
         doubts.tell_all(notes_of(root))
-    taking = _Taking(connections, draft, doubts, listen, domains)
+    taking = _Taking(connections, draft, doubts, listen, domains, checks_blobs=checks_blobs)
     for root in roots:
         await taking.read(root)
     draft.seal(
-        target=target.name,
+        target=name,
         complete=doubts.complete,
         tool_version=version("gcr-migrate"),
         taken_at=(began, datetime.now(UTC)),
@@ -110,7 +145,10 @@ class _Taking:
         doubts: Doubts,
         listen: Callable[[str, int], None],
         domains: DomainReader | None,
+        *,
+        checks_blobs: bool,
     ) -> None:
+        self._checks_blobs = checks_blobs
         self._connections = connections
         self._draft = draft
         self._doubts = doubts
@@ -122,7 +160,9 @@ class _Taking:
         source = root.source
         registry = self._connections.source(source.registry, source.dialect, source.plain_http)
         # Manifests are kept by the cache, or by nobody: a snapshot need not have their bytes.
-        reader = ImageReader(registry, _nothing, self._keep, _nothing)
+        reader = ImageReader(
+            registry, _nothing, self._keep, _nothing, checks_blobs=self._checks_blobs
+        )
         source_id = self._draft.add_source(source)
         self._draft.add_fact(source_id, ONLY, [*root.paths, *root.below])
         await self._repository(source_id, root)

@@ -115,5 +115,5 @@ class Targets:
         policy = await repositories.policy(row.resource) if row.grants else None
         if policy:
             self.policies[row.resource] = policy
-        granted = tuple(grant for grant in row.grants if policy and policy.holds(grant))
+        granted = policy.held(row.grants) if policy else ()
         return replace(row, exists=True, granted=granted, changes=changes)

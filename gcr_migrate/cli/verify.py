@@ -52,7 +52,8 @@ from gcr_migrate.cli.watching import MetricsText
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
-    from gcr_migrate.cli.proving import Found, Wish
+    from gcr_migrate.cli.found import Found
+    from gcr_migrate.cli.wish import Wish
 
 TARGETS_AT_ONCE = 4  # of small projects each waits for its own answers most of the time
 
@@ -117,7 +118,7 @@ def verify(
     Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
     checked, or what was promised is incomplete.
     """
-    from gcr_migrate.cli.proving import Wish
+    from gcr_migrate.cli.wish import Wish
     from gcr_migrate.report.proof import all_facts
     from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
     from gcr_migrate.verify.marks import Level
@@ -158,7 +159,8 @@ def _names_in(path: Path) -> list[str]:
 
 async def _prove(output: Output, way: Way, wish: Wish, names: list[str]) -> Found:
     """Prove each target, a few at once; one that fails hides no other."""
-    from gcr_migrate.cli.proving import Found, Proving
+    from gcr_migrate.cli.found import Found
+    from gcr_migrate.cli.proving import Proving
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.tasks import a_few_of
 

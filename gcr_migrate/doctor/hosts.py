@@ -247,11 +247,11 @@ def _redirect_words(
     if state in PARTIAL:
         share = "" if settings.pull_percent is None else f" ({settings.pull_percent} % of reads)"
         saw = f"only a part of the reads goes to Artifact Registry{share}; the others fail"
-        remedy = "Finish the migration: every read has to go to Artifact Registry."
+        remedy = "Every read has to go to Artifact Registry: `gcr-migrate redirect plan` leads on."
         return _over(steps, warning, discover=ok), saw, remedy
     if state in COPYING:
         saw = "Artifact Registry answers, and copies what it lacks when it is asked for"
-        remedy = "Finish the copy (rescue), then enable the redirect without copying."
+        remedy = "Finish the copy (rescue), then `gcr-migrate redirect plan` leads on."
         return _over(steps, warning, discover=ok, redirect=ok, rescue=ok), saw, remedy
     return _not_redirected(hosts, steps)
 
@@ -269,6 +269,6 @@ def _not_redirected(
         return bad, saw, remedy
     if any(host.has_repository for host in hosts):
         saw = "not redirected, though repositories for gcr.io names are there"
-        remedy = "Verify what they hold, then enable the redirect."
+        remedy = "`gcr-migrate redirect plan` shows what has to be true before it is enabled."
         return _over(steps, Status.OK, verify=Status.WARNING), saw, remedy
     return _over(steps, Status.OK), "the project does not use gcr.io names", ""

@@ -161,6 +161,22 @@ def needs_of(step: Step, *, grants: bool, bases: frozenset[str] = frozenset()) -
     )
 
 
+def roles_to_verify(levels: Collection[str]) -> tuple[str, ...]:
+    """Return what somebody who only verifies needs on a project: no role in it writes.
+
+    Args:
+        levels: of `verify`, by name; none: all of them.
+    """
+    everything = not levels
+    wanted = {need.permission for need in NEEDS[Step.VERIFY]}
+    if everything or "redirect" in levels:
+        wanted |= {LIST, GET_SETTINGS}
+    roles = [*least_roles(wanted)]
+    if everything or "access" in levels:  # policies of repositories too are in the reviewer's role
+        roles += [*least_roles({one.permission for one in _INHERITED}), REVIEWER]
+    return tuple(roles)
+
+
 def permissions_for(
     sides: Collection[Side], steps: Collection[Step], bases: frozenset[str] = BASES
 ) -> frozenset[str]:

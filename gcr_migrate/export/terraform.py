@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from gcr_migrate.export.hcl import Block, Raw, Value, label, quoted, text_of
 from gcr_migrate.export.unsaid import (
     grants_left_out,
     named,
@@ -15,6 +14,7 @@ from gcr_migrate.export.unsaid import (
     sayable,
     wanted,
 )
+from gcr_migrate.hcl import Block, Raw, Value, label, quoted, text_of
 from gcr_migrate.model.cloud import VIRTUAL
 from gcr_migrate.model.plan import upstream_policies
 from gcr_migrate.model.settings import CleanupCondition, Scanning

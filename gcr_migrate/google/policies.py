@@ -73,9 +73,10 @@ def _check_etag(body: dict[str, Any], resource: str) -> None:
 
 
 def _binding(body: dict[str, Any], resource: str) -> Binding:
-    condition = body.get("condition")
-    kept = None
-    if isinstance(condition, dict):
+    condition, kept = body.get("condition"), None
+    if condition is not None:
+        if not isinstance(condition, dict):  # to pass over it would widen the binding
+            raise MigrateError(BAD_REPLY, subject=resource, saw="a condition that is no object")
         kept = Condition(
             title=str(condition.get("title") or ""),
             expression=str(condition.get("expression") or ""),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from gcr_migrate.errors import BAD_REPLY, MigrateError
+from gcr_migrate.errors import BAD_REPLY, REDIRECT_CONFLICT, MigrateError
 from gcr_migrate.google.api import (
     ARTIFACT_REGISTRY,
     PERMISSIONS_AT_ONCE,
@@ -18,6 +18,7 @@ from gcr_migrate.google.api import (
     objects,
 )
 from gcr_migrate.model.cloud import OrgPolicy, ProjectFacts, Redirection, RedirectSettings
+from gcr_migrate.wire.replies import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,6 +31,7 @@ _SERVICES_AT_ONCE: Final = 30
 _DELETED: Final = frozenset({"DELETE_REQUESTED", "DELETE_IN_PROGRESS"})
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
 
 
 class GoogleProjects:
@@ -94,6 +96,17 @@ class GoogleProjects:
         if isinstance(percent, bool) or not isinstance(percent, int):
             percent = None
         return RedirectSettings(_state(word), word, percent)
+
+    async def redirect(self, project: str, word: str) -> None:
+        """Write the redirect setting, by a single request; whether it came through is not seen."""
+        subject = f"{_name(project)}/projectSettings"
+        path = f"{_path(project)}/projectSettings"
+        url = f"{ARTIFACT_REGISTRY}{path}?updateMask=legacyRedirectionState"
+        body = {"name": subject, "legacyRedirectionState": word}
+        ok = {_OK, _CONFLICT}
+        reply = await self._api.call("PATCH", url, subject, ok=ok, body=body, once=True)
+        if reply.status == _CONFLICT:
+            raise MigrateError(REDIRECT_CONFLICT, subject=subject, saw=words_of(reply))
 
     async def org_policy(self, project: str, constraint: str) -> OrgPolicy | None:
         """The effective organisation policy of a constraint; None where it restricts nothing.

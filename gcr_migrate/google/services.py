@@ -15,6 +15,7 @@ from gcr_migrate.google.libraries import Libraries
 from gcr_migrate.google.objects import CloudObject
 from gcr_migrate.google.projects import GoogleProjects
 from gcr_migrate.google.repositories import ArtifactRegistry
+from gcr_migrate.google.stored import StoredBlobs
 from gcr_migrate.google.topics import GoogleTopics
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Services:
         contents: what is in them.
         projects: projects.
         buckets: buckets of Cloud Storage.
+        stored: which blobs lie in buckets and repositories.
         assets: what lies below folders and organisations.
         access: who may do what with buckets and projects.
         topics: topics of Pub/Sub.
@@ -49,7 +51,8 @@ class Services:
         self.repositories = ArtifactRegistry(api, libraries)
         self.contents = RepositoryContents(api, libraries)
         self.projects = GoogleProjects(api)
-        self.buckets = CloudStorage(libraries)
+        self.buckets = CloudStorage(api, libraries)
+        self.stored = StoredBlobs(api)
         self.assets = CloudAssets(api)
         self.access = AccessOfGoogle(api)
         self.topics = GoogleTopics(api)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import total_ordering
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _AS_WRITTEN: Final = ("principal:", "principalSet:", "principalHierarchy:", "deleted:")
@@ -62,12 +65,19 @@ class Policy:
 
     def holds(self, grant: Grant) -> bool:
         """Whether the policy gives the grant, under the same condition or without any."""
-        return any(
-            b.role == grant.role
-            and b.condition in {None, grant.condition}
-            and spelled(grant.member) in map(spelled, b.members)
+        return bool(self.held((grant,)))
+
+    def held(self, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+        """Return those of some grants that the policy gives, as `holds` tells."""
+        given = self._given()
+        return tuple(one for one in grants if not given.isdisjoint(_ways(one)))
+
+    def _given(self) -> set[Grant]:
+        return {
+            Grant(b.role, spelled(member), b.condition)
             for b in self.bindings
-        )
+            for member in b.members
+        }
 
     def without(self, grants: tuple[Grant, ...]) -> Policy:
         """The same policy without these members in these roles under just these conditions.
@@ -88,23 +98,23 @@ class Policy:
 
     def added(self, grants: tuple[Grant, ...]) -> Policy:
         """The same policy with the missing grants added; no binding is changed or dropped."""
-        bindings = list(self.bindings)
+        given, more = self._given(), dict[tuple[str, Condition | None], list[str]]()
         for grant in grants:
-            if Policy(tuple(bindings), self.etag).holds(grant):
-                continue
-            at = next(
-                (
-                    i
-                    for i, b in enumerate(bindings)
-                    if b.role == grant.role and b.condition == grant.condition
-                ),
-                None,
-            )
-            if at is None:
-                bindings.append(Binding(grant.role, (grant.member,), grant.condition))
-            else:
-                bindings[at] = replace(bindings[at], members=(*bindings[at].members, grant.member))
-        return Policy(tuple(bindings), self.etag)
+            if given.isdisjoint(_ways(grant)):
+                given.add(replace(grant, member=spelled(grant.member)))
+                more.setdefault((grant.role, grant.condition), []).append(grant.member)
+        kept = [
+            replace(b, members=(*b.members, *more.pop((b.role, b.condition), ())))
+            for b in self.bindings
+        ]
+        new = [Binding(role, tuple(members), said) for (role, said), members in more.items()]
+        return Policy((*kept, *new), self.etag)
+
+
+def _ways(grant: Grant) -> set[Grant]:
+    """Return what gives a member a role when it should have it: the grant, or a wider one."""
+    same = replace(grant, member=spelled(grant.member))
+    return {same, replace(same, condition=None)}
 
 
 def spelled(member: str) -> str:

@@ -47,8 +47,9 @@ def fitting(policy: Policy, wanted: Mapping[K, Grant]) -> tuple[dict[K, Grant], 
         What fits, and by key what the others would go beyond.
     """
     room, fits, over = _Room(policy), {}, {}
+    held = set(policy.held(wanted.values()))
     for key, grant in wanted.items():
-        full = "" if policy.holds(grant) else room.take(grant)
+        full = "" if grant in held else room.take(grant)
         if full:
             over[key] = full
         else:

@@ -42,7 +42,7 @@ class Event(StrEnum):
     LOST = "lost"  # the process that moved it is gone, and the target does not have it
     SKIPPED = "skipped"  # a rule of the spec says to leave it
     GAVE_UP = "gave-up"  # it failed, with its reason
-    UNDONE = "undone"  # a person took back what a run had added
+    UNDONE = "undone"  # what a run had added was taken back, or is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _ABOUT_ACCESS: Final = frozenset(
         errors.OBJECTS_NOT_SEEN,
         errors.POLICY_NOT_SEEN,
         errors.PULLED_BEFORE,
+        errors.PULLED_THROUGH,
     }
 )
 _SAYS: Final = {True: "yes", False: "no", None: "?"}
@@ -108,6 +109,7 @@ class AccessFacts(Fact):
         digest: str,
         findings: Iterable[Finding],
         read: Callable[[], Iterable[AccessRow]],
+        pulled: Iterable[Finding] = (),
     ) -> Self:
         """Tell rows of access.
 
@@ -116,6 +118,7 @@ class AccessFacts(Fact):
             digest: of the plan.
             findings: of the plan; only those about access are told, and none that a row tells.
             read: goes through the rows that are to be shown, each time from the beginning.
+            pulled: who of a log's pullers cannot pull afterwards, or may not.
         """
         counts: Counter[Verdict] = Counter()
         unsettled = 0
@@ -127,7 +130,10 @@ class AccessFacts(Fact):
             digest=digest,
             counts={verdict: counts[verdict] for verdict in Verdict},
             unsettled=unsettled,
-            findings=[FindingFact.of(one) for one in findings if one.problem in _ABOUT_ACCESS],
+            findings=[
+                *map(FindingFact.of, pulled),
+                *(FindingFact.of(one) for one in findings if one.problem in _ABOUT_ACCESS),
+            ],
             rows=Rows(counts.total(), lambda: map(AccessRowFact.of, read())),
         )
 

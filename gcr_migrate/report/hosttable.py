@@ -28,7 +28,7 @@ _NEXT: Final = {
     Job.SPLIT: "write specs with --write-specs DIR, then `gcr-migrate plan SPEC`",
     Job.VERIFY: "compare what is there with what was, then `gcr-migrate verify`",
     Job.RESCUE: "gcloud artifacts docker upgrade migrate --projects=PROJECT",
-    Job.FINISH_COPY: "let the copy end, then enable the redirect without copying",
+    Job.FINISH_COPY: "let the copy end, then `gcr-migrate redirect plan PROJECT`",
     Job.CREATE_REPOSITORY: "make the repository of the host's own name; `doctor` has the command",
     Job.ENABLE_API: "gcloud services enable artifactregistry.googleapis.com --project=PROJECT",
     Job.REWRITE: "nothing to move; change what still names the host",

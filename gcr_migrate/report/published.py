@@ -18,10 +18,18 @@ from gcr_migrate.report.facts import (
     StatusFacts,
 )
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
+from gcr_migrate.report.leftovers import LeftoversFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.redirection import (
+    RedirectMoveFacts,
+    RedirectPlanFacts,
+    RedirectStatusFacts,
+)
 from gcr_migrate.report.references import RefsScanFacts
+from gcr_migrate.report.rescues import RescueFacts
 from gcr_migrate.report.rewritten import RefsRewriteFacts
+from gcr_migrate.report.scheduled import ScheduleFacts
 
 if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
@@ -44,9 +52,15 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
-    "alarm": AlarmFacts,
+    "rescue": RescueFacts,
+    "redirect-status": RedirectStatusFacts,
+    "redirect-plan": RedirectPlanFacts,
+    "redirect-move": RedirectMoveFacts,
+    "leftovers": LeftoversFacts,
+    "schedule-render": ScheduleFacts,
     "refs-scan": RefsScanFacts,
     "refs-check": RefsCheckFacts,
     "refs-rewrite": RefsRewriteFacts,
+    "alarm": AlarmFacts,
     "error": ErrorFacts,
 }

@@ -159,7 +159,7 @@ class Buckets:
                 "bucketPolicyOnly": uniform,  # the same under its older name
                 "publicAccessPrevention": "enforced" if bucket.never_public else "inherited",
             },
-        }
+        } | bucket.settings
 
     def _tested(self, caller: Caller, request: Request, bucket: BucketState) -> dict[str, Any]:
         asked, has = request.query_params.getlist("permissions"), self._access.held(caller, bucket)
@@ -242,7 +242,15 @@ class Buckets:
             "updated": at,
             "selfLink": f"{_base(request)}{place}",
             "mediaLink": f"{_base(request)}/download{place}{query}",
-        }
+        } | self._stated(one)
+
+    def _stated(self, one: BucketObject) -> dict[str, Any]:
+        """Return what a bucket says of its objects: its own class, and what their names begin."""
+        bucket = self._store.buckets[one.bucket]
+        found = {key: bucket.settings[key] for key in ("storageClass",) if key in bucket.settings}
+        for start, more in bucket.object_settings.items():
+            found |= more if one.name.startswith(start) else {}
+        return found
 
 
 def _base(request: Request) -> str:

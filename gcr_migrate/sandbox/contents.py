@@ -10,6 +10,7 @@ import io
 import json
 import struct
 import tarfile
+import time
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,8 @@ from gcr_migrate.model.content import (
 )
 from gcr_migrate.sandbox.giant import Giant
 from gcr_migrate.sandbox.giant_images import GiantImages
-from gcr_migrate.sandbox.images import Image
+from gcr_migrate.sandbox.images import Image, Images
+from gcr_migrate.sandbox.kept import DAY_MS, Kept
 from gcr_migrate.sandbox.states import (
     NOT_REDIRECTED,
     STATES,
@@ -34,14 +36,15 @@ from gcr_migrate.sandbox.states import (
     FolderState,
 )
 from gcr_migrate.sandbox.store import Repository, Store
+from gcr_migrate.sandbox.usage import bucket_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gcr_migrate.sandbox.copy_parts import ContainerRegistryPart, KeptImagePart
+    from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
     from gcr_migrate.sandbox.scenarios import (
         BucketPart,
-        ImagePart,
-        LayerPart,
         OrgPolicyPart,
         ProjectPart,
         RepositoryPart,
@@ -49,7 +52,6 @@ if TYPE_CHECKING:
     )
 
 _FIRST_UPLOAD_MS: Final = 1_704_067_200_000  # 2024-01-01T00:00:00Z
-_DAY_MS: Final = 86_400_000
 _STORED_BLOCK: Final = 65_535  # largest stored block of deflate
 _EMPTY: Final = "application/vnd.oci.empty.v1+json"
 _DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
@@ -75,7 +77,7 @@ def fill(store: Store, scenario: Scenario) -> None:
         repository = _add_repository(store, part)
         for image in part.images:
             _Maker(store, repository, image, at_ms).push()
-            at_ms += _DAY_MS
+            at_ms += DAY_MS
     store.only_known = bool(scenario.projects)
 
 
@@ -102,7 +104,7 @@ def _add_project(store: Store, part: ProjectPart) -> None:
     if part.redirect_state:
         whole = part.redirect_state.startswith("REDIRECTION_")
         state.redirect_state = part.redirect_state if whole else STATES + part.redirect_state
-    state.pull_percent = part.pull_percent
+    state.pull_percent, state.redirect_lag = part.pull_percent, part.redirect_lag
     state.org_policies = {
         one.constraint.removeprefix("constraints/"): _rule(one) for one in part.org_policies
     }
@@ -113,6 +115,8 @@ def _add_project(store: Store, part: ProjectPart) -> None:
         state.retry_after = part.quota.retry_after
     for bucket in part.buckets:
         store.buckets[bucket.name] = _bucket(store, part.id, bucket)
+    if part.container_registry:
+        state.kept = _kept(store, part.id, part.container_registry)
 
 
 def _rule(part: OrgPolicyPart) -> dict[str, Any]:
@@ -134,19 +138,55 @@ def _bucket(store: Store, project: str, part: BucketPart) -> BucketState:
         start: [entry.model_dump() for entry in some] for start, some in part.object_lists.items()
     }
     bucket.never_public = part.never_public
+    bucket.settings, bucket.object_settings = dict(part.settings), dict(part.object_settings)
     # Images are pushed to a repository that nobody sees; the bucket gets its blobs alone.
-    hidden = Repository(project, "us", "hidden")
+    images = Images()
+    hidden = Repository(project, "us", "hidden", images=images)
     for at, image in enumerate(part.images):
-        _Maker(store, hidden, image, _FIRST_UPLOAD_MS + at * _DAY_MS).push()
-    named = {
-        f"containers/images/{digest}": digest
-        for image in hidden.images.values()
-        for digest in image.blobs
-    }
-    named |= {name: store.add_blob(text.encode()) for name, text in part.objects.items()}
+        _Maker(store, hidden, image, _FIRST_UPLOAD_MS + at * DAY_MS).push()
+    _add_blobs(bucket, images)
+    named = {name: store.add_blob(text.encode()) for name, text in part.objects.items()}
     for name, digest in sorted(named.items()):
         bucket.objects[name] = BucketObject(part.name, name, digest, _FIRST_UPLOAD_MS)
     return bucket
+
+
+def _kept(store: Store, project: str, part: ContainerRegistryPart) -> Kept:
+    """Push images to repositories that nobody sees; then take away what is lost of them."""
+    kept, now_ms = Kept(part), int(time.time() * 1000)
+    for at, image in enumerate(part.images):
+        hidden = Repository(
+            project, "us", "hidden", images=kept.images.setdefault(image.host, Images())
+        )
+        pushed_ms = _FIRST_UPLOAD_MS + at * DAY_MS
+        if image.uploaded_days_ago is not None:
+            pushed_ms = now_ms - image.uploaded_days_ago * DAY_MS
+        digest = _Maker(store, hidden, image, pushed_ms).push()
+        key = (image.host, image.path, digest)
+        if image.pulled_days_ago is not None:
+            kept.pulled_ms[key] = now_ms - image.pulled_days_ago * DAY_MS
+        if image.broken:
+            kept.broken.add(key)
+        kept.stuck |= {(image.host, image.path, tag) for tag in image.stuck_tags}
+    for image in part.images:
+        kept.images[image.host][image.path].blobs -= _lost(image)
+    for host, images in kept.images.items():
+        bucket = store.buckets.get(bucket_name(host, project))
+        if bucket:
+            _add_blobs(bucket, images)
+    return kept
+
+
+def _add_blobs(bucket: BucketState, images: Images) -> None:
+    """Put the blobs of images into a bucket, as Container Registry kept them."""
+    for digest in sorted({digest for image in images.values() for digest in image.blobs}):
+        name = f"containers/images/{digest}"
+        bucket.objects[name] = BucketObject(bucket.name, name, digest, _FIRST_UPLOAD_MS)
+
+
+def _lost(image: KeptImagePart) -> set[Digest]:
+    lost = (layer for layer in image.layers if layer.name in image.lost_layers)
+    return {Digest.of(_gzip(_tar(layer))) for layer in lost}
 
 
 def _new_bucket_bindings(project: str, *, uniform: bool) -> list[dict[str, Any]]:
@@ -171,8 +211,8 @@ class _Maker:
         self._store, self._repository, self._part, self._at = store, repository, part, at_ms
         self._image = repository.images.setdefault(part.path, Image())
 
-    def push(self) -> None:
-        """Make the image and set its tags."""
+    def push(self) -> Digest:
+        """Make the image, set its tags, and return its digest."""
         part = self._part
         tags: tuple[str, ...] = part.tags
         if part.signature_of:
@@ -184,6 +224,7 @@ class _Maker:
         else:
             top = self._platform(part.platforms[0])
         self._put(top, tags)
+        return top.digest
 
     def _put(self, manifest: Manifest, tags: Sequence[str]) -> None:
         for tag in tags or (None,):

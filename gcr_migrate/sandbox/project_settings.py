@@ -101,8 +101,7 @@ class ProjectSettings:
             raise failed("The redirection was finalized and cannot be changed any more.")
         if state.endswith(_COPYING):
             self._need_readable_buckets(project)
-        project.redirect_state = state
-        project.pull_percent = percent
+        project.set_redirect(state, percent)
 
     def _need_readable_buckets(self, project: ProjectState) -> None:
         """Refuse to copy on demand what the service itself cannot read."""

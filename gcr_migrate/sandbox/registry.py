@@ -14,6 +14,7 @@ from gcr_migrate.model.names import gcr_host
 from gcr_migrate.sandbox.blobs import Blobs
 from gcr_migrate.sandbox.calls import Call, refuse
 from gcr_migrate.sandbox.images import referrers_index
+from gcr_migrate.sandbox.server_copy import COPY, ServerCopy
 from gcr_migrate.sandbox.store import missing_parts, place
 from gcr_migrate.sandbox.tokens import Caller, Tokens, allowed, exchange
 from gcr_migrate.sandbox.usage import usage_word
@@ -60,6 +61,7 @@ class Registry:
         self._tokens = tokens
         self._limits = limits
         self._blobs = Blobs(store, limits, downloads)
+        self._copies = ServerCopy(store)
         self._routes: dict[str, Callable[[Call], Awaitable[Response]]] = {
             "GET manifests": self._get_manifest,
             "HEAD manifests": self._get_manifest,
@@ -142,6 +144,8 @@ class Registry:
     async def _get_manifest(self, call: Call) -> Response:
         stored = None
         if _TAG.fullmatch(call.reference) or _digest(call.reference):
+            if call.image.find(call.reference) is None:
+                self._copies.on_demand(call)
             stored = call.image.find(call.reference)
         if stored is None:
             return refuse(404, "MANIFEST_UNKNOWN", f'Failed to fetch "{call.reference}"')
@@ -213,6 +217,8 @@ class Registry:
             "name": call.name,
             "tags": shown,
         }
+        if COPY in query:
+            return self._copies.answer(call, body)
         headers = {}
         if len(shown) < len(tags) and 0 < limit < LONGEST_LIST and asked:
             # A list that fills the largest page ends there without a Link, and without a word.

@@ -6,11 +6,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SCENARIO, BAD_YAML, FILE_MISSING, MigrateError
+from gcr_migrate.sandbox.copy_parts import ContainerRegistryPart
+from gcr_migrate.sandbox.image_parts import ImagePart, Part
 
 _GUARDED: Final = (
     "artifactregistry.googleapis.com",
@@ -19,11 +21,7 @@ _GUARDED: Final = (
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IdentityPart(_Part):
+class IdentityPart(Part):
     """Somebody with an access token; roles are held on every project.
 
     Attributes:
@@ -41,7 +39,7 @@ class IdentityPart(_Part):
     refresh_token: str = Field("", repr=False)
 
 
-class IdentityPoolPart(_Part):
+class IdentityPoolPart(Part):
     """Another identity provider: whoever brings its token for an audience is a member here."""
 
     audience: str
@@ -49,52 +47,21 @@ class IdentityPoolPart(_Part):
     member: str
 
 
-class ServiceAccountPart(_Part):
+class ServiceAccountPart(Part):
     """A service account, and the members who may get tokens for it."""
 
     email: str
     token_creators: tuple[str, ...] = ()
 
 
-class MetadataPart(_Part):
+class MetadataPart(Part):
     """A machine of Google's: its service account, as a member, and its project."""
 
     member: str
     project: str
 
 
-class LayerPart(_Part):
-    """A layer: equal name and size are equal bytes, wherever they occur."""
-
-    name: str
-    size: int = 4_000
-
-
-class ImagePart(_Part):
-    """One push, in the order of the file, each a day after the one before.
-
-    Attributes:
-        path: image path in the repository.
-        tags: its tags; none for an untagged image.
-        layers: its layers.
-        format: media types of Docker or of OCI.
-        platforms: more than one makes an index of one image each; those are untagged.
-        signature_of: tag of an image that this signs, in cosign's older scheme.
-        subject_of: tag of an image that this refers to.
-        artifact_type: what a referrer is.
-    """
-
-    path: str
-    tags: tuple[str, ...] = ()
-    layers: tuple[LayerPart, ...] = ()
-    format: Literal["docker", "oci"] = "docker"
-    platforms: tuple[str, ...] = ("linux/amd64",)
-    signature_of: str | None = None
-    subject_of: str | None = None
-    artifact_type: str = "application/vnd.example.sbom.v1+json"
-
-
-class GiantPart(_Part):
+class GiantPart(Part):
     """So many images that they are made when they are asked for; nothing can be pushed to them.
 
     Attributes:
@@ -112,7 +79,7 @@ class GiantPart(_Part):
     layers: int = Field(5, ge=1, le=99)
 
 
-class RepositoryPart(_Part):
+class RepositoryPart(Part):
     """A repository with its policy, and either images or a giant.
 
     `times_as_text` has its lists tell times of upload as Container Registry did.
@@ -136,14 +103,14 @@ class RepositoryPart(_Part):
         return self
 
 
-class ObjectEntryPart(_Part):
+class ObjectEntryPart(Part):
     """Somebody in an access list, such as `user-ada@example.com` or `project-owners-42`."""
 
     entity: str
     role: Literal["READER", "OWNER"]
 
 
-class BucketPart(_Part):
+class BucketPart(Part):
     """A bucket of Cloud Storage, such as Container Registry left behind.
 
     Attributes:
@@ -159,6 +126,10 @@ class BucketPart(_Part):
             a list of `entity` and `role`; the longest beginning counts. Without one, the list that
             Google gives to a new object, of the project's owners, editors and viewers.
         never_public: whether public access is prevented, whatever policy and lists say.
+        settings: what else it says of itself, as that service words it, such as `storageClass`,
+            `retentionPolicy` or `softDeletePolicy`.
+        object_settings: the same of objects, such as `temporaryHold`, by the beginning of their
+            names (empty for all).
     """
 
     name: str
@@ -166,12 +137,14 @@ class BucketPart(_Part):
     uniform: bool = True
     bindings: tuple[dict[str, Any], ...] | None = None
     images: tuple[ImagePart, ...] = ()
-    objects: dict[str, str] = {}
-    object_lists: dict[str, tuple[ObjectEntryPart, ...]] = {}
+    objects: dict[str, str] = Field(default_factory=dict)
+    object_lists: dict[str, tuple[ObjectEntryPart, ...]] = Field(default_factory=dict)
     never_public: bool = False
+    settings: dict[str, Any] = Field(default_factory=dict)
+    object_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-class OrgPolicyPart(_Part):
+class OrgPolicyPart(Part):
     """The effective rule of an organisation policy in a project.
 
     Attributes:
@@ -189,7 +162,7 @@ class OrgPolicyPart(_Part):
     enforce: bool | None = None
 
 
-class QuotaPart(_Part):
+class QuotaPart(Part):
     """How much a project may ask of Artifact Registry.
 
     Attributes:
@@ -200,11 +173,11 @@ class QuotaPart(_Part):
     """
 
     requests_per_minute: int
-    locations: dict[str, int] = {}
+    locations: dict[str, int] = Field(default_factory=dict)
     retry_after: bool = False
 
 
-class ProjectPart(_Part):
+class ProjectPart(Part):
     """A project and what surrounds it.
 
     Attributes:
@@ -217,6 +190,8 @@ class ProjectPart(_Part):
         redirect_state: who answers its gcr.io names: the service's word, or its last part such
             as `PARTIAL`. Without it `ENABLED`, or `DISABLED` if the project is never migrated.
         pull_percent: share of reads that Artifact Registry answers.
+        redirect_lag: how many requests of its gcr.io names are answered as before after the
+            setting was changed.
         org_policies: effective organisation policies.
         perimeter: name of the perimeter around it.
         buckets: its buckets.
@@ -225,6 +200,7 @@ class ProjectPart(_Part):
         usage: what a gcr.io host answers when it is asked for its use, by host: a word such as
             `ACTIVE`, or nothing to answer as if it had not been asked. Without it the word
             follows from `redirect_state` and the bucket.
+        container_registry: images that Container Registry still keeps for a server-side copy.
     """
 
     id: str
@@ -235,15 +211,17 @@ class ProjectPart(_Part):
     billing: bool = True
     redirect_state: str = ""
     pull_percent: int | None = None
+    redirect_lag: int = Field(0, ge=0)
     org_policies: tuple[OrgPolicyPart, ...] = ()
     perimeter: str = ""
     buckets: tuple[BucketPart, ...] = ()
-    subscriptions: dict[str, dict[str, Any]] = {}
+    subscriptions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     quota: QuotaPart | None = None
-    usage: dict[str, str] = {}
+    usage: dict[str, str] = Field(default_factory=dict)
+    container_registry: ContainerRegistryPart | None = None
 
 
-class FolderPart(_Part):
+class FolderPart(Part):
     """A folder or organisation; everything below inherits its policy.
 
     Attributes:
@@ -257,7 +235,7 @@ class FolderPart(_Part):
     bindings: tuple[dict[str, Any], ...] = ()
 
 
-class RolePart(_Part):
+class RolePart(Part):
     """A role that a project or an organisation made for itself.
 
     Attributes:
@@ -273,7 +251,7 @@ class RolePart(_Part):
     deleted: bool = False
 
 
-class PerimeterPart(_Part):
+class PerimeterPart(Part):
     """A service perimeter (VPC Service Controls).
 
     Attributes:
@@ -287,7 +265,7 @@ class PerimeterPart(_Part):
     services: tuple[str, ...] = _GUARDED
 
 
-class LimitsPart(_Part):
+class LimitsPart(Part):
     """What registries take and give at most.
 
     Attributes:
@@ -304,7 +282,7 @@ class LimitsPart(_Part):
     name_characters: int = Field(255, ge=1)
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """What a sandbox holds and knows.
 
     Attributes:
@@ -346,7 +324,9 @@ class Scenario(_Part):
     metadata: MetadataPart | None = None
     limits: LimitsPart = LimitsPart()
     blobs_from: Literal["registry", "storage"] = "registry"
-    certificates: dict[str, Literal["expired", "other-name", "unknown-issuer"]] = {}
+    certificates: dict[str, Literal["expired", "other-name", "unknown-issuer"]] = Field(
+        default_factory=dict
+    )
 
 
 def scenario_names() -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
+    from gcr_migrate.sandbox.kept import Kept
 
 STATES: Final = "REDIRECTION_FROM_GCR_IO_"  # how most redirect states begin
 REDIRECTED: Final = f"{STATES}ENABLED"
@@ -36,6 +37,10 @@ class ProjectState:
         retry_after: whether a registry says when to come back after too many requests.
         usage: what a gcr.io host says of its use, by host; else it follows from the rest.
         reads: how many were asked of gcr.io names in a partial state.
+        kept: what Container Registry still keeps of it; None for nothing.
+        redirect_lag: how many requests of gcr.io names are answered as before after a change.
+        lagging: how many of them are left since the last change.
+        state_before: what counts for these.
     """
 
     id: str
@@ -54,6 +59,16 @@ class ProjectState:
     retry_after: bool = False
     usage: dict[str, str] = field(default_factory=dict)
     reads: int = 0
+    kept: Kept | None = None
+    redirect_lag: int = 0
+    lagging: int = 0
+    state_before: str = ""
+
+    def set_redirect(self, state: str, percent: int | None) -> None:
+        """Change who answers the gcr.io names; hosts hear of it after the lag, if there is one."""
+        if state != self.redirect_state:
+            self.state_before, self.lagging = self.redirect_state, self.redirect_lag
+        self.redirect_state, self.pull_percent = state, percent
 
     def redirects(self, *, write: bool) -> bool:
         """Whether Artifact Registry answers this request for a gcr.io name; counts it.
@@ -61,9 +76,13 @@ class ProjectState:
         In the partial states it gets a share of the reads and nothing else: what is left for
         Container Registry has failed ever since that was shut down.
         """
-        if self.redirect_state in _NOT_MIGRATED:
+        state = self.redirect_state
+        if self.lagging:
+            self.lagging -= 1
+            state = self.state_before
+        if state in _NOT_MIGRATED:
             return False
-        if not self.redirect_state.startswith(f"{STATES}PARTIAL"):
+        if not state.startswith(f"{STATES}PARTIAL"):
             return True
         if write:
             return False
@@ -128,6 +147,8 @@ class BucketState:
         object_lists: access lists of objects by the beginning of their names, as that service
             words them; the longest beginning counts. None of them where it is uniform.
         never_public: whether nothing lets everybody in, whatever policy and lists say.
+        settings: what else it says of itself, as that service words it.
+        object_settings: the same of objects, by the beginning of their names.
     """
 
     name: str
@@ -138,6 +159,8 @@ class BucketState:
     objects: dict[str, BucketObject] = field(default_factory=dict)
     object_lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     never_public: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    object_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ def usage_word(store: Store, host: str, project: str, request: Request) -> str:
     state = store.project(project)
     if host in state.usage:
         return state.usage[host]
-    bucket = store.buckets.get(_bucket_name(host, project))
+    bucket = store.buckets.get(bucket_name(host, project))
     if bucket is None or bucket.project != project:
         return ""
     if state.redirect_state in {REDIRECTED, _FINALIZED}:
@@ -42,7 +42,8 @@ def usage_word(store: Store, host: str, project: str, request: Request) -> str:
     return "LEGACY" if is_legacy else "INACTIVE"
 
 
-def _bucket_name(host: str, project: str) -> str:
+def bucket_name(host: str, project: str) -> str:
+    """Return the bucket in which Container Registry keeps what a project has at a host."""
     domain, scoped, name = project.rpartition(":")
     inner = f"{name}.{domain}.a" if scoped else name
     return f"{host.removesuffix('gcr.io')}artifacts.{inner}.appspot.com"

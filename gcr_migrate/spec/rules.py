@@ -51,7 +51,8 @@ class Accepted(Part):
     """Consent that somebody loses or gains access."""
 
     principal: AnyMemberText = Field(
-        description="Member as `access show` spells it; named parts may be used."
+        description="Member as `access show` spells it; projectOwner:, projectEditor: or"
+        " projectViewer:PROJECT for all who gain by that role alone; named parts may be used."
     )
     change: Literal["lost", "gained"] = Field(description="What is accepted.")
     reason: AnyTemplate = Field(min_length=1, max_length=500, description="Why; reports show it.")

@@ -275,9 +275,28 @@ def synced(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the database as every user of a sealed file does."""
+    """Open the database as every user of a sealed file does.
+
+    Where nothing can be written, as in a volume that a scheduler lays down, SQLite cannot make
+    the files beside it that it reads such a database by. A file with none beside it is whole.
+    """
+    try:
+        return _opened(str(path))
+    except sqlite3.OperationalError as error:
+        unwritable = error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
+        if not unwritable or not path.is_file() or Path(f"{path}-wal").exists():
+            raise
+    return _opened(f"{path.absolute().as_uri()}?immutable=1")
+
+
+def _opened(place: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=256
+        place,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=30,
+        cached_statements=256,
+        uri=place.startswith("file:///"),
     )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -266,6 +266,24 @@ class Snapshot:
         rows = self._sql.execute(sql, (image_id, OCI_INDEX, DOCKER_LIST)).fetchall()
         return {row[0] for row in rows}
 
+    def images(self) -> Iterator[tuple[str, frozenset[str], dict[str, str]]]:
+        """Go through all images: whole name, digests, and tags with their digests.
+
+        The digest of a tag that could not be read is empty.
+        """
+        for id_, name in self._sql.execute("SELECT id, name FROM image ORDER BY name"):
+            digests = self._sql.execute(
+                "SELECT m.digest FROM image_manifest i JOIN manifest m ON m.id = i.manifest_id"
+                " WHERE i.image_id = ?",
+                (id_,),
+            )
+            tags = self._sql.execute(
+                "SELECT t.tag, coalesce(m.digest, '') FROM image_tag t"
+                " LEFT JOIN manifest m ON m.id = t.manifest_id WHERE t.image_id = ?",
+                (id_,),
+            )
+            yield name, frozenset(row[0] for row in digests), dict(tags.fetchall())
+
     def counts(self) -> SnapshotCounts:
         """Count what it shows."""
         untagged = (

@@ -150,8 +150,9 @@ class _Check:
         await self._ask(repository, held)
 
     def _grants(self, repository: Repository, policy: Policy) -> None:
+        held = set(policy.held(repository.grants))
         for grant in repository.grants:
-            if policy.holds(grant):
+            if grant in held:
                 self._marks(repository).ok(_ACCESS)
             else:
                 self._grant_gone(repository, grant, _BY_POLICIES)

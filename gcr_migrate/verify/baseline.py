@@ -53,8 +53,9 @@ async def verify_baseline(
     for root in promises.roots():
         marks = Marks(result, progress, root.host)
         result.host(root.host)  # also where it has no image
-        if Level.BLOBS in result.wanted and promises.baseline.schema == 1:
-            marks.unproven(Level.BLOBS, root.shown, "the snapshot tells no blobs: take a new one")
+        for level in {Level.BLOBS, Level.DEEP} & result.wanted:
+            if promises.baseline.schema == 1:
+                marks.unproven(level, root.shown, "the snapshot tells no blobs: take a new one")
         was = promises.facts(root).get(SETTINGS)
         if CONTENT & result.wanted and was is not None:
             await upkeep.compare(marks, root, settings_of(was))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.errors import CATALOGUE, MigrateError, Problem
+from gcr_migrate.errors import CATALOGUE, Exit, MigrateError, Problem
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, blob_checks
-from gcr_migrate.verify.marks import OF_A_WHOLE_HOST, Level, Marks
+from gcr_migrate.verify.marks import OF_A_WHOLE_HOST, OF_ALL_THAT_IS_LEFT, Level, Marks
 
 if TYPE_CHECKING:
     from gcr_migrate.interfaces import SourceRegistry
@@ -93,10 +93,15 @@ class Live:
             problem = errors.TAG_GONE if is_tag else errors.DIGEST_GONE
         elif problem is errors.DIGEST_MISMATCH:
             problem = errors.BYTES_DIFFER
-        if level in self._result.wanted:
-            self._told.add(left.subject)
-            saw = left.saw or "it is listed"
-            self._marks(left.subject).wrong(level, problem, left.subject, saw)
+        if level not in self._result.wanted:
+            return
+        self._told.add(left.subject)
+        marks, saw = self._marks(left.subject), left.saw or "it is listed"
+        if problem.exit is Exit.OUT_OF_REACH:  # nobody could look
+            error = MigrateError(problem, subject=left.subject, saw=saw)
+            marks.unchecked(level, left.subject, error)
+        else:
+            marks.wrong(level, problem, left.subject, saw)
 
     def _finding(self, finding: Finding) -> None:
         """Tell what could not be listed, and where views differ."""
@@ -106,7 +111,7 @@ class Live:
         if problem is errors.LISTING_FAILED:
             code, _, saw = finding.saw.partition(": ")
             cause = CATALOGUE.get(code)
-            if cause in OF_A_WHOLE_HOST:
+            if cause in OF_A_WHOLE_HOST | OF_ALL_THAT_IS_LEFT:
                 self._unlisted(subject, cause, saw)
                 return
         if finding.severity is Severity.ERROR or problem in _TOLD:

@@ -149,6 +149,12 @@ class HostResult:
         one = self._folds.setdefault((problem, subject), _Fold(severity, saw))
         one.counts[what] += count
 
+    def blame(self, subject: str, effect: Problem, cause: Problem) -> None:
+        """Count with its cause what was told as a problem of its own before that was known."""
+        told, known = self._folds.get((effect, subject)), self._folds.get((cause, subject))
+        if told and known and effect is not cause:
+            known.counts.update(self._folds.pop((effect, subject)).counts)
+
 
 def _counted(fold: _Fold) -> str:
     counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
@@ -213,10 +219,13 @@ class Verification:
         return self.outcome is Outcome.PROVEN
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every check was made, whatever it found."""
-        grave = {one.problem for one in self.findings if one.severity is Severity.ERROR}
-        return not grave & UNPROVEN and not any(one.unchecked for one in self.levels.values())
+    def came_to_its_end(self) -> bool:
+        """Whether nothing cut it short, whatever it found and whoever did not answer.
+
+        What is out of reach tonight may be so tomorrow. If that kept a run from its end, a proof of
+        every night would believe that of the night before.
+        """
+        return not any(one.problem in OF_ALL_THAT_IS_LEFT for one in self.findings)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
@@ -318,6 +327,10 @@ class Marks:
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
         for _ in range(count):
             self._progress.checked(level, ok=False)
+
+    def blame(self, effect: Problem, cause: Problem) -> None:
+        """Count with its cause what was told of the host before that was known."""
+        self._here.blame(self.host, effect, cause)
 
     def answered(self, seen: DomainSeen) -> None:
         """Take note of who answers."""

@@ -7,6 +7,7 @@ this leads to the same bytes is proven here, by asking as they do.
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from gcr_migrate.model.pulling import Pull, answerer, evidence
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.answers import Expect, Mark, Verdict, judge, judge_identity
 from gcr_migrate.verify.content import IMAGES_AT_ONCE
+from gcr_migrate.verify.listed import ByApi, Listed
 from gcr_migrate.verify.marks import CONTENT, DomainSeen, Level, Marks
 from gcr_migrate.verify.promise import PromisedRoot, Readers
 from gcr_migrate.verify.through import Through, count_of, name_at
@@ -26,7 +28,7 @@ from gcr_migrate.verify.through import Through, count_of, name_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
-    from gcr_migrate.interfaces import Projects, Puller, Repositories, SourceRegistry
+    from gcr_migrate.interfaces import Contents, Projects, Puller, Repositories, SourceRegistry
     from gcr_migrate.model.cloud import RedirectSettings
     from gcr_migrate.model.login import Login
     from gcr_migrate.verify.checks import Checks
@@ -51,6 +53,10 @@ class Doors(Readers, Protocol):
 
     def docker(self, host: str, login: Side | Login | None) -> Puller:
         """Return who pulls from a host as docker does."""
+        ...
+
+    def contents(self, side: Side) -> Contents:
+        """Return the lists of Artifact Registry's API."""
         ...
 
     def projects(self, side: Side) -> Projects:
@@ -219,6 +225,9 @@ class _Redirect:
         found.settled = judged.of_all_names
         for verdict in (judged.setting, judged.repository, judged.answer):
             _put(marks, _REDIRECT, domain.shown, verdict)
+        if found.settled and found.settled.problem is errors.REDIRECT_CHANGED:
+            # Who listed the names before may have met Container Registry's last answer.
+            marks.blame(errors.NOT_MIGRATED, errors.REDIRECT_CHANGED)
         seen = DomainSeen(
             answered_by=answerer(pull),
             evidence=evidence(pull),
@@ -287,29 +296,30 @@ class _Redirect:
         if found.settled:
             self._skip(_REDIRECT, found, count_of(image))
             return
+        by_api = ByApi.of(self._doors, self._side, image.root, image.path)
+        reader = image.root.reader(self._doors, self._side)
+        with closing(Listed(reader, image.name, by_api=by_api)) as behind:
+            await self._names(found, image, behind)
+
+    async def _names(self, found: _Found, image: PromisedImage, behind: Listed) -> None:
         marks = self._marks(found.domain.shown)
-        names = Through(
-            found.domain,
-            image,
-            _reader(self._doors, self._side, found.domain),
-            image.root.reader(self._doors, self._side),
-            self._told,
-        )
-        if await names.are_gone(self._checks):
-            count = count_of(image)
-            if Level.TAGS in self._told:
-                marks.count_wrong(_REDIRECT, count)
-            else:
-                saw = "nothing is there under this name"
-                marks.all_wrong(_REDIRECT, count, errors.DIGEST_GONE, image.shown, saw)
-            return
-        await self._checks.all_of(marks, names.checks())
+        reader = _reader(self._doors, self._side, found.domain)
+        names = Through(found.domain, image, reader, behind, self._told)
+        if not await names.are_gone(self._checks):
+            await self._checks.all_of(marks, names.checks())
+        elif Level.TAGS in self._told:
+            marks.count_wrong(_REDIRECT, count_of(image))
+        else:
+            saw = "nothing is there under this name"
+            marks.all_wrong(_REDIRECT, count_of(image), errors.DIGEST_GONE, image.shown, saw)
 
     def _skip(self, level: Level, found: _Found, count: int) -> None:
         """Count names that nobody asked for, since one thing keeps all of them from answering."""
         one, shown = found.settled, found.domain.shown
         if one and one.problem and count:
-            self._marks(shown).all_unchecked(level, count, one.problem, shown, one.saw)
+            marks = self._marks(shown)
+            tell = marks.all_wrong if one.mark is Mark.WRONG else marks.all_unchecked
+            tell(level, count, one.problem, shown, one.saw)
 
 
 def _domains(promises: Promises, expected: Expected) -> dict[PromisedRoot, _Found]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.verify.checks import Check, Wrong
-from gcr_migrate.verify.listed import Listed
 from gcr_migrate.verify.marks import Level
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.domains import Domain
     from gcr_migrate.verify.checks import Ask, Checks
+    from gcr_migrate.verify.listed import Listed
     from gcr_migrate.verify.promise import PromisedImage, PromisedTag
 
 _REDIRECT: Final = Level.REDIRECT
@@ -29,7 +29,7 @@ class Through:
         domain: the domain.
         image: what should be there.
         reader: asks the domain's host.
-        other: asks the host under which the image was promised.
+        behind: what is listed under the name by which the image was promised.
         told: levels that tell what is not right under that name too.
     """
 
@@ -38,15 +38,14 @@ class Through:
         domain: Domain,
         image: PromisedImage,
         reader: SourceRegistry,
-        other: SourceRegistry,
+        behind: Listed,
         told: frozenset[Level],
     ) -> None:
         self._image = image
         self._reader = reader
         self._name = name_at(domain, image)
         self._domain = domain
-        self._other = other
-        self._behind = Listed(other, image.name)
+        self._behind = behind
         self._told = told
         self._at = f"{domain.shown} by its name"  # it may be lost when what is behind it is not
         self._has_two_names = image.root.registry != domain.host.name
@@ -99,7 +98,7 @@ class Through:
                 return None
             is_told = False
             if self._has_two_names and Level.MANIFESTS in self._told:
-                is_told = await _found(self._other, self._image.name, digest) == found
+                is_told = await _found(self._behind.reader, self._image.name, digest) == found
             if found is None:
                 return Wrong(errors.DIGEST_GONE, is_told=is_told)
             saw = f"the registry names it {found}"

@@ -64,6 +64,7 @@ def test_the_readme_shows_the_first_sample() -> None:
         "docs/logins-and-networks.md",
         "docs/as-code.md",
         "docs/reports.md",
+        "docs/domains.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

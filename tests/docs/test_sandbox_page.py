@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gcr_migrate.sandbox import scenarios
+from gcr_migrate.sandbox import copy_parts, image_parts, scenarios
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md").read_text("utf-8")
 PARTS = (
@@ -21,7 +21,9 @@ PARTS = (
     scenarios.PerimeterPart,
     scenarios.RepositoryPart,
     scenarios.GiantPart,
-    scenarios.ImagePart,
+    image_parts.ImagePart,
+    copy_parts.KeptImagePart,
+    copy_parts.ContainerRegistryPart,
     scenarios.ServiceAccountPart,
     scenarios.IdentityPoolPart,
     scenarios.MetadataPart,

@@ -112,6 +112,40 @@ def test_what_is_there_already_is_not_granted_twice() -> None:
     assert policy.added(again.grants) == policy
 
 
+def test_consent_to_the_owners_of_a_project_is_consent_to_each_as_such() -> None:
+    """Who has more than that role there, another such role, or is denied, has to be named."""
+    people = {one: f"user:{one}@acme.example" for one in ("boss", "both", "dev", "out")}
+    there = Policy(
+        (
+            Binding("roles/owner", tuple(people[one] for one in ("boss", "both", "out"))),
+            Binding("roles/editor", (people["dev"],)),
+            Binding(READER, (people["both"],)),
+        ),
+        "e",
+    )
+    target = Picture(
+        "us-docker.pkg.dev/acme-ops/site",
+        Level.REPOSITORY,
+        "acme-ops",
+        (PolicyOn(Level.PROJECT, "projects/acme-ops", there),),
+    )
+    wish = replace(
+        WISH,
+        public=True,
+        deny=(people["out"],),
+        accept=(("projectOwner:acme-ops", "gained", "they run it"),),
+    )
+    rows = settle(target, [SourceAccess(SOURCE, wish)], NOW_MS).rows
+    consents = {(row.member, row.right): row.consent for row in rows if row.verdict == "gained"}
+    assert {consents[people["boss"], right] for right in Right} == {"they run it"}
+    assert {right for right in Right if consents[people["both"], right]} == {
+        Right.PUSH,
+        Right.DELETE,
+    }
+    open_still = {row.member for row in rows if row.needs_consent}
+    assert open_still == {people[one] for one in ("both", "dev", "out")}
+
+
 def test_prevented_public_access_is_no_loss_and_is_not_carried() -> None:
     """Where nothing lets everybody in, nobody loses what the policy and the lists say of them."""
     lists = ObjectAccess((("allAuthenticatedUsers", 3), ("user:lists@acme.example", 3)), 3)

@@ -29,7 +29,7 @@ def overview(path: Path) -> OverviewFact:
 
 
 async def a_run(path: Path) -> None:
-    """Copy the first image whole, with one blob sent, one mounted; a quota ends the second one's manifest."""
+    """Copy the first image, one blob sent and one mounted; a quota ends the second one."""
     with open_migration(path) as migration:
         ledger = Ledger(migration)
         ledger.start_run()

@@ -10,6 +10,8 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +30,6 @@ from gcr_migrate.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gcr_migrate.errors import Problem
     from gcr_migrate.state.frozen import Draft
@@ -99,6 +100,7 @@ def index_of(*children: Manifest) -> Manifest:
     return Manifest.read(json.dumps(body).encode(), OCI_INDEX)
 
 
+_NOBODY = 65_534
 AMD = image_manifest(b"config-amd", b"base", b"amd")
 ARM = image_manifest(b"config-arm", b"base", b"arm")
 BOTH = index_of(AMD, ARM)
@@ -188,6 +190,26 @@ def test_what_was_planned_is_read_back(tmp_path: Path) -> None:
         assert tags[1].found == Digest.of(b"elsewhere")
         assert next(migration.findings()).saw == "404"
         assert next(migration.left_outs()).by_rule
+
+
+def test_a_plan_is_read_where_nothing_can_be_written() -> None:
+    """As in a volume that a scheduler lays down: no file can be made beside it, none is needed."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "m"
+        digest = write_plan(path)
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        user = os.geteuid()
+        os.seteuid(user or _NOBODY)
+        try:
+            with pytest.raises(PermissionError):
+                (Path(folder) / "m-shm").touch()
+            with open_migration(path) as migration:
+                migration.check_seal()
+                assert migration.digest == digest
+        finally:
+            os.seteuid(user)
+            Path(folder).chmod(0o755)
 
 
 def test_a_code_that_a_later_version_wrote_is_told_as_it_is(tmp_path: Path) -> None:

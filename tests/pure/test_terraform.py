@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcr_migrate.export.hcl import quoted
 from gcr_migrate.export.terraform import terraform_files
+from gcr_migrate.hcl import quoted
 from gcr_migrate.model.access import Grant
 from gcr_migrate.model.settings import (
     CleanupCondition,

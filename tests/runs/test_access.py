@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -11,6 +14,7 @@ import pytest
 
 from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.model.access import AccessRow, Right, Verdict
+from gcr_migrate.sandbox.store import Repository
 from tests.access_rows import put_rows
 from tests.conftest import Cli
 from tests.zoo import opened
@@ -215,6 +219,50 @@ def test_a_spec_shows_access_as_it_is_now(zoo: Zoo) -> None:
     assert zoo.run("access", "show", str(spec_file), "--no-cache")[0] == 2
 
 
+def test_a_target_that_hides_who_has_access_proves_nothing(zoo: Zoo) -> None:
+    """Its policy could not be written either, so that the plan is refused, and not the run."""
+    spec_file, file = zoo.home / "hidden.yaml", zoo.home / "hidden"
+    spec_file.write_text(SPEC.partition("    access:")[0] + "    access: {translate: true}\n")
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+    denied = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not you"}}
+    path = "moved:getIamPolicy"
+    zoo.fault(host="artifact_registry", path=path, status=403, body=json.dumps(denied), times=1)
+    code, error = zoo.run("plan", str(spec_file), "-o", str(file))
+    assert (code, error["code"], error["subject"]) == (4, "access-unreadable", TARGET)
+    assert "not you" in error["saw"]
+    assert not file.exists()
+    code, facts = zoo.run("plan", str(spec_file), "-o", str(file))
+    gained = {one["subject"] for one in facts["findings"] if one["code"] == "access-gained"}
+    assert (code, len(gained)) == (1, 2)
+
+
+def test_who_pulls_through_a_virtual_repository_is_told(zoo: Zoo) -> None:
+    """Whom no row of access has, as somebody put it over the target; a hidden one is named."""
+    assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
+    below = "projects/builds/locations/europe/repositories/moved"
+    over = {"upstreamPolicies": [{"id": "a", "repository": below, "priority": 1}]}
+    settings = {"format": "DOCKER", "mode": "VIRTUAL_REPOSITORY", "virtualRepositoryConfig": over}
+    readers = ["user:via@example.com", "group:a@example.com"]
+    bindings = [{"role": READER, "members": readers}]
+    zoo.box.store.add(Repository("builds", "europe", "all", bindings=bindings, settings=settings))
+    spec_file = zoo.home / "over.yaml"
+    spec_file.write_text(SPEC.replace("access:", "access:\n      translate: true"))
+
+    def told(code: str) -> list[tuple[str, str]]:
+        facts = zoo.run("access", "show", str(spec_file), "--no-cache")[1]
+        return [(one["subject"], one["saw"]) for one in facts["findings"] if one["code"] == code]
+
+    assert told("pulled-through") == [(TARGET, "all: user:via@example.com")]
+    denied = {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not you"}}
+    fault = {"host": "artifact_registry", "status": 403, "body": json.dumps(denied), "times": 1}
+    zoo.fault(path="all:getIamPolicy", **fault)
+    hidden = "projects/builds/locations/europe/repositories/all"
+    assert [subject for subject, _ in told("policy-not-seen")] == [hidden]
+    zoo.fault(path=r"/locations/europe/repositories\?", **fault)
+    hidden = "virtual repositories in projects/builds/locations/europe"
+    assert [subject for subject, _ in told("policy-not-seen")] == [hidden]
+
+
 def test_a_policy_without_room_is_told_by_the_plan_and_takes_what_it_can(zoo: Zoo) -> None:
     """Of two grants the last place takes one; the other fails by name, and the images arrive."""
     assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
@@ -251,3 +299,37 @@ def test_an_organisation_policy_refuses_one_member_and_no_other(zoo: Zoo) -> Non
     assert facts["kinds"]["tag"]["pending"] == 0
     code, facts = zoo.run("verify", str(zoo.home / "m"), "--level", "access")
     assert (code, [one["code"] for one in facts["findings"]]) == (1, ["grant-gone"])
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_undo_asks_a_person_and_does_what_is_answered(zoo: Zoo, answer: str) -> None:
+    """On a terminal it shows first what goes; at `n` nothing does, and nobody was asked."""
+    file = zoo.home / "m"
+    assert zoo.run("apply", str(file))[0] == 0
+    zoo.forget()
+    cli, (person, terminal) = Cli(zoo.home), os.openpty()
+    variables = {"GCR_MIGRATE_ENDPOINTS": str(zoo.home / "endpoints.yaml")}
+    environ = cli.environment(GCR_MIGRATE_ACCESS_TOKEN=zoo.box.token, **variables)
+    os.write(person, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "gcr_migrate", "access", "undo", str(file)],
+        env=environ,
+        cwd=zoo.home,
+        stdin=terminal,
+        stderr=terminal,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = os.read(person, 1 << 16).decode()
+    os.close(terminal)
+    os.close(person)
+    assert f"{READER} for group:a@example.com: would be taken back" in said
+    assert "Take these back?" in said
+    if answer == "y":
+        assert (done.returncode, _members(zoo)) == (0, set())
+        assert f"- {READER} for group:a@example.com: taken back" in done.stdout
+    else:
+        assert (done.returncode, zoo.requests()) == (130, [])
+        assert len(_members(zoo)) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import time
 from collections import Counter
@@ -64,6 +65,7 @@ def test_every_byte_is_read_once(zoo: Zoo) -> None:
     code, facts = _verified(zoo, "--level", "deep")
     assert (code, facts["outcome"]) == (0, "proven")
     assert facts["levels"]["deep"]["ok"] == IMAGES + 1
+    assert facts["findings"] == []
     assert facts["sample"]["sentence"] == f"all {IMAGES + 1} checked, 0 bad"
     assert zoo.asked("GET .*downloads") == IMAGES + 1
     _spoil(zoo, 3, 17)
@@ -139,20 +141,18 @@ def test_a_part_of_another_question_is_not_believed(zoo: Zoo) -> None:
     assert (facts["outcome"], facts["earlier"]) == ("proven", None)
 
 
-def test_a_run_that_was_killed_goes_on(zoo: Zoo) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_cut_off_goes_on(zoo: Zoo, how: signal.Signals) -> None:
     """What it had found right is asked nowhere again, and the proof says when that was."""
     zoo.fault(path="^/artifacts-downloads/", skip=15, delay_s=HELD_S)
     zoo.forget()
     cli = Cli(zoo.home)
     words = ("verify", "then", "--level", "manifests", "--level", "deep", "--json")
-    login: dict[str, Any] = {
-        "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
-        "GCR_MIGRATE_ACCESS_TOKEN": zoo.box.token,
-    }
+    login = _login(zoo)
     kept = zoo.home / "then.verifying"
     with cli.start(*words, **login) as process:
         _wait(lambda: _kept(kept) == IMAGES + 15)
-        process.kill()
+        process.send_signal(how)
     assert zoo.asked("GET .*/manifests/") == IMAGES
     zoo.box.faults.rules.clear()
     zoo.forget()
@@ -164,8 +164,18 @@ def test_a_run_that_was_killed_goes_on(zoo: Zoo) -> None:
     assert zoo.asked("GET .*downloads") == IMAGES + 1 - 15
     assert zoo.asked("GET .*/blobs/") == IMAGES + 1 - 15
     assert not kept.exists()
-    shown = cli(*words[:-1], **login)
-    assert "earlier" not in shown.stdout
+    assert "checked by an earlier run" not in cli(*words[:-1], **login).stdout
+
+
+def test_a_quota_that_made_the_proof_wait_is_told(zoo: Zoo) -> None:
+    """Once, as a warning, with the service that refused: the proof itself is none the worse."""
+    zoo.fault(phase="manifest-read", status=429, times=2)
+    code, facts = _verified(zoo, "--level", "manifests")
+    assert (code, facts["outcome"]) == (0, "proven")
+    (told,) = facts["findings"]
+    assert (told["code"], told["severity"]) == ("quota-near", "warning")
+    assert told["subject"] == "us-docker.pkg.dev"
+    assert "2 requests were refused" in told["saw"]
 
 
 def _kept(path: Path) -> int:
@@ -204,3 +214,32 @@ def test_options_that_make_no_sense_are_refused(zoo: Zoo, options: tuple[str, ..
     assert (code, facts["errors"][0]["code"]) == (2, "bad-usage")
     assert options[-2] in facts["errors"][0]["subject"]
     assert not zoo.requests()
+
+
+def test_a_run_that_asked_all_has_ended(zoo: Zoo) -> None:
+    """Where somebody gave no answer nothing is proven, and the next run asks everybody again."""
+    zoo.fault(path="^/artifacts-downloads/", skip=15, times=1, status=403)
+    assert _verified(zoo, "--level", "deep")[0] == 4
+    assert not (zoo.home / "then.verifying").exists()
+    code, facts = _verified(zoo, "--level", "deep")
+    assert (code, facts["earlier"]) == (0, None)
+
+
+def test_a_table_of_targets_says_what_is_a_sample(zoo: Zoo) -> None:
+    """As text too, for one target and for several; a run of all blobs claims no luck."""
+    cli, login = Cli(zoo.home), _login(zoo)
+    several = cli("verify", "then", "us.gcr.io/builds", "--level", "deep", "--sample", "7", **login)
+    assert several.returncode == 0, several.stdout
+    lines = [line for line in several.stdout.splitlines() if "with 95% confidence" in line]
+    assert len(lines) == 2
+    assert lines[0].startswith("  then: deep: a sample, 7 of 21 checked")
+    whole = cli("verify", "then", "--level", "deep", **login)
+    assert "  deep: all 21 checked, 0 bad\n" in whole.stdout
+    assert "a sample" not in whole.stdout
+
+
+def _login(zoo: Zoo) -> dict[str, Any]:
+    return {
+        "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
+        "GCR_MIGRATE_ACCESS_TOKEN": zoo.box.token,
+    }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from gcr_migrate.sandbox.store import Repository
 from tests.answers import control, oci
 from tests.conftest import refusing_port
 from tests.connect_proxy import ConnectProxy
@@ -68,6 +71,14 @@ def _opened(one: Domains) -> None:
 
 def _other_format(one: Domains) -> None:
     one.repository("gcr.io").settings["format"] = "MAVEN"
+
+
+# A copy of one host's images into another project's domain.
+SPEC: Final = """\
+source: {project: acme-prod, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {project: other-prod}
+routes: [{match: "**", repository: us.gcr.io}]
+"""
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,7 @@ def test_who_may_pull_counts_as_access_where_that_is_asked_for(domains: Domains)
     (case,) = [one for one in CASES if one.do is _of_s9]
     assert {(code, _cut(subject)) for code, subject in proof.codes} == case.codes
     found = proof.facts["levels"]["access"]
-    assert found == {"checked": 2, "ok": 1, "wrong": 1, "unchecked": 1}
+    assert (found["ok"], found["wrong"], found["unchecked"]) == (1, 2, 0)
     assert proof.domain(JOB)["evidence"][0] == "X-Gcr-Using-Artifact-Registry: true"
     again = domains.verify("then.snapshot", *levels)
     assert again.facts == proof.facts
@@ -158,6 +169,23 @@ def test_who_may_pull_counts_as_access_where_that_is_asked_for(domains: Domains)
 def _cut(subject: str) -> str:
     name, at, _ = subject.partition("@sha256:")
     return f"{name}{at}*" if at else subject
+
+
+def test_an_older_snapshot_is_held_against_what_should_be(domains: Domains) -> None:
+    """It knows that the names were there, and not who answered or for whom."""
+    file = domains.cli.home / "then.snapshot"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("""
+            DROP TABLE source_fact; DROP TABLE manifest_blob; DROP TABLE blob;
+            PRAGMA user_version = 1;
+        """)
+    levels = [word for one in ("tags", "redirect") for word in ("--level", one)]
+    _of_s9(domains)
+    proof = domains.verify("then.snapshot", *levels)
+
+    found = {(code, _cut(subject)) for code, subject in proof.codes}
+    gone = {("digest-gone", f"{WEB}/web@sha256:*"), ("repository-changed", EU)}
+    assert (found, proof.exit) == (gone, 1)
 
 
 def test_who_answers_is_told_by_its_marks(domains: Domains) -> None:
@@ -183,6 +211,11 @@ def test_without_a_baseline_what_is_expected_is_that_it_works(domains: Domains) 
     unknown = domains.verify(WEB)
     assert (unknown.codes, unknown.exit) == ({("not-checked", WEB)}, 4)
     assert "not taken for disabled" in unknown.saw("not-checked")
+
+    domains.switch(f"{STATE}PARTIAL_AND_COPYING", 0)
+    part = domains.verify(WEB)
+    assert (part.codes, part.exit) == ({("redirect-changed", WEB)}, 1)
+    assert "(0 % of reads)" in part.saw("redirect-changed")
 
     domains.switch(f"{STATE}DISABLED")
     never = domains.verify(WEB)
@@ -220,6 +253,20 @@ def test_one_host_that_is_out_hides_no_other(domains: Domains) -> None:
         EU: "unproven",
         JOB: "unproven",
     }
+
+
+def test_who_is_out_of_reach_every_night_lets_no_other_be_believed(domains: Domains) -> None:
+    """A run that came to its end leaves nothing to the next one, though it proved not all."""
+    with refusing_port() as port:
+        domains.lead("us.gcr.io", f"http://127.0.0.1:{port}")
+        out = {("unreachable", JOB)}
+        first = domains.verify("then.snapshot")
+        _moved(domains)
+        second = domains.verify("then.snapshot")
+
+    assert (first.codes, first.exit) == (out, 4)
+    assert (second.codes, second.exit) == (out | {("tag-moved", f"{WEB}/web:3.1")}, 1)
+    assert second.facts["earlier"] is None
 
 
 def test_what_is_in_the_way_is_told_first(tmp_path: Path, then: Path) -> None:
@@ -374,3 +421,36 @@ def test_blobs_from_another_host_get_no_login(tmp_path: Path) -> None:
     assert downloads
     assert not [entry for entry in downloads if entry["authorization"]]
     assert json.dumps(proof.facts).count("artifacts-downloads") == 0
+
+
+def test_a_plan_s_targets_are_proven_by_their_gcr_names_too(tmp_path: Path) -> None:
+    """Where it is asked for: a plan does not say that they answer yet."""
+    projects = [{"id": one} for one in (PROJECT, "other-prod")]
+    with opened(tmp_path, projects=projects) as one:
+        (one.cli.home / "spec.yaml").write_text(SPEC)
+        assert one.run("plan", "spec.yaml", "-o", "m.migration").returncode == 0
+        assert one.run("apply", "m.migration").returncode == 0
+        assert "redirect" not in one.verify("m.migration").facts["levels"]
+        proof = one.verify("m.migration", "--level", "redirect", "--as-token-file", "ci=ci")
+        assert (proof.exit, proof.codes) == (0, set())
+        assert proof.domain("us.gcr.io/other-prod")["answered_by"] == "artifact-registry"
+
+        one.box.store.project("other-prod").redirect_state = f"{STATE}DISABLED"
+        proof = one.verify("m.migration", "--level", "redirect")
+        assert (proof.exit, proof.codes) == (1, {("not-migrated", "us.gcr.io/other-prod")})
+
+
+def test_what_has_no_gcr_names_is_not_proven_to_answer(domains: Domains) -> None:
+    """Nor is what a spent budget leaves; it is told as that, once."""
+    location, id_ = "us", "apps"
+    store = domains.box.store
+    store.add(Repository(PROJECT, location, id_, images=domains.repository("gcr.io").images))
+    target = f"us-docker.pkg.dev/{PROJECT}/{id_}"
+    assert "redirect" not in domains.verify(target).facts["levels"]
+    proof = domains.verify(target, "--anonymous", "refused")
+    assert (proof.exit, {code for code, _ in proof.codes}) == (4, {"not-checked"})
+    assert "none of its names is at a gcr.io host" in proof.saw("not-checked")
+
+    for budget in ("1", "20"):
+        proof = domains.verify(WEB, "--budget", budget, "--resume-within", "0")
+        assert (proof.exit, proof.codes) == (4, {("budget-spent", WEB)})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gcr_migrate.sandbox.images import Stored
+from gcr_migrate.sandbox.scenarios import RepositoryPart
 from tests.zoo import opened
 
 if TYPE_CHECKING:
@@ -340,3 +341,38 @@ def test_several_targets_make_one_document(zoo: Zoo) -> None:
         ("nobody-there", "repository-missing")
     ]
     assert zoo.run("verify")[0] == 2
+
+
+def test_a_baseline_of_a_project_that_a_domain_scopes_is_found(tmp_path: Path) -> None:
+    """Its id has a colon, its images' names have a slash there."""
+    part = RepositoryPart(project="example.com:shop", location="us", id="us.gcr.io")
+    with opened(tmp_path, part) as zoo:
+        image = zoo.image("app", "1", name="app")
+        there = zoo.box.store.repositories["example.com:shop", "us", "us.gcr.io"]
+        there.images["app"] = zoo.repository.images["app"]
+        file = str(zoo.home / "was.snapshot")
+        assert zoo.run("inventory", "example.com:shop", "-o", file, "--no-cache")[0] == 0
+        code, facts = zoo.run("verify", "example.com:shop", "--baseline", file)
+        assert (code, list(facts["hosts"])) == (0, ["us.gcr.io/example.com/shop"])
+        del there.images["app"].manifests[image.digest]
+        assert zoo.run("verify", "example.com:shop", "--baseline", file)[0] == 1
+
+
+def test_settings_that_a_plan_makes_are_held_to(zoo: Zoo) -> None:
+    """Once they are written; what a plan does not say may be otherwise."""
+    _fill(zoo)
+    spec = """\
+source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
+target: {location: europe}
+routes: [{match: "**", repository: moved, settings: {immutable_tags: true}}]
+"""
+    assert zoo.migrate(spec) == (0, 0, 0)
+    settings = zoo.box.store.repositories["builds", "europe", "moved"].settings
+    settings["labels"] = {"team": "other"}
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+    settings["dockerConfig"] = {}
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, [(one["code"], one["saw"]) for one in facts["findings"]]) == (
+        1,
+        [("repository-changed", "immutable_tags is false, planned true")],
+    )

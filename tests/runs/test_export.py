@@ -22,6 +22,8 @@ from tests.zoo import Zoo, opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import MakeRegistry
+
 TARGET = "europe-docker.pkg.dev/builds/moved"
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
@@ -244,3 +246,16 @@ def test_the_real_gcloud_runs_the_script(zoo: Zoo) -> None:
     assert zoo.box.store.repositories["builds", "europe", "moved"].bindings == before
     code, facts = zoo.run("plan", str(zoo.home / "spec.yaml"), "-o", str(zoo.home / "again"))
     assert (code, set(facts["todo"].values())) == (0, {0})
+
+
+@pytest.mark.needs("docker-registry")
+def test_a_plan_for_another_registry_has_nothing_to_export(
+    zoo: Zoo, make_registry: MakeRegistry
+) -> None:
+    """It is said, and nothing is written: such a registry has neither repositories nor policies."""
+    target = f'target: {{registry: "{make_registry().host}"}}\n'
+    assert zoo.plan(spec=SPEC.partition("target:")[0] + target)[0] == 0
+    script = zoo.home / "make.sh"
+    code, error = _export(zoo, "--gcloud", str(script))
+    assert (code, error["code"]) == (2, "nothing-to-export")
+    assert not script.exists()

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from gcr_migrate.sandbox.scenarios import ImagePart, LayerPart, Scenario, load_scenario
+from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
+from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from tests.theatre import Stage, Theatre
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gcr_migrate.sandbox.scenarios import ImagePart, LayerPart, Scenario, load_scenario
+from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
+from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from tests.processes import is_alive, workers_of
 from tests.theatre import Stage, Theatre
 

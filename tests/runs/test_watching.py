@@ -17,7 +17,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gcr_migrate.sandbox.app import Sandbox, running
-from gcr_migrate.sandbox.scenarios import ImagePart, LayerPart, Scenario
+from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
+from gcr_migrate.sandbox.scenarios import Scenario
 from tests.conftest import Cli, free_port, refusing_port
 
 if TYPE_CHECKING:

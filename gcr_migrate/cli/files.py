@@ -1,0 +1,54 @@
+"""Files that commands make for other programs: replaced if we made them, else left alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import FILE_MISSING, NOT_OURS, NOT_WRITABLE, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MARK: Final = "Made by gcr-migrate"
+
+
+def check_files(texts: Mapping[Path, str], *, force: bool) -> None:
+    """Refuse to replace what somebody else wrote.
+
+    Args:
+        texts: what is to be written, by path.
+        force: replace it anyway.
+
+    Raises:
+        MigrateError: `not-ours`; `file-missing` for what cannot be read.
+    """
+    for path in texts:
+        try:
+            there = path.read_text("utf-8", errors="replace") if path.exists() else MARK
+        except OSError as error:
+            saw = error.strerror or ""
+            raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error
+        if not force and MARK not in there[:200]:
+            raise MigrateError(NOT_OURS, subject=str(path))
+
+
+def write_file(path: Path, text: str, *, runs: bool) -> None:
+    """Write a file, and its folder if that is missing.
+
+    Args:
+        path: where.
+        text: its text.
+        runs: whether it is a program.
+
+    Raises:
+        MigrateError: `not-writable`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        if runs:
+            path.chmod(0o755)
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

@@ -1,0 +1,68 @@
+"""Where moves of a redirect are recorded: in a migration file, or in a log beside the work."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gcr_migrate.errors import NOT_WRITABLE, MigrateError
+from gcr_migrate.state.moves import MoveRow, record_move
+
+if TYPE_CHECKING:
+    from gcr_migrate.redirect.plan import Plan
+
+
+class Recorder:
+    """Records the events of one move; each is on the disk before anything else happens.
+
+    Args:
+        plan: the move.
+        migration: the migration file to which it belongs; None takes `PROJECT.redirect.log` in
+            the working folder, which has a JSON object on each line.
+    """
+
+    def __init__(self, plan: Plan, migration: Path | None) -> None:
+        self._plan = plan
+        self._migration = migration
+        name = plan.project.replace(":", "_")
+        self.path = migration or Path(f"{name}.redirect.log")
+
+    def add(self, event: str, saw: str = "", code: str = "") -> None:
+        """Record an event.
+
+        Args:
+            event: `started`, `done`, `failed` or `verified`.
+            saw: what was seen or accepted.
+            code: a problem's code; else it is the plan's.
+
+        Raises:
+            MigrateError: it cannot be written.
+        """
+        plan, target = self._plan, self._plan.decision.target
+        row = MoveRow(
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            project=plan.project,
+            event=event,
+            state=plan.settings.word,
+            target=target.value if target else "",
+            code=code or plan.code,
+            saw=saw,
+        )
+        if self._migration:
+            record_move(self._migration, row)
+        else:
+            self._append(json.dumps(asdict(row)) + "\n")
+
+    def _append(self, line: str) -> None:
+        try:
+            with self.path.open("a", encoding="utf-8") as log:
+                log.write(line)
+                log.flush()
+                os.fsync(log.fileno())
+        except OSError as error:
+            saw = error.strerror or ""
+            raise MigrateError(NOT_WRITABLE, subject=str(self.path), saw=saw) from error

@@ -1,0 +1,89 @@
+"""What is to be proven: of which kind a target is, at which levels, and what that may cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from gcr_migrate.cli.effort import Effort
+from gcr_migrate.cli.options import SPEC_SUFFIXES
+from gcr_migrate.cli.target import SUFFIX
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+from gcr_migrate.state.snapshot import is_snapshot
+from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
+from gcr_migrate.verify.marks import Level
+
+if TYPE_CHECKING:
+    from gcr_migrate.verify.answers import Expect
+    from gcr_migrate.verify.redirect import Identity
+
+_FILES: Final = (SUFFIX, ".migration")
+
+
+def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
+    """Return what a person named as a target.
+
+    Raises:
+        MigrateError: FILE_MISSING.
+    """
+    path = Path(text)
+    if path.suffix in SPEC_SUFFIXES:
+        return "spec"
+    if path.is_file():
+        return "snapshot" if is_snapshot(path) else "migration"
+    if path.suffix in _FILES or path.is_dir():
+        saw = "a folder" if path.is_dir() else "no such file"
+        raise MigrateError(FILE_MISSING, subject=text, saw=saw)
+    return "live"
+
+
+def kept_path(text: str) -> Path:
+    """Return where a verification keeps how far it came: beside a file, or in this folder."""
+    path = Path(text)
+    if path.is_file():
+        return path.with_name(path.name + KEPT_SUFFIX)
+    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", text) + KEPT_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be proven of each target.
+
+    Attributes:
+        levels: what to look at; none: all that a target speaks of.
+        baseline: snapshot that live projects and hosts are held against.
+        effort: how much it may cost.
+        identities: whose pulls are tried by gcr.io names.
+        anonymous: what a pull by anybody should come to; None: as a baseline says.
+
+    Raises:
+        MigrateError: BAD_USAGE if pulls are to be tried at levels that try none.
+    """
+
+    levels: frozenset[Level] = frozenset()
+    baseline: Path | None = None
+    effort: Effort = field(default_factory=Effort)
+    identities: tuple[Identity, ...] = ()
+    anonymous: Expect | None = None
+
+    def __post_init__(self) -> None:
+        if self.tries_pulls and self.levels and Level.REDIRECT not in self.levels:
+            subject = "--as-token-file" if self.identities else "--anonymous"
+            raise MigrateError(BAD_USAGE, subject=subject, saw="goes with level redirect")
+
+    @property
+    def question(self) -> str:
+        """What of it decides about the checks, beside the levels."""
+        pulls = [f"{one.name}:{one.expects}" for one in self.identities]
+        return "\n".join([self.effort.question, f"anonymous {self.anonymous}", *pulls])
+
+    @property
+    def tries_pulls(self) -> bool:
+        """Whether somebody's pull is to be tried."""
+        return bool(self.identities or self.anonymous)
+
+    def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
+        """Return the levels for a target which by itself speaks of the usual ones."""
+        return self.levels or (usual | {Level.REDIRECT} if self.tries_pulls else usual)

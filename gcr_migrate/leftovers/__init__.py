@@ -1,0 +1,1 @@
+"""What a migration leaves behind, and whether it may go: asked, compared and judged; only read."""

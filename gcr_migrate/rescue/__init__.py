@@ -1,0 +1,1 @@
+"""Google's server-side copy of projects that never left Container Registry."""

@@ -1,0 +1,1 @@
+"""Files by which schedulers of others run `verify`: job, time, identity, alerts."""
