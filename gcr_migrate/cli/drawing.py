@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.cli.options import read_text
@@ -35,10 +36,17 @@ def draw(file: Path, page: Path) -> None:
         saw = "the page would replace what it tells of"
         raise MigrateError(BAD_USAGE, subject=f"--html {page}", saw=saw)
     if not _is_database(file):
-        _write(page, html_parts(result_page(read_text(file), str(file))))
+        _write(page, html_parts(result_page(read_text(file), str(file)), _made()))
         return
     with open_migration(file) as migration:
-        _write(page, html_parts(report_page(report_facts(migration))))
+        _write(page, html_parts(report_page(report_facts(migration)), _made()))
+
+
+def _made() -> str:
+    from importlib.metadata import version
+
+    now = datetime.now(UTC)
+    return f"{version('gcr-migrate')} on {now:%Y-%m-%d} at {now:%H:%M} UTC"
 
 
 def _is_database(file: Path) -> bool:

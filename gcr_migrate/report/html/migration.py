@@ -133,7 +133,18 @@ def _moved(facts: ApplyFacts | StatusFacts) -> list[tuple[str, Cell]]:
         ("Mounted", size(facts.bytes.mounted)),
         ("Already there", size(facts.bytes.already_there)),
         *([("Skipped", Cell(skipped))] if skipped else []),
+        *_now(facts),
     ]
+
+
+def _now(facts: ApplyFacts | StatusFacts) -> Iterator[tuple[str, Cell]]:
+    """Tell of a run that went on when the page was made, or that was cut off."""
+    if isinstance(facts, ApplyFacts):
+        return
+    if facts.is_running:
+        yield "A run goes on", Cell(f"{facts.in_flight.items:,} items in flight")
+    if facts.to_ask_about:
+        yield "Transfers that were cut off", number(facts.to_ask_about)
 
 
 def _plan_notes(plan: ShowFacts) -> Notes:

@@ -22,8 +22,13 @@ _SIGNS: Final = {"good": "✓", "bad": "✗", "open": "!", "plain": "i"}
 _BRIEF: Final = 300
 
 
-def html_parts(page: Page) -> Iterator[str]:
-    """Return a page in pieces; what is drawn by no script of ours is forbidden to the browser."""
+def html_parts(page: Page, made: str = "") -> Iterator[str]:
+    """Return a page in pieces; what is no style or script of ours is forbidden to the browser.
+
+    Args:
+        page: what is drawn.
+        made: by which version, and when; empty: it does not say.
+    """
     style, script = _ours("report.css"), _ours("report.js")
     environment = Environment(
         loader=PackageLoader("gcr_migrate.report"),
@@ -39,6 +44,7 @@ def html_parts(page: Page) -> Iterator[str]:
     template = environment.get_template("report.html.j2")
     told = {
         "page": page,
+        "made": made,
         "signs": _SIGNS,
         "style": Markup(style),  # noqa: S704  # a file of ours
         "script": Markup(script),  # noqa: S704  # a file of ours
