@@ -61,8 +61,7 @@ def _pages(home: Path) -> Iterator[tuple[str, Path]]:
     """Give a demo's page and a very large one."""
     demo = [sys.executable, "-m", "gcr_migrate", "demo", "demo"]
     subprocess.run(demo, cwd=home, check=True, capture_output=True)
-    draw(home / "demo" / "builds.migration", home / "demo.html")
-    yield "demo", home / "demo.html"
+    yield "demo", home / "demo" / "report.html"
     (home / "large.json").write_text("".join(report(_IMAGES).json_parts()), encoding="utf-8")
     draw(home / "large.json", home / "large.html")
     yield "large", home / "large.html"
