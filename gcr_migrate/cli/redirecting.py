@@ -17,6 +17,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Right
 from gcr_migrate.model.pulls import Use
 from gcr_migrate.redirect.evidence import Answer
+from gcr_migrate.redirect.gates import Proof
 from gcr_migrate.redirect.plan import plan_move
 from gcr_migrate.redirect.pullers import Named
 from gcr_migrate.redirect.read import answer, examine
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.served import Shown
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.cloud import Redirection
     from gcr_migrate.model.names import Project
     from gcr_migrate.model.pulls import Pulls
     from gcr_migrate.redirect.evidence import Reading, Wanted
-    from gcr_migrate.redirect.gates import Proof
     from gcr_migrate.redirect.moves import Move
     from gcr_migrate.redirect.plan import Plan
     from gcr_migrate.redirect.switch import Switched
@@ -194,14 +196,13 @@ class Redirecting:
                     _ask(plan, output)
             await self._still(plan, move)
             recorder = Recorder(plan, migration)
-            switched = await self._switch(plan, recorder)
-            slow = await self._followed(reading, wait_s)
-            after = await prove(shown, self._connections, self._watch, by_domain=True)
-        recorder.add("verified", _told(after, slow))
+            switched, unrecorded = await self._switch(plan, recorder)
+            slow, after = await self._afterwards(reading, shown, wait_s)
+        unrecorded = unrecorded or _recorded(recorder, "verified", _told(after, slow))
         return RedirectMoveFacts.of(
             plan,
             after=switched.after.word,
-            note=switched.note,
+            note="; ".join(filter(None, (switched.note, unrecorded))),
             slow=slow,
             proof=ProofFact(
                 checked=after.checked,
@@ -209,8 +210,27 @@ class Redirecting:
                 unchecked=after.unchecked,
                 findings=list(after.findings),
             ),
-            recorded_in=str(recorder.path),
+            recorded_in="" if unrecorded else str(recorder.path),
         )
+
+    async def _afterwards(
+        self, reading: Reading, shown: Shown, wait_s: float
+    ) -> tuple[list[str], Proof]:
+        """Wait for the hosts and verify; the setting is written, whatever keeps one from seeing it.
+
+        Returns:
+            Hosts that do not follow, and what the verification came to.
+        """
+        slow: list[str] = []
+        try:
+            slow = await self._followed(reading, wait_s)
+            proof = await prove(shown, self._connections, self._watch, by_domain=True)
+        except MigrateError as error:
+            return slow, Proof(0, 0, 1, complete=False, findings=(error.told,))
+        except asyncio.CancelledError:
+            saw = "interrupted before all of it was looked at"
+            return slow, Proof(0, 0, 1, complete=False, findings=(saw,))
+        return slow, proof if proof.complete else replace(proof, unchecked=max(1, proof.unchecked))
 
     async def _still(self, plan: Plan, move: Move) -> None:
         """Read everything again: verifying takes long enough for anything to change."""
@@ -219,7 +239,8 @@ class Redirecting:
             saw = "what the plan rests on changed while it was verified"
             raise MigrateError(errors.REDIRECT_CODE_DIFFERS, subject=plan.project, saw=saw)
 
-    async def _switch(self, plan: Plan, recorder: Recorder) -> Switched:
+    async def _switch(self, plan: Plan, recorder: Recorder) -> tuple[Switched, str]:
+        """Write the setting; return what came of it, and why that could not be recorded."""
         target = plan.decision.target
         assert target is not None  # noqa: S101  # a plan without one never comes here
         accepted = (self._evidence.accepted or {}).items()
@@ -227,11 +248,13 @@ class Redirecting:
         writer = self._connections.redirect_settings()
         try:
             switched = await switch(plan.project, plan.settings, target, writer)
-        except MigrateError as error:
-            recorder.add("failed", f"{error.subject}: {error.saw}", error.problem.code)
-            raise
-        recorder.add("done", switched.note)
-        return switched
+        except (MigrateError, asyncio.CancelledError) as error:
+            failed = _failure(error, plan.project, target)
+            saw = f"{failed.subject}: {failed.saw}"
+            unrecorded = _recorded(recorder, "failed", saw, failed.problem.code)
+            told = "; ".join(filter(None, (failed.saw, unrecorded)))
+            raise MigrateError(failed.problem, subject=failed.subject, saw=told) from error
+        return switched, _recorded(recorder, "done", switched.note)
 
     async def _followed(self, reading: Reading, wait_s: float) -> list[str]:
         """Wait until the hosts answer as it is set; return those that do not."""
@@ -248,6 +271,25 @@ class Redirecting:
                 return [f"{reading.shown(one)}: {words(one)}" for one in waiting]
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _failure(
+    error: MigrateError | asyncio.CancelledError, project: str, target: Redirection
+) -> MigrateError:
+    """Return what kept the setting from being written, or from being known to be."""
+    if isinstance(error, MigrateError):
+        return error
+    saw = f"interrupted while {target.value} was on its way"
+    return MigrateError(errors.REDIRECT_UNSETTLED, subject=project, saw=saw)
+
+
+def _recorded(recorder: Recorder, event: str, saw: str, code: str = "") -> str:
+    """Record what has happened; return why that failed, as it takes nothing back."""
+    try:
+        recorder.add(event, saw, code)
+    except MigrateError as error:
+        return f"not recorded: {error.told}"
+    return ""
 
 
 def _told(proof: Proof, slow: list[str]) -> str:

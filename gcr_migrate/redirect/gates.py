@@ -180,6 +180,8 @@ def baseline_gate(reading: Reading) -> Gate:
             unknown += told
         elif expected is not None:
             (wrong if expected.missing else fine).extend(told)
+        elif host.has_repository:
+            fine.append(f"{reading.shown(host)}: the baseline does not speak of it")
     return _gate("baseline", wrong, unknown, fine)
 
 

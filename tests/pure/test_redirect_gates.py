@@ -342,6 +342,11 @@ def test_the_code_stands_for_the_evidence() -> None:
     others = [planned(reading(**more)).code for more in CHANGES]
     others.append(planned(reading(R.ENABLED_AND_COPYING)).code)
     others.append(planned(reading(), {"copied": "x", ADA: "y"}, pulled=Pulled(1)).code)
+    others += [planned(reading(copied=Copied(9, 5, mark=mark))).code for mark in "ab"]
+    others += [planned(reading(expected=Expected(9, mark=mark))).code for mark in "ab"]
+    for last in "ab":  # beyond those that are named
+        pulled = Pulled(20, (*map("app:{:02}".format, range(15)), f"z:{last}"))
+        others.append(planned(reading(), {"pulled": "x"}, pulled=pulled).code)
     assert len({plan.code, *others}) == len(others) + 1
     assert planned(reading(R.FINALIZED)).code == ""
 
