@@ -1142,8 +1142,9 @@ COPY_UNPROVEN: Final = _problem(
     "copy-unproven",
     Exit.OUT_OF_REACH,
     "nothing shows that the server-side copy did anything",
-    "Every answer was a plain list. Either everything was copied before, or the service copies no"
-    " more; the source cannot be listed, so that nobody can tell which.",
+    "Every answer was a plain list, or those about a host whose bucket has blobs, and no image is"
+    " there. Either everything was copied or deleted before, or the service copies no more; the"
+    " source cannot be listed, so that nobody can tell which.",
     "Hold the target against what you know: `--expected FILE` with a snapshot, a list of names or"
     " an audit log. If all of it is there, this is no failure.",
 )

@@ -16,6 +16,7 @@ from gcr_migrate.model.cloud import Redirection
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import GcrHost, gcr_host
+from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.model.plan import Source
 from gcr_migrate.rescue.account import Seen, account_of
 from gcr_migrate.rescue.run import Filters, Rescue, Way
@@ -264,6 +265,30 @@ class Run:
                 for one in snapshot.left_outs()
             ]
 
+    async def check_empty(self, course: Course, done: Rescue) -> None:
+        """Doubt a target without an image whose bucket has blobs: its plain lists prove nothing.
+
+        Where another host was copied from the service is there, and a bucket may be empty.
+        """
+        if course.seen is None or self._wish.start or self._wish.filters.text:
+            return
+        quiet = course.made - done.walk.told if done.walk.told else set()
+        for at in sorted(quiet - {with_images for with_images, _ in course.seen.images}):
+            target = course.targets[at]
+            name = artifacts_bucket(target.host.name, target.project)
+            try:
+                pages = self._connections.stored("target").in_bucket(name)
+                has_blobs = any([bool(page) async for page in pages])
+            except MigrateError as error:
+                if error.problem not in errors.NOT_THERE:
+                    seen = Finding(errors.NOT_SEEN, Severity.WARNING, f"gs://{name}", error.told)
+                    self._findings.append(seen)
+                continue
+            if has_blobs:
+                saw = f"gs://{name} has blobs, and no image of it is there"
+                doubt = Finding(errors.COPY_UNPROVEN, Severity.ERROR, target.shown, saw)
+                self._findings.append(doubt)
+
 
 def _root(target: Target) -> Root:
     source = Source(target.shown, target.registry, target.name, ARTIFACT_REGISTRY.name)
@@ -308,4 +333,5 @@ async def rescue(
         done = await run.go(course, file)
         if course.ended == "finished":
             await run.check(course)
+            await run.check_empty(course, done)
         return course, account_of(done, course.targets, file, course.seen, expected)

@@ -253,12 +253,16 @@ class LoggedPulls:
         ends_ms: the last pull of anything in its project, likewise.
         last_ms: the last pull of its own images; None if there is none.
         last_name: what that was.
+        pushed_ms: the last push to it, likewise.
+        pushed_name: what that was.
     """
 
     begins_ms: int | None
     ends_ms: int | None
     last_ms: int | None = None
     last_name: str = ""
+    pushed_ms: int | None = None
+    pushed_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

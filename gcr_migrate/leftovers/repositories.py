@@ -96,6 +96,10 @@ def _not_pulled(pulls: LoggedPulls | None, now_ms: int, unused_days: int) -> Cla
         saw = f"{pulls.last_name} was pulled on {date(pulls.last_ms)}"
         remedy = "Change whoever still names the host; `refs scan` finds the names."
         return Claim(name, Standing.REFUTED, saw, remedy)
+    if pulls.pushed_ms is not None and pulls.pushed_ms >= since_ms:
+        saw = f"{pulls.pushed_name} was pushed on {date(pulls.pushed_ms)}"
+        remedy = "Change whoever still pushes there; `refs scan` finds the names."
+        return Claim(name, Standing.REFUTED, saw, remedy)
     if pulls.begins_ms is None or pulls.ends_ms is None:
         return Claim(name, Standing.OPEN, "the log tells nothing of the project", remedy)
     told = f"the log is of {date(pulls.begins_ms)} to {date(pulls.ends_ms)}"

@@ -208,6 +208,21 @@ def test_a_service_that_copies_no_more_is_no_success(whole: Left) -> None:
     assert facts["outcome"] == "rescued"
 
 
+def test_a_host_of_which_nothing_came_is_doubted_where_its_bucket_has_blobs(whole: Left) -> None:
+    """That another host was copied from proves nothing of it; an empty bucket has nothing."""
+    whole.kept.images["eu.gcr.io"].clear()
+    name = "eu.artifacts.old-builds.appspot.com"
+    facts = whole.run(code=4)
+    doubts = [one for one in facts["findings"] if one["severity"] == "error"]
+    assert [(one["code"], one["subject"]) for one in doubts] == [
+        ("copy-unproven", "eu.gcr.io/old-builds")
+    ]
+    assert name in doubts[0]["saw"]
+    assert whole.run("--newest", "1", code=0)["outcome"] == "rescued"  # may leave out all of a host
+    whole.box.store.buckets[name].objects.clear()
+    assert whole.run(code=0)["outcome"] == "rescued"
+
+
 def test_a_quota_that_is_used_up_ends_a_run_that_goes_on_later(whole: Left) -> None:
     """It is out of reach, not a failure; what cannot be listed then is not called missing."""
     project = whole.box.store.project(OLD)
