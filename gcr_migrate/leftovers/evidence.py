@@ -62,11 +62,14 @@ class Moves:
         files: the migration files.
         targets: by image path at the host.
         elsewhere: targets at other registries, which no list of Artifact Registry shows.
+        is_round: whether they come back to the host, through repositories of gcr.io hosts alone:
+            each of these would then be the proof that another may go.
     """
 
     files: tuple[str, ...]
     targets: Mapping[str, tuple[Target, ...]]
     elsewhere: tuple[str, ...] = ()
+    is_round: bool = False
 
 
 @dataclass(slots=True)
