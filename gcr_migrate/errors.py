@@ -1182,7 +1182,8 @@ COPY_SHORT: Final = _problem(
     Exit.FAILED,
     "what was copied by the service's word is not there",
     "Answers named or counted manifests that the inventory of the target does not show.",
-    "Look for clean-up policies and for others who delete; run the same command again.",
+    "Look for clean-up policies and for others who delete. Then begin anew, with another --state:"
+    " a run that goes on does not ask again for what was copied.",
 )
 EXPECTED_MISSING: Final = _problem(
     "expected-missing",

@@ -152,7 +152,11 @@ class Run:
         typer.confirm(question, abort=True, err=True)
 
     async def go(self, course: Course, file: RescueFile) -> Rescue:
-        """Create what is missing, have everything copied, and return how far that came."""
+        """Create what is missing, have everything copied, and return how far that came.
+
+        Raises:
+            MigrateError: NOT_A_RESCUE if a target is gone into which an earlier run copied.
+        """
         from gcr_migrate.cli.interrupt import stopping
         from gcr_migrate.report.progress import Watch
 
@@ -162,6 +166,9 @@ class Run:
             course.ended = "interrupted"
             self._output.err.print(text)
 
+        for at in sorted(file.answered() - course.existed):
+            saw = f"{course.targets[at].resource}, into which it copied, is gone: begin anew"
+            raise MigrateError(errors.NOT_A_RESCUE, subject=str(file.path), saw=saw)
         file.start_run(self._wish.filters.text)
         course.runs = file.runs
         rescue = Rescue(file, starts, self._wish.filters)

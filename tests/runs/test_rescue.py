@@ -300,6 +300,12 @@ def test_what_vanished_after_it_was_copied_is_found_out(whole: Left) -> None:
     assert ("copy-not-there", f"{GCR}/app/web") not in wrong
     assert ("blob-unknown", f"{GCR}/app/web") in wrong
 
+    del whole.box.store.repositories[OLD, "us", "gcr.io"]  # whatever goes on would ask for nothing
+    gone = whole.run(code=2)
+    assert (gone["code"], "begin anew" in gone["saw"]) == ("not-a-rescue", True)
+    assert whole.run("--state", "anew.rescue", code=0)["outcome"] == "rescued"
+    assert whole.at_target() == whole.at_source()
+
 
 def test_a_killed_run_goes_on_where_it_stood(whole: Left) -> None:
     """What was answered is not asked again; what was copied untold makes no failure."""
