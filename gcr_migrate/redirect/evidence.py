@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.cloud import BucketFacts, ProjectFacts, RepositoryFacts
     from gcr_migrate.model.names import GcrHost, Project
 
+COPIER: Final = "artifact-registry-same-project-copier@system.gserviceaccount.com"
+"""The account with which Google's copy within a project may read buckets instead (FACTS 5.3)."""
 _OF_EITHER: Final = NOT_THERE | {NOT_MIGRATED}  # what the one or the other service says
 
 

@@ -20,7 +20,15 @@ from gcr_migrate.model.cloud import (
     RepositoryFacts,
 )
 from gcr_migrate.model.names import GCR_HOSTS, Project
-from gcr_migrate.redirect.evidence import Answer, Copied, Expected, HostReading, Pulled, Reading
+from gcr_migrate.redirect.evidence import (
+    COPIER,
+    Answer,
+    Copied,
+    Expected,
+    HostReading,
+    Pulled,
+    Reading,
+)
 from gcr_migrate.redirect.gates import Gate, Passing, Proof, is_copied, proof_gate
 from gcr_migrate.redirect.moves import Move
 from gcr_migrate.redirect.plan import Plan, plan_move
@@ -122,6 +130,7 @@ def test_all_gates_are_passed_by_evidence() -> None:
     copying = planned(reading(copied=Copied(3, 1, ("sha256:aa",))))
     assert copying.decision.target is R.ENABLED_AND_COPYING
     assert gate(copying, "agent").passing is Passing.PASSED
+    assert COPIER in gate(copying, "agent").evidence[1]  # told, as it may be asked instead
     assert "1 of 3 blobs" in " ".join(gate(copying, "copied").evidence)
 
 
