@@ -21,7 +21,7 @@ from gcr_migrate.redirect.gates import Proof
 from gcr_migrate.redirect.plan import plan_move
 from gcr_migrate.redirect.pullers import Named
 from gcr_migrate.redirect.read import answer, examine
-from gcr_migrate.redirect.switch import switch
+from gcr_migrate.redirect.switch import Switched, switch
 from gcr_migrate.report.redirection import ProofFact, RedirectMoveFacts, RedirectPlanFacts
 from gcr_migrate.report.redirectlines import plan_lines
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from gcr_migrate.redirect.evidence import Reading, Wanted
     from gcr_migrate.redirect.moves import Move
     from gcr_migrate.redirect.plan import Plan
-    from gcr_migrate.redirect.switch import Switched
     from gcr_migrate.report.progress import Watch
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
+_CUT_OFF: Final = "an earlier run was cut off before it had verified this; nothing was written now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,13 @@ class Redirecting:
         decision = plan.decision
         if decision.problem:
             raise MigrateError(decision.problem, subject=plan.project, saw=decision.why)
+        recorder = Recorder(plan, migration)
+        is_open = recorder.is_open()
+        if decision.is_done and is_open:
+            with room() as folder:
+                shown = await read_all(reading, self._connections, self._watch, folder)
+                looked = await self._afterwards(reading, shown, wait_s)
+            return _made(plan, Switched(plan.settings, plan.settings, _CUT_OFF), recorder, looked)
         if decision.is_done or plan.holding:
             return RedirectMoveFacts.of(plan)
         consent.check(plan)
@@ -195,23 +202,9 @@ class Redirecting:
                 with self._watch.paused():
                     _ask(plan, output)
             await self._still(plan, move)
-            recorder = Recorder(plan, migration)
             switched, unrecorded = await self._switch(plan, recorder)
-            slow, after = await self._afterwards(reading, shown, wait_s)
-        unrecorded = unrecorded or _recorded(recorder, "verified", _told(after, slow))
-        return RedirectMoveFacts.of(
-            plan,
-            after=switched.after.word,
-            note="; ".join(filter(None, (switched.note, unrecorded))),
-            slow=slow,
-            proof=ProofFact(
-                checked=after.checked,
-                wrong=after.wrong,
-                unchecked=after.unchecked,
-                findings=list(after.findings),
-            ),
-            recorded_in="" if unrecorded else str(recorder.path),
-        )
+            looked = await self._afterwards(reading, shown, wait_s)
+        return _made(plan, switched, recorder, looked, unrecorded)
 
     async def _afterwards(
         self, reading: Reading, shown: Shown, wait_s: float
@@ -271,6 +264,31 @@ class Redirecting:
                 return [f"{reading.shown(one)}: {words(one)}" for one in waiting]
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _made(
+    plan: Plan,
+    switched: Switched,
+    recorder: Recorder,
+    looked: tuple[list[str], Proof],
+    unrecorded: str = "",
+) -> RedirectMoveFacts:
+    """Record what was seen after a move, and tell it."""
+    slow, after = looked
+    unrecorded = unrecorded or _recorded(recorder, "verified", _told(after, slow))
+    return RedirectMoveFacts.of(
+        plan,
+        after=switched.after.word,
+        note="; ".join(filter(None, (switched.note, unrecorded))),
+        slow=slow,
+        proof=ProofFact(
+            checked=after.checked,
+            wrong=after.wrong,
+            unchecked=after.unchecked,
+            findings=list(after.findings),
+        ),
+        recorded_in="" if unrecorded else str(recorder.path),
+    )
 
 
 def _failure(

@@ -348,8 +348,21 @@ def test_a_move_that_was_made_is_never_told_as_a_failure_of_the_rest(copied: Swi
 
     box.store.project("builds").redirect_state = DISABLED
     written = len(copied.written())
-    assert codes(copied.move("enable", code=2, read=code)) == ["not-writable"]
+    assert codes(copied.move("enable", code=2, read=code)) == ["file-missing"]
     assert len(copied.written()) == written
+
+    log.rmdir()
+    moved = copied.move("enable", read=code)
+    whole = log.read_text()
+    before, last = whole[: whole.rindex('{"at"')], whole[whole.rindex('{"at"') :]
+    for cut in (before, before + last[:20] + "\n"):  # killed before it had verified
+        log.write_text(cut)
+        late = copied.run("enable", "builds", schema="redirect-move")
+        assert (late["outcome"], late["proof"]) == ("moved", moved["proof"])
+        assert "cut off" in late["note"]
+        done = copied.run("enable", "builds", schema="redirect-move")
+        assert (done["outcome"], done["proof"]) == ("nothing-to-do", None)
+    assert len(copied.written()) == written + 1
 
 
 def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:

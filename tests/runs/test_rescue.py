@@ -456,6 +456,11 @@ def test_a_split_layout_is_reached_in_two_steps(whole: Left) -> None:
     assert web <= whole.at_target("app")["app/web"]
     assert whole.at_target("tools").keys() == {"tools/deep/cli"}
 
+    (whole.cli.home / steps[0][1]).write_text(written + "# mine\n")
+    again = whole.run("split.yaml", code=0)
+    assert "left as it is" in again["next_steps"][0]
+    assert (whole.cli.home / steps[0][1]).read_text().endswith("# mine\n")
+
 
 def test_other_files_are_neither_written_over_nor_taken_for_a_rescue(whole: Left) -> None:
     """A snapshot, a text, a folder; nothing is asked of the service meanwhile."""
