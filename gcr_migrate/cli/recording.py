@@ -37,7 +37,7 @@ class Recorder:
         """Record an event.
 
         Args:
-            event: `started`, `done`, `failed` or `verified`.
+            event: `started`, `done`, `failed`, `verified` or `unproven`.
             saw: what was seen or accepted.
             code: a problem's code; else it is the plan's.
 

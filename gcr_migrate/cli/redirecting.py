@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
-_CUT_OFF: Final = "an earlier run was cut off before it had verified this; nothing was written now"
+_CUT_OFF: Final = "an earlier run was cut off before it had proven this; nothing was written now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,8 @@ def _made(
 ) -> RedirectMoveFacts:
     """Record what was seen after a move, and tell it."""
     slow, after = looked
-    unrecorded = unrecorded or _recorded(recorder, "verified", _told(after, slow))
+    event = "verified" if after.complete and not slow else "unproven"
+    unrecorded = unrecorded or _recorded(recorder, event, _told(after, slow))
     return RedirectMoveFacts.of(
         plan,
         after=switched.after.word,

@@ -275,12 +275,13 @@ class Run:
     async def check_empty(self, course: Course, done: Rescue) -> None:
         """Doubt a target without an image whose bucket has blobs: its plain lists prove nothing.
 
-        Where another host was copied from the service is there, and a bucket may be empty.
+        Where another host was copied from the service is there, and names that are expected of
+        other hosts may be; a bucket may be empty.
         """
         if course.seen is None or self._wish.start or self._wish.filters.text:
             return
-        quiet = course.made - done.walk.told if done.walk.told else set()
-        for at in sorted(quiet - {with_images for with_images, _ in course.seen.images}):
+        has_images = {at for at, _ in course.seen.images}
+        for at in sorted(course.made - done.walk.told - has_images):
             target = course.targets[at]
             name = artifacts_bucket(target.host.name, target.project)
             try:
@@ -340,5 +341,6 @@ async def rescue(
         done = await run.go(course, file)
         if course.ended == "finished":
             await run.check(course)
-            await run.check_empty(course, done)
+            if done.walk.told or expected:  # else every target is doubted alike
+                await run.check_empty(course, done)
         return course, account_of(done, course.targets, file, course.seen, expected)

@@ -422,6 +422,30 @@ def test_hosts_may_follow_slowly(tmp_path: Path) -> None:
         assert late["slow"] == ["us.gcr.io/builds: 412: Container Registry, which is gone"]
         assert world.state() == ENABLED
 
+        project.redirect_state, cli = DISABLED, world.stage.cli
+        log = cli.home / "builds.redirect.log"
+        log.unlink()
+        waiting = cli.start(
+            *("redirect", "enable", "builds", "--json"),
+            *("--yes", "--i-have-read", world.plan()["code"]),
+            GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
+            GCR_MIGRATE_ACCESS_TOKEN=world.stage.box.token,
+        )
+        while not (log.exists() and '"done"' in log.read_text()):
+            assert waiting.poll() is None
+        waiting.send_signal(signal.SIGINT)
+        facts = json.loads(waiting.communicate(timeout=60)[0])
+        assert (waiting.returncode, facts["outcome"], facts["after"]) == (
+            4,
+            "moved-unproven",
+            ENABLED,
+        )
+        assert "interrupted" in facts["proof"]["findings"][0]
+        assert '"unproven"' in log.read_text()
+        project.redirect_lag = project.lagging = 0
+        proven = world.run("enable", "builds", schema="redirect-move")
+        assert (proven["outcome"], proven["proof"]["unchecked"]) == ("moved", 0)
+
 
 def test_every_state_is_read_by_its_word(copied: Switch) -> None:
     """Unknown words are refused and never taken for disabled; canaries are explained, led on."""
