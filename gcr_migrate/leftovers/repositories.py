@@ -107,9 +107,10 @@ def _not_pulled(pulls: LoggedPulls | None, now_ms: int, unused_days: int) -> Cla
     if pulls.begins_ms > since_ms:
         saw = f"{told}: it does not tell of {unused_days} days"
         return Claim(name, Standing.OPEN, saw, remedy)
-    if pulls.ends_ms < now_ms - FRESH_DAYS * _DAY_MS:
-        saw = f"{told}: nothing tells of the days since"
-        return Claim(name, Standing.OPEN, saw, remedy)
+    is_old = pulls.ends_ms < now_ms - FRESH_DAYS * _DAY_MS
+    if is_old or pulls.ends_ms > now_ms + _DAY_MS:
+        why = "nothing tells of the days since" if is_old else "that is to come; a clock is wrong"
+        return Claim(name, Standing.OPEN, f"{told}: {why}", remedy)
     last = f", the last on {date(pulls.last_ms)}" if pulls.last_ms is not None else ""
     return Claim(name, Standing.PROVEN, f"{told}: no pull in {unused_days} days{last}")
 

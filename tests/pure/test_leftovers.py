@@ -270,6 +270,16 @@ def test_a_log_tells_of_one_repository_and_of_how_far_it_reaches() -> None:
     assert logged_pulls(log, PROJECT, HOST).pushed_ms == 50
 
 
+def test_a_log_that_ends_in_the_future_tells_nothing_of_today() -> None:
+    """One entry with a wrong date would make an old log a fresh one."""
+    for ahead, verdict in ((0.5, Verdict.MAY_GO), (3, Verdict.UNPROVEN)):
+        log = pulls(ends_ms=NOW_MS + int(ahead * DAY_MS))
+        assert (
+            judge_repository(project(), repository(pulls=log), Prices(), NOW_MS, 90).verdict
+            is verdict
+        )
+
+
 @pytest.mark.parametrize("days", [0, 89, 91])
 def test_who_still_pushes_keeps_a_repository_as_who_pulls_does(days: int) -> None:
     """A build that pushes there every night fails without it."""
