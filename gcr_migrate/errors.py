@@ -1150,8 +1150,9 @@ COPY_UNPROVEN: Final = _problem(
     "copy-unproven",
     Exit.OUT_OF_REACH,
     "nothing shows that the server-side copy did anything",
-    "Every answer was a plain list. Either everything was copied before, or the service copies no"
-    " more; the source cannot be listed, so that nobody can tell which.",
+    "Every answer was a plain list, or those about a host whose bucket has blobs, and no image is"
+    " there. Either everything was copied or deleted before, or the service copies no more; the"
+    " source cannot be listed, so that nobody can tell which.",
     "Hold the target against what you know: `--expected FILE` with a snapshot, a list of names or"
     " an audit log. If all of it is there, this is no failure.",
 )
@@ -1189,7 +1190,8 @@ COPY_SHORT: Final = _problem(
     Exit.FAILED,
     "what was copied by the service's word is not there",
     "Answers named or counted manifests that the inventory of the target does not show.",
-    "Look for clean-up policies and for others who delete; run the same command again.",
+    "Look for clean-up policies and for others who delete. Then begin anew, with another --state:"
+    " a run that goes on does not ask again for what was copied.",
 )
 EXPECTED_MISSING: Final = _problem(
     "expected-missing",

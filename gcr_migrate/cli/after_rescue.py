@@ -79,7 +79,10 @@ def _second_step(wish: Wish, course: Course, spec: Path) -> Iterator[str]:
     migration = second.with_suffix(".migration")
     text = _second_spec(read_text(spec), course)
     try:
-        second.write_text(text, encoding="utf-8")
+        if not second.exists():
+            second.write_text(text, encoding="utf-8")
+        elif second.read_text(encoding="utf-8", errors="replace") != text:
+            yield f"# {second} is there already, and was left as it is: compare it with {spec}"
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(FILE_MISSING, subject=str(second), saw=saw) from error

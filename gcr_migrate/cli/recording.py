@@ -7,13 +7,15 @@ import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import NOT_WRITABLE, MigrateError
-from gcr_migrate.state.moves import MoveRow, record_move
+from gcr_migrate.errors import FILE_MISSING, NOT_WRITABLE, MigrateError
+from gcr_migrate.state.moves import MoveRow, moves_in, record_move
 
 if TYPE_CHECKING:
     from gcr_migrate.redirect.plan import Plan
+
+_LAST: Final = "verified"  # the event with which a move has come to its end
 
 
 class Recorder:
@@ -35,7 +37,7 @@ class Recorder:
         """Record an event.
 
         Args:
-            event: `started`, `done`, `failed` or `verified`.
+            event: `started`, `done`, `failed`, `verified` or `unproven`.
             saw: what was seen or accepted.
             code: a problem's code; else it is the plan's.
 
@@ -57,6 +59,32 @@ class Recorder:
         else:
             self._append(json.dumps(asdict(row)) + "\n")
 
+    def is_open(self) -> bool:
+        """Whether the last move of the project that is recorded here was never verified.
+
+        A run that was killed leaves it so: the setting may have been written, and nobody looked.
+
+        Raises:
+            MigrateError: it cannot be read.
+        """
+        events = self._events_in_file() if self._migration else self._events_in_log()
+        last = [event for project, event in events if project == self._plan.project][-1:]
+        return last not in ([], [_LAST])
+
+    def _events_in_file(self) -> list[tuple[str, str]]:
+        return [(row.project, row.event) for row in moves_in(self.path)]
+
+    def _events_in_log(self) -> list[tuple[str, str]]:
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            saw = error.strerror or ""
+            raise MigrateError(FILE_MISSING, subject=str(self.path), saw=saw) from error
+        rows = filter(None, map(_row_in, lines))
+        return [(str(row.get("project")), str(row.get("event"))) for row in rows]
+
     def _append(self, line: str) -> None:
         try:
             with self.path.open("a", encoding="utf-8") as log:
@@ -66,3 +94,12 @@ class Recorder:
         except OSError as error:
             saw = error.strerror or ""
             raise MigrateError(NOT_WRITABLE, subject=str(self.path), saw=saw) from error
+
+
+def _row_in(line: str) -> dict[str, object] | None:
+    """Read a line of a log; None for one that was cut off."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None

@@ -362,20 +362,24 @@ def _evidence(
     from gcr_migrate.cli.redirecting import Evidence
 
     return Evidence(
-        baseline=_baseline(stack, baseline) if baseline else None,
+        baseline=_baseline(stack, baseline, project) if baseline else None,
         pulls=read_pulls(audit_log, project.path) if audit_log else None,
         named=tuple(map(_member, _lines_of(pullers))) if pullers else (),
         accepted=dict(map(_accepted, accept or [])),
     )
 
 
-def _baseline(stack: ExitStack, path: Path) -> Wanted:
+def _baseline(stack: ExitStack, path: Path, project: Project) -> Wanted:
+    """Open a baseline, which has to speak of the project: of another's nothing would be missing."""
     from functools import partial as with_
 
-    from gcr_migrate.redirect.evidence import Wanted
+    from gcr_migrate.redirect.evidence import Wanted, roots_of
     from gcr_migrate.state.snapshot import open_snapshot
 
     one = stack.enter_context(open_snapshot(path))
+    if not {root for root, _ in roots_of(project)} & {*one.roots()}:
+        saw = f"it is about {', '.join(one.roots()[:5])}, and about no gcr.io host of {project.id}"
+        raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
     entries = with_(one.entries, by_path=False)
     return Wanted(entries, frozenset(one.roots()), whole=one.complete)
 

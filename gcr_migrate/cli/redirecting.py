@@ -17,10 +17,11 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Right
 from gcr_migrate.model.pulls import Use
 from gcr_migrate.redirect.evidence import Answer
+from gcr_migrate.redirect.gates import Proof
 from gcr_migrate.redirect.plan import plan_move
 from gcr_migrate.redirect.pullers import Named
 from gcr_migrate.redirect.read import answer, examine
-from gcr_migrate.redirect.switch import switch
+from gcr_migrate.redirect.switch import Switched, switch
 from gcr_migrate.report.redirection import ProofFact, RedirectMoveFacts, RedirectPlanFacts
 from gcr_migrate.report.redirectlines import plan_lines
 
@@ -29,18 +30,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.served import Shown
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.cloud import Redirection
     from gcr_migrate.model.names import Project
     from gcr_migrate.model.pulls import Pulls
     from gcr_migrate.redirect.evidence import Reading, Wanted
-    from gcr_migrate.redirect.gates import Proof
     from gcr_migrate.redirect.moves import Move
     from gcr_migrate.redirect.plan import Plan
-    from gcr_migrate.redirect.switch import Switched
     from gcr_migrate.report.progress import Watch
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
+_CUT_OFF: Final = "an earlier run was cut off before it had proven this; nothing was written now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,13 @@ class Redirecting:
         decision = plan.decision
         if decision.problem:
             raise MigrateError(decision.problem, subject=plan.project, saw=decision.why)
+        recorder = Recorder(plan, migration)
+        is_open = recorder.is_open()
+        if decision.is_done and is_open:
+            with room() as folder:
+                shown = await read_all(reading, self._connections, self._watch, folder)
+                looked = await self._afterwards(reading, shown, wait_s)
+            return _made(plan, Switched(plan.settings, plan.settings, _CUT_OFF), recorder, looked)
         if decision.is_done or plan.holding:
             return RedirectMoveFacts.of(plan)
         consent.check(plan)
@@ -193,24 +202,28 @@ class Redirecting:
                 with self._watch.paused():
                     _ask(plan, output)
             await self._still(plan, move)
-            recorder = Recorder(plan, migration)
-            switched = await self._switch(plan, recorder)
+            switched, unrecorded = await self._switch(plan, recorder)
+            looked = await self._afterwards(reading, shown, wait_s)
+        return _made(plan, switched, recorder, looked, unrecorded)
+
+    async def _afterwards(
+        self, reading: Reading, shown: Shown, wait_s: float
+    ) -> tuple[list[str], Proof]:
+        """Wait for the hosts and verify; the setting is written, whatever keeps one from seeing it.
+
+        Returns:
+            Hosts that do not follow, and what the verification came to.
+        """
+        slow: list[str] = []
+        try:
             slow = await self._followed(reading, wait_s)
-            after = await prove(shown, self._connections, self._watch, by_domain=True)
-        recorder.add("verified", _told(after, slow))
-        return RedirectMoveFacts.of(
-            plan,
-            after=switched.after.word,
-            note=switched.note,
-            slow=slow,
-            proof=ProofFact(
-                checked=after.checked,
-                wrong=after.wrong,
-                unchecked=after.unchecked,
-                findings=list(after.findings),
-            ),
-            recorded_in=str(recorder.path),
-        )
+            proof = await prove(shown, self._connections, self._watch, by_domain=True)
+        except MigrateError as error:
+            return slow, Proof(0, 0, 1, complete=False, findings=(error.told,))
+        except asyncio.CancelledError:
+            saw = "interrupted before all of it was looked at"
+            return slow, Proof(0, 0, 1, complete=False, findings=(saw,))
+        return slow, proof if proof.complete else replace(proof, unchecked=max(1, proof.unchecked))
 
     async def _still(self, plan: Plan, move: Move) -> None:
         """Read everything again: verifying takes long enough for anything to change."""
@@ -219,7 +232,8 @@ class Redirecting:
             saw = "what the plan rests on changed while it was verified"
             raise MigrateError(errors.REDIRECT_CODE_DIFFERS, subject=plan.project, saw=saw)
 
-    async def _switch(self, plan: Plan, recorder: Recorder) -> Switched:
+    async def _switch(self, plan: Plan, recorder: Recorder) -> tuple[Switched, str]:
+        """Write the setting; return what came of it, and why that could not be recorded."""
         target = plan.decision.target
         assert target is not None  # noqa: S101  # a plan without one never comes here
         accepted = (self._evidence.accepted or {}).items()
@@ -227,11 +241,13 @@ class Redirecting:
         writer = self._connections.redirect_settings()
         try:
             switched = await switch(plan.project, plan.settings, target, writer)
-        except MigrateError as error:
-            recorder.add("failed", f"{error.subject}: {error.saw}", error.problem.code)
-            raise
-        recorder.add("done", switched.note)
-        return switched
+        except (MigrateError, asyncio.CancelledError) as error:
+            failed = _failure(error, plan.project, target)
+            saw = f"{failed.subject}: {failed.saw}"
+            unrecorded = _recorded(recorder, "failed", saw, failed.problem.code)
+            told = "; ".join(filter(None, (failed.saw, unrecorded)))
+            raise MigrateError(failed.problem, subject=failed.subject, saw=told) from error
+        return switched, _recorded(recorder, "done", switched.note)
 
     async def _followed(self, reading: Reading, wait_s: float) -> list[str]:
         """Wait until the hosts answer as it is set; return those that do not."""
@@ -248,6 +264,51 @@ class Redirecting:
                 return [f"{reading.shown(one)}: {words(one)}" for one in waiting]
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _made(
+    plan: Plan,
+    switched: Switched,
+    recorder: Recorder,
+    looked: tuple[list[str], Proof],
+    unrecorded: str = "",
+) -> RedirectMoveFacts:
+    """Record what was seen after a move, and tell it."""
+    slow, after = looked
+    event = "verified" if after.complete and not slow else "unproven"
+    unrecorded = unrecorded or _recorded(recorder, event, _told(after, slow))
+    return RedirectMoveFacts.of(
+        plan,
+        after=switched.after.word,
+        note="; ".join(filter(None, (switched.note, unrecorded))),
+        slow=slow,
+        proof=ProofFact(
+            checked=after.checked,
+            wrong=after.wrong,
+            unchecked=after.unchecked,
+            findings=list(after.findings),
+        ),
+        recorded_in="" if unrecorded else str(recorder.path),
+    )
+
+
+def _failure(
+    error: MigrateError | asyncio.CancelledError, project: str, target: Redirection
+) -> MigrateError:
+    """Return what kept the setting from being written, or from being known to be."""
+    if isinstance(error, MigrateError):
+        return error
+    saw = f"interrupted while {target.value} was on its way"
+    return MigrateError(errors.REDIRECT_UNSETTLED, subject=project, saw=saw)
+
+
+def _recorded(recorder: Recorder, event: str, saw: str, code: str = "") -> str:
+    """Record what has happened; return why that failed, as it takes nothing back."""
+    try:
+        recorder.add(event, saw, code)
+    except MigrateError as error:
+        return f"not recorded: {error.told}"
+    return ""
 
 
 def _told(proof: Proof, slow: list[str]) -> str:

@@ -16,6 +16,7 @@ from gcr_migrate.model.cloud import Redirection
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import GcrHost, gcr_host
+from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.model.plan import Source
 from gcr_migrate.rescue.account import Seen, account_of
 from gcr_migrate.rescue.run import Filters, Rescue, Way
@@ -151,7 +152,11 @@ class Run:
         typer.confirm(question, abort=True, err=True)
 
     async def go(self, course: Course, file: RescueFile) -> Rescue:
-        """Create what is missing, have everything copied, and return how far that came."""
+        """Create what is missing, have everything copied, and return how far that came.
+
+        Raises:
+            MigrateError: NOT_A_RESCUE if a target is gone into which an earlier run copied.
+        """
         from gcr_migrate.cli.interrupt import stopping
         from gcr_migrate.report.progress import Watch
 
@@ -161,6 +166,9 @@ class Run:
             course.ended = "interrupted"
             self._output.err.print(text)
 
+        for at in sorted(file.answered() - course.existed):
+            saw = f"{course.targets[at].resource}, into which it copied, is gone: begin anew"
+            raise MigrateError(errors.NOT_A_RESCUE, subject=str(file.path), saw=saw)
         file.start_run(self._wish.filters.text)
         course.runs = file.runs
         rescue = Rescue(file, starts, self._wish.filters)
@@ -264,6 +272,31 @@ class Run:
                 for one in snapshot.left_outs()
             ]
 
+    async def check_empty(self, course: Course, done: Rescue) -> None:
+        """Doubt a target without an image whose bucket has blobs: its plain lists prove nothing.
+
+        Where another host was copied from the service is there, and names that are expected of
+        other hosts may be; a bucket may be empty.
+        """
+        if course.seen is None or self._wish.start or self._wish.filters.text:
+            return
+        has_images = {at for at, _ in course.seen.images}
+        for at in sorted(course.made - done.walk.told - has_images):
+            target = course.targets[at]
+            name = artifacts_bucket(target.host.name, target.project)
+            try:
+                pages = self._connections.stored("target").in_bucket(name)
+                has_blobs = any([bool(page) async for page in pages])
+            except MigrateError as error:
+                if error.problem not in errors.NOT_THERE:
+                    seen = Finding(errors.NOT_SEEN, Severity.WARNING, f"gs://{name}", error.told)
+                    self._findings.append(seen)
+                continue
+            if has_blobs:
+                saw = f"gs://{name} has blobs, and no image of it is there"
+                doubt = Finding(errors.COPY_UNPROVEN, Severity.ERROR, target.shown, saw)
+                self._findings.append(doubt)
+
 
 def _root(target: Target) -> Root:
     source = Source(target.shown, target.registry, target.name, ARTIFACT_REGISTRY.name)
@@ -308,4 +341,6 @@ async def rescue(
         done = await run.go(course, file)
         if course.ended == "finished":
             await run.check(course)
+            if done.walk.told or expected:  # else every target is doubted alike
+                await run.check_empty(course, done)
         return course, account_of(done, course.targets, file, course.seen, expected)

@@ -259,10 +259,15 @@ def logged_pulls(pulls: Pulls, project: Project, host: GcrHost) -> LoggedPulls:
     in_project = f"/{project.path}/"
     last = {name: max(times.values()) for name, times in pulls.last_ms.items()}
     ends = [at for name, at in last.items() if f"/{name.partition('/')[2]}".startswith(in_project)]
-    own = sorted((at, name) for name, at in last.items() if name.startswith(root))
-    at_ms, name = own[-1] if own else (None, "")
     begins = pulls.begins_ms.get(project.path)
-    return LoggedPulls(begins, max(ends, default=None), at_ms, name)
+    last_pull, last_push = _last(pulls.last_ms, root), _last(pulls.pushed_ms, root)
+    return LoggedPulls(begins, max(ends, default=None), *last_pull, *last_push)
+
+
+def _last(times: Mapping[str, Mapping[str, int]], root: str) -> tuple[int | None, str]:
+    """Return the last time of anything below a root, and what that was."""
+    own = [(max(some.values()), name) for name, some in times.items() if name.startswith(root)]
+    return max(own, default=(None, ""))
 
 
 async def _read_whole(contents: Contents, resource: str) -> Held:

@@ -43,7 +43,7 @@ TITLES: Final = {
     ClaimName.ALONE: "nothing but images lies in it",
     ClaimName.DELETABLE: "nothing holds or retains its objects",
     ClaimName.MOVED: "each manifest and tag is at its target now",
-    ClaimName.NOT_PULLED: "nobody has pulled from it of late",
+    ClaimName.NOT_PULLED: "nobody has pulled from it or pushed to it of late",
     ClaimName.NOT_AN_UPSTREAM: "no virtual repository of its project stands over it",
 }
 

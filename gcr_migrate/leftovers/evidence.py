@@ -62,11 +62,14 @@ class Moves:
         files: the migration files.
         targets: by image path at the host.
         elsewhere: targets at other registries, which no list of Artifact Registry shows.
+        is_round: whether they come back to the host, through repositories of gcr.io hosts alone:
+            each of these would then be the proof that another may go.
     """
 
     files: tuple[str, ...]
     targets: Mapping[str, tuple[Target, ...]]
     elsewhere: tuple[str, ...] = ()
+    is_round: bool = False
 
 
 @dataclass(slots=True)
@@ -253,12 +256,16 @@ class LoggedPulls:
         ends_ms: the last pull of anything in its project, likewise.
         last_ms: the last pull of its own images; None if there is none.
         last_name: what that was.
+        pushed_ms: the last push to it, likewise.
+        pushed_name: what that was.
     """
 
     begins_ms: int | None
     ends_ms: int | None
     last_ms: int | None = None
     last_name: str = ""
+    pushed_ms: int | None = None
+    pushed_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gcr_migrate.leftovers.evidence import Listed, Moves
-from gcr_migrate.model.names import ar_host, ar_name
+from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host, ar_name
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.roots import (
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from gcr_migrate.model.names import GcrHost, Project
+    from gcr_migrate.model.names import GcrHost
     from gcr_migrate.model.plan import Source
     from gcr_migrate.state.roots import RootContent
 
@@ -80,7 +80,26 @@ class Files:
         if not said:
             return None
         files = tuple(file for file, _ in said)
-        return Moves(files, {path: tuple(some) for path, some in targets.items()}, (*elsewhere,))
+        whither = {path: tuple(some) for path, some in targets.items()}
+        return Moves(files, whither, (*elsewhere,), self._is_round(root_of(project, host)))
+
+    def _is_round(self, root: Root) -> bool:
+        """Whether images of a root come back to it, through roots of gcr.io hosts alone."""
+        seen: set[Root] = set()
+        following = [root]
+        while following:
+            new = self._onward(following.pop()) - seen
+            if root in new:
+                return True
+            seen |= new
+            following += new
+        return False
+
+    def _onward(self, root: Root) -> set[Root]:
+        """Return the roots of gcr.io hosts to which images of a root go."""
+        targets = self._said.get(root, _Said()).targets
+        resources = {resource for _, some in targets for resource, _, _ in some.values()}
+        return set(filter(None, map(_gcr_root_in, resources)))
 
     def _of(self, project: Project, host: GcrHost) -> _Said:
         return self._said.get(root_of(project, host), _Said())
@@ -111,6 +130,16 @@ class Files:
         listed = Listed(str(path), at, is_complete, content.blobs, content.tags, count)
         said.contents.append((listed, content))
         return said
+
+
+def _gcr_root_in(resource: str) -> Root | None:
+    """Return the root of a repository, if it is one of a gcr.io host."""
+    for host in GCR_HOSTS:
+        end = f"/locations/{host.location}/repositories/{host.repository_id}"
+        if resource.endswith(end):
+            id_ = resource.removeprefix("projects/").removesuffix(end)
+            return root_of(Project.parse(id_), host)
+    return None
 
 
 def root_of(project: Project, host: GcrHost) -> Root:

@@ -64,10 +64,13 @@ def _moved(project: ProjectEvidence, repository: RepositoryEvidence) -> Claim:
         return unseen(name, compared, READER)
     if compared and not compared.manifests:
         return Claim(name, Standing.PROVEN, "it is empty")
-    if moves is None or compared is None:
+    if moves is None or compared is None or moves.is_round:
         root = f"{repository.host.name}/{project.project.path}"
         saw = "no migration file was given that says where its images went"
         remedy = f"Give the file of a migration whose source is {root}: --migration FILE."
+        if moves and moves.is_round:
+            saw = f"by {', '.join(moves.files)} images went from here to where others came from"
+            remedy = "Let one of these repositories stay, and leave its migration file out."
         return Claim(name, Standing.OPEN, saw, remedy)
     all_of_it = f"{compared.manifests:,} manifests and {compared.tags:,} tags"
     if not compared.lacking:
@@ -92,19 +95,22 @@ def _not_pulled(pulls: LoggedPulls | None, now_ms: int, unused_days: int) -> Cla
     )
     if pulls is None:
         return Claim(name, Standing.OPEN, "no audit log was given", remedy)
-    if pulls.last_ms is not None and pulls.last_ms >= since_ms:
-        saw = f"{pulls.last_name} was pulled on {date(pulls.last_ms)}"
-        remedy = "Change whoever still names the host; `refs scan` finds the names."
-        return Claim(name, Standing.REFUTED, saw, remedy)
+    pulled = (pulls.last_ms, f"{pulls.last_name} was pulled")
+    pushed = (pulls.pushed_ms, f"{pulls.pushed_name} was pushed")
+    for last_ms, what in (pulled, pushed):
+        if last_ms is not None and last_ms >= since_ms:
+            remedy = "Change whoever still names the host; `refs scan` finds the names."
+            return Claim(name, Standing.REFUTED, f"{what} on {date(last_ms)}", remedy)
     if pulls.begins_ms is None or pulls.ends_ms is None:
         return Claim(name, Standing.OPEN, "the log tells nothing of the project", remedy)
     told = f"the log is of {date(pulls.begins_ms)} to {date(pulls.ends_ms)}"
     if pulls.begins_ms > since_ms:
         saw = f"{told}: it does not tell of {unused_days} days"
         return Claim(name, Standing.OPEN, saw, remedy)
-    if pulls.ends_ms < now_ms - FRESH_DAYS * _DAY_MS:
-        saw = f"{told}: nothing tells of the days since"
-        return Claim(name, Standing.OPEN, saw, remedy)
+    is_old = pulls.ends_ms < now_ms - FRESH_DAYS * _DAY_MS
+    if is_old or pulls.ends_ms > now_ms + _DAY_MS:
+        why = "nothing tells of the days since" if is_old else "that is to come; a clock is wrong"
+        return Claim(name, Standing.OPEN, f"{told}: {why}", remedy)
     last = f", the last on {date(pulls.last_ms)}" if pulls.last_ms is not None else ""
     return Claim(name, Standing.PROVEN, f"{told}: no pull in {unused_days} days{last}")
 

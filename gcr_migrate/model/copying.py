@@ -113,15 +113,26 @@ _COUNTERS: Final[Mapping[str, str]] = {
     "tagsFailed": "tags_failed",
 }
 _EXAMPLE_LISTS: Final = ("exampleFailures", "exampleFailuresWithNotFound")
+_OF_COPIES: Final = frozenset({*_COUNTERS, *_EXAMPLE_LISTS, "nextPage"})
+_OF_LISTS: Final = frozenset({"name", "tags", "manifest", "child"})
+_OF_ERRORS: Final = frozenset({"error", "errors"})
 
 
 def read_page(body: bytes) -> CopyPage | None:
-    """Read an answer; None if it is no JSON object, which may be whole at the next try."""
+    """Read an answer; None if it is none, or cut off: it may be whole at the next try.
+
+    An error that came with the status of success, and nothing of a list beside it, says nothing:
+    it must not be taken for a name below which there is nothing.
+    """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return _Reader(value).page() if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    if value.keys() & _OF_ERRORS and value.keys().isdisjoint(_OF_LISTS | _OF_COPIES):
+        return None
+    return _Reader(value).page()
 
 
 @dataclass(slots=True)
@@ -140,7 +151,7 @@ class _Reader:
         if not _is_token(following):
             self.odd.append("`nextPage` is no text: what follows is not known")
             following = ""
-        members = {*_COUNTERS, *_EXAMPLE_LISTS, "nextPage"}
+        self.odd += [f"`{one}` beside a list" for one in sorted(_OF_ERRORS & self.body.keys())]
         return CopyPage(
             **counts,
             examples=tuple(one for name in _EXAMPLE_LISTS for one in self._texts(name))[:_EXAMPLES],
@@ -148,7 +159,7 @@ class _Reader:
             next_page=following,
             digests=self._digests(),
             tags=frozenset(one for one in self._texts("tags") if is_tag(one)),
-            told=not members.isdisjoint(self.body),
+            told=not _OF_COPIES.isdisjoint(self.body),
             odd=tuple(self.odd),
         )
 

@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import NOT_MIGRATED, NOT_THERE, MigrateError
 from gcr_migrate.model.cloud import RedirectSettings
-from gcr_migrate.model.names import repository_resource
+from gcr_migrate.model.names import GCR_HOSTS, ar_host, ar_name, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.model.usage import PARTIAL, is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from gcr_migrate.model.access import Picture
     from gcr_migrate.model.change import Entry
     from gcr_migrate.model.cloud import BucketFacts, ProjectFacts, RepositoryFacts
     from gcr_migrate.model.names import GcrHost, Project
 
+COPIER: Final = "artifact-registry-same-project-copier@system.gserviceaccount.com"
+"""The account with which Google's copy within a project may read buckets instead (FACTS 5.3)."""
 _OF_EITHER: Final = NOT_THERE | {NOT_MIGRATED}  # what the one or the other service says
+
+
+def roots_of(project: Project) -> Iterator[tuple[str, GcrHost]]:
+    """Give the names below which a baseline may have a host's images, each with its host."""
+    for host in GCR_HOSTS:
+        yield f"{host.name}/{project.path}", host
+        yield f"{ar_host(host.location)}/{ar_name(project, host.repository_id)}", host
 
 
 class Answer(StrEnum):
@@ -38,11 +47,13 @@ class Copied:
         seen: blobs in the bucket.
         missing: how many of them the repository lacks.
         examples: hashes of some that it lacks.
+        mark: stands for all that it lacks.
     """
 
     seen: int
     missing: int
     examples: tuple[str, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +65,14 @@ class Expected:
         missing: how many of them the repository lacks, or has otherwise.
         examples: names of some of these.
         whole: whether the baseline could see everything when it was taken.
+        mark: stands for all that it names, and what of that is missing.
     """
 
     seen: int = 0
     missing: int = 0
     examples: tuple[str, ...] = ()
     whole: bool = True
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from gcr_migrate.access import Standing, holdings
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.model.cloud import Redirection
+from gcr_migrate.redirect.evidence import COPIER
 from gcr_migrate.redirect.moves import FORWARD, REDIRECTS
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ def baseline_gate(reading: Reading) -> Gate:
             unknown += told
         elif expected is not None:
             (wrong if expected.missing else fine).extend(told)
+        elif host.has_repository:
+            fine.append(f"{reading.shown(host)}: the baseline does not speak of it")
     return _gate("baseline", wrong, unknown, fine)
 
 
@@ -231,7 +234,11 @@ def _copied_words(reading: Reading, host: HostReading) -> Iterator[str]:
 
 
 def agent_gate(reading: Reading, now_ms: int) -> Gate:
-    """Artifact Registry's agent can read each bucket that it is to copy from."""
+    """Artifact Registry's agent can read each bucket that it is to copy from.
+
+    The move is refused without that. Whether the copy itself asks another account is not known:
+    where that one cannot read it is told, and holds nothing up.
+    """
     agent, name = reading.agent, "agent"
     with_bucket = [host for host in reading.hosts if host.has_bucket is not False]
     if not with_bucket:
@@ -250,6 +257,9 @@ def agent_gate(reading: Reading, now_ms: int) -> Gate:
             continue
         can, by = _agent_reads(source, f"serviceAccount:{agent}", now_ms)
         {True: fine, False: wrong, None: unknown}[can].append(f"{agent} on {bucket}: {by}")
+        copier, why = _agent_reads(source, f"serviceAccount:{COPIER}", now_ms)
+        if not copier:
+            fine.append(f"the copy may ask {COPIER} on {bucket}: {why}")
     return _gate(name, wrong, unknown, fine)
 
 

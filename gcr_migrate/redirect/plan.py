@@ -67,6 +67,7 @@ class Plan:
         irreversible: what cannot be taken back.
         gates: what has to be true before.
         pullers: who is known to pull, and whether they can afterwards.
+        marks: stand for evidence of which gates tell a count and some examples.
     """
 
     project: str
@@ -78,6 +79,7 @@ class Plan:
     irreversible: tuple[str, ...]
     gates: tuple[Gate, ...]
     pullers: tuple[Puller, ...]
+    marks: tuple[str, ...] = ()
 
     @property
     def holding(self) -> tuple[Gate, ...]:
@@ -101,6 +103,7 @@ class Plan:
             self.irreversible,
             [(one.name, one.passing, one.evidence) for one in self.gates if one.name != _VERIFIED],
             [(p.host, p.member, p.right, p.why, p.can, p.by) for p in self.pullers],
+            self.marks,
         ]
         text = hashlib.sha256(json.dumps(said).encode()).hexdigest()
         ends = range(0, _CODE_PARTS * _CODE_DIGITS, _CODE_DIGITS)
@@ -166,6 +169,7 @@ def plan_move(
         irreversible=tuple(irreversible(settings.state, target)) if target else (),
         gates=gates,
         pullers=tuple(pullers),
+        marks=tuple(_marks(reading, pulled)),
     )
 
 
@@ -187,6 +191,16 @@ def _pulled(
     if pulled is not None:
         is_copying = target is Redirection.ENABLED_AND_COPYING
         yield pulled_gate(pulled, accepted, is_copying=is_copying)
+
+
+def _marks(reading: Reading, pulled: Pulled | None) -> Iterator[str]:
+    """Give what stands for all evidence of which people read a part: other names, another code."""
+    for host in reading.hosts:
+        for one in (host.copied, host.expected):
+            if one is not None and not isinstance(one, MigrateError):
+                yield f"{host.host.name} {one.mark}"
+    if pulled:
+        yield from (*pulled.missing, *pulled.unchecked)
 
 
 def _what(reading: Reading) -> Iterator[str]:

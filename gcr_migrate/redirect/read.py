@@ -6,6 +6,7 @@ import asyncio
 from array import array
 from bisect import bisect_left
 from dataclasses import replace
+from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
@@ -13,10 +14,17 @@ from gcr_migrate.errors import NOT_THERE, MigrateError
 from gcr_migrate.inventory.access import AccessReader
 from gcr_migrate.model.change import What
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
-from gcr_migrate.model.names import GCR_HOSTS, ar_host, repository_resource
+from gcr_migrate.model.names import GCR_HOSTS, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.model.usage import REDIRECTED
-from gcr_migrate.redirect.evidence import Answer, Copied, Expected, HostReading, Reading
+from gcr_migrate.redirect.evidence import (
+    Answer,
+    Copied,
+    Expected,
+    HostReading,
+    Reading,
+    roots_of,
+)
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
@@ -218,31 +226,30 @@ class _Reading:
             async for page in self._lookouts.stored("source").in_repository(resource):
                 there.extend(int(one[:_HALF], 16) for one in page)
         there = array("Q", sorted(there))
-        seen, missing = 0, 0
+        seen, missing, mark = 0, 0, sha256()
         examples: list[str] = []
         async for page in self._lookouts.stored("source").in_bucket(bucket):
             for one in page:
                 seen += 1
                 if not _holds(there, int(one[:_HALF], 16)):
                     missing += 1
+                    mark.update(one.encode())
                     if len(examples) < _EXAMPLES:
                         examples.append(f"sha256:{one}")
-        return Copied(seen, missing, tuple(examples))
+        return Copied(seen, missing, tuple(examples), mark.hexdigest())
 
     async def expected(
         self, reading: Reading, baseline: Wanted
     ) -> dict[str, Expected | MigrateError]:
         """Hold a baseline against the repositories of those hosts of which it speaks."""
+        by_name = {host.host.name: host for host in reading.hosts}
         roots: dict[str, tuple[HostReading, str]] = {}
         found: dict[str, Expected | MigrateError] = {}
-        for host in reading.hosts:
-            resource = reading.resource(host) if host.has_repository else ""
-            where = host.host
-            ar_name = f"{ar_host(where.location)}/{self._project.path}/{where.repository_id}"
-            for root in (reading.shown(host), ar_name):
-                roots[root] = (host, resource)
-                if root in baseline.roots:
-                    found.setdefault(where.name, Expected(whole=baseline.whole))
+        for root, where in roots_of(self._project):
+            host = by_name[where.name]
+            roots[root] = (host, reading.resource(host) if host.has_repository else "")
+            if root in baseline.roots:
+                found.setdefault(where.name, Expected(whole=baseline.whole))
         for image, entries in groupby(baseline.entries(), key=lambda one: one.image):
             root = next((one for one in roots if image.startswith(f"{one}/")), "")
             if not root:
@@ -272,17 +279,20 @@ class _Reading:
                 if error.problem not in NOT_THERE:
                     raise
         seen, missing, examples = before.seen, before.missing, list(before.examples)
+        mark = sha256(before.mark.encode())
         for entry in entries:
             if entry.what is What.IMAGE or (entry.what is What.TAG and not entry.digest):
                 continue
             seen += 1
             of_tag = entry.what is What.TAG
-            if (tags.get(entry.name) == entry.digest) if of_tag else (entry.name in digests):
+            is_there = tags.get(entry.name) == entry.digest if of_tag else entry.name in digests
+            mark.update(f"{image} {entry.name} {entry.digest} {is_there}\n".encode())
+            if is_there:
                 continue
             missing += 1
             if len(examples) < _EXAMPLES:
                 examples.append(f"{image}{':' if of_tag else '@'}{entry.name}")
-        return Expected(seen, missing, tuple(examples), before.whole)
+        return Expected(seen, missing, tuple(examples), before.whole, mark.hexdigest())
 
 
 def _holds(there: array[int], wanted: int) -> bool:

@@ -71,7 +71,8 @@ async def switch(
         note = f"no answer came ({lost.told}), and it was read back as written" if lost else ""
         return Switched(before, after, note)
     if lost and after.word == before.word:
-        saw = f"{lost.told}; read again it is {_told(after)}, as before"
+        still = "as before; it may come through late"
+        saw = f"{lost.told}; read again it is {_told(after)}, {still}"
         raise MigrateError(lost.problem, subject=subject, saw=saw) from lost
     saw = f"{target.value} was written{_answered(lost)}, and {_told(after)} was read back"
     raise MigrateError(errors.REDIRECT_CONFLICT, subject=subject, saw=saw)

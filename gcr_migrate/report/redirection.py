@@ -218,13 +218,16 @@ class RedirectMoveFacts(_PlanLike):
     )
     version: Literal[1] = VERSION
     outcome: Literal["moved", "moved-unproven", "held-up", "nothing-to-do"] = Field(
-        description="moved-unproven: it is written, and what was looked at afterwards is not right."
+        description="moved-unproven: it is written, and what was looked at afterwards is not"
+        " right, or it could not be looked at or recorded."
     )
     after: str = Field(description="The state that was read back; empty if nothing was written.")
     note: str = Field(description="What was odd about the change; empty for nothing.")
     slow: list[str] = Field(description="Hosts that do not answer as it is set yet.")
     proof: ProofFact | None = Field(description="The verification after the move.")
-    recorded_in: str = Field(description="File in which the move is recorded.")
+    recorded_in: str = Field(
+        description="File in which the move is recorded; empty if it could not be, see `note`."
+    )
 
     @classmethod
     def of(
@@ -242,7 +245,7 @@ class RedirectMoveFacts(_PlanLike):
             outcome = "nothing-to-do" if plan.decision.is_done else "held-up"
         else:
             right = proof is None or not (proof.wrong or proof.unchecked)
-            outcome = "moved" if right and not slow else "moved-unproven"
+            outcome = "moved" if right and recorded_in and not slow else "moved-unproven"
         more = {
             "outcome": outcome,
             "after": after,
@@ -283,7 +286,14 @@ def _plain(plan: Plan) -> dict[str, object]:
             for g in plan.gates
         ],
         "pullers": [
-            PullerFact(host=p.host, member=p.member, right=p.right, why=p.why, can=p.can, by=p.by)
+            PullerFact(
+                host=p.host,
+                member=printable(p.member),
+                right=p.right,
+                why=printable(p.why),
+                can=p.can,
+                by=printable(p.by),
+            )
             for p in plan.pullers
         ],
         "code": plan.code,

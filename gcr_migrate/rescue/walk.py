@@ -107,7 +107,7 @@ class Walk:
         if reply.problem is None:
             page = read_page(reply.body)
             if page is None:
-                saw = f"{len(reply.body)} bytes that are no whole JSON object"
+                saw = f"{len(reply.body)} bytes that are no whole list"
                 folder.failure(BAD_REPLY, saw)
                 return
             if page.told:

@@ -39,7 +39,7 @@ class MoveRow:
     Attributes:
         at: when, in UTC.
         project: id of the project.
-        event: `started`, `done`, `failed` or `verified`.
+        event: `started`, `done`, `failed`, `verified` or `unproven`.
         state: the setting before, in the service's word.
         target: the setting that was asked for.
         code: the plan's code; of a failure the problem's.

@@ -162,6 +162,11 @@ class RescueFile:
             reply = CopyReply(status, body, named(code) if code else None, saw)
             yield KeptReply(run, filters, target, path, versions, page, reply)
 
+    def answered(self) -> frozenset[int]:
+        """Return the targets of which answers say what was done."""
+        sql = "SELECT DISTINCT target_id FROM reply WHERE code = ''"
+        return frozenset(row[0] for row in self._sql.execute(sql))
+
     def answers(self, target: int, path: str) -> Iterator[bytes]:
         """Go through the bodies of all answers about one name that say what was done."""
         sql = "SELECT body FROM reply WHERE target_id = ? AND path = ? AND code = '' ORDER BY id"

@@ -264,6 +264,30 @@ def test_a_log_tells_of_one_repository_and_of_how_far_it_reaches() -> None:
     found = logged_pulls(log, PROJECT, HOST)
     assert (found.begins_ms, found.ends_ms, found.last_ms) == (10, 30, 20)
     assert found.last_name.endswith("us.gcr.io/app")
+    assert found.pushed_ms is None
+    log.push("us-docker.pkg.dev/builds/us.gcr.io/tool", "1", 50)
+    log.push("us-docker.pkg.dev/builds/new/tool", "1", 60)
+    assert logged_pulls(log, PROJECT, HOST).pushed_ms == 50
+
+
+def test_a_log_that_ends_in_the_future_tells_nothing_of_today() -> None:
+    """One entry with a wrong date would make an old log a fresh one."""
+    for ahead, verdict in ((0.5, Verdict.MAY_GO), (3, Verdict.UNPROVEN)):
+        log = pulls(ends_ms=NOW_MS + int(ahead * DAY_MS))
+        assert (
+            judge_repository(project(), repository(pulls=log), Prices(), NOW_MS, 90).verdict
+            is verdict
+        )
+
+
+@pytest.mark.parametrize("days", [0, 89, 91])
+def test_who_still_pushes_keeps_a_repository_as_who_pulls_does(days: int) -> None:
+    """A build that pushes there every night fails without it."""
+    for change in ({"last_ms": NOW_MS - days * DAY_MS}, {"pushed_ms": NOW_MS - days * DAY_MS}):
+        found = judge_repository(
+            project(), repository(pulls=pulls(**change)), Prices(), NOW_MS, unused_days=90
+        )
+        assert found.verdict is (Verdict.KEEP if days < 90 else Verdict.MAY_GO), change
 
 
 def test_of_many_a_person_reads_the_table_and_what_to_run() -> None:

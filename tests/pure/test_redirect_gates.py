@@ -20,7 +20,15 @@ from gcr_migrate.model.cloud import (
     RepositoryFacts,
 )
 from gcr_migrate.model.names import GCR_HOSTS, Project
-from gcr_migrate.redirect.evidence import Answer, Copied, Expected, HostReading, Pulled, Reading
+from gcr_migrate.redirect.evidence import (
+    COPIER,
+    Answer,
+    Copied,
+    Expected,
+    HostReading,
+    Pulled,
+    Reading,
+)
 from gcr_migrate.redirect.gates import Gate, Passing, Proof, is_copied, proof_gate
 from gcr_migrate.redirect.moves import Move
 from gcr_migrate.redirect.plan import Plan, plan_move
@@ -122,6 +130,7 @@ def test_all_gates_are_passed_by_evidence() -> None:
     copying = planned(reading(copied=Copied(3, 1, ("sha256:aa",))))
     assert copying.decision.target is R.ENABLED_AND_COPYING
     assert gate(copying, "agent").passing is Passing.PASSED
+    assert COPIER in gate(copying, "agent").evidence[1]  # told, as it may be asked instead
     assert "1 of 3 blobs" in " ".join(gate(copying, "copied").evidence)
 
 
@@ -342,6 +351,11 @@ def test_the_code_stands_for_the_evidence() -> None:
     others = [planned(reading(**more)).code for more in CHANGES]
     others.append(planned(reading(R.ENABLED_AND_COPYING)).code)
     others.append(planned(reading(), {"copied": "x", ADA: "y"}, pulled=Pulled(1)).code)
+    others += [planned(reading(copied=Copied(9, 5, mark=mark))).code for mark in "ab"]
+    others += [planned(reading(expected=Expected(9, mark=mark))).code for mark in "ab"]
+    for last in "ab":  # beyond those that are named
+        pulled = Pulled(20, (*map("app:{:02}".format, range(15)), f"z:{last}"))
+        others.append(planned(reading(), {"pulled": "x"}, pulled=pulled).code)
     assert len({plan.code, *others}) == len(others) + 1
     assert planned(reading(R.FINALIZED)).code == ""
 

@@ -207,6 +207,8 @@ def test_a_name_that_is_denied_leaves_the_others_alone() -> None:
         ({"manifestsCopied": "12"}, 12, 0),
         ({"manifestsCopied": None}, 0, 0),
         ({}, 0, 0),
+        ({"name": "p/gcr.io/app", "tags": []}, 0, 0),
+        ({"child": [], "errors": [{"code": "DENIED"}]}, 0, 1),
         ({"manifestsCopied": -1}, 0, 1),
         ({"manifestsCopied": True}, 0, 1),
         ({"manifestsCopied": 1.5, "tagsCopied": []}, 0, 2),
@@ -224,7 +226,19 @@ def test_an_answer_is_read_as_far_as_it_makes_sense(
     assert page
     assert page.copied == copied
     assert len(page.odd) == odd
-    assert page.told == bool(body.keys() - {"child", "manifest"})
+    assert page.told == bool(body.keys() - {"child", "manifest", "name", "tags", "errors"})
+
+
+@pytest.mark.parametrize("body", [[], {"errors": [{"code": "DENIED"}]}, {"error": {"code": 403}}])
+def test_what_is_no_list_is_no_answer(body: Any) -> None:
+    """An error with the status of success is asked for again, and never an empty name."""
+    walk = Walk([""], 1)
+    queue, asked = [*walk.asks()], 0
+    while queue:
+        asked += 1
+        queue += walk.take(queue.pop(), CopyReply(200, json.dumps(body).encode()))
+    assert asked == TRIES
+    assert walk.folders[0, ""].problem is BAD_REPLY
 
 
 def test_an_odd_page_makes_its_name_unclean_and_no_more() -> None:

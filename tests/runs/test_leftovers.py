@@ -178,6 +178,36 @@ def test_what_came_after_the_split_keeps_its_repository(stage: Stage) -> None:
     assert old.images.keys() == {"web/app", "api/app"}
 
 
+def test_repositories_that_went_to_each_other_do_not_both_go(tmp_path: Path) -> None:
+    """Two hosts that were made alike: each would be the proof for deleting the other."""
+    hosts = ("us.gcr.io", "gcr.io")
+    scenario = Scenario.model_validate(
+        {
+            "projects": [{"id": "builds"}],
+            "repositories": [
+                {"project": "builds", "location": "us", "id": one, "images": IMAGES}
+                for one in hosts
+            ],
+        }
+    )
+    with staged(scenario, tmp_path) as stage:
+        for at, host in enumerate(hosts):
+            spec = f"source: {{project: builds, hosts: [{host}]}}\n"
+            spec += f"routes: [{{match: '**', repository: {hosts[1 - at]}}}]\n"
+            (stage.cli.home / "spec.yaml").write_text(spec)
+            assert stage.run("plan", "spec.yaml", "-o", host).returncode == 0
+        log = _log(stage.cli.home / "log.json", ("us.gcr.io", 200), ("web", 1))
+        files = ("--audit-log", log, "--migration", "gcr.io")
+        one = _leftovers(stage, "builds", *files)
+        both = _leftovers(stage, "builds", *files, "--migration", "us.gcr.io")
+    assert {name: found["verdict"] for name, found in one.items()} == {
+        REPOSITORY: "unproven",
+        "us-docker.pkg.dev/builds/gcr.io": "may-go",
+    }
+    assert {found["verdict"] for found in both.values()} == {"unproven"}
+    assert {*_open(both[REPOSITORY])} == {"moved"}
+
+
 def test_a_list_of_images_that_hides_some_makes_no_repository_empty(stage: Stage) -> None:
     """Paths that it lacks are read one by one: here all of them, by versions and tags."""
     rule = {"host": "artifact_registry", "path": "us.gcr.io/dockerImages", "status": 200}

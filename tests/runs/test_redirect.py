@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -298,6 +299,70 @@ def test_a_baseline_has_to_be_there(copied: Switch) -> None:
     assert "us.gcr.io/builds/app:1.0" in " ".join(less["gates"][3]["evidence"])
     (home / "no.snapshot").write_text("no")
     assert codes(copied.plan("--baseline", "no.snapshot", code=2)) == ["not-a-snapshot"]
+    with closing(sqlite3.connect(home / "b.snapshot")) as file:
+        file.execute("UPDATE source SET shown = 'us.gcr.io/buildsystem'")
+        file.commit()
+    other = copied.plan("--baseline", "b.snapshot", code=2)
+    assert codes(other) == ["bad-usage"]
+    assert "us.gcr.io/buildsystem" in other["errors"][0]["saw"]
+
+
+def test_a_move_that_was_made_is_never_told_as_a_failure_of_the_rest(copied: Switch) -> None:
+    """Ctrl-C during the write, and a record that cannot be written after it: both tell the state.
+
+    Before the write a record that cannot be written keeps it from being made.
+    """
+    cli, box = copied.stage.cli, copied.stage.box
+    log, code = cli.home / "builds.redirect.log", copied.plan()["code"]
+
+    def midway() -> subprocess.Popen[str]:
+        """Begin a move, and return while the service thinks about the write."""
+        copied.whole()
+        copied.fault(host="artifact_registry", method="PATCH", times=1, delay_s=2)
+        process = cli.start(
+            *("redirect", "enable", "builds", "--yes", "--i-have-read", code, "--json"),
+            GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
+            GCR_MIGRATE_ACCESS_TOKEN=box.token,
+        )
+        while not any(one["hits"] for one in control(box, "GET")):
+            assert process.poll() is None
+        return process
+
+    stopped = midway()
+    stopped.send_signal(signal.SIGINT)
+    out, err = stopped.communicate(timeout=60)
+    assert codes(json.loads(out)) == ["redirect-unsettled"], err
+    last = json.loads(log.read_text().splitlines()[-1])
+    assert (last["event"], last["code"]) == ("failed", "redirect-unsettled")
+
+    box.store.project("builds").redirect_state = DISABLED
+    unrecorded = midway()
+    log.unlink()
+    log.mkdir()
+    out, err = unrecorded.communicate(timeout=60)
+    facts = json.loads(out)
+    assert (unrecorded.returncode, facts["outcome"]) == (4, "moved-unproven"), err
+    assert (facts["after"], facts["recorded_in"], copied.state()) == (ENABLED, "", ENABLED)
+    assert "not recorded: not-writable" in facts["note"]
+    assert facts["proof"]["wrong"] == facts["proof"]["unchecked"] == 0
+
+    box.store.project("builds").redirect_state = DISABLED
+    written = len(copied.written())
+    assert codes(copied.move("enable", code=2, read=code)) == ["file-missing"]
+    assert len(copied.written()) == written
+
+    log.rmdir()
+    moved = copied.move("enable", read=code)
+    whole = log.read_text()
+    before, last = whole[: whole.rindex('{"at"')], whole[whole.rindex('{"at"') :]
+    for cut in (before, before + last[:20] + "\n"):  # killed before it had verified
+        log.write_text(cut)
+        late = copied.run("enable", "builds", schema="redirect-move")
+        assert (late["outcome"], late["proof"]) == ("moved", moved["proof"])
+        assert "cut off" in late["note"]
+        done = copied.run("enable", "builds", schema="redirect-move")
+        assert (done["outcome"], done["proof"]) == ("nothing-to-do", None)
+    assert len(copied.written()) == written + 1
 
 
 def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:
@@ -356,6 +421,30 @@ def test_hosts_may_follow_slowly(tmp_path: Path) -> None:
         assert late["outcome"] == "moved-unproven"
         assert late["slow"] == ["us.gcr.io/builds: 412: Container Registry, which is gone"]
         assert world.state() == ENABLED
+
+        project.redirect_state, cli = DISABLED, world.stage.cli
+        log = cli.home / "builds.redirect.log"
+        log.unlink()
+        waiting = cli.start(
+            *("redirect", "enable", "builds", "--json"),
+            *("--yes", "--i-have-read", world.plan()["code"]),
+            GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
+            GCR_MIGRATE_ACCESS_TOKEN=world.stage.box.token,
+        )
+        while not (log.exists() and '"done"' in log.read_text()):
+            assert waiting.poll() is None
+        waiting.send_signal(signal.SIGINT)
+        facts = json.loads(waiting.communicate(timeout=60)[0])
+        assert (waiting.returncode, facts["outcome"], facts["after"]) == (
+            4,
+            "moved-unproven",
+            ENABLED,
+        )
+        assert "interrupted" in facts["proof"]["findings"][0]
+        assert '"unproven"' in log.read_text()
+        project.redirect_lag = project.lagging = 0
+        proven = world.run("enable", "builds", schema="redirect-move")
+        assert (proven["outcome"], proven["proof"]["unchecked"]) == ("moved", 0)
 
 
 def test_every_state_is_read_by_its_word(copied: Switch) -> None:

@@ -208,6 +208,21 @@ def test_a_service_that_copies_no_more_is_no_success(whole: Left) -> None:
     assert facts["outcome"] == "rescued"
 
 
+def test_a_host_of_which_nothing_came_is_doubted_where_its_bucket_has_blobs(whole: Left) -> None:
+    """That another host was copied from proves nothing of it; an empty bucket has nothing."""
+    whole.kept.images["eu.gcr.io"].clear()
+    name = "eu.artifacts.old-builds.appspot.com"
+    facts = whole.run(code=4)
+    doubts = [one for one in facts["findings"] if one["severity"] == "error"]
+    assert [(one["code"], one["subject"]) for one in doubts] == [
+        ("copy-unproven", "eu.gcr.io/old-builds")
+    ]
+    assert name in doubts[0]["saw"]
+    assert whole.run("--newest", "1", code=0)["outcome"] == "rescued"  # may leave out all of a host
+    whole.box.store.buckets[name].objects.clear()
+    assert whole.run(code=0)["outcome"] == "rescued"
+
+
 def test_a_quota_that_is_used_up_ends_a_run_that_goes_on_later(whole: Left) -> None:
     """It is out of reach, not a failure; what cannot be listed then is not called missing."""
     project = whole.box.store.project(OLD)
@@ -284,6 +299,12 @@ def test_what_vanished_after_it_was_copied_is_found_out(whole: Left) -> None:
     assert ("copy-not-there", f"{GCR}/tools/deep/cli") in wrong
     assert ("copy-not-there", f"{GCR}/app/web") not in wrong
     assert ("blob-unknown", f"{GCR}/app/web") in wrong
+
+    del whole.box.store.repositories[OLD, "us", "gcr.io"]  # whatever goes on would ask for nothing
+    gone = whole.run(code=2)
+    assert (gone["code"], "begin anew" in gone["saw"]) == ("not-a-rescue", True)
+    assert whole.run("--state", "anew.rescue", code=0)["outcome"] == "rescued"
+    assert whole.at_target() == whole.at_source()
 
 
 def test_a_killed_run_goes_on_where_it_stood(whole: Left) -> None:
@@ -437,6 +458,11 @@ def test_a_split_layout_is_reached_in_two_steps(whole: Left) -> None:
     web = whole.at_source()["gcr.io/app/web"]
     assert web <= whole.at_target("app")["app/web"]
     assert whole.at_target("tools").keys() == {"tools/deep/cli"}
+
+    (whole.cli.home / steps[0][1]).write_text(written + "# mine\n")
+    again = whole.run("split.yaml", code=0)
+    assert "left as it is" in again["next_steps"][0]
+    assert (whole.cli.home / steps[0][1]).read_text().endswith("# mine\n")
 
 
 def test_other_files_are_neither_written_over_nor_taken_for_a_rescue(whole: Left) -> None:
