@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from pathspec import GitIgnoreSpec
 
 from gcr_migrate.refs.finder import MARKS, find, find_begun
 from gcr_migrate.refs.kinds import kind_of
+from gcr_migrate.refs.shape import offsets
 from gcr_migrate.refs.shapes import shape_of
 
 if TYPE_CHECKING:
@@ -162,8 +164,10 @@ def scan_text(name: str, text: str) -> Iterator[Found]:
     written = [*_in_lines(text), *find_begun(text, shape.values)]
     found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in taken]
     found += shape.parted
+    starts = offsets(text) if found else ()
     for one, field in sorted(found, key=lambda each: each[0].start):
-        yield Found(name, *_place(text, one.start), kind, field, one, shape.values)
+        line = bisect_right(starts, one.start)
+        yield Found(name, line, one.start - starts[line - 1] + 1, kind, field, one, shape.values)
 
 
 def _in_lines(text: str) -> Iterator[Written]:
@@ -174,8 +178,3 @@ def _in_lines(text: str) -> Iterator[Written]:
             for one in find(line):
                 yield replace(one, start=start + one.start, end=start + one.end)
         start += len(line) + 1
-
-
-def _place(text: str, index: int) -> tuple[int, int]:
-    """Return line and column of a character, both from 1."""
-    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)

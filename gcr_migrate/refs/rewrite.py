@@ -134,7 +134,9 @@ def _in_parts(
 
 
 def applied(text: str, changes: Iterable[Edit]) -> str:
-    """Return a text with some changes, none of which overlap."""
-    for change in sorted(changes, key=lambda one: one.start, reverse=True):
-        text = text[: change.start] + change.new + text[change.end :]
-    return text
+    """Return a text with some changes, none of which overlap; the same one counts once."""
+    pieces, at = [], 0
+    for change in sorted(set(changes), key=lambda one: (one.start, one.end)):
+        pieces += [text[at : change.start], change.new]
+        at = change.end
+    return "".join((*pieces, text[at:]))
