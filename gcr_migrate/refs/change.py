@@ -11,7 +11,7 @@ from gcr_migrate.refs.files import scan_text, text_of
 from gcr_migrate.refs.rewrite import Refusal, applied, edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found
@@ -66,21 +66,28 @@ def change(
     text = text_of(raw)
     if text is None:
         return made
-    changes: list[Edit] = []
+    changing: list[tuple[Found, Covered, tuple[Edit, ...]]] = []
+    staying: list[Found] = []
     for found in scan_text(name, text):
         reference, covered = judge(found)
         if covered.verdict is not Verdict.MOVES:
+            staying.append(found)
             continue
         known = {**found.values, **dict(reference.assumed), **values}
         wanted = edits(found.written, reference, covered, known, pin=pin)
         if found.kind == _LOCK:
             wanted = Refusal("a lock file: have its own tool make it again")
-        if isinstance(wanted, Refusal):
-            if not wanted.follows:
-                made.refused.append((found, wanted.why))
+        if not isinstance(wanted, Refusal):
+            changing.append((found, covered, wanted))
             continue
-        changes += wanted
-        made.done.append((found, covered))
+        staying.append(found)
+        if not wanted.follows:
+            made.refused.append((found, wanted.why))
+    for found in _held(changing, staying):
+        made.refused.append((found, "a part of it is a part of another name, which stays"))
+    made.refused.sort(key=lambda one: one[0].written.start)
+    made.done = [(found, covered) for found, covered, _ in changing]
+    changes = [edit for _, _, wanted in changing for edit in wanted]
     after = applied(text, changes).encode("utf-8", errors="surrogateescape")
     if text.encode("utf-8", errors="surrogateescape") != raw:  # it is in another encoding
         made.refused += [(found, "the file is not in UTF-8") for found, _ in made.done]
@@ -88,6 +95,26 @@ def change(
     elif made.done:
         made.after = after
     return made
+
+
+def _held(
+    changing: list[tuple[Found, Covered, tuple[Edit, ...]]], staying: Iterable[Found]
+) -> list[Found]:
+    """Take out, and return, those names that share a part with one that needs it otherwise."""
+    held = {part.start for one in staying for part in one.written.parts}
+    out: list[Found] = []
+    while True:
+        news: dict[int, set[str]] = {}
+        for _, _, wanted in changing:
+            for edit in wanted:
+                news.setdefault(edit.start, set()).add(edit.new)
+        held |= {start for start, texts in news.items() if len(texts) > 1}
+        collide = [one for one in changing if any(edit.start in held for edit in one[2])]
+        if not collide:
+            return out
+        changing[:] = [one for one in changing if not any(edit.start in held for edit in one[2])]
+        held |= {part.start for found, _, _ in collide for part in found.written.parts}
+        out += [found for found, _, _ in collide]
 
 
 def patch(made: Change, path: str) -> Iterator[str]:

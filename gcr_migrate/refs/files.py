@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.finder import MARKS, find, find_begun
+from gcr_migrate.refs.finder import MARKS, find, find_begun, known
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shape import offsets
 from gcr_migrate.refs.shapes import shape_of
@@ -160,14 +160,27 @@ def scan_text(name: str, text: str) -> Iterator[Found]:
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
     shape = shape_of(kind, path, text)
+    shape.values = known(shape.values)
     taken = {part.start for name, _ in shape.parted for part in name.parts}
-    written = [*_in_lines(text), *find_begun(text, shape.values)]
+    written = list(_in_lines(text))
+    written += _apart(list(find_begun(text, shape.values)), written)
     found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in taken]
     found += shape.parted
     starts = offsets(text) if found else ()
     for one, field in sorted(found, key=lambda each: each[0].start):
         line = bisect_right(starts, one.start)
         yield Found(name, line, one.start - starts[line - 1] + 1, kind, field, one, shape.values)
+
+
+def _apart(begun: list[Written], found: list[Written]) -> Iterator[Written]:
+    """Give those names that hold no other one, as a gap holds its own default."""
+    starts = [one.start for one in found]
+    for one in begun:
+        at = bisect_left(starts, one.start)
+        if (at == len(starts) or starts[at] >= one.end) and (
+            not at or found[at - 1].end <= one.start
+        ):
+            yield one
 
 
 def _in_lines(text: str) -> Iterator[Written]:

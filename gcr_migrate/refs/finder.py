@@ -47,9 +47,13 @@ _GAP_IN_NAME: Final = re.compile("|".join((*_GAPS, _CAPITALS)))
 _ESCAPE: Final = r"[nrt]|u[0-9a-fA-F]{4}"  # after a backslash, in JSON and many languages
 # Also after a shell's default, a line end or the like in a string, in an address, a colour of logs.
 _BEGINS: Final = (
-    rf"(?:(?<![A-Za-z0-9._@%-])(?!(?<=\\)(?:{_ESCAPE}))"
+    rf"(?:(?<![A-Za-z0-9._@%-])(?!(?<=\\)(?:{_ESCAPE})|(?<=[;\[])[0-9]{{1,3}}m)"
     r"|(?<=[.a-zA-Z0-9-])(?:(?<=:-)|(?<=\*\.)|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})"
     r"|(?<=%[0-9a-fA-F]{2})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)|(?<=\x1b\[[0-9];[0-9]{2}m)))"
+)
+# What stands before a name and has to be read with it: another shell's default, and a login.
+_AHEAD: Final = (
+    r"\$\{[A-Za-z_][A-Za-z0-9_]{0,80}-|(?<=//)[A-Za-z0-9._~%-]{1,64}:[^\s/@\"'<>]{0,400}@"
 )
 _LABEL: Final = f"(?:{_GAP}|[A-Za-z0-9-]){{1,64}}"
 _HOSTS: Final = (
@@ -61,7 +65,7 @@ _HOSTS: Final = (
 )
 # No registry takes `+`, `%` or `~`; a name that ends before them would be another name.
 _PART: Final = f"(?:{_GAP}|[A-Za-z0-9._+%~-])"
-_SLASH: Final = r"\\?/"  # some programs write it so into JSON
+_SLASH: Final = r"(?:\\?/|%2[Ff])"  # as some programs write it into JSON, and into addresses
 _DIGEST: Final = rf"@(?:sha(?:256|512):[A-Za-z0-9]*{_GAP}?|{_GAP})"
 _NAME: Final = (
     rf"(?P<host>{'|'.join(_HOSTS)})(?::443)?(?![A-Za-z0-9-])(?!\.[A-Za-z0-9])"
@@ -76,13 +80,20 @@ _PAGE: Final = (
     r"(?P<page>https?://console\.(?:cloud|developers)\.google\.com/"
     rf"(?:gcr|artifacts)(?:/(?:{_GAP}|[^\s\"'<>()\[\]{{}}|\\^`])*)?)"
 )
-_ANY: Final = re.compile(rf"{_PAGE}|{_BEGINS}(?:{_BUCKET}|{_NAME})")
+_ANY: Final = re.compile(rf"{_PAGE}|(?:{_BEGINS}|{_AHEAD})(?:{_BUCKET}|{_NAME})")
+_MARK: Final = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
+_OPENS_GAP: Final = re.compile(
+    r"\$[{(A-Za-z0-9$]|[A-Za-z0-9_/.-]\{|\{[A-Za-z0-9_{}]|%[{(A-Zsdv]|#\{|@[A-Z]|[/:][<\[]"
+)
+_WIDEST: Final = 1000  # characters of a name before its mark
 _REST: Final = rf"(?:/(?>{_PART}+))*(?::(?>{_PART}+))?(?:{_DIGEST})?"
 # A name whose beginning, with its host, is in a gap.
 _BEGUN: Final = re.compile(rf"(?<![A-Za-z0-9._@%/-])(?P<gap>{_GAP}){_REST}")
 # The same where the gap itself has its default.
 _DEFAULTED: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-$")
 _AFTER_DEFAULT: Final = re.compile(rf"\}}(?=[/:@]){_REST}")
+_DEEPEST: Final = 4  # values in values in values
+_LONGEST_VALUE: Final = 500
 _LONGEST_NAME: Final = 80  # characters of a variable
 _MIRRORED: Final = re.compile(r"[A-Za-z0-9_.}\])>*-]\\?/$")
 _PROSE: Final = ".,;:!?"  # at the end of a sentence, and of no name
@@ -124,13 +135,31 @@ class Written:
 
 def find(text: str) -> Iterator[Written]:
     """Give everything in a text that may be a name of images, from left to right."""
-    for found in _ANY.finditer(text):
+    for found in _each(text):
         kind = "page" if found["page"] else "bucket" if found["bucket"] else "name"
-        start, end = found.span()
+        start, end = found.start("host" if kind == "name" else kind), found.end()
         if kind == "name":
             kind, start, end = _around(text, start, end)
         written = text[start:end].rstrip(_PROSE)
         yield Written(written, start, start + len(written), kind)
+
+
+def _each(text: str) -> Iterator[re.Match[str]]:
+    """Give each match, looked for only where a mark says that there may be one."""
+    at = 0
+    while mark := _MARK.search(text, at):
+        found = _ANY.search(text, _start(text, max(at, mark.start() - _WIDEST), mark.start()))
+        if not found:
+            return
+        yield found
+        at = found.end()
+
+
+def _start(text: str, first: int, mark: int) -> int:
+    """Return where the name that has a mark may begin: after a blank, if no gap is before it."""
+    if _OPENS_GAP.search(text, first, mark):
+        return first
+    return max(first, text.rfind(" ", first, mark) + 1, text.rfind('"', first, mark) + 1)
 
 
 def _around(text: str, start: int, end: int) -> tuple[str, int, int]:
@@ -161,6 +190,17 @@ def find_begun(text: str, values: Mapping[str, str]) -> Iterator[Written]:
         if name_of(found["gap"]) in starts:
             written = found[0].rstrip(_PROSE)
             yield Written(written, found.start(), found.start() + len(written), "name")
+
+
+def known(values: Mapping[str, str]) -> dict[str, str]:
+    """Return what gaps stand for, with those filled that are in the values themselves."""
+    found = dict(values)
+    for _ in range(_DEEPEST):
+        open_ones = {name: value for name, value in found.items() if _GAP_ANYWHERE.search(value)}
+        for name, value in open_ones.items():
+            whole = filled(value, "page", found)
+            found[name] = whole if len(whole) <= _LONGEST_VALUE else value
+    return found
 
 
 def _is_begin(value: str) -> bool:

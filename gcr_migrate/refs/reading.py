@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import GCR_HOSTS, GOOGLES_OWN, gcr_host
@@ -51,6 +52,7 @@ _PUBLIC: Final = frozenset(
     }
 )
 _BEHIND: Final = "it stands behind another name, as at a mirror or in a path"
+_QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of an address
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
 _RETIRED: Final = {"google-containers": "registry.k8s.io", "google_containers": "registry.k8s.io"}
@@ -118,6 +120,7 @@ def _assumed(
 
 def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) -> Reference:
     text = filled(written.text, written.kind, values).replace("\\/", "/")
+    text = unquote(text) if _QUOTED.match(text) else text
     host = _host(text) if written.kind in {"name", "mirrored"} else ""
     if written.kind == "mirrored":
         return Reference(Whose.UNREADABLE, host=host, why=_BEHIND)

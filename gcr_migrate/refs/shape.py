@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from gcr_migrate.refs.finder import Written
 
-_SETS: Final = re.compile(r"([A-Za-z_][\w.-]*)[\"']?\s*[:=]+(?!//)\s*[\"'`]?[^\s\"'`]*$")
+_SETS: Final = re.compile(
+    r"([A-Za-z_][\w.-]*)[\"']?\s*[?+]?[:=]+>?(?!//)\s*(?:[A-Za-z$@]{0,2}[\"'`])?[^\s\"'`]*$"
+)
 
 LONE_RETURN: Final = re.compile(r"[\r\f](?!\n)")  # ends a line for some readers
 _NEAR: Final = 200  # characters before a name in which its line says what it is

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from gcr_migrate.refs.finder import MARKS
 from gcr_migrate.refs.joined import joined
 from gcr_migrate.refs.shape import Field, Shape, moved
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.joined import Value
 
 _BRACES: Final = {"{{": "}}", "{%": "%}", "{#": "#}"}  # of Go's templates, and of Jinja's
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_DEEPEST: Final = 100
+_MARKS: Final = tuple(mark.decode() for mark in MARKS)
 _OPENS: Final = re.compile(r"\{[{%#]")
 _PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)*")  # an anchor, a type
 _DOCUMENT: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -46,6 +50,8 @@ def yaml_shape(kind: str, text: str) -> Shape:
     plain = plain.replace("\t", " ") if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["} else plain
     starts = [0, *(found.start() for found in _DOCUMENT.finditer(plain)), len(plain)]
     for start, end in pairwise(starts):
+        if not any(mark in text[start:end] for mark in _MARKS) or _is_too_deep(plain[start:end]):
+            continue  # most documents of a large file have no name, and reading one takes long
         one = _document(kind, text[start:end], plain[start:end])
         shape.fields += [replace(f, start=f.start + start, end=f.end + start) for f in one.fields]
         shape.parted += [(moved(name, start), field) for name, field in one.parted]
@@ -58,13 +64,23 @@ def _document(kind: str, text: str, plain: str) -> Shape:
     """Return the shape of one document; one that is broken keeps nobody from reading the next."""
     shape = Shape()
     try:
-        for document in YAML().compose_all(plain):
+        for document in YAML(plug_ins=[]).compose_all(plain):
             if document is not None:
                 _walk(shape, text, document)
                 _values(shape, kind, document)
     except (YAMLError, ValueError, RecursionError):
         return Shape()
     return shape
+
+
+def _is_too_deep(plain: str) -> bool:
+    """Whether brackets are within brackets as people never write them, and readers choke on."""
+    depth = 0
+    for found in _BRACKET.finditer(plain):
+        depth += 1 if found[0] in "[{" else -1
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _without_templates(text: str) -> str:
