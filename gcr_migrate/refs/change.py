@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.cover import Verdict
 from gcr_migrate.refs.files import scan_text, text_of
+from gcr_migrate.refs.finder import gaps, name_of
+from gcr_migrate.refs.hints import is_pushed
 from gcr_migrate.refs.rewrite import Refusal, applied, edits
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LOCK: Final = "lock-file"
 _CONTEXT: Final = 3
+_SPECIAL: Final = '"\\'
 
 
 @dataclass(slots=True)
@@ -74,17 +77,18 @@ def change(
             staying.append(found)
             continue
         known = {**found.values, **dict(reference.assumed), **values}
-        wanted = edits(found.written, reference, covered, known, pin=pin)
+        pins = pin and not is_pushed(found, text)
+        wanted = edits(found.written, reference, covered, known, pin=pins)
         if found.kind == _LOCK:
             wanted = Refusal("a lock file: have its own tool make it again")
         if not isinstance(wanted, Refusal):
             changing.append((found, covered, wanted))
             continue
-        staying.append(found)
         if not wanted.follows:
+            staying.append(found)
             made.refused.append((found, wanted.why))
     for found in _held(changing, staying):
-        made.refused.append((found, "a part of it is a part of another name, which stays"))
+        made.refused.append((found, "another name has a part of it, and would be another one"))
     made.refused.sort(key=lambda one: one[0].written.start)
     made.done = [(found, covered) for found, covered, _ in changing]
     changes = [edit for _, _, wanted in changing for edit in wanted]
@@ -102,6 +106,8 @@ def _held(
 ) -> list[Found]:
     """Take out, and return, those names that share a part with one that needs it otherwise."""
     held = {part.start for one in staying for part in one.written.parts}
+    begins = set(filter(None, map(_begin, staying)))
+    held |= {one.written.start for one, _, _ in changing if one.written.text in begins}
     out: list[Found] = []
     while True:
         news: dict[int, set[str]] = {}
@@ -117,6 +123,13 @@ def _held(
         out += [found for found, _, _ in collide]
 
 
+def _begin(found: Found) -> str:
+    """Return what the gap stands for that a name begins with; empty if it begins with none."""
+    gap = next(iter(gaps(found.written.text, "name")), "")
+    begins = gap and found.written.text.startswith(gap)
+    return found.values.get(name_of(gap), "") if begins else ""
+
+
 def patch(made: Change, path: str) -> Iterator[str]:
     """Give the lines of a unified difference, as `git apply` takes it.
 
@@ -125,8 +138,19 @@ def patch(made: Change, path: str) -> Iterator[str]:
         path: its path in the patch.
     """
     before, after = _lines(made.before), _lines(made.after)
-    for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=_CONTEXT):
+    names = _quoted(f"a/{path}"), _quoted(f"b/{path}")
+    for line in difflib.unified_diff(before, after, *names, n=_CONTEXT):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _quoted(path: str) -> str:
+    """Spell a path as git does if it has characters that would end or change it."""
+    if not any(one in _SPECIAL or one < " " for one in path):
+        return path
+    spelled = "".join(
+        f"\\{one}" if one in _SPECIAL else f"\\{ord(one):03o}" if one < " " else one for one in path
+    )
+    return f'"{spelled}"'
 
 
 def _lines(raw: bytes) -> list[str]:
