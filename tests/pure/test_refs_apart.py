@@ -24,7 +24,8 @@ SHARED = "r: &r gcr.io\na: {registry: *r, repository: acme-prod/shop, tag: 1}\n"
                 "c: {<<: *i, tag: '2.0'}\n"
             ),
             (
-                "a: &i {registry: us-docker.pkg.dev, repository: acme-prod/shop/shop, tag: 1}\nb: *i\n"
+                "a: &i {registry: us-docker.pkg.dev, repository: acme-prod/shop/shop, tag: 1}\n"
+                "b: *i\n"
                 "c: {<<: *i, tag: '2.0'}\n"
             ),
         ),
