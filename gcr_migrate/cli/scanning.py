@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -155,12 +154,12 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
         if text == STDIN:
             yield from scan_bytes(STDIN_NAME, sys.stdin.buffer.read())
             continue
-        real = os.path.realpath(text)
+        real = Path(text).resolve()
         for one in _files(Path(text), all_files=all_files):
             if isinstance(one, Unread):
                 yield one
             else:
-                files.setdefault(os.path.join(real, one.relative_to(text)), one)  # noqa: PTH118
+                files.setdefault(str(real / one.relative_to(text)), one)
     shares = list(_shares(files.values()))
     if len(shares) < 2:  # noqa: PLR2004  # starting processes takes longer than one share
         yield from scan_files(files.values())
