@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -64,8 +65,9 @@ def _document(kind: str, text: str, plain: str) -> Shape:
     """Return the shape of one document; one that is broken keeps nobody from reading the next."""
     shape = Shape()
     try:
-        for document in YAML(plug_ins=[]).compose_all(plain):
-            if document is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about an anchor that stands for two things
+            for document in filter(None, YAML(plug_ins=[]).compose_all(plain)):
                 _walk(shape, text, document)
                 _values(shape, kind, document)
     except (YAMLError, ValueError, RecursionError):
