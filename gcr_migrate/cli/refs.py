@@ -149,7 +149,7 @@ def rewrite(
 
     Exit codes: 0 done, or there is nothing to do, 1 something is left, 2 bad path or option.
     """
-    from gcr_migrate.report.rewritten import RefsRewriteFacts, rewrite_lines
+    from gcr_migrate.report.rewritten import RefsRewriteFacts, patch_bytes, rewrite_lines
 
     shown = next(iter(chosen("--format", Form, [form])))
     if plan is None:
@@ -166,8 +166,7 @@ def rewrite(
             _replace(change)
     facts = RefsRewriteFacts.of(found, judge.read, changes, unread, written=write)
     if shown is Form.PATCH and not as_json:
-        for line in facts.patch_lines():
-            typer.echo(line, nl=False)
+        typer.echo(patch_bytes(changes), nl=False)
     else:
         output.result(facts, rewrite_lines(facts))
     return facts.exit
@@ -218,18 +217,20 @@ def _replace(change: Change) -> None:
     Raises:
         MigrateError: `not-writable`; the old file is as it was.
     """
-    path = Path(change.file)
     if not change.is_any:
         return
+    path = Path(change.file).resolve()  # a link goes on to lead there
     try:
         if path.read_bytes() != change.before:
             saw = "it changed while it was read; nothing was written"
             raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw)
         mode = path.stat().st_mode
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".gcr-migrate.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(change.after)
+                file.flush()
+                os.fsync(file.fileno())
             Path(beside).chmod(mode)
             Path(beside).replace(path)
         except OSError:

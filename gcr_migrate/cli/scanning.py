@@ -149,19 +149,20 @@ def _at(paths: Iterable[str], revision: str) -> Iterator[Found | Unread]:
 def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unread]:
     from gcr_migrate.refs.files import Unread, scan_bytes, scan_files
 
-    files: list[Path] = []
+    files: dict[str, Path] = {}  # by where they are: each is read once, however it is named
     for text in paths:
         if text == STDIN:
             yield from scan_bytes(STDIN_NAME, sys.stdin.buffer.read())
             continue
+        real = Path(text).resolve()
         for one in _files(Path(text), all_files=all_files):
             if isinstance(one, Unread):
                 yield one
             else:
-                files.append(one)
-    shares = list(_shares(files))
+                files.setdefault(str(real / one.relative_to(text)), one)
+    shares = list(_shares(files.values()))
     if len(shares) < 2:  # noqa: PLR2004  # starting processes takes longer than one share
-        yield from scan_files(files)
+        yield from scan_files(files.values())
         return
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for share in pool.map(scan_files, shares):
@@ -179,7 +180,7 @@ def _files(path: Path, *, all_files: bool) -> Iterator[Path | Unread]:
         raise MigrateError(FILE_MISSING, subject=str(path), saw="neither a file nor a folder")
 
 
-def _shares(files: list[Path]) -> Iterator[list[Path]]:
+def _shares(files: Iterable[Path]) -> Iterator[list[Path]]:
     coming = iter(files)
     while share := list(islice(coming, _SHARE)):
         yield share

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.cover import Verdict
 from gcr_migrate.refs.files import scan_text, text_of
+from gcr_migrate.refs.finder import gaps, name_of
+from gcr_migrate.refs.hints import is_pushed
 from gcr_migrate.refs.rewrite import Refusal, applied, edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LOCK: Final = "lock-file"
 _CONTEXT: Final = 3
+_SPECIAL: Final = '"\\'
 
 
 @dataclass(slots=True)
@@ -66,21 +69,29 @@ def change(
     text = text_of(raw)
     if text is None:
         return made
-    changes: list[Edit] = []
+    changing: list[tuple[Found, Covered, tuple[Edit, ...]]] = []
+    staying: list[Found] = []
     for found in scan_text(name, text):
         reference, covered = judge(found)
         if covered.verdict is not Verdict.MOVES:
+            staying.append(found)
             continue
         known = {**found.values, **dict(reference.assumed), **values}
-        wanted = edits(found.written, reference, covered, known, pin=pin)
+        pins = pin and not is_pushed(found, text)
+        wanted = edits(found.written, reference, covered, known, pin=pins)
         if found.kind == _LOCK:
             wanted = Refusal("a lock file: have its own tool make it again")
-        if isinstance(wanted, Refusal):
-            if not wanted.follows:
-                made.refused.append((found, wanted.why))
+        if not isinstance(wanted, Refusal):
+            changing.append((found, covered, wanted))
             continue
-        changes += wanted
-        made.done.append((found, covered))
+        if not wanted.follows:
+            staying.append(found)
+            made.refused.append((found, wanted.why))
+    for found in _held(changing, staying):
+        made.refused.append((found, "another name has a part of it, and would be another one"))
+    made.refused.sort(key=lambda one: one[0].written.start)
+    made.done = [(found, covered) for found, covered, _ in changing]
+    changes = [edit for _, _, wanted in changing for edit in wanted]
     after = applied(text, changes).encode("utf-8", errors="surrogateescape")
     if text.encode("utf-8", errors="surrogateescape") != raw:  # it is in another encoding
         made.refused += [(found, "the file is not in UTF-8") for found, _ in made.done]
@@ -88,6 +99,35 @@ def change(
     elif made.done:
         made.after = after
     return made
+
+
+def _held(
+    changing: list[tuple[Found, Covered, tuple[Edit, ...]]], staying: Iterable[Found]
+) -> list[Found]:
+    """Take out, and return, those names that share a part with one that needs it otherwise."""
+    held = {part.start for one in staying for part in one.written.parts}
+    begins = set(filter(None, map(_begin, staying)))
+    held |= {one.written.start for one, _, _ in changing if one.written.text in begins}
+    out: list[Found] = []
+    while True:
+        news: dict[int, set[str]] = {}
+        for _, _, wanted in changing:
+            for edit in wanted:
+                news.setdefault(edit.start, set()).add(edit.new)
+        held |= {start for start, texts in news.items() if len(texts) > 1}
+        collide = [one for one in changing if any(edit.start in held for edit in one[2])]
+        if not collide:
+            return out
+        changing[:] = [one for one in changing if not any(edit.start in held for edit in one[2])]
+        held |= {part.start for found, _, _ in collide for part in found.written.parts}
+        out += [found for found, _, _ in collide]
+
+
+def _begin(found: Found) -> str:
+    """Return what the gap stands for that a name begins with; empty if it begins with none."""
+    gap = next(iter(gaps(found.written.text, "name")), "")
+    begins = gap and found.written.text.startswith(gap)
+    return found.values.get(name_of(gap), "") if begins else ""
 
 
 def patch(made: Change, path: str) -> Iterator[str]:
@@ -98,8 +138,19 @@ def patch(made: Change, path: str) -> Iterator[str]:
         path: its path in the patch.
     """
     before, after = _lines(made.before), _lines(made.after)
-    for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=_CONTEXT):
+    names = _quoted(f"a/{path}"), _quoted(f"b/{path}")
+    for line in difflib.unified_diff(before, after, *names, n=_CONTEXT):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _quoted(path: str) -> str:
+    """Spell a path as git does if it has characters that would end or change it."""
+    if not any(one in _SPECIAL or one < " " for one in path):
+        return path
+    spelled = "".join(
+        f"\\{one}" if one in _SPECIAL else f"\\{ord(one):03o}" if one < " " else one for one in path
+    )
+    return f'"{spelled}"'
 
 
 def _lines(raw: bytes) -> list[str]:

@@ -7,22 +7,25 @@ import warnings
 from xml.parsers import expat
 
 from gcr_migrate.refs.joined import Value, joined
-from gcr_migrate.refs.shape import Field, Shape, offsets
+from gcr_migrate.refs.shape import LONE_RETURN, Field, Shape, offsets
 
 
 def starlark_shape(text: str) -> Shape:
     """Return the shape of Bazel's Starlark: the arguments of its calls."""
+    text = LONE_RETURN.sub(" ", text)  # which ends a line for Python, and for nobody else
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes in other people's strings
             tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Shape()
     shape, lines = Shape(), text.split("\n")
     starts = offsets(text)
 
     def index(line: int, column: int) -> int:
         """Return the index of what Python tells in bytes."""
+        if lines[line - 1].isascii():
+            return starts[line - 1] + column
         before = lines[line - 1].encode("utf-8", "surrogatepass")[:column]
         return starts[line - 1] + len(before.decode("utf-8", "surrogatepass"))
 
@@ -48,15 +51,16 @@ def starlark_shape(text: str) -> Shape:
 
 def xml_shape(text: str) -> Shape:
     """Return the shape of XML: the text of its elements."""
-    shape, starts, lines = Shape(), offsets(text), text.split("\n")
+    shape, raw = Shape(), text.encode("utf-8", "surrogatepass")
     path: list[str] = []
     parser = expat.ParserCreate()
+    at = [0, 0]  # of the last text: its index in bytes, and in characters
 
     def data(content: str) -> None:
-        number = parser.CurrentLineNumber - 1
-        ahead = lines[number].encode("utf-8", "surrogatepass")[: parser.CurrentColumnNumber]
-        start = starts[number] + len(ahead.decode("utf-8", "surrogatepass"))
-        shape.fields.append(Field(start, start + len(content), ".".join(path)))
+        there = parser.CurrentByteIndex
+        at[1] += len(raw[at[0] : there].decode("utf-8", "surrogatepass"))
+        at[0] = there
+        shape.fields.append(Field(at[1], at[1] + len(content), ".".join(path)))
 
     parser.StartElementHandler = lambda name, _: path.append(name)
     parser.EndElementHandler = lambda _: path.pop()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import codecs
 import os
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.finder import MARKS, find, find_begun
+from gcr_migrate.refs.finder import MARKS, find, find_begun, known
 from gcr_migrate.refs.kinds import kind_of
+from gcr_migrate.refs.shape import offsets
 from gcr_migrate.refs.shapes import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from gcr_migrate.refs.finder import Written
 
@@ -25,6 +27,10 @@ LARGEST: Final = 256 << 20  # bytes of one file; no text that people keep is lon
 _HEAD: Final = 8192  # bytes in which a file shows that it is no text
 _WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NEVER: Final = frozenset({".git", ".hg", ".svn"})
+
+
+Ignored = tuple[tuple[Path, GitIgnoreSpec], ...]
+"""Folders with the rules of their `.gitignore`, from the outermost to the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +70,56 @@ def walk(root: Path, *, all_files: bool = False) -> Iterator[Path | Unread]:
         root: the folder.
         all_files: also those that `.gitignore` names.
     """
-    yield from _walk(root, (), all_files=all_files)
+    coming = [_entries(root, (), all_files=all_files)]
+    while coming:
+        one = next(coming[-1], None)
+        if one is None:
+            coming.pop()
+        elif isinstance(one, Unread):
+            yield one
+        elif one[1] is None:
+            yield one[0]
+        else:
+            coming.append(_entries(one[0], one[1], all_files=all_files))
 
 
-def _walk(
-    folder: Path, ignored: tuple[tuple[Path, GitIgnoreSpec], ...], *, all_files: bool
-) -> Iterator[Path | Unread]:
+def _entries(
+    folder: Path, ignored: Ignored, *, all_files: bool
+) -> Iterator[Unread | tuple[Path, Ignored | None]]:
+    """Give what a folder has: files, and folders with the rules that count for them."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         yield Unread(str(folder), error.strerror or "")
         return
-    if not all_files and (lines := _ignore_lines(folder)):
-        ignored = (*ignored, (folder, GitIgnoreSpec.from_lines(lines)))
+    if not all_files and (rules := _rules(folder)):
+        ignored = (*ignored, (folder, rules))
     for entry in entries:
         path = folder / entry.name
         is_folder = entry.is_dir(follow_symlinks=False)
         if entry.name in _NEVER or _is_ignored(path, ignored, is_folder=is_folder):
             continue
         if is_folder:
-            yield from _walk(path, ignored, all_files=all_files)
+            yield path, ignored
         elif entry.is_file(follow_symlinks=False):
-            yield path
+            yield path, None
+
+
+def _rules(folder: Path) -> GitIgnoreSpec | None:
+    """Return what a folder's `.gitignore` says; lines that are no rules say nothing, as to git."""
+    lines = _ignore_lines(folder)
+    try:
+        return GitIgnoreSpec.from_lines(lines) if lines else None
+    except ValueError:
+        return GitIgnoreSpec.from_lines(filter(_is_rule, lines))
+
+
+def _is_rule(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def _ignore_lines(folder: Path) -> list[str]:
@@ -95,9 +129,7 @@ def _ignore_lines(folder: Path) -> list[str]:
         return []
 
 
-def _is_ignored(
-    path: Path, ignored: tuple[tuple[Path, GitIgnoreSpec], ...], *, is_folder: bool
-) -> bool:
+def _is_ignored(path: Path, ignored: Ignored, *, is_folder: bool) -> bool:
     """Whether the nearest `.gitignore` that says something about a path leaves it out."""
     for folder, spec in reversed(ignored):
         relative = path.relative_to(folder).as_posix() + ("/" if is_folder else "")
@@ -158,12 +190,27 @@ def scan_text(name: str, text: str) -> Iterator[Found]:
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
     shape = shape_of(kind, path, text)
+    shape.values = known(shape.values)
     taken = {part.start for name, _ in shape.parted for part in name.parts}
-    written = [*_in_lines(text), *find_begun(text, shape.values)]
+    written = list(_in_lines(text))
+    written += _apart(list(find_begun(text, shape.values)), written)
     found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in taken]
     found += shape.parted
+    starts = offsets(text) if found else ()
     for one, field in sorted(found, key=lambda each: each[0].start):
-        yield Found(name, *_place(text, one.start), kind, field, one, shape.values)
+        line = bisect_right(starts, one.start)
+        yield Found(name, line, one.start - starts[line - 1] + 1, kind, field, one, shape.values)
+
+
+def _apart(begun: list[Written], found: list[Written]) -> Iterator[Written]:
+    """Give those names that hold no other one, as a gap holds its own default."""
+    starts = [one.start for one in found]
+    for one in begun:
+        at = bisect_left(starts, one.start)
+        if (at == len(starts) or starts[at] >= one.end) and (
+            not at or found[at - 1].end <= one.start
+        ):
+            yield one
 
 
 def _in_lines(text: str) -> Iterator[Written]:
@@ -174,8 +221,3 @@ def _in_lines(text: str) -> Iterator[Written]:
             for one in find(line):
                 yield replace(one, start=start + one.start, end=start + one.end)
         start += len(line) + 1
-
-
-def _place(text: str, index: int) -> tuple[int, int]:
-    """Return line and column of a character, both from 1."""
-    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)

@@ -20,7 +20,7 @@ def hcl_shape(text: str) -> Shape:
     """Return the shape of HCL; of what is none, nothing is known."""
     try:
         tree = hcl2.parses_to_tree(text if text.endswith("\n") else f"{text}\n")
-    except LarkError:
+    except (LarkError, ValueError, RecursionError):
         return Shape()
     shape = Shape()
     _walk(shape, tree, ())

@@ -24,6 +24,16 @@ _BY_FIELD: Final = {
 }
 _OLD_API: Final = "containerregistry.googleapis.com"
 _SECRETS: Final = re.compile(r"^[^#\n]*\b(imagePullSecrets)\b", re.MULTILINE)
+# Where an image is made or sent: a name with a digest is refused there.
+_PUSHES: Final = re.compile(
+    r"\b(?:push|tag|commit)\s[^&|;]*$|\b(?:build|buildx|bud)\s[^&|;]*(?:-t|--tag)[\s=\"']*$"
+    r"|--(?:destination|tag|image-name|cache-to)[\s=\"']*[^\s\"']*$"
+)
+_PUSHED: Final = re.compile(
+    r"cloud-build images\.\d+|skaffold build\.artifacts\.\d+\.image|bazel .*_push\b.*"
+    r"|\S+ .*\bto\.image|\S+ .*with\.tags"
+)
+_NEAR: Final = 500  # characters of a line before a name
 _BY_KIND: Final = {
     "bucket": "who reads this bucket needs a right on the new repositories instead",
     "page": "a page of the old console",
@@ -53,3 +63,15 @@ def hint(found: Found, reference: Reference, line: str) -> str:
 def secrets(text: str) -> list[int]:
     """Return the lines, from 1, at which pods are given logins by name."""
     return [text.count("\n", 0, found.start()) + 1 for found in _SECRETS.finditer(text)]
+
+
+def is_pushed(found: Found, text: str) -> bool:
+    """Whether an image is given a name here, rather than pulled by it: as far as can be seen.
+
+    Args:
+        found: the name where it stands.
+        text: the whole text.
+    """
+    start = found.written.start
+    line = text[max(text.rfind("\n", 0, start) + 1, start - _NEAR) : start]
+    return bool(_PUSHED.fullmatch(f"{found.kind} {found.field}") or _PUSHES.search(line))

@@ -29,15 +29,18 @@ def joined(values: Mapping[str, Value]) -> Written | None:
     Returns:
         The name, where it has at least two parts; None where each value is a name by itself.
     """
-    image = _first("image", values, _IMAGE)
-    if image is None:
-        return None
+    whole = (_of_image(Part("image", *values[word]), values) for word in _IMAGE if word in values)
+    return next(filter(None, whole), None)
+
+
+def _of_image(image: Part, values: Mapping[str, Value]) -> Written | None:
+    """Return the name that an image makes with the values beside it, if it makes one."""
     parts, text = [image], image.text
     registry = _first("registry", values, _REGISTRY)
-    if registry and registry.text and _is_name(f"{registry.text.rstrip('/')}/{text}"):
+    if not _is_name(text):
+        if not registry or not _is_name(f"{registry.text.rstrip('/')}/{text}"):
+            return None
         parts, text = [registry, image], f"{registry.text.rstrip('/')}/{text}"
-    elif not _is_name(text):
-        return None
     has_tag = ":" in text.rpartition("/")[2] or "@" in text
     tag, digest = _first("tag", values, _TAG), _first("digest", values, _DIGEST)
     if tag and tag.text and not has_tag:

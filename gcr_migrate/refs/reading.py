@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import GCR_HOSTS, GOOGLES_OWN, gcr_host
@@ -50,6 +51,8 @@ _PUBLIC: Final = frozenset(
         "stackdriver-agents",
     }
 )
+_BEHIND: Final = "it stands behind another name, as at a mirror or in a path"
+_QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of an address
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
 _RETIRED: Final = {"google-containers": "registry.k8s.io", "google_containers": "registry.k8s.io"}
@@ -116,14 +119,21 @@ def _assumed(
 
 
 def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) -> Reference:
-    text = filled(written.text, written.kind, values)
-    host = _host(text) if written.kind == "name" else ""
+    text = filled(written.text, written.kind, values).replace("\\/", "/")
+    text = unquote(text) if _QUOTED.match(text) else text
+    host = _host(text) if written.kind in {"name", "mirrored"} else ""
+    if written.kind == "mirrored":
+        return Reference(Whose.UNREADABLE, host=host, why=_BEHIND)
+    return _in_full(text, host, written.kind, ours)
+
+
+def _in_full(text: str, host: str, kind: str, ours: Collection[str]) -> Reference:
     if host in _RETIRED_HOSTS:
         return Reference(Whose.RETIRED, name=text, host=host, why=_RETIRED_HOSTS[host])
     if host in GOOGLES_OWN:
         return Reference(Whose.GOOGLES, name=text, host=host)
-    if gaps(text, written.kind):
-        return _open(text, written.kind, host)
+    if gaps(text, kind):
+        return _open(text, kind, host)
     bare = text.removeprefix("https://").removesuffix("/").removesuffix(":443")
     if bare == host:
         known = gcr_host(host) or host.endswith(_NAMED_ALONE)

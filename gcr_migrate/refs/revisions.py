@@ -42,10 +42,14 @@ def at_revision(folder: Path, revision: str) -> Iterator[tuple[str, bytes] | Unr
             path = os.fsdecode(raw_path)
             if mode not in _FILES:
                 continue
+            if not size.isdigit():
+                yield Unread(path, "git does not have it here")
+                continue
             if int(size) > LARGEST:
                 yield Unread(path, f"{size} bytes, more than {LARGEST}")
                 continue
-            yield path, _content(objects, object_id)
+            content = _content(objects, object_id)
+            yield Unread(path, "git does not have it here") if content is None else (path, content)
 
 
 def _git(where: Path, revision: str, *words: str) -> bytes:
@@ -64,12 +68,14 @@ def _git(where: Path, revision: str, *words: str) -> bytes:
     return done.stdout
 
 
-def _content(objects: subprocess.Popen[bytes], object_id: str) -> bytes:
+def _content(objects: subprocess.Popen[bytes], object_id: str) -> bytes | None:
     stdin, stdout = _pipes(objects)
     stdin.write(f"{object_id}\n".encode())
     stdin.flush()
-    size = int(stdout.readline().split()[2])
-    content = stdout.read(size)
+    *_, size = stdout.readline().split() or [b""]
+    if not size.isdigit():  # missing, as in a clone that is not whole
+        return None
+    content = stdout.read(int(size))
     stdout.read(1)
     return content
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.reading import Reference
 
 _AFTER_IMAGE: Final = re.compile(r"(?::[^/]*)?(?:@.*)?$")
+# What YAML takes for a number, a truth or nothing. Longer parts of names have a letter and a slash
+# or a dot, and no character that means something to YAML: they never need quotes.
+_NO_TEXT: Final = re.compile(
+    r"[0-9][0-9_.]*(?:e[+-]?[0-9]+)?|0[xob][0-9a-f_]+|[0-9]+(?:-[0-9]+)+|true|false|yes|no|on|off|y|n"
+    r"|null"
+)
 _PORT: Final = re.compile(r"^([^/]*):443(?=/)")
 
 
@@ -125,6 +131,8 @@ def _in_parts(
         ends = "/" if registry.text.endswith("/") else ""
         changes.append(Edit(registry.start, registry.end, "/".join(components[:count]) + ends))
         target = "/".join(components[count:])
+        if _NO_TEXT.fullmatch(target) and not _NO_TEXT.fullmatch(name):
+            return Refusal("what is left of the new name would be no text without quotes")
     changes.append(Edit(image.start, image.start + len(name), target))
     if pin and covered.digest and "digest" not in by_role and "@" not in image.text:
         tag = by_role.get("tag")
@@ -134,7 +142,9 @@ def _in_parts(
 
 
 def applied(text: str, changes: Iterable[Edit]) -> str:
-    """Return a text with some changes, none of which overlap."""
-    for change in sorted(changes, key=lambda one: one.start, reverse=True):
-        text = text[: change.start] + change.new + text[change.end :]
-    return text
+    """Return a text with some changes, none of which overlap; the same one counts once."""
+    pieces, at = [], 0
+    for change in sorted(set(changes), key=lambda one: (one.start, one.end)):
+        pieces += [text[at : change.start], change.new]
+        at = change.end
+    return "".join((*pieces, text[at:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from gcr_migrate.refs.finder import Written
 
-_SETS: Final = re.compile(r"([A-Za-z_][\w.-]*)[\"']?\s*[:=]+(?!//)\s*[\"'`]?[^\s\"'`]*$")
+_SETS: Final = re.compile(
+    r"([A-Za-z_][\w.-]*)[\"']?\s*[?+]?[:=]+>?(?!//)\s*(?:[A-Za-z$@]{0,2}[\"'`])?[^\s\"'`]*$"
+)
+
+LONE_RETURN: Final = re.compile(r"[\r\f](?!\n)")  # ends a line for some readers
+_NEAR: Final = 200  # characters before a name in which its line says what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Shape:
         at = bisect_right(self.fields, index, key=lambda one: one.start) - 1
         if at >= 0 and index < self.fields[at].end:
             return self.fields[at].path
-        line = text[text.rfind("\n", 0, index) + 1 : index]
+        line = text[max(text.rfind("\n", 0, index) + 1, index - _NEAR) : index]
         found = _SETS.search(line)
         return found[1] if found else ""
 
@@ -64,3 +69,14 @@ def offsets(text: str) -> Sequence[int]:
     while (end := text.find("\n", starts[-1])) >= 0:
         starts.append(end + 1)
     return starts
+
+
+def moved(name: Written, by: int) -> Written:
+    """Return a name as it stands in a text of which its own text is a part.
+
+    Args:
+        name: where it stands in its own text.
+        by: index at which that one begins.
+    """
+    parts = tuple(replace(one, start=one.start + by, end=one.end + by) for one in name.parts)
+    return replace(name, start=name.start + by, end=name.end + by, parts=parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.refs.code_shape import starlark_shape, xml_shape
 from gcr_migrate.refs.docker_shape import docker_shape
 from gcr_migrate.refs.hcl_shape import hcl_shape
+from gcr_migrate.refs.script_shape import script_shape
 from gcr_migrate.refs.shape import Shape
 from gcr_migrate.refs.yaml_shape import yaml_shape
 
@@ -20,10 +21,11 @@ _OTHERS: Final[dict[str, Callable[[str], Shape]]] = {
     "bazel": starlark_shape,
     "maven": xml_shape,
     "xml": xml_shape,
+    "shell": script_shape,
+    "jenkinsfile": script_shape,
+    "env": script_shape,
 }
-_NOT_YAML: Final = frozenset(
-    {"prose", "shell", "text", "jenkinsfile", "gradle", "containerd", "lock-file"}
-)
+_NOT_YAML: Final = frozenset({"prose", "text", "gradle", "containerd", "lock-file"})
 _LIKE_YAML: Final = (".yaml", ".yml", ".json", ".tpl")
 
 

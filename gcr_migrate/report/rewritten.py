@@ -81,17 +81,9 @@ class RefsRewriteFacts(Fact):
             ],
             left=[_left(one, why) for change in changes for one, why in change.refused],
             hints=list(_hints(found, read, changes)),
-            patch="".join(
-                line for one in changes if one.is_any for line in patch(one, _in_patch(one.file))
-            )
-            .encode("utf-8", "replace")
-            .decode(),
+            patch=patch_bytes(changes).decode("utf-8", "replace"),
             unread=[UnreadFact(file=printable(one.file), why=one.why) for one in unread],
         )
-
-    def patch_lines(self) -> Iterator[str]:
-        """Give the difference line by line."""
-        yield from self.patch.splitlines(keepends=True)
 
     @property
     def exit(self) -> Exit:
@@ -120,6 +112,12 @@ def _hints(
                 why = "its secret has to hold a login for the new hosts too"
                 name = printable(change.file)
                 yield LeftFact(file=name, line=line, text="imagePullSecrets", why=why)
+
+
+def patch_bytes(changes: Iterable[Change]) -> bytes:
+    """Return the difference as `git apply` takes it, in whatever encoding the files are."""
+    lines = (line for one in changes if one.is_any for line in patch(one, _in_patch(one.file)))
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _in_patch(file: str) -> str:

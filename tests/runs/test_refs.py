@@ -83,6 +83,41 @@ def test_what_git_ignores_is_left_out_unless_it_is_wanted(cli: Cli) -> None:
     assert names == ["a", "kept", "c", "b"]
 
 
+def test_odd_trees_are_read_to_their_ends(cli: Cli) -> None:
+    """Rules that are none, links in circles, a line end in a name, a file named twice."""
+    repo = cli.home / "repo"
+    deep = repo / "d/e/f"
+    deep.mkdir(parents=True)
+    (repo / "loop").symlink_to(repo)
+    (repo / ".gitignore").write_text("!\n/\n[\n*.log\n")
+    for path in (repo / "a.yaml", repo / "a.log", repo / "b\n.yaml", deep / "c.yaml"):
+        path.write_text("x: gcr.io/acme-prod/a\n")
+    found = scan(cli, "repo", "./repo", "repo/a.yaml")["references"]
+    assert len(found) == 3
+
+
+def test_a_clone_that_is_not_whole_says_which_file_it_lacks(cli: Cli) -> None:
+    """And the others are read."""
+    repo = cli.home / "repo"
+    repo.mkdir()
+    for name in ("a", "b"):
+        (repo / name).write_text(f"gcr.io/acme-prod/{name}\n")
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for words in (("init", "-q"), ("add", "."), (*author, "commit", "-qm", "x")):
+        subprocess.run(["git", *words], cwd=repo, check=True)  # noqa: S607
+    lost = subprocess.run(
+        ["git", "rev-parse", "HEAD:a"],  # noqa: S607
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    (repo / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    facts = scan(cli, "repo", "--revision", "HEAD", code=1)
+    assert [one["name"] for one in facts["references"]] == ["gcr.io/acme-prod/b"]
+    assert [one["file"] for one in facts["unread"]] == ["a"]
+
+
 def test_texts_of_other_encodings_are_read_and_binaries_are_not(cli: Cli) -> None:
     """A file of a Windows editor is a text; a program with a name in it is none."""
     (cli.home / "wide.txt").write_text("gcr.io/acme-prod/wide", encoding="utf-16")

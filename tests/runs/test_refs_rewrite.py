@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -94,6 +95,26 @@ def test_a_rewrite_is_shown_first_then_made_and_then_there_is_nothing_to_do(
     subprocess.run(["git", "checkout", "-q", "."], cwd=repo, check=True)  # noqa: S607
     subprocess.run(["git", "apply", "-"], cwd=repo, input=patched, text=True, check=True)  # noqa: S607
     assert {name: (repo / name).read_bytes().decode() for name in FILES} == written
+
+
+def test_links_odd_paths_and_other_bytes_stay_what_they_are(zoo: Zoo, repo: Path) -> None:
+    """A link still leads to its file, a file named twice changes once, and the patch applies."""
+    text = b"# caf\xe9\nimage: us.gcr.io/builds/web:1\n"
+    odd = ["two words.yaml", "line\nend.yaml", 'quo"te.yaml']
+    (repo / "odd").mkdir()
+    for name in odd:
+        (repo / "odd" / name).write_bytes(text)
+    (repo / "link.yaml").symlink_to(repo / "odd" / odd[0])
+    plan = ("--plan", str(zoo.home / "m"))
+    words = [sys.executable, "-m", "gcr_migrate", "refs", "rewrite", "odd", *plan]
+    patch = subprocess.run([*words, "--format", "patch"], capture_output=True, check=True).stdout
+    subprocess.run(["git", "apply", "--check", "-"], cwd=repo, input=patch, check=True)  # noqa: S607
+    code, facts = zoo.run_here("refs", "rewrite", "link.yaml", "odd", "./odd", *plan, "--write")
+    assert (code, len(facts.get("renamed", []))) == (0, len(odd)), facts
+    assert (repo / "link.yaml").is_symlink()
+    new = text.replace(b"us.gcr.io/builds", NEW.encode())
+    assert {(repo / "odd" / name).read_bytes() for name in odd} == {new}
+    assert len(list((repo / "odd").iterdir())) == len(odd)
 
 
 def test_a_check_fails_for_what_the_plan_does_not_cover(zoo: Zoo, repo: Path) -> None:

@@ -1,0 +1,73 @@
+"""Names in files that break readers: found whole, once, in their field, and in linear time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from gcr_migrate.refs.files import scan_bytes, scan_text
+from gcr_migrate.refs.reading import read
+
+ODD: list[dict[str, Any]] = YAML(typ="safe").load(
+    Path(__file__).parent.parent / "data" / "refs_odd.yaml"
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=[one["file"] for one in ODD])
+def test_what_is_oddly_written_is_found_as_it_was_judged(odd: dict[str, Any]) -> None:
+    """Anchors, merges, escapes, broken documents, templates, defaults, tabs, other encodings."""
+    found = [
+        f"{one.field or '-'}|{one.written.text}"
+        f"|{read(one.written, {}, {'acme-prod'}, defaults=one.values).whose}"
+        for one in scan_bytes(odd["file"], odd["text"].encode("latin-1"))
+    ]
+    assert found == odd["names"]
+
+
+UNITS = [
+    *("$a", "$aaaaaaaa", "${a}", "${", "{{a}}", "{{", "{%", "$(", "%s", "{a}", "@A", "/<a", "/[A"),
+    *(
+        "a-",
+        "a.",
+        "a:",
+        "/a:",
+        "a",
+        " ",
+        "\t",
+        "\\",
+        '"',
+        "a=",
+        "[",
+        "[a,",
+        "{a: ",
+        "- ",
+        "&a ",
+        "%2F",
+    ),
+    *("artifacts.$a", "docker.$a", "gcr.io", "gcr.io/a:$aaaa", "//a:", "\\n", "\x1b[1m"),
+]
+
+
+@pytest.mark.parametrize("file", ["f.txt", "f.yaml", "templates/f.yaml", "f.sh", "Dockerfile"])
+def test_no_text_takes_longer_than_its_length_says(file: str) -> None:
+    """A search that tries every way to part a line does not end in the life of a person."""
+    length = 6000
+    for unit in UNITS:
+        for before in ("", "gcr.io/a:", "artifacts.", "a: ") if file == "f.txt" else ("",):
+            text = before + unit * (length // len(unit)) + " gcr.io/acme-prod/x"
+            began = time.process_time()
+            list(scan_text(file, text))
+            assert time.process_time() - began < 5, (before, unit)
+
+
+def test_lines_of_a_long_file_are_counted_once() -> None:
+    """A log of a hundred thousand names takes seconds, and not hours."""
+    log = "".join(f"{n} pulled gcr.io/acme-prod/app:{n}\n" for n in range(20_000))
+    began = time.process_time()
+    last = list(scan_text("a.log", log))[-1]
+    assert (last.line, last.column) == (20_000, 14)
+    assert time.process_time() - began < 15
