@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.cover import Verdict
+from gcr_migrate.refs.exports import EXPORTS
 from gcr_migrate.refs.files import scan_text, text_of
 from gcr_migrate.refs.rewrite import Refusal, applied, edits
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.reading import Reference
     from gcr_migrate.refs.rewrite import Edit
 
-_LOCK: Final = "lock-file"
+_NO_SOURCE: Final = "an export: what runs has to be changed where it is declared"
+_UNCHANGED: Final = {
+    "lock-file": "a lock file: have its own tool make it again",
+    **dict.fromkeys(EXPORTS, _NO_SOURCE),
+}
 _CONTEXT: Final = 3
 
 
@@ -73,8 +78,8 @@ def change(
             continue
         known = {**found.values, **dict(reference.assumed), **values}
         wanted = edits(found.written, reference, covered, known, pin=pin)
-        if found.kind == _LOCK:
-            wanted = Refusal("a lock file: have its own tool make it again")
+        if found.kind in _UNCHANGED:
+            wanted = Refusal(_UNCHANGED[found.kind])
         if isinstance(wanted, Refusal):
             if not wanted.follows:
                 made.refused.append((found, wanted.why))

@@ -53,6 +53,7 @@ _PLAIN: Final = {
     Whose.RETIRED: Verdict.STAYS,
     Whose.UNREADABLE: Verdict.UNREADABLE,
     Whose.HOST: Verdict.BY_HAND,
+    Whose.TOPIC: Verdict.BY_HAND,
 }
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from gcr_migrate.errors import Exit, printable
 from gcr_migrate.refs.cover import Verdict
 from gcr_migrate.report.fact import VERSION, Fact
-from gcr_migrate.report.references import ReferenceFact, UnreadFact
+from gcr_migrate.report.references import ReferenceFact, UnreadFact, used_by
 from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def check_lines(facts: RefsCheckFacts, *, full: bool) -> Iterator[Text]:
 
 def _told(one: CoveredFact) -> str:
     target = f"  → {one.target}" if one.target and one.verdict is Verdict.MOVES else ""
-    return f"{one.text}{target}" + (f"  ({one.reason})" if one.reason else "")
+    reason = f"  ({one.reason})" if one.reason else ""
+    return f"{one.text}{target}{reason}{used_by(one)}"
 
 
 def sarif_text(facts: RefsCheckFacts) -> str:
