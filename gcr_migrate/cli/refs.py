@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +12,7 @@ import typer
 
 from gcr_migrate.cli.options import Json, chosen
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.refs_check import check
 from gcr_migrate.cli.scanning import (
     STDIN,
     AllFiles,
@@ -24,8 +23,9 @@ from gcr_migrate.cli.scanning import (
     Revision,
     Values,
     scanned,
+    with_plan,
 )
-from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NOT_WRITABLE, MigrateError
+from gcr_migrate.errors import BAD_USAGE, NOT_WRITABLE, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,54 +77,6 @@ def scan(
     return facts.exit
 
 
-def check(
-    paths: Paths,
-    plan: Plan = None,
-    project: Projects = None,
-    values: Values = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-on",
-            metavar="VERDICT",
-            help="Fail for names of this verdict; repeat it. Default: old-name, not-in-plan, gone"
-            " and tag-moved.",
-        ),
-    ] = None,
-    sarif: Annotated[
-        Path | None,
-        typer.Option("--sarif", metavar="FILE", help="Write the names that fail as SARIF 2.1.0."),
-    ] = None,
-    revision: Revision = None,
-    all_files: AllFiles = False,
-    full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
-    as_json: Json = False,
-) -> int:
-    """Tell what a plan makes of each name in text files, and fail for those it does not cover.
-
-    Without a plan, names of your own projects under gcr.io fail: a gate against new ones.
-
-    Exit codes: 0 all is covered, 1 something is not, or could not be read, 2 bad path or option.
-    """
-    from gcr_migrate.refs.cover import BAD, Verdict
-    from gcr_migrate.report.covered import RefsCheckFacts, check_lines, sarif_text
-
-    fails = chosen("--fail-on", Verdict, fail_on or []) or BAD
-    judge = Judge.of(values or [], project or [])
-    if plan is None and not judge.ours:
-        saw = "one of --plan and --project is needed"
-        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs check", saw=saw)
-    unread: list[Unread] = []
-    with _with_plan(judge, plan) as ready:
-        found = scanned(paths, unread, all_files=all_files, revision=revision)
-        names = [(one, *ready(one)) for one in found]
-    facts = RefsCheckFacts.of(names, unread, fails)
-    if sarif:
-        _write_text(sarif, sarif_text(facts))
-    Output(as_json=as_json).result(facts, check_lines(facts, full=full))
-    return facts.exit
-
-
 def rewrite(
     paths: Paths,
     plan: Plan = None,
@@ -158,7 +110,7 @@ def rewrite(
         saw = "standard input cannot be rewritten; name files and folders"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate refs rewrite", saw=saw)
     output, unread = Output(as_json=as_json), list["Unread"]()
-    with _with_plan(Judge.of(values or [], project or []), plan) as judge:
+    with with_plan(Judge.of(values or [], project or []), plan) as judge:
         found = list(scanned(paths, unread, all_files=all_files))
         changes = list(_changes(found, judge, unread, pin=pin))
     if write:
@@ -191,27 +143,6 @@ def _changes(
             yield made
 
 
-@contextmanager
-def _with_plan(judge: Judge, plan: Path | None) -> Iterator[Judge]:
-    """Have a plan to ask; the projects of its sources are one's own."""
-    from gcr_migrate.model.places import read_place
-    from gcr_migrate.state.file import open_migration
-    from gcr_migrate.state.lookup import Lookup
-
-    with ExitStack() as stack:
-        if plan is None:
-            yield judge
-            return
-        migration = stack.enter_context(open_migration(plan))
-        ours = set(judge.ours)
-        for source in migration.sources().values():
-            try:
-                ours.add(read_place(source.shown).project.id)
-            except MigrateError:
-                continue  # a registry that is not Google's has no projects
-        yield replace(judge, ours=frozenset(ours), planned=Lookup(migration))
-
-
 def _replace(change: Change) -> None:
     """Write a file anew beside the old one and put it in its place, with the same mode.
 
@@ -238,11 +169,3 @@ def _replace(change: Change) -> None:
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found, Unread
     from gcr_migrate.refs.reading import Reference
+    from gcr_migrate.state.migration import Migration
 
 Paths = Annotated[
     list[str],
@@ -61,12 +63,13 @@ class Judge:
     Attributes:
         values: what gaps stand for, as a person gave them.
         ours: ids of one's own projects.
-        planned: the plan, if there is one.
+        planned: the plan, if there is one, by single names; `migration` is its file.
     """
 
     values: Mapping[str, str]
     ours: frozenset[str]
     planned: Planned | None = None
+    migration: Migration | None = None
 
     @classmethod
     def of(cls, values: Iterable[str], projects: Iterable[str]) -> Judge:
@@ -92,6 +95,31 @@ class Judge:
 
         reference = self.read(found)
         return reference, cover(reference, self.planned)
+
+
+@contextmanager
+def with_plan(judge: Judge, plan: Path | None) -> Iterator[Judge]:
+    """Have a plan to ask; the projects of its sources are one's own.
+
+    Raises:
+        MigrateError: `file-missing`, `not-a-migration`, and what else is wrong with the file.
+    """
+    from gcr_migrate.model.places import read_place
+    from gcr_migrate.state.file import open_migration
+    from gcr_migrate.state.lookup import Lookup
+
+    with ExitStack() as stack:
+        if plan is None:
+            yield judge
+            return
+        migration = stack.enter_context(open_migration(plan))
+        ours = set(judge.ours)
+        for source in migration.sources().values():
+            try:
+                ours.add(read_place(source.shown).project.id)
+            except MigrateError:
+                continue  # a registry that is not Google's has no projects
+        yield replace(judge, ours=frozenset(ours), planned=Lookup(migration), migration=migration)
 
 
 def _values(written: Iterable[str]) -> dict[str, str]:
