@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,13 +36,12 @@ from gcr_migrate.cli.scanning import (
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 
 if TYPE_CHECKING:
-    from gcr_migrate.connect import Side
-    from gcr_migrate.interfaces import SourceRegistry
-    from gcr_migrate.refs.cover import Covered
-    from gcr_migrate.refs.files import Found, Unread
-    from gcr_migrate.refs.live import Answer, Question
-    from gcr_migrate.refs.reading import Reference
+    from collections.abc import Iterator
+
+    from gcr_migrate.cli.refs_live import Names
+    from gcr_migrate.refs.files import Unread
     from gcr_migrate.report.covered import Judged
+    from gcr_migrate.state.names_kept import NamesKept
 
 
 def check(
@@ -53,6 +53,15 @@ def check(
         bool,
         typer.Option("--live", help="Ask for each name at the registry that it names."),
     ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            help="Snapshot of before: with --live, tags have to lead where they led then, and"
+            " anybody has to be able to pull what anybody could.",
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,6 +99,7 @@ def check(
     Exit codes: 0 all is covered, 1 something is not, or could not be read or asked, 2 bad path
     or option.
     """
+    from gcr_migrate.cli.refs_live import Asking
     from gcr_migrate.refs.cover import BAD, Verdict
     from gcr_migrate.report.covered import RefsCheckFacts, check_lines, junit_text, sarif_text
 
@@ -99,14 +109,18 @@ def check(
     if plan is None and not judge.ours and not live:
         saw = "one of --plan, --project and --live is needed"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate refs check", saw=saw)
+    if baseline and not live:
+        raise MigrateError(BAD_USAGE, subject="--baseline", saw="goes with --live")
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     unread: list[Unread] = []
-    with with_plan(judge, plan) as ready:
+    with ExitStack() as stack:
+        ready = stack.enter_context(with_plan(judge, plan))
         found = scanned(paths, unread, all_files=all_files, revision=revision)
         names = [(one, *ready(one)) for one in found]
         if live:
-            names = asyncio.run(_asked(names, ready, way, output))
+            was = stack.enter_context(_kept(baseline)) if baseline else None
+            names = asyncio.run(Asking(ready, was, way, output).about(names))
         told = _with_pullers(names, ready)
     facts = RefsCheckFacts.of(told, unread, fails)
     if sarif:
@@ -117,42 +131,7 @@ def check(
     return facts.exit
 
 
-_Names = list[tuple["Found", "Reference", "Covered"]]
-
-
-async def _asked(names: _Names, judge: Judge, way: Way, output: Output) -> _Names:
-    """Ask the registries for all names, and judge them by the answers."""
-    from gcr_migrate.cli.logins import announce, logins
-    from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
-    from gcr_migrate.refs.live import ask, judged, questions
-
-    plan = judge.migration
-    wanted = [questions(reference, covered, judge.ours) for _, reference, covered in names]
-    asked = {one for some in wanted for one in some}
-    answers: dict[Question, Answer] = {}
-    if asked:
-        async with way.open(*(logins(plan) if plan else ())) as connections:
-
-            def reader(question: Question) -> SourceRegistry:
-                give = connections.target_reader if question.is_new else connections.source
-                return give(question.host, ARTIFACT_REGISTRY.name)
-
-            hosts: dict[Side, set[str]] = {"source": set(), "target": set()}
-            for one in asked:
-                hosts["target" if one.is_new else "source"].add(one.host)
-            await announce(output, connections, hosts)
-            answers = await ask(sorted(asked, key=str), reader)
-    return [
-        (
-            found,
-            reference,
-            judged(reference, covered, {q: answers[q] for q in some}, has_plan=plan is not None),
-        )
-        for (found, reference, covered), some in zip(names, wanted, strict=True)
-    ]
-
-
-def _with_pullers(names: _Names, judge: Judge) -> list[Judged]:
+def _with_pullers(names: Names, judge: Judge) -> list[Judged]:
     """Tell of each name that somebody uses whether who pulls it can pull it at its new name."""
     from gcr_migrate.refs.cover import Verdict
     from gcr_migrate.refs.pullers import Pullers
@@ -173,6 +152,15 @@ def _with_pullers(names: _Names, judge: Judge) -> list[Judged]:
         now = without if can is False else covered
         told.append(Judged(found, reference, now, Read.of(can), why))
     return told
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[NamesKept]:
+    from gcr_migrate.state.names_kept import NamesKept
+    from gcr_migrate.state.snapshot import open_snapshot
+
+    with open_snapshot(path) as snapshot:
+        yield NamesKept(snapshot)
 
 
 def _write_text(path: Path, text: str) -> None:

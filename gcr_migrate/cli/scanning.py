@@ -180,7 +180,12 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
     files: list[Path] = []
     for text in paths:
         if text == STDIN:
-            yield from scan_bytes(STDIN_NAME, sys.stdin.buffer.read())
+            raw = sys.stdin.buffer.read()
+            again = _listed(STDIN_NAME, raw)
+            yield from scan_bytes(STDIN_NAME, raw) if again is None else again
+            continue
+        if (again := _from_list(Path(text))) is not None:
+            yield from again
             continue
         for one in _files(Path(text), all_files=all_files):
             if isinstance(one, Unread):
@@ -194,6 +199,30 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for share in pool.map(scan_files, shares):
             yield from share
+
+
+def _from_list(path: Path) -> list[Found | Unread] | None:
+    """Return the names that a file lists, if an earlier scan wrote it."""
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    try:
+        return _listed(str(path), path.read_bytes())
+    except OSError:
+        return None  # it is read like any other, and told
+
+
+def _listed(name: str, raw: bytes) -> list[Found | Unread] | None:
+    from gcr_migrate.refs.files import Unread
+    from gcr_migrate.report.references import found_again, listed
+
+    try:
+        facts = listed(raw.decode("utf-8", errors="replace"))
+    except ValueError:
+        return [Unread(name, "a list of names that is cut off, or of another version")]
+    if facts is None:
+        return None
+    unread = [Unread(one.file, one.why) for one in facts.unread]
+    return [*map(found_again, facts.references), *unread]
 
 
 def _files(path: Path, *, all_files: bool) -> Iterator[Path | Unread]:

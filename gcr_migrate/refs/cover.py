@@ -27,7 +27,7 @@ class Verdict(StrEnum):
     OLD = "old-name"  # one of your own under gcr.io, and there is no plan to ask
     EXISTS = "exists"  # its registry has it, and there is no plan to ask
     UNCHECKED = "not-checked"  # its registry could not be asked
-    ACCESS_LOST = "access-lost"  # who pulls it cannot pull it at its new name
+    ACCESS_LOST = "access-lost"  # who pulls it cannot, where it goes or where it is
     OPEN = "open"  # a gap keeps it from being looked up
     UNREADABLE = "unreadable"  # no name
     BY_HAND = "by-hand"  # a host, a bucket or a page: no image
@@ -42,6 +42,7 @@ class Covered:
         target: whole name at the target, with tag and digest; empty where there is none.
         digest: what the tag points to in the plan, if it has the tag.
         found: what the name leads to at its registry, where that was asked.
+        expected: what it should lead to, where anybody says so.
         why: what speaks against it.
     """
 
@@ -50,6 +51,7 @@ class Covered:
     digest: Digest | None = None
     why: str = ""
     found: Digest | None = None
+    expected: Digest | None = None
 
 
 BAD: Final = frozenset(

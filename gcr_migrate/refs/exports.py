@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 KUBECTL: Final = "kubectl-output"
 ASSETS: Final = "asset-inventory"
 EXPORTS: Final = frozenset({KUBECTL, ASSETS})
+SCANNED: Final = "refs-scan"  # our own list, of names that stand in other files
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
 _BEGINS: Final = re.compile(r"[\s\ufeff]*[\[{]")
+_LIST: Final = re.compile(r'\s*\{\s*"schema"\s*:\s*"gcr-migrate/refs-(scan|check|rewrite)"')
 _ASSET: Final = re.compile(r'"asset_?[tT]ype"\s*:')
 _OBJECT: Final = re.compile(r'"apiVersion"\s*:')
 _LIVE: Final = re.compile(r'"(?:resourceVersion|uid)"\s*:')  # a cluster gives these
@@ -51,6 +53,8 @@ def export_kind(text: str) -> str:
     """Return the kind of an export; empty for any other text."""
     if not _BEGINS.match(text):
         return ""
+    if _LIST.match(text):
+        return SCANNED
     if _ASSET.search(text):
         return ASSETS
     return KUBECTL if _OBJECT.search(text) and _LIVE.search(text) else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from gcr_migrate.refs.exports import EXPORTS, live_names
+from gcr_migrate.refs.exports import EXPORTS, SCANNED, live_names
 from gcr_migrate.refs.finder import MARKS, find, find_begun
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shapes import shape_of
@@ -160,13 +160,15 @@ def scan_text(name: str, text: str) -> Iterator[Found]:
 
     Args:
         name: path of its file.
-        text: the text.
+        text: the text; a list that was made before tells of other files, and has nothing itself.
 
     Raises:
         ValueError: it is an export that is cut off.
     """
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
+    if kind == SCANNED:
+        return
     if kind in EXPORTS:
         yield from _in_export(name, kind, text)
         return

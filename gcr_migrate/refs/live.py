@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import MANIFEST_UNKNOWN, NAME_UNKNOWN, NOT_THERE, MigrateError
+from gcr_migrate.errors import (
+    DENIED,
+    MANIFEST_UNKNOWN,
+    NAME_UNKNOWN,
+    NOT_THERE,
+    PERIMETER,
+    UNAUTHORIZED,
+    MigrateError,
+)
 from gcr_migrate.refs.cover import BAD, Verdict, image_name
 from gcr_migrate.refs.reading import Whose
 from gcr_migrate.tasks import a_few_of
@@ -16,13 +24,15 @@ from gcr_migrate.tasks import a_few_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.interfaces import Puller, SourceRegistry
     from gcr_migrate.model.content import Digest
     from gcr_migrate.refs.cover import Covered
+    from gcr_migrate.refs.expected import Expected
     from gcr_migrate.refs.reading import Reference
 
 _AT_ONCE: Final = 32
 _MISSING: Final = NOT_THERE | {MANIFEST_UNKNOWN}
+_REFUSALS: Final = frozenset({DENIED, NAME_UNKNOWN, PERIMETER, UNAUTHORIZED})
 _WITHOUT_PLAN: Final = frozenset({Verdict.OLD, Verdict.STAYS})
 
 
@@ -120,7 +130,12 @@ async def _digest(registry: SourceRegistry, question: Question) -> Digest | None
 
 
 def judged(
-    reference: Reference, covered: Covered, answers: Mapping[Question, Answer], *, has_plan: bool
+    reference: Reference,
+    covered: Covered,
+    answers: Mapping[Question, Answer],
+    wanted: Expected | None,
+    *,
+    has_plan: bool,
 ) -> Covered:
     """Return what becomes of a name, now that its registry was asked.
 
@@ -128,6 +143,7 @@ def judged(
         reference: the name.
         covered: what a plan makes of it, or what is known without one.
         answers: what was said to its questions; empty if nothing was asked.
+        wanted: what it should lead to, if anybody says it.
         has_plan: whether there is a plan.
     """
     if not answers:
@@ -139,7 +155,8 @@ def judged(
             return replace(covered, verdict=Verdict.UNCHECKED, why=error.told)
         why = f"the registry has no such {_kind(question)} ({error.told})"
         return replace(covered, verdict=Verdict.GONE, why=why)
-    return _of_found(reference, covered, answers, has_plan=has_plan)
+    found = next(iter(answers.values())).digest  # of the tag, if there is one
+    return _of_found(replace(covered, found=found), wanted, has_plan=has_plan)
 
 
 def _unasked(reference: Reference, covered: Covered, *, has_plan: bool) -> Covered:
@@ -150,21 +167,59 @@ def _unasked(reference: Reference, covered: Covered, *, has_plan: bool) -> Cover
     return replace(covered, verdict=covered.verdict if has_plan else Verdict.OPEN, why=why)
 
 
-def _of_found(
-    reference: Reference, covered: Covered, answers: Mapping[Question, Answer], *, has_plan: bool
-) -> Covered:
+def _of_found(covered: Covered, wanted: Expected | None, *, has_plan: bool) -> Covered:
     """Return what becomes of a name that is there."""
-    found = next(iter(answers.values())).digest  # of the tag, if there is one
-    covered = replace(covered, found=found)
+    found = covered.found
     if covered.verdict in BAD - _WITHOUT_PLAN:
         return covered
-    pinned = reference.place.digest if reference.place else None
-    if pinned and found != pinned:
-        return replace(covered, verdict=Verdict.TAG_MOVED, why=f"the tag points to {found} now")
-    if not pinned and found and covered.digest and found != covered.digest:
-        why = f"the tag points to {found} now, in the plan to {covered.digest}"
+    if found and wanted and found != wanted.digest:
+        other = f", {wanted.by} to {wanted.digest}" if wanted.by else ""
+        why = f"the tag points to {found} now{other}"
         return replace(covered, verdict=Verdict.TAG_MOVED, why=why)
     return covered if has_plan else replace(covered, verdict=Verdict.EXISTS)
+
+
+def domain_of(reference: Reference, covered: Covered) -> str:
+    """Return whose names a name that is there is one of, as `us.gcr.io/builds`; empty for none."""
+    place = reference.place
+    if place is None or place.kind != "gcr" or covered.verdict in BAD:
+        return ""
+    return f"{place.host}/{place.project.path}"
+
+
+async def ask_anybody(
+    wanted: Iterable[Question], puller: Callable[[str], Puller]
+) -> dict[Question, MigrateError | None]:
+    """Try for each name once whether anybody can pull it, without a login.
+
+    Args:
+        wanted: names.
+        puller: hands out who pulls from a host.
+
+    Returns:
+        Why not; None where it works.
+    """
+    found: dict[Question, MigrateError | None] = {}
+
+    async def one(question: Question) -> None:
+        pull = await puller(question.host).pull(question.name, question.reference)
+        found[question] = pull.error
+
+    await a_few_of((one(each) for each in dict.fromkeys(wanted)), _AT_ONCE)
+    return found
+
+
+def judged_public(covered: Covered, error: MigrateError | None) -> Covered:
+    """Return what becomes of a name that anybody could pull before.
+
+    Args:
+        covered: the name, which is there.
+        error: why nobody without a login can; None: they can.
+    """
+    if error is None:
+        return covered
+    verdict = Verdict.ACCESS_LOST if error.problem in _REFUSALS else Verdict.UNCHECKED
+    return replace(covered, verdict=verdict, why=f"anybody could pull it; now {error.told}")
 
 
 def _kind(question: Question) -> str:

@@ -30,7 +30,7 @@ _TITLES: Final = {
     Verdict.NOT_PLANNED: "the plan has no such image",
     Verdict.GONE: "there is no such image, tag or digest",
     Verdict.TAG_MOVED: "the tag points to other content than what is pinned or planned",
-    Verdict.ACCESS_LOST: "who pulls it cannot pull it at its new name",
+    Verdict.ACCESS_LOST: "who pulls it cannot any more",
     Verdict.UNCHECKED: "its registry could not be asked",
     Verdict.OLD: "an old name of your own",
     Verdict.UNREADABLE: "no name, though it looks like one",
@@ -81,6 +81,9 @@ class CoveredFact(ReferenceFact):
 
     verdict: Verdict
     target: str = Field(description="Whole name at the target; empty where there is none.")
+    expected: str = Field(
+        description="Digest that it is pinned to, or that a plan, a baseline or its older name has."
+    )
     found: str = Field(description="What its registry has under it; empty if not asked.")
     can_read: Read | None = Field(
         description="Whether who pulls it can pull it at its new name; null if there is nobody or"
@@ -135,6 +138,7 @@ def _covered(one: Judged, fails: Collection[Verdict]) -> CoveredFact:
         **ReferenceFact.of(one.found, one.reference).model_dump(),
         verdict=covered.verdict,
         target=covered.target,
+        expected=str(covered.expected or ""),
         found=str(covered.found or ""),
         can_read=one.can_read,
         can_read_why=printable(one.why),

@@ -10,6 +10,10 @@ from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
+from gcr_migrate.refs.consumers import Consumer
+from gcr_migrate.refs.exports import SCANNED, export_kind
+from gcr_migrate.refs.files import Found
+from gcr_migrate.refs.finder import Written, find
 from gcr_migrate.refs.reading import Whose
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
@@ -17,8 +21,7 @@ from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gcr_migrate.refs.consumers import Consumer
-    from gcr_migrate.refs.files import Found, Unread
+    from gcr_migrate.refs.files import Unread
     from gcr_migrate.refs.reading import Reference
 
 _TITLES: Final = {
@@ -94,6 +97,27 @@ class ReferenceFact(Fact):
             why=printable(reference.why),
             consumer=ConsumerFact.of(found.consumer) if found.consumer else None,
         )
+
+
+def listed(text: str) -> RefsScanFacts | None:
+    """Return what an earlier scan wrote; None for any other text.
+
+    Raises:
+        ValueError: it is cut off, or of another version.
+    """
+    if export_kind(text) != SCANNED:
+        return None
+    return RefsScanFacts.model_validate_json(text)
+
+
+def found_again(one: ReferenceFact) -> Found:
+    """Return a name of an earlier scan as it was found where it stands."""
+    kind = "topic" if one.whose is Whose.TOPIC else next((w.kind for w in find(one.text)), "name")
+    written = Written(one.text, 0, len(one.text), kind)
+    consumer = Consumer(**one.consumer.model_dump()) if one.consumer else None
+    return Found(
+        one.file, one.line, one.column, one.file_kind, one.field, written, one.assumed, consumer
+    )
 
 
 class UnreadFact(Fact):

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import fromstring
 
+import jsonschema
 import pytest
 import xmlschema
 
+from gcr_migrate.cli.tools import json_schema
 from gcr_migrate.model.access import AccessRow, Right
 from gcr_migrate.sandbox.images import Image
 from gcr_migrate.sandbox.scenarios import RepositoryPart
+from gcr_migrate.sandbox.store import Repository
 from tests.access_rows import put_rows
+from tests.domains import PROJECT, Domains
+from tests.domains import opened as world
 from tests.zoo import opened
 
 if TYPE_CHECKING:
@@ -164,3 +169,68 @@ def test_who_pulls_for_what_runs_must_be_able_to_pull_it_where_it_goes(zoo: Zoo)
         ("moves", "unknown", False),
     ]
     assert facts["references"][3]["can_read_why"] == "the machine has no service account"
+
+
+@pytest.fixture(name="domains")
+def _domains(tmp_path: Path) -> Iterator[Domains]:
+    """A redirected project, its baseline, and what became of its names since then."""
+    with world(tmp_path) as one:
+        one.snapshot()
+        yield one
+
+
+def test_names_that_answer_still_and_not_for_everybody(domains: Domains) -> None:
+    """A folder is scanned, and its list held against a baseline: each name has its own reason."""
+    images = domains.repository("gcr.io").images["web"]
+    tagged = images.tags["3.1"]
+    (untagged,) = set(images.manifests) - {tagged}
+    new = Repository(PROJECT, "us", "web")
+    domains.box.store.repositories[PROJECT, "us", "web"] = new
+    new.images["web"] = Image()
+    new.put_manifest("web", images.manifests[untagged].manifest, "3.1")
+    names = {
+        "gcr.io/acme-prod/web:3.1": ("exists", ""),
+        f"gcr.io/acme-prod/web:3.1@{tagged}": ("exists", ""),
+        f"gcr.io/acme-prod/web@{untagged}": ("gone", "no such digest (manifest-unknown"),
+        "eu.gcr.io/acme-prod/web:3.1": ("gone", 'NAME_UNKNOWN Repository "eu.gcr.io" not found'),
+        "us.gcr.io/acme-prod/job:1": ("access-lost", "anybody could pull it; now "),
+        "gcr.io/distroless/static:nonroot": ("stays", ""),
+        "mirror.gcr.io/library/redis:7": ("stays", ""),
+        "k8s.gcr.io/pause:3.9": ("stays", "registry.k8s.io"),
+        "gcr.io/acme-prod/web:${VERSION}": ("open", "no value for VERSION"),
+        "us-docker.pkg.dev/acme-prod/web/web:3.1": (
+            "tag-moved",
+            f"in the baseline gcr.io/acme-prod/web:3.1 to {tagged}",
+        ),
+    }
+    folder = domains.cli.home / "k8s"
+    folder.mkdir()
+    (folder / "all.yaml").write_text("".join(f"- image: {name}\n" for name in names))
+    scanned = domains.cli("refs", "scan", "k8s", "--project", PROJECT, "--json")
+    (domains.cli.home / "names.json").write_text(scanned.stdout)
+    del domains.box.store.repositories[PROJECT, "europe", "eu.gcr.io"]
+    domains.repository("us.gcr.io").bindings = []
+    del images.manifests[untagged]
+
+    words = ("--live", "--project", PROJECT, "--baseline", "then.snapshot", "--json")
+    done = domains.run("refs", "check", "names.json", *words)
+    facts = json.loads(done.stdout)
+    jsonschema.validate(facts, json_schema("refs-check"))
+    told = {one["text"]: one for one in facts["references"]}
+    assert done.returncode == 1
+    assert {name: told[name]["verdict"] for name in names} == {n: v for n, (v, _) in names.items()}
+    assert {name for name, (_, why) in names.items() if why not in told[name]["reason"]} == set()
+    assert [one["line"] for one in facts["references"]] == [*range(1, len(names) + 1)]
+    assert {one["file"] for one in facts["references"]} == {"k8s/all.yaml"}
+    web = told["us-docker.pkg.dev/acme-prod/web/web:3.1"]
+    assert (web["expected"], web["found"]) == (str(tagged), str(untagged))
+    assert domains.run("refs", "check", "names.json", *words).stdout == done.stdout
+
+    again = domains.run("refs", "check", "names.json", "--live", "--project", PROJECT, "--json")
+    later = {one["text"]: one for one in json.loads(again.stdout)["references"]}
+    assert later[web["text"]]["reason"].endswith(f"gcr.io/acme-prod/web:3.1 to {tagged}")
+    assert later["us.gcr.io/acme-prod/job:1"]["verdict"] == "exists"
+    (domains.cli.home / "names.json").write_text(scanned.stdout[:-9])
+    cut = domains.run("refs", "check", "names.json", "--live", "--json")
+    assert [one["file"] for one in json.loads(cut.stdout)["unread"]] == ["names.json"]
+    assert domains.run("refs", "check", "k8s", "--baseline", "then.snapshot").returncode == 2
