@@ -47,11 +47,21 @@ class Pullers:
         above = (one for one in self._after if target.startswith(f"{one}/"))
         known = max(above, key=len, default="")
         can, why = can_pull(spelled(consumer.identity), self._after[known] if known else {})
-        if can is False and consumer.identity.endswith(_RUN) and _is_own(consumer, target):
+        if can is False and not needs_grant(consumer, target):
             return None, _OWN
         return can, why
 
 
-def _is_own(consumer: Consumer, target: str) -> bool:
-    """Whether a target is in the consumer's project, or may be: a number says not which it is."""
-    return not consumer.project or consumer.project.isdigit() or f"/{consumer.project}/" in target
+def needs_grant(consumer: Consumer, name: str) -> bool:
+    """Whether who pulls for a consumer needs a right on an image's repository, for certain.
+
+    Cloud Run's agent needs none in its own project; a number does not say which project that is.
+
+    Args:
+        consumer: has who pulls for it.
+        name: whole name of the image.
+    """
+    if not consumer.identity.endswith(_RUN):
+        return True
+    known = consumer.project and not consumer.project.isdigit()
+    return bool(known and f"/{consumer.project.replace(':', '/')}/" not in name)
