@@ -12,7 +12,7 @@ from gcr_migrate.doctor.remedies import (
     create_repository,
     grant_on_project,
     grant_on_repository,
-    migrate,
+    rescue,
 )
 from gcr_migrate.doctor.rights import GRANT_LEAST, download_grants
 from gcr_migrate.doctor.usage import Host, hosts_of
@@ -87,7 +87,7 @@ def _never_migrated(host: Host, steps: frozenset[Step]) -> Check:
         "Have Google copy the images into Artifact Registry (rescue) before anything else; "
         "keep the bucket until then."
     )
-    command = migrate(host.place.place.project.id)
+    command = rescue(host.place.place.project.id)
     code = errors.NOT_MIGRATED.code
     return Check(Area.HOST, host.shown, verdicts, saw, remedy, (command,), code)
 
@@ -228,7 +228,7 @@ def _redirect(place: PlaceAnswers, hosts: list[Host], steps: frozenset[Step]) ->
         return not_asked(Area.REDIRECT, subject, steps, settings, grant=grant, remedy=remedy)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
     stopped = settings.state in NOT_REDIRECTED and Status.MISSING in verdicts.values()
-    commands = (migrate(project),) if stopped else ()
+    commands = (rescue(project),) if stopped else ()
     return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
 
 

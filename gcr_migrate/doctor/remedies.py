@@ -84,9 +84,9 @@ def create_repository(resource: str) -> str:
     )
 
 
-def migrate(project: str) -> str:
-    """Return the command by which Google copies a project's images into Artifact Registry."""
-    return f"gcloud artifacts docker upgrade migrate --projects={project}"
+def rescue(project: str) -> str:
+    """Return the command that has Google copy a project's images into Artifact Registry."""
+    return f"gcr-migrate rescue {project}"
 
 
 def link_billing(project: str) -> str:

@@ -41,8 +41,8 @@ class PullMarks:
     """What answers carried beside what was asked for.
 
     Attributes:
-        header: value of `X-Gcr-Using-Artifact-Registry` where the name was asked for; empty
-            without it.
+        header: value of `X-Gcr-Using-Artifact-Registry` in the last answer that had it; empty
+            if none had.
         blob_from: first part of the path that the host redirected to for a blob's bytes; empty
             without that, or where it led to another host. The rest of it authorises who has it.
         refusal: a refusal in the service's own words.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_LIFE_S: Final = 60.0
 _LONGEST_LIFE_S: Final = 86_400.0
+_TOKENS_AT_MOST: Final = 4_096  # each name has its own, of a kilobyte or two
 _UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
@@ -107,10 +108,14 @@ class Authorizer:
 
     async def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
         key = (challenge.realm, challenge.service, scopes)
-        if key not in self._tokens:
+        token = self._tokens.pop(key, None)
+        if token is None:
             words = f"token of {self._host}"
-            self._tokens[key] = Renewed(words, lambda: self._fetch(challenge, scopes))
-        return await self._tokens[key].get()
+            token = Renewed(words, lambda: self._fetch(challenge, scopes))
+        self._tokens[key] = token  # as the last one that was used
+        if len(self._tokens) > _TOKENS_AT_MOST:
+            del self._tokens[next(iter(self._tokens))]
+        return await token.get()
 
     async def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         self._check_realm(challenge.realm)

@@ -154,7 +154,8 @@ class _Walk:
         raise problem_of(reply, subject)
 
     def _see(self, reply: Reply) -> None:
-        self._mark(header=reply.headers.get(HEADER.lower(), ""))
+        """Take note of the mark of who answers; what was marked once need not be again."""
+        self._mark(header=reply.headers.get(HEADER.lower()) or self.pull.marks.header)
 
     def _mark(self, **found: str) -> None:
         marks: PullMarks = replace(self.pull.marks, **found)

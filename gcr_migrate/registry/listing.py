@@ -13,7 +13,7 @@ from gcr_migrate.model.inventory import ListedManifest, Listing
 from gcr_migrate.wire.replies import joined
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable
 
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.wire.replies import Reply
@@ -74,8 +74,8 @@ class _Reader(Protocol):
         ...
 
     @property
-    def seen(self) -> tuple[object, ...]:
-        """What two reads of an unchanged list have in common."""
+    def seen(self) -> tuple[int, ...]:
+        """What two reads of an unchanged list have in common, and others do not."""
         ...
 
     def add(self, body: dict[str, Any]) -> None:
@@ -143,17 +143,15 @@ class Lists:
         union, before = make(), None
         for _ in range(_READS_AT_MOST):
             reader = make()
-            bodies, doubt = await self._once(first, reader)
-            for body in bodies:
-                union.add(body)
-            if len(bodies) == 1 or (before is not None and reader.seen == before.seen):
+            count, doubt = await self._once(first, reader, union)
+            if count == 1 or (seen := reader.seen) == before:
                 return reader, doubt
-            before = reader
+            before = seen
         return union, f"it was another one each of the {_READS_AT_MOST} times that it was read"
 
-    async def _once(self, first: str, reader: R) -> tuple[list[dict[str, Any]], str]:
-        """Read all pages; return them, and why more may follow the last one."""
-        bodies, rounds = await self._pages(first, reader), 0
+    async def _once(self, first: str, reader: R, union: R) -> tuple[int, str]:
+        """Read all pages; return how many there are, and why more may follow the last one."""
+        count, rounds = await self._pages(first, reader, union), 0
         doubt = self._doubt(reader)
         while doubt and not self._dialect.lists_manifests and reader.last:
             # A plain registry lists in order: whether anything follows can be asked for.
@@ -161,21 +159,24 @@ class Lists:
             if rounds > _ROUNDS_AT_MOST:
                 raise MigrateError(BAD_REPLY, subject=self._subject, saw=_ENDLESS)
             onward = f"{first}{'&' if '?' in first else '?'}last={quote(reader.last, safe='')}"
-            more = await self._pages(onward, reader)
-            if not any(reader.counts) and len(more) == 1:
-                return bodies, ""
-            bodies += more
+            more = await self._pages(onward, reader, union)
+            if not any(reader.counts) and more == 1:
+                return count, ""
+            count += more
             if reader.size == known:
-                return bodies, doubt  # it does not go on where it is asked to
+                return count, doubt  # it does not go on where it is asked to
             doubt = self._doubt(reader)
-        return bodies, doubt
+        return count, doubt
 
-    async def _pages(self, first: str, reader: _Reader) -> list[dict[str, Any]]:
-        bodies = []
+    async def _pages(self, first: str, reader: _Reader, union: _Reader) -> int:
+        """Take in pages, each of which is let go at once; return how many there are."""
+        count = 0
         async for page in pages(first, self._fetch, self._wire, self._subject):
-            bodies.append(page.json(self._subject))
-            reader.add(bodies[-1])
-        return bodies
+            body = page.json(self._subject)
+            union.add(body)
+            reader.add(body)
+            count += 1
+        return count
 
     def _doubt(self, reader: _Reader) -> str:
         """Say why a last page may not be the end: it is as long as pages get, or looks cut."""
@@ -201,9 +202,9 @@ class _Names:
         return len(self.found)
 
     @property
-    def seen(self) -> tuple[object, ...]:
-        """All names."""
-        return (self.found.keys(),)
+    def seen(self) -> tuple[int, ...]:
+        """All names, as a number."""
+        return _mark_of(self.found)
 
     def add(self, body: dict[str, Any]) -> None:
         """Take in one page."""
@@ -244,9 +245,10 @@ class ListingReader:
         return len(self._tags)
 
     @property
-    def seen(self) -> tuple[object, ...]:
-        """Tags with their digests, children and manifests."""
-        return self._tags, self._children.keys(), self._manifests.keys()
+    def seen(self) -> tuple[int, ...]:
+        """Tags with their digests, children and manifests, as numbers."""
+        parts = (self._tags.items(), self._children, self._manifests)
+        return tuple(number for part in parts for number in _mark_of(part))
 
     def add(self, body: dict[str, Any]) -> None:
         """Take in one page."""
@@ -304,6 +306,11 @@ class ListingReader:
 
     def _bad(self, what: str) -> MigrateError:
         return MigrateError(BAD_REPLY, subject=self._subject, saw=f"in the list: {what}")
+
+
+def _mark_of(entries: Collection[Hashable]) -> tuple[int, int]:
+    """Return numbers that equal entries have in any order: two lists are never held at once."""
+    return len(entries), sum(map(hash, entries))
 
 
 def _is_name(value: object) -> bool:

@@ -26,12 +26,12 @@ _STYLES: Final = {
 }
 _NEXT: Final = {
     Job.SPLIT: "write specs with --write-specs DIR, then `gcr-migrate plan SPEC`",
-    Job.VERIFY: "compare what is there with what was, then `gcr-migrate verify`",
-    Job.RESCUE: "gcloud artifacts docker upgrade migrate --projects=PROJECT",
+    Job.VERIFY: "gcr-migrate inventory PROJECT, and gcr-migrate verify PROJECT every night",
+    Job.RESCUE: "gcr-migrate rescue PROJECT",
     Job.FINISH_COPY: "let the copy end, then `gcr-migrate redirect plan PROJECT`",
     Job.CREATE_REPOSITORY: "make the repository of the host's own name; `doctor` has the command",
     Job.ENABLE_API: "gcloud services enable artifactregistry.googleapis.com --project=PROJECT",
-    Job.REWRITE: "nothing to move; change what still names the host",
+    Job.REWRITE: "nothing to move; `gcr-migrate refs scan` finds what still names the host",
     Job.LEAVE: "nothing to do here",
     Job.LOOK: "ask again with the rights that are named below",
 }

@@ -33,7 +33,7 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     }[facts.outcome]
     yield heading(f"{facts.target}: {title}")
     yield from rows(_level_rows(facts))
-    yield from _part_lines(facts)
+    yield from (Text(f"  {words}") for words in _parts(facts))
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
     yield from rows(_domain_rows(facts))
@@ -46,14 +46,18 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     yield from finding_lines(facts.findings)
 
 
-def _part_lines(facts: VerifyFacts) -> Iterator[Text]:
+def _parts(facts: VerifyFacts) -> Iterator[str]:
     """Say where a proof is one by a sample, and where it was made in parts."""
     if one := facts.sample:
-        kind = "a sample" if one.wanted < one.population else "all blobs"
-        yield Text(f"  deep: {kind}, {one.sentence} (seed {one.seed})")
+        is_sample = one.wanted < one.population
+        yield (
+            f"deep: a sample, {one.sentence} (seed {one.seed})"
+            if is_sample
+            else (f"deep: {one.sentence}")
+        )
     if parts := facts.earlier:
         when = f"from {parts.began_at} to {parts.last_at}"
-        yield Text(f"  {parts.checks} of these were checked by an earlier run, {when}")
+        yield f"{parts.checks} of these were checked by an earlier run, {when}"
 
 
 def _level_rows(facts: VerifyFacts) -> list[tuple[str, ...]]:
@@ -105,6 +109,8 @@ def verify_all_lines(facts: VerifyAllFacts) -> Iterator[Text]:
     if not any(row[-1] for row in table[1:]):
         table = [row[:-1] for row in table]
     yield from rows(table)
+    for one in facts.targets:
+        yield from (Text(f"  {one.target}: {words}") for words in _parts(one))
     for failed in facts.errors:
         yield Text(f"  {failed.target}: {failed.code}: {failed.message} {failed.saw}".rstrip())
         yield Text(f"    {failed.remedy}")

@@ -69,8 +69,14 @@ class Urn:
         return int(self._sql.execute("SELECT count(*) FROM ball").fetchall()[0][0])
 
     def drawn(self, count: int) -> Iterator[Ball]:
-        """Give so many of them, in the order of drawing; nothing may be added meanwhile."""
-        rows = self._sql.execute("SELECT * FROM ball ORDER BY place LIMIT ?", (count,))
+        """Draw so many of them, and give them image by image; nothing may be added meanwhile.
+
+        Which are drawn is left to chance; that those of one image come together saves tokens.
+        """
+        sql = (
+            "SELECT * FROM (SELECT * FROM ball ORDER BY place LIMIT ?) ORDER BY root, path, digest"
+        )
+        rows = self._sql.execute(sql, (count,))
         yield from map(Ball._make, rows)
 
 

@@ -29,6 +29,7 @@ APPLICATION_ID: Final = 0x67637276  # "gcrv"
 VERSION: Final = 1
 SUFFIX: Final = ".verifying"
 BELIEVED_S: Final = 6 * 3600.0
+_SEED_BITS: Final = 32  # enough that no two draws are alike, and a person can write it down
 _ROWS: Final = 500
 _EVERY_S: Final = 0.5
 _SCHEMA: Final = """
@@ -98,7 +99,7 @@ class Verifying:
         self._names: list[tuple[bytes, str]] = []
         self._timer: asyncio.TimerHandle | None = None
         self.earlier: tuple[Part, ...] = ()
-        self.seed = secrets.randbits(63) if seed is None else seed
+        self.seed = secrets.randbits(_SEED_BITS) if seed is None else seed
         if path and path.exists():
             try:
                 self._take_up(path, believed_s)

@@ -195,8 +195,9 @@ def _answer(pull: Pull, was: DomainFacts | None, causes: tuple[Verdict, ...]) ->
         return Verdict(Mark.WRONG, cause.problem, cause.saw, all_names=True)
     if pull.error is not None:
         return _failed(pull, pull.error, was)
-    who = answerer(pull)
-    if who is not Answerer.ARTIFACT_REGISTRY:
+    # A way out of a network may always have taken the marks off.
+    known = {Answerer.ARTIFACT_REGISTRY, was.answered_by if was else ""}
+    if answerer(pull) not in known:
         saw = "the answers carry no mark of Artifact Registry"
         return Verdict(Mark.WRONG, errors.REDIRECT_CHANGED, saw)
     return _FINE

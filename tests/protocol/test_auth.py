@@ -12,6 +12,7 @@ import pytest
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.registry import auth
 from gcr_migrate.registry.auth import Authorizer, Challenge
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.registry.listing import Lists
@@ -400,3 +401,17 @@ def test_an_upload_goes_to_the_registry_s_own_host(location: str) -> None:
     with pytest.raises(MigrateError, match="bad-reply"):
         using(fake, lambda client: client.upload("a/b", blob, never))  # type: ignore[arg-type]  # never called
     assert not any("evil" in one for one, _ in fake.asked)
+
+
+def test_only_the_last_tokens_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry with many names costs no more memory; a name whose token went buys another one."""
+    monkeypatch.setattr(auth, "_TOKENS_AT_MOST", 2)
+    fake = Fake()
+
+    async def run(client: RegistryClient) -> None:
+        for name in ("a", "b", "a", "c", "a", "b"):
+            await client.listing(name)
+
+    using(fake, run)
+    bought = [asked.split("%3A")[1] for asked, _ in fake.asked if "scope=" in asked]
+    assert bought == ["a", "b", "c", "b"]

@@ -28,6 +28,7 @@ BY_BLOBS: Final = Pull(PullMarks(blob_from="artifacts-downloads"), DIGEST)
 REPOSITORY: Final = RepositorySettings()
 OTHER: Final = MigrateError(errors.REPOSITORY_DIFFERS, subject="it", saw="its format is MAVEN")
 WAS: Final = DomainFacts(Answerer.ARTIFACT_REGISTRY, Redirection.ENABLED, public=False)
+BEFORE: Final = DomainFacts(Answerer.OTHER, Redirection.ENABLED)
 NEVER: Final = DomainFacts(Answerer.CONTAINER_REGISTRY, Redirection.DISABLED, public=False)
 HIDDEN: Final = MigrateError(errors.DENIED, subject="it", saw="403")
 ENDED: Final = "Container Registry is deprecated and shutting down"

@@ -148,10 +148,7 @@ def test_a_run_that_was_cut_off_goes_on(zoo: Zoo, how: signal.Signals) -> None:
     zoo.forget()
     cli = Cli(zoo.home)
     words = ("verify", "then", "--level", "manifests", "--level", "deep", "--json")
-    login: dict[str, Any] = {
-        "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
-        "GCR_MIGRATE_ACCESS_TOKEN": zoo.box.token,
-    }
+    login = _login(zoo)
     kept = zoo.home / "then.verifying"
     with cli.start(*words, **login) as process:
         _wait(lambda: _kept(kept) == IMAGES + 15)
@@ -226,3 +223,23 @@ def test_a_run_that_asked_all_has_ended(zoo: Zoo) -> None:
     assert not (zoo.home / "then.verifying").exists()
     code, facts = _verified(zoo, "--level", "deep")
     assert (code, facts["earlier"]) == (0, None)
+
+
+def test_a_table_of_targets_says_what_is_a_sample(zoo: Zoo) -> None:
+    """As text too, for one target and for several; a run of all blobs claims no luck."""
+    cli, login = Cli(zoo.home), _login(zoo)
+    several = cli("verify", "then", "us.gcr.io/builds", "--level", "deep", "--sample", "7", **login)
+    assert several.returncode == 0, several.stdout
+    lines = [line for line in several.stdout.splitlines() if "with 95% confidence" in line]
+    assert len(lines) == 2
+    assert lines[0].startswith("  then: deep: a sample, 7 of 21 checked")
+    whole = cli("verify", "then", "--level", "deep", **login)
+    assert "  deep: all 21 checked, 0 bad\n" in whole.stdout
+    assert "a sample" not in whole.stdout
+
+
+def _login(zoo: Zoo) -> dict[str, Any]:
+    return {
+        "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
+        "GCR_MIGRATE_ACCESS_TOKEN": zoo.box.token,
+    }

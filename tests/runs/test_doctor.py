@@ -185,9 +185,7 @@ def test_a_project_that_was_never_migrated(
     assert found.stopped() == {"plan", "apply", "verify", "redirect"}
     assert found.check("host", "eu.gcr.io/")["code"] == "not-migrated"
     assert found.check("host", "asia.gcr.io/")["status"] == "ok"
-    assert found.check("redirect")["commands"] == [
-        "gcloud artifacts docker upgrade migrate --projects=old-builds"
-    ]
+    assert found.check("redirect")["commands"] == ["gcr-migrate rescue old-builds"]
     assert "gs://artifacts.old-builds.appspot.com" in found.check("bucket", " gcr.io/")["saw"]
     assert open_stage is not None
 

@@ -340,8 +340,11 @@ def test_kills_at_any_point_lead_to_the_same_end(whole: Left) -> None:
     assert whole.at_target() == whole.at_source()
     assert facts["runs"] == 3
     assert facts["claimed"]["manifests_copied"] <= facts["checked"]["found"]
-    creations = whole.box.log.counts["POST artifact_registry repositories"]
-    assert creations == 2  # what was begun is waited for, or found
+    posts = [one for one in whole.box.log.entries if one.method == "POST"]
+    made = [one for one in posts if one.path.endswith("/repositories")]
+    # What was begun is waited for, or found; one may be asked for as the kill cuts it off.
+    assert len(made) <= 3
+    assert not [one for one in made if one.status == 409]
 
 
 def test_ctrl_c_ends_a_run_in_order(whole: Left) -> None:
