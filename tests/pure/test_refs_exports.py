@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcr_migrate.refs.consumers import Clusters, resource
@@ -17,7 +17,7 @@ from gcr_migrate.refs.records import records, strings
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=5,
 )
 OBJECTS = st.dictionaries(
     st.text().filter(lambda key: key not in {"assets", "items", "results"}), VALUES
@@ -53,7 +53,8 @@ def test_each_string_of_a_record_is_told_with_where_it_stands(
     )
 
 
-@given(st.lists(OBJECTS))
+@settings(max_examples=25)
+@given(st.lists(OBJECTS, max_size=3))
 def test_records_are_the_same_in_an_array_in_lines_and_in_a_list(
     values: list[dict[str, Any]],
 ) -> None:

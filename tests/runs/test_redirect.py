@@ -213,7 +213,7 @@ def plan_of_what_runs(copied: Switch) -> dict[str, tuple[bool, str]]:
     home = copied.stage.cli.home
     (home / "assets.json").write_text(json.dumps(machine))
     scan = copied.stage.cli("refs", "scan", "assets.json", "--project", "builds", "--json")
-    (home / "names.json").write_text(scan.stdout.replace('"assets.json"', '"-"'))
+    (home / "names.json").write_text(scan.stdout)
     plan = copied.plan("--pullers", "names.json", code=3)
     assert held(plan) == {"pullers"}
     (home / "names.json").write_text(scan.stdout[:-9])
@@ -263,7 +263,8 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
     )
     assert plan_of_what_runs(copied)[f"serviceAccount:vm@{robot.partition('@')[2]}"] == (
         False,
-        "pulls us.gcr.io/builds/app:1.0 for compute.googleapis.com/Instance vm (-:1) and 1 more",
+        "pulls us.gcr.io/builds/app:1.0 for compute.googleapis.com/Instance vm (assets.json:1)"
+        " and 1 more",
     )
     held_by = next(one for one in plan["gates"] if one["name"] == "pulled")
     assert [one.partition(": ")[0] for one in held_by["evidence"][:2]] == [
