@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from enum import StrEnum
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcr_migrate.cli.options import Json, chosen
+from gcr_migrate.cli.options import (
+    AccessTokenFile,
+    Endpoints,
+    Impersonate,
+    Json,
+    MaxRate,
+    Pace,
+    QuotaProject,
+    Way,
+    chosen,
+)
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.refs_check import check
 from gcr_migrate.cli.scanning import (
@@ -21,6 +32,7 @@ from gcr_migrate.cli.scanning import (
     Plan,
     Projects,
     Revision,
+    SomePaths,
     Values,
     scanned,
     with_plan,
@@ -52,28 +64,50 @@ def add_to(app: typer.Typer) -> None:
 
 
 def scan(
-    paths: Paths,
+    paths: SomePaths = None,
     project: Projects = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Also what runs in each --project, by Cloud Asset Inventory; it is only read.",
+        ),
+    ] = False,
     values: Values = None,
     revision: Revision = None,
     all_files: AllFiles = False,
     full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Find every name of images in text files: gcr.io, pkg.dev, buckets and console pages.
 
-    Files are only read. Names that a program completes later are told with what is missing in
+    Files and services are only read. Names that a program completes later are told with what is missing in
     them.
 
-    Exit codes: 0 all read, 1 something could not be read, 2 bad path or option.
+    Exit codes: 0 all read, 1 something could not be read, 2 bad path or option, 4 the inventory
+    is out of reach, or refuses to answer.
     """
     from gcr_migrate.report.references import RefsScanFacts, reference_lines
 
-    judge = Judge.of(values or [], project or [])
+    output, judge = Output(as_json=as_json), Judge.of(values or [], project or [])
+    if not paths and not live:
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs scan", saw="no PATH is named")
+    if live and not judge.ours:
+        raise MigrateError(BAD_USAGE, subject="--live", saw="--project says of which project")
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
     unread: list[Unread] = []
-    found = scanned(paths, unread, all_files=all_files, revision=revision)
+    found = list(scanned(paths or [], unread, all_files=all_files, revision=revision))
+    if live:
+        from gcr_migrate.cli.refs_assets import in_use
+
+        found += asyncio.run(in_use(sorted(judge.ours), way, output, unread))
     facts = RefsScanFacts.of([(one, judge.read(one)) for one in found], unread)
-    Output(as_json=as_json).result(facts, reference_lines(facts, full=full))
+    output.result(facts, reference_lines(facts, full=full))
     return facts.exit
 
 

@@ -28,6 +28,10 @@ Paths = Annotated[
     list[str],
     typer.Argument(metavar="PATH...", help="Folders and files; `-` reads standard input."),
 ]
+SomePaths = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PATH...", help="Folders and files; `-` reads standard input."),
+]
 Projects = Annotated[
     list[str] | None,
     typer.Option("--project", metavar="PROJECT", help="A project of your own; repeat it."),

@@ -40,6 +40,17 @@ class Consumer:
         return f"{self.kind} {self.name}"
 
 
+# Expressions for the types of what runs with images, as Cloud Asset Inventory names types.
+KINDS: Final = (
+    "appengine.googleapis.com.*",
+    "cloudbuild.googleapis.com.*",
+    "cloudfunctions.googleapis.com.*",
+    "compute.googleapis.com/Instance.*",
+    "container.googleapis.com.*",
+    ".*k8s.io.*",
+    "pubsub.googleapis.com/Subscription",
+    "run.googleapis.com.*",
+)
 _NODES: Final = "the account of its nodes pulls, and that is not told here"
 _OF_NODES: Final = "the account of the cluster's nodes"
 _MIXED: Final = "the cluster's nodes have several accounts"

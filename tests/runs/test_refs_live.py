@@ -17,6 +17,7 @@ from gcr_migrate.sandbox.images import Image
 from gcr_migrate.sandbox.scenarios import RepositoryPart
 from gcr_migrate.sandbox.store import Repository
 from tests.access_rows import put_rows
+from tests.discovery import DENIED_TOKEN
 from tests.domains import PROJECT, Domains
 from tests.domains import opened as world
 from tests.zoo import opened
@@ -234,3 +235,20 @@ def test_names_that_answer_still_and_not_for_everybody(domains: Domains) -> None
     cut = domains.run("refs", "check", "names.json", "--live", "--json")
     assert [one["file"] for one in json.loads(cut.stdout)["unread"]] == ["names.json"]
     assert domains.run("refs", "check", "k8s", "--baseline", "then.snapshot").returncode == 2
+
+
+def test_what_runs_in_a_project_is_read_from_its_inventory(tmp_path: Path) -> None:
+    """With who uses each name; it may be refused, and says then which right it needs."""
+    bucket = {"assetType": "storage.googleapis.com/Bucket", "name": "//x/gcr.io/acme-prod/no"}
+    assets = [machine("vm", "vm@builds.iam.gserviceaccount.com"), bucket]
+    with world(tmp_path, projects=[{"id": PROJECT, "assets": assets}]) as one:
+        words = ("refs", "scan", "--live", "--project", PROJECT, "--json")
+        done = one.run(*words)
+        (found,) = json.loads(done.stdout)["references"]
+        assert (done.returncode, found["file"], found["line"]) == (0, f"(assets of {PROJECT})", 1)
+        assert found["consumer"]["identity"] == "serviceAccount:vm@builds.iam.gserviceaccount.com"
+        refused = one.run(*words, token=DENIED_TOKEN)
+        assert (refused.returncode, json.loads(refused.stdout)["code"]) == (4, "denied")
+        assert "cloudasset.assets.listResource" in refused.stdout
+        for odd in (["scan"], ["scan", "--live"]):
+            assert json.loads(one.run("refs", *odd, "--json").stdout)["code"] == "bad-usage"
