@@ -86,8 +86,8 @@ def scan(
 ) -> int:
     """Find every name of images in text files: gcr.io, pkg.dev, buckets and console pages.
 
-    Files and services are only read. Names that a program completes later are told with what is missing in
-    them.
+    Files and services are only read. Names that a program completes later are told with what is
+    missing in them.
 
     Exit codes: 0 all read, 1 something could not be read, 2 bad path or option, 4 the inventory
     is out of reach, or refuses to answer.

@@ -57,6 +57,8 @@ Revision = Annotated[
 ]
 STDIN: Final = "-"
 STDIN_NAME: Final = "(standard input)"
+_OURS: Final = b'"gcr-migrate/refs-'
+_HEAD: Final = 200  # bytes in which a list says what it is
 _SHARE: Final = 500  # files of one piece of work
 
 
@@ -207,12 +209,12 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
 
 def _from_list(path: Path) -> list[Found | Unread] | None:
     """Return the names that a file lists, if an earlier scan wrote it."""
-    if path.suffix != ".json" or not path.is_file():
-        return None
     try:
-        return _listed(str(path), path.read_bytes())
+        with path.open("rb") as file:
+            is_list = _OURS in file.read(_HEAD)
+        return _listed(str(path), path.read_bytes()) if is_list else None
     except OSError:
-        return None  # it is read like any other, and told
+        return None  # a folder; or it is read like any other file, and told
 
 
 def _listed(name: str, raw: bytes) -> list[Found | Unread] | None:
