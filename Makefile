@@ -6,8 +6,10 @@ SIZE ?= 10000 100000
 LIMIT ?= 3600
 FILES ?= 100000
 GIGABYTES ?= 2
+IMAGES ?= 100000
+SHOTS ?= build/screenshots
 
-.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean bench-copy bench-inventory bench-refs
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-refs bench-pages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +58,9 @@ format: install ## put the sources into the house's form
 docs: install ## write again what is generated: reference, schemas, README's output
 	$(BIN)/python scripts/docs.py
 
+screenshots: install ## make pictures of HTML reports in a browser: SHOTS=folder; one goes into docs
+	$(BIN)/python -m scripts.screenshots $(SHOTS)
+
 bench-copy: install ## measure whole copies beside other tools, which it builds with Go: COPY=options
 	$(BIN)/python -m benchmarks.copying $(COPY)
 
@@ -64,6 +69,9 @@ bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 10
 
 bench-refs: install ## measure refs scan on a large tree: FILES=number, GIGABYTES=number
 	$(BIN)/python -m benchmarks.scanning --files $(FILES) --gigabytes $(GIGABYTES)
+
+bench-pages: install ## measure the HTML report in a browser: IMAGES=number
+	$(BIN)/python -m benchmarks.pages $(IMAGES)
 
 COMPILE := $(BIN)/pip-compile --quiet --extra otel --all-build-deps --generate-hashes --strip-extras \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate --no-header

@@ -446,6 +446,14 @@ NOT_A_MIGRATION: Final = _problem(
     "It was not made by `gcr-migrate plan`, or it was damaged.",
     "Name a file that `plan` wrote, or plan again.",
 )
+NOT_A_RESULT: Final = _problem(
+    "not-a-result",
+    Exit.BAD_INPUT,
+    "file holds no result that can be drawn",
+    "A report is made from a migration file, or from what a command of this version printed with"
+    " --json.",
+    "Run the command again with --json and keep what it prints, or name a migration file.",
+)
 SCHEMA_UNKNOWN: Final = _problem(
     "file-version",
     Exit.BAD_INPUT,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIGRATION: Final = "builds.migration"
 REPORT: Final = "report.md"
+PAGE: Final = "report.html"
 COMMANDS: Final = (
     ("plan", "plans/builds.yaml"),
     ("show", MIGRATION),
@@ -29,6 +30,7 @@ COMMANDS: Final = (
     ("status", MIGRATION),
     ("verify", MIGRATION),
     ("report", MIGRATION, "--markdown", "-o", REPORT),
+    ("report", MIGRATION, "--html", PAGE),
 )
 
 
@@ -70,7 +72,10 @@ def demo(
             if code:
                 return Exit(code) if code in set(Exit) else Exit.DEFECT
     facts = DemoFacts(
-        directory=str(folder), migration=str(folder / MIGRATION), report=str(folder / REPORT)
+        directory=str(folder),
+        migration=str(folder / MIGRATION),
+        report=str(folder / REPORT),
+        page=str(folder / PAGE),
     )
     output.result(facts, demo_lines(facts))
     return Exit.OK

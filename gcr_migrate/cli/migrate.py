@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcr_migrate.cli.apply import apply
+from gcr_migrate.cli.drawing import draw
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -234,7 +235,18 @@ def status(file: MigrationFile, as_json: Json = False) -> int:
 
 
 def report(
-    file: MigrationFile,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Migration file that `plan` wrote; for --html also what a command printed with"
+            " --json.",
+        ),
+    ],
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="OUT", help="One page that can be mailed, with search."),
+    ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="For a change review or a ticket.")
     ] = False,
@@ -245,20 +257,23 @@ def report(
 ) -> int:
     """Tell plan and progress of FILE as one document.
 
-    Reads the file only.
+    Reads the file only. --html draws results of report, show, apply, status, verify, access show
+    and compare too, as --json printed them.
 
-    Exit codes: 0 written, 2 not a migration file, or no form was chosen.
+    Exit codes: 0 written, 2 not a migration file or result, or no form was chosen.
     """
     from gcr_migrate.report.documents import markdown_text
-    from gcr_migrate.report.facts import ReportFacts
-    from gcr_migrate.report.gather import show_facts, status_facts
+    from gcr_migrate.report.gather import report_facts
     from gcr_migrate.state.file import open_migration
 
-    if markdown == as_json:
-        saw = "one of --markdown and --json is needed"
+    if html and not (markdown or as_json or output_file):
+        draw(file, html)
+        return Exit.OK
+    if html or markdown == as_json:
+        saw = "one of --html, --markdown and --json is needed"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate report", saw=saw)
     with open_migration(file) as migration:
-        facts = ReportFacts(plan=show_facts(migration), status=status_facts(migration))
+        facts = report_facts(migration)
         text = "".join(facts.json_parts()) + "\n" if as_json else markdown_text(facts)
         if output_file is None:
             Output(as_json=as_json).result(facts, text.splitlines())

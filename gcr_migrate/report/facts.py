@@ -14,6 +14,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.access import AccessRowFact
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.overview import OverviewFact
 from gcr_migrate.report.rows import Many
 
 
@@ -310,3 +311,11 @@ class ReportFacts(Fact):
     version: Literal[1] = VERSION
     plan: ShowFacts
     status: StatusFacts
+    overview: OverviewFact
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> Self:
+        if len(self.plan.images) != len(self.overview.images):
+            msg = "the overview is not of the plan's images"
+            raise ValueError(msg)
+        return self

@@ -25,6 +25,7 @@ from gcr_migrate.report.facts import (
     PlanBytesFact,
     PlanCountsFact,
     PlanFacts,
+    ReportFacts,
     RepositoryFact,
     RunFact,
     RunOutcome,
@@ -34,6 +35,7 @@ from gcr_migrate.report.facts import (
     StatusFacts,
     TodoFact,
 )
+from gcr_migrate.report.overview import overview_fact
 from gcr_migrate.report.rows import Rows
 from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.ledger import tally
@@ -64,6 +66,15 @@ def show_facts(migration: Migration) -> ShowFacts:
         repositories=[_repository(r) for r in migration.repositories().values()],
         images=list(_images(migration)),
         access=access_rows(migration.access_rows),
+    )
+
+
+def report_facts(migration: Migration) -> ReportFacts:
+    """Tell the whole plan, what became of it, and the sums that a report draws."""
+    return ReportFacts(
+        plan=show_facts(migration),
+        status=status_facts(migration),
+        overview=overview_fact(migration),
     )
 
 

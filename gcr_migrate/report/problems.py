@@ -115,3 +115,4 @@ class DemoFacts(Fact):
     directory: str
     migration: str
     report: str
+    page: str = Field(description="The report as an HTML page.")

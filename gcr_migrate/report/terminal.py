@@ -231,9 +231,11 @@ def _access(facts: ShowFacts) -> Iterator[Text]:
         yield Text(f"  {unsettled} without consent: `apply` refuses the plan", style="bold red")
 
 
-def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
-    """What became of each item, and why the failed ones failed."""
-    title = {
+def run_title(facts: ApplyFacts | StatusFacts) -> str:
+    """How the plan of a run stands, in a sentence."""
+    if facts.only_copied:
+        return "The images are there; access or settings are still to be done"
+    return {
         "complete": "Complete: everything in the plan is there",
         "partial": "Partial: everything in the plan is there, but the source has or may have more",
         "failed": "Finished, with failures",
@@ -241,9 +243,11 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         "time-is-up": "The time is up; the same command goes on where it stopped",
         "pending": "A part of the plan is still to be done",
     }[facts.outcome]
-    if facts.only_copied:
-        title = "The images are there; access or settings are still to be done"
-    yield heading(f"{facts.file}: {title}")
+
+
+def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
+    """What became of each item, and why the failed ones failed."""
+    yield heading(f"{facts.file}: {run_title(facts)}")
     heads = ("", "planned", "done", "skipped", "failed", "pending")
     table: list[tuple[str, ...]] = [heads]
     for kind, c in [*facts.kinds.items(), ("all", facts.counts)]:
@@ -377,4 +381,5 @@ def demo_lines(facts: DemoFacts) -> Iterator[Text]:
     yield heading("Done: every digest and tag is in place and proven.")
     yield Text(f"  migration file  {facts.migration}")
     yield Text(f"  report          {facts.report}")
+    yield Text(f"  as a page       {facts.page}")
     yield Text(f"  everything      {facts.directory}")

@@ -63,6 +63,7 @@ def test_the_readme_shows_the_first_sample() -> None:
         "docs/watching-a-run.md",
         "docs/logins-and-networks.md",
         "docs/as-code.md",
+        "docs/reports.md",
         "docs/domains.md",
     ],
 )

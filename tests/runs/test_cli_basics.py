@@ -325,6 +325,7 @@ def test_the_demo_leaves_what_it_says(cli: Cli) -> None:
     assert facts["migration"] == "here-2/builds.migration"
     assert (cli.home / facts["migration"]).exists()
     assert (cli.home / facts["report"]).exists()
+    assert (cli.home / facts["page"]).exists()
     assert [one.name for one in earlier.iterdir()] == ["builds.migration"]
 
 

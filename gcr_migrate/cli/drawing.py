@@ -1,0 +1,67 @@
+"""The report as an HTML page: from a migration file, or from a result that `--json` printed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.cli.options import read_text
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_SQLITE: Final = b"SQLite format 3\0"
+
+
+def draw(file: Path, page: Path) -> None:
+    """Write a page about a file.
+
+    Args:
+        file: a migration file or a result.
+        page: where the page goes.
+
+    Raises:
+        MigrateError: `file-missing`, `not-a-migration`, `not-a-result`; `bad-usage` where the page
+            would replace the file.
+    """
+    from gcr_migrate.report.gather import report_facts
+    from gcr_migrate.report.html.migration import report_page
+    from gcr_migrate.report.html.render import html_parts
+    from gcr_migrate.report.html.results import result_page
+    from gcr_migrate.state.file import open_migration
+
+    if page.exists() and file.exists() and page.samefile(file):
+        saw = "the page would replace what it tells of"
+        raise MigrateError(BAD_USAGE, subject=f"--html {page}", saw=saw)
+    if not _is_database(file):
+        _write(page, html_parts(result_page(read_text(file), str(file)), _made()))
+        return
+    with open_migration(file) as migration:
+        _write(page, html_parts(report_page(report_facts(migration)), _made()))
+
+
+def _made() -> str:
+    from importlib.metadata import version
+
+    now = datetime.now(UTC)
+    return f"{version('gcr-migrate')} on {now:%Y-%m-%d} at {now:%H:%M} UTC"
+
+
+def _is_database(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_SQLITE)) == _SQLITE
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(FILE_MISSING, subject=str(file), saw=saw) from error
+
+
+def _write(page: Path, parts: Iterable[str]) -> None:
+    try:
+        with page.open("w", encoding="utf-8") as opened:
+            opened.writelines(parts)
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(FILE_MISSING, subject=str(page), saw=saw) from error
