@@ -35,7 +35,7 @@ _TITLES: Final = {
     Verdict.OLD: "an old name of your own",
     Verdict.UNREADABLE: "no name, though it looks like one",
     Verdict.OPEN: "a gap keeps it from being looked up",
-    Verdict.BY_HAND: "a host, bucket or page: change it by hand where it is needed",
+    Verdict.BY_HAND: "a host, bucket, page or subscription: change it by hand where it is needed",
     Verdict.EXISTS: "its registry has it",
     Verdict.MOVES: "the plan moves it",
     Verdict.NEW: "it is a new name already",
