@@ -5,10 +5,17 @@ Who copies gets a source that cannot be written to; nothing here can delete.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Mapping,
+        Sequence,
+    )
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.model.access import Analysis, BucketRules, ObjectAccess, Policy
@@ -478,6 +485,10 @@ class Assets(Protocol):
 
     def artifacts_buckets(self, scope: str) -> AsyncIterator[BucketAsset]:
         """Buckets whose names have the words of Container Registry's, at any depth."""
+        ...
+
+    def resources(self, scope: str, kinds: Sequence[str]) -> AsyncIterator[Mapping[str, Any]]:
+        """Resources whose types fit one of these expressions, as the inventory exports them."""
         ...
 
     def projects_in(self, parent: str) -> AsyncIterator[ProjectFacts]:

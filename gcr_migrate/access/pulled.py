@@ -32,7 +32,7 @@ def pulled_findings(
     for member, use in sorted(uses.items()):
         if not use.pulls:
             continue
-        can, why = _can_pull(spelled(member), after)
+        can, why = can_pull(spelled(member), after)
         subject = f"{target} {member}"
         if can is False:
             saw = f"{use.told}; nothing lets it pull there"
@@ -41,7 +41,13 @@ def pulled_findings(
             yield Finding(errors.ACCESS_UNKNOWN, Severity.WARNING, subject, f"{use.told}; {why}")
 
 
-def _can_pull(member: str, after: Mapping[str, bool | None]) -> tuple[bool | None, str]:
+def can_pull(member: str, after: Mapping[str, bool | None]) -> tuple[bool | None, str]:
+    """Return whether somebody can pull from a target; None if that is not known, and why not.
+
+    Args:
+        member: who, in the spelling of `spelled`.
+        after: who can pull there by the plan, likewise; None where that is not known.
+    """
     everybody = PUBLIC if member not in PUBLIC else {"allUsers", member}
     domain = f"domain:{member.partition('@')[2]}" if member.startswith(_PEOPLE) else ""
     known = [after[one] for one in (member, domain, *everybody) if one in after]

@@ -55,7 +55,8 @@ PullersFile = Annotated[
     typer.Option(
         "--pullers",
         metavar="FILE",
-        help="Further members who pull, one on each line; # begins a comment.",
+        help="Further members who pull, one on each line; # begins a comment. Or what `refs scan"
+        " --json` wrote of an export of what runs.",
     ),
 ]
 Accept = Annotated[
@@ -126,12 +127,13 @@ def status(
     Exit codes: 0 all read, 2 bad name, 3 a state could not be read, 4 none could.
     """
     from gcr_migrate.cli.discover import where_of
+    from gcr_migrate.cli.pullers import lines_in
     from gcr_migrate.model.places import read_place
     from gcr_migrate.report.redirection import RedirectStatusFacts
     from gcr_migrate.report.redirectlines import status_lines
 
     output = Output(as_json=as_json)
-    names = [*(targets or []), *(_lines_of(projects) if projects else [])]
+    names = [*(targets or []), *(lines_in(read_text(projects)) if projects else [])]
     where = where_of("redirect status", names, folder, organization)
     wanted = {one.id: one for one in (read_place(name).project for name in names)}
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
@@ -358,13 +360,14 @@ def _evidence(
     accept: list[str] | None,
 ) -> Evidence:
     """Read what a person gives; a snapshot stays open as long as the stack."""
+    from gcr_migrate.cli.pullers import read_pullers
     from gcr_migrate.cli.pulls import read_pulls
     from gcr_migrate.cli.redirecting import Evidence
 
     return Evidence(
         baseline=_baseline(stack, baseline, project) if baseline else None,
         pulls=read_pulls(audit_log, project.path) if audit_log else None,
-        named=tuple(map(_member, _lines_of(pullers))) if pullers else (),
+        named=read_pullers(pullers, project) if pullers else (),
         accepted=dict(map(_accepted, accept or [])),
     )
 
@@ -382,23 +385,6 @@ def _baseline(stack: ExitStack, path: Path, project: Project) -> Wanted:
         raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
     entries = with_(one.entries, by_path=False)
     return Wanted(entries, frozenset(one.roots()), whole=one.complete)
-
-
-def _lines_of(path: Path) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
-    return [line for line in lines if line]
-
-
-def _member(text: str) -> str:
-    """Return a member as policies spell it; an address alone is a person's or a robot's."""
-    from gcr_migrate.model.access import PUBLIC
-
-    if ":" in text or text in PUBLIC:
-        return text
-    if "@" in text:
-        return f"{'serviceAccount' if text.endswith(_SERVICE_ACCOUNT) else 'user'}:{text}"
-    saw = "no member, such as serviceAccount:ci@builds.iam.gserviceaccount.com"
-    raise MigrateError(BAD_USAGE, subject=f"--pullers: {text}", saw=saw)
 
 
 def _accepted(text: str) -> tuple[str, str]:

@@ -52,13 +52,13 @@ class Evidence:
     Attributes:
         baseline: what has to be there; None without.
         pulls: an exported audit log; None without.
-        named: members that a list names.
+        named: who pulls by a list.
         accepted: reasons why something does not matter.
     """
 
     baseline: Wanted | None = None
     pulls: Pulls | None = None
-    named: tuple[str, ...] = ()
+    named: tuple[Named, ...] = ()
     accepted: Mapping[str, str] | None = None
 
 
@@ -140,8 +140,8 @@ class Redirecting:
         return reading, plan_move(reading, move, self._named(reading), accepted, now_ms, pulled)
 
     def _named(self, reading: Reading) -> list[Named]:
-        """Return who pulls and pushes by the log, host by host, and by the list, everywhere."""
-        found = [Named(one, "", "named by the list") for one in self._evidence.named]
+        """Return who pulls and pushes by the log, host by host, and by the list."""
+        found = [*self._evidence.named]
         uses = self._evidence.pulls.uses if self._evidence.pulls else {}
         for host in reading.hosts:
             parts = reading.resource(host).split("/")

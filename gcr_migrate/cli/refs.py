@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcr_migrate.cli.options import Json, chosen
+from gcr_migrate.cli.options import (
+    AccessTokenFile,
+    Endpoints,
+    Impersonate,
+    Json,
+    MaxRate,
+    Pace,
+    QuotaProject,
+    Way,
+    chosen,
+)
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.refs_check import check
 from gcr_migrate.cli.scanning import (
     STDIN,
     AllFiles,
@@ -22,10 +32,12 @@ from gcr_migrate.cli.scanning import (
     Plan,
     Projects,
     Revision,
+    SomePaths,
     Values,
     scanned,
+    with_plan,
 )
-from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NOT_WRITABLE, MigrateError
+from gcr_migrate.errors import BAD_USAGE, NOT_WRITABLE, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,76 +64,50 @@ def add_to(app: typer.Typer) -> None:
 
 
 def scan(
-    paths: Paths,
+    paths: SomePaths = None,
     project: Projects = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Also what runs in each --project, by Cloud Asset Inventory; it is only read.",
+        ),
+    ] = False,
     values: Values = None,
     revision: Revision = None,
     all_files: AllFiles = False,
     full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
+    endpoints: Endpoints = None,
+    access_token_file: AccessTokenFile = None,
+    impersonate: Impersonate = None,
+    quota_project: QuotaProject = None,
+    max_rate: MaxRate = None,
     as_json: Json = False,
 ) -> int:
     """Find every name of images in text files: gcr.io, pkg.dev, buckets and console pages.
 
-    Files are only read. Names that a program completes later are told with what is missing in
-    them.
+    Files and services are only read. Names that a program completes later are told with what is
+    missing in them.
 
-    Exit codes: 0 all read, 1 something could not be read, 2 bad path or option.
+    Exit codes: 0 all read, 1 something could not be read, 2 bad path or option, 4 the inventory
+    is out of reach, or refuses to answer.
     """
     from gcr_migrate.report.references import RefsScanFacts, reference_lines
 
-    judge = Judge.of(values or [], project or [])
+    output, judge = Output(as_json=as_json), Judge.of(values or [], project or [])
+    if not paths and not live:
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs scan", saw="no PATH is named")
+    if live and not judge.ours:
+        raise MigrateError(BAD_USAGE, subject="--live", saw="--project says of which project")
+    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
     unread: list[Unread] = []
-    found = scanned(paths, unread, all_files=all_files, revision=revision)
+    found = list(scanned(paths or [], unread, all_files=all_files, revision=revision))
+    if live:
+        from gcr_migrate.cli.refs_assets import in_use
+
+        found += asyncio.run(in_use(sorted(judge.ours), way, output, unread))
     facts = RefsScanFacts.of([(one, judge.read(one)) for one in found], unread)
-    Output(as_json=as_json).result(facts, reference_lines(facts, full=full))
-    return facts.exit
-
-
-def check(
-    paths: Paths,
-    plan: Plan = None,
-    project: Projects = None,
-    values: Values = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-on",
-            metavar="VERDICT",
-            help="Fail for names of this verdict; repeat it. Default: old-name, not-in-plan, gone"
-            " and tag-moved.",
-        ),
-    ] = None,
-    sarif: Annotated[
-        Path | None,
-        typer.Option("--sarif", metavar="FILE", help="Write the names that fail as SARIF 2.1.0."),
-    ] = None,
-    revision: Revision = None,
-    all_files: AllFiles = False,
-    full: Annotated[bool, typer.Option("--full", help="List every name.")] = False,
-    as_json: Json = False,
-) -> int:
-    """Tell what a plan makes of each name in text files, and fail for those it does not cover.
-
-    Without a plan, names of your own projects under gcr.io fail: a gate against new ones.
-
-    Exit codes: 0 all is covered, 1 something is not, or could not be read, 2 bad path or option.
-    """
-    from gcr_migrate.refs.cover import BAD, Verdict
-    from gcr_migrate.report.covered import RefsCheckFacts, check_lines, sarif_text
-
-    fails = chosen("--fail-on", Verdict, fail_on or []) or BAD
-    judge = Judge.of(values or [], project or [])
-    if plan is None and not judge.ours:
-        saw = "one of --plan and --project is needed"
-        raise MigrateError(BAD_USAGE, subject="gcr-migrate refs check", saw=saw)
-    unread: list[Unread] = []
-    with _with_plan(judge, plan) as ready:
-        found = scanned(paths, unread, all_files=all_files, revision=revision)
-        names = [(one, *ready(one)) for one in found]
-    facts = RefsCheckFacts.of(names, unread, fails)
-    if sarif:
-        _write_text(sarif, sarif_text(facts))
-    Output(as_json=as_json).result(facts, check_lines(facts, full=full))
+    output.result(facts, reference_lines(facts, full=full))
     return facts.exit
 
 
@@ -158,7 +144,7 @@ def rewrite(
         saw = "standard input cannot be rewritten; name files and folders"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate refs rewrite", saw=saw)
     output, unread = Output(as_json=as_json), list["Unread"]()
-    with _with_plan(Judge.of(values or [], project or []), plan) as judge:
+    with with_plan(Judge.of(values or [], project or []), plan) as judge:
         found = list(scanned(paths, unread, all_files=all_files))
         changes = list(_changes(found, judge, unread, pin=pin))
     if write:
@@ -190,27 +176,6 @@ def _changes(
             yield made
 
 
-@contextmanager
-def _with_plan(judge: Judge, plan: Path | None) -> Iterator[Judge]:
-    """Have a plan to ask; the projects of its sources are one's own."""
-    from gcr_migrate.model.places import read_place
-    from gcr_migrate.state.file import open_migration
-    from gcr_migrate.state.lookup import Lookup
-
-    with ExitStack() as stack:
-        if plan is None:
-            yield judge
-            return
-        migration = stack.enter_context(open_migration(plan))
-        ours = set(judge.ours)
-        for source in migration.sources().values():
-            try:
-                ours.add(read_place(source.shown).project.id)
-            except MigrateError:
-                continue  # a registry that is not Google's has no projects
-        yield replace(judge, ours=frozenset(ours), planned=Lookup(migration))
-
-
 def _replace(change: Change) -> None:
     """Write a file anew beside the old one and put it in its place, with the same mode.
 
@@ -239,11 +204,3 @@ def _replace(change: Change) -> None:
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error

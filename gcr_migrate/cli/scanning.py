@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found, Unread
     from gcr_migrate.refs.reading import Reference
+    from gcr_migrate.state.migration import Migration
 
 Paths = Annotated[
     list[str],
+    typer.Argument(metavar="PATH...", help="Folders and files; `-` reads standard input."),
+]
+SomePaths = Annotated[
+    list[str] | None,
     typer.Argument(metavar="PATH...", help="Folders and files; `-` reads standard input."),
 ]
 Projects = Annotated[
@@ -51,6 +57,8 @@ Revision = Annotated[
 ]
 STDIN: Final = "-"
 STDIN_NAME: Final = "(standard input)"
+_OURS: Final = b'"gcr-migrate/refs-'
+_HEAD: Final = 200  # bytes in which a list says what it is
 _SHARE: Final = 500  # files of one piece of work
 
 
@@ -61,12 +69,13 @@ class Judge:
     Attributes:
         values: what gaps stand for, as a person gave them.
         ours: ids of one's own projects.
-        planned: the plan, if there is one.
+        planned: the plan, if there is one, by single names; `migration` is its file.
     """
 
     values: Mapping[str, str]
     ours: frozenset[str]
     planned: Planned | None = None
+    migration: Migration | None = None
 
     @classmethod
     def of(cls, values: Iterable[str], projects: Iterable[str]) -> Judge:
@@ -92,6 +101,31 @@ class Judge:
 
         reference = self.read(found)
         return reference, cover(reference, self.planned)
+
+
+@contextmanager
+def with_plan(judge: Judge, plan: Path | None) -> Iterator[Judge]:
+    """Have a plan to ask; the projects of its sources are one's own.
+
+    Raises:
+        MigrateError: `file-missing`, `not-a-migration`, and what else is wrong with the file.
+    """
+    from gcr_migrate.model.places import read_place
+    from gcr_migrate.state.file import open_migration
+    from gcr_migrate.state.lookup import Lookup
+
+    with ExitStack() as stack:
+        if plan is None:
+            yield judge
+            return
+        migration = stack.enter_context(open_migration(plan))
+        ours = set(judge.ours)
+        for source in migration.sources().values():
+            try:
+                ours.add(read_place(source.shown).project.id)
+            except MigrateError:
+                continue  # a registry that is not Google's has no projects
+        yield replace(judge, ours=frozenset(ours), planned=Lookup(migration), migration=migration)
 
 
 def _values(written: Iterable[str]) -> dict[str, str]:
@@ -152,7 +186,12 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
     files: dict[str, Path] = {}  # by where they are: each is read once, however it is named
     for text in paths:
         if text == STDIN:
-            yield from scan_bytes(STDIN_NAME, sys.stdin.buffer.read())
+            raw = sys.stdin.buffer.read()
+            again = _listed(STDIN_NAME, raw)
+            yield from scan_bytes(STDIN_NAME, raw) if again is None else again
+            continue
+        if (again := _from_list(Path(text))) is not None:
+            yield from again
             continue
         real = Path(text).resolve()
         for one in _files(Path(text), all_files=all_files):
@@ -167,6 +206,30 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for share in pool.map(scan_files, shares):
             yield from share
+
+
+def _from_list(path: Path) -> list[Found | Unread] | None:
+    """Return the names that a file lists, if an earlier scan wrote it."""
+    try:
+        with path.open("rb") as file:
+            is_list = _OURS in file.read(_HEAD)
+        return _listed(str(path), path.read_bytes()) if is_list else None
+    except OSError:
+        return None  # a folder; or it is read like any other file, and told
+
+
+def _listed(name: str, raw: bytes) -> list[Found | Unread] | None:
+    from gcr_migrate.refs.files import Unread
+    from gcr_migrate.report.references import found_again, listed
+
+    try:
+        facts = listed(raw.decode("utf-8", errors="replace"))
+    except ValueError:
+        return [Unread(name, "a list of names that is cut off, or of another version")]
+    if facts is None:
+        return None
+    unread = [Unread(one.file, one.why) for one in facts.unread]
+    return [*map(found_again, facts.references), *unread]
 
 
 def _files(path: Path, *, all_files: bool) -> Iterator[Path | Unread]:

@@ -5,7 +5,7 @@ By raw calls of Cloud Asset Inventory and Resource Manager; both give lists in p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlencode
 
 from gcr_migrate.errors import BAD_REPLY, MigrateError
@@ -13,7 +13,7 @@ from gcr_migrate.google.api import RESOURCE_MANAGER
 from gcr_migrate.model.cloud import BucketAsset, ProjectFacts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from gcr_migrate.google.api import Api
 
@@ -53,6 +53,19 @@ class CloudAssets:
                 project = unquote(parent.removeprefix(_PROJECT_NAME))
                 is_project = parent.startswith(_PROJECT_NAME)
                 yield BucketAsset(name.removeprefix(_BUCKET_NAME), project if is_project else "")
+
+    async def resources(self, scope: str, kinds: Sequence[str]) -> AsyncIterator[Mapping[str, Any]]:
+        """Give resources below a scope, each as the inventory exports it.
+
+        Args:
+            scope: such as `projects/builds`.
+            kinds: expressions for asset types, each of which fits some that there are.
+        """
+        words = [("contentType", "RESOURCE"), *(("assetTypes", kind) for kind in kinds)]
+        url = f"{_CLOUD_ASSET}{scope}/assets?{urlencode(words)}"
+        async for page in self._api.pages(url, "assets", scope):
+            for row in page:
+                yield row
 
     async def projects_in(self, parent: str) -> AsyncIterator[ProjectFacts]:
         """Projects that lie directly in a folder or organisation."""

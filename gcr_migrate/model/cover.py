@@ -31,8 +31,8 @@ class Planned(Protocol):
         """Where an image goes, by its whole name at the source; None if the plan has none."""
         ...
 
-    def is_target(self, name: str) -> bool:
-        """Whether an image of the plan gets this whole name."""
+    def at_target(self, name: str) -> Moved | None:
+        """The image that gets this whole name; None if none of the plan does."""
         ...
 
     def tag(self, image: Moved, tag: str) -> Digest | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.cover import Verdict
+from gcr_migrate.refs.exports import EXPORTS
 from gcr_migrate.refs.files import scan_text, text_of
 from gcr_migrate.refs.finder import gaps, name_of
 from gcr_migrate.refs.hints import is_pushed
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.reading import Reference
     from gcr_migrate.refs.rewrite import Edit
 
-_LOCK: Final = "lock-file"
+_NO_SOURCE: Final = "an export: what runs has to be changed where it is declared"
+_UNCHANGED: Final = {
+    "lock-file": "a lock file: have its own tool make it again",
+    **dict.fromkeys(EXPORTS, _NO_SOURCE),
+}
 _CONTEXT: Final = 3
 _SPECIAL: Final = '"\\'
 
@@ -79,8 +84,8 @@ def change(
         known = {**found.values, **dict(reference.assumed), **values}
         pins = pin and not is_pushed(found, text)
         wanted = edits(found.written, reference, covered, known, pin=pins)
-        if found.kind == _LOCK:
-            wanted = Refusal("a lock file: have its own tool make it again")
+        if found.kind in _UNCHANGED:
+            wanted = Refusal(_UNCHANGED[found.kind])
         if not isinstance(wanted, Refusal):
             changing.append((found, covered, wanted))
             continue

@@ -25,6 +25,9 @@ class Verdict(StrEnum):
     GONE = "gone"  # the plan has the image, and not this tag or digest
     TAG_MOVED = "tag-moved"  # the tag points elsewhere than the digest that is pinned beside it
     OLD = "old-name"  # one of your own under gcr.io, and there is no plan to ask
+    EXISTS = "exists"  # its registry has it, and there is no plan to ask
+    UNCHECKED = "not-checked"  # its registry could not be asked
+    ACCESS_LOST = "access-lost"  # who pulls it cannot, where it goes or where it is
     OPEN = "open"  # a gap keeps it from being looked up
     UNREADABLE = "unreadable"  # no name
     BY_HAND = "by-hand"  # a host, a bucket or a page: no image
@@ -38,6 +41,8 @@ class Covered:
         verdict: the kind of it.
         target: whole name at the target, with tag and digest; empty where there is none.
         digest: what the tag points to in the plan, if it has the tag.
+        found: what the name leads to at its registry, where that was asked.
+        expected: what it should lead to, where anybody says so.
         why: what speaks against it.
     """
 
@@ -45,14 +50,26 @@ class Covered:
     target: str = ""
     digest: Digest | None = None
     why: str = ""
+    found: Digest | None = None
+    expected: Digest | None = None
 
 
-BAD: Final = frozenset({Verdict.NOT_PLANNED, Verdict.GONE, Verdict.TAG_MOVED, Verdict.OLD})
+BAD: Final = frozenset(
+    {
+        Verdict.NOT_PLANNED,
+        Verdict.GONE,
+        Verdict.TAG_MOVED,
+        Verdict.OLD,
+        Verdict.UNCHECKED,
+        Verdict.ACCESS_LOST,
+    }
+)
 _PLAIN: Final = {
     Whose.GOOGLES: Verdict.STAYS,
     Whose.RETIRED: Verdict.STAYS,
     Whose.UNREADABLE: Verdict.UNREADABLE,
     Whose.HOST: Verdict.BY_HAND,
+    Whose.TOPIC: Verdict.BY_HAND,
 }
 
 
@@ -80,8 +97,9 @@ def cover(reference: Reference, planned: Planned | None) -> Covered:
 
 def _unknown(reference: Reference, name: str, planned: Planned) -> Covered:
     """Return what becomes of a name that the plan does not have at its source."""
-    if planned.is_target(name):
-        return Covered(Verdict.NEW)
+    if moved := planned.at_target(name):
+        tag = reference.place.tag if reference.place else None
+        return Covered(Verdict.NEW, digest=planned.tag(moved, str(tag)) if tag else None)
     if reference.whose is Whose.SOMEBODYS:
         return Covered(Verdict.STAYS, why="of another project")
     left = planned.left_out(name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
+from gcr_migrate.refs.exports import EXPORTS, SCANNED, live_names
 from gcr_migrate.refs.finder import MARKS, find, find_begun, known
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shape import offsets
@@ -19,6 +20,7 @@ from gcr_migrate.refs.shapes import shape_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from gcr_migrate.refs.consumers import Consumer
     from gcr_migrate.refs.finder import Written
 
 
@@ -44,6 +46,7 @@ class Found:
         field: what it is the value of there; empty where nothing says it.
         written: what was found; of a name in parts the whole.
         values: what gaps stand for, as far as the file itself says so.
+        consumer: who uses it, where an export of what runs says so.
     """
 
     file: str
@@ -53,6 +56,7 @@ class Found:
     field: str
     written: Written
     values: Mapping[str, str]
+    consumer: Consumer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def scan_files(paths: Iterable[Path]) -> list[Found | Unread]:
     return [one for path in paths for one in scan_file(path)]
 
 
-def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
+def scan_bytes(name: str, raw: bytes) -> Iterator[Found | Unread]:
     """Give all that some bytes have, if they are text.
 
     Args:
@@ -168,7 +172,10 @@ def scan_bytes(name: str, raw: bytes) -> Iterator[Found]:
     text = text_of(raw)
     if text is None:
         return
-    yield from scan_text(name, text)
+    try:
+        yield from scan_text(name, text)
+    except (ValueError, RecursionError) as error:
+        yield Unread(name, f"an export that is cut off, or no JSON: {error}")
 
 
 def text_of(raw: bytes) -> str | None:
@@ -185,10 +192,18 @@ def scan_text(name: str, text: str) -> Iterator[Found]:
 
     Args:
         name: path of its file.
-        text: the text.
+        text: the text; a list that was made before tells of other files, and has nothing itself.
+
+    Raises:
+        ValueError: it is an export that is cut off.
     """
     path = name.replace(os.sep, "/")
     kind = kind_of(path, text)
+    if kind == SCANNED:
+        return
+    if kind in EXPORTS:
+        yield from _in_export(name, kind, text)
+        return
     shape = shape_of(kind, path, text)
     shape.values = known(shape.values)
     taken = {part.start for name, _ in shape.parted for part in name.parts}
@@ -211,6 +226,17 @@ def _apart(begun: list[Written], found: list[Written]) -> Iterator[Written]:
             not at or found[at - 1].end <= one.start
         ):
             yield one
+
+
+def _in_export(name: str, kind: str, text: str) -> Iterator[Found]:
+    """Give what an export has; it may be long, so its lines are counted once."""
+    line, begin, at = 1, 0, 0
+    for one in live_names(text):
+        start = one.written.start
+        line += text.count("\n", at, start)
+        begin, at = max(begin, text.rfind("\n", at, start) + 1), start
+        column = start - begin + 1
+        yield Found(name, line, column, kind, one.field, one.written, {}, one.consumer)
 
 
 def _in_lines(text: str) -> Iterator[Written]:

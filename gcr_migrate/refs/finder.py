@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 # What a text must have for anything to be found in it; of most files nothing else is looked at.
-MARKS: Final = (b"gcr.io", b"pkg.dev", b"appspot.com", b"console.", b"containerregistry.")
+MARKS: Final = (
+    b"gcr.io",
+    b"pkg.dev",
+    b"appspot.com",
+    b"console.",
+    b"containerregistry.",
+    b"/topics/gcr",
+)
 
 _GAPS: Final = (
     r"\$\{\{[^{}\n]{0,200}\}\}",  # GitHub Actions
@@ -122,7 +129,8 @@ class Written:
     Attributes:
         text: as it is written; of a name in parts what they make together.
         start: index of its first character, and `end` of the first after it.
-        kind: `name` of a registry, `mirrored` behind another one, `bucket` or `page` of a console.
+        kind: `name` of a registry, `mirrored` behind another one, `bucket`, `page` of a console, or
+            `topic` that tells of images.
         parts: where its parts stand, in their order, if it does not stand in one piece.
     """
 

@@ -6,6 +6,8 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
+from gcr_migrate.refs.exports import export_kind
+
 # The first that fits counts; patterns are of whole paths with slashes, in lower case.
 _BY_PATH: Final[tuple[tuple[str, str], ...]] = (
     (r"(.*[/.-])?(dockerfile|containerfile)(\.[^/]*)?", "dockerfile"),
@@ -63,6 +65,8 @@ def kind_of(path: str, text: str) -> str:
         Such as `kubernetes` or `dockerfile`; the ending of its name where nothing more is known,
         `text` without one.
     """
+    if export := export_kind(text):
+        return export
     lower = path.lower().removeprefix("./")
     for pattern, kind in _PATHS:
         if pattern.fullmatch(lower):

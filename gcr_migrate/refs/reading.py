@@ -29,6 +29,7 @@ class Whose(StrEnum):
     RETIRED = "retired"  # served no more; it has a successor
     OPEN = "open"  # a gap in it has no value
     UNREADABLE = "unreadable"  # looks like a name and is none
+    TOPIC = "topic"  # a subscription that hears of each image
     HOST = "host"  # a host alone, as in a login or an allow-list
 
 
@@ -56,6 +57,7 @@ _QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
 _RETIRED: Final = {"google-containers": "registry.k8s.io", "google_containers": "registry.k8s.io"}
+_MESSAGES: Final = "its messages bring the new names, and one for each image that is copied"
 _PROTOCOL: Final = re.compile(r"/v2/(.+?)(?:/(?:tags/list|(?:manifests|blobs|referrers)/[^/]*))?$")
 
 
@@ -100,6 +102,8 @@ def read(
     Returns:
         What it says; a text that is no name is told as such, never passed over.
     """
+    if written.kind == "topic":
+        return Reference(Whose.TOPIC, name=written.text, why=_MESSAGES)
     assumed = _assumed(written, values, defaults or {})
     found = _read(written, {**dict(assumed), **values}, ours)
     return replace(found, assumed=assumed) if assumed else found

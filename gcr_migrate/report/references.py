@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
+from gcr_migrate.refs.consumers import Consumer
+from gcr_migrate.refs.exports import SCANNED, export_kind
+from gcr_migrate.refs.files import Found
+from gcr_migrate.refs.finder import Written, find
 from gcr_migrate.refs.reading import Whose
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
@@ -16,7 +21,7 @@ from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gcr_migrate.refs.files import Found, Unread
+    from gcr_migrate.refs.files import Unread
     from gcr_migrate.refs.reading import Reference
 
 _TITLES: Final = {
@@ -24,10 +29,33 @@ _TITLES: Final = {
     Whose.SOMEBODYS: "names of projects that --project does not name",
     Whose.OPEN: "names with gaps that no --set fills",
     Whose.UNREADABLE: "no names, though they look like it",
+    Whose.TOPIC: "subscriptions of the topic that hears of each image",
     Whose.HOST: "hosts alone, as in logins and allow-lists",
     Whose.RETIRED: "names that are served no more",
     Whose.GOOGLES: "images of Google's own: leave them alone",
 }
+
+
+class ConsumerFact(Fact):
+    """Something that runs with images, as an export of what runs tells."""
+
+    kind: str = Field(description="Such as CronJob or run.googleapis.com/Service.")
+    name: str = Field(description="In a cluster after its namespace.")
+    project: str = Field(description="Id or number; empty where it is not told.")
+    location: str
+    runs_as: str = Field(description="Account that its programs have.")
+    identity: str = Field(description="Who pulls its images; empty where that is not known.")
+    why: str = Field(description="How the identity is known, or why it is not.")
+
+    @classmethod
+    def of(cls, consumer: Consumer) -> Self:
+        """Tell of a consumer."""
+        return cls(**{name: printable(text) for name, text in asdict(consumer).items()})
+
+    @property
+    def shown(self) -> str:
+        """What it is called among people."""
+        return f"{self.kind} {self.name}"
 
 
 class ReferenceFact(Fact):
@@ -48,6 +76,7 @@ class ReferenceFact(Fact):
         description="Values of gaps that the file has itself; elsewhere they may be others."
     )
     why: str = Field(description="Why it cannot be read; for a retired name, its successor.")
+    consumer: ConsumerFact | None = Field(description="Who uses it, where an export says so.")
 
     @classmethod
     def of(cls, found: Found, reference: Reference) -> Self:
@@ -66,7 +95,29 @@ class ReferenceFact(Fact):
             gaps=[printable(gap) for gap in reference.gaps],
             assumed={printable(name): printable(value) for name, value in reference.assumed},
             why=printable(reference.why),
+            consumer=ConsumerFact.of(found.consumer) if found.consumer else None,
         )
+
+
+def listed(text: str) -> RefsScanFacts | None:
+    """Return what an earlier scan wrote; None for any other text.
+
+    Raises:
+        ValueError: it is cut off, or of another version.
+    """
+    if export_kind(text) != SCANNED:
+        return None
+    return RefsScanFacts.model_validate_json(text)
+
+
+def found_again(one: ReferenceFact) -> Found:
+    """Return a name of an earlier scan as it was found where it stands."""
+    kind = "topic" if one.whose is Whose.TOPIC else next((w.kind for w in find(one.text)), "name")
+    written = Written(one.text, 0, len(one.text), kind)
+    consumer = Consumer(**one.consumer.model_dump()) if one.consumer else None
+    return Found(
+        one.file, one.line, one.column, one.file_kind, one.field, written, one.assumed, consumer
+    )
 
 
 class UnreadFact(Fact):
@@ -125,6 +176,18 @@ def reference_lines(facts: RefsScanFacts, *, full: bool) -> Iterator[Text]:
 
 
 def _told(one: ReferenceFact) -> str:
+    return f"{_said(one)}{used_by(one)}"
+
+
+def used_by(one: ReferenceFact) -> str:
+    """Return who uses a name, to stand behind it; empty where nobody is known."""
+    if one.consumer is None:
+        return ""
+    pulled = f", pulled by {one.consumer.identity}" if one.consumer.identity else ""
+    return f"  [{one.consumer.shown}{pulled}]"
+
+
+def _said(one: ReferenceFact) -> str:
     if one.whose is Whose.OPEN:
         return f"{one.text}  ({', '.join(one.gaps)})"
     if one.whose is Whose.RETIRED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -41,8 +42,11 @@ class CloudAsset:
         self._analyses = Analyses(store)
 
     async def answer(self, identity: Identity, request: Request) -> dict[str, Any]:
-        """Answer `GET /v1/SCOPE:searchAllResources` or `GET /v1/SCOPE:analyzeIamPolicy`."""
+        """Answer `GET /v1/SCOPE:searchAllResources`, `:analyzeIamPolicy`, or a project's assets."""
         parts, verb = take_path(request, {_SEARCH, _ANALYZE})
+        match parts:
+            case ["v1", "projects", project, "assets"] if request.method == "GET":
+                return self._list(identity, request, project)
         collections = {"projects", "folders", "organizations"}
         known = len(parts) == _SCOPE and parts[0] == "v1" and parts[1] in collections
         if not known or not verb or request.method != "GET":
@@ -51,6 +55,20 @@ class CloudAsset:
         if verb == _ANALYZE:
             return self._analyses.answer(identity, request, scope)
         return self._search(identity, request, parts, scope)
+
+    def _list(self, identity: Identity, request: Request, project: str) -> dict[str, Any]:
+        """Answer a page of resources whose types begin as one of those that are asked for."""
+        has = held(self._store, identity, project)
+        need(has, "cloudasset.assets.listResource", f"projects/{project}", service=SERVICE)
+        if request.query_params.get("contentType") != "RESOURCE":
+            raise bad("content_type: only RESOURCE is understood by the sandbox")
+        kinds = [re.compile(one) for one in request.query_params.getlist("assetTypes")]
+        found = [
+            one
+            for one in self._store.project(project).assets
+            if not kinds or any(kind.fullmatch(str(one.get("assetType"))) for kind in kinds)
+        ]
+        return page(request, "assets", found)
 
     def _search(
         self, identity: Identity, request: Request, parts: list[str], scope: str

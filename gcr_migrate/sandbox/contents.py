@@ -109,6 +109,7 @@ def _add_project(store: Store, part: ProjectPart) -> None:
         one.constraint.removeprefix("constraints/"): _rule(one) for one in part.org_policies
     }
     state.subscriptions, state.usage = dict(part.subscriptions), dict(part.usage)
+    state.assets = [dict(one) for one in part.assets]
     if part.quota:
         state.requests_per_minute = part.quota.requests_per_minute
         state.quotas = dict(part.quota.locations)

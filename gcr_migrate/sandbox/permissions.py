@@ -81,7 +81,7 @@ _AR_MIGRATION: Final = (
     | _AR_SETTINGS
     | _spell(
         "artifactregistry.repositories.create,update,uploadArtifacts",
-        "cloudasset.assets.analyzeIamPolicy,searchAllIamPolicies,searchAllResources",
+        "cloudasset.assets.analyzeIamPolicy,listResource,searchAllIamPolicies,searchAllResources",
         "iam.roles.get",
         "resourcemanager.projects.getIamPolicy",
         "serviceusage.services.use",
@@ -101,7 +101,7 @@ _BROWSE: Final = _PROJECT_POLICY - {"resourcemanager.projects.setIamPolicy"} | _
     "resourcemanager.folders.get,list", "resourcemanager.organizations.get"
 )
 _ASSETS: Final = _spell(
-    "cloudasset.assets.analyzeIamPolicy,searchAllIamPolicies,searchAllResources"
+    "cloudasset.assets.analyzeIamPolicy,listResource,searchAllIamPolicies,searchAllResources"
 )
 _ORG_POLICIES: Final = _spell("orgpolicy.constraints.list", "orgpolicy.policies.list") | _spell(
     "orgpolicy.policy.get"

@@ -196,6 +196,7 @@ class ProjectPart(Part):
         perimeter: name of the perimeter around it.
         buckets: its buckets.
         subscriptions: Pub/Sub subscriptions by id, as that service words them.
+        assets: what Cloud Asset Inventory exports of it, as that service words it.
         quota: its quota of Artifact Registry; without it there is no limit.
         usage: what a gcr.io host answers when it is asked for its use, by host: a word such as
             `ACTIVE`, or nothing to answer as if it had not been asked. Without it the word
@@ -216,6 +217,7 @@ class ProjectPart(Part):
     perimeter: str = ""
     buckets: tuple[BucketPart, ...] = ()
     subscriptions: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    assets: tuple[dict[str, Any], ...] = ()
     quota: QuotaPart | None = None
     usage: dict[str, str] = Field(default_factory=dict)
     container_registry: ContainerRegistryPart | None = None

@@ -34,6 +34,7 @@ class ProjectState:
         requests_per_minute: quota of each location; None without limit.
         quotas: those of single locations, instead.
         subscriptions: by id, those of Pub/Sub, as that service words them.
+        assets: what Cloud Asset Inventory exports of it.
         retry_after: whether a registry says when to come back after too many requests.
         usage: what a gcr.io host says of its use, by host; else it follows from the rest.
         reads: how many were asked of gcr.io names in a partial state.
@@ -56,6 +57,7 @@ class ProjectState:
     requests_per_minute: int | None = None
     quotas: dict[str, int] = field(default_factory=dict)
     subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    assets: list[dict[str, Any]] = field(default_factory=list)
     retry_after: bool = False
     usage: dict[str, str] = field(default_factory=dict)
     reads: int = 0

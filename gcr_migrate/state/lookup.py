@@ -41,9 +41,11 @@ class Lookup:
         found = self._migration.rows(sql, name, name)
         return Moved(*found[0]) if found else None
 
-    def is_target(self, name: str) -> bool:
-        """Whether an image of the plan gets this whole name."""
-        return bool(self._migration.rows("SELECT 1 FROM temp.named WHERE target = ?", name))
+    def at_target(self, name: str) -> Moved | None:
+        """Return the image of the plan that gets this whole name."""
+        sql = "SELECT id, shown, target FROM temp.named WHERE target = ? ORDER BY id"
+        found = self._migration.rows(sql, name)
+        return Moved(*found[0]) if found else None
 
     def tag(self, image: Moved, tag: str) -> Digest | None:
         """Return what a tag of an image points to."""

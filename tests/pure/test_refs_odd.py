@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from gcr_migrate.refs.files import scan_bytes, scan_text
+from gcr_migrate.refs.files import Found, scan_bytes, scan_text
 from gcr_migrate.refs.reading import read
 
 ODD: list[dict[str, Any]] = YAML(typ="safe").load(
@@ -24,6 +24,7 @@ def test_what_is_oddly_written_is_found_as_it_was_judged(odd: dict[str, Any]) ->
         f"{one.field or '-'}|{one.written.text}"
         f"|{read(one.written, {}, {'acme-prod'}, defaults=one.values).whose}"
         for one in scan_bytes(odd["file"], odd["text"].encode("latin-1"))
+        if isinstance(one, Found)
     ]
     assert found == odd["names"]
 

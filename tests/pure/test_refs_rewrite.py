@@ -33,9 +33,10 @@ class Plan:
         """Return where an image goes."""
         return Moved(1, name, self.images[name]) if name in self.images else None
 
-    def is_target(self, name: str) -> bool:
-        """Whether an image gets this name."""
-        return name in self.images.values()
+    def at_target(self, name: str) -> Moved | None:
+        """Return the image that gets this name."""
+        found = (Moved(1, old, new) for old, new in self.images.items() if new == name)
+        return next(found, None)
 
     def tag(self, image: Moved, tag: str) -> Digest | None:
         """Return what a tag points to."""

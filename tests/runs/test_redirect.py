@@ -200,6 +200,28 @@ def test_the_verification_is_a_gate(copied: Switch) -> None:
     assert copied.state() == DISABLED
 
 
+def plan_of_what_runs(copied: Switch) -> dict[str, tuple[bool, str]]:
+    """Return who can pull and why it is asked, with what runs as the list of pullers."""
+    email = "vm@builds.iam.gserviceaccount.com"
+    value = (
+        "image: us.gcr.io/builds/app:1.0\nother: us.gcr.io/builds/app:2\nnext: gcr.io/other-one/x"
+    )
+    machine = {
+        "assetType": "compute.googleapis.com/Instance",
+        "name": "//compute.googleapis.com/projects/builds/zones/z/instances/vm",
+        "resource": {"data": {"startup": value, "serviceAccounts": [{"email": email}]}},
+    }
+    home = copied.stage.cli.home
+    (home / "assets.json").write_text(json.dumps(machine))
+    scan = copied.stage.cli("refs", "scan", "assets.json", "--project", "builds", "--json")
+    (home / "names.json").write_text(scan.stdout)
+    plan = copied.plan("--pullers", "names.json", code=3)
+    assert held(plan) == {"pullers"}
+    (home / "names.json").write_text(scan.stdout[:-9])
+    assert copied.plan("--pullers", "names.json", code=2)["code"] == "bad-usage"
+    return {one["member"]: (one["can"], one["why"]) for one in plan["pullers"]}
+
+
 def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
     """A log's and a list's pullers are in the plan by name, and hold it up until they can read."""
     home = copied.stage.cli.home
@@ -240,6 +262,9 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
         "audit log: 2 pulls and 1 push, the last on 2026-11-20"
         in found[f"serviceAccount:{robot}"]["why"]
     )
+    can, why = plan_of_what_runs(copied)[f"serviceAccount:vm@{robot.partition('@')[2]}"]
+    used = "us.gcr.io/builds/app:1.0 for compute.googleapis.com/Instance vm (assets.json:1)"
+    assert (can, why) == (False, f"pulls {used} and 1 more")
     held_by = next(one for one in plan["gates"] if one["name"] == "pulled")
     assert [one.partition(": ")[0] for one in held_by["evidence"][:2]] == [
         "us.gcr.io/builds/app:0.8",

@@ -41,7 +41,25 @@ def told(one: dict[str, Any]) -> str:
     name = "" if one["name"] == one["text"] else f" {one['name']}"
     gaps = f" without {', '.join(one['gaps'])}" if one["gaps"] else ""
     place = f"{one['line']}:{one['column']} {one['field'] or '-'}"
-    return f"{place}: {one['text']} is {one['whose']}{name}{gaps}"
+    return f"{place}: {one['text']} is {one['whose']}{name}{gaps}{used(one['consumer'])}"
+
+
+def used(consumer: dict[str, str] | None) -> str:
+    """Return who uses a name, as the answers have it."""
+    if consumer is None:
+        return ""
+    where = "/".join(filter(None, (consumer["project"], consumer["location"])))
+    return " ".join(
+        filter(
+            None,
+            (
+                f" for {consumer['kind']} {consumer['name']}",
+                where and f"in {where}",
+                consumer["runs_as"] and f"as {consumer['runs_as']}",
+                f"pulled by {consumer['identity'] or 'nobody known'}",
+            ),
+        )
+    )
 
 
 @pytest.mark.parametrize("file", sorted(ANSWERS))
