@@ -55,6 +55,7 @@ UNPROVEN: Final = frozenset(
 """Findings which say that nobody looked, and not that something differs."""
 OF_ALL_THAT_IS_LEFT: Final = frozenset({errors.BUDGET_SPENT})
 """What keeps everything alike from being looked at, so that it is told once."""
+_SHOWN_AT_MOST: Final = 3  # names that one finding of a host lists
 _NAMED_AT_MOST: Final = 5  # that were not looked at for one cause, of each host
 OF_A_WHOLE_HOST: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED, errors.NOT_MIGRATED})
 """What meets every name of a host alike, so that it is told once."""
@@ -89,6 +90,7 @@ class _Fold:
     severity: Severity
     saw: str
     counts: Counter[str] = field(default_factory=Counter)
+    names: set[str] = field(default_factory=set)  # of which it is, as long as they are few
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,21 @@ class HostResult:
         ]
         return sorted(dict.fromkeys(self.findings + folded), key=_gravest_first)
 
-    def fold(
-        self, problem: Problem, severity: Severity, subject: str, saw: str, what: str, count: int
+    def fold(  # what a finding is made of
+        self,
+        problem: Problem,
+        severity: Severity,
+        subject: str,
+        saw: str,
+        what: str,
+        count: int,
+        name: str = "",
     ) -> None:
-        """Add to the one finding that a problem has of a subject."""
+        """Add to the one finding that a problem has of a subject; `name` is what it met."""
         one = self._folds.setdefault((problem, subject), _Fold(severity, saw))
         one.counts[what] += count
+        if name and len(one.names) <= _SHOWN_AT_MOST:
+            one.names.add(name)
 
     def blame(self, subject: str, effect: Problem, cause: Problem) -> None:
         """Count with its cause what was told as a problem of its own before that was known."""
@@ -165,7 +176,8 @@ class HostResult:
 
 def _counted(fold: _Fold) -> str:
     counts = ", ".join(f"{what}: {count}" for what, count in fold.counts.items() if count)
-    return "; ".join(filter(None, (fold.saw, counts)))
+    few = len(fold.names) <= _SHOWN_AT_MOST
+    return "; ".join(filter(None, (fold.saw, counts, *(sorted(fold.names) if few else ()))))
 
 
 def _gravest_first(one: Finding) -> tuple[bool, str, str]:
@@ -325,13 +337,19 @@ class Marks:
         self.count_wrong(level, count)
         self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
 
-    def all_unchecked(
-        self, level: Level, count: int, problem: Problem, subject: str, saw: str = ""
+    def all_unchecked(  # what a finding is made of
+        self,
+        level: Level,
+        count: int,
+        problem: Problem,
+        subject: str,
+        saw: str = "",
+        name: str = "",
     ) -> None:
         """Count what nobody asked for one reason, which is named once for all of it."""
         self._named()
         self._here.levels[level].unchecked += count
-        self._here.fold(problem, Severity.ERROR, subject, saw, level, count)
+        self._here.fold(problem, Severity.ERROR, subject, saw, level, count, name)
         for _ in range(count):
             self._progress.checked(level, ok=False)
 
@@ -375,12 +393,13 @@ class Marks:
             lost = error.problem in {errors.UNREACHABLE, errors.UNTRUSTED}
             problem = errors.UNREACHABLE if lost else error.problem
             saw = in_the_way(error) if lost else error.saw
-            saw = "" if error.problem in OF_ALL_THAT_IS_LEFT else saw
-            self.all_unchecked(level, 1, problem, self.host, saw)
+            of_all = error.problem in OF_ALL_THAT_IS_LEFT
+            saw, name = ("", "") if of_all else (saw, subject)
+            self.all_unchecked(level, 1, problem, self.host, saw, name)
         elif self._here.is_to_be_named(error.problem):
             self.unproven(level, subject, error.told)
         else:
-            saw = f"further names, of which the first {_NAMED_AT_MOST} are told with their causes"
+            saw = f"{error.problem.code}: more names than the {_NAMED_AT_MOST} that are told"
             self.all_unchecked(level, 1, errors.NOT_CHECKED, self.host, saw)
 
     def unproven(self, level: Level, subject: str, saw: str) -> None:

@@ -219,9 +219,9 @@ def _ends(end: End, row: Row, column: Column, quiet: Quiet, told: Told) -> None:
     assert roots, told.facts
     assert all(re.search(end.code, text) for text in roots), told.facts
     if not row.touches_all:
-        for code, _, subject in said:
+        for code, text, subject in said:
             touched = quiet.said(column.blocked if code == "blocked" else column.roots)
-            assert re.search(touched, subject), told.facts
+            assert re.search(touched, f"{subject} {text}"), told.facts
     _all_else_is_done(column, quiet, told, len(said))
 
 

@@ -363,9 +363,8 @@ def test_kills_at_any_point_lead_to_the_same_end(whole: Left) -> None:
     assert facts["claimed"]["manifests_copied"] <= facts["checked"]["found"]
     posts = [one for one in whole.box.log.entries if one.method == "POST"]
     made = [one for one in posts if one.path.endswith("/repositories")]
-    # What was begun is waited for, or found; one may be asked for as the kill cuts it off.
+    # What was begun is waited for, or found; of one the kill may cut off the request or its answer.
     assert len(made) <= 3
-    assert not [one for one in made if one.status == 409]
 
 
 def test_ctrl_c_ends_a_run_in_order(whole: Left) -> None:
