@@ -28,7 +28,8 @@ class Column:
         host: who is asked.
         path: which request it is, of that step.
         method: its method, for a relay.
-        roots: items that a fault which does not end makes fail; regular expression of subjects.
+        roots: items that a fault which does not end makes fail; regular expression of a subject and
+            what is said of it.
         blocked: what needs those.
         skip: how many of these requests a wire fault that ends lets pass, to hit one with a body.
     """
@@ -47,9 +48,9 @@ class Column:
 B = "/app/b"
 _OF_B = "app/b@{tagged}|app/b:1"
 COLUMNS = [
-    Column("token-of-plan", "plan", "token", US, "b%3Apull", "GET", "app/b(@{untagged})?$"),
+    Column("token-of-plan", "plan", "token", US, "b%3Apull", "GET", "app/b(@{untagged})?( |$)"),
     Column(
-        "listing-of-plan", "plan", "listing", US, "app/b/tags/list", "GET", "app/b(@{untagged})?$"
+        "listing-of-plan", "plan", "listing", US, "app/b/tags/list", "GET", "app/b(@{untagged})?( |$)"
     ),
     Column(
         "manifest-read-of-plan",
@@ -58,7 +59,7 @@ COLUMNS = [
         US,
         "app/b/.*{untagged}",
         "GET",
-        "app/b(@{untagged})?$",
+        "app/b(@{untagged})?( |$)",
     ),
     Column("token", "apply", "token", EUROPE, "b%3Apull%2Cpush", "GET", "app/b[:@]", "app/b[:@]"),
     Column("listing", "apply", "listing", EUROPE, "app/b/tags/list", "GET", "app/b:1"),
