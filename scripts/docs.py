@@ -75,6 +75,8 @@ _EXITS: Final = {
 }
 # Times are the only part of the output that differs from run to run.
 _TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+# Where there is no terminal, a line of progress comes now and then: it depends on the clock.
+_PROGRESS: Final = re.compile(r"^20\d\d-\S+Z \[info +\] apply\.progress .*\n", re.MULTILINE)
 _LOGGED: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 _WITH_OUTPUT: Final = (
     "README.md",
@@ -82,6 +84,12 @@ _WITH_OUTPUT: Final = (
     "docs/watching-a-run.md",
     "docs/as-code.md",
     "docs/domains.md",
+)
+_TUTORIAL: Final = ROOT / "docs" / "tutorial.md"
+_STEP: Final = re.compile(
+    r"<!-- written to (?P<file>\S+) -->\n```\w*\n(?P<text>.*?)```\n"
+    r"|(?P<head><!-- output of: (?P<command>.+?) -->\n```console\n).*?```\n",
+    re.DOTALL,
 )
 _SAMPLE: Final = re.compile(r"(<!-- file: (.+?) -->\n```yaml\n).*?(```\n)", re.DOTALL)
 _BLOCK: Final = re.compile(r"(<!-- output of: (.+?) -->\n```console\n).*?(```\n)", re.DOTALL)
@@ -100,6 +108,7 @@ def main() -> int:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "spec.schema.json": schema_text("spec"),
         **{ROOT / page: filled(ROOT / page, outputs) for page in _WITH_OUTPUT},
+        _TUTORIAL: tutorial(),
     }
     wanted |= {REFERENCE / "schemas" / f"{name}.json": schema_text(name) for name in PUBLISHED}
     stale = [path for path, text in wanted.items() if _now(path) != text]
@@ -188,6 +197,38 @@ def filled(page: Path, outputs: dict[str, str]) -> str:
 
     text = _BLOCK.sub(output, page.read_text(encoding="utf-8"))
     return _SAMPLE.sub(sample, text)
+
+
+def tutorial() -> str:
+    """The tutorial, walked through from its first line to its last, each file and command."""
+    page = _TUTORIAL.read_text(encoding="utf-8")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running("hub-shared", Path(folder) / "box") as box,
+    ):
+        home = Path(folder) / "try"
+        home.mkdir()
+        box.write_endpoints(home / "endpoints.yaml")
+        settings = {
+            "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
+            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
+        }
+
+        def step(found: re.Match[str]) -> str:
+            if found["file"]:
+                path = home / found["file"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(found["text"], encoding="utf-8")
+                return found[0]
+            command = found["command"].removesuffix("; echo $?")
+            done = _run(*shlex.split(command)[1:], cwd=home, settings=settings)
+            code = f"{done.returncode}\n" if command != found["command"] else ""
+            if done.returncode and not code:
+                raise SystemExit(f"{command} ended with {done.returncode}\n{done.stdout}")
+            said = _TIME.sub("2026-01-31T12:00:00+00:00", _PROGRESS.sub("", done.stdout))
+            return f"{found['head']}$ {found['command']}\n{said}{code}```\n"
+
+        return _STEP.sub(step, page)
 
 
 def _demo_outputs(folder: Path) -> dict[str, str]:
@@ -286,20 +327,24 @@ def _program(
     expect: Exit = Exit.OK,
     settings: Mapping[str, str] | None = None,
 ) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "gcr_migrate", *args],
-        cwd=cwd,
-        env={**os.environ, **(settings or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = _run(*args, cwd=cwd, settings=settings or {})
     if done.returncode != expect:
         raise SystemExit(
             f"gcr-migrate {' '.join(args)} ended with {done.returncode}\n{done.stdout}"
         )
     return done.stdout
+
+
+def _run(*args: str, cwd: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gcr_migrate", *args],
+        cwd=cwd,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 if __name__ == "__main__":

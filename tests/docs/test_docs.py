@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,25 +53,32 @@ def test_the_readme_shows_the_first_sample() -> None:
     assert load_spec(shown, "README.md") == load_spec(sample, "builds.yaml")
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "docs/access.md",
-        "docs/what-moves.md",
-        "docs/watching-a-run.md",
-        "docs/logins-and-networks.md",
-        "docs/as-code.md",
-        "docs/reports.md",
-        "docs/domains.md",
-    ],
-)
-def test_links_lead_somewhere(page: str) -> None:
-    """Each relative link of a page names a file or folder that is there."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    targets = [part.partition(")")[0] for part in text.split("](")[1:]]
-    here = (ROOT / page).parent
-    missing = [t for t in targets if "://" not in t and not (here / t.partition("#")[0]).exists()]
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link of a page names a file or folder that is there, and a heading in it."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", prose)
+    missing = [link for link in links if "://" not in link and not _there(page, link)]
     assert not missing
+
+
+def _there(page: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = (page.parent / name) if name else page
+    return target.exists() and (not anchor or anchor in _anchors(target))
+
+
+def _anchors(page: Path) -> set[str]:
+    """Headings as the web pages of repositories name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Whoever starts at the index of the documentation finds every page of it."""
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert not {name for name in pages if f"({name}" not in index}
