@@ -50,7 +50,13 @@ _OF_B = "app/b@{tagged}|app/b:1"
 COLUMNS = [
     Column("token-of-plan", "plan", "token", US, "b%3Apull", "GET", "app/b(@{untagged})?( |$)"),
     Column(
-        "listing-of-plan", "plan", "listing", US, "app/b/tags/list", "GET", "app/b(@{untagged})?( |$)"
+        "listing-of-plan",
+        "plan",
+        "listing",
+        US,
+        "app/b/tags/list",
+        "GET",
+        "app/b(@{untagged})?( |$)",
     ),
     Column(
         "manifest-read-of-plan",

@@ -42,12 +42,14 @@ class Moved:
 
     Attributes:
         count: bytes that left for the target.
-        requests: requests that it sent, and `refused` those that met a used-up quota.
+        requests: requests that it sent, `refused` those that met a used-up quota, and `retried`
+            those that were sent once more.
     """
 
     count: int
     requests: int = 0
     refused: int = 0
+    retried: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.course import Course
     from gcr_migrate.report.facts import ApplyFacts
     from gcr_migrate.report.metrics import Metrics, MetricsFile
+    from gcr_migrate.report.places import Places
     from gcr_migrate.report.running import Display
     from gcr_migrate.report.traces import Traces
     from gcr_migrate.state.left import Left
@@ -117,15 +118,24 @@ class Watched:
             from gcr_migrate.report.metrics import RunMetrics
 
             self._metrics.source = RunMetrics(course)
-        with Display(self._output.err, course, as_events=self._output.as_json) as display:
+        places = self._places(to_do)
+        with Display(self._output.err, course, places, as_events=self._output.as_json) as display:
             ticking = asyncio.create_task(self._tick(course, display))
             try:
-                yield Ears(course, self._traces)
+                yield Ears(course, self._traces, places)
             finally:
                 ticking.cancel()
                 with suppress(asyncio.CancelledError):
                     await ticking
                 course.tick()
+
+    def _places(self, to_do: Left) -> Places | None:
+        """Return who follows single repositories, where somebody looks."""
+        if self._output.as_json or not self._output.err.is_terminal:
+            return None
+        from gcr_migrate.report.places import Places
+
+        return Places(self._migration, to_do)
 
     async def _tick(self, course: Course, display: Display) -> None:
         told_at = written_at = time.monotonic()
@@ -173,23 +183,27 @@ class Ears:
     Args:
         course: adds up.
         traces: makes spans, if somebody wants them.
+        places: follows single repositories, if somebody looks.
     """
 
-    def __init__(self, course: Course, traces: Traces | None) -> None:
+    def __init__(self, course: Course, traces: Traces | None, places: Places | None) -> None:
         self.bytes = course.bytes  # the one call that comes for each chunk
         self._course = course
         self._traces = traces
+        self._places = places
 
     def item(self, step: Step) -> None:
         """Something happened to one item of the plan."""
         self._course.item(step)
+        if self._places:
+            self._places.item(step)
         if self._traces:
             self._traces.item(step)
 
     def moved(self, moved: Moved) -> None:
         """A worker process tells what it did."""
         self._course.bytes(moved.count)
-        self._course.traffic.add(moved.requests, moved.refused)
+        self._course.traffic.add(moved.requests, moved.refused, moved.retried)
 
 
 @contextmanager

@@ -85,11 +85,9 @@ class _Tally:
 
     def tell(self) -> None:
         self._due = False
-        now, told = replace(self._traffic), self._told
-        send(
-            self._writer,
-            Moved(self._count, now.requests - told.requests, now.refused - told.refused),
-        )
+        now = replace(self._traffic)
+        new = now - self._told
+        send(self._writer, Moved(self._count, new.requests, new.refused, new.retried))
         self._count, self._told = 0, now
 
 

@@ -24,6 +24,9 @@ class Kind(StrEnum):
     SETTING = "setting"  # of a repository, written once its images are there
 
 
+CONTENT: Final = (Kind.BLOB, Kind.MANIFEST, Kind.TAG)
+
+
 class State(StrEnum):
     """Where an item is in its life."""
 

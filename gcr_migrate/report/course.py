@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace
-from gcr_migrate.model.steps import Event, Kind
+from gcr_migrate.model.steps import CONTENT, Event, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gcr_migrate.state.left import Left
     from gcr_migrate.wire.traffic import Traffic
 
-CONTENT: Final = (Kind.BLOB, Kind.MANIFEST, Kind.TAG)
 _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 _RATE_OVER_S: Final = 60.0
 
@@ -174,6 +173,10 @@ class Course:
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
         return self._pace.left_s(self.amount_left)
+
+    def age_s(self, flight: Flight) -> float:
+        """Seconds since something in flight began."""
+        return max(0.0, self._clock() - flight.since)
 
     @property
     def in_flight(self) -> list[Flight]:

@@ -1,7 +1,8 @@
-"""A run as a person follows it: a bar and a line below it, or log lines without a terminal."""
+"""A run as a person follows it: bars and what is in flight, or log lines without a terminal."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -12,18 +13,23 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.course import CONTENT
+from gcr_migrate.model.steps import CONTENT, Kind
 from gcr_migrate.report.terminal import size_text
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
-    from gcr_migrate.report.course import Course
+    from gcr_migrate.report.course import Course, Flight
+    from gcr_migrate.report.places import Places
 
 LOGGED_EVERY_S: Final = 5.0
+_LOGGED_LATER_EVERY_S: Final = 30.0  # after the first minute: logs are read later, and kept
+_FIRST_TICKS_S: Final = 60.0
+_DRAWN_EVERY_S: Final = 0.5
+_PLACES: Final = 4  # repositories, and
+_FLIGHTS: Final = 3  # blobs that are named: the rest of the terminal is the person's
 _PROVISIONED: Final = (Kind.REPOSITORY, Kind.GRANT, Kind.SETTING)
 
 
@@ -33,11 +39,16 @@ class Display:
     Args:
         console: where progress goes: stderr.
         course: how far the run is.
-        as_events: log lines instead of a bar even on a terminal.
+        places: how far its repositories are; asked only where it is drawn.
+        as_events: log lines instead of bars even on a terminal.
     """
 
-    def __init__(self, console: Console, course: Course, *, as_events: bool) -> None:
+    def __init__(
+        self, console: Console, course: Course, places: Places | None = None, *, as_events: bool
+    ) -> None:
         self._course = course
+        self._places = places
+        self._begun_at = time.monotonic()
         self._log = structlog.get_logger()
         self._live: Live | None = None
         if console.is_terminal and not as_events:
@@ -46,7 +57,10 @@ class Display:
     @property
     def every_s(self) -> float:
         """Seconds between two tellings."""
-        return 0.5 if self._live else LOGGED_EVERY_S
+        if self._live:
+            return _DRAWN_EVERY_S
+        is_new = time.monotonic() - self._begun_at < _FIRST_TICKS_S
+        return LOGGED_EVERY_S if is_new else _LOGGED_LATER_EVERY_S
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -62,7 +76,9 @@ class Display:
     def tell(self) -> None:
         """Draw, or write a log line."""
         if self._live:
-            self._live.update(_drawn(self._course), refresh=True)
+            if self._places:
+                self._places.tick()
+            self._live.update(_drawn(self._course, self._places), refresh=True)
         else:
             self._log.info("apply.progress", **told(self._course))
 
@@ -78,6 +94,7 @@ def told(course: Course) -> dict[str, int | str]:
             line |= {f"of_{kind.value}s".replace("ys", "ies"): planned}
     if failed := failures(course):
         line["failed"] = failed
+    line |= {name: count for name, count in _troubles(course) if count}
     line |= {"bytes_per_s": round(rate.bytes), "requests_per_s": round(rate.requests)}
     line |= {"in_flight": len(flights)}
     if flights and flights[0].size_bytes:
@@ -90,6 +107,12 @@ def failures(course: Course) -> int:
     return sum(course.outcomes[kind, "failed"] for kind in Kind)
 
 
+def _troubles(course: Course) -> tuple[tuple[str, int], ...]:
+    """What kept the run back without failing anything, by the key of a log line."""
+    traffic = course.traffic
+    return (("refused_by_quota", traffic.refused), ("tried_again", traffic.retried))
+
+
 def time_text(seconds: float | None) -> str:
     """Tell how long something takes, in the measure of how sure one can be."""
     if seconds is None:
@@ -98,7 +121,7 @@ def time_text(seconds: float | None) -> str:
     return str(timedelta(seconds=round(seconds / step) * step))
 
 
-def _drawn(course: Course) -> Group:
+def _drawn(course: Course, places: Places | None) -> Group:
     first = course.left_at_first
     planned = sum(first.planned[kind] for kind in CONTENT)
     done = planned - sum(course.pending(kind) for kind in CONTENT)
@@ -112,10 +135,49 @@ def _drawn(course: Course) -> Group:
     left = time_text(course.time_left_s)
     bar = ProgressBar(completed=shares[0], total=max(1, shares[1]))
     grid.add_row("apply", bar, f"{moved}, time left {left}")
-    return Group(grid, Text(_second_line(course), no_wrap=True, overflow="ellipsis"))
+    lines: list[RenderableType] = [_line(_second_line(course, are_named=places is not None))]
+    if places and sum(places.counts) > 1:
+        lines += _place_lines(places)
+    if places:
+        lines += _flight_lines(course, places)
+    return Group(grid, *lines)
 
 
-def _second_line(course: Course) -> str:
+def _line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _place_lines(places: Places) -> list[RenderableType]:
+    """Draw the repositories that move, and count the others."""
+    shown = places.busiest(_PLACES)
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_column(ratio=1, min_width=8)
+    grid.add_column(no_wrap=True, justify="right")
+    for one in shown:
+        bar = ProgressBar(completed=one.ended, total=one.planned)
+        grid.add_row(f"  {one.name}", bar, f"{one.ended} of {one.planned} items")
+    ended, begun, untouched = places.counts
+    rest = {"done": ended, "under way": begun - len(shown), "not begun": untouched}
+    told = ", ".join(f"{count} {word}" for word, count in rest.items() if count > 0)
+    more = [_line(f"  repositories: {told}")] if told else []
+    return [grid, *more] if shown else [*more]
+
+
+def _flight_lines(course: Course, places: Places) -> list[RenderableType]:
+    """Name the largest blobs that are in flight."""
+    largest = [one for one in course.in_flight if one.kind is Kind.BLOB][:_FLIGHTS]
+    return [
+        _line(f"  {size_text(one.size_bytes):>10} for {_age(course, one)}  {places.name_of(one)}")
+        for one in largest
+    ]
+
+
+def _age(course: Course, flight: Flight) -> str:
+    return time_text(course.age_s(flight))
+
+
+def _second_line(course: Course, *, are_named: bool) -> str:
     first, rate, flights = course.left_at_first, course.rate, course.in_flight
     parts = []
     for kind in (*_PROVISIONED, *CONTENT):
@@ -125,8 +187,13 @@ def _second_line(course: Course) -> str:
             parts.append(f"{planned - pending} of {planned} {words}")
     if failed := failures(course):
         parts.append(f"{failed} failed")
+    for name, count in _troubles(course):
+        if count:
+            parts.append(f"{count} {name.replace('_', ' ')}")
     parts.append(f"{size_text(round(rate.bytes))}/s, {rate.requests:.0f} requests/s")
-    if flights:
+    if flights and are_named:
+        parts.append(f"{len(flights)} in flight")
+    elif flights:
         largest = f", the largest {size_text(flights[0].size_bytes)}"
         share = f" ({_share(course)} of what is left)" if flights[0].size_bytes else ""
         parts.append(f"{len(flights)} in flight{largest if flights[0].size_bytes else ''}{share}")

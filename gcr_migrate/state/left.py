@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
-from gcr_migrate.model.steps import Kind
+from gcr_migrate.model.steps import CONTENT, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,6 +26,8 @@ class Left:
         bytes: those of them that are still to be sent.
         mount_bytes: bytes of blobs that are to be mounted.
         uploads: blobs that are to be sent.
+        by_repository: blobs, manifests and tags of each target repository, by its id: planned, and
+            pending.
     """
 
     planned: dict[Kind, int]
@@ -34,11 +36,12 @@ class Left:
     bytes: int
     mount_bytes: int
     uploads: int
+    by_repository: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def content(self) -> int:
         """Number of blobs, manifests and tags that are pending."""
-        return sum(self.pending[kind] for kind in (Kind.BLOB, Kind.MANIFEST, Kind.TAG))
+        return sum(self.pending[kind] for kind in CONTENT)
 
     @property
     def amount(self) -> Amount:
@@ -96,14 +99,40 @@ def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left
         image_ids: the images that the run is about; None: all.
     """
     chosen = None if image_ids is None else json.dumps(list(image_ids))
-    planned, pending = {}, {}
+    planned, pending = dict.fromkeys(Kind, 0), dict.fromkeys(Kind, 0)
+    places: dict[int, tuple[int, int]] = {}
     for kind in Kind:
-        is_content = kind in {Kind.BLOB, Kind.MANIFEST, Kind.TAG}
-        last, condition = _LAST.format(kind.value), _CHOSEN if is_content else "TRUE"
-        sql = (
-            f"SELECT count(*), coalesce(sum({_PENDING[kind]} AND coalesce({last}, '')"  # noqa: S608  # constants only
-            f" NOT IN ('confirmed', 'skipped')), 0) FROM {_TABLE[kind]} p WHERE {condition}"
-        )
+        is_content = kind in CONTENT
         values = (chosen, chosen) if is_content else ()
-        planned[kind], pending[kind] = migration.rows(sql, *values)[0]
-    return Left(planned, pending, *migration.rows(_BLOBS, chosen, chosen)[0])
+        for place, items, open_items in migration.rows(_counts(kind), *values):
+            planned[kind] += items
+            pending[kind] += open_items
+            if is_content:
+                had = places.get(place, (0, 0))
+                places[place] = (had[0] + items, had[1] + open_items)
+    in_all, to_send, to_mount, uploads = migration.rows(_BLOBS, chosen, chosen)[0]
+    return Left(planned, pending, in_all, to_send, to_mount, uploads, places)
+
+
+def _counts(kind: Kind) -> str:
+    """Return the statement that counts items of a kind, those of content by their repository."""
+    last = _LAST.format(kind.value)
+    sums = (
+        f"count(*), coalesce(sum({_PENDING[kind]} AND coalesce({last}, '')"
+        " NOT IN ('confirmed', 'skipped')), 0)"
+    )
+    if kind not in CONTENT:
+        return f"SELECT 0, {sums} FROM {_TABLE[kind]} p"  # noqa: S608  # constants only
+    return (
+        f"SELECT i.repository_id, {sums} FROM {_TABLE[kind]} p"  # noqa: S608  # constants only
+        f" CROSS JOIN image i ON i.id = p.image_id WHERE {_CHOSEN} GROUP BY i.repository_id"
+    )
+
+
+def repositories_of(migration: Migration, kind: Kind, item_ids: Collection[int]) -> dict[int, int]:
+    """Count items of content by the id of their target repository."""
+    sql = (
+        f"SELECT i.repository_id, count(*) FROM json_each(?) j CROSS JOIN {_TABLE[kind]} p"  # noqa: S608  # constants only
+        " ON p.id = j.value CROSS JOIN image i ON i.id = p.image_id GROUP BY i.repository_id"
+    )
+    return dict(migration.rows(sql, json.dumps(list(item_ids))))

@@ -150,6 +150,7 @@ class Wire:
                     if first:
                         failed, first = first, None
                         raise failed
+                    self._pilot.traffic.retried += 1
                     return await self._asked(method, url, ok, headers or {}, body, subject)
         except TransientError as error:  # tried enough: nobody above is to try it yet again
             raise MigrateError(error.problem, subject=subject, saw=error.saw) from error

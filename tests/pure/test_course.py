@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from gcr_migrate.model.steps import Event, Kind, Step
 from gcr_migrate.report.course import Course
+from gcr_migrate.report.places import Places
 from gcr_migrate.report.running import Display, time_text, told
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.left import Left, left
@@ -19,6 +21,8 @@ from tests.pure.test_ledger import record, write_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 MIB = 1024 * 1024
 
@@ -93,6 +97,40 @@ def test_a_bar_names_the_largest_in_flight_and_the_rate() -> None:
     assert "1.0 MiB of 4.0 MiB" in text
     assert "1 of 4 blobs" in text
     assert "1 in flight, the largest 1.0 MiB (33% of what is left)" in text
+
+
+def test_bars_tell_how_far_each_repository_is(tmp_path: Path) -> None:
+    """On a terminal: a repository that moves with its items, the others counted, blobs by name."""
+    path = tmp_path / "a.migration"
+    write_plan(path, repositories=2)
+    out = io.StringIO()
+    with open_migration(path) as migration:
+        run, places = Course(left(migration), Traffic(7, 2, 1)), Places(migration, left(migration))
+        for step in (
+            Step(Kind.BLOB, 1, Event.STARTED, MIB),
+            Step(Kind.BLOB, 1, Event.CONFIRMED, MIB, "uploaded"),
+            Step(Kind.BLOB, 2, Event.STARTED, 3 * MIB),
+        ):
+            run.item(step)
+            places.item(step)
+        console = Console(file=out, force_terminal=True, width=140)
+        with Display(console, run, places, as_events=False) as display:
+            display.tell()
+        name = places.name_of(run.in_flight[0])
+    text = out.getvalue()
+    assert "2 refused by quota, 1 tried again" in text
+    # Five blobs, two manifests and two tags for each; one of these is kept as it is.
+    assert re.search(r"builds/product1 .* 2 of 9 items", text)
+    assert re.search(r"builds/product2 .* 1 of 9 items", text)
+    assert re.search(rf"3\.0 MiB for 0:00:00 +{name}", text)
+
+
+def test_log_lines_come_seldom_once_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal a run tells each five seconds, and after a minute each thirty."""
+    moments = iter([0.0, 59.0, 61.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(moments))
+    display = Display(Console(file=io.StringIO()), course(1, sent=1), as_events=True)
+    assert [display.every_s, display.every_s] == [5.0, 30.0]
 
 
 def test_time_is_told_as_exactly_as_it_is_known() -> None:

@@ -45,15 +45,23 @@ AMD = image_manifest(b"config-amd", b"base", b"amd")
 ARM = image_manifest(b"config-arm", b"base", b"arm")
 
 
-def write_plan(path: Path, *, present: bool = False) -> None:
-    """Write a plan of two names that both get the same two manifests: ten blobs, five apart."""
+def write_plan(path: Path, *, present: bool = False, repositories: int = 1) -> None:
+    """Write a plan of two names that both get the same two manifests: ten blobs, five apart.
+
+    With two repositories each name has one of its own.
+    """
     grant = Grant("roles/artifactregistry.reader", "group:a@b.example")
     with create_draft(path) as draft:
         source = draft.add_source(Source("127.0.0.1:5000", "127.0.0.1:5000", "", "plain"))
-        repository = draft.add_repository(
-            Repository(TARGET, "builds/product1", "ar", "r", exists=False, grants=(grant,))
-        )
-        for name in ("app", "web"):
+        ids = [
+            draft.add_repository(
+                Repository(
+                    TARGET, f"builds/product{n}", "ar", f"r{n}", exists=False, grants=(grant,)
+                )
+            )
+            for n in range(1, repositories + 1)
+        ]
+        for name, repository in zip(("app", "web"), (ids[0], ids[-1]), strict=True):
             image = draft.add_image(source, name, repository, name, "fail", "fail")
             for manifest in (AMD, ARM):
                 draft.add_manifest(manifest)
