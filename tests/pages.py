@@ -236,6 +236,9 @@ def _overview(plan: ShowFacts) -> OverviewFact:
                 done=[3] * 60,
                 failed=[0] * 55 + [1] * 5,
                 throttled=5,
+                requests=[7] * 60,
+                refused=[0] * 20 + [2] * 3 + [0] * 37,
+                retried=9,
             )
             for at in (1, 2)
         ],

@@ -206,7 +206,7 @@ async def _apply(
                     left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
                 async with (
-                    watched.run(connections.traffic, to_do) as ears,
+                    watched.run(connections.traffic, to_do, ledger) as ears,
                     AsyncExitStack() as stack,
                 ):
                     count = workers or workers_for(to_do.bytes, cores())

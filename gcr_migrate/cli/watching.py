@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.places import Places
     from gcr_migrate.report.running import Display
     from gcr_migrate.report.traces import Traces
+    from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.wire.traffic import Traffic
@@ -57,6 +58,7 @@ MetricsText = Annotated[
 LOOPBACK: Final = "127.0.0.1"
 _TICK_S: Final = 0.5
 _FILE_EVERY_S: Final = 15.0
+_NOTED_EVERY_S: Final = 15.0
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -103,12 +105,13 @@ class Watched:
         self._failures = 0
 
     @asynccontextmanager
-    async def run(self, traffic: Traffic, to_do: Left) -> AsyncIterator[Ears]:
+    async def run(self, traffic: Traffic, to_do: Left, ledger: Ledger) -> AsyncIterator[Ears]:
         """Follow the run while the block goes on.
 
         Args:
             traffic: requests of all its connections.
             to_do: what it begins with.
+            ledger: where it is noted how much was asked when.
         """
         from gcr_migrate.report.course import Course
         from gcr_migrate.report.running import Display
@@ -120,7 +123,8 @@ class Watched:
             self._metrics.source = RunMetrics(course)
         places = self._places(to_do)
         with Display(self._output.err, course, places, as_events=self._output.as_json) as display:
-            ticking = asyncio.create_task(self._tick(course, display))
+            noting = _Noting(traffic, ledger)
+            ticking = asyncio.create_task(self._tick(course, display, noting))
             try:
                 yield Ears(course, self._traces, places)
             finally:
@@ -128,6 +132,7 @@ class Watched:
                 with suppress(asyncio.CancelledError):
                     await ticking
                 course.tick()
+                noting.note()
 
     def _places(self, to_do: Left) -> Places | None:
         """Return who follows single repositories, where somebody looks."""
@@ -137,8 +142,8 @@ class Watched:
 
         return Places(self._migration, to_do)
 
-    async def _tick(self, course: Course, display: Display) -> None:
-        told_at = written_at = time.monotonic()
+    async def _tick(self, course: Course, display: Display, noting: _Noting) -> None:
+        told_at = written_at = noted_at = time.monotonic()
         while True:
             await asyncio.sleep(_TICK_S)
             course.tick()
@@ -146,6 +151,9 @@ class Watched:
             if now - told_at >= display.every_s:
                 told_at = now
                 display.tell()
+            if now - noted_at >= _NOTED_EVERY_S:
+                noted_at = now
+                noting.note()
             if self._file and now - written_at >= _FILE_EVERY_S:
                 written_at = now
                 self._write()
@@ -175,6 +183,21 @@ class Watched:
         self._write()
         if self._traces:
             self._traces.end(self._outcome or outcome, self._failures)
+
+
+class _Noting:
+    """Notes in the ledger how much was asked since the last time."""
+
+    def __init__(self, traffic: Traffic, ledger: Ledger) -> None:
+        self._traffic = traffic
+        self._ledger = ledger
+        self._noted = replace(traffic)
+
+    def note(self) -> None:
+        now = replace(self._traffic)
+        new, self._noted = now - self._noted, now
+        if new.requests or new.retried:
+            self._ledger.note_traffic(new.requests, new.refused, new.retried)
 
 
 class Ears:

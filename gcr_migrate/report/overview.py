@@ -52,6 +52,9 @@ class CourseFact(Fact):
     done: list[int] = Field(description="Items that were confirmed in each step.")
     failed: list[int] = Field(description="Items that were given up in each step.")
     throttled: int = Field(description="Items given up because a quota was used up for too long.")
+    requests: list[int] = Field(description="Answered in each step; 0 where nobody counted.")
+    refused: list[int] = Field(description="Those of them that a quota refused.")
+    retried: int = Field(description="Requests that were sent once more, in all.")
 
 
 class OverviewFact(Fact):

@@ -142,6 +142,30 @@ class Ledger:
         sql = "INSERT INTO previous_settings (run_id, repository_id, raw, at) VALUES (?, ?, ?, ?)"
         self._write(sql, self._run, repository_id, raw, _now())
 
+    def note_traffic(self, requests: int, refused: int, retried: int) -> None:
+        """Note how much a run asked since this was noted last.
+
+        The table came later than the file's schema, and is made when it is needed first.
+
+        Args:
+            requests: sent and answered.
+            refused: those of them that a quota refused.
+            retried: those that were sent once more.
+
+        Raises:
+            MigrateError: DISK_FULL.
+        """
+        self._write(
+            "CREATE TABLE IF NOT EXISTS run_traffic (id INTEGER PRIMARY KEY, run_id INTEGER NOT"
+            " NULL, at TEXT NOT NULL, requests INTEGER NOT NULL, refused INTEGER NOT NULL,"
+            " retried INTEGER NOT NULL) STRICT"
+        )
+        sql = (
+            "INSERT INTO run_traffic (run_id, at, requests, refused, retried)"
+            " VALUES (?, ?, ?, ?, ?)"
+        )
+        self._write(sql, self._run, _now(), requests, refused, retried)
+
     async def settle(self) -> None:
         """Return when all that was recorded is in the file, and can be read there."""
         await asyncio.to_thread(self._drain)

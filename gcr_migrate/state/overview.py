@@ -65,6 +65,9 @@ class Course:
         done: items that were confirmed in each.
         failed: items that were given up in each.
         throttled: those of them that a quota held up for too long.
+        requests: answered in each step; all 0 where nobody counted.
+        refused: those of them that a quota refused.
+        retried: requests that were sent once more, in all.
     """
 
     number: int
@@ -73,6 +76,9 @@ class Course:
     done: tuple[int, ...]
     failed: tuple[int, ...]
     throttled: int
+    requests: tuple[int, ...]
+    refused: tuple[int, ...]
+    retried: int
 
 
 # Blobs are left out: a manifest is not confirmed before they are.
@@ -127,6 +133,12 @@ SELECT min(CAST((julianday(e.at) - ?) * 86400 / ? AS INTEGER), ?) AS step,
     sum(e.event = 'gave-up' AND e.code = ?)
 FROM event e WHERE e.run_id = ? GROUP BY 1
 """
+_HAS_TRAFFIC: Final = "SELECT 1 FROM sqlite_master WHERE name = 'run_traffic'"
+_TRAFFIC: Final = """
+SELECT min(CAST((julianday(t.at) - ?) * 86400 / ? AS INTEGER), ?) AS step,
+    sum(t.requests), sum(t.refused), sum(t.retried)
+FROM run_traffic t WHERE t.run_id = ? GROUP BY 1
+"""
 
 
 def image_sums(migration: Migration) -> Iterator[ImageSum]:
@@ -168,4 +180,19 @@ def _course(migration: Migration, number: int, began: float, seconds: float) -> 
         for one, count in zip((done, failed, sent), counts, strict=True):
             one[max(step, 0)] += count
         throttled += held
-    return Course(number, seconds, tuple(sent), tuple(done), tuple(failed), throttled)
+    requests, refused, retried = _traffic(migration, number, began, seconds)
+    events = (tuple(sent), tuple(done), tuple(failed), throttled)
+    return Course(number, seconds, *events, requests, refused, retried)
+
+
+def _traffic(
+    migration: Migration, number: int, began: float, seconds: float
+) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    requests, refused, retried = [0] * STEPS, [0] * STEPS, 0
+    if migration.rows(_HAS_TRAFFIC):
+        at = (began, seconds / STEPS, STEPS - 1, number)
+        for step, asked, held, again in migration.rows(_TRAFFIC, *at):
+            requests[max(step, 0)] += asked
+            refused[max(step, 0)] += held
+            retried += again
+    return tuple(requests), tuple(refused), retried

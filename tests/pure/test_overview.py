@@ -40,6 +40,8 @@ async def a_run(path: Path) -> None:
         await ledger.record(Kind.BLOB, 2, Event.CONFIRMED, how="mounted", size_bytes=4)
         code = TOO_MANY_REQUESTS.code
         await ledger.record(Kind.MANIFEST, 3, Event.GAVE_UP, code=code)
+        ledger.note_traffic(9, 2, 0)
+        ledger.note_traffic(4, 0, 3)
         ledger.end_run("finished")
         await ledger.close()
 
@@ -66,4 +68,5 @@ def test_an_overview_is_what_plan_and_ledger_add_up_to(tmp_path: Path) -> None:
     assert len(course.done) == len(course.sent) == len(course.failed) == STEPS
     assert (sum(course.done), sum(course.failed), course.throttled) == (5, 1, 1)
     assert sum(course.sent) == 7
+    assert (sum(course.requests), sum(course.refused), course.retried) == (13, 2, 3)
     assert course.seconds > 0

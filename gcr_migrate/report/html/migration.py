@@ -214,7 +214,7 @@ def _runs(status: StatusFacts, overview: OverviewFact) -> Iterator[Grid]:
             continue
         going = status.is_running and run is status.runs[-1]
         ended = run.outcome if run.ended_at else "goes on" if going else "was cut off"
-        picture = curve(one.sent if sent else one.done, one.failed)
+        picture = curve(one.sent if sent else one.done, one.refused, one.failed)
         rows.append(
             (
                 Cell(f"run {run.number}", picture=picture),
@@ -226,15 +226,20 @@ def _runs(status: StatusFacts, overview: OverviewFact) -> Iterator[Grid]:
                 Cell(f"{size_text(round(sent / one.seconds))}/s", "number"),
                 Cell(f"{size_text(round(_peak(one.sent, one.seconds)))}/s", "number"),
                 number(sum(one.failed)),
+                number(sum(one.requests)),
+                number(sum(one.refused)),
+                number(one.retried),
                 number(one.throttled),
             )
         )
-    done = ("Items done", "Sent", "Rate", "Highest rate", "Failed", "Throttled")
-    heads = ("Run", "Started", "Took", "Ended", *done)
+    done = ("Items done", "Sent", "Rate", "Highest rate", "Failed")
+    asked = ("Requests", "Refused by quota", "Tried again", "Given up for it")
+    heads = ("Run", "Started", "Took", "Ended", *done, *asked)
     note = (
         "Each picture is a run from left to right: bytes sent in each sixtieth of its time, or"
-        " items where no bytes were sent, and below them where something failed. Throttled: given"
-        " up after a quota was used up for too long."
+        " items where no bytes were sent; below them where a quota refused requests, and below"
+        " that where items failed. Given up for it: items for which a quota was used up for too"
+        " long."
     )
     if rows:
         yield Grid("Runs", heads, rows, note)

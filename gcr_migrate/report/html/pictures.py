@@ -34,15 +34,17 @@ def parts(values: Sequence[tuple[str, int]]) -> Markup:
     return _picture("bar", drawn)
 
 
-def curve(sent: Sequence[int], failed: Sequence[int]) -> Markup:
-    """Bars for equal steps of time, and a mark below each step in which something failed."""
+def curve(sent: Sequence[int], refused: Sequence[int], failed: Sequence[int]) -> Markup:
+    """Bars for equal steps of time, with marks below those in which a quota or an item failed."""
     highest = max(sent, default=0)
     step = _WIDTH / max(len(sent), 1)
     drawn = Markup()
-    for at, (amount, bad) in enumerate(zip(sent, failed, strict=False)):
-        height = 90 * amount / highest if highest else 0
+    for at, (amount, held, bad) in enumerate(zip(sent, refused, failed, strict=False)):
+        height = 80 * amount / highest if highest else 0
         if height:
-            drawn += _rect("sent", at * step, 90 - height, step * 0.8, height)
+            drawn += _rect("sent", at * step, 80 - height, step * 0.8, height)
+        if held:
+            drawn += _rect("held", at * step, 81, step * 0.8, 9)
         if bad:
             drawn += _rect("failed", at * step, 91, step * 0.8, 9)
     return _picture("curve", drawn)
