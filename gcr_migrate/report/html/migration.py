@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.facts import ReportFacts, ShowFacts, StatusFacts
     from gcr_migrate.report.html.folders import Folder
-    from gcr_migrate.report.overview import OverviewFact
+    from gcr_migrate.report.overview import CourseFact, OverviewFact
 
     _Filling = tuple[Table, Iterable[Sequence[str | int]]]
 
@@ -225,24 +225,28 @@ def _runs(status: StatusFacts, overview: OverviewFact) -> Iterator[Grid]:
                 size(sent),
                 Cell(f"{size_text(round(sent / one.seconds))}/s", "number"),
                 Cell(f"{size_text(round(_peak(one.sent, one.seconds)))}/s", "number"),
-                number(sum(one.failed)),
+                Cell(_failed(one), "number"),
                 number(sum(one.requests)),
                 number(sum(one.refused)),
                 number(one.retried),
-                number(one.throttled),
             )
         )
     done = ("Items done", "Sent", "Rate", "Highest rate", "Failed")
-    asked = ("Requests", "Refused by quota", "Tried again", "Given up for it")
+    asked = ("Requests", "Refused", "Again")
     heads = ("Run", "Started", "Took", "Ended", *done, *asked)
     note = (
         "Each picture is a run from left to right: bytes sent in each sixtieth of its time, or"
         " items where no bytes were sent; below them where a quota refused requests, and below"
-        " that where items failed. Given up for it: items for which a quota was used up for too"
-        " long."
+        " that where items failed. Refused: requests that a quota refused. Again: requests that"
+        " were sent once more."
     )
     if rows:
         yield Grid("Runs", heads, rows, note)
+
+
+def _failed(course: CourseFact) -> str:
+    by_quota = f" ({course.throttled} by a quota)" if course.throttled else ""
+    return f"{sum(course.failed)}{by_quota}"
 
 
 def _peak(sent: list[int], seconds: float) -> float:
