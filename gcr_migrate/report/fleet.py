@@ -22,7 +22,7 @@ from gcr_migrate.report.problems import ErrorFacts
 from gcr_migrate.report.rows import Many
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
     from gcr_migrate.report.facts import FailureFact
@@ -105,18 +105,14 @@ class ResultFact(Fact):
 
 
 class TotalsFact(Fact):
-    """Sums over all files of which they are known."""
+    """Sums over all files of which they are known; null where the command looks at none."""
 
     files: int
-    images: int
-    planned: int
-    done: int
-    skipped: int
-    failed: int
-    pending: int
-    to_do: int
-    bytes_to_transfer: int
-    bytes_transferred: int
+    images: int | None
+    items: ItemCountsFact | None
+    to_do: int | None
+    bytes_to_transfer: int | None
+    bytes_transferred: int | None
 
 
 class FleetFacts(Fact):
@@ -260,15 +256,18 @@ def _message(one: Told) -> str:
 
 def _totals(files: Sequence[FileFact]) -> TotalsFact:
     items = [one.items for one in files if one.items]
+    names = ItemCountsFact.model_fields
+    sums = {name: sum(getattr(one, name) for one in items) for name in names}
     return TotalsFact(
         files=len(files),
-        images=sum(one.images or 0 for one in files),
-        planned=sum(one.planned for one in items),
-        done=sum(one.done for one in items),
-        skipped=sum(one.skipped for one in items),
-        failed=sum(one.failed for one in items),
-        pending=sum(one.pending for one in items),
-        to_do=sum(one.to_do or 0 for one in files),
-        bytes_to_transfer=sum(one.bytes_to_transfer or 0 for one in files),
-        bytes_transferred=sum(one.bytes_transferred or 0 for one in files),
+        images=_sum(one.images for one in files),
+        items=ItemCountsFact(**sums) if items else None,
+        to_do=_sum(one.to_do for one in files),
+        bytes_to_transfer=_sum(one.bytes_to_transfer for one in files),
+        bytes_transferred=_sum(one.bytes_transferred for one in files),
     )
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = [one for one in numbers if one is not None]
+    return sum(known) if known else None

@@ -41,10 +41,12 @@ def _lines(facts: FleetFacts) -> Iterator[str]:
     yield from (f"**{states_text(facts)}**", "")
     yield "| | planned | done | skipped | failed | pending |"
     yield "|---|--:|--:|--:|--:|--:|"
-    counts = (totals.planned, totals.done, totals.skipped, totals.failed, totals.pending)
-    yield f"| items | {' | '.join(map(str, counts))} |"
-    sizes = (size_text(totals.bytes_to_transfer), size_text(totals.bytes_transferred))
-    yield from ("", f"{totals.images:,} images; {sizes[0]} to transfer, {sizes[1]} transferred.")
+    if items := totals.items:
+        counts = (items.planned, items.done, items.skipped, items.failed, items.pending)
+        yield f"| items | {' | '.join(map(str, counts))} |"
+    sizes = (totals.bytes_to_transfer or 0, totals.bytes_transferred or 0)
+    told = f"{size_text(sizes[0])} to transfer, {size_text(sizes[1])} transferred"
+    yield from ("", f"{totals.images or 0:,} images; {told}.")
     yield from ("", "## Migrations", "")
     counted = "images | items | done | failed | pending | transferred"
     yield f"| file | state | {counted} | what went wrong |"

@@ -16,11 +16,13 @@ from gcr_migrate.report.terminal import STYLE, heading, rows, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.report.fleet import FileFact, FleetFacts, TroubleFact
+    from gcr_migrate.report.fleet import FileFact, FleetFacts, TotalsFact, TroubleFact
 
 _FOLDED_FROM: Final = 20  # files, of which a person reads each line
 _NAMED_AT_MOST: Final = 10  # files that are named below one code
 _UNKNOWN: Final = "-"
+_PLAN_HEADS: Final = ("images", "to do", "to transfer")
+_RUN_HEADS: Final = ("items", "done", "failed", "pending", "transferred")
 
 
 def fleet_lines(facts: FleetFacts, *, full: bool) -> Iterator[Text]:
@@ -62,8 +64,8 @@ def what_of(file: str, trouble: TroubleFact) -> str:
     """Tell what happened to which name in a file, and how many more there are."""
     saw = f" ({trouble.saw})" if trouble.saw else ""
     more = f", and {trouble.count - 1} more" if trouble.count > 1 else ""
-    name = "" if trouble.subject == file else f": {trouble.subject}"
-    return f"{file}{name}{saw}{more}"
+    name = trouble.subject if trouble.subject.startswith(file) else f"{file}: {trouble.subject}"
+    return f"{name}{saw}{more}"
 
 
 def codes_text(one: FileFact, between: str = ", ") -> str:
@@ -91,35 +93,26 @@ def _files(count: int) -> str:
 
 
 def _table(facts: FleetFacts, listed: list[FileFact]) -> Iterator[Text]:
-    totals = facts.totals
-    if facts.command in {"plan", "show"}:
-        heads = ("file", "state", "images", "to do", "to transfer")
-        lines = [_plan_cells(one) for one in listed]
-        last = (totals.images, totals.to_do, size_text(totals.bytes_to_transfer))
-    else:
-        heads = ("file", "state", "items", "done", "failed", "pending", "transferred")
-        lines = [_run_cells(one) for one in listed]
-        counts = (totals.planned, totals.done, totals.failed, totals.pending)
-        last = (*counts, size_text(totals.bytes_transferred))
-    wrong = [codes_text(one) for one in listed]
-    body = [
-        (one.file, one.state, *cells, codes)
-        for one, cells, codes in zip(listed, lines, wrong, strict=True)
-    ]
-    yield from rows([(*heads, "what went wrong"), *body, ("all", "", *map(str, last), "")])
+    is_plan = facts.command in {"plan", "show"}
+    heads = _PLAN_HEADS if is_plan else _RUN_HEADS
+    cells = _plan_cells if is_plan else _run_cells
+    lines = [(one.file, one.state, *cells(one), codes_text(one)) for one in listed]
+    last = ("all", "", *cells(facts.totals), "")
+    yield from rows([("file", "state", *heads, "what went wrong"), *lines, last])
 
 
-def _plan_cells(one: FileFact) -> tuple[str, ...]:
-    sent = one.bytes_to_transfer
-    return (_count(one.images), _count(one.to_do), _UNKNOWN if sent is None else size_text(sent))
+def _plan_cells(one: FileFact | TotalsFact) -> tuple[str, ...]:
+    return (_count(one.images), _count(one.to_do), _size(one.bytes_to_transfer))
 
 
-def _run_cells(one: FileFact) -> tuple[str, ...]:
-    items, sent = one.items, one.bytes_transferred
-    if items is None or sent is None:
-        return (_UNKNOWN,) * 5
-    counts = (items.planned, items.done, items.failed, items.pending)
-    return (*map(str, counts), size_text(sent))
+def _run_cells(one: FileFact | TotalsFact) -> tuple[str, ...]:
+    items = one.items
+    counts = (items.planned, items.done, items.failed, items.pending) if items else (None,) * 4
+    return (*map(_count, counts), _size(one.bytes_transferred))
+
+
+def _size(number: int | None) -> str:
+    return _UNKNOWN if number is None else size_text(number)
 
 
 def _count(number: int | None) -> str:

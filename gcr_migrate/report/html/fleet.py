@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.report.fact import Fact
+    from gcr_migrate.report.facts import ItemCountsFact
     from gcr_migrate.report.fleet import FileFact, FileState, FleetFacts
 
 _NAME: Final = (Column("Name", "name"),)
@@ -117,7 +118,7 @@ class FleetPage:
             outcome=Cell(states_text(facts), "word", _tone(facts)),
             facts=_sums(facts),
             notes=self._notes.all(),
-            grids=[_states(facts), _items(facts)],
+            grids=[_states(facts), *_items(facts.totals.items)],
             tables=[one for one in tables if one.total],
         )
 
@@ -147,9 +148,9 @@ def _sums(facts: FleetFacts) -> list[tuple[str, Cell]]:
     totals = facts.totals
     return [
         ("Migration files", number(totals.files)),
-        ("Images", number(totals.images)),
-        ("To transfer", size(totals.bytes_to_transfer)),
-        ("Transferred", size(totals.bytes_transferred)),
+        ("Images", number(totals.images or 0)),
+        ("To transfer", size(totals.bytes_to_transfer or 0)),
+        ("Transferred", size(totals.bytes_transferred or 0)),
     ]
 
 
@@ -164,8 +165,9 @@ def _states(facts: FleetFacts) -> Grid:
     return Grid("How they stand", ("State", "Files"), rows)
 
 
-def _items(facts: FleetFacts) -> Grid:
-    sums = facts.totals
+def _items(sums: ItemCountsFact | None) -> Iterator[Grid]:
+    if sums is None:
+        return
     shares = [("done", sums.done), ("skipped", sums.skipped), ("failed", sums.failed)]
     drawn = parts([*shares, ("pending", sums.pending)])
     counts = (sums.planned, sums.done, sums.skipped, sums.failed, sums.pending)
@@ -173,4 +175,4 @@ def _items(facts: FleetFacts) -> Grid:
     note = (
         "Planned = done + skipped + failed + pending. Files that could not be read count nothing."
     )
-    return Grid("Progress", heads, [(Cell("all", picture=drawn), *map(number, counts))], note)
+    yield Grid("Progress", heads, [(Cell("all", picture=drawn), *map(number, counts))], note)
