@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pydantic import Field
 
-from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, Exit, worst
+from gcr_migrate.errors import (
+    ACCESS_UNSETTLED,
+    LISTING_CUT,
+    LISTING_FAILED,
+    WORST_FIRST,
+    Exit,
+    worst,
+)
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.facts import (
@@ -38,6 +45,7 @@ FileState = Literal[
     "incomplete",
     "out-of-reach",
     "refused",
+    "unsettled",
     "bad",
     "interrupted",
     "time-is-up",
@@ -59,6 +67,7 @@ _STOPPED_BY: Final[dict[Exit, FileState]] = {
     Exit.BAD_INPUT: "bad",
     Exit.INTERRUPTED: "interrupted",
 }
+_WORST_FIRST: Final = ", ".join(str(int(one)) for one in WORST_FIRST)
 _RANKS: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _DOUBTS: Final = {LISTING_FAILED.code, LISTING_CUT.code}
 
@@ -94,6 +103,11 @@ class FileFact(Fact):
         """What went wrong, or could not be moved."""
         return [one for one in self.troubles if one.severity is Severity.ERROR]
 
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it will not come right by itself."""
+        return self.state in NEED_A_PERSON or bool(self.errors)
+
 
 class ResultFact(Fact):
     """What the command alone prints with --json of one file."""
@@ -121,7 +135,7 @@ class FleetFacts(Fact):
     schema_: Literal["gcr-migrate/fleet"] = Field("gcr-migrate/fleet", alias="schema")
     version: Literal[1] = VERSION
     command: Command
-    exit: int = Field(description="The worst of all: 130, 5, 1, 4, 3, 2, 10, 0 in this order.")
+    exit: int = Field(description=f"The worst of all: {_WORST_FIRST}, in this order.")
     states: dict[FileState, int] = Field(description="How many files there are of each.")
     totals: TotalsFact
     files: list[FileFact] = Field(description="One for each, in the order in which they came.")
@@ -151,6 +165,11 @@ def not_begun(file: str, ends_with: Exit) -> FileFact:
     return FileFact(file=file, state="not-begun", exit=ends_with, troubles=[])
 
 
+def in_order(files: Iterable[FileFact]) -> list[FileFact]:
+    """Return files as they are told: what needs a person first."""
+    return sorted(files, key=lambda one: (not one.needs_a_person, STATES.index(one.state)))
+
+
 def fleet_facts(
     command: Command, files: Sequence[FileFact], results: Sequence[ResultFact]
 ) -> FleetFacts:
@@ -174,8 +193,11 @@ def fleet_facts(
 
 def _of_a_plan(file: str, facts: PlanFacts | ShowFacts) -> FileFact:
     state: FileState = "planned" if facts.todo.total else "nothing-to-do"
+    unsettled = _unsettled(facts)
     if facts.exit:
         state = "partial" if facts.complete else "incomplete"
+    elif unsettled:
+        state = "unsettled"
     return FileFact(
         file=file,
         state=state,
@@ -184,7 +206,7 @@ def _of_a_plan(file: str, facts: PlanFacts | ShowFacts) -> FileFact:
         images=facts.counts.images,
         to_do=facts.todo.total,
         bytes_to_transfer=facts.bytes.to_transfer,
-        troubles=_troubles(_of_plan(facts)),
+        troubles=[*unsettled, *_troubles(_of_plan(facts))],
     )
 
 
@@ -197,6 +219,9 @@ def _of_a_run(file: str, facts: ApplyFacts | StatusFacts | ReportFacts) -> FileF
             state = "running"
         elif state == "pending" and not run.runs:
             state = "not-begun"
+    unsettled = _unsettled(plan) if plan else []
+    if unsettled and state == "not-begun":
+        state = "unsettled"
     return FileFact(
         file=file,
         state=state,
@@ -207,8 +232,28 @@ def _of_a_run(file: str, facts: ApplyFacts | StatusFacts | ReportFacts) -> FileF
         to_do=run.counts.pending + run.counts.failed,
         bytes_to_transfer=plan.bytes.to_transfer if plan else None,
         bytes_transferred=run.bytes.transferred,
-        troubles=_troubles(_of_run(run), _of_plan(plan) if plan else iter(())),
+        troubles=[*unsettled, *_troubles(_of_run(run), _of_plan(plan) if plan else iter(()))],
     )
+
+
+def _unsettled(facts: PlanFacts | ShowFacts) -> list[TroubleFact]:
+    """Tell of changes of access that nobody consented to: `apply` refuses such a plan."""
+    rows = facts.access if isinstance(facts, ShowFacts) else ()
+    found = (row for row in rows if row.needs_consent)
+    first = next(found, None)
+    if first is None:
+        return []
+    return [
+        TroubleFact(
+            severity=Severity.ERROR,
+            code=ACCESS_UNSETTLED.code,
+            count=1 + sum(1 for _ in found),
+            subject=first.target,
+            saw=f"{first.principal}, {first.right}: {first.verdict}",
+            message=f"{ACCESS_UNSETTLED.title}. {ACCESS_UNSETTLED.meaning}",
+            remedy=ACCESS_UNSETTLED.remedy,
+        )
+    ]
 
 
 def _of_plan(facts: PlanFacts | ShowFacts) -> Iterator[tuple[Told, Severity]]:

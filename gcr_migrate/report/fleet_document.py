@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import named
 from gcr_migrate.report.documents import cell
-from gcr_migrate.report.fleet import STATES
+from gcr_migrate.report.fleet import in_order
 from gcr_migrate.report.fleet_lines import by_code, codes_text, findings_of, states_text, what_of
 from gcr_migrate.report.terminal import size_text
 
@@ -51,7 +51,7 @@ def _lines(facts: FleetFacts) -> Iterator[str]:
     counted = "images | items | done | failed | pending | transferred"
     yield f"| file | state | {counted} | what went wrong |"
     yield "|---|---|--:|--:|--:|--:|--:|--:|---|"
-    ordered = sorted(facts.files, key=lambda one: STATES.index(one.state))
+    ordered = in_order(facts.files)
     yield from _within(_ROOM_OF_FILES, map(_row, ordered), "files")
     if errors := list(_errors(facts)):
         yield from ("", "## What went wrong")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gcr_migrate.errors import named
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.fleet import NEED_A_PERSON, STATES
+from gcr_migrate.report.fleet import in_order
 from gcr_migrate.report.terminal import STYLE, heading, rows, size_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.fleet import FileFact, FleetFacts, TotalsFact, TroubleFact
 
-_FOLDED_FROM: Final = 20  # files, of which a person reads each line
+_FOLDED_FROM: Final = 20  # so many files, or fewer, have a line each
 _NAMED_AT_MOST: Final = 10  # files that are named below one code
 _UNKNOWN: Final = "-"
 _PLAN_HEADS: Final = ("images", "to do", "to transfer")
@@ -33,14 +33,15 @@ def fleet_lines(facts: FleetFacts, *, full: bool) -> Iterator[Text]:
         full: a line for each file, however many there are.
     """
     yield heading(f"{facts.command} of {_files(facts.totals.files)}: {states_text(facts)}")
-    ordered = sorted(facts.files, key=lambda one: STATES.index(one.state))
-    listed = [one for one in ordered if full or one.state in NEED_A_PERSON]
-    if len(facts.files) <= _FOLDED_FROM:
-        listed = ordered
+    ordered = in_order(facts.files)
+    lists_all = full or len(ordered) <= _FOLDED_FROM
+    listed = [one for one in ordered if lists_all or one.needs_a_person]
     yield from _table(facts, listed)
     folded = Counter(one.state for one in ordered[len(listed) :])
     for state, count in folded.items():
         yield Text(f"  and {count} {state}: --full has a line for each")
+    if facts.command == "apply" and {"interrupted", "time-is-up", "not-begun"} & set(facts.states):
+        yield Text("The same command goes on with what is left.")
     at_most = len(facts.files) if full else _NAMED_AT_MOST
     yield from _errors(facts, at_most)
     yield from _findings(facts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.facts import ReportFacts
-from gcr_migrate.report.fleet import NEED_A_PERSON, STATES, file_fact
+from gcr_migrate.report.fleet import NEED_A_PERSON, file_fact, in_order
 from gcr_migrate.report.fleet_lines import codes_text, states_text
 from gcr_migrate.report.html.columns import ROOM, Column, Table
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, number, size
@@ -124,7 +124,7 @@ class FleetPage:
 
 
 def _rows(facts: FleetFacts) -> Iterator[tuple[str | int, ...]]:
-    for one in sorted(facts.files, key=lambda one: STATES.index(one.state)):
+    for one in in_order(facts.files):
         yield (one.file, one.state, codes_text(one, " "), *_numbers(one), one.digest)
 
 
