@@ -19,7 +19,7 @@ AT_MOST: Final = 65_536  # characters that GitHub takes as one comment
 _ROOM_OF_FILES: Final = 32_000
 _ROOM_OF_ERRORS: Final = 24_000
 _ROOM_OF_FINDINGS: Final = 6_000
-_FILES_OF_ONE: Final = 10  # that are named below one code
+_FILES_OF_ONE: Final = 5  # that are named below one code
 _LONGEST: Final = 300  # characters of one name with what was seen there
 
 

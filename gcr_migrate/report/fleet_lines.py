@@ -69,9 +69,9 @@ def what_of(file: str, trouble: TroubleFact) -> str:
     return f"{name}{saw}{more}"
 
 
-def codes_text(one: FileFact, between: str = ", ") -> str:
+def codes_text(one: FileFact) -> str:
     """Tell what went wrong in a file, by code with how often."""
-    return between.join(
+    return ", ".join(
         f"{each.count} {each.code}" if each.count > 1 else each.code for each in one.errors
     )
 

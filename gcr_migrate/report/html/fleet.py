@@ -104,7 +104,7 @@ class FleetPage:
         columns = (
             Column("File", "name"),
             Column("State", "word"),
-            Column("What went wrong", "names"),
+            Column("What went wrong"),
             *(Column(head, "number") for head in ("Images", "Items", "Done", "Failed", "Pending")),
             Column("To transfer", "size"),
             Column("Transferred", "size"),
@@ -125,7 +125,7 @@ class FleetPage:
 
 def _rows(facts: FleetFacts) -> Iterator[tuple[str | int, ...]]:
     for one in in_order(facts.files):
-        yield (one.file, one.state, codes_text(one, " "), *_numbers(one), one.digest)
+        yield (one.file, one.state, codes_text(one), *_numbers(one), one.digest)
 
 
 def _numbers(one: FileFact) -> tuple[int, ...]:
