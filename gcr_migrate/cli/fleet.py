@@ -6,18 +6,28 @@ import json
 import tempfile
 import time
 from asyncio import CancelledError
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from gcr_migrate.cli.output import Output, defect_of
-from gcr_migrate.cli.target import is_folder
-from gcr_migrate.errors import FILE_MISSING, FILE_TWICE, INTERRUPTED, NO_FILES, Exit, MigrateError
+from gcr_migrate.cli.target import is_file, is_folder
+from gcr_migrate.errors import (
+    DISK_FULL,
+    FILE_MISSING,
+    FILE_TWICE,
+    INTERRUPTED,
+    NO_FILES,
+    Exit,
+    MigrateError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
     from gcr_migrate.report.fact import Fact
@@ -79,14 +89,14 @@ def files_named(written: Sequence[str], suffixes: tuple[str, ...]) -> Files:
 
 
 def _twice(names: Iterable[str]) -> list[MigrateError]:
-    first: dict[Path, str] = {}
+    first: dict[Path | str, str] = {}
     wrong = []
     for name in names:
-        path = Path(name).resolve()
-        if path in first:
-            saw = f"it is {first[path]}" if first[path] != name else ""
+        place = Path(name).resolve() if is_file(name) else name  # not all names are those of files
+        if place in first:
+            saw = f"it is {first[place]}" if first[place] != name else ""
             wrong.append(MigrateError(FILE_TWICE, subject=name, saw=saw))
-        first.setdefault(path, name)
+        first.setdefault(place, name)
     return wrong
 
 
@@ -122,8 +132,8 @@ def over(
         return work(output, files.names[0])
     from gcr_migrate.report.fleet_lines import fleet_lines
 
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as kept:
-        account = Account(kept if output.as_json else None, hear)
+    with _kept() if output.as_json else nullcontext() as kept:
+        account = Account(kept, hear)
         _each(output, command, files.names, work, account)
         facts = account.facts(command)
         if finish:
@@ -131,6 +141,26 @@ def over(
         else:
             output.result(facts, fleet_lines(facts, full=full))
     return Exit(facts.exit)
+
+
+@contextmanager
+def _kept() -> Iterator[TextIO]:
+    """Give a file for results that are told in the end.
+
+    Raises:
+        MigrateError: `disk-trouble`.
+    """
+    with _disk_trouble_told(), tempfile.TemporaryFile("w+", encoding="utf-8") as kept:
+        yield kept
+
+
+@contextmanager
+def _disk_trouble_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(DISK_FULL, subject=tempfile.gettempdir(), saw=saw) from error
 
 
 def _each(output: Output, command: Command, names: list[str], work: Work, account: Account) -> None:
@@ -165,6 +195,8 @@ def _exit_of(work: Work, each: Output, name: str) -> int:
 class Account:
     """Takes in what a command tells of one file after the other.
 
+    A disk that has no room for results ends the command: nobody would be told of the files to come.
+
     Args:
         kept: holds results until they are told; None if nobody wants them.
         hear: is given each result with the name of its file.
@@ -193,7 +225,8 @@ class Account:
         self.told[self._name] = file_fact(self._name, facts)
         if self._results is not None:
             name = json.dumps(self._name, ensure_ascii=False)
-            self._results.add([f'{{"file": {name}, "result": ', *facts.json_parts(), "}"])
+            with _disk_trouble_told():
+                self._results.add(chain([f'{{"file": {name}, "result": '], facts.json_parts(), "}"))
         if self._hear:
             self._hear(self._name, facts)
 

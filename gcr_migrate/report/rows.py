@@ -78,6 +78,7 @@ class Written(Rows[F]):
         if self._count:
             self._file.write(", ")
         self._file.writelines(parts)
+        self._file.flush()  # a full disk is told here
         self._count += 1
 
     def json_parts(self) -> Iterator[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import tracemalloc
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +154,30 @@ def test_no_file_stops_another_one() -> None:
     text = done(work, 3, as_json=False)
     assert text.startswith("status of 3 files: 1 defect, 1 failed, 1 refused")
     assert "0.migration" in text
+
+
+def test_a_file_ends_with_the_code_of_the_command_alone() -> None:
+    """Such as that of `plan --detailed-exitcode`, which no result tells."""
+
+    def work(output: Output, name: str) -> int:
+        output.result(report(1).status, [])
+        return Exit.TODO if name.startswith("1") else Exit.OK
+
+    assert states_of(done(work, 2)) == (["failed", "failed"], Exit.TODO)
+
+
+def test_a_full_disk_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing goes on of which nobody would be told."""
+
+    def work(output: Output, _name: str) -> int:
+        output.result(report(1).status, [])
+        return Exit.OK
+
+    full = partial(open, "/dev/full")
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(MigrateError) as caught:
+        done(work, 3)
+    assert caught.value.problem is errors.DISK_FULL
 
 
 def test_an_interruption_leaves_the_others_alone() -> None:
