@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate.cli.options import is_file, is_folder
 from gcr_migrate.cli.output import Output, defect_of
-from gcr_migrate.cli.target import is_file, is_folder
 from gcr_migrate.errors import (
     DISK_FULL,
     FILE_MISSING,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.cli.effort import Effort
-from gcr_migrate.cli.options import SPEC_SUFFIXES
-from gcr_migrate.cli.target import SUFFIX, is_file, is_folder
+from gcr_migrate.cli.options import SPEC_SUFFIXES, is_file, is_folder
+from gcr_migrate.cli.target import SUFFIX
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.state.snapshot import is_snapshot
 from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX

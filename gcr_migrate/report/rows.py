@@ -73,12 +73,17 @@ class Written(Rows[F]):
         self._file = file
 
     def add(self, parts: Iterable[str]) -> None:
-        """Keep one more, which comes as JSON in pieces."""
-        self._file.seek(0, SEEK_END)
-        if self._count:
-            self._file.write(", ")
-        self._file.writelines(parts)
-        self._file.flush()  # a full disk is told here
+        """Keep one more, which comes as JSON in pieces: all of it, or nothing."""
+        end = self._file.seek(0, SEEK_END)
+        try:
+            if self._count:
+                self._file.write(", ")
+            self._file.writelines(parts)
+            self._file.flush()  # a full disk is told here
+        except BaseException:
+            self._file.seek(end)
+            self._file.truncate()
+            raise
         self._count += 1
 
     def json_parts(self) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import tracemalloc
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -28,11 +28,12 @@ from gcr_migrate.report.fleet_lines import fleet_lines
 from gcr_migrate.report.html.fleet import FleetPage
 from gcr_migrate.report.html.render import html_parts
 from gcr_migrate.report.problems import ErrorFacts
+from gcr_migrate.report.rows import Written
 from tests.pages import HOSTILE, report
 from tests.pure.test_html import data_of, drawn, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gcr_migrate.report.fact import Fact
     from gcr_migrate.report.fleet import FleetFacts
@@ -191,6 +192,22 @@ def test_an_interruption_leaves_the_others_alone() -> None:
 
     told = states_of(done(work, 4))
     assert told == (["partial", "interrupted", "not-begun", "not-begun"], Exit.INTERRUPTED)
+
+
+def test_a_result_is_kept_whole_or_not_at_all() -> None:
+    """What is cut off while it is written, as by Ctrl-C, leaves no half of itself."""
+
+    def cut_off() -> Iterator[str]:
+        yield '{"file": "b'
+        raise KeyboardInterrupt
+
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        written = Written(ErrorFacts, file)
+        for parts in (["{}"], cut_off(), ["{", "}"]):
+            with suppress(KeyboardInterrupt):
+                written.add(parts)
+        assert "".join(written.json_parts()) == "{}, {}"
+        assert len(written) == 2
 
 
 def test_a_stop_in_order_ends_after_the_file_in_hand() -> None:
