@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 class Exit(IntEnum):
@@ -25,6 +25,24 @@ class Exit(IntEnum):
     DEFECT = 5
     TODO = 10
     INTERRUPTED = 130
+
+
+WORST_FIRST: Final = (
+    Exit.INTERRUPTED,
+    Exit.DEFECT,
+    Exit.FAILED,
+    Exit.OUT_OF_REACH,
+    Exit.REFUSED,
+    Exit.BAD_INPUT,
+    Exit.TODO,
+    Exit.OK,
+)
+"""The order in which one of several counts: what is wrong with images before what was not begun."""
+
+
+def worst(exits: Iterable[Exit]) -> Exit:
+    """Return the one that counts of what several files came to; success of none at all."""
+    return min(exits, key=WORST_FIRST.index, default=Exit.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +125,29 @@ FILE_MISSING: Final = _problem(
     "file cannot be read",
     "The file is not there, is a folder, or may not be read by this user.",
     "Check the path and its permissions.",
+)
+FILE_TWICE: Final = _problem(
+    "file-twice",
+    Exit.BAD_INPUT,
+    "one file is named twice",
+    "Each file is worked on once, so that no result counts double. Nothing was begun.",
+    "Leave out one of the two names; a folder stands for all files in it.",
+)
+SAME_OUTPUT: Final = _problem(
+    "same-output",
+    Exit.BAD_INPUT,
+    "two specs would write one migration file",
+    "A migration file is called after its spec, so that the second would replace the first."
+    " Nothing was begun.",
+    "Rename one of the specs, or plan them one by one, each with an `-o FILE` of its own.",
+)
+NO_FILES: Final = _problem(
+    "no-files",
+    Exit.BAD_INPUT,
+    "folder has none of the files that are looked for",
+    "A folder stands for the specs or the migration files in it, not for those in folders below."
+    " Nothing was begun.",
+    "Name the folder that has them, or the files themselves.",
 )
 BAD_YAML: Final = _problem(
     "bad-yaml",

@@ -22,9 +22,10 @@ from rich.text import Text
 
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.cli.tools import json_schema
-from gcr_migrate.errors import CATALOGUE, Exit
+from gcr_migrate.errors import CATALOGUE, WORST_FIRST, Exit
 from gcr_migrate.report.published import PUBLISHED
 from gcr_migrate.sandbox.app import running
+from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.sandbox.store import Repository
 from gcr_migrate.state.file import open_migration
 
@@ -84,6 +85,7 @@ _WITH_OUTPUT: Final = (
     "docs/watching-a-run.md",
     "docs/as-code.md",
     "docs/domains.md",
+    "docs/fleets.md",
 )
 _TUTORIAL: Final = ROOT / "docs" / "tutorial.md"
 _STEP: Final = re.compile(
@@ -101,7 +103,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         outputs = _demo_outputs(Path(folder)) | _doctor_outputs(Path(folder))
         outputs |= _selecting_outputs(Path(folder)) | _code_outputs(Path(folder))
-        outputs |= _schedule_outputs(Path(folder))
+        outputs |= _schedule_outputs(Path(folder)) | _fleet_outputs(Path(folder))
     wanted = {
         ROOT / "docs" / "demo.svg": picture(outputs),
         REFERENCE / "errors.md": errors_page(),
@@ -138,6 +140,9 @@ def errors_page() -> str:
         "| exit code | when |",
         "|--:|---|",
         *(f"| {int(code)} | {text} |" for code, text in _EXITS.items()),
+        "",
+        "Of several files of one command the worst counts, in this order:",
+        f"{', '.join(str(int(one)) for one in WORST_FIRST)}.",
     ]
     for problem in CATALOGUE.values():
         lines += [
@@ -300,6 +305,41 @@ def _code_outputs(folder: Path) -> dict[str, str]:
         partly = _LOGGED.sub("2026-01-31T12:00:00.000000Z", said(copy, Exit.TODO))
         outputs[f"{copy}; echo $?"] = f"{partly}{int(Exit.TODO)}\n"
     return outputs
+
+
+def _fleet_outputs(folder: Path) -> dict[str, str]:
+    """What is told of three projects, of which one has a folder that no route takes."""
+    home = folder / "fleet"
+    layer = [{"name": "layer", "size": 2000}]
+    images = [{"path": path, "tags": ["1.0"], "layers": layer} for path in ("web/app", "api")]
+    projects = ("pay", "search", "shop")
+    scenario = {
+        "projects": [{"id": one} for one in projects],
+        "repositories": [
+            {"project": one, "location": "us", "id": "us.gcr.io", "images": images}
+            for one in projects
+        ],
+    }
+    with running(Scenario.model_validate(scenario), home) as box:
+        box.write_endpoints(home / "endpoints.yaml")
+        (home / "specs").mkdir()
+        for one in projects:
+            match = "web/**" if one == "pay" else "**"
+            text = f"source: {{project: {one}, hosts: [us.gcr.io]}}\n"
+            text += f'routes: [{{match: "{match}", repository: images}}]\n'
+            (home / "specs" / f"{one}.yaml").write_text(text, encoding="utf-8")
+        settings = {
+            "GCR_MIGRATE_ENDPOINTS": str(home / "endpoints.yaml"),
+            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
+            "GCR_MIGRATE_CREATION_PAUSE_S": "0",
+        }
+
+        def said(command: str, expect: Exit = Exit.OK) -> dict[str, str]:
+            told = _program(*command.split()[1:], cwd=home, settings=settings, expect=expect)
+            return {command: told}
+
+        outputs = said("gcr-migrate plan specs -o plans", Exit.BAD_INPUT)
+        return outputs | said("gcr-migrate apply plans") | said("gcr-migrate status plans")
 
 
 def _schedule_outputs(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from gcr_migrate.model.steps import State
 from gcr_migrate.tasks import a_few_of, all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Collection, Coroutine, Iterator
 
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.interfaces import TargetRepositories
@@ -52,14 +52,20 @@ class Provider(Protocol):
         ...
 
 
-def check_gates(migration: Migration, *, expect_digest: str | None, allow_incomplete: bool) -> None:
+def check_gates(migration: Migration, *, expected: Collection[str], allow_incomplete: bool) -> None:
     """Refuse a plan that must not run; nothing was changed then.
+
+    Args:
+        migration: the plan.
+        expected: digests of plans that were reviewed; none: any will do.
+        allow_incomplete: also a plan that may miss images.
 
     Raises:
         MigrateError: `plan-digest-differs`, `plan-incomplete`, `plan-damaged`.
     """
-    if expect_digest and expect_digest != migration.digest:
-        saw = f"expected {expect_digest}, plan has {migration.digest}"
+    if expected and migration.digest not in expected:
+        wanted = next(iter(expected)) if len(expected) == 1 else f"one of {len(expected)}"
+        saw = f"expected {wanted}, plan has {migration.digest}"
         raise MigrateError(errors.DIGEST_DIFFERS, subject=str(migration.path), saw=saw)
     migration.check_seal()
     if not migration.complete and not allow_incomplete:

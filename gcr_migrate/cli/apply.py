@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Concurrency,
@@ -19,7 +21,6 @@ from gcr_migrate.cli.options import (
     Json,
     MaxBandwidth,
     MaxRate,
-    MigrationFile,
     Pace,
     QuotaProject,
     Way,
@@ -33,11 +34,13 @@ from gcr_migrate.cli.watching import (
     Watchers,
     watching,
 )
-from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 from gcr_migrate.model.limits import summed
 from gcr_migrate.model.until import until_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.run import Choice
     from gcr_migrate.cli.watching import Ears, Watched
@@ -49,10 +52,14 @@ WORKERS_AT_MOST: Final = 64
 
 
 def apply(
-    file: MigrationFile,
+    files: MigrationFiles,
     expect_digest: Annotated[
-        str | None,
-        typer.Option("--expect-digest", metavar="D", help="Refuse any plan but this one."),
+        list[str] | None,
+        typer.Option(
+            "--expect-digest",
+            metavar="D",
+            help="Refuse any plan but this one; repeat it for several.",
+        ),
     ] = None,
     allow_incomplete: Annotated[
         bool, typer.Option("--allow-incomplete", help="Apply a plan that may miss images.")
@@ -107,47 +114,90 @@ def apply(
     max_rate: MaxRate = None,
     max_bandwidth: MaxBandwidth = None,
     concurrency: Concurrency = None,
+    full: Full = False,
     as_json: Json = False,
 ) -> int:
     """Do what the frozen plan in FILE says, and nothing else.
 
-    Stopped at any point, the same command goes on where it stopped.
+    Stopped at any point, the same command goes on where it stopped. Several files, or those of a
+    folder, come one after the other; one that fails stops no other, and the worst exit code counts.
 
     Exit codes: 0 all is there, 1 something failed or could not be moved, or the plan is
     incomplete, 3 refused and nothing changed, 4 out of reach, 10 a part of the plan is still to
     be done (with --only, --content-only, --retry-failed, --until, --dry-run), 130 interrupted.
     """
-    from gcr_migrate.apply.consent import without_consent
-    from gcr_migrate.apply.run import Choice, check_gates
+    from gcr_migrate.apply.run import Choice
     from gcr_migrate.model.pattern import Pattern
+
+    output = Output(as_json=as_json)
+    pace = Pace.of(max_rate, max_bandwidth, concurrency)
+    patterns = tuple(map(Pattern.parse, only or []))
+    named = files_named(files, MIGRATION_SUFFIXES)
+    asks = not (yes or dry_run or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+    if named.several and metrics_file:
+        saw = "goes with one FILE: each run would replace what the one before told"
+        raise MigrateError(BAD_USAGE, subject=f"--metrics-file {metrics_file}", saw=saw)
+    if named.several and asks and not named.wrong:
+        typer.confirm(f"Apply the plans of {len(named.names)} files?", abort=True, err=True)
+    order = _Order(
+        choice=Choice(patterns, failed=retry_failed, content_only=content_only),
+        expected=frozenset(filter(None, expect_digest or [])),
+        allow_incomplete=allow_incomplete,
+        dry_run=dry_run,
+        asks=asks and not named.several,
+        ends_at=until_of(until, datetime.now().astimezone()) if until else None,
+        workers=workers,
+        watchers=Watchers(metrics_port, metrics_address, metrics_file),
+        way=lambda: Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace),
+    )
+
+    def one(output: Output, name: str) -> int:
+        return _apply_file(output, Path(name), order)
+
+    return over(output, "apply", named, one, full=full)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the options say of each file."""
+
+    choice: Choice
+    expected: frozenset[str]
+    allow_incomplete: bool
+    dry_run: bool
+    asks: bool
+    ends_at: datetime | None
+    workers: int | None
+    watchers: Watchers
+    way: Callable[[], Way]
+
+
+def _apply_file(output: Output, file: Path, order: _Order) -> int:
+    """Apply the plan of one file, and tell what became of it; return the exit code."""
+    from gcr_migrate.apply.consent import without_consent
+    from gcr_migrate.apply.run import check_gates
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.report.terminal import run_lines
     from gcr_migrate.state.file import lock, open_migration
     from gcr_migrate.state.left import left
 
-    output = Output(as_json=as_json)
-    pace = Pace.of(max_rate, max_bandwidth, concurrency)
-    patterns = tuple(map(Pattern.parse, only or []))
-    choice = Choice(patterns, failed=retry_failed, content_only=content_only)
-    ends_at = until_of(until, datetime.now().astimezone()) if until else None
     with ExitStack() as stack:
-        if not dry_run:
+        if not order.dry_run:
             stack.enter_context(lock(file))  # first: another plan may take this one's place
         migration = stack.enter_context(open_migration(file))
-        check_gates(migration, expect_digest=expect_digest, allow_incomplete=allow_incomplete)
-        _check_choice(migration, choice)
+        check_gates(migration, expected=order.expected, allow_incomplete=order.allow_incomplete)
+        _check_choice(migration, order.choice)
         if refused := without_consent(migration):
             return output.errors(refused)
-        if dry_run:
-            to_do = left(migration, choice.part(migration).image_ids)
+        if order.dry_run:
+            to_do = left(migration, order.choice.part(migration).image_ids)
             facts = apply_facts(migration, to_do, ended="dry-run")
         else:
-            if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
+            if order.asks:
                 typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
-            way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-            watchers = Watchers(metrics_port, metrics_address, metrics_file)
-            watched = stack.enter_context(watching(output, migration, watchers))
-            facts = asyncio.run(_apply(output, migration, way, choice, ends_at, workers, watched))
+            way = order.way()
+            watched = stack.enter_context(watching(output, migration, order.watchers))
+            facts = asyncio.run(_apply(output, migration, way, order, watched))
             watched.came_out(facts)
         output.result(facts, run_lines(facts))
     return facts.exit
@@ -165,9 +215,7 @@ async def _apply(
     output: Output,
     migration: Migration,
     way: Way,
-    choice: Choice,
-    ends_at: datetime | None,
-    workers: int | None,
+    order: _Order,
     watched: Watched,
 ) -> ApplyFacts:
     from gcr_migrate.apply.run import apply_migration, workers_for
@@ -184,16 +232,18 @@ async def _apply(
     def tell(text: str) -> None:
         nonlocal ended
         ended = "interrupted"
+        output.ends_with = Exit.INTERRUPTED
         output.err.print(text)
 
     def time_is_up() -> None:
         nonlocal ended
         if not stop.is_set():
             ended = "time-is-up"
+            output.ends_with = Exit.TODO
             output.err.print("The time is up: what is in flight is finished.")
             stop.set()
 
-    part = choice.part(migration)
+    part = order.choice.part(migration)
     to_do = left(migration, part.image_ids)
     ledger = Ledger(migration)
     outcome = "killed"
@@ -202,14 +252,14 @@ async def _apply(
             await announce(output, connections, hosts_of(migration))
             ledger.start_run()  # with a login: without one nothing has begun
             with stopping(stop, tell):
-                if ends_at:
-                    left_s = ends_at.timestamp() - datetime.now().astimezone().timestamp()
+                if order.ends_at:
+                    left_s = order.ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
                 async with (
                     watched.run(connections.traffic, to_do, ledger) as ears,
                     AsyncExitStack() as stack,
                 ):
-                    count = workers or workers_for(to_do.bytes, cores())
+                    count = order.workers or workers_for(to_do.bytes, cores())
                     hands = await _hands(
                         count, migration, connections, way, ears, stack, as_json=output.as_json
                     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from gcr_migrate.report.html.page import Page
+
 _SQLITE: Final = b"SQLite format 3\0"
 
 
@@ -28,7 +30,6 @@ def draw(file: Path, page: Path) -> None:
     """
     from gcr_migrate.report.gather import report_facts
     from gcr_migrate.report.html.migration import report_page
-    from gcr_migrate.report.html.render import html_parts
     from gcr_migrate.report.html.results import result_page
     from gcr_migrate.state.file import open_migration
 
@@ -36,10 +37,21 @@ def draw(file: Path, page: Path) -> None:
         saw = "the page would replace what it tells of"
         raise MigrateError(BAD_USAGE, subject=f"--html {page}", saw=saw)
     if not _is_database(file):
-        _write(page, html_parts(result_page(read_text(file), str(file)), _made()))
+        write_page(page, result_page(read_text(file), str(file)))
         return
     with open_migration(file) as migration:
-        _write(page, html_parts(report_page(report_facts(migration)), _made()))
+        write_page(page, report_page(report_facts(migration)))
+
+
+def write_page(page: Path, told: Page) -> None:
+    """Write a page.
+
+    Raises:
+        MigrateError: `file-missing`.
+    """
+    from gcr_migrate.report.html.render import html_parts
+
+    _write(page, html_parts(told, _made()))
 
 
 def _made() -> str:

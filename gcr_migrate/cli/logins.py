@@ -65,6 +65,8 @@ async def announce(
     for caller, sides in told.items():
         ends = caller.expires_at
         moment = datetime.fromtimestamp(ends, UTC) if ends is not None else None
+        if not output.is_news((caller, *sides)):
+            continue
         if output.as_json:
             _log.warning(
                 "login.ends",

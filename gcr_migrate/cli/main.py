@@ -26,8 +26,8 @@ from gcr_migrate.cli import (
     schedule,
     tools,
 )
-from gcr_migrate.cli.output import Output, defect_report, set_up_logs
-from gcr_migrate.errors import BAD_USAGE, DEFECT, INTERRUPTED, Exit, MigrateError
+from gcr_migrate.cli.output import Output, defect_of, set_up_logs
+from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def outcome(args: Sequence[str]) -> int:
     except (Abort, KeyboardInterrupt, CancelledError):
         return _interrupted(output, args)
     except Exception as error:  # noqa: BLE001  # the top handler: whatever is left is our defect
-        return _defect(output, error)
+        return output.errors([defect_of(error)])
     # A command returns an Exit; typer itself returns 130 after Ctrl-C, and 0 after --help.
     if result == Exit.INTERRUPTED and not isinstance(result, Exit):
         return _interrupted(output, args)
@@ -117,13 +117,6 @@ def outcome(args: Sequence[str]) -> int:
 def _interrupted(output: Output, args: Sequence[str]) -> int:
     subject = " ".join([_PROGRAM, *args[:2]])
     return output.errors([MigrateError(INTERRUPTED, subject=subject)])
-
-
-def _defect(output: Output, error: Exception) -> int:
-    path = defect_report(error)
-    return output.errors(
-        [MigrateError(DEFECT, subject=str(path), saw=f"{type(error).__name__}; see the file")]
-    )
 
 
 def run() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gcr_migrate.cli.apply import apply
-from gcr_migrate.cli.drawing import draw
+from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -22,7 +23,6 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MaxRate,
-    MigrationFile,
     NoCache,
     Pace,
     QuotaProject,
@@ -30,8 +30,16 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reporting import report
 from gcr_migrate.cli.verify import verify
-from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
+from gcr_migrate.errors import (
+    BAD_USAGE,
+    FILE_MISSING,
+    NOT_WRITABLE,
+    SAME_OUTPUT,
+    Exit,
+    MigrateError,
+)
 from gcr_migrate.model.places import read_place
 
 if TYPE_CHECKING:
@@ -46,16 +54,22 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan(
-    spec: Annotated[
-        str,
+    specs: Annotated[
+        list[str],
         typer.Argument(
-            metavar="SPEC",
-            help="YAML file, see `schema spec`; or a project, or any name or page of its images.",
+            metavar="SPEC...",
+            help="YAML file, see `schema spec`, or a folder of them; or a project, or any name or"
+            " page of its images.",
         ),
     ],
     output_file: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Default: PROJECT.migration."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Default: PROJECT.migration. For several specs a folder; default: beside each.",
+        ),
     ] = None,
     new: Annotated[
         bool, typer.Option("--new", help="Write a file beside one that has a ledger.")
@@ -80,11 +94,14 @@ def plan(
     impersonate: Impersonate = None,
     quota_project: QuotaProject = None,
     max_rate: MaxRate = None,
+    full: Full = False,
     as_json: Json = False,
 ) -> int:
     """Look at both sides and freeze a plan in a migration file.
 
-    Nothing is written at the source or the target.
+    Nothing is written at the source or the target. Several specs, or those of a folder, are
+    planned one after the other, each into a file called after it; one that fails stops no other,
+    and the worst exit code counts.
 
     Exit codes: 0 plan made, 1 plan made but something cannot be moved, 2 bad spec or no plan can
     be made, 3 plan made but part of the source could not be listed, 4 out of reach, 10 something
@@ -96,30 +113,81 @@ def plan(
     from gcr_migrate.spec import load_spec
     from gcr_migrate.state.file import open_migration
 
-    output = Output(as_json=as_json)
-    name, text = _spec_text(spec)
-    loaded = load_spec(text, name)
-    path = output_file or Path(f"{name_of(loaded.source)}.migration")
-    if new:
-        path = _beside(path)
-    pace = Pace.of(max_rate)
-    way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-    cache = None if no_cache else cache_beside(path, loaded.source)
-    refused = _make_plan(
-        output,
-        loaded,
-        (name, text),
-        (path, cache),
-        way,
-        check_source=check_source,
-        check_target=check_target,
-    )
-    if refused:
-        return Exit(output.errors(refused))
-    with open_migration(path) as migration:
-        facts = plan_facts(migration)
-        output.result(facts, plan_lines(facts))
-        return _plan_exit(facts, detailed=detailed_exitcode)
+    def one(output: Output, name: str) -> int:
+        written = _spec_text(name)
+        spec = load_spec(written[1], written[0])
+        path = output_file or Path(f"{name_of(spec.source)}.migration")
+        if named.several:
+            path = _file_of(name, output_file)
+            _make(path.parent)
+        if new:
+            path = _beside(path)
+        pace = Pace.of(max_rate)
+        refused = _make_plan(
+            output,
+            spec,
+            written,
+            (path, None if no_cache else cache_beside(path, spec.source)),
+            Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace),
+            check_source=check_source,
+            check_target=check_target,
+        )
+        if refused:
+            return Exit(output.errors(refused))
+        with open_migration(path) as migration:
+            facts = plan_facts(migration)
+            output.result(facts, plan_lines(facts))
+            return _plan_exit(facts, detailed=detailed_exitcode)
+
+    named = files_named(specs, SPEC_SUFFIXES)
+    if named.several:
+        named.wrong.extend(_clashes(named.names, output_file))
+    return over(Output(as_json=as_json), "plan", named, one, full=full)
+
+
+def _file_of(spec: str, folder: Path | None) -> Path:
+    """Return the migration file of one of several specs: called after it, and beside it.
+
+    Args:
+        spec: a spec's file; or a place, whose migration file is called after its project.
+        folder: where it is instead.
+
+    Raises:
+        MigrateError: what is wrong with a place.
+    """
+    from gcr_migrate.cli.keeping import name_of
+    from gcr_migrate.spec import load_spec
+
+    path = Path(spec)
+    if not _is_file(spec):
+        name, text = _spec_text(spec)
+        path = Path(f"{name_of(load_spec(text, name).source)}.yaml")
+    return (folder or path.parent) / f"{path.stem}.migration"
+
+
+def _clashes(specs: list[str], folder: Path | None) -> list[MigrateError]:
+    """Return why specs cannot be planned one after the other."""
+    if folder and folder.exists() and not folder.is_dir():
+        saw = "of several specs this is the folder of their migration files, and it is a file"
+        return [MigrateError(BAD_USAGE, subject=f"-o {folder}", saw=saw)]
+    wrong: list[MigrateError] = []
+    first: dict[Path, str] = {}
+    for spec in specs:
+        with suppress(MigrateError):  # told when it is its turn
+            path = _file_of(spec, folder)
+            if before := first.get(path.resolve()):
+                saw = f"{before} would write {path} too"
+                wrong.append(MigrateError(SAME_OUTPUT, subject=spec, saw=saw))
+            first.setdefault(path.resolve(), spec)
+    return wrong
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(NOT_WRITABLE, subject=str(folder), saw=saw) from error
 
 
 def _spec_text(written: str) -> tuple[str, str]:
@@ -127,7 +195,7 @@ def _spec_text(written: str) -> tuple[str, str]:
 
     That line has the place as it is named everywhere: an address may hold a signature.
     """
-    if written.endswith(SPEC_SUFFIXES) or os.path.exists(written):  # noqa: PTH110  # any text
+    if _is_file(written):
         return written, read_text(Path(written))
     try:
         place = read_place(written)
@@ -135,6 +203,10 @@ def _spec_text(written: str) -> tuple[str, str]:
         saw = f"no such file, and no name of images: {error.saw}"
         raise MigrateError(FILE_MISSING, subject=error.subject, saw=saw) from error
     return str(place), f"source: {json.dumps(str(place))}\n"
+
+
+def _is_file(written: str) -> bool:
+    return written.endswith(SPEC_SUFFIXES) or os.path.exists(written)  # noqa: PTH110  # any text
 
 
 def _beside(path: Path) -> Path:
@@ -200,10 +272,10 @@ def _plan_exit(facts: PlanFacts, *, detailed: bool) -> Exit:
     return facts.exit
 
 
-def show(file: MigrationFile, as_json: Json = False) -> int:
+def show(files: MigrationFiles, full: Full = False, as_json: Json = False) -> int:
     """Show a frozen plan as a difference to what the target has.
 
-    Reads the file only, and asks nobody.
+    Reads the file only, and asks nobody. Of several files, or a folder of them, the sums.
 
     Exit codes: 0 shown, 2 not a migration file.
     """
@@ -211,16 +283,21 @@ def show(file: MigrationFile, as_json: Json = False) -> int:
     from gcr_migrate.report.terminal import show_lines
     from gcr_migrate.state.file import open_migration
 
-    with open_migration(file) as migration:
-        facts = show_facts(migration)
-        Output(as_json=as_json).result(facts, show_lines(facts))
-    return Exit.OK
+    def one(output: Output, name: str) -> int:
+        with open_migration(Path(name)) as migration:
+            facts = show_facts(migration)
+            output.result(facts, show_lines(facts))
+        return Exit.OK
+
+    named = files_named(files, MIGRATION_SUFFIXES)
+    return over(Output(as_json=as_json), "show", named, one, full=full)
 
 
-def status(file: MigrationFile, as_json: Json = False) -> int:
+def status(files: MigrationFiles, full: Full = False, as_json: Json = False) -> int:
     """Tell how far the plan in FILE is, also while it is applied.
 
-    Reads the file only; `verify` asks the registries.
+    Reads the file only; `verify` asks the registries. Of several files, or a folder of them, a
+    line each.
 
     Exit codes: 0 told, 2 not a migration file.
     """
@@ -228,59 +305,11 @@ def status(file: MigrationFile, as_json: Json = False) -> int:
     from gcr_migrate.report.terminal import status_lines
     from gcr_migrate.state.file import open_migration
 
-    with open_migration(file) as migration:
-        facts = status_facts(migration)
-    Output(as_json=as_json).result(facts, status_lines(facts))
-    return Exit.OK
-
-
-def report(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Migration file that `plan` wrote; for --html also what a command printed with"
-            " --json.",
-        ),
-    ],
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="OUT", help="One page that can be mailed, with search."),
-    ] = None,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="For a change review or a ticket.")
-    ] = False,
-    output_file: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Default: stdout.")
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Tell plan and progress of FILE as one document.
-
-    Reads the file only. --html draws results of report, show, apply, status, verify, access show
-    and compare too, as --json printed them.
-
-    Exit codes: 0 written, 2 not a migration file or result, or no form was chosen.
-    """
-    from gcr_migrate.report.documents import markdown_text
-    from gcr_migrate.report.gather import report_facts
-    from gcr_migrate.state.file import open_migration
-
-    if html and not (markdown or as_json or output_file):
-        draw(file, html)
+    def one(output: Output, name: str) -> int:
+        with open_migration(Path(name)) as migration:
+            facts = status_facts(migration)
+        output.result(facts, status_lines(facts))
         return Exit.OK
-    if html or markdown == as_json:
-        saw = "one of --html, --markdown and --json is needed"
-        raise MigrateError(BAD_USAGE, subject="gcr-migrate report", saw=saw)
-    with open_migration(file) as migration:
-        facts = report_facts(migration)
-        text = "".join(facts.json_parts()) + "\n" if as_json else markdown_text(facts)
-        if output_file is None:
-            Output(as_json=as_json).result(facts, text.splitlines())
-            return Exit.OK
-    try:
-        output_file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(output_file), saw=saw) from error
-    return Exit.OK
+
+    named = files_named(files, MIGRATION_SUFFIXES)
+    return over(Output(as_json=as_json), "status", named, one, full=full)

@@ -266,3 +266,19 @@ def read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         saw = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise MigrateError(FILE_MISSING, subject=str(path), saw=saw or "") from error
+
+
+def is_file(text: str) -> bool:
+    """Whether a person named a file that is there; a name that no system takes is none."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
+def is_folder(text: str) -> bool:
+    """Whether a person named a folder that is there; a name that no system takes is none."""
+    try:
+        return Path(text).is_dir()
+    except OSError:
+        return False

@@ -11,14 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gcr_migrate.errors import DEFECT, MigrateError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from rich.console import Console
     from rich.text import Text
     from structlog.typing import Processor
 
-    from gcr_migrate.errors import MigrateError
+    from gcr_migrate.errors import Exit
     from gcr_migrate.report.fact import Fact
 
 
@@ -27,10 +29,17 @@ class Output:
 
     Args:
         as_json: one JSON object on stdout, log lines as JSON on stderr.
+        take: is given each result instead of stdout, and each error instead of stderr.
+
+    Attributes:
+        ends_with: what a person or a clock ends the whole command with before its end; else None.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, take: Callable[[Fact], None] | None = None) -> None:
         self.as_json = as_json
+        self.ends_with: Exit | None = None
+        self._take = take
+        self._told: set[Hashable] = set()
 
     @cached_property
     def out(self) -> Console:
@@ -50,7 +59,9 @@ class Output:
         """Print a command's result: the object, or its lines."""
         from gcr_migrate.report.terminal import show, show_whole
 
-        if self.as_json:
+        if self._take:
+            self._take(facts)
+        elif self.as_json:
             show_whole(self.out, facts.json_parts())
         else:
             show(self.out, lines)
@@ -61,11 +72,19 @@ class Output:
         from gcr_migrate.report.terminal import error_lines, show, show_whole
 
         facts = ErrorFacts.of_all(errors)
-        if self.as_json:
+        if self._take:
+            self._take(facts)
+        elif self.as_json:
             show_whole(self.out, facts.json_parts())
         else:
             show(self.err, error_lines(facts))
         return facts.exit
+
+    def is_news(self, what: Hashable) -> bool:
+        """Whether this was not told before: of many files the same is to be said once."""
+        is_news = what not in self._told
+        self._told.add(what)
+        return is_news
 
 
 def set_up_logs(*, as_json: bool) -> None:
@@ -90,12 +109,15 @@ def set_up_logs(*, as_json: bool) -> None:
     )
 
 
-def defect_report(error: Exception) -> Path:
-    """Write where it happened into a file; values are left out, they may hold secrets.
+def defect_of(error: Exception) -> MigrateError:
+    """Return what to tell of an exception that nobody expected, and write it into a file."""
+    path = _defect_report(error)
+    saw = f"{type(error).__name__}; see the file"
+    return MigrateError(DEFECT, subject=str(path), saw=saw)
 
-    Returns:
-        The file.
-    """
+
+def _defect_report(error: Exception) -> Path:
+    """Write where it happened into a file; values are left out, they may hold secrets."""
     import tempfile
     import traceback
 

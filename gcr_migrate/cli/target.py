@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from gcr_migrate import errors
-from gcr_migrate.cli.options import SPEC_SUFFIXES, read_text
+from gcr_migrate.cli.options import SPEC_SUFFIXES, is_file, read_text
 from gcr_migrate.cli.reading import find_roots
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import ImagePath, gcr_host
@@ -68,22 +68,6 @@ def read_target(text: str) -> Target:
     if _is_registry(host):
         return _plain(host, below.removesuffix("/"))
     return _pasted(read_place(text))
-
-
-def is_file(text: str) -> bool:
-    """Whether a person named a file that is there; a name that no system takes is none."""
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False
-
-
-def is_folder(text: str) -> bool:
-    """Whether a person named a folder that is there; a name that no system takes is none."""
-    try:
-        return Path(text).is_dir()
-    except OSError:
-        return False
 
 
 def _is_registry(host: str) -> bool:

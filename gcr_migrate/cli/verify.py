@@ -23,6 +23,7 @@ from gcr_migrate.cli.effort import (
     SampleOption,
     SeedOption,
 )
+from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, files_named
 from gcr_migrate.cli.identities import Anonymous, AsTokenFile
 from gcr_migrate.cli.options import (
     AccessTokenFile,
@@ -64,7 +65,8 @@ def verify(
         list[str] | None,
         typer.Argument(
             metavar="TARGET...",
-            help="Migration file, spec, snapshot, project, HOST/PROJECT, or a place in it.",
+            help="Migration file or a folder of them, spec, snapshot, project, HOST/PROJECT, or a"
+            " place in it.",
         ),
     ] = None,
     projects: Annotated[
@@ -134,7 +136,13 @@ def verify(
         raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
     who, anybody = identities.identities(as_token_file or []), identities.anonymous(anonymous)
     wish = Wish(levels, baseline, effort, who, anybody)
-    names = [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])]
+    named = files_named(
+        [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])],
+        MIGRATION_SUFFIXES,
+    )
+    if named.wrong:
+        return Exit(output.errors(named.wrong))
+    names = named.names
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")
     keys = [one.login.access_token_file for one in who if one.login]
@@ -145,7 +153,7 @@ def verify(
     with telling(output, receivers, way, names) as told:
         found = asyncio.run(_prove(output, way, wish, names))
         told.came_out(found)
-        if len(names) > 1 or projects:
+        if named.several or projects:
             all_found = all_facts(found.proofs, found.first_errors)
             output.result(all_found, verify_all_lines(all_found))
             return all_found.exit

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.cli.effort import Effort
-from gcr_migrate.cli.options import SPEC_SUFFIXES
-from gcr_migrate.cli.target import SUFFIX, is_file, is_folder
+from gcr_migrate.cli.options import SPEC_SUFFIXES, is_file
+from gcr_migrate.cli.target import SUFFIX
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.state.snapshot import is_snapshot
 from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
@@ -36,9 +36,8 @@ def kind_of(text: str) -> Literal["migration", "spec", "snapshot", "live"]:
         return "spec"
     if is_file(text):
         return "snapshot" if is_snapshot(path) else "migration"
-    if path.suffix in _FILES or text.startswith(_PATHS) or is_folder(text):
-        saw = "a folder" if is_folder(text) else "no such file"
-        raise MigrateError(FILE_MISSING, subject=text, saw=saw)
+    if path.suffix in _FILES or text.startswith(_PATHS):
+        raise MigrateError(FILE_MISSING, subject=text, saw="no such file")
     return "live"
 
 

@@ -30,13 +30,13 @@ def markdown_text(facts: ReportFacts) -> str:
         autoescape=False,  # noqa: S701  # Markdown, not HTML; `cell` escapes what it must
     )
     environment.filters["size"] = size_text
-    environment.filters["cell"] = _cell
+    environment.filters["cell"] = cell
     environment.filters["held"] = {True: "yes", False: "no", None: "?"}.get
     template = environment.get_template("report.md.j2")
     return template.render(plan=facts.plan, status=facts.status)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """A text that neither ends a cell of a table nor starts markup of its own."""
     flat = " ".join(text.split())
     return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")

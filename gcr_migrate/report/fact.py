@@ -35,8 +35,7 @@ class Fact(BaseModel):
         yield "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in (first | data).items())
         for name, rows in long.items():
             yield f", {_json(name)}: ["
-            for at, row in enumerate(rows):
-                yield (", " if at else "") + _json(row.model_dump(mode="json", by_alias=True))
+            yield from rows.json_parts()
             yield "]"
         yield "}"
 

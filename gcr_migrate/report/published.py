@@ -17,6 +17,7 @@ from gcr_migrate.report.facts import (
     ShowFacts,
     StatusFacts,
 )
+from gcr_migrate.report.fleet import FleetFacts
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.leftovers import LeftoversFacts
 from gcr_migrate.report.problems import DemoFacts, ErrorFacts, ExplainFacts, SandboxFacts
@@ -42,6 +43,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "verify": VerifyFacts,
     "verify-all": VerifyAllFacts,
     "report": ReportFacts,
+    "fleet": FleetFacts,
     "explain": ExplainFacts,
     "sandbox": SandboxFacts,
     "demo": DemoFacts,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 LISTED_AT_MOST: Final = 50  # what a person reads; `--json` and the report have all
-_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def show(console: Console, lines: Iterable[Text | str]) -> None:
@@ -177,7 +177,7 @@ def _left_line(left: LeftOutFact) -> Text:
 def _finding_line(finding: FindingFact) -> Text:
     label = f"{finding.severity}[{finding.code}]"
     saw = f" ({finding.saw})" if finding.saw else ""
-    return Text.assemble("  ", (label, _STYLE[finding.severity]), f" {finding.subject}{saw}")
+    return Text.assemble("  ", (label, STYLE[finding.severity]), f" {finding.subject}{saw}")
 
 
 def finding_lines(findings: Sequence[FindingFact]) -> Iterator[Text]:

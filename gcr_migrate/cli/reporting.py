@@ -1,0 +1,122 @@
+"""The command `report`: one migration, or several, as one document."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcr_migrate.cli.apart import check_apart
+from gcr_migrate.cli.drawing import draw, write_page
+from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, files_named, over
+from gcr_migrate.cli.options import Json
+from gcr_migrate.cli.output import Output
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gcr_migrate.cli.fleet import Files
+    from gcr_migrate.report.fleet import FleetFacts
+
+
+def report(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Migration files that `plan` wrote, or a folder of them; for --html also what a"
+            " command printed with --json.",
+        ),
+    ],
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="OUT", help="One page that can be mailed, with search."),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="For a change review or a ticket.")
+    ] = False,
+    output_file: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Default: stdout.")
+    ] = None,
+    full: Full = False,
+    as_json: Json = False,
+) -> int:
+    """Tell plan and progress of FILE as one document; of several files, too.
+
+    Reads the file only. --html draws results of report, show, apply, status, verify, access show
+    and compare too, as --json printed them.
+
+    Exit codes: 0 written, 2 not a migration file or result, or no form was chosen.
+    """
+    wants_page = html and not (markdown or as_json or output_file)
+    if not wants_page and (html or markdown == as_json):
+        saw = "one of --html, --markdown and --json is needed"
+        raise MigrateError(BAD_USAGE, subject="gcr-migrate report", saw=saw)
+    output = Output(as_json=as_json)
+    named = files_named(files, MIGRATION_SUFFIXES)
+    if named.several:
+        check_apart({"--html": html, "-o": output_file}, named.names)
+        return _of_several(output, named, html, output_file, full=full)
+    if html:
+        draw(Path(files[0]), html)
+    else:
+        _of_one(output, Path(files[0]), output_file)
+    return Exit.OK
+
+
+def _of_one(output: Output, file: Path, output_file: Path | None) -> None:
+    from gcr_migrate.report.documents import markdown_text
+    from gcr_migrate.report.gather import report_facts
+    from gcr_migrate.state.file import open_migration
+
+    with open_migration(file) as migration:
+        facts = report_facts(migration)
+        text = markdown_text(facts) if not output.as_json else "".join(facts.json_parts()) + "\n"
+        if output_file is None:
+            output.result(facts, text.splitlines())
+            return
+    _write(output_file, [text])
+
+
+def _of_several(
+    output: Output, files: Files, html: Path | None, output_file: Path | None, *, full: bool
+) -> int:
+    """Tell of several files in one document; a table on stdout where that is not the document."""
+    from gcr_migrate.report.fleet_document import fleet_markdown
+    from gcr_migrate.report.fleet_lines import fleet_lines
+    from gcr_migrate.report.gather import report_facts
+    from gcr_migrate.report.html.fleet import FleetPage
+    from gcr_migrate.state.file import open_migration
+
+    page = FleetPage()
+
+    def one(output: Output, name: str) -> int:
+        with open_migration(Path(name)) as migration:
+            output.result(report_facts(migration), ())
+        return Exit.OK
+
+    def finish(facts: FleetFacts) -> None:
+        if html:
+            write_page(html, page.page(facts))
+        elif output_file is None:
+            output.result(facts, fleet_markdown(facts).splitlines())
+            return
+        elif output.as_json:
+            _write(output_file, chain(facts.json_parts(), "\n"))
+        else:
+            _write(output_file, [fleet_markdown(facts)])
+        Output(as_json=False).result(facts, fleet_lines(facts, full=full))
+
+    return over(output, "report", files, one, hear=page.add if html else None, finish=finish)
+
+
+def _write(path: Path, parts: Iterable[str]) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error
