@@ -116,9 +116,6 @@ def _take(pulls: Pulls, entry: dict[str, Any]) -> None:
     method = str(about.get("methodName")) if isinstance(about, dict) else ""
     if not isinstance(about, dict) or method not in _PULLS | _PUSHES:
         return
-    status = about.get("status")
-    if isinstance(status, dict) and status.get("code"):
-        return  # it failed
     at_ms = _moment(entry.get("timestamp"))
     url = urlsplit(_text(about, "request", "requestUrl"))
     found = _by_resource(about) or _by_url(url.hostname or "", unquote(url.path))
@@ -126,6 +123,11 @@ def _take(pulls: Pulls, entry: dict[str, Any]) -> None:
         return
     project, name = found
     pushed = method in _PUSHES
+    if not pushed:
+        pulls.written(project, at_ms)
+    status = about.get("status")
+    if isinstance(status, dict) and status.get("code"):
+        return  # it failed
     if not pushed:
         pulls.note(project, at_ms)
     if _is_no_use(about):

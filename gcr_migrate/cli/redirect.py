@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _TRIES: Final = 3  # what does not answer is named, not waited for
 _AT_ONCE: Final = 16  # projects
 _WAIT_S: Final = 300.0
-_ACCEPTABLE: Final = ("copied", "pulled", "unseen")
+_ACCEPTABLE: Final = ("copied", "log", "pulled", "unseen")
 _SERVICE_ACCOUNT: Final = ".gserviceaccount.com"
 
 OneProject = Annotated[
@@ -64,8 +64,8 @@ Accept = Annotated[
     typer.Option(
         "--accept",
         metavar="WHAT=REASON",
-        help="Why something need not hold the move up: a member that cannot pull, copied, pulled "
-        "or unseen; repeat it.",
+        help="Why something need not hold the move up: a member that cannot pull, copied, log, "
+        "pulled or unseen; repeat it.",
     ),
 ]
 Record = Annotated[

@@ -22,6 +22,7 @@ from gcr_migrate.redirect.plan import plan_move
 from gcr_migrate.redirect.pullers import Named
 from gcr_migrate.redirect.read import answer, examine
 from gcr_migrate.redirect.switch import Switched, switch
+from gcr_migrate.redirect.troubles import repository_troubles
 from gcr_migrate.report.redirection import ProofFact, RedirectMoveFacts, RedirectPlanFacts
 from gcr_migrate.report.redirectlines import plan_lines
 
@@ -188,6 +189,8 @@ class Redirecting:
             with room() as folder:
                 shown = await read_all(reading, self._connections, self._watch, folder)
                 looked = await self._afterwards(reading, shown, wait_s)
+            # Hosts may have followed meanwhile, and were looked at; repositories were not.
+            plan = replace(plan, troubles=tuple(repository_troubles(reading)))
             return _made(plan, Switched(plan.settings, plan.settings, _CUT_OFF), recorder, looked)
         if decision.is_done or plan.holding:
             return RedirectMoveFacts.of(plan)
@@ -275,7 +278,8 @@ def _made(
 ) -> RedirectMoveFacts:
     """Record what was seen after a move, and tell it."""
     slow, after = looked
-    event = "verified" if after.complete and not slow else "unproven"
+    right = after.complete and not (slow or plan.troubles)
+    event = "verified" if right else "unproven"
     unrecorded = unrecorded or _recorded(recorder, event, _told(after, slow))
     return RedirectMoveFacts.of(
         plan,

@@ -181,4 +181,12 @@ async def check_pulled(reading: Reading, pulls: Pulls, connections: Connections)
             missing.append(shown)
 
     await a_few_of((one(*name) for name in names), _AT_ONCE)
-    return Pulled(len(names), tuple(sorted(missing)), tuple(sorted(unchecked)))
+    project = reading.project.path
+    span = pulls.span(project)
+    return Pulled(
+        len(names),
+        tuple(sorted(missing)),
+        tuple(sorted(unchecked)),
+        days=f"{span[0]} to {span[1]}" if span else "",
+        silences=tuple(one.told for one in pulls.silences(project)),
+    )

@@ -98,11 +98,15 @@ class Pulled:
         seen: tags and digests of images that were.
         missing: names of those that are not there.
         unchecked: names of those of which it could not be told, with the reason.
+        days: the days of which the log tells, in words; empty for none.
+        silences: days in between of which it tells nothing, where that is odd, in words.
     """
 
     seen: int
     missing: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    days: str = ""
+    silences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

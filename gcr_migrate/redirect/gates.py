@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.access import Standing, holdings
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import NOT_MIGRATED, NOT_THERE, MigrateError
 from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.model.cloud import Redirection
-from gcr_migrate.redirect.evidence import COPIER
+from gcr_migrate.redirect.evidence import COPIER, Answer
 from gcr_migrate.redirect.moves import FORWARD, REDIRECTS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 COPIED: Final = "copied"
 PULLED: Final = "pulled"
 UNSEEN: Final = "unseen"
+LOG: Final = "log"
 _NAMED_AT_MOST: Final = 10
 
 
@@ -103,7 +104,22 @@ def state_gate(reading: Reading, target: Redirection) -> Gate:
     if settings.state in REDIRECTS and silent:
         why = f"{settings.word}, and a host answers 412 as if it was not: look again later"
         return Gate(name, Passing.FAILED, (why, *answers))
+    if unseen := [*_unseen_answers(reading, settings.state)]:
+        return Gate(name, Passing.UNKNOWN, (*unseen, settings.word, *answers))
     return Gate(name, Passing.PASSED, (settings.word, *answers))
+
+
+def _unseen_answers(reading: Reading, state: Redirection) -> Iterator[str]:
+    """Give the hosts in use of which nobody knows who answers, or who should and does not."""
+    for host in reading.hosts:
+        answer = host.answer
+        if host.is_idle or answer is Answer.ARTIFACT_REGISTRY:
+            continue
+        if not isinstance(answer, MigrateError):
+            if state in REDIRECTS:
+                yield f"{reading.shown(host)}: it answers without the mark of Artifact Registry"
+        elif answer.problem not in {*NOT_THERE, NOT_MIGRATED}:
+            yield f"{reading.shown(host)}: who answers was not seen: {answer.told}"
 
 
 def _answers(reading: Reading) -> Iterator[str]:
@@ -202,6 +218,15 @@ def pulled_gate(pulled: Pulled, accepted: Mapping[str, str], *, is_copying: bool
     if is_copying:
         return _gate("pulled", [], [*pulled.unchecked], [*fine, *missing])
     return _accepting(_gate("pulled", missing, [*pulled.unchecked], fine), accepted, PULLED)
+
+
+def log_gate(pulled: Pulled, accepted: Mapping[str, str]) -> Gate:
+    """The log tells of all the time that it is of; what nobody logged, nobody can know."""
+    unknown = [f"the log tells nothing of {one}" for one in pulled.silences[:_NAMED_AT_MOST]]
+    if len(pulled.silences) > _NAMED_AT_MOST:
+        unknown.append(f"and of {len(pulled.silences) - _NAMED_AT_MOST} more such times")
+    fine = [f"the log is of {pulled.days or 'no day'}"]
+    return _accepting(_gate(LOG, [], unknown, fine), accepted, LOG)
 
 
 def copying_gate(reading: Reading) -> Gate:

@@ -18,6 +18,7 @@ from gcr_migrate.redirect.gates import (
     copying_gate,
     is_copied,
     listing_gate,
+    log_gate,
     proof_gate,
     pulled_gate,
     pullers_gate,
@@ -26,10 +27,12 @@ from gcr_migrate.redirect.gates import (
 )
 from gcr_migrate.redirect.moves import Decision, Move, decide, irreversible, meaning, next_move
 from gcr_migrate.redirect.pullers import pullers_of, unseen_of
+from gcr_migrate.redirect.troubles import troubles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from gcr_migrate.model.finding import Finding
     from gcr_migrate.redirect.evidence import HostReading, Pulled, Reading
     from gcr_migrate.redirect.gates import Proof
     from gcr_migrate.redirect.pullers import Named, Puller
@@ -68,6 +71,7 @@ class Plan:
         gates: what has to be true before.
         pullers: who is known to pull, and whether they can afterwards.
         marks: stand for evidence of which gates tell a count and some examples.
+        troubles: where there is nothing to write, what is wrong all the same.
     """
 
     project: str
@@ -80,6 +84,7 @@ class Plan:
     gates: tuple[Gate, ...]
     pullers: tuple[Puller, ...]
     marks: tuple[str, ...] = ()
+    troubles: tuple[Finding, ...] = ()
 
     @property
     def holding(self) -> tuple[Gate, ...]:
@@ -170,6 +175,7 @@ def plan_move(
         gates=gates,
         pullers=tuple(pullers),
         marks=tuple(_marks(reading, pulled)),
+        troubles=tuple(troubles_of(reading)) if decision.is_done else (),
     )
 
 
@@ -189,6 +195,7 @@ def _pulled(
     pulled: Pulled | None, target: Redirection, accepted: Mapping[str, str]
 ) -> Iterator[Gate]:
     if pulled is not None:
+        yield log_gate(pulled, accepted)
         is_copying = target is Redirection.ENABLED_AND_COPYING
         yield pulled_gate(pulled, accepted, is_copying=is_copying)
 
@@ -200,7 +207,7 @@ def _marks(reading: Reading, pulled: Pulled | None) -> Iterator[str]:
             if one is not None and not isinstance(one, MigrateError):
                 yield f"{host.host.name} {one.mark}"
     if pulled:
-        yield from (*pulled.missing, *pulled.unchecked)
+        yield from (*pulled.missing, *pulled.unchecked, *pulled.silences)
 
 
 def _what(reading: Reading) -> Iterator[str]:

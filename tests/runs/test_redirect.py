@@ -91,6 +91,22 @@ def test_from_disabled_to_final(world: Switch) -> None:
     assert [one["event"] for one in events] == ["started", "done", "verified"] * 3
     assert [one["target"] for one in events[::3]] == [COPYING, ENABLED, FINALIZED]
     assert "old was deleted in 2023" in events[3]["saw"]
+    nothing_to_do_is_not_all_is_well(world)
+
+
+def nothing_to_do_is_not_all_is_well(world: Switch) -> None:
+    """Where the state is what was asked for and a host does not answer, exit 1 says what to do."""
+    project = world.stage.box.store.project("builds")
+    project.redirect_state, project.state_before, project.lagging = ENABLED, DISABLED, 10_000
+    silent = world.run("enable", "builds", code=1, schema="redirect-move")
+    assert (silent["outcome"], silent["target"]) == ("not-working", None)
+    assert [one["code"] for one in silent["troubles"]] == ["redirect-slow"]
+    project.lagging = 0
+    del world.stage.box.store.repositories["builds", "us", "us.gcr.io"]
+    told = world.stage.run("redirect", "enable", "builds")
+    assert told.returncode == 1
+    assert "error[repository-missing] projects/builds/locations/us/repositories" in told.stdout
+    assert "for a gcr.io host create its repository" in told.stdout
 
 
 def test_nothing_moves_without_consent(copied: Switch) -> None:
