@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.cloud import Redirection
     from gcr_migrate.model.names import Project
     from gcr_migrate.model.pulls import Pulls
-    from gcr_migrate.redirect.evidence import Reading, Wanted
+    from gcr_migrate.redirect.evidence import Reading, Rescued, Wanted
     from gcr_migrate.redirect.moves import Move
     from gcr_migrate.redirect.plan import Plan
     from gcr_migrate.report.progress import Watch
@@ -55,12 +55,14 @@ class Evidence:
         pulls: an exported audit log; None without.
         named: who pulls by a list.
         accepted: reasons why something does not matter.
+        rescued: what Google's copy answered, by host.
     """
 
     baseline: Wanted | None = None
     pulls: Pulls | None = None
     named: tuple[Named, ...] = ()
     accepted: Mapping[str, str] | None = None
+    rescued: Mapping[str, Rescued] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class Redirecting:
         """
         given = self._evidence
         reading = await examine(self._project, self._connections, given.baseline)
+        hosts = (replace(one, rescued=given.rescued.get(one.host.name)) for one in reading.hosts)
+        reading = replace(reading, hosts=tuple(hosts))
         if isinstance(reading.settings, MigrateError):
             raise reading.settings
         pulled = None

@@ -110,6 +110,7 @@ class Pulls:
         last_ms: time of the last pull by full name, such as
             `us-docker.pkg.dev/builds/us.gcr.io/app`, and by what was pulled.
         pushed_ms: time of the last push, likewise.
+        sought: what was asked for and not found, by full name: tags and digests.
         uses: what each member, as policies spell it, did with each full name.
     """
 
@@ -117,6 +118,7 @@ class Pulls:
     days: dict[str, set[int]] = field(default_factory=dict)
     last_ms: dict[str, dict[str, int]] = field(default_factory=dict)
     pushed_ms: dict[str, dict[str, int]] = field(default_factory=dict)
+    sought: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[str, dict[str, Use]] = field(default_factory=dict)
 
     def note(self, project: str, at_ms: int) -> None:
@@ -164,6 +166,10 @@ class Pulls:
         """Take in one push."""
         of_name = self.pushed_ms.setdefault(name, {})
         of_name[reference] = max(at_ms, of_name.get(reference, at_ms))
+
+    def seek(self, name: str, reference: str) -> None:
+        """Take in that something was asked for and not found."""
+        self.sought.setdefault(name, set()).add(reference)
 
     def of(self, name: str) -> ImagePulls:
         """Return the pulls of one image."""

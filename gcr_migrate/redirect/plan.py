@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
-from gcr_migrate.redirect.gates import (
+from gcr_migrate.redirect.copy_gates import (
     COPIED,
-    Gate,
     agent_gate,
     baseline_gate,
     copied_gate,
+    copy_gate,
     copying_gate,
     is_copied,
+)
+from gcr_migrate.redirect.gates import (
+    Gate,
     listing_gate,
     log_gate,
     proof_gate,
@@ -184,6 +187,7 @@ def _copying(
 ) -> Iterator[Gate]:
     if target is Redirection.ENABLED_AND_COPYING:
         yield copying_gate(reading)
+        yield copy_gate(reading, accepted, now_ms)
         yield agent_gate(reading, now_ms)
     elif target is Redirection.ENABLED:
         yield copied_gate(reading, accepted)
@@ -203,11 +207,11 @@ def _pulled(
 def _marks(reading: Reading, pulled: Pulled | None) -> Iterator[str]:
     """Give what stands for all evidence of which people read a part: other names, another code."""
     for host in reading.hosts:
-        for one in (host.copied, host.expected):
+        for one in (host.copied, host.expected, host.rescued):
             if one is not None and not isinstance(one, MigrateError):
                 yield f"{host.host.name} {one.mark}"
     if pulled:
-        yield from (*pulled.missing, *pulled.unchecked, *pulled.silences)
+        yield from (*pulled.missing, *pulled.unchecked, *pulled.sought, *pulled.silences)
 
 
 def _what(reading: Reading) -> Iterator[str]:

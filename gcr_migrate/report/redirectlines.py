@@ -33,6 +33,7 @@ _STYLES: Final = {
 }
 _ACCEPTABLE: Final = {
     "copied": ("copied",),
+    "copy": ("copy",),
     "log": ("log",),
     "pulled": ("pulled",),
     "pullers": ("MEMBER", "unseen"),

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
+from gcr_migrate.model.few import FewFindings
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.verify.few import FewFindings
 from gcr_migrate.verify.kept import Kept, KeptNowhere
 
 if TYPE_CHECKING:

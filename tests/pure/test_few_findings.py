@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate import errors
+from gcr_migrate.model.few import NAMED_OF_A_KIND, FewFindings
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.report.alarms import look_of
 from gcr_migrate.report.junit import junit_text
 from gcr_migrate.report.proof import verify_facts
 from gcr_migrate.report.standing import Standing
-from gcr_migrate.verify.few import NAMED_OF_A_KIND, FewFindings
 from gcr_migrate.verify.marks import Marks
 from gcr_migrate.verify.result import CONTENT, Level, Outcome, Verification
 from tests.standings import HOST

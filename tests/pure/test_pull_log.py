@@ -217,6 +217,19 @@ def test_a_day_without_a_successful_pull_is_none_without_a_log(tmp_path: Path) -
     assert len(read_pulls(log).days["builds"]) == 1
 
 
+def test_what_was_not_found_is_kept_by_name(tmp_path: Path) -> None:
+    """What somebody pulls and nobody has; another refusal, a push or a scanner's is no such."""
+    url = "/v2/builds/us.gcr.io/app/manifests/gone"
+    log = written(
+        tmp_path / "log.json",
+        entry(),
+        entry(url=url, failed=True),
+        entry(url=url.replace("gone", "pushed"), failed=True, method="Docker-PutManifest"),
+        entry(url=url.replace("gone", "ours"), failed=True, agent="gcr-migrate/1"),
+    )
+    assert read_pulls(log).sought == {APP: {"gone"}}
+
+
 def test_no_pull_is_never_concluded_from_a_log_with_a_gap() -> None:
     """A rule that leaves out what nobody pulled needs a log without gaps since then."""
     pulls = logged({*range(100)} - {*range(50, 60)})
