@@ -29,9 +29,9 @@ from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.answers import Expect
+from gcr_migrate.verify.baseline_promises import BaselinePromises
 from gcr_migrate.verify.checks import Checks
 from gcr_migrate.verify.live import Live
-from gcr_migrate.verify.promise import BaselinePromises
 from gcr_migrate.verify.redirect import Expected, verify_redirect
 from gcr_migrate.verify.result import CONTENT, Level, Verification
 

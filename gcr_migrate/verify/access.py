@@ -19,7 +19,7 @@ from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.marks import Marks
-from gcr_migrate.verify.promise import root_of
+from gcr_migrate.verify.plan_promises import root_of
 from gcr_migrate.verify.result import Level
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.dialect import Dialect
+    from gcr_migrate.verify.baseline_promises import BaselineImage, BaselinePromises
     from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.kept import Kept
     from gcr_migrate.verify.marks import Progress
-    from gcr_migrate.verify.promise import BaselineImage, BaselinePromises, PromisedRoot, Readers
+    from gcr_migrate.verify.promise import PromisedRoot, Readers
     from gcr_migrate.verify.result import Verification
     from gcr_migrate.verify.upkeep import Upkeep
 

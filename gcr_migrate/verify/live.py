@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.finding import Finding, LeftOut
     from gcr_migrate.state.snapshot import Snapshot
+    from gcr_migrate.verify.baseline_promises import BaselineImage, BaselinePromises
     from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.marks import Progress
-    from gcr_migrate.verify.promise import BaselineImage, BaselinePromises, PromisedTag, Readers
+    from gcr_migrate.verify.promise import PromisedTag, Readers
     from gcr_migrate.verify.result import Verification
 
 # Beside errors, what says that two views of a registry are not of one mind.

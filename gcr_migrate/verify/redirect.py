@@ -32,14 +32,10 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import Contents, Projects, Puller, Repositories, SourceRegistry
     from gcr_migrate.model.cloud import RedirectSettings
     from gcr_migrate.model.login import Login
+    from gcr_migrate.verify.baseline_promises import BaselinePromises
     from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.marks import Progress
-    from gcr_migrate.verify.promise import (
-        BaselinePromises,
-        PromisedImage,
-        Promises,
-        Side,
-    )
+    from gcr_migrate.verify.promise import PromisedImage, Promises, Side
     from gcr_migrate.verify.result import Verification
 
 T = TypeVar("T")
