@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.model.copying import read_page
 from gcr_migrate.model.names import gcr_host, repository_resource
 from gcr_migrate.redirect.evidence import Rescued
 from gcr_migrate.rescue.run import Filters, Rescue
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.names import Project
     from gcr_migrate.rescue.folder import Folder
+    from gcr_migrate.state.rescued import RescueFile
 
 _EXAMPLES: Final = 3
 
@@ -44,14 +46,21 @@ def read_rescued(path: Path, project: Project) -> dict[str, Rescued]:
             host = gcr_host(target.host)
             own = host and repository_resource(project, host.location, host.repository_id)
             if target.resource == own:
-                told = _told(rescue, at, file.last_answer(at))
-                # A run for a part says nothing of the rest, neither good nor bad.
-                unended = told.unended if file.asked_for("") and not starts[at] else 0
-                found[target.host] = replace(told, unended=unended)
+                told = _told(rescue, at, _last_copy(file, at))
+                if starts[at] or not file.asked_for(""):
+                    # It says nothing of the rest, neither good nor bad.
+                    told = replace(told, unended=0, is_part=True)
+                found[target.host] = told
     if not found:
         saw = "it copied to no repository that answers for a gcr.io host"
         raise MigrateError(BAD_USAGE, subject=f"--rescue {path}", saw=saw)
     return found
+
+
+def _last_copy(file: RescueFile, target: int) -> str:
+    """Return when the last answer came that a plain list would not be; empty if none did."""
+    answers = ((read_page(body), at) for body, at in file.newest_answers(target))
+    return next((at for page, at in answers if page and page.told), "")
 
 
 def _told(rescue: Rescue, target: int, last: str) -> Rescued:
@@ -70,7 +79,6 @@ def _told(rescue: Rescue, target: int, last: str) -> Rescued:
         tags_failed=sum(one.tags_failed for one in failures),
         unended=sum(not one.is_clean and not one.failures for one in folders.values()),
         examples=tuple(examples[:_EXAMPLES]),
-        answered=target in rescue.walk.told,
         last=last,
         mark=mark.hexdigest(),
     )

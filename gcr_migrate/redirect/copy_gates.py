@@ -107,7 +107,7 @@ def _copy_words(
 ) -> Iterator[tuple[bool | None, str]]:
     shown, copied, rescued = reading.shown(host), host.copied, host.rescued
     bucket = f"gs://{reading.bucket_name(host)}"
-    if rescued is not None and rescued.answered:
+    if rescued is not None and rescued.last:
         last_ms = datetime.fromisoformat(rescued.last).timestamp() * 1000
         is_old = last_ms < now_ms - _FRESH_DAYS * _DAY_MS
         why = ": whether it copies today is not known; run the rescue again" if is_old else ""
@@ -137,7 +137,9 @@ def _rescued_words(reading: Reading, host: HostReading) -> Iterator[str]:
         f"{rescued.tags_failed} tags not set",
         f"{rescued.unended} names not gone through to their end",
     ]
-    said = ", ".join(counts) if rescued.answered else "no answer says what it did"
+    said = ", ".join(counts) if rescued.last else "no answer says what it did"
+    if rescued.is_part:
+        said += "; only a part was asked for, so this says nothing of the rest"
     yield f"{reading.shown(host)} by the rescue: {said}{few}"
 
 

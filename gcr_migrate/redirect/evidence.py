@@ -122,8 +122,9 @@ class Rescued:
         tags_failed: tags that it could not set.
         unended: names that were not gone through to their end, where all were asked for.
         examples: words on some that failed.
-        answered: whether any answer said what a plain list does not.
-        last: when the last answer came, as ISO 8601; empty if none did.
+        is_part: only a part of the images was asked for.
+        last: when the last answer came that says more than a plain list, as ISO 8601; empty if
+            none did.
         mark: stands for all names with what was said of them.
     """
 
@@ -133,7 +134,7 @@ class Rescued:
     tags_failed: int = 0
     unended: int = 0
     examples: tuple[str, ...] = ()
-    answered: bool = False
+    is_part: bool = False
     last: str = ""
     mark: str = ""
 

@@ -172,10 +172,10 @@ class RescueFile:
         sql = "SELECT 1 FROM reply r JOIN run ON run.id = r.run_id WHERE run.filters = ? LIMIT 1"
         return bool(self._sql.execute(sql, (filters,)).fetchall())
 
-    def last_answer(self, target: int) -> str:
-        """Return when the last answer came that says what was done; empty if none did."""
-        sql = "SELECT max(at) FROM reply WHERE target_id = ? AND code = ''"
-        return str(self._sql.execute(sql, (target,)).fetchall()[0][0] or "")
+    def newest_answers(self, target: int) -> Iterator[tuple[bytes, str]]:
+        """Go through the bodies of all answers that say what was done, newest first, with times."""
+        sql = "SELECT body, at FROM reply WHERE target_id = ? AND code = '' ORDER BY id DESC"
+        yield from self._sql.execute(sql, (target,))
 
     def paths_answered(self, target: int) -> tuple[str, ...]:
         """Return the names of a target of which answers say what was done, in order."""

@@ -44,7 +44,7 @@ def test_what_was_asked_for_in_vain_has_to_be_judged_before_copying_ends() -> No
 def answered(**more: Any) -> Rescued:
     """What Google's copy answered yesterday."""
     last = datetime.fromtimestamp(NOW / 1000 - 86_400, UTC).isoformat(timespec="seconds")
-    return replace(Rescued(copied=5, answered=True, last=last), **more)
+    return replace(Rescued(copied=5, last=last), **more)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,12 @@ def test_pulls_are_left_to_a_copy_that_was_seen_to_work(
     plan = planned(found)
     if plan.decision.target is R.ENABLED_AND_COPYING:
         assert gate(plan, "copy") == told
+
+
+def test_a_rescue_of_a_part_says_so() -> None:
+    """Its counts are no word on what was not asked for."""
+    found = reading(R.ENABLED_AND_COPYING, rescued=answered(is_part=True))
+    assert "only a part was asked for" in gate(planned(found), "copied").evidence[0]
 
 
 def test_who_has_nothing_copied_is_told_the_smallest_copy() -> None:

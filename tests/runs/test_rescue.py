@@ -72,6 +72,20 @@ def test_everything_that_can_be_copied_is_and_the_rest_is_named(left: Left) -> N
     assert again["claimed"] == facts["claimed"]
     assert again["checked"] == facts["checked"]
     assert again["runs"] == 2
+    what_failed_is_evidence_before_a_move(left)
+
+
+def what_failed_is_evidence_before_a_move(left: Left) -> None:
+    """The redirect begins with copying as something failed; of another project it tells nothing."""
+    plan = json.loads(left.call("redirect", "plan", OLD, "--rescue", f"{OLD}.rescue").stdout)
+    assert plan["target"] == "REDIRECTION_FROM_GCR_IO_ENABLED_AND_COPYING"
+    told = {one["name"]: "\n".join(one["evidence"]) for one in plan["gates"]}
+    assert (
+        f"{GCR} by the rescue: 9 manifests copied, 1 failed, 1 of these damaged" in told["copied"]
+    )
+    assert f"{GCR}: it last copied on 2" in told["copy"]
+    other = left.call("redirect", "plan", "builds", "--rescue", f"{OLD}.rescue")
+    assert (other.returncode, json.loads(other.stdout)["errors"][0]["code"]) == (2, "bad-usage")
 
 
 def test_a_rescue_without_failures_is_proven_as_far_as_it_can_be(whole: Left) -> None:
