@@ -196,8 +196,8 @@ def plan(
     Nothing is changed anywhere. The code that it prints stands for what it says, and confirms the
     move where nobody can be asked.
 
-    Exit codes: 0 the move can be made, or there is none, 2 bad name or file, 3 a gate holds it up
-    or it is refused, 4 out of reach.
+    Exit codes: 0 the move can be made, or there is none, 1 there is none and a host does not
+    answer as it is set, 2 bad name or file, 3 a gate holds it up or it is refused, 4 out of reach.
     """
     from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.report.redirection import RedirectPlanFacts
@@ -246,8 +246,8 @@ def enable(
     Verifies all that the repositories serve, asks for the project's id, writes the setting, reads
     it back, and verifies again by the gcr.io names. There is no way back.
 
-    Exit codes: 0 done and seen, or nothing to do, 1 done and something is wrong, 2 bad name or
-    file, 3 refused and nothing changed, 4 out of reach.
+    Exit codes: 0 done and seen, or nothing to do, 1 done, or done long ago, and something is
+    wrong, 2 bad name or file, 3 refused and nothing changed, 4 out of reach.
     """
     from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.redirect.moves import Move
@@ -283,8 +283,8 @@ def finalize(
 
     Goes through the same gates as `enable`, and is confirmed in the same way.
 
-    Exit codes: 0 done and seen, or nothing to do, 1 done and something is wrong, 2 bad name or
-    file, 3 refused and nothing changed, 4 out of reach.
+    Exit codes: 0 done and seen, or nothing to do, 1 done, or done long ago, and something is
+    wrong, 2 bad name or file, 3 refused and nothing changed, 4 out of reach.
     """
     from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.redirect.moves import Move

@@ -91,38 +91,34 @@ def copy_gate(reading: Reading, accepted: Mapping[str, str], now_ms: int) -> Gat
     Proven by what a rescue was answered not long ago, or by blobs of the bucket that are in the
     repository. Else all that is not there yet would be missing as soon as it is asked for.
     """
-    wrong: list[str] = []
     unknown: list[str] = []
     fine: list[str] = []
     for host in reading.hosts:
-        if host.has_bucket is False:
-            continue
-        for passed, told in _copy_words(reading, host, now_ms):
-            {True: fine, False: wrong, None: unknown}[passed].append(told)
-    return accepting(judged(COPY, wrong, unknown, fine), accepted, COPY)
+        if host.has_bucket is not False:
+            works, told = _copy_works(reading, host, now_ms)
+            (fine if works else unknown).append(told)
+    return accepting(judged(COPY, [], unknown, fine), accepted, COPY)
 
 
-def _copy_words(
-    reading: Reading, host: HostReading, now_ms: int
-) -> Iterator[tuple[bool | None, str]]:
+def _copy_works(reading: Reading, host: HostReading, now_ms: int) -> tuple[bool, str]:
+    """Say whether the copy was seen to work for a host, and by what that is known or is not."""
     shown, copied, rescued = reading.shown(host), host.copied, host.rescued
     bucket = f"gs://{reading.bucket_name(host)}"
     if rescued is not None and rescued.last:
         last_ms = datetime.fromisoformat(rescued.last).timestamp() * 1000
-        is_old = last_ms < now_ms - _FRESH_DAYS * _DAY_MS
-        why = ": whether it copies today is not known; run the rescue again" if is_old else ""
-        yield None if is_old else True, f"{shown}: it last copied on {rescued.last}{why}"
-    elif isinstance(copied, MigrateError) or copied is None:
-        yield None, f"{bucket}: {copied.told if copied else 'its blobs were not compared'}"
-    elif copied.missing < copied.seen:
+        is_fresh = last_ms >= now_ms - _FRESH_DAYS * _DAY_MS
+        why = "" if is_fresh else ": whether it does today is not known; run the rescue again"
+        return is_fresh, f"{shown}: the copy last answered on {rescued.last}{why}"
+    if isinstance(copied, MigrateError) or copied is None:
+        return False, f"{bucket}: {copied.told if copied else 'its blobs were not compared'}"
+    if not copied.seen:
+        return True, f"{bucket} has no blob"
+    if copied.missing < copied.seen:
         some = f"{copied.seen - copied.missing} of {copied.seen} blobs of {bucket}"
-        yield True, f"{shown}: {some} are in Artifact Registry"
-    elif not copied.seen:
-        yield True, f"{bucket} has no blob"
-    else:
-        first = f"gcr-migrate rescue {shown} --newest 1"
-        saw = f"no blob of {bucket} is in Artifact Registry, so nothing shows that it is copied"
-        yield None, f"{shown}: {saw}: run `{first}`, and give its file by --rescue"
+        return True, f"{shown}: {some} are in Artifact Registry; when they came is not known"
+    saw = f"no blob of {bucket} is in Artifact Registry, so nothing shows that it is copied"
+    first = f"gcr-migrate rescue {shown} --newest 1"
+    return False, f"{shown}: {saw}: run `{first}`, and give its file by --rescue"
 
 
 def _rescued_words(reading: Reading, host: HostReading) -> Iterator[str]:

@@ -83,7 +83,7 @@ def what_failed_is_evidence_before_a_move(left: Left) -> None:
     assert (
         f"{GCR} by the rescue: 9 manifests copied, 1 failed, 1 of these damaged" in told["copied"]
     )
-    assert f"{GCR}: it last copied on 2" in told["copy"]
+    assert f"{GCR}: the copy last answered on 2" in told["copy"]
     other = left.call("redirect", "plan", "builds", "--rescue", f"{OLD}.rescue")
     assert (other.returncode, json.loads(other.stdout)["errors"][0]["code"]) == (2, "bad-usage")
 
