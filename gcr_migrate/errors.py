@@ -231,6 +231,16 @@ ACCESS_GAINED: Final = _problem(
     "Choose another repository or project, or accept it on the route: `access.accept`. For a gcr.io"
     " name look at the policies of the repository behind it and of its project.",
 )
+LOG_SILENT: Final = _problem(
+    "log-silent",
+    Exit.OUT_OF_REACH,
+    "audit log tells nothing of some days",
+    "Within the time that the log is of there are days without any entry, more of them in a row "
+    "than this project has otherwise. Logging may have been off, or the export is not whole: who "
+    "pulled then is not known.",
+    "Export the log again over these days. If nobody used the project then, the rest of the log "
+    "tells all there is.",
+)
 ACCESS_UNKNOWN: Final = _problem(
     "access-unknown",
     Exit.REFUSED,
@@ -1169,12 +1179,23 @@ REDIRECT_UNSETTLED: Final = _problem(
     "The change was sent, no answer came, and the setting could not be read afterwards.",
     "Run `gcr-migrate redirect status` on the project as soon as the service answers.",
 )
+REDIRECT_MISPLACED: Final = _problem(
+    "redirect-misplaced",
+    Exit.FAILED,
+    "no repository that could answer for this host",
+    "Artifact Registry answers for a host from one repository only: of the host's own name, in its "
+    "own location, in Docker format, and one that keeps what is pushed.",
+    "Make that repository and copy the images into it; a name that is taken by one of another kind "
+    "has to be freed first.",
+)
 REDIRECT_SLOW: Final = _problem(
     "redirect-slow",
     Exit.FAILED,
     "a host does not answer as the redirect is set",
-    "The setting is written and was read back; the host has not followed within the time given.",
-    "Wait some minutes and run `gcr-migrate redirect status`, then `gcr-migrate verify`.",
+    "The setting was read and says that Artifact Registry answers; the host does not, or not "
+    "within the time given.",
+    "Wait some minutes and run `gcr-migrate redirect status`, then `gcr-migrate verify`. If it "
+    "stays so, ask Google's support: nothing that could be written here changes it.",
 )
 
 # --- rescue ------------------------------------------------------------------------------------

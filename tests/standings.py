@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from gcr_migrate import errors
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.report.fact import FindingFact
 from gcr_migrate.report.proof import (
     HostFact,
     LevelFact,
@@ -17,7 +16,7 @@ from gcr_migrate.report.proof import (
     VerifyFacts,
 )
 from gcr_migrate.report.standing import HostStanding, Standing
-from gcr_migrate.verify.marks import Outcome
+from gcr_migrate.verify.result import Outcome
 
 if TYPE_CHECKING:
     from gcr_migrate.errors import Problem
@@ -30,9 +29,10 @@ def finding(
     subject: str = f"{HOST}/app:1",
     saw: str = "",
     severity: Severity = Severity.ERROR,
-) -> FindingFact:
+    count: int = 1,
+) -> ProofFindingFact:
     """Return a finding as it is told."""
-    return FindingFact.of(Finding(problem, severity, subject, saw))
+    return ProofFindingFact.at(HOST, Finding(problem, severity, subject, saw, count))
 
 
 def level(ok: int = 0, wrong: int = 0, unchecked: int = 0) -> LevelFact:
@@ -41,7 +41,7 @@ def level(ok: int = 0, wrong: int = 0, unchecked: int = 0) -> LevelFact:
 
 
 def host(
-    *findings: FindingFact,
+    *findings: ProofFindingFact,
     name: str = HOST,
     outcome: Outcome = Outcome.DIFFERS,
     counts: LevelFact | None = None,
@@ -61,13 +61,13 @@ def standing(*hosts: HostStanding, target: str = "builds") -> Standing:
 
 def facts(
     outcome: Outcome,
-    *findings: FindingFact,
+    *findings: ProofFindingFact,
     complete: bool = True,
     sample: SampleFact | None = None,
 ) -> VerifyFacts:
     """Return what `verify` tells of a live host whose findings these are."""
     counts = {"tags": level(ok=1)} | ({"deep": level(ok=1)} if sample else {})
-    told = [ProofFindingFact(**one.model_dump(), host=HOST) for one in findings]
+    told = [*findings]
     return VerifyFacts(
         target=HOST,
         kind="live",

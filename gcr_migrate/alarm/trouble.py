@@ -151,15 +151,16 @@ def told_apart(troubles: Iterable[Trouble], most: int = MOST_OF_A_KIND) -> tuple
 def _many(same: list[Trouble]) -> Trouble:
     same.sort(key=lambda one: one.key)
     first = same[0]
-    names = ", ".join(one.subject for one in same[:_NAMED])
+    names = ", ".join(one.subject for one in [one for one in same if not one.is_many][:_NAMED])
+    count = sum(one.count for one in same)
     return Trouble(
         first.code,
         max((one.severity for one in same), key=_WEIGHT.__getitem__),
         first.host,
-        _short(f"{len(same):,} names, such as {names}"),
+        _short(f"{count:,} names, such as {names}"),
         first.host,
         frozenset.intersection(*(one.levels for one in same)) or first.levels,
-        len(same),
+        count,
         _hash(f"{one.subject}\0{one.mark}" for one in same),
     )
 

@@ -56,7 +56,8 @@ def _in_use(wish: Wish, course: Course, facts: RescueFacts) -> Iterator[str]:
     if facts.inventory:
         baseline = f" --baseline {shlex.quote(facts.inventory)}"
     if own and course.state not in REDIRECTED:
-        yield f"gcr-migrate redirect plan {project}{baseline}"
+        answers = f" --rescue {shlex.quote(facts.file)}"
+        yield f"gcr-migrate redirect plan {project}{answers}{baseline}"
     if own and baseline:
         yield f"gcr-migrate verify {project}{baseline}  # once the names are redirected"
     for one in course.targets:

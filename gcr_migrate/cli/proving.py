@@ -30,21 +30,23 @@ from gcr_migrate.state.snapshot import ONLY, create_snapshot, open_snapshot
 from gcr_migrate.state.verifying import verifying
 from gcr_migrate.verify.access import promises_access, verify_access
 from gcr_migrate.verify.baseline import verify_baseline
+from gcr_migrate.verify.baseline_promises import BaselinePromises
 from gcr_migrate.verify.checks import Checks
 from gcr_migrate.verify.deep import verify_deep
 from gcr_migrate.verify.live import Live
-from gcr_migrate.verify.marks import (
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.plan import verify_plan
+from gcr_migrate.verify.plan_promises import PlanPromises
+from gcr_migrate.verify.promise import Nothing
+from gcr_migrate.verify.redirect import Expected, facts_of, verify_redirect
+from gcr_migrate.verify.result import (
     CONTENT,
     OF_A_WHOLE_HOST,
     OF_ALL_THAT_IS_LEFT,
     Level,
-    Marks,
     Outcome,
     Verification,
 )
-from gcr_migrate.verify.plan import verify_plan
-from gcr_migrate.verify.promise import BaselinePromises, Nothing, PlanPromises
-from gcr_migrate.verify.redirect import Expected, facts_of, verify_redirect
 from gcr_migrate.verify.sample import Sample
 from gcr_migrate.verify.upkeep import Upkeep
 from gcr_migrate.wire.budget import Budget

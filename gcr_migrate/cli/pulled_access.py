@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcr_migrate.access.pulled import pulled_findings
+from gcr_migrate.errors import LOG_SILENT
+from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import ar_host, gcr_host
 from gcr_migrate.model.pulls import Use
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.model.access import AccessRow
-    from gcr_migrate.model.finding import Finding
     from gcr_migrate.model.pulls import Pulls
     from gcr_migrate.state.migration import Migration
 
@@ -20,7 +21,7 @@ _Uses = dict[str, dict[str, Use]]
 
 
 def losses(migration: Migration, pulls: Pulls) -> list[Finding]:
-    """Return who pulled by a log and cannot from where the images go.
+    """Return who pulled by a log and cannot from where the images go, and what a log left out.
 
     Where a plan has no images, as one that was made to show access, whoever pulled from a source
     is held against each of its targets.
@@ -34,11 +35,19 @@ def losses(migration: Migration, pulls: Pulls) -> list[Finding]:
     for row in migration.access_rows():
         if row.target in rows:
             rows[row.target].append(row)
-    return [
+    return [*silences(pulls)] + [
         finding
         for target in sorted(uses)
         for finding in pulled_findings(target, uses[target], rows[target])
     ]
+
+
+def silences(pulls: Pulls) -> Iterator[Finding]:
+    """Tell of which days a log is oddly silent, project by project."""
+    for project in sorted(pulls.days):
+        if silent := pulls.silences(project):
+            saw = ", ".join(one.told for one in silent)
+            yield Finding(LOG_SILENT, Severity.WARNING, f"audit log of {project}", saw)
 
 
 def _by_image(migration: Migration, pulls: Pulls) -> _Uses:

@@ -26,6 +26,7 @@ _IMAGE: Final = re.compile(
     r"/dockerImages/(?P<image>[^/]+)"
 )
 _SCANNER: Final = re.compile(r"service-[0-9]+@container-analysis\.iam\.gserviceaccount\.com")
+_NOT_FOUND: Final = 5  # google.rpc.Code
 _OURSELVES: Final = "gcr-migrate"  # user agent; reading a source for a plan is no use of it
 _REFERENCE: Final = re.compile(r"/manifests/([^/]+)$")
 _SPACE: Final = " \t\r\n"
@@ -116,9 +117,6 @@ def _take(pulls: Pulls, entry: dict[str, Any]) -> None:
     method = str(about.get("methodName")) if isinstance(about, dict) else ""
     if not isinstance(about, dict) or method not in _PULLS | _PUSHES:
         return
-    status = about.get("status")
-    if isinstance(status, dict) and status.get("code"):
-        return  # it failed
     at_ms = _moment(entry.get("timestamp"))
     url = urlsplit(_text(about, "request", "requestUrl"))
     found = _by_resource(about) or _by_url(url.hostname or "", unquote(url.path))
@@ -127,10 +125,17 @@ def _take(pulls: Pulls, entry: dict[str, Any]) -> None:
     project, name = found
     pushed = method in _PUSHES
     if not pushed:
+        pulls.written(project, at_ms)
+    reference = _REFERENCE.search(unquote(url.path))
+    status = about.get("status")
+    if isinstance(status, dict) and status.get("code"):
+        if status["code"] == _NOT_FOUND and reference and not (pushed or _is_no_use(about)):
+            pulls.seek(name, reference[1])
+        return  # it failed
+    if not pushed:
         pulls.note(project, at_ms)
     if _is_no_use(about):
         return
-    reference = _REFERENCE.search(unquote(url.path))
     take = pulls.push if pushed else pulls.add
     take(name, reference[1] if reference else ANY, at_ms)
     pulls.used(name, _caller(about), at_ms, pushed=pushed)

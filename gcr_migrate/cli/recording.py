@@ -88,12 +88,20 @@ class Recorder:
     def _append(self, line: str) -> None:
         try:
             with self.path.open("a", encoding="utf-8") as log:
-                log.write(line)
+                # A kill may have cut the last line off: this one must not become a part of it.
+                log.write(line if self._ends_whole() else f"\n{line}")
                 log.flush()
                 os.fsync(log.fileno())
         except OSError as error:
             saw = error.strerror or ""
             raise MigrateError(NOT_WRITABLE, subject=str(self.path), saw=saw) from error
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as log:
+            if not log.seek(0, os.SEEK_END):
+                return True
+            log.seek(-1, os.SEEK_END)
+            return log.read(1) == b"\n"
 
 
 def _row_in(line: str) -> dict[str, object] | None:

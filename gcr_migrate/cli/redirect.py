@@ -25,12 +25,12 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
-from gcr_migrate.errors import BAD_USAGE, MigrateError
+from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
     from gcr_migrate.cli.redirecting import Evidence
     from gcr_migrate.model.names import Project
-    from gcr_migrate.redirect.evidence import Reading, Wanted
+    from gcr_migrate.redirect.evidence import Reading
     from gcr_migrate.redirect.moves import Move
     from gcr_migrate.redirect.read import Lookouts
     from gcr_migrate.report.redirection import RedirectMoveFacts
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 _TRIES: Final = 3  # what does not answer is named, not waited for
 _AT_ONCE: Final = 16  # projects
 _WAIT_S: Final = 300.0
-_ACCEPTABLE: Final = ("copied", "pulled", "unseen")
-_SERVICE_ACCOUNT: Final = ".gserviceaccount.com"
 
 OneProject = Annotated[
     str, typer.Argument(metavar="PROJECT", help="Project, or any name or page of its images.")
@@ -48,6 +46,14 @@ BaselineFile = Annotated[
     Path | None,
     typer.Option(
         "--baseline", metavar="FILE", help="Snapshot by `inventory -o`: all of it has to be there."
+    ),
+]
+RescueState = Annotated[
+    Path | None,
+    typer.Option(
+        "--rescue",
+        metavar="FILE",
+        help="File of `rescue`: what Google's copy answered, and what it could not copy.",
     ),
 ]
 PullersFile = Annotated[
@@ -64,8 +70,8 @@ Accept = Annotated[
     typer.Option(
         "--accept",
         metavar="WHAT=REASON",
-        help="Why something need not hold the move up: a member that cannot pull, copied, pulled "
-        "or unseen; repeat it.",
+        help="Why something need not hold the move up: a member that cannot pull, copied, copy, "
+        "log, pulled or unseen; repeat it.",
     ),
 ]
 Record = Annotated[
@@ -174,6 +180,7 @@ async def _status(
 def plan(
     project: OneProject,
     baseline: BaselineFile = None,
+    rescue: RescueState = None,
     audit_log: AuditLog = None,
     pullers: PullersFile = None,
     accept: Accept = None,
@@ -189,9 +196,10 @@ def plan(
     Nothing is changed anywhere. The code that it prints stands for what it says, and confirms the
     move where nobody can be asked.
 
-    Exit codes: 0 the move can be made, or there is none, 2 bad name or file, 3 a gate holds it up
-    or it is refused, 4 out of reach.
+    Exit codes: 0 the move can be made, or there is none, 1 there is none and a host does not
+    answer as it is set, 2 bad name or file, 3 a gate holds it up or it is refused, 4 out of reach.
     """
+    from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.report.redirection import RedirectPlanFacts
     from gcr_migrate.report.redirectlines import code_lines
 
@@ -199,7 +207,7 @@ def plan(
     wanted = _project(project)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
     with ExitStack() as stack:
-        evidence = _evidence(stack, wanted, baseline, audit_log, pullers, accept)
+        evidence = evidence_of(stack, wanted, baseline, rescue, audit_log, pullers, accept)
 
         async def work() -> RedirectPlanFacts:
             from gcr_migrate.cli.redirecting import Redirecting
@@ -218,6 +226,7 @@ def plan(
 def enable(
     project: OneProject,
     baseline: BaselineFile = None,
+    rescue: RescueState = None,
     audit_log: AuditLog = None,
     pullers: PullersFile = None,
     accept: Accept = None,
@@ -237,15 +246,16 @@ def enable(
     Verifies all that the repositories serve, asks for the project's id, writes the setting, reads
     it back, and verifies again by the gcr.io names. There is no way back.
 
-    Exit codes: 0 done and seen, or nothing to do, 1 done and something is wrong, 2 bad name or
-    file, 3 refused and nothing changed, 4 out of reach.
+    Exit codes: 0 done and seen, or nothing to do, 1 done, or done long ago, and something is
+    wrong, 2 bad name or file, 3 refused and nothing changed, 4 out of reach.
     """
+    from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.redirect.moves import Move
 
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
     with ExitStack() as stack:
         wanted = _project(project)
-        evidence = _evidence(stack, wanted, baseline, audit_log, pullers, accept)
+        evidence = evidence_of(stack, wanted, baseline, rescue, audit_log, pullers, accept)
         confirmation = (yes, i_have_read)
         output = Output(as_json=as_json)
         return _moved(output, wanted, Move.ENABLE, way, evidence, confirmation, migration, wait)
@@ -254,6 +264,7 @@ def enable(
 def finalize(
     project: OneProject,
     baseline: BaselineFile = None,
+    rescue: RescueState = None,
     audit_log: AuditLog = None,
     pullers: PullersFile = None,
     accept: Accept = None,
@@ -272,15 +283,16 @@ def finalize(
 
     Goes through the same gates as `enable`, and is confirmed in the same way.
 
-    Exit codes: 0 done and seen, or nothing to do, 1 done and something is wrong, 2 bad name or
-    file, 3 refused and nothing changed, 4 out of reach.
+    Exit codes: 0 done and seen, or nothing to do, 1 done, or done long ago, and something is
+    wrong, 2 bad name or file, 3 refused and nothing changed, 4 out of reach.
     """
+    from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.redirect.moves import Move
 
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
     with ExitStack() as stack:
         wanted = _project(project)
-        evidence = _evidence(stack, wanted, baseline, audit_log, pullers, accept)
+        evidence = evidence_of(stack, wanted, baseline, rescue, audit_log, pullers, accept)
         confirmation = (yes, i_have_read)
         output = Output(as_json=as_json)
         return _moved(output, wanted, Move.FINALIZE, way, evidence, confirmation, migration, wait)
@@ -349,50 +361,3 @@ def _project(text: str) -> Project:
     from gcr_migrate.model.places import read_place
 
     return read_place(text).project
-
-
-def _evidence(
-    stack: ExitStack,
-    project: Project,
-    baseline: Path | None,
-    audit_log: Path | None,
-    pullers: Path | None,
-    accept: list[str] | None,
-) -> Evidence:
-    """Read what a person gives; a snapshot stays open as long as the stack."""
-    from gcr_migrate.cli.pullers import read_pullers
-    from gcr_migrate.cli.pulls import read_pulls
-    from gcr_migrate.cli.redirecting import Evidence
-
-    return Evidence(
-        baseline=_baseline(stack, baseline, project) if baseline else None,
-        pulls=read_pulls(audit_log, project.path) if audit_log else None,
-        named=read_pullers(pullers, project) if pullers else (),
-        accepted=dict(map(_accepted, accept or [])),
-    )
-
-
-def _baseline(stack: ExitStack, path: Path, project: Project) -> Wanted:
-    """Open a baseline, which has to speak of the project: of another's nothing would be missing."""
-    from functools import partial as with_
-
-    from gcr_migrate.redirect.evidence import Wanted, roots_of
-    from gcr_migrate.state.snapshot import open_snapshot
-
-    one = stack.enter_context(open_snapshot(path))
-    if not {root for root, _ in roots_of(project)} & {*one.roots()}:
-        saw = f"it is about {', '.join(one.roots()[:5])}, and about no gcr.io host of {project.id}"
-        raise MigrateError(BAD_USAGE, subject=f"--baseline {path}", saw=saw)
-    entries = with_(one.entries, by_path=False)
-    return Wanted(entries, frozenset(one.roots()), whole=one.complete)
-
-
-def _accepted(text: str) -> tuple[str, str]:
-    from gcr_migrate.model.access import PUBLIC, spelled
-
-    what, _, reason = text.partition("=")
-    known = what in _ACCEPTABLE or what in PUBLIC or ":" in what
-    if not known or not reason.strip():
-        saw = f"WHAT=REASON is needed; WHAT is a member or one of {', '.join(_ACCEPTABLE)}"
-        raise MigrateError(BAD_USAGE, subject=f"--accept {text}", saw=saw)
-    return spelled(what) if ":" in what else what, reason.strip()

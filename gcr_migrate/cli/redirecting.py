@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -22,6 +22,7 @@ from gcr_migrate.redirect.plan import plan_move
 from gcr_migrate.redirect.pullers import Named
 from gcr_migrate.redirect.read import answer, examine
 from gcr_migrate.redirect.switch import Switched, switch
+from gcr_migrate.redirect.troubles import repository_troubles
 from gcr_migrate.report.redirection import ProofFact, RedirectMoveFacts, RedirectPlanFacts
 from gcr_migrate.report.redirectlines import plan_lines
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.cloud import Redirection
     from gcr_migrate.model.names import Project
     from gcr_migrate.model.pulls import Pulls
-    from gcr_migrate.redirect.evidence import Reading, Wanted
+    from gcr_migrate.redirect.evidence import Reading, Rescued, Wanted
     from gcr_migrate.redirect.moves import Move
     from gcr_migrate.redirect.plan import Plan
     from gcr_migrate.report.progress import Watch
@@ -54,12 +55,14 @@ class Evidence:
         pulls: an exported audit log; None without.
         named: who pulls by a list.
         accepted: reasons why something does not matter.
+        rescued: what Google's copy answered, by host.
     """
 
     baseline: Wanted | None = None
     pulls: Pulls | None = None
     named: tuple[Named, ...] = ()
     accepted: Mapping[str, str] | None = None
+    rescued: Mapping[str, Rescued] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ class Redirecting:
         """
         given = self._evidence
         reading = await examine(self._project, self._connections, given.baseline)
+        hosts = (replace(one, rescued=given.rescued.get(one.host.name)) for one in reading.hosts)
+        reading = replace(reading, hosts=tuple(hosts))
         if isinstance(reading.settings, MigrateError):
             raise reading.settings
         pulled = None
@@ -188,6 +193,8 @@ class Redirecting:
             with room() as folder:
                 shown = await read_all(reading, self._connections, self._watch, folder)
                 looked = await self._afterwards(reading, shown, wait_s)
+            # Hosts may have followed meanwhile, and were looked at; repositories were not.
+            plan = replace(plan, troubles=tuple(repository_troubles(reading)))
             return _made(plan, Switched(plan.settings, plan.settings, _CUT_OFF), recorder, looked)
         if decision.is_done or plan.holding:
             return RedirectMoveFacts.of(plan)
@@ -275,7 +282,8 @@ def _made(
 ) -> RedirectMoveFacts:
     """Record what was seen after a move, and tell it."""
     slow, after = looked
-    event = "verified" if after.complete and not slow else "unproven"
+    right = after.complete and not (slow or plan.troubles)
+    event = "verified" if right else "unproven"
     unrecorded = unrecorded or _recorded(recorder, event, _told(after, slow))
     return RedirectMoveFacts.of(
         plan,

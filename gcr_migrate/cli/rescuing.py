@@ -19,6 +19,7 @@ from gcr_migrate.model.names import GcrHost, gcr_host
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.model.plan import Source
 from gcr_migrate.rescue.account import Seen, account_of
+from gcr_migrate.rescue.asking import ask_for_the_rest
 from gcr_migrate.rescue.run import Filters, Rescue, Way
 from gcr_migrate.rescue.targets import Maker, Target, hosts_in_use, is_there, target_in
 from gcr_migrate.state.rescued import RescueTarget, open_rescue, targets_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.output import Output
     from gcr_migrate.connect import Connections
+    from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.names import Project
     from gcr_migrate.rescue.account import Account
     from gcr_migrate.rescue.expected import Wanted
@@ -272,6 +274,17 @@ class Run:
                 for one in snapshot.left_outs()
             ]
 
+    async def ask(self, course: Course, file: RescueFile, wanted: Wanted | None) -> None:
+        """Ask by itself for what the inventory lacks though it was named or is expected."""
+        if course.seen is None:
+            return
+
+        def reader(host: str) -> SourceRegistry:
+            return self._connections.target_reader(host, ARTIFACT_REGISTRY.name)
+
+        tell = self._findings.append
+        await ask_for_the_rest(course.targets, file, course.seen, wanted, reader, tell)
+
     async def check_empty(self, course: Course, done: Rescue) -> None:
         """Doubt a target without an image whose bucket has blobs: its plain lists prove nothing.
 
@@ -341,6 +354,7 @@ async def rescue(
         done = await run.go(course, file)
         if course.ended == "finished":
             await run.check(course)
+            await run.ask(course, file, expected)
             if done.walk.told or expected:  # else every target is doubted alike
                 await run.check_empty(course, done)
         return course, account_of(done, course.targets, file, course.seen, expected)

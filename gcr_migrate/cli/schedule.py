@@ -274,7 +274,7 @@ class _Asked:
 def _asked(command: str) -> _Asked:
     """Read a command; refuse one that `verify` would refuse."""
     from gcr_migrate.schedule.words import Word
-    from gcr_migrate.verify.marks import Level
+    from gcr_migrate.verify.result import Level
 
     try:
         words = shlex.split(command)

@@ -29,14 +29,14 @@ from gcr_migrate.state.listings import open_shelf
 from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.answers import Expect
+from gcr_migrate.verify.baseline_promises import BaselinePromises
 from gcr_migrate.verify.checks import Checks
 from gcr_migrate.verify.live import Live
-from gcr_migrate.verify.marks import CONTENT, Level, Verification
-from gcr_migrate.verify.promise import BaselinePromises
 from gcr_migrate.verify.redirect import Expected, verify_redirect
+from gcr_migrate.verify.result import CONTENT, Level, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from gcr_migrate.connect import Connections
     from gcr_migrate.model.pulls import Pulls
@@ -153,19 +153,12 @@ async def check_pulled(reading: Reading, pulls: Pulls, connections: Connections)
     """Ask Artifact Registry for each name of a project's hosts that a log shows in use."""
     missing: list[str] = []
     unchecked: list[str] = []
-    names = sorted(
-        {
-            (host.host.name, name, reference)
-            for host in reading.hosts
-            for used in (pulls.last_ms, pulls.pushed_ms)
-            for name, references in used.items()
-            if name.startswith(f"{_ar_name(reading, host)}/")
-            for reference in references
-            if reference != ANY
-        }
-    )
+    sought: list[str] = []
+    used = [*pulls.last_ms.items(), *pulls.pushed_ms.items()]
+    names = _of_hosts(reading, used)
+    in_vain = _of_hosts(reading, pulls.sought.items()) - names
 
-    async def one(gcr: str, name: str, reference: str) -> None:
+    async def one(gcr: str, name: str, reference: str, lacking: list[str]) -> None:
         registry, _, path = name.partition("/")
         separator = "@" if ":" in reference else ":"
         where = gcr_host(gcr)
@@ -178,7 +171,32 @@ async def check_pulled(reading: Reading, pulls: Pulls, connections: Connections)
             unchecked.append(f"{shown}: {error.told}")
             return
         if found is None:
-            missing.append(shown)
+            lacking.append(shown)
 
-    await a_few_of((one(*name) for name in names), _AT_ONCE)
-    return Pulled(len(names), tuple(sorted(missing)), tuple(sorted(unchecked)))
+    await a_few_of((one(*name, missing) for name in sorted(names)), _AT_ONCE)
+    told = len(unchecked)
+    await a_few_of((one(*name, sought) for name in sorted(in_vain)), _AT_ONCE)
+    project = reading.project.path
+    span = pulls.span(project)
+    return Pulled(
+        len(names) + len(unchecked) - told,
+        tuple(sorted(missing)),
+        tuple(sorted(unchecked)),
+        tuple(sorted(sought)),
+        days=f"{span[0]} to {span[1]}" if span else "",
+        silences=tuple(one.told for one in pulls.silences(project)),
+    )
+
+
+def _of_hosts(
+    reading: Reading, used: Collection[tuple[str, Collection[str]]]
+) -> set[tuple[str, str, str]]:
+    """Return those of some names that are of a project's hosts: host, name, tag or digest."""
+    return {
+        (host.host.name, name, reference)
+        for host in reading.hosts
+        for name, references in used
+        if name.startswith(f"{_ar_name(reading, host)}/")
+        for reference in references
+        if reference != ANY
+    }

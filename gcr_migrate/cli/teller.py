@@ -15,7 +15,7 @@ from gcr_migrate.report.junit import junit_text, unfinished_text
 from gcr_migrate.report.metrics import MetricsFile
 from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
 from gcr_migrate.report.standing import Standing
-from gcr_migrate.verify.marks import worst
+from gcr_migrate.verify.result import worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -124,7 +124,7 @@ def verify(
     from gcr_migrate.cli.wish import Wish
     from gcr_migrate.report.proof import all_facts
     from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
-    from gcr_migrate.verify.marks import Level
+    from gcr_migrate.verify.result import Level
 
     output = Output(as_json=as_json)
     webhook, state = (webhook_file, webhook_format), (alarm_state, remind_after)

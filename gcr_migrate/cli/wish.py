@@ -14,7 +14,7 @@ from gcr_migrate.cli.target import SUFFIX
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.state.snapshot import is_snapshot
 from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
-from gcr_migrate.verify.marks import Level
+from gcr_migrate.verify.result import Level
 
 if TYPE_CHECKING:
     from gcr_migrate.verify.answers import Expect

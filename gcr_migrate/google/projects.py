@@ -32,6 +32,8 @@ _DELETED: Final = frozenset({"DELETE_REQUESTED", "DELETE_IN_PROGRESS"})
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
+_WORD: Final = 200  # characters of a word that is kept
+_WHOLE: Final = 100  # per cent
 
 
 class GoogleProjects:
@@ -91,11 +93,8 @@ class GoogleProjects:
         subject = f"{_name(project)}/projectSettings"
         url = f"{ARTIFACT_REGISTRY}{_path(project)}/projectSettings"
         body = await self._get(url, subject)
-        word = str(body.get("legacyRedirectionState", Redirection.UNSPECIFIED.value))
-        percent = body.get("pullPercent")
-        if isinstance(percent, bool) or not isinstance(percent, int):
-            percent = None
-        return RedirectSettings(_state(word), word, percent)
+        word = str(body.get("legacyRedirectionState", Redirection.UNSPECIFIED.value))[:_WORD]
+        return RedirectSettings(_state(word), word, _percent(body.get("pullPercent")))
 
     async def redirect(self, project: str, word: str) -> None:
         """Write the redirect setting, by a single request; whether it came through is not seen."""
@@ -137,6 +136,12 @@ def _path(project: str) -> str:
 
 def _texts(value: Any) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _percent(value: object) -> int | None:
+    """Read a share; None where it is none that could be one."""
+    known = not isinstance(value, bool) and isinstance(value, int) and 0 <= value <= _WHOLE
+    return value if known and isinstance(value, int) else None
 
 
 def _state(word: str) -> Redirection:

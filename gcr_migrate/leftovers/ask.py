@@ -261,7 +261,8 @@ def logged_pulls(pulls: Pulls, project: Project, host: GcrHost) -> LoggedPulls:
     ends = [at for name, at in last.items() if f"/{name.partition('/')[2]}".startswith(in_project)]
     begins = pulls.begins_ms.get(project.path)
     last_pull, last_push = _last(pulls.last_ms, root), _last(pulls.pushed_ms, root)
-    return LoggedPulls(begins, max(ends, default=None), *last_pull, *last_push)
+    silences = pulls.silences(project.path)
+    return LoggedPulls(begins, max(ends, default=None), *last_pull, *last_push, silences)
 
 
 def _last(times: Mapping[str, Mapping[str, int]], root: str) -> tuple[int | None, str]:

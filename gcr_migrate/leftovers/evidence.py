@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         RepositoryFacts,
     )
     from gcr_migrate.model.names import GcrHost, Project
+    from gcr_migrate.model.pulls import Silence
     from gcr_migrate.model.storage import BucketSettings, StoredObject
 
 EXAMPLES_AT_MOST: Final = 3
@@ -258,6 +259,7 @@ class LoggedPulls:
         last_name: what that was.
         pushed_ms: the last push to it, likewise.
         pushed_name: what that was.
+        silences: days within the log of which it tells nothing, where that is odd.
     """
 
     begins_ms: int | None
@@ -266,6 +268,7 @@ class LoggedPulls:
     last_name: str = ""
     pushed_ms: int | None = None
     pushed_name: str = ""
+    silences: tuple[Silence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gcr_migrate.leftovers.evidence import LoggedPulls, ProjectEvidence, RepositoryEvidence
 
 _DAY_MS: Final = 86_400_000
+_NAMED: Final = 5
 FRESH_DAYS: Final = 7  # a log that ends before that says nothing of today
 
 
@@ -104,15 +106,24 @@ def _not_pulled(pulls: LoggedPulls | None, now_ms: int, unused_days: int) -> Cla
     if pulls.begins_ms is None or pulls.ends_ms is None:
         return Claim(name, Standing.OPEN, "the log tells nothing of the project", remedy)
     told = f"the log is of {date(pulls.begins_ms)} to {date(pulls.ends_ms)}"
-    if pulls.begins_ms > since_ms:
-        saw = f"{told}: it does not tell of {unused_days} days"
-        return Claim(name, Standing.OPEN, saw, remedy)
-    is_old = pulls.ends_ms < now_ms - FRESH_DAYS * _DAY_MS
-    if is_old or pulls.ends_ms > now_ms + _DAY_MS:
-        why = "nothing tells of the days since" if is_old else "that is to come; a clock is wrong"
-        return Claim(name, Standing.OPEN, f"{told}: {why}", remedy)
+    if lacks := _untold(pulls, pulls.begins_ms, pulls.ends_ms, now_ms, unused_days):
+        return Claim(name, Standing.OPEN, f"{told}: {lacks}", remedy)
     last = f", the last on {date(pulls.last_ms)}" if pulls.last_ms is not None else ""
     return Claim(name, Standing.PROVEN, f"{told}: no pull in {unused_days} days{last}")
+
+
+def _untold(pulls: LoggedPulls, begins_ms: int, ends_ms: int, now_ms: int, unused_days: int) -> str:
+    """Say which part of the days until now a log does not tell of; empty for none."""
+    since_ms = now_ms - unused_days * _DAY_MS
+    if begins_ms > since_ms:
+        return f"it does not tell of {unused_days} days"
+    if ends_ms < now_ms - FRESH_DAYS * _DAY_MS:
+        return "nothing tells of the days since"
+    if ends_ms > now_ms + _DAY_MS:
+        return "that is to come; a clock is wrong"
+    since = datetime.fromtimestamp(since_ms / 1000, UTC).date()
+    silent = [one.told for one in pulls.silences if one.last >= since]
+    return f"it tells nothing of {', '.join(silent[:_NAMED])}" if silent else ""
 
 
 def _not_an_upstream(repository: RepositoryEvidence) -> Claim:

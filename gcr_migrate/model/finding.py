@@ -27,12 +27,14 @@ class Finding:
         severity: how much it weighs.
         subject: full name of what it is about.
         saw: what was seen, in a few words.
+        count: how many of its kind it stands for, where those are too many to be named.
     """
 
     problem: Problem
     severity: Severity
     subject: str
     saw: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

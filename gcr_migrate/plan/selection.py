@@ -218,11 +218,11 @@ class _Selecting:
         last = pulls.last(one for part in parts for one in (str(part), *self._names.get(part, ())))
         if last is not None and last >= rule.from_ms:
             return ""
-        if last is not None:
-            return f"{rule.told}: last pulled {_moment(last)}"
-        if pulls.begins_ms is None or pulls.begins_ms > rule.from_ms:
+        if not pulls.tells_all_since(rule.from_ms):
             self._unknown.setdefault(rule.told, set()).add(digest)
             return ""
+        if last is not None:
+            return f"{rule.told}: last pulled {_moment(last)}"
         return f"{rule.told}: no pull in the log"
 
     def _newest(self, roots: set[Digest]) -> set[Digest]:

@@ -98,11 +98,52 @@ class Pulled:
         seen: tags and digests of images that were.
         missing: names of those that are not there.
         unchecked: names of those of which it could not be told, with the reason.
+        sought: names of those that were asked for in vain, and are not there either.
+        days: the days of which the log tells, in words; empty for none.
+        silences: days in between of which it tells nothing, where that is odd, in words.
     """
 
     seen: int
     missing: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
+    days: str = ""
+    silences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What Google's copy answered about a host, by the file of a rescue; counts are its words.
+
+    Attributes:
+        copied: manifests that it copied.
+        failed: manifests that it could not copy, those of `damaged` included.
+        damaged: those of which a part is gone in the bucket, so that nobody can copy them.
+        tags_failed: tags that it could not set.
+        unended: names that were not gone through to their end, where all were asked for.
+        examples: words on some that failed.
+        is_part: only a part of the images was asked for.
+        last: when the last answer came that says more than a plain list, as ISO 8601; empty if
+            none did.
+        mark: stands for all names with what was said of them.
+    """
+
+    copied: int = 0
+    failed: int = 0
+    damaged: int = 0
+    tags_failed: int = 0
+    unended: int = 0
+    examples: tuple[str, ...] = ()
+    is_part: bool = False
+    last: str = ""
+    mark: str = ""
+
+    @property
+    def is_whole(self) -> bool | None:
+        """Whether all that it met was copied; None if it did not go through all that it began."""
+        if self.failed or self.tags_failed:
+            return False
+        return None if self.unended else True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +159,7 @@ class HostReading:
         images: image paths in the repository; None if it was not asked.
         copied: how much of the bucket is in the repository; None if it was not looked.
         expected: what a baseline says; None without one, or if it does not speak of the host.
+        rescued: what Google's copy answered; None without the file of a rescue that speaks of it.
         source: who can pull from the bucket; None without one.
         target: who can pull from the repository; None without one.
     """
@@ -130,6 +172,7 @@ class HostReading:
     images: int | MigrateError | None = None
     copied: Copied | MigrateError | None = None
     expected: Expected | MigrateError | None = None
+    rescued: Rescued | None = None
     source: Picture | MigrateError | None = None
     target: Picture | MigrateError | None = None
 

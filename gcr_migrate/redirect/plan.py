@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
-from gcr_migrate.redirect.gates import (
+from gcr_migrate.redirect.copy_gates import (
     COPIED,
-    Gate,
     agent_gate,
     baseline_gate,
     copied_gate,
+    copy_gate,
     copying_gate,
     is_copied,
+)
+from gcr_migrate.redirect.gates import (
+    Gate,
     listing_gate,
+    log_gate,
     proof_gate,
     pulled_gate,
     pullers_gate,
@@ -26,10 +30,12 @@ from gcr_migrate.redirect.gates import (
 )
 from gcr_migrate.redirect.moves import Decision, Move, decide, irreversible, meaning, next_move
 from gcr_migrate.redirect.pullers import pullers_of, unseen_of
+from gcr_migrate.redirect.troubles import troubles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from gcr_migrate.model.finding import Finding
     from gcr_migrate.redirect.evidence import HostReading, Pulled, Reading
     from gcr_migrate.redirect.gates import Proof
     from gcr_migrate.redirect.pullers import Named, Puller
@@ -68,6 +74,7 @@ class Plan:
         gates: what has to be true before.
         pullers: who is known to pull, and whether they can afterwards.
         marks: stand for evidence of which gates tell a count and some examples.
+        troubles: where there is nothing to write, what is wrong all the same.
     """
 
     project: str
@@ -80,6 +87,7 @@ class Plan:
     gates: tuple[Gate, ...]
     pullers: tuple[Puller, ...]
     marks: tuple[str, ...] = ()
+    troubles: tuple[Finding, ...] = ()
 
     @property
     def holding(self) -> tuple[Gate, ...]:
@@ -170,6 +178,7 @@ def plan_move(
         gates=gates,
         pullers=tuple(pullers),
         marks=tuple(_marks(reading, pulled)),
+        troubles=tuple(troubles_of(reading)) if decision.is_done else (),
     )
 
 
@@ -178,6 +187,7 @@ def _copying(
 ) -> Iterator[Gate]:
     if target is Redirection.ENABLED_AND_COPYING:
         yield copying_gate(reading)
+        yield copy_gate(reading, accepted, now_ms)
         yield agent_gate(reading, now_ms)
     elif target is Redirection.ENABLED:
         yield copied_gate(reading, accepted)
@@ -189,6 +199,7 @@ def _pulled(
     pulled: Pulled | None, target: Redirection, accepted: Mapping[str, str]
 ) -> Iterator[Gate]:
     if pulled is not None:
+        yield log_gate(pulled, accepted)
         is_copying = target is Redirection.ENABLED_AND_COPYING
         yield pulled_gate(pulled, accepted, is_copying=is_copying)
 
@@ -196,11 +207,11 @@ def _pulled(
 def _marks(reading: Reading, pulled: Pulled | None) -> Iterator[str]:
     """Give what stands for all evidence of which people read a part: other names, another code."""
     for host in reading.hosts:
-        for one in (host.copied, host.expected):
+        for one in (host.copied, host.expected, host.rescued):
             if one is not None and not isinstance(one, MigrateError):
                 yield f"{host.host.name} {one.mark}"
     if pulled:
-        yield from (*pulled.missing, *pulled.unchecked)
+        yield from (*pulled.missing, *pulled.unchecked, *pulled.sought, *pulled.silences)
 
 
 def _what(reading: Reading) -> Iterator[str]:

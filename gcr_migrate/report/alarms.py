@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from gcr_migrate.errors import BLOB_GONE, BYTES_DIFFER, named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.standing import SAMPLED
-from gcr_migrate.verify.marks import Level, Outcome, worst
+from gcr_migrate.verify.result import Level, Outcome, worst
 from gcr_migrate.wire.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gcr_migrate.alarm.news import Known, News
-    from gcr_migrate.report.fact import FindingFact
+    from gcr_migrate.report.proof import ProofFindingFact
     from gcr_migrate.report.standing import Standing
 
 LISTED_AT_MOST: Final = 50
@@ -170,12 +171,13 @@ def slack_text(facts: AlarmFacts) -> str:
 
 
 def _troubles(
-    findings: Iterable[FindingFact], host: str, levels: frozenset[str]
+    findings: Iterable[ProofFindingFact], host: str, levels: frozenset[str]
 ) -> Iterator[Trouble]:
     for one in findings:
         if one.severity is not Severity.INFO:
             needed = _needed(one.code, levels)
-            yield seen(one.code, one.severity, one.subject, one.saw, host=host, levels=needed)
+            told = seen(one.code, one.severity, one.subject, one.saw, host=host, levels=needed)
+            yield replace(told, count=one.count)
 
 
 def _needed(code: str, levels: frozenset[str]) -> frozenset[str]:

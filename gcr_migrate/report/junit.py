@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Final, Literal
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.junit_document import Document, cleaned, say, tell
 from gcr_migrate.report.standing import is_unproven
-from gcr_migrate.verify.marks import Outcome
+from gcr_migrate.verify.result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from xml.etree.ElementTree import Element
 
-    from gcr_migrate.report.fact import FindingFact
     from gcr_migrate.report.junit_document import Suite
-    from gcr_migrate.report.proof import LevelFact
+    from gcr_migrate.report.proof import LevelFact, ProofFindingFact
     from gcr_migrate.report.standing import Standing
 
 NAME: Final = "gcr-migrate verify"
@@ -68,7 +67,7 @@ def _outcome(suite: Suite, outcome: Outcome) -> None:
         tell(case, tag, f"not proven: {outcome}", outcome)
 
 
-def _findings(suite: Suite, findings: Iterable[FindingFact], room: int) -> int:
+def _findings(suite: Suite, findings: Iterable[ProofFindingFact], room: int) -> int:
     """Add a case for each finding, as far as there is room; return what is left of it."""
     # What is wrong comes before what is only noteworthy, should there be no room for all.
     first = sorted(findings, key=lambda one: one.severity is not Severity.ERROR)
@@ -90,7 +89,7 @@ def _level(case: Element, counts: LevelFact) -> None:
         say(case, told)
 
 
-def _finding(case: Element, one: FindingFact) -> None:
+def _finding(case: Element, one: ProofFindingFact) -> None:
     text = "\n".join(part for part in (one.saw, one.message, one.remedy) if part)
     if one.severity is not Severity.ERROR:
         say(case, text)
@@ -99,9 +98,12 @@ def _finding(case: Element, one: FindingFact) -> None:
     tell(case, tag, f"{one.subject}: {one.saw or one.message}", one.code).text = cleaned(text)
 
 
-def _fold(case: Element, folded: Sequence[FindingFact]) -> None:
-    codes = sorted(Counter(one.code for one in folded).items())
-    text = f"{len(folded):,} more: " + ", ".join(f"{number:,} {code}" for code, number in codes)
+def _fold(case: Element, folded: Sequence[ProofFindingFact]) -> None:
+    codes: Counter[str] = Counter()
+    for one in folded:
+        codes[one.code] += one.count
+    counts = ", ".join(f"{number:,} {code}" for code, number in sorted(codes.items()))
+    text = f"{codes.total():,} more: {counts}"
     errors = [one for one in folded if one.severity is Severity.ERROR]
     if not errors:
         say(case, text)

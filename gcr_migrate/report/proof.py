@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
@@ -12,10 +12,10 @@ from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.pulling import Answerer
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact
-from gcr_migrate.verify.marks import Outcome, Verification, worst
+from gcr_migrate.verify.result import Outcome, Verification, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gcr_migrate.errors import MigrateError
     from gcr_migrate.verify.sample import Drawn
@@ -81,6 +81,15 @@ class ProofFindingFact(FindingFact):
     """What is noteworthy or wrong about one name of a host."""
 
     host: str = Field(description="The host among whose it is counted.")
+    count: int = Field(
+        1, description="How many it stands for: beyond 1,000 of a code at a host none is named."
+    )
+
+    @classmethod
+    def at(cls, host: str, finding: Finding) -> Self:
+        """Tell a finding of a host."""
+        told = FindingFact.of(finding).model_dump()
+        return cls(**told, host=host, count=finding.count)
 
 
 class VerifyFacts(Fact):
@@ -166,14 +175,12 @@ def verify_facts(
         hosts[name] = HostFact(
             outcome=host.outcome,
             levels={str(level): _level(count) for level, count in host.levels.items()},
-            findings=dict(sorted(Counter(one.problem.code for one in found).items())),
+            findings=_by_code(found),
             domain=DomainFact.model_validate(host.domain, from_attributes=True)
             if host.domain
             else None,
         )
-        findings += [
-            ProofFindingFact(**FindingFact.of(one).model_dump(), host=name) for one in found
-        ]
+        findings += [ProofFindingFact.at(name, one) for one in found]
     return VerifyFacts(
         target=target,
         kind=kind,
@@ -187,6 +194,13 @@ def verify_facts(
         earlier=_earlier(verification),
         findings=sorted(findings, key=first_problems_first),
     )
+
+
+def _by_code(found: Iterable[Finding]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in found:
+        counts[one.problem.code] += one.count
+    return dict(sorted(counts.items()))
 
 
 def _sample(drawn: Drawn | None) -> SampleFact | None:

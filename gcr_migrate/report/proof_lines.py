@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gcr_migrate.report.proof import first_problems_first
 from gcr_migrate.report.terminal import finding_lines, heading, rows
-from gcr_migrate.verify.marks import Level, Outcome
+from gcr_migrate.verify.result import Level, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field
 
-from gcr_migrate.errors import CATALOGUE, NOT_MIGRATED, NOT_THERE, Exit, MigrateError, printable
+from gcr_migrate.errors import (
+    CATALOGUE,
+    NOT_MIGRATED,
+    NOT_THERE,
+    Exit,
+    MigrateError,
+    named,
+    printable,
+)
 from gcr_migrate.model.access import Right
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
+from gcr_migrate.model.finding import Severity
 from gcr_migrate.redirect.gates import Passing
 from gcr_migrate.redirect.moves import meaning, next_move
 from gcr_migrate.report.discovery import RefusalFact
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, FindingFact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -171,6 +180,9 @@ class _PlanLike(Fact):
     irreversible: list[str]
     gates: list[GateFact]
     pullers: list[PullerFact]
+    troubles: list[FindingFact] = Field(
+        description="Where nothing is left to write: what is wrong or was not seen all the same."
+    )
     code: str = Field(description="For --i-have-read; empty where there is no move.")
 
 
@@ -181,7 +193,9 @@ class RedirectPlanFacts(_PlanLike):
         "gcr-migrate/redirect-plan", alias="schema"
     )
     version: Literal[1] = VERSION
-    outcome: Literal["ready", "held-up", "nothing-to-do", "refused"]
+    outcome: Literal["ready", "held-up", "nothing-to-do", "not-working", "refused"] = Field(
+        description="not-working: there is nothing to write, and `troubles` says what is wrong."
+    )
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
@@ -190,7 +204,7 @@ class RedirectPlanFacts(_PlanLike):
         if decision.problem:
             outcome = "refused"
         elif decision.is_done:
-            outcome = "nothing-to-do"
+            outcome = "not-working" if plan.troubles else "nothing-to-do"
         else:
             outcome = "held-up" if plan.holding else "ready"
         return cls.model_validate(_plain(plan) | {"outcome": outcome})
@@ -198,6 +212,8 @@ class RedirectPlanFacts(_PlanLike):
     @property
     def exit(self) -> Exit:
         """Refused unless the move can be made, or there is none to make."""
+        if self.outcome == "not-working":
+            return exit_of(self.troubles)
         return Exit.OK if self.outcome in {"ready", "nothing-to-do"} else Exit.REFUSED
 
 
@@ -217,9 +233,10 @@ class RedirectMoveFacts(_PlanLike):
         "gcr-migrate/redirect-move", alias="schema"
     )
     version: Literal[1] = VERSION
-    outcome: Literal["moved", "moved-unproven", "held-up", "nothing-to-do"] = Field(
+    outcome: Literal["moved", "moved-unproven", "held-up", "nothing-to-do", "not-working"] = Field(
         description="moved-unproven: it is written, and what was looked at afterwards is not"
-        " right, or it could not be looked at or recorded."
+        " right, or it could not be looked at or recorded; not-working: there is nothing to"
+        " write, and `troubles` says what is wrong."
     )
     after: str = Field(description="The state that was read back; empty if nothing was written.")
     note: str = Field(description="What was odd about the change; empty for nothing.")
@@ -242,9 +259,10 @@ class RedirectMoveFacts(_PlanLike):
     ) -> Self:
         """Tell a move, or what held it up."""
         if not after:
-            outcome = "nothing-to-do" if plan.decision.is_done else "held-up"
+            outcome = "not-working" if plan.troubles else "nothing-to-do"
+            outcome = outcome if plan.decision.is_done else "held-up"
         else:
-            right = proof is None or not (proof.wrong or proof.unchecked)
+            right = proof is None or not (proof.wrong or proof.unchecked or plan.troubles)
             outcome = "moved" if right and recorded_in and not slow else "moved-unproven"
         more = {
             "outcome": outcome,
@@ -259,10 +277,19 @@ class RedirectMoveFacts(_PlanLike):
     @property
     def exit(self) -> Exit:
         """Success only if it is as asked for, and was seen to be."""
+        if self.outcome == "not-working":
+            return exit_of(self.troubles)
         if self.outcome == "moved-unproven":
             wrong = self.slow or (self.proof and self.proof.wrong)
-            return Exit.FAILED if wrong else Exit.OUT_OF_REACH
+            return Exit.FAILED if wrong else exit_of(self.troubles)
         return Exit.REFUSED if self.outcome == "held-up" else Exit.OK
+
+
+def exit_of(troubles: Iterable[FindingFact]) -> Exit:
+    """Return what troubles come to: out of reach only where nothing is known to be wrong."""
+    wrong = [one for one in troubles if one.severity is Severity.ERROR]
+    unseen = all(named(one.code).exit is Exit.OUT_OF_REACH for one in wrong)
+    return Exit.OUT_OF_REACH if unseen else Exit.FAILED
 
 
 def _plain(plan: Plan) -> dict[str, object]:
@@ -296,5 +323,6 @@ def _plain(plan: Plan) -> dict[str, object]:
             )
             for p in plan.pullers
         ],
+        "troubles": [FindingFact.of(one) for one in plan.troubles],
         "code": plan.code,
     }

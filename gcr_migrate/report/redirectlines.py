@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from gcr_migrate.errors import CATALOGUE
+from gcr_migrate.model.finding import Severity
 from gcr_migrate.redirect.gates import Passing
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _STYLES: Final = {
 }
 _ACCEPTABLE: Final = {
     "copied": ("copied",),
+    "copy": ("copy",),
+    "log": ("log",),
     "pulled": ("pulled",),
     "pullers": ("MEMBER", "unseen"),
 }
@@ -102,13 +105,14 @@ def plan_lines(facts: RedirectPlanFacts | RedirectMoveFacts) -> Iterator[Text]:
         yield Text(f"  hint: {problem.remedy}")
         return
     if facts.target is None:
-        yield Text("Nothing to do")
+        yield Text("Nothing to write, and it does not work" if facts.troubles else "Nothing to do")
     else:
         yield Text(f"{facts.move}: writes {facts.target}", style="bold")
         yield Text(f"  {facts.why}")
     yield Text("One setting for all four hosts", style="bold")
     for host in facts.hosts:
         yield Text(f"  {host.host}: now {host.now}; then {host.afterwards}")
+    yield from _trouble_lines(facts)
     if facts.irreversible:
         yield Text("For good", style="bold")
         yield from (Text(f"  {one}") for one in facts.irreversible)
@@ -122,6 +126,17 @@ def plan_lines(facts: RedirectPlanFacts | RedirectMoveFacts) -> Iterator[Text]:
         said, style = _CAN[one.can]
         words = (f"{said} {one.right}", style)
         yield Text.assemble(f"  {one.host} {one.member}: ", words, f" ({one.by}); {one.why}")
+
+
+def _trouble_lines(facts: RedirectPlanFacts | RedirectMoveFacts) -> Iterator[Text]:
+    """What is wrong where there is nothing to write, and what to do about it."""
+    if facts.troubles:
+        yield Text("Not as it is set", style="bold")
+    for one in facts.troubles:
+        style = "bold red" if one.severity is Severity.ERROR else "yellow"
+        head = (f"{one.severity}[{one.code}]", style)
+        yield Text.assemble("  ", head, f" {one.subject}: {one.saw}".removesuffix(": "))
+        yield Text(f"    {one.remedy}")
 
 
 def _gate_lines(gate: GateFact) -> Iterator[Text]:
@@ -153,7 +168,7 @@ def _held_lines(facts: RedirectPlanFacts | RedirectMoveFacts, before: str) -> It
 
 def move_lines(facts: RedirectMoveFacts) -> Iterator[Text]:
     """What became of a move."""
-    if facts.outcome in {"held-up", "nothing-to-do"}:
+    if facts.outcome in {"held-up", "nothing-to-do", "not-working"}:
         yield from plan_lines(facts)
         if facts.outcome == "held-up":
             yield from _held_lines(facts, "Nothing was changed. ")
@@ -169,6 +184,7 @@ def move_lines(facts: RedirectMoveFacts) -> Iterator[Text]:
         wrong = bool(proof.wrong or proof.unchecked)
         yield Text(f"  verified afterwards: {told}", style="bold red" if wrong else "")
         yield from (Text(f"    {one}") for one in proof.findings)
+    yield from _trouble_lines(facts)
     if facts.recorded_in:
         yield Text(f"  recorded in {facts.recorded_in}")
     if facts.outcome == "moved-unproven":

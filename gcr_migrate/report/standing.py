@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.errors import NOT_CHECKED, Exit, named, printable
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.report.fact import FindingFact
-from gcr_migrate.verify.marks import UNPROVEN, Level, Outcome
+from gcr_migrate.report.proof import ProofFindingFact
+from gcr_migrate.verify.result import UNPROVEN, Level, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,14 +37,16 @@ class HostStanding:
     name: str
     outcome: Outcome
     levels: Mapping[str, LevelFact] = field(default_factory=dict)
-    findings: tuple[FindingFact, ...] = ()
+    findings: tuple[ProofFindingFact, ...] = ()
     whole: frozenset[str] = frozenset()
 
     @property
     def codes(self) -> dict[str, int]:
         """Number of findings by code, information left out."""
-        told = (one.code for one in self.findings if one.severity is not Severity.INFO)
-        return dict(sorted(Counter(told).items()))
+        counts: Counter[str] = Counter()
+        for one in self.findings:
+            counts[one.code] += one.count if one.severity is not Severity.INFO else 0
+        return {code: count for code, count in sorted(counts.items()) if count}
 
     def count(self, what: Literal["checked", "ok", "wrong", "unchecked"]) -> int:
         """Return the sum of one count over all levels."""
@@ -66,7 +68,7 @@ class Standing:
     target: str
     outcome: Outcome
     hosts: tuple[HostStanding, ...] = ()
-    findings: tuple[FindingFact, ...] = ()
+    findings: tuple[ProofFindingFact, ...] = ()
     seconds: float | None = None
 
     @classmethod
@@ -105,7 +107,7 @@ class Standing:
         found = []
         if error is not None:
             finding = Finding(error.problem, Severity.ERROR, error.subject, error.saw)
-            found.append(FindingFact.of(finding))
+            found.append(ProofFindingFact.at("", finding))
         told = _explained(found, Outcome.UNPROVEN, target)
         return cls(printable(target), Outcome.UNPROVEN, findings=told, seconds=seconds)
 
@@ -132,14 +134,14 @@ def _whole_levels(facts: VerifyFacts) -> dict[str, str]:
 
 
 def _explained(
-    findings: Iterable[FindingFact], outcome: Outcome, subject: str
-) -> tuple[FindingFact, ...]:
+    findings: Iterable[ProofFindingFact], outcome: Outcome, subject: str
+) -> tuple[ProofFindingFact, ...]:
     """Return the findings, with one more where none says why the outcome is bad.
 
     What is not proven for a reason that nobody names is told all the same, and never kept back.
     """
-    found = tuple(FindingFact.model_validate(one.model_dump(exclude={"host"})) for one in findings)
+    found = tuple(findings)
     if outcome is Outcome.PROVEN or any(one.severity is Severity.ERROR for one in found):
         return found
     saw = "the verification did not come to its end, or may not have seen all"
-    return (*found, FindingFact.of(Finding(NOT_CHECKED, Severity.ERROR, subject, saw)))
+    return (*found, ProofFindingFact.at("", Finding(NOT_CHECKED, Severity.ERROR, subject, saw)))

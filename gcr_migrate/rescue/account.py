@@ -18,11 +18,12 @@ from gcr_migrate.errors import (
     Problem,
 )
 from gcr_migrate.model.copying import read_page
+from gcr_migrate.model.few import FewFindings
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.rescue.expected import MET, Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gcr_migrate.model.names import Project
     from gcr_migrate.rescue.expected import Expected, Wanted
@@ -86,12 +87,27 @@ class Seen:
     Attributes:
         images: digests and tags by target and name.
         complete: all that the targets have was listed and read; else nothing can be missed.
+        unasked: names of targets of which something was asked for by itself, in vain.
     """
 
     images: dict[tuple[int, str], tuple[Collection[str], Mapping[str, str]]] = field(
         default_factory=dict
     )
     complete: bool = True
+    unasked: set[tuple[int, str]] = field(default_factory=set)
+
+    def add(self, key: tuple[int, str], digests: Iterable[str], tags: Mapping[str, str]) -> None:
+        """Add what was found of a name beside what lists show."""
+        known, tagged = self.images.get(key, ((), {}))
+        if more := {*digests}:
+            self.images[key] = {*known} | more, {**tagged, **tags}
+
+
+def by_host(
+    targets: Sequence[Target], seen: Seen
+) -> dict[tuple[str, str], tuple[Collection[str], Mapping[str, str]]]:
+    """Return what was seen by gcr.io host and name below the project."""
+    return {(targets[at].host.name, path): one for (at, path), one in seen.images.items()}
 
 
 def rows_of(
@@ -172,17 +188,28 @@ def findings_of(row: Row) -> Iterator[Finding]:
         yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
 
 
-def not_there(row: Row, file: RescueFile, seen: Seen) -> Iterator[Finding]:
-    """Tell which manifests and tags answers named, and the inventory does not show."""
-    digests, tags = seen.images.get((row.target, row.path), ((), {}))
-    named: set[str] = set()
-    tagged: set[str] = set()
-    for page in filter(None, map(read_page, file.answers(row.target, row.path))):
-        named |= page.digests
-        tagged |= page.tags
-    for lacking in (sorted(named.difference(digests)), sorted(tagged.difference(tags))):
-        if lacking:
-            saw = f"{len(lacking)} that answers named, such as {lacking[0]}"
+def named_in_answers(
+    file: RescueFile, seen: Seen, targets: int
+) -> Iterator[tuple[tuple[int, str], set[str], set[str]]]:
+    """Give digests and tags that answers named and that were not seen, name by name."""
+    for target in range(targets):
+        for path in file.paths_answered(target):
+            digests, tags = seen.images.get((target, path), ((), {}))
+            named: set[str] = set()
+            tagged: set[str] = set()
+            for page in filter(None, map(read_page, file.answers(target, path))):
+                named |= page.digests
+                tagged |= page.tags
+            lacking = named.difference(digests), tagged.difference(tags)
+            if any(lacking):
+                yield (target, path), *lacking
+
+
+def not_there(row: Row, lacking: tuple[set[str], set[str]]) -> Iterator[Finding]:
+    """Tell which manifests and tags answers named, and nobody has seen."""
+    for names in map(sorted, lacking):
+        if names:
+            saw = f"{len(names)} that answers named, such as {names[0]}"
             yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
 
 
@@ -219,17 +246,29 @@ def account_of(
         wanted: the expected names; None if there is no list.
     """
     rows = [*rows_of(rescue, targets, file, seen)]
-    findings = [finding for row in rows for finding in findings_of(row)]
+    few = FewFindings()
+    for row in rows:
+        _add(few, findings_of(row))
     verdicts = None
     if seen and seen.complete:
-        findings += [finding for row in rows for finding in not_there(row, file, seen)]
+        by_key = {(row.target, row.path): row for row in rows}
+        for key, *lacking in named_in_answers(file, seen, len(targets)):
+            if key in by_key and key not in seen.unasked:
+                _add(few, not_there(by_key[key], (lacking[0], lacking[1])))
     if seen and wanted:
-        by_host = {(targets[at].host.name, path): one for (at, path), one in seen.images.items()}
-        verdicts = [*judge(wanted.names, by_host, complete=seen.complete)]
-        findings += _unmet(verdicts, wanted.project)
+        unseen = {(targets[at].host.name, path) for at, path in seen.unasked}
+        found = by_host(targets, seen)
+        verdicts = [*judge(wanted.names, found, complete=seen.complete, unseen=unseen)]
+        _add(few, _unmet(verdicts, wanted.project))
+    findings = [*few.all(targets[0].project.id if targets else "")]
     all_there = verdicts is not None and all(one[1] in MET for one in verdicts)
     findings += doubts(rescue, targets, expected=bool(wanted), all_there=all_there)
     return Account(rows, verdicts, findings)
+
+
+def _add(few: FewFindings, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        few.add(finding, "names")
 
 
 def _unmet(

@@ -127,6 +127,7 @@ def judge(
     found: Mapping[tuple[str, str], tuple[Collection[str], Mapping[str, str]]],
     *,
     complete: bool = True,
+    unseen: Collection[tuple[str, str]] = (),
 ) -> Iterator[tuple[Expected, Verdict, str]]:
     """Tell what became of each expected name, in order.
 
@@ -134,12 +135,14 @@ def judge(
         expected: the names.
         found: digests and tags of images, by host and path, as an inventory shows them.
         complete: whether the inventory has everything, so that what it lacks is missing.
+        unseen: host and path of images that could not be asked for by themselves.
 
     Yields:
         The name, the verdict, and the digest that is there instead, if one is.
     """
-    missing = Verdict.MISSING if complete else Verdict.NOT_SEEN
     for one in sorted(expected):
+        is_known = complete and (one.host, one.path) not in unseen
+        missing = Verdict.MISSING if is_known else Verdict.NOT_SEEN
         digests, tags = found.get((one.host, one.path), ((), {}))
         if one.tag:
             there = tags.get(one.tag)

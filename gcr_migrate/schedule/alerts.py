@@ -33,9 +33,10 @@ def head_of(job: Job, version: str) -> list[str]:
                 " that, silence is what there is."
             ),
             (
-                "Tried: formatted and parsed in tests. Not tried: Google Cloud itself, and with it"
-                " whether a query over so many hours fires for a metric with few points. Let one"
-                " run fail and one not happen before you rely on it."
+                "Tried: formatted and parsed in tests, and the query in Prometheus itself, where it"
+                " fires that many hours after the last success, and also if there never was one."
+                " Not tried: Google Cloud, which may write zeros for a while after a point. Let"
+                " one run fail and one not happen before you rely on it."
             ),
         ],
         version,

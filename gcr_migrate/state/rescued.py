@@ -167,6 +167,21 @@ class RescueFile:
         sql = "SELECT DISTINCT target_id FROM reply WHERE code = ''"
         return frozenset(row[0] for row in self._sql.execute(sql))
 
+    def asked_for(self, filters: str) -> bool:
+        """Whether any run for this part of the images has asked anything."""
+        sql = "SELECT 1 FROM reply r JOIN run ON run.id = r.run_id WHERE run.filters = ? LIMIT 1"
+        return bool(self._sql.execute(sql, (filters,)).fetchall())
+
+    def newest_answers(self, target: int) -> Iterator[tuple[bytes, str]]:
+        """Go through the bodies of all answers that say what was done, newest first, with times."""
+        sql = "SELECT body, at FROM reply WHERE target_id = ? AND code = '' ORDER BY id DESC"
+        yield from self._sql.execute(sql, (target,))
+
+    def paths_answered(self, target: int) -> tuple[str, ...]:
+        """Return the names of a target of which answers say what was done, in order."""
+        sql = "SELECT DISTINCT path FROM reply WHERE target_id = ? AND code = '' ORDER BY path"
+        return tuple(row[0] for row in self._sql.execute(sql, (target,)))
+
     def answers(self, target: int, path: str) -> Iterator[bytes]:
         """Go through the bodies of all answers about one name that say what was done."""
         sql = "SELECT body FROM reply WHERE target_id = ? AND path = ? AND code = '' ORDER BY id"
@@ -213,6 +228,17 @@ def targets_of(path: Path, about: Mapping[str, str]) -> tuple[RescueTarget, ...]
     with _opened(path) as rescue:
         _check_about(rescue, about)
         return rescue.targets()
+
+
+@contextmanager
+def read_rescue(path: Path) -> Iterator[RescueFile]:
+    """Open the file of a rescue, whatever it is a rescue of, to read what was answered.
+
+    Raises:
+        MigrateError: FILE_MISSING, NOT_A_RESCUE, SCHEMA_UNKNOWN.
+    """
+    with _opened(path) as rescue:
+        yield rescue
 
 
 def _check_about(rescue: RescueFile, about: Mapping[str, str]) -> None:

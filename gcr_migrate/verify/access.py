@@ -18,8 +18,9 @@ from gcr_migrate.model.access import Level as On
 from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
-from gcr_migrate.verify.marks import Level, Marks
-from gcr_migrate.verify.promise import root_of
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.plan_promises import root_of
+from gcr_migrate.verify.result import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.cloud import Caller
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
-    from gcr_migrate.verify.marks import Progress, Verification
+    from gcr_migrate.verify.marks import Progress
+    from gcr_migrate.verify.result import Verification
 
 _AT_ONCE: Final = 8
 _ACCESS: Final = Level.ACCESS

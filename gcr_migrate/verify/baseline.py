@@ -14,17 +14,20 @@ from gcr_migrate.model.settings import settings_of
 from gcr_migrate.state.snapshot import SETTINGS
 from gcr_migrate.tasks import a_few_of, all_of
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content
-from gcr_migrate.verify.marks import CONTENT, Level, Marks
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.result import CONTENT, Level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.dialect import Dialect
+    from gcr_migrate.verify.baseline_promises import BaselineImage, BaselinePromises
     from gcr_migrate.verify.checks import Checks
     from gcr_migrate.verify.kept import Kept
-    from gcr_migrate.verify.marks import Progress, Verification
-    from gcr_migrate.verify.promise import BaselineImage, BaselinePromises, PromisedRoot, Readers
+    from gcr_migrate.verify.marks import Progress
+    from gcr_migrate.verify.promise import PromisedRoot, Readers
+    from gcr_migrate.verify.result import Verification
     from gcr_migrate.verify.upkeep import Upkeep
 
 _NAMED_AT_MOST: Final = 20  # new images of a root

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.tasks import a_few_of
-from gcr_migrate.verify.marks import OF_A_WHOLE_HOST
+from gcr_migrate.verify.result import OF_A_WHOLE_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from gcr_migrate.errors import Problem
-    from gcr_migrate.verify.marks import Level, Marks
+    from gcr_migrate.verify.marks import Marks
+    from gcr_migrate.verify.result import Level
 
     Ask = Callable[[], Awaitable["Wrong | None"]]
 

@@ -9,7 +9,8 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.listed import ByApi, Listed
-from gcr_migrate.verify.marks import CONTENT, Level, Marks
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.result import CONTENT, Level
 from gcr_migrate.verify.upkeep import NO_REPOSITORY
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.verify.checks import Checks
-    from gcr_migrate.verify.marks import Progress, Verification
+    from gcr_migrate.verify.marks import Progress
     from gcr_migrate.verify.promise import (
         PromisedBlob,
         PromisedImage,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Promises,
         Readers,
     )
+    from gcr_migrate.verify.result import Verification
     from gcr_migrate.verify.upkeep import Upkeep
 
 IMAGES_AT_ONCE: Final = 8  # small images would leave most of the requests' places empty

@@ -19,7 +19,8 @@ from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.state.drawing import Ball, open_urn
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
-from gcr_migrate.verify.marks import Level, Marks
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.result import Level
 from gcr_migrate.verify.sample import Drawn, Sample, rank
 from gcr_migrate.wire.retry import TransientError
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.verify.checks import Checks
-    from gcr_migrate.verify.marks import Progress, Verification
+    from gcr_migrate.verify.marks import Progress
     from gcr_migrate.verify.promise import PromisedImage, Promises, Readers
+    from gcr_migrate.verify.result import Verification
 
 AT_ONCE: Final = 16  # downloads; more only adds memory
 _READS_AT_MOST: Final = 3

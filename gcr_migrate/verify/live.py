@@ -14,15 +14,18 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, blob_checks
-from gcr_migrate.verify.marks import OF_A_WHOLE_HOST, OF_ALL_THAT_IS_LEFT, Level, Marks
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.result import OF_A_WHOLE_HOST, OF_ALL_THAT_IS_LEFT, Level
 
 if TYPE_CHECKING:
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.model.finding import Finding, LeftOut
     from gcr_migrate.state.snapshot import Snapshot
+    from gcr_migrate.verify.baseline_promises import BaselineImage, BaselinePromises
     from gcr_migrate.verify.checks import Checks
-    from gcr_migrate.verify.marks import Progress, Verification
-    from gcr_migrate.verify.promise import BaselineImage, BaselinePromises, PromisedTag, Readers
+    from gcr_migrate.verify.marks import Progress
+    from gcr_migrate.verify.promise import PromisedTag, Readers
+    from gcr_migrate.verify.result import Verification
 
 # Beside errors, what says that two views of a registry are not of one mind.
 _TOLD: Final = frozenset({errors.NAME_WITHOUT_TAGS, errors.NOT_STANDARD, errors.VIEWS_DIFFER})

@@ -14,11 +14,13 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import is_fallback_tag
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.tasks import a_few_of
+from gcr_migrate.verify.baseline_promises import root_at
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.content import IMAGES_AT_ONCE, Content
 from gcr_migrate.verify.listed import ByApi, Listed
-from gcr_migrate.verify.marks import CONTENT, Level, Marks
-from gcr_migrate.verify.promise import PlanPromises, root_at, root_of
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.plan_promises import PlanPromises, root_of
+from gcr_migrate.verify.result import CONTENT, Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.verify.checks import Ask, Checks
-    from gcr_migrate.verify.marks import Progress, Verification
-    from gcr_migrate.verify.promise import PlannedImage, PromisedTag, Readers
+    from gcr_migrate.verify.marks import Progress
+    from gcr_migrate.verify.plan_promises import PlannedImage
+    from gcr_migrate.verify.promise import PromisedTag, Readers
+    from gcr_migrate.verify.result import Verification
     from gcr_migrate.verify.upkeep import Upkeep
 
 _MADE_BY_TARGET = errors.REFERRERS_TAG_LEFT.code

@@ -21,8 +21,9 @@ from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.answers import Expect, Mark, Verdict, judge, judge_identity
 from gcr_migrate.verify.content import IMAGES_AT_ONCE
 from gcr_migrate.verify.listed import ByApi, Listed
-from gcr_migrate.verify.marks import CONTENT, DomainSeen, Level, Marks
+from gcr_migrate.verify.marks import Marks
 from gcr_migrate.verify.promise import PromisedRoot, Readers
+from gcr_migrate.verify.result import CONTENT, DomainSeen, Level
 from gcr_migrate.verify.through import Through, count_of, name_at
 
 if TYPE_CHECKING:
@@ -31,14 +32,11 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import Contents, Projects, Puller, Repositories, SourceRegistry
     from gcr_migrate.model.cloud import RedirectSettings
     from gcr_migrate.model.login import Login
+    from gcr_migrate.verify.baseline_promises import BaselinePromises
     from gcr_migrate.verify.checks import Checks
-    from gcr_migrate.verify.marks import Progress, Verification
-    from gcr_migrate.verify.promise import (
-        BaselinePromises,
-        PromisedImage,
-        Promises,
-        Side,
-    )
+    from gcr_migrate.verify.marks import Progress
+    from gcr_migrate.verify.promise import PromisedImage, Promises, Side
+    from gcr_migrate.verify.result import Verification
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.verify.checks import Check, Wrong
-from gcr_migrate.verify.marks import Level
+from gcr_migrate.verify.result import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from gcr_migrate.report.html.proof import proof_page
 from gcr_migrate.report.html.render import html_parts
 from gcr_migrate.report.html.results import result_page
 from gcr_migrate.report.terminal import size_text
-from gcr_migrate.verify.marks import Outcome
+from gcr_migrate.verify.result import Outcome
 from tests.pages import HOSTILE, report
 from tests.standings import WORDS, facts, finding
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from gcr_migrate import errors
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.junit import junit_text, unfinished_text
-from gcr_migrate.verify.marks import Outcome
+from gcr_migrate.verify.result import Outcome
 from tests.standings import HOST, STANDINGS, WORDS, finding, host, level, standing
 
 if TYPE_CHECKING:

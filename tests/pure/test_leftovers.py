@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from gcr_migrate.leftovers.evidence import Compared, Held, Moves
 from gcr_migrate.leftovers.repositories import judge_repository
 from gcr_migrate.model.cloud import DockerImage, Redirection
 from gcr_migrate.model.content import Digest
-from gcr_migrate.model.pulls import Pulls
+from gcr_migrate.model.pulls import Pulls, Silence
 from gcr_migrate.model.storage import StoredObject
 from gcr_migrate.report.leftovers import LeftoversFacts, leftover_lines
 from tests.leftovers import (
@@ -214,6 +215,17 @@ def test_a_pull_long_ago_is_no_pull_of_late() -> None:
     found = judge_repository(project(), kept, Prices(), NOW_MS, 90)
     assert found.verdict is Verdict.MAY_GO
     assert any("the last on" in one.saw for one in found.claims)
+
+
+@pytest.mark.parametrize(("days_ago", "verdict"), [(60, UNPROVEN), (120, Verdict.MAY_GO)])
+def test_a_log_with_a_gap_proves_nothing_of_that_time(days_ago: int, verdict: Verdict) -> None:
+    """Days without any entry keep a repository only if they are of the time that counts."""
+    first = datetime.fromtimestamp(NOW_MS / 1000, UTC).date() - timedelta(days=days_ago)
+    gap = Silence(first, first + timedelta(days=9))
+    kept = repository(pulls=pulls(silences=(gap,)))
+    found = judge_repository(project(), kept, Prices(), NOW_MS, 90)
+    assert found.verdict is verdict
+    assert (gap.told in str(found.claims)) is (verdict is UNPROVEN)
 
 
 @given(_CLAIMS)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from gcr_migrate import errors
 from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.pulls import ANY
+from gcr_migrate.model.pulls import ANY, Pulls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+DAY_MS = 86_400_000
 APP = "us-docker.pkg.dev/builds/us.gcr.io/app"
 RESOURCE = "projects/builds/locations/us/repositories/us.gcr.io/dockerImages/app"
 CI = "ci@builds.iam.gserviceaccount.com"
@@ -151,3 +152,89 @@ def test_a_log_of_another_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MigrateError) as refused:
         read_pulls(path, "other")
     assert "none of them a pull from project other" in refused.value.saw
+
+
+def logged(days: set[int]) -> Pulls:
+    """A log of a project with entries on these days."""
+    pulls = Pulls()
+    for day in days:
+        pulls.written("builds", day * DAY_MS + 5)
+    return pulls
+
+
+@given(
+    start=st.integers(0, 30_000),
+    weeks=st.integers(4, 30),
+    rests=st.sets(st.integers(0, 6), max_size=3),
+    data=st.data(),
+)
+def test_a_gap_in_the_middle_is_seen_and_weekends_are_none(
+    start: int, weeks: int, rests: set[int], data: st.DataObject
+) -> None:
+    """What a project does each week is no gap; ten days that are missing always are."""
+    days = {start + at for at in range(weeks * 7) if at % 7 not in rests}
+    assert logged(days).silences("builds") == ()
+    inner = sorted(days)[1:-1]
+    first = data.draw(st.sampled_from([one for one in inner if one + 10 < max(days)]))
+    kept = days - set(range(first, first + 10))
+    (gap,) = logged(kept).silences("builds")
+    assert gap.days >= 10
+    span = logged(kept).span("builds")
+    assert span
+    assert span[0] < gap.first <= gap.last < span[1]
+
+
+@pytest.mark.parametrize(
+    ("days", "silent"),
+    [
+        ({0, 7}, []),  # too few to know a habit
+        ({0, 8}, ["1970-01-02 to 1970-01-08"]),
+        ({0, 30, 60, 90}, []),  # a job of each month
+        ({0, 30, 60, 150}, ["1970-03-03 to 1970-05-30"]),
+        ({*range(20)} - {10}, []),
+        ({*range(40)} - {10, 11}, ["1970-01-11 to 1970-01-12"]),
+        (set(), []),
+    ],
+)
+def test_how_long_a_silence_may_be_is_told_by_the_others(days: set[int], silent: list[str]) -> None:
+    """A log of daily use may lack a day, one of monthly use a month."""
+    assert [one.told for one in logged(days).silences("builds")] == silent
+
+
+def test_a_day_without_a_successful_pull_is_none_without_a_log(tmp_path: Path) -> None:
+    """What failed, and what we or a scanner pulled, shows that the log was written that day.
+
+    A push does not: it is in another log, which is switched on by itself.
+    """
+    log = written(
+        tmp_path / "log.json",
+        entry(day=10),
+        entry(day=18, failed=True),
+        entry(day=26, agent="gcr-migrate/1"),
+    )
+    assert len(read_pulls(log).days["builds"]) == 3
+    log = written(tmp_path / "log.json", entry(day=10), entry(day=18, method="Docker-PutManifest"))
+    assert len(read_pulls(log).days["builds"]) == 1
+
+
+def test_what_was_not_found_is_kept_by_name(tmp_path: Path) -> None:
+    """What somebody pulls and nobody has; another refusal, a push or a scanner's is no such."""
+    url = "/v2/builds/us.gcr.io/app/manifests/gone"
+    log = written(
+        tmp_path / "log.json",
+        entry(),
+        entry(url=url, failed=True),
+        entry(url=url.replace("gone", "pushed"), failed=True, method="Docker-PutManifest"),
+        entry(url=url.replace("gone", "ours"), failed=True, agent="gcr-migrate/1"),
+    )
+    assert read_pulls(log).sought == {APP: {"gone"}}
+
+
+def test_no_pull_is_never_concluded_from_a_log_with_a_gap() -> None:
+    """A rule that leaves out what nobody pulled needs a log without gaps since then."""
+    pulls = logged({*range(100)} - {*range(50, 60)})
+    pulls.note("builds", 0)
+    of_app = pulls.of(APP)
+    assert not of_app.tells_all_since(20 * DAY_MS)
+    assert of_app.tells_all_since(60 * DAY_MS)
+    assert not of_app.tells_all_since(-1)

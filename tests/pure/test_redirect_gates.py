@@ -20,6 +20,7 @@ from gcr_migrate.model.cloud import (
     RepositoryFacts,
 )
 from gcr_migrate.model.names import GCR_HOSTS, Project
+from gcr_migrate.redirect.copy_gates import is_copied
 from gcr_migrate.redirect.evidence import (
     COPIER,
     Answer,
@@ -29,7 +30,7 @@ from gcr_migrate.redirect.evidence import (
     Pulled,
     Reading,
 )
-from gcr_migrate.redirect.gates import Gate, Passing, Proof, is_copied, proof_gate
+from gcr_migrate.redirect.gates import Gate, Passing, Proof, proof_gate
 from gcr_migrate.redirect.moves import Move
 from gcr_migrate.redirect.plan import Plan, plan_move
 from gcr_migrate.redirect.pullers import Named

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
+import promql_parser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +49,59 @@ def _schema(name: str) -> Any:
 def _run(*args: str) -> tuple[int, str]:
     done = subprocess.run(args, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
+
+
+def _expressions(form: Form, job: Job) -> list[str]:
+    """Return every expression by which Prometheus, or who speaks its language, is asked."""
+    files = render(form, job, "0")
+    if form is Form.KUBERNETES:
+        (rules,) = documents(files["alerts.yaml"])
+        return [one["expr"] for one in rules["spec"]["groups"][0]["rules"]]
+    found = []
+    for block in hcl2.loads(files["alerts.tf"])["resource"]:
+        for policy in block.get('"google_monitoring_alert_policy"', {}).values():
+            for condition in policy["conditions"]:
+                asked = condition.get("condition_prometheus_query_language", [])
+                found += [json.loads(one["query"]) for one in asked]
+    return found
+
+
+def _selectors(node: Any) -> list[promql_parser.VectorSelector]:
+    """Return the selectors of series in an expression."""
+    if isinstance(node, promql_parser.VectorSelector):
+        return [node]
+    parts = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "vector_selector")]
+    inside = [*filter(None, parts), *getattr(node, "args", ())]
+    return [found for one in inside for found in _selectors(one)]
+
+
+@pytest.mark.parametrize("form", [Form.CLOUD_RUN, Form.CLOUD_BUILD, Form.GITHUB, Form.KUBERNETES])
+@pytest.mark.parametrize("name", ["gcr-verify", "a-1--2-of-twenty-four-ab"])
+def test_a_parser_of_promql_takes_every_alert(form: Form, name: str) -> None:
+    """Its types fit, and each selector names the job, whatever that is called."""
+    expressions = _expressions(form, _full(form, name=name))
+    assert len(expressions) == (2 if form is Form.KUBERNETES else 1)
+    for text in expressions:
+        selectors = _selectors(promql_parser.parse(text))
+        assert selectors
+        for one in selectors:
+            labels = {label.name: label.value for label in one.matchers.matchers}
+            own = f"{one.name} {labels}"
+            assert name in own or name.replace("-", "_") in own
+
+
+@pytest.mark.parametrize("form", [Form.CLOUD_RUN, Form.CLOUD_BUILD, Form.GITHUB])
+def test_silence_is_the_absence_of_any_success_over_the_whole_time(form: Form) -> None:
+    """The range is that of the job's silence, and the selector names no run that failed."""
+    (text,) = _expressions(form, _full(form))
+    call = promql_parser.parse(text)
+    assert isinstance(call, promql_parser.Call)
+    (over,) = call.args
+    assert isinstance(over, promql_parser.MatrixSelector)
+    assert (call.func.name, over.range) == ("absent_over_time", timedelta(hours=28))
+    selector = f"{over.vector_selector.name} {over.vector_selector.matchers.matchers}"
+    assert ("succeeded" in selector) is (form is Form.CLOUD_RUN)
+    assert "failed" not in selector
 
 
 @FORMS

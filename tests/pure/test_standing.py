@@ -23,7 +23,7 @@ from gcr_migrate.report.alarms import LISTED_AT_MOST, AlarmFacts, alarm_facts, l
 from gcr_migrate.report.proof import SampleFact
 from gcr_migrate.report.proof_metrics import FINISHED, SUCCEEDED, ProofMetrics, pushed, times_in
 from gcr_migrate.report.standing import SAMPLED, Standing
-from gcr_migrate.verify.marks import Outcome
+from gcr_migrate.verify.result import Outcome
 from tests.standings import HOST, STANDINGS, facts, finding, host, level, standing
 
 if TYPE_CHECKING:

@@ -16,9 +16,11 @@ from gcr_migrate.model.plan import Source
 from gcr_migrate.model.settings import CleanupCondition, CleanupPolicy, RepositorySettings
 from gcr_migrate.report.proof import all_facts, verify_facts
 from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
+from gcr_migrate.verify.baseline_promises import root_at
 from gcr_migrate.verify.checks import Check, Checks, Wrong
-from gcr_migrate.verify.marks import Level, Marks, Outcome, Verification, worst
-from gcr_migrate.verify.promise import PromisedVersion, root_at
+from gcr_migrate.verify.marks import Marks
+from gcr_migrate.verify.promise import PromisedVersion
+from gcr_migrate.verify.result import Level, Outcome, Verification, worst
 from gcr_migrate.verify.upkeep import changes, deleting_policy
 
 if TYPE_CHECKING:

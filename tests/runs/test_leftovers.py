@@ -85,6 +85,9 @@ def _saw(one: dict[str, Any], name: str) -> str:
     return next(str(claim["saw"]) for claim in one["claims"] if claim["name"] == name)
 
 
+USED = tuple(("web", days) for days in range(1, 200, 5))  # a log without gaps
+
+
 def _log(path: Path, *pulls: tuple[str, int]) -> str:
     """Write a log of pulls: a repository, and how many days ago it was."""
     now, entries = datetime.now(UTC), []
@@ -120,7 +123,7 @@ def test_with_its_migration_and_a_log_of_pulls_all_is_proven(stage: Stage) -> No
     """The commands are printed and not run: what may go is still there afterwards."""
     before = (set(stage.box.store.buckets), set(stage.box.store.repositories))
     stage.box.log.reset()
-    log = _log(stage.cli.home / "log.json", ("us.gcr.io", 200), ("web", 1))
+    log = _log(stage.cli.home / "log.json", ("us.gcr.io", 200), *USED)
     options = ("builds", "--migration", "m", "--audit-log", log)
     found = _leftovers(stage, *options)
     for name in (f"gs://{OWN}", REPOSITORY, "us-docker.pkg.dev/builds/gcr.io"):
@@ -196,7 +199,7 @@ def test_repositories_that_went_to_each_other_do_not_both_go(tmp_path: Path) -> 
             spec += f"routes: [{{match: '**', repository: {hosts[1 - at]}}}]\n"
             (stage.cli.home / "spec.yaml").write_text(spec)
             assert stage.run("plan", "spec.yaml", "-o", host).returncode == 0
-        log = _log(stage.cli.home / "log.json", ("us.gcr.io", 200), ("web", 1))
+        log = _log(stage.cli.home / "log.json", ("us.gcr.io", 200), *USED)
         files = ("--audit-log", log, "--migration", "gcr.io")
         one = _leftovers(stage, "builds", *files)
         both = _leftovers(stage, "builds", *files, "--migration", "us.gcr.io")

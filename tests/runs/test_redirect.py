@@ -91,6 +91,22 @@ def test_from_disabled_to_final(world: Switch) -> None:
     assert [one["event"] for one in events] == ["started", "done", "verified"] * 3
     assert [one["target"] for one in events[::3]] == [COPYING, ENABLED, FINALIZED]
     assert "old was deleted in 2023" in events[3]["saw"]
+    nothing_to_do_is_not_all_is_well(world)
+
+
+def nothing_to_do_is_not_all_is_well(world: Switch) -> None:
+    """Where the state is what was asked for and a host does not answer, exit 1 says what to do."""
+    project = world.stage.box.store.project("builds")
+    project.redirect_state, project.state_before, project.lagging = ENABLED, DISABLED, 10_000
+    silent = world.run("enable", "builds", code=1, schema="redirect-move")
+    assert (silent["outcome"], silent["target"]) == ("not-working", None)
+    assert [one["code"] for one in silent["troubles"]] == ["redirect-slow"]
+    project.lagging = 0
+    del world.stage.box.store.repositories["builds", "us", "us.gcr.io"]
+    told = world.stage.run("redirect", "enable", "builds")
+    assert told.returncode == 1
+    assert "error[repository-missing] projects/builds/locations/us/repositories" in told.stdout
+    assert "for a gcr.io host create its repository" in told.stdout
 
 
 def test_nothing_moves_without_consent(copied: Switch) -> None:
@@ -390,6 +406,63 @@ def test_a_move_that_was_made_is_never_told_as_a_failure_of_the_rest(copied: Swi
     assert len(copied.written()) == written + 1
 
 
+# Each makes a request of the time after the write fail for good, or once.
+AFTER_THE_WRITE: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"host": "us.gcr.io", "path": "/tags/list", "status": 504}, 1),
+    ({"host": "us.gcr.io", "path": "/blobs/", "status": 403, "times": 1}, 4),
+    ({"host": "us.gcr.io", "method": "HEAD", "status": 404, "times": 1}, 1),
+    ({"host": "us.gcr.io", "method": "HEAD", "status": 429, "headers": {"Retry-After": "0"}}, 4),
+)
+
+
+def test_what_fails_after_the_write_is_told_and_proven_by_the_next_run(copied: Switch) -> None:
+    """A host, a permission, a quota: the move is never told as proven, nor as not made."""
+    code, project = copied.plan()["code"], copied.stage.box.store.project("builds")
+    log = copied.stage.cli.home / "builds.redirect.log"
+    for rule, exit_code in AFTER_THE_WRITE:
+        copied.whole()
+        project.redirect_state = DISABLED
+        # Who answers is asked for twice before the write; the others are first asked after it.
+        copied.fault(**rule, skip=2 if rule.get("path") == "/tags/list" else 0)
+        moved = copied.move("enable", "--wait", "0", read=code, code=exit_code)
+        assert (moved["outcome"], moved["after"]) == ("moved-unproven", ENABLED), rule
+        events = [json.loads(one)["event"] for one in log.read_text().splitlines()]
+        assert events[-3:] == ["started", "done", "unproven"]
+        copied.whole()
+        late = copied.run("enable", "builds", schema="redirect-move")
+        assert (late["outcome"], late["proof"]["unchecked"]) == ("moved", 0)
+
+
+def test_a_kill_between_the_write_and_its_record_is_healed(copied: Switch) -> None:
+    """Killed when the setting is written and nothing tells so: the next run proves the move.
+
+    A line that was cut off does not take the next one with it.
+    """
+    cli, box = copied.stage.cli, copied.stage.box
+    code, log = copied.plan()["code"], cli.home / "builds.redirect.log"
+    copied.fault(host="artifact_registry", method="PATCH", times=1, delay_s=3, when="after")
+    process = cli.start(
+        *("redirect", "enable", "builds", "--yes", "--i-have-read", code, "--json"),
+        GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
+        GCR_MIGRATE_ACCESS_TOKEN=box.token,
+    )
+    while copied.state() != ENABLED:
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
+    with log.open("a") as torn:
+        torn.write('{"at": "2026-')
+    late = copied.run("enable", "builds", schema="redirect-move")
+    assert "cut off" in late["note"]
+    assert (late["outcome"], late["proof"]["unchecked"]) == ("moved", 0)
+    started, torn_line, verified = log.read_text().splitlines()
+    assert (json.loads(started)["event"], torn_line) == ("started", '{"at": "2026-')
+    assert json.loads(verified)["event"] == "verified"
+    done = copied.run("enable", "builds", schema="redirect-move")
+    assert done["outcome"] == "nothing-to-do"
+    assert len(copied.written()) == 1
+
+
 def test_what_becomes_of_the_write_is_read(copied: Switch) -> None:
     """Refused, somebody else's, lost before and after: told as it is, each with one request."""
     code = copied.plan()["code"]
@@ -482,10 +555,12 @@ def test_every_state_is_read_by_its_word(copied: Switch) -> None:
     for what in ("enable", "finalize"):
         refused = copied.run(what, "builds", code=3)
         assert codes(refused) == ["redirect-unknown"]
-    for word in ("PARTIAL", "PARTIAL_AND_COPYING"):
-        project.redirect_state, project.pull_percent = f"{STATE}{word}", 40
+    told = "40% of pulls are answered, 60% fail"
+    odd = "an unknown share of pulls is answered"
+    for word, percent, share in (("PARTIAL", 40, told), ("PARTIAL_AND_COPYING", 400, odd)):
+        project.redirect_state, project.pull_percent = f"{STATE}{word}", percent
         canary = copied.plan()
-        assert "40% of pulls are answered, 60% fail" in canary["meaning"]
+        assert share in canary["meaning"]
         assert canary["target"] == ENABLED
         assert codes(copied.run("finalize", "builds", code=3)) == ["redirect-too-soon"]
     assert copied.move("enable")["after"] == ENABLED

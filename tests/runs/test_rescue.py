@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gcr_migrate.sandbox.faults import Fault
 from gcr_migrate.sandbox.scenarios import Scenario
 from gcr_migrate.sandbox.store import Repository
 from tests.rescuing import BROKEN, OLD, Left, codes, left_behind, scenario
@@ -71,6 +72,20 @@ def test_everything_that_can_be_copied_is_and_the_rest_is_named(left: Left) -> N
     assert again["claimed"] == facts["claimed"]
     assert again["checked"] == facts["checked"]
     assert again["runs"] == 2
+    what_failed_is_evidence_before_a_move(left)
+
+
+def what_failed_is_evidence_before_a_move(left: Left) -> None:
+    """The redirect begins with copying as something failed; of another project it tells nothing."""
+    plan = json.loads(left.call("redirect", "plan", OLD, "--rescue", f"{OLD}.rescue").stdout)
+    assert plan["target"] == "REDIRECTION_FROM_GCR_IO_ENABLED_AND_COPYING"
+    told = {one["name"]: "\n".join(one["evidence"]) for one in plan["gates"]}
+    assert (
+        f"{GCR} by the rescue: 9 manifests copied, 1 failed, 1 of these damaged" in told["copied"]
+    )
+    assert f"{GCR}: the copy last answered on 2" in told["copy"]
+    other = left.call("redirect", "plan", "builds", "--rescue", f"{OLD}.rescue")
+    assert (other.returncode, json.loads(other.stdout)["errors"][0]["code"]) == (2, "bad-usage")
 
 
 def test_a_rescue_without_failures_is_proven_as_far_as_it_can_be(whole: Left) -> None:
@@ -122,6 +137,31 @@ def test_what_was_expected_and_is_not_there_fails(whole: Left) -> None:
     whole.box.log.reset()
     assert whole.run("--expected", "others", code=2)["errors"][0]["code"] == "no-names"
     assert not whole.asked()
+
+
+def test_what_lists_do_not_show_is_asked_for_by_name(whole: Left) -> None:
+    """Expected names and those of answers are pulled, with their children and blobs.
+
+    A list that fails hides nothing that can be pulled; what cannot is not seen, and never missing.
+    """
+    whole.run(code=0)
+    (whole.cli.home / "names").write_text(
+        f"{GCR}/app/api:1.0\n{GCR}/app/api:9\n{GCR}/app/web:2.0\n"
+    )
+    whole.box.faults.rules.append(
+        Fault.model_validate({"host": US, "path": "gcr.io/app/(api|web)/tags/list", "status": 500})
+    )
+    api = whole.box.store.repositories[OLD, "us", "gcr.io"].images["app/api"]
+    api.blobs.discard(api.manifests[api.tags["1.0"]].manifest.blobs[0].digest)
+    facts = whole.run("--expected", "names", code=1)
+    verdicts = {one["name"]: one["verdict"] for one in facts["expected"]["names"]}
+    assert verdicts == {
+        f"{GCR}/app/api:1.0": "there",
+        f"{GCR}/app/api:9": "not-seen",
+        f"{GCR}/app/web:2.0": "there",
+    }
+    assert {"blob-unknown", "listing-failed"} <= codes(facts)
+    assert "copy-not-there" not in codes(facts)
 
 
 @pytest.mark.parametrize(

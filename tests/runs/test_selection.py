@@ -115,6 +115,11 @@ def test_what_the_audit_log_tells_of_pulls_selects(zoo: Zoo, tmp_path: Path) -> 
         _pull(image, "2024-02-01T00:00:00Z", "v2", status={"code": 5}),
         {"protoPayload": {"methodName": "Docker-GetTags"}, "timestamp": "2022-01-01T00:00:00Z"},
         {"protoPayload": {"methodName": ["Docker-GetManifest"], "resourceName": {}}},
+        # A request of each month, in vain: the log was written all the time.
+        *(
+            _pull(image, f"2023-{month:02}-15T00:00:00Z", "none", status={"code": 5})
+            for month in range(1, 13)
+        ),
         # Nobody uses what this tool and a scanner pulled.
         _pull(
             image,

@@ -9,7 +9,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, name, number
 from gcr_migrate.report.html.pictures import parts
-from gcr_migrate.verify.marks import Level, Outcome
+from gcr_migrate.verify.result import Level, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
