@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -74,11 +74,10 @@ _EXITS: Final = {
     Exit.TODO: "only from `plan --detailed-exitcode`: it would be 0, and there is something to do",
     Exit.INTERRUPTED: "interrupted; the same command goes on where it stopped",
 }
-# Times are the only part of the output that differs from run to run.
+# Times differ from run to run, and whether a line of progress comes where there is no terminal.
 _TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
-# Where there is no terminal, a line of progress comes now and then: it depends on the clock.
-_PROGRESS: Final = re.compile(r"^20\d\d-\S+Z \[info +\] apply\.progress .*\n", re.MULTILINE)
 _LOGGED: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
+_PROGRESS: Final = re.compile(r"^20\d\d-\S+Z \[info +\] \w+\.progress .*\n", re.MULTILINE)
 _WITH_OUTPUT: Final = (
     "README.md",
     "docs/what-moves.md",
@@ -169,7 +168,7 @@ def cli_page() -> str:
         words = [*command.split(), "--help"]
         title = f"gcr-migrate {command}".strip()
         parts += ["", f"## {title}", "", "```console", f"$ gcr-migrate {' '.join(words)}"]
-        parts += [_printed(*words).rstrip(), "```"]
+        parts += [_program(*words).rstrip(), "```"]
     return "\n".join(parts) + "\n"
 
 
@@ -226,19 +225,24 @@ def tutorial() -> str:
                 path.write_text(found["text"], encoding="utf-8")
                 return found[0]
             command = found["command"].removesuffix("; echo $?")
-            done = _run(*shlex.split(command)[1:], cwd=home, settings=settings)
-            code = f"{done.returncode}\n" if command != found["command"] else ""
-            if done.returncode and not code:
-                raise SystemExit(f"{command} ended with {done.returncode}\n{done.stdout}")
-            said = _TIME.sub("2026-01-31T12:00:00+00:00", _PROGRESS.sub("", done.stdout))
-            return f"{found['head']}$ {found['command']}\n{said}{code}```\n"
+            code, said = _run(*shlex.split(command)[1:], cwd=home, settings=settings)
+            told = f"{code}\n" if command != found["command"] else ""
+            if code and not told:
+                raise SystemExit(f"{command} ended with {code}\n{said}")
+            said = _TIME.sub("2026-01-31T12:00:00+00:00", said)
+            return f"{found['head']}$ {found['command']}\n{said}{told}```\n"
 
         return _STEP.sub(step, page)
 
 
 def _demo_outputs(folder: Path) -> dict[str, str]:
     """Output of each command of a demo, and of one that is refused, by command line."""
-    text = _program("demo", "demo", cwd=folder)
+    # A process, as those that it starts write to the same streams.
+    demo = [sys.executable, "-m", "gcr_migrate", "demo", "demo"]
+    done = subprocess.run(
+        demo, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True
+    )
+    text = _PROGRESS.sub("", done.stdout.decode())
     outputs = {}
     for part in text.split("\n$ ")[1:]:
         command, _, output = part.partition("\n")
@@ -351,40 +355,29 @@ def _schedule_outputs(folder: Path) -> dict[str, str]:
     return {command: _program(*shlex.split(command)[1:], cwd=folder)}
 
 
-def _printed(*args: str) -> str:
-    """What a command prints that needs no process of its own."""
-    said = io.StringIO()
-    with redirect_stdout(said):
-        code = outcome(args)
-    if code != Exit.OK:
-        raise SystemExit(f"gcr-migrate {' '.join(args)} ended with {code}\n{said.getvalue()}")
-    return said.getvalue()
-
-
 def _program(
     *args: str,
     cwd: Path = ROOT,
     expect: Exit = Exit.OK,
     settings: Mapping[str, str] | None = None,
 ) -> str:
-    done = _run(*args, cwd=cwd, settings=settings or {})
-    if done.returncode != expect:
-        raise SystemExit(
-            f"gcr-migrate {' '.join(args)} ended with {done.returncode}\n{done.stdout}"
-        )
-    return done.stdout
+    code, said = _run(*args, cwd=cwd, settings=settings or {})
+    if code != expect:
+        raise SystemExit(f"gcr-migrate {' '.join(args)} ended with {code}\n{said}")
+    return said
 
 
-def _run(*args: str, cwd: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gcr_migrate", *args],
-        cwd=cwd,
-        env={**os.environ, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+def _run(*args: str, cwd: Path, settings: Mapping[str, str]) -> tuple[int, str]:
+    """How a command ends and what it prints; in this process, as to start one takes longer."""
+    said, before = io.StringIO(), dict(os.environ)
+    os.environ |= settings
+    try:
+        with chdir(cwd), redirect_stdout(said), redirect_stderr(said):
+            code = outcome(args)
+    finally:
+        os.environ.clear()
+        os.environ |= before
+    return code, _PROGRESS.sub("", said.getvalue())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import shutil
 import socket
 import subprocess
@@ -10,24 +12,41 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import warm
+from tests.wall import sitecustomize as wall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 REQUIRE_PROGRAMS = "GCR_MIGRATE_REQUIRE_PROGRAMS"
 # Machines are noisy: a slow example is no failure. CI draws the same examples each time, so that it
 # judges the change and not its luck; everybody else draws new ones.
-settings.register_profile("default", deadline=None, derandomize=REQUIRE_PROGRAMS in os.environ)
+settings.register_profile(
+    "default",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=REQUIRE_PROGRAMS in os.environ,
+)
 settings.load_profile("default")
+
+# What the shell says of ways out, certificates and logins is no part of a test. To read the usual
+# certificates takes longer than many a test does.
+_OF_THE_SHELL: Final = re.compile(
+    r"(ALL|HTTPS?|NO)_PROXY|SSL_CERT_\w+|(REQUESTS_CA|CURL_CA)_BUNDLE"
+    r"|(GOOGLE|CLOUDSDK|GCE_METADATA)_\w+",
+    re.IGNORECASE,
+)
+for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
+    del os.environ[_name]
+wall.stand(pytest.fail)
 
 # Not every machine has them, or may install them.
 MAY_BE_ABSENT = frozenset({"gcloud", "terraform"})
@@ -49,10 +68,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that nobody listened on a moment ago.
+
+    It is none of those that the system gives to whoever wants any port, as tests do all the time.
+    """
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))  # noqa: S311  # no secret
+            return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -92,12 +115,12 @@ http: {{addr: "127.0.0.1:{port}"}}
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{url}/v2/", timeout=2):  # noqa: S310  # loopback only
+            with urllib.request.urlopen(f"{url}/v2/", timeout=10):  # noqa: S310  # loopback only
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
@@ -165,11 +188,16 @@ class Cli:
         coverage = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
         fixed = {"HOME": str(self.home), "COLUMNS": "100", "NO_COLOR": "1"}
         fixed["GCR_MIGRATE_CREATION_PAUSE_S"] = "0"  # the sandbox creates as fast as it is asked
+        fixed["PYTHONPATH"] = str(Path(wall.__file__).parent)
         impatient = {"GCR_MIGRATE_QUOTA_WAIT_S": "1"}
         return {**kept, **coverage, **fixed, **impatient, **more}
 
-    def start(self, *args: str | Path, **more: str) -> subprocess.Popen[str]:
-        """Start a command as a shell would, and do not wait for it."""
+    def start(self, *args: str | Path, **more: str) -> warm.Running:
+        """Start a command, see `warm`, and do not wait for it."""
+        return warm.Running(list(map(str, args)), self.home, self.environment(**more))
+
+    def start_anew(self, *args: str | Path, **more: str) -> subprocess.Popen[str]:
+        """Start a command as a shell would, with an interpreter of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "gcr_migrate", *map(str, args)],
             cwd=self.home,

@@ -192,5 +192,5 @@ def push_over_http(made: Corpus, base: str) -> None:
 def _send(method: str, url: str, data: bytes, **headers: str) -> str:
     headers = {"Content-Type": "application/octet-stream"} | headers
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  # loopback
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
         return str(answer.headers.get("location", ""))

@@ -39,9 +39,8 @@ IMPATIENT: Final = {
 }
 
 
-IDLE: Final = {
-    "GCR_MIGRATE_IDLE_TIMEOUT_S": "0.3"
-}  # for what stalls, and nothing else: machines do
+# For what stalls, and nothing else: machines do, too.
+IDLE: Final = {"GCR_MIGRATE_IDLE_TIMEOUT_S": "1.5"}
 
 
 def _layers(*names: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.kept import Kept
     from tests.conftest import Cli
+    from tests.warm import Running
 
 OLD = "old-builds"
 COPIES = "CopyFromGCR="
@@ -62,7 +63,7 @@ class Left:
         """Run any command here."""
         return self.cli(*words, "--json", timeout_s=120, **self.environ | more)
 
-    def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, **more: str) -> Running:
         """Start to rescue the project, and do not wait for it."""
         return self.cli.start("rescue", OLD, *args, "--json", **self.environ | more)
 

@@ -55,7 +55,7 @@ class Stage:
         """Ask the sandbox itself, or give it a fault."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.box.control_url}/{what}", data)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
             return json.load(answer)
 
     def blobs(self, location: str) -> set[str]:
@@ -87,6 +87,7 @@ class Theatre:
         self._folder, self._stack, self._scenario = folder, stack, scenario
         self._plans: dict[str, Path] = {}
         self._ends: dict[str, Any] = {}
+        self._requests: dict[str, int] = {}
         self.boxes: list[Sandbox] = []
 
     def open(self) -> Stage:
@@ -110,11 +111,17 @@ class Theatre:
         """Return the state in which an undisturbed run leaves the sandbox."""
         return self._ends[location]
 
+    def requests(self, location: str) -> int:
+        """Return how many requests an undisturbed run sends."""
+        return self._requests[location]
+
     def _rehearse(self, location: str) -> None:
         stage = self.open()
         (stage.cli.home / "spec.yaml").write_text(SPEC.format(location=location))
         stage.run("plan", "spec.yaml", "-o", "planned")
         shutil.copy(stage.cli.home / "planned", stage.cli.home / "m")
+        stage.ask("requests/reset", {})
         assert stage.run("apply", "m")["outcome"] == "complete"
+        self._requests[location] = sum(stage.ask("requests/counts").values())
         self._plans[location] = stage.cli.home / "planned"
         self._ends[location] = stage.ask("state")

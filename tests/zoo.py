@@ -106,7 +106,7 @@ class Zoo:
         """Let something go wrong from now on."""
         url, body = f"{self.box.control_url}/faults", json.dumps(rule).encode()
         request = urllib.request.Request(url, body)  # noqa: S310  # loopback
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  # loopback
 
     def keep(self, path: str, raw: bytes, media_type: str) -> Manifest:
         """Keep a manifest and nothing more: no list of referrers is made of its subject."""
@@ -119,7 +119,7 @@ class Zoo:
         accept = f"{OCI_INDEX}, {OCI_MANIFEST}, */*"
         headers = {"authorization": f"Bearer {self.box.token}", "accept": accept}
         request = urllib.request.Request(f"{self.box.addresses[host]}/v2/{path}", headers=headers)  # noqa: S310  # loopback
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
             return answer.headers["content-type"], answer.read()
 
     def run(self, *args: str) -> tuple[int, dict[str, Any]]:
@@ -162,7 +162,7 @@ class Zoo:
     def requests(self) -> list[str]:
         """Return all requests since the last `forget`, as method, host, path and query."""
         url = f"{self.box.control_url}/requests"
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  # loopback
             entries = json.load(answer)
         return [f"{one['method']} {one['host']} {one['path']}?{one['query']}" for one in entries]
 
@@ -170,7 +170,7 @@ class Zoo:
         """Forget all requests so far."""
         url = f"{self.box.control_url}/requests/reset"
         request = urllib.request.Request(url, b"")  # noqa: S310  # loopback
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  # loopback
 
 
 def _outcome(args: list[str]) -> tuple[int, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from typer.core import TyperGroup
 
 _PROGRAM: Final = "gcr-migrate"
 
@@ -84,6 +87,13 @@ tools.add_to(app)
 demo.add_to(app)
 
 
+@functools.cache
+def command() -> TyperGroup:
+    """Return the command line with all that is in it; made once, as that takes a while."""
+    found: TyperGroup = typer.main.get_group(app)
+    return found
+
+
 def outcome(args: Sequence[str]) -> int:
     """Run a command, and tell what stopped it.
 
@@ -98,7 +108,7 @@ def outcome(args: Sequence[str]) -> int:
     if "--help" not in args:
         set_up_logs(as_json=output.as_json)
     try:
-        result = app(list(args) or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
+        result = command()(list(args) or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:
         return output.errors([error])
     except TyperException as error:

@@ -309,9 +309,9 @@ def _read_by_verify(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """
     from typer.exceptions import TyperException
 
-    from gcr_migrate.cli.main import app
+    from gcr_migrate.cli.main import command
 
-    verify = typer.main.get_command(app).commands["verify"]  # type: ignore[attr-defined]
+    verify = command().commands["verify"]
     try:
         context = verify.make_context("gcr-migrate verify", [*words])
     except TyperException as error:

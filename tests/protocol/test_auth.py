@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -17,6 +18,7 @@ from gcr_migrate.registry.auth import Authorizer, Challenge
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.registry.listing import Lists
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
@@ -104,17 +106,25 @@ def using(
     *,
     anonymous: bool = False,
     logins: Logins | None = None,
+    pilot: Pilot | None = None,
 ) -> None:
     """Work with a client of the fake."""
     chosen = Logins() if anonymous else logins or Logins("hunter2")
 
     async def run(endpoints: Endpoints) -> None:
-        async with Wire(endpoints, Backoff(tries=2, base_s=0.001)) as wire:
+        async with Wire(endpoints, Backoff(tries=2, base_s=0.001), pilot=pilot) as wire:
             await work(RegistryClient(HOST, wire, chosen, dialect))
 
     with Scripted(fake.answer) as server:
         mapped = {"registries": {HOST: server.url}}
         asyncio.run(run(Endpoints.load(json.dumps(mapped), "endpoints.yaml")))
+
+
+def hurried() -> Pilot:
+    """Return a pilot for whom a second is a fiftieth of one."""
+    return Pilot(
+        clock=lambda: time.monotonic() * 50, sleep=lambda wait_s: asyncio.sleep(wait_s / 50)
+    )
 
 
 def refusal(fake: Fake, dialect: Dialect = DISTRIBUTION) -> MigrateError:
@@ -190,7 +200,12 @@ def test_a_token_service_over_its_quota_is_asked_again_once_for_all() -> None:
     """Fifty callers wait for the same pause, and one of them asks."""
     fake = Fake()
     fake.token_statuses = [429, 200]
-    using(fake, lambda client: asyncio.gather(*(client.listing("a/b") for _ in range(50))))
+    fifty = range(50)
+    using(
+        fake,
+        lambda client: asyncio.gather(*(client.listing("a/b") for _ in fifty)),
+        pilot=hurried(),
+    )
     assert fake.tokens == 2
 
 

@@ -268,7 +268,7 @@ def test_closing_lets_waiting_threads_go() -> None:
 
     def answer(_: Asked) -> Answer:
         asked.set()
-        hold.wait(10)
+        hold.wait(60)
         return Answer()
 
     async def run(endpoints: Endpoints) -> float:
@@ -286,7 +286,7 @@ def test_closing_lets_waiting_threads_go() -> None:
     with Scripted(answer) as service:
         took_s = asyncio.run(run(service.endpoints))
         hold.set()
-    assert took_s < 5
+    assert took_s < 30
 
 
 def test_a_call_as_a_whole_has_an_end() -> None:

@@ -139,7 +139,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, each_library: str) -> Run:
         exits, words = [], ""
         for command in commands:
             # Started from nothing: only a new interpreter takes the watcher in.
-            with cli.start(*command, **variables) as process:
+            with cli.start_anew(*command, **variables) as process:
                 out, err = process.communicate(timeout=120)
             exits.append(process.returncode)
             words += out + err

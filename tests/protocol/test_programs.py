@@ -46,7 +46,7 @@ def test_nothing_is_left_of_a_program_that_hangs(tmp_path: Path, how: str) -> No
 
     began = time.monotonic()
     asyncio.run(work())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert not running(pids[0].strip())
 
 
@@ -85,4 +85,4 @@ def test_a_program_is_ended_at_whatever_step_of_its_start(tmp_path: Path, steps:
 
     began = time.monotonic()
     asyncio.run(work())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ONCE = Backoff(tries=1)
-PAUSE_S = 0.2
+PAUSE_S = 0.5
 
 
 class Service:
@@ -29,6 +29,7 @@ class Service:
 
     Attributes:
         arrived: when each request came, and whether it was refused.
+        refused: is released by each refusal.
         url: where it listens.
     """
 
@@ -36,6 +37,7 @@ class Service:
         self._refusing_s = refusing_s
         self._until: float | None = None
         self.arrived: list[tuple[float, bool]] = []
+        self.refused = asyncio.Semaphore(0)
         self.url = ""
 
     @property
@@ -49,6 +51,8 @@ class Service:
         self._until = self._until or now + self._refusing_s
         left_s = self._until - now
         self.arrived.append((now, left_s > 0))
+        if left_s > 0:
+            self.refused.release()
         body = google("RESOURCE_EXHAUSTED", delay=f"{max(left_s, 0):.3f}s").encode()
         status = b"429 Too Many Requests" if left_s > 0 else b"200 OK"
         head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
@@ -70,14 +74,20 @@ async def ask(wire: Wire, service: Service, count: int) -> None:
     await asyncio.gather(*(wire.request("GET", service.url, ok={200}) for _ in range(count)))
 
 
+async def refused(service: Service, count: int) -> None:
+    """Return a moment after so many more requests were refused."""
+    for _ in range(count):
+        await service.refused.acquire()
+    await asyncio.sleep(0.05)
+
+
 def test_one_refusal_makes_all_wait() -> None:
     """Requests that start during the pause are not sent before it is over."""
 
     async def run() -> Service:
         async with Service().running() as service, Wire(Endpoints(), ONCE) as wire:
             first = asyncio.create_task(ask(wire, service, 4))
-            await asyncio.sleep(PAUSE_S / 2)
-            assert service.refusals == 4
+            await refused(service, 4)
             await ask(wire, service, 16)
             await first
         return service
@@ -124,7 +134,7 @@ def test_two_pools_share_a_pilot() -> None:
             Wire(Endpoints(), ONCE, pilot=pilot) as target,
         ):
             first = asyncio.create_task(ask(source, service, 1))
-            await asyncio.sleep(PAUSE_S / 2)
+            await refused(service, 1)
             await ask(target, service, 5)
             await first
         return service

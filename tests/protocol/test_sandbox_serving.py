@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -26,20 +25,27 @@ def test_an_answer_does_not_wait_for_its_heads_acknowledgement(tmp_path: Path) -
             began = time.perf_counter()
             client.get(f"{box.addresses['us.gcr.io']}/v2/")
             took.append(time.perf_counter() - began)
-    assert statistics.median(took) < NO_DELAY_S
+    assert min(took[10:]) < NO_DELAY_S  # all would take longer, and a busy machine delays some
 
 
 def test_it_ends_while_it_holds_a_request(tmp_path: Path) -> None:
     """Whoever waits for an answer then is told by the end of the connection, and soon."""
+    took = [_end_of_one_that_holds_a_request(tmp_path / str(number)) for number in range(3)]
+    assert min(took) < 0.9  # uvicorn's own end would give it a second
+
+
+def _end_of_one_that_holds_a_request(folder: Path) -> float:
+    """Return how long it took; whoever was held is told."""
     with ThreadPoolExecutor(1) as threads:
-        with running("builds", tmp_path) as box:
+        with running("builds", folder) as box:
             rule = {"host": "us.gcr.io", "delay_s": 600}
             httpx.post(f"{box.control_url}/faults", json=rule)
             url = f"{box.addresses['us.gcr.io']}/v2/"
-            asked = threads.submit(httpx.get, url, timeout=60)
+            asked = threads.submit(httpx.get, url, timeout=120)
             while not httpx.get(f"{box.control_url}/requests").json():
                 time.sleep(0.01)
             began = time.monotonic()
-        assert time.monotonic() - began < 0.9  # uvicorn's own end would give it a second
+        took_s = time.monotonic() - began
         with pytest.raises(httpx.TransportError):
-            asked.result(10)
+            asked.result(60)
+    return took_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -121,7 +122,7 @@ def test_the_command_tells_its_authority(cli: Cli, tmp_path: Path) -> None:
             assert process.stdout is not None
             told = json.loads(process.stdout.readline())
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
 
     assert told["certificate"] == str(tmp_path / "ca.pem")
     assert (tmp_path / "ca.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")

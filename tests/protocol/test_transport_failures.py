@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.peer import Answer
 
 SHORT_S = 0.15
+PATIENT_S = 0.6  # where it is not to run out: a busy machine waits, too
 PIECE = b"x" * 100_000
 CUT = OK + b"Content-Length: 100\r\n\r\nonly this"
 CUT_CHUNKS = OK + b"Transfer-Encoding: chunked\r\n\r\n64\r\nonly this"
@@ -86,7 +87,7 @@ def test_each_way_to_answer_badly_has_its_error(
 
     async def work() -> Peer:
         content = b"data" if method == "PUT" else None
-        soon = client(library, connect=2 * SHORT_S, read=SHORT_S)
+        soon = client(library, connect=4 * SHORT_S, read=SHORT_S)
         async with Peer(answer).running() as peer, soon as http:
             with pytest.raises(error) as raised:
                 await http.request(method, f"{peer.url}/?hidden", content=content)
@@ -121,10 +122,10 @@ def test_a_slow_drip_is_no_time_out(library: str) -> None:
         answer = OK + b"Content-Length: 9\r\n\r\nnine char"
         for start in range(0, len(answer), 6):
             writer.write(answer[start : start + 6])
-            await asyncio.sleep(SHORT_S / 3)
+            await asyncio.sleep(PATIENT_S / 6)
 
     async def work() -> bytes:
-        async with Peer(drip).running() as peer, client(library, read=SHORT_S) as http:
+        async with Peer(drip).running() as peer, client(library, read=PATIENT_S) as http:
             return (await http.get(peer.url)).content
 
     assert run(work()) == b"nine char"
@@ -239,14 +240,14 @@ def test_who_takes_bytes_slowly_is_no_write_time_out() -> None:
         await peer.head(reader)
         while len(taken) < size:
             taken.extend(await reader.read(1 << 20))
-            await asyncio.sleep(SHORT_S / 10)
+            await asyncio.sleep(PATIENT_S / 40)
         writer.write(EMPTY)
 
     async def whole() -> AsyncIterator[bytes]:
         yield bytes(size)
 
     async def work() -> int:
-        async with Peer(slow).running() as peer, client("aiohttp", write=SHORT_S) as http:
+        async with Peer(slow).running() as peer, client("aiohttp", write=PATIENT_S) as http:
             sent = {"content-length": str(size)}
             return (await http.put(peer.url, content=whole(), headers=sent)).status_code
 

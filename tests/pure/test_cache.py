@@ -86,7 +86,10 @@ def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: str) -> None:
         assert cache.get(ONE.digest) == ONE
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=60,
+)
 @given(at=st.integers(0, 99), junk=st.binary(min_size=1, max_size=400))
 def test_whatever_happens_to_the_file_no_wrong_manifest_comes_out(
     tmp_path: Path, at: int, junk: bytes

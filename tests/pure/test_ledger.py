@@ -265,7 +265,10 @@ def ledgers(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=25,
+)
 @given(entries=ledgers(), present=st.booleans())
 def test_counts_add_up(tmp_path: Path, entries: list[Entry], present: bool) -> None:  # noqa: FBT001  # drawn
     """Whatever happened, each item is counted once, in the state in which its events leave it."""

@@ -236,7 +236,10 @@ def test_pages_join_without_gap(tmp_path: Path) -> None:
         assert first + rest == migration.manifests(2)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=12,
+)
 @given(
     manifests=st.permutations([AMD, ARM, BOTH]),
     images=st.permutations(["app", "web", "db"]),
@@ -443,7 +446,10 @@ NAMED = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=60,
+)
 @given(images=st.lists(NAMED, max_size=6))
 def test_what_images_share_is_counted_once(tmp_path: Path, images: list[Named]) -> None:
     """Each blob has its bytes once per target registry in all, and once where they have to come.

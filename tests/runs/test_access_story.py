@@ -158,7 +158,7 @@ def _pulls(stage: Stage, host: str, name: str, token: str) -> bool:
 def _got(url: str, headers: dict[str, str]) -> Any:
     request = urllib.request.Request(url, headers=headers | {"accept": "*/*"})  # noqa: S310  # loopback
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
             return json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code in {401, 403}:

@@ -15,11 +15,11 @@ from tests.conftest import Cli
 from tests.zoo import opened
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gcr_migrate.model.content import Digest
+    from tests.warm import Running
     from tests.zoo import Zoo
 
 EUROPE = "europe-docker.pkg.dev"
@@ -55,7 +55,7 @@ def apply(zoo: Zoo, *options: str) -> tuple[int, dict[str, Any]]:
     return zoo.run("apply", str(zoo.home / "m"), *options)
 
 
-def started(zoo: Zoo, *options: str) -> subprocess.Popen[str]:
+def started(zoo: Zoo, *options: str) -> Running:
     """Start to apply the plan in another process."""
     way = ("--endpoints", zoo.home / "endpoints.yaml", "--access-token-file", zoo.home / "token")
     return Cli(zoo.home).start("apply", "m", "--json", *way, *options)

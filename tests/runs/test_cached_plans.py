@@ -161,7 +161,7 @@ def test_what_was_read_before_a_plan_was_stopped_is_not_read_again(
     assert not (zoo.home / "m").exists()
     kept, asked = _kept(zoo), zoo.asked(FETCH)
     stop = urllib.request.Request(f"{zoo.box.control_url}/faults", method="DELETE")  # noqa: S310
-    urllib.request.urlopen(stop, timeout=10).close()  # noqa: S310  # loopback
+    urllib.request.urlopen(stop, timeout=60).close()  # noqa: S310  # loopback
     _plan(zoo)
     assert zoo.asked(FETCH) - asked == _kept(zoo) - kept < _kept(zoo)
 

@@ -63,7 +63,7 @@ class World:
         data = json.dumps(rule).encode()
         url = f"{self.box.control_url}/faults"
         request = urllib.request.Request(url, data, method="POST")  # noqa: S310  # loopback
-        with urllib.request.urlopen(request, timeout=10):  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60):  # noqa: S310  # loopback
             pass
 
     def planned(self) -> Path:
@@ -230,7 +230,7 @@ def test_ctrl_c_is_resumable(world: World) -> None:
     status = check_schema(world("status", file, "--json").stdout)
     assert status["counts"]["pending"] > 0
     request = urllib.request.Request(f"{world.box.control_url}/faults", method="DELETE")  # noqa: S310  # loopback
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310  # loopback
+    with urllib.request.urlopen(request, timeout=60):  # noqa: S310  # loopback
         pass
     assert world("apply", file).returncode == 0
     assert world("verify", file).returncode == 0
@@ -239,16 +239,16 @@ def test_ctrl_c_is_resumable(world: World) -> None:
 def test_ctrl_c_twice_ends_at_once(world: World) -> None:
     """The second Ctrl-C does not wait for what is in flight."""
     file = world.planned()
-    world.fault(path="/blobs/uploads/", delay_s=20.0)
+    world.fault(path="/blobs/uploads/", delay_s=600.0)
     with world.cli.start("apply", file, **world.settings) as process:
         _wait_for_event(world, file)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=90)
     assert process.returncode == 130
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_ctrl_c_ends_planning_with_130(world: World) -> None:
@@ -304,7 +304,7 @@ def test_the_sandbox_serves_until_it_is_told_to_end(cli: Cli) -> None:
             assert process.stdout is not None
             facts = check_schema(process.stdout.readline())
             url = f"{facts['control']}/state"
-            with urllib.request.urlopen(url, timeout=10) as reply:  # noqa: S310  # loopback
+            with urllib.request.urlopen(url, timeout=60) as reply:  # noqa: S310  # loopback
                 assert reply.status == 200
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
@@ -342,7 +342,7 @@ def test_help_is_quick() -> None:
 def _wait_for_request(world: World, path: str) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        with urllib.request.urlopen(f"{world.box.control_url}/requests", timeout=10) as reply:  # noqa: S310  # loopback
+        with urllib.request.urlopen(f"{world.box.control_url}/requests", timeout=60) as reply:  # noqa: S310  # loopback
             if any(path in entry["path"] for entry in json.load(reply)):
                 return
         time.sleep(0.05)

@@ -114,7 +114,7 @@ def test_a_plain_registry_takes_every_whole_shape(zoo: Zoo, make_registry: MakeR
     for shape in shapes.WHOLE:
         address = f"{target.url}/v2/zoo/manifests/{shape.tag}"
         request = urllib.request.Request(address, headers={"accept": shape.media_type})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             assert answer.headers["docker-content-digest"] == shape.digest
             assert (answer.headers["content-type"], answer.read()) == (shape.media_type, shape.raw)
 

@@ -266,7 +266,7 @@ def _liar(case: Case, address: str) -> Iterator[str]:
 def _control(box: Sandbox, method: str, rule: dict[str, Any] | None = None) -> None:
     body = None if rule is None else json.dumps(rule).encode()
     request = Request(f"{box.control_url}/faults", body, method=method)  # noqa: S310  # loopback
-    urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+    urlopen(request, timeout=60).close()  # noqa: S310  # loopback
 
 
 def _codes(found: Any) -> set[str]:

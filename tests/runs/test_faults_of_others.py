@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Registry, docker_registry
 from tests.fault_stage import IDLE, IMPATIENT, Tool, staged
 from tests.relay import Lie, Relay
+from tests.sample import covering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ LIES: Final[tuple[Lie, ...]] = (
     "corrupt",
     "corrupt-request",
 )
-SECONDS: Final = 15
+SECONDS: Final = 60
 OF_REPLY: Final = frozenset({"cut", "extra", "longer", "shorter", "corrupt"})
 CELLS: Final = [
     (lie, name)
@@ -120,8 +121,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 def _cells() -> list[Any]:
-    sample = {(lie, list(STEPS)[at % len(STEPS)]) for at, lie in enumerate(LIES)}
-    long = (pytest.mark.long,)
+    sample, long = covering(CELLS), (pytest.mark.long,)
     return [
         pytest.param(*cell, id="-in-".join(cell), marks=() if cell in sample else long)
         for cell in CELLS

@@ -204,7 +204,7 @@ def test_ctrl_c_ends_the_file_in_hand_and_begins_no_other(plans: Fleet) -> None:
     fault = {"method": "POST", "path": "team-001.*/blobs/uploads/", "delay_s": 2.0, "times": 1}
     data = json.dumps(fault).encode()
     url = f"{plans.box.control_url}/faults"
-    with urllib.request.urlopen(urllib.request.Request(url, data, method="POST"), timeout=10):  # noqa: S310  # loopback
+    with urllib.request.urlopen(urllib.request.Request(url, data, method="POST"), timeout=60):  # noqa: S310  # loopback
         pass
     args = ("apply", "plans", "--workers", "1")
     with plans.cli.start(*args, **plans.settings) as process:
@@ -227,7 +227,7 @@ def test_ctrl_c_ends_the_file_in_hand_and_begins_no_other(plans: Fleet) -> None:
 
 def _asked(fleet: Fleet) -> list[str]:
     """Return the paths of all requests so far."""
-    with urllib.request.urlopen(f"{fleet.box.control_url}/requests", timeout=10) as answer:  # noqa: S310  # loopback
+    with urllib.request.urlopen(f"{fleet.box.control_url}/requests", timeout=60) as answer:  # noqa: S310  # loopback
         return [one["path"] for one in json.load(answer)]
 
 

@@ -102,7 +102,7 @@ class Production:
             headers = {"authorization": f"Bearer {self.token}", "user-agent": "production"}
             request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  # loopback
             try:
-                urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+                urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  # loopback
             except urllib.error.HTTPError:
                 self.refused.append(time.time())
 

@@ -15,11 +15,11 @@ from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import Scenario
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import Cli
+    from tests.warm import Running
 
 Requests = list[dict[str, Any]]
 ADA, EVE = "user:ada@example.com", "user:eve@example.com"
@@ -76,7 +76,7 @@ class Stage:
     count: int
     environ: dict[str, Any] = field(default_factory=dict)
 
-    def start(self, *args: str | Path, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *args: str | Path, **environ: str) -> Running:
         """Start a command and do not wait for it."""
         return self.cli.start(*args, **self.environ | environ)
 
@@ -110,7 +110,7 @@ class Stage:
         (self.cli.home / "key.json").write_text(json.dumps(key))
         return str(self.cli.home / "key.json")
 
-    def wait(self, process: subprocess.Popen[str], condition: Callable[[Requests], bool]) -> None:
+    def wait(self, process: Running, condition: Callable[[Requests], bool]) -> None:
         """Wait, while a command works, until its requests fulfil a condition."""
         until = time.monotonic() + 100
         while time.monotonic() < until and process.poll() is None:
@@ -172,10 +172,10 @@ def open_stage(cli: Cli, tmp_path: Path) -> Iterator[OpenStage]:
         yield start
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
+def ended(process: Running) -> tuple[int, dict[str, Any], str]:
     """Wait for a command; return its exit code, its object, and stderr."""
     out, err = process.communicate(timeout=120)
-    return process.returncode, json.loads(out), err
+    return process.wait(), json.loads(out), err
 
 
 def test_a_run_outlives_its_tokens_twice(open_stage: OpenStage) -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.needs("docker-registry")
 
 def _delete(url: str) -> None:
     request = urllib.request.Request(url, method="DELETE")  # noqa: S310  # loopback
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+    urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  # loopback
 
 
 def test_what_a_target_lost_below_an_index_is_found_and_brought_back(

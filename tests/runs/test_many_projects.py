@@ -39,7 +39,7 @@ def _scenario(number: int) -> Scenario:
 
 def _asked(box: Sandbox) -> Counter[str]:
     """Return how many requests were about each project."""
-    with urllib.request.urlopen(f"{box.control_url}/requests", timeout=10) as answer:  # noqa: S310  # loopback
+    with urllib.request.urlopen(f"{box.control_url}/requests", timeout=60) as answer:  # noqa: S310  # loopback
         entries = json.load(answer)
     assert all(one["told"] != 429 for one in entries)
     found = (re.search(r"team-\d+", one["path"] + one["query"]) for one in entries)

@@ -58,7 +58,7 @@ class Stage:
         request = urllib.request.Request(  # noqa: S310  # loopback
             f"{self.box.control_url}/faults", json.dumps(rule).encode()
         )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  # loopback
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class Stage:
     def ask(self, what: str) -> Any:
         """Ask the sandbox itself for its requests or state."""
         url = f"{self.box.control_url}/{what}"
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  # loopback
             return json.load(answer)
 
     def digest(self, name: str) -> str:
@@ -68,7 +68,7 @@ class Stage:
         accept = f"{DOCKER_MANIFEST}, {DOCKER_LIST}, {OCI_MANIFEST}, {OCI_INDEX}"
         headers = {"Authorization": f"Basic {user}", "Accept": accept}
         request = urllib.request.Request(url, headers=headers, method="HEAD")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
             return str(answer.headers["Docker-Content-Digest"])
 
     def tags(self, project: str) -> dict[str, dict[str, str]]:

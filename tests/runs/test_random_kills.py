@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 _IMAGES = 60
 _SLOW = {"method": "PUT", "path": "^/artifacts-uploads/.*digest=", "delay_s": 0.25}
-_START_S = 0.3  # before that a run has hardly begun
-_LATE_S = 2.5
-_AGAIN_S = 2.0  # finished work of so long before a kill may be asked about again
+_SHARE = 4  # a run is killed before it has done more than such a part of all requests
 _AT_ONCE = 16
 
 
@@ -68,6 +66,7 @@ class Killing:
     Attributes:
         stage: where it runs.
         chance: decides on moments and victims.
+        requests: how many a quiet run sends.
         workers: processes that copy; 1: the run itself.
         kills: how many there were so far.
         ended: whether a run ended by itself.
@@ -75,11 +74,12 @@ class Killing:
 
     stage: Stage
     chance: random.Random
+    requests: int
     workers: int
     kills: int = 0
     ended: bool = False
     _had: set[str] = field(default_factory=set)
-    _lately: int = 0
+    _in_doubt: int = 0  # blobs of which the last run did not learn what became of them
     _arrived: Counter[str] = field(default_factory=Counter)
 
     def run(self, most: int) -> None:
@@ -93,13 +93,11 @@ class Killing:
 
     def _once(self) -> None:
         command = ("apply", "m", "--json", "--workers", str(self.workers))
-        finished: list[tuple[float, int]] = []
         workers: list[int] = []
         with self.stage.cli.start(*command, **self.stage.variables) as process:
-            moment = time.monotonic() + self.chance.uniform(_START_S, _LATE_S)
-            while (now := time.monotonic()) < moment and process.poll() is None:
-                finished.append((now, self._written()))
-                time.sleep(0.1)
+            moment = self.chance.randrange(self.requests // _SHARE)
+            while self._asked() < moment and process.poll() is None:
+                time.sleep(0.02)
             workers = workers_of(process.pid)
             victim = self.chance.choice(["run", "worker", "both"] if workers else ["run"])
             if victim != "run":
@@ -116,14 +114,14 @@ class Killing:
         self.ended = process.returncode == 0
         assert process.returncode in {0, -signal.SIGKILL}
         self._look()
-        then = time.monotonic() - _AGAIN_S
-        early = [count for at, count in finished if at < then]
-        self._lately = self._written() - (early[-1] if early else 0)
+        left = int(self.stage.run("status", "m")["to_ask_about"])
+        assert left <= self._in_doubt + self._written() + _AT_ONCE * self.workers
+        self._in_doubt = left
         self._had = self.stage.blobs("europe")
         self.stage.ask("requests/reset", {})
 
     def _look(self) -> None:
-        """Nothing that was there before the last kill was sent, and little was asked about."""
+        """Nothing that was there before the last kill was sent, and what was known not asked."""
         sent = {digest for digest, _ in self.stage.uploads()}
         assert not sent & self._had, "sent again what the target had"
         self._arrived.update(digest for digest, status in self.stage.uploads() if status == 201)
@@ -132,8 +130,12 @@ class Killing:
             for one in self.stage.ask("requests")
             if one["method"] == "HEAD" and "/blobs/" in one["path"]
         ]
-        # What was in flight is asked for under its name, and a shared one from another name too.
-        assert len(asked) <= self._lately + 2 * _AT_ONCE * self.workers
+        # Under its name, and a shared one from another name too.
+        assert len(asked) <= 2 * self._in_doubt
+
+    def _asked(self) -> int:
+        """How many requests there were since the last kill."""
+        return sum(self.stage.ask("requests/counts").values())
 
     def _written(self) -> int:
         """How many blobs were sent or mounted since the last kill."""
@@ -151,25 +153,27 @@ class Killing:
         assert self.stage.run("verify", "m")["outcome"] == "proven"
 
 
-def _kill(theatre: Theatre, seed: int, workers: int, most: int) -> int:
-    stage = theatre.planned("europe")
-    stage.ask("faults", _SLOW)
-    killing = Killing(stage, random.Random(seed), workers)  # noqa: S311  # moments, no secrets
-    killing.run(most)
-    killing.check(theatre.end("europe"))
-    return killing.kills
+def _kill(theatre: Theatre, workers: int, times: int, most: int) -> None:
+    """Kill runs so many times, of as many migrations as that takes; none more than `most` times."""
+    kills = 0
+    while kills < times:
+        stage = theatre.planned("europe")
+        stage.ask("faults", _SLOW)
+        chance = random.Random(random.randrange(2**32))  # noqa: S311  # moments, no secrets
+        killing = Killing(stage, chance, theatre.requests("europe"), workers)
+        killing.run(most)
+        killing.check(theatre.end("europe"))
+        kills += killing.kills
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_migration_that_is_killed_ends_as_a_quiet_one(theatre: Theatre, workers: int) -> None:
     """Killed a few times and resumed: the same end, and nothing is sent that was there."""
-    assert _kill(theatre, random.randrange(2**32), workers, 5) >= 3  # noqa: S311
+    _kill(theatre, workers, times=3, most=3)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_migration_is_killed_a_hundred_times(theatre: Theatre, workers: int) -> None:
     """As above, as often as it takes."""
-    kills = 0
-    while kills < 100:
-        kills += _kill(theatre, random.randrange(2**32), workers, 100)  # noqa: S311
+    _kill(theatre, workers, times=100, most=100)

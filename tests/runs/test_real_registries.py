@@ -182,7 +182,7 @@ def push_index(host: str, name: str, tag: str, children: dict[str, str], media_t
         {"Content-Type": media_type},
         method="PUT",
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback only
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback only
         assert answer.status == 201
     return _digest(data)
 
@@ -326,7 +326,7 @@ def test_a_name_without_tags_is_told_and_makes_no_plan_incomplete(pair: Pair) ->
         {"Content-Type": body["mediaType"]},
         method="PUT",
     )
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # loopback
+    urllib.request.urlopen(request, timeout=60).close()  # noqa: S310  # loopback
     plan = pair.run("plan", pair.spec(), "-o", "m")
     assert plan["complete"]
     told = {one["subject"] for one in plan["findings"] if one["code"] == "name-without-tags"}

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ from tests.redirecting import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.warm import Running
 
 ENABLED, FINALIZED = f"{STATE}ENABLED", f"{STATE}FINALIZED"
 COPYING, DISABLED = f"{STATE}ENABLED_AND_COPYING", f"{STATE}DISABLED"
@@ -309,7 +312,7 @@ def test_who_really_pulls_has_to_be_able_to(copied: Switch) -> None:
 def test_what_changes_while_it_is_verified_is_seen(copied: Switch) -> None:
     """Somebody takes a reader away during the verification: the code is not good any more."""
     code, cli, box = copied.plan()["code"], copied.stage.cli, copied.stage.box
-    copied.fault(host="us-docker.pkg.dev", path="/blobs/", delay_s=1, times=1)
+    copied.fault(host="us-docker.pkg.dev", path="/blobs/", delay_s=3, times=1)
     process = cli.start(
         *("redirect", "enable", "builds", "--yes", "--i-have-read", code, "--json"),
         GCR_MIGRATE_ENDPOINTS=str(cli.home / "endpoints.yaml"),
@@ -317,6 +320,7 @@ def test_what_changes_while_it_is_verified_is_seen(copied: Switch) -> None:
     )
     while not any(one["hits"] for one in control(box, "GET")):
         assert process.poll() is None
+        time.sleep(0.02)
     box.store.get(("builds", "us", "us.gcr.io")).bindings.clear()  # type: ignore[union-attr]  # it is there
     out, err = process.communicate(timeout=60)
     assert process.returncode == 3, err
@@ -356,7 +360,7 @@ def test_a_move_that_was_made_is_never_told_as_a_failure_of_the_rest(copied: Swi
     cli, box = copied.stage.cli, copied.stage.box
     log, code = cli.home / "builds.redirect.log", copied.plan()["code"]
 
-    def midway() -> subprocess.Popen[str]:
+    def midway() -> Running:
         """Begin a move, and return while the service thinks about the write."""
         copied.whole()
         copied.fault(host="artifact_registry", method="PATCH", times=1, delay_s=2)
@@ -367,6 +371,7 @@ def test_a_move_that_was_made_is_never_told_as_a_failure_of_the_rest(copied: Swi
         )
         while not any(one["hits"] for one in control(box, "GET")):
             assert process.poll() is None
+            time.sleep(0.02)
         return process
 
     stopped = midway()
@@ -531,6 +536,7 @@ def test_hosts_may_follow_slowly(tmp_path: Path) -> None:
         )
         while not (log.exists() and '"done"' in log.read_text()):
             assert waiting.poll() is None
+            time.sleep(0.02)
         waiting.send_signal(signal.SIGINT)
         facts = json.loads(waiting.communicate(timeout=60)[0])
         assert (waiting.returncode, facts["outcome"], facts["after"]) == (

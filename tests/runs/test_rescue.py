@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -354,6 +355,7 @@ def test_a_killed_run_goes_on_where_it_stood(whole: Left) -> None:
     try:
         while not whole.asked("app/web", "NextPage"):
             assert running.poll() is None
+            time.sleep(0.01)
         taken = whole.run(code=3)
         assert taken["errors"][0]["code"] == "file-locked"
     finally:
@@ -393,6 +395,7 @@ def test_kills_at_any_point_lead_to_the_same_end(whole: Left) -> None:
         try:
             while len(whole.asked()) < asked or not (asked or whole.box.store.repositories):
                 assert running.poll() is None
+                time.sleep(0.01)
         finally:
             running.kill()
             running.communicate()
@@ -414,6 +417,7 @@ def test_ctrl_c_ends_a_run_in_order(whole: Left) -> None:
     try:
         while not whole.asked("app/web"):
             assert running.poll() is None
+            time.sleep(0.01)
         running.send_signal(signal.SIGINT)
         out, _ = running.communicate(timeout=60)
     finally:

@@ -67,7 +67,7 @@ class Stage:
         """Ask the sandbox itself for its requests or state, or give it a fault."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.box.control_url}/{what}", data)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
             return json.load(answer)
 
     def images(self, repository: str) -> dict[str, Any]:

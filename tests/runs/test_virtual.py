@@ -79,7 +79,7 @@ def test_one_address_serves_a_split(zoo: Zoo) -> None:
     url = f"{zoo.box.addresses[US]}/v2/builds/images/one/app/blobs/uploads/"
     headers = {"authorization": f"Bearer {zoo.box.token}"}
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(urllib.request.Request(url, b"", headers), timeout=10)  # noqa: S310  # loopback
+        urllib.request.urlopen(urllib.request.Request(url, b"", headers), timeout=60)  # noqa: S310  # loopback
     assert refused.value.code == 405
     made.settings["virtualRepositoryConfig"]["upstreamPolicies"].pop()
     code, facts = zoo.run("verify", str(zoo.home / "m"))

@@ -66,7 +66,7 @@ def hold_uploads(box: Sandbox, seconds: float) -> None:
     request = urllib.request.Request(  # noqa: S310  # loopback
         f"{box.control_url}/faults", json.dumps(rule).encode()
     )
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310  # loopback
+    with urllib.request.urlopen(request, timeout=60):  # noqa: S310  # loopback
         pass
 
 
@@ -91,7 +91,7 @@ def metrics(text: str) -> dict[str, float]:
 
 def until(what: Any) -> Any:
     """Wait until something is so."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if found := what():
             return found
@@ -107,7 +107,7 @@ def test_a_run_is_followed_from_outside_and_after_its_death(cli: Cli, tmp_path: 
         hold_uploads(box, 600)
         with cli.start("apply", "m", "--metrics-port", str(port), "--json", **way) as process:
             there = until(lambda: (now := status(cli))["in_flight"]["items"] > 3 and now)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                 scraped = metrics(answer.read().decode())
             lines = until(process.stderr.readline) if process.stderr else ""
             process.send_signal(signal.SIGKILL)
