@@ -476,6 +476,21 @@ NOT_OURS: Final = _problem(
     "Something else is there under the name of a file that is to be written. Nothing was written.",
     "Choose another place, or say --force to replace it.",
 )
+SPEC_THERE: Final = _problem(
+    "spec-there",
+    Exit.REFUSED,
+    "a file of this name is there",
+    "It may be a spec that somebody has changed; it was left as it is, and nothing was written.",
+    "Name another file with -o, or read the proposal with --stdout.",
+)
+NOTHING_TO_PLAN: Final = _problem(
+    "nothing-to-plan",
+    Exit.REFUSED,
+    "no image of this project can be planned yet",
+    "No host of it that was looked at has images in Artifact Registry. No spec was written.",
+    "`gcr-migrate discover PROJECT` tells what each host needs first; a project that never migrated"
+    " begins with `gcr-migrate rescue PROJECT`.",
+)
 NOT_WRITABLE: Final = _problem(
     "not-writable",
     Exit.BAD_INPUT,

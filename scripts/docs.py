@@ -37,6 +37,7 @@ REFERENCE: Final = ROOT / "docs" / "reference"
 COMMANDS: Final = (
     "doctor",
     "discover",
+    "init",
     "inventory",
     "compare",
     "plan",

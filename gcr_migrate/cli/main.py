@@ -17,6 +17,7 @@ from gcr_migrate.cli import (
     discover,
     doctor,
     export,
+    init,
     inventory,
     leftovers,
     migrate,
@@ -75,6 +76,7 @@ inventory.add_to(app)
 access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
+init.add_to(app)
 rescue.add_to(app)
 redirect.add_to(app)
 leftovers.add_to(app)

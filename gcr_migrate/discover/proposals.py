@@ -318,9 +318,8 @@ def _shared_prefixes(paths: Iterable[str]) -> dict[str, set[str]]:
     for first in firsts:
         if begins := _PREFIXED.match(first):
             found.setdefault(begins[1], set()).add(first)
-    for prefix, sharing in found.items():
-        sharing |= firsts & {prefix}
-    return {one: sharing for one, sharing in sorted(found.items()) if len(sharing) > 1}
+    whole = {one: sharing | (firsts & {one}) for one, sharing in sorted(found.items())}
+    return {one: sharing for one, sharing in whole.items() if len(sharing) > 1}
 
 
 def _by_host(hosts: Sequence[HostPaths]) -> Iterator[Rule]:

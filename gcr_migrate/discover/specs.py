@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,7 @@ class Wishes:
         location: location of all repositories; empty: that of each host.
         carry_access: whether who has access today shall have it to the new repositories.
         command: the command that writes the spec.
+        file: the name that the spec gets; empty: as its project's.
     """
 
     by: By = By.FIRST_FOLDER
@@ -44,6 +46,7 @@ class Wishes:
     location: str = ""
     carry_access: bool = False
     command: str = "gcr-migrate discover"
+    file: str = ""
 
 
 _AS_USUAL: Final = Wishes()
@@ -94,7 +97,7 @@ def spec_text(
     lines = [
         f"# The images of {project.project}, {_TITLES[wishes.by]}.",
         f"# Written by `{wishes.command}`. Change what should be otherwise, then:",
-        f"#   gcr-migrate plan {spec_name(project)}",
+        f"#   gcr-migrate plan {shlex.quote(wishes.file or spec_name(project))}",
         "#",
         *(f"# {line}" for host, verdict in found for line in _told(project, host, verdict)),
         "version: 1",
@@ -104,6 +107,7 @@ def spec_text(
         *_target(wishes),
         "",
         "routes:  # the first that matches a path takes it",
+        *_access_hint(wishes),
         *_routes(proposal, wishes),
         "",
         "select:",
@@ -141,6 +145,11 @@ def _target(wishes: Wishes) -> Iterator[str]:
         yield f'  project: "{wishes.target.id}"'
     if wishes.location:
         yield f"  location: {wishes.location}"
+
+
+def _access_hint(wishes: Wishes) -> Iterator[str]:
+    if not wishes.carry_access:
+        yield "  # Who has access today keeps it where a route says: access: {translate: true}"
 
 
 def _routes(proposal: Proposal, wishes: Wishes) -> Iterator[str]:

@@ -22,10 +22,9 @@ from gcr_migrate.model.pattern import Pattern, expand
 
 # Few letters, so that names and prefixes meet; some that no repository may have.
 WORD: Final = st.one_of(
-    st.sampled_from(
-        ["a", "ab", "ab-c", "ab-d", "ab_c", "ab-us", "ab-2", "3d", "3d-x", "images", "x" * 63]
-        + ["y.z", "gcr.io", "ab--c", "us-gcr-io", "images-2", "x" * 62 + "-y"]
-    ),
+    st.sampled_from(["a", "ab", "ab-c", "ab-d", "ab_c", "ab-us", "ab-2", "3d", "3d-x", "ab--c"]),
+    st.sampled_from(["images", "images-2", "y.z", "gcr.io", "us-gcr-io"]),
+    st.sampled_from(["x" * 63, f"{'x' * 62}-y"]),
     st.from_regex(r"[a-c]{1,2}([-_][a-c]{1,2})?", fullmatch=True),
 )
 PATHS: Final = st.frozensets(st.lists(WORD, min_size=1, max_size=3).map("/".join), max_size=8)
@@ -140,7 +139,7 @@ def test_names_are_kept_only_elsewhere() -> None:
 
 
 def test_hosts_that_share_a_location_are_kept_apart() -> None:
-    """One location for all hosts puts paths that two of them have into repositories of their own."""
+    """Where all hosts go to one location, paths that two of them have do not meet."""
     paths = {"us.gcr.io": frozenset({"web/app"}), "eu.gcr.io": frozenset({"web/app"})}
     found = propose(By.FIRST_FOLDER, at(paths, "europe-west1"))
     assert set(found.images) == {("europe-west1", "web"), ("europe-west1", "web-eu")}
