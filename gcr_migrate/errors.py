@@ -412,6 +412,14 @@ UNROUTED: Final = _problem(
     "Every image must be taken by a route, or it would be left behind silently.",
     "Add a route that matches the path.",
 )
+ROUTE_UNUSED: Final = _problem(
+    "route-unused",
+    Exit.FAILED,
+    "no image comes to this route",
+    "A route before it takes all that it matches, or nothing matches it. Where its name was"
+    " mistyped, its images go where a later route sends them.",
+    "Correct or remove the route; leave it if its images are yet to come.",
+)
 NO_IMAGE_NAME: Final = _problem(
     "no-image-name",
     Exit.BAD_INPUT,

@@ -27,6 +27,7 @@ from gcr_migrate.cli import (
     schedule,
     tools,
 )
+from gcr_migrate.cli.files import with_near_file
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError
 
@@ -102,9 +103,10 @@ def outcome(args: Sequence[str]) -> int:
     try:
         result = app(list(args) or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:
-        return output.errors([error])
+        return output.errors([with_near_file(error)])
     except TyperException as error:
-        subject = " ".join([_PROGRAM, *args[:1]])
+        context = getattr(error, "ctx", None)
+        subject = context.command_path if context else " ".join([_PROGRAM, *args[:1]])
         return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
     except (Abort, KeyboardInterrupt, CancelledError):
         return _interrupted(output, args)

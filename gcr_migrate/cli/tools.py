@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcr_migrate.cli.options import Json
+from gcr_migrate.cli.options import Json, check_known
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_USAGE, CATALOGUE, FILE_MISSING, Exit, MigrateError
+from gcr_migrate.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from gcr_migrate.sandbox.app import Sandbox
@@ -42,7 +43,8 @@ def explain(
         saw = "either a CODE or --list is needed"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate explain", saw=saw)
     if code is not None and code not in CATALOGUE:
-        raise MigrateError(BAD_USAGE, subject=code, saw="no such code; --list shows all")
+        saw = f"no such code; {did_you_mean(code, CATALOGUE) or '--list shows all'}"
+        raise MigrateError(BAD_USAGE, subject=code, saw=saw)
     chosen = list(CATALOGUE.values()) if code is None else [CATALOGUE[code]]
     facts = ExplainFacts(problems=[ProblemFact.of(problem) for problem in chosen])
     lines = catalogue_lines(facts) if code is None else problem_lines(facts.problems[0])
@@ -62,8 +64,7 @@ def json_schema(name: str) -> dict[str, Any]:
     if name == "spec":
         return spec_json_schema()
     if name not in PUBLISHED:
-        saw = f"schemas are spec, {', '.join(PUBLISHED)}"
-        raise MigrateError(BAD_USAGE, subject=name, saw=saw)
+        check_known("schema", ["spec", *PUBLISHED], [name])
     model = PUBLISHED[name].model_json_schema(mode="serialization", by_alias=True)
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **model, "title": f"gcr-migrate {name}"}

@@ -31,3 +31,9 @@ def did_you_mean(written: str, known: Iterable[str]) -> str:
     """Return the question whether the nearest name was meant; empty if none is near."""
     near = nearest(written, known)
     return f"did you mean `{near}`?" if near else ""
+
+
+def with_question(said: str, written: str, known: Iterable[str]) -> str:
+    """Return what is said of a name, with the question whether the nearest one was meant."""
+    question = did_you_mean(written, known)
+    return f"{said}; {question}" if question else said
