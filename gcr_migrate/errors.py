@@ -106,12 +106,21 @@ def _restored(code: str, subject: str, saw: str) -> MigrateError:
 CATALOGUE: Final[dict[str, Problem]] = {}
 
 
+GROUPS: Final[dict[str, list[Problem]]] = {}
+"""The same problems by what they are about, in the order of this file."""
+
+
+def _group(title: str) -> None:
+    GROUPS[title] = []
+
+
 def _problem(code: str, exit_: Exit, title: str, meaning: str, remedy: str) -> Problem:
     CATALOGUE[code] = Problem(code, title, meaning, remedy, exit_)
+    GROUPS[next(reversed(GROUPS))].append(CATALOGUE[code])
     return CATALOGUE[code]
 
 
-# --- what a person wrote -------------------------------------------------------------------
+_group("What a person wrote")
 BAD_USAGE: Final = _problem(
     "bad-usage",
     Exit.BAD_INPUT,
@@ -212,7 +221,7 @@ BAD_CREDENTIALS: Final = _problem(
     "A token, a credential file, gcloud, Docker's configuration or its helper is not usable.",
     "Check the file or run the program by hand; an access token is one line of text.",
 )
-# --- access ----------------------------------------------------------------------------------
+_group("Access")
 ACCESS_LOST: Final = _problem(
     "access-lost",
     Exit.REFUSED,
@@ -302,7 +311,7 @@ PULLED_BEFORE: Final = _problem(
     " does not.",
     "Set `access: {from: bucket}` on the route to give them back what they had.",
 )
-# --- what surrounds a target -----------------------------------------------------------------
+_group("What surrounds a target")
 LOCATION_UNKNOWN: Final = _problem(
     "location-unknown",
     Exit.BAD_INPUT,
@@ -404,7 +413,7 @@ VIRTUAL_REFUSED: Final = _problem(
     "It would not serve what the spec says, or Artifact Registry does not take it.",
     "Change it under `virtual`, or leave it out.",
 )
-# --- mapping ---------------------------------------------------------------------------------
+_group("Mapping")
 UNROUTED: Final = _problem(
     "unrouted",
     Exit.BAD_INPUT,
@@ -476,7 +485,7 @@ LOCATION_MISSING: Final = _problem(
     "Only a gcr.io host implies a location.",
     "Set `target.location` or the route's `location`.",
 )
-# --- the migration file ------------------------------------------------------------------------
+_group("The migration file")
 NOT_OURS: Final = _problem(
     "not-ours",
     Exit.BAD_INPUT,
@@ -584,7 +593,7 @@ DISK_FULL: Final = _problem(
     "The disk is full, read-only, or failed.",
     "Make room, then run the same command again; what is done stays done.",
 )
-# --- registries ---------------------------------------------------------------------------------
+_group("Registries")
 UNREACHABLE: Final = _problem(
     "unreachable",
     Exit.OUT_OF_REACH,
@@ -768,7 +777,7 @@ BAD_MANIFEST: Final = _problem(
     "It is not a JSON object, or lacks what its kind must have.",
     "The image is damaged at its source: rebuild it or leave it out.",
 )
-# --- findings of plan, apply and verify -----------------------------------------------------------
+_group("Findings of plan, apply and verify")
 LISTING_FAILED: Final = _problem(
     "listing-failed",
     Exit.REFUSED,
@@ -1140,7 +1149,7 @@ OPERATION_FAILED: Final = _problem(
     "Artifact Registry took the request and then reported that it failed.",
     "Read its words; run `apply` again when the cause is mended.",
 )
-# --- the redirect ------------------------------------------------------------------------------
+_group("The redirect")
 REDIRECT_BACKWARD: Final = _problem(
     "redirect-backward",
     Exit.REFUSED,
@@ -1221,7 +1230,7 @@ REDIRECT_SLOW: Final = _problem(
     "stays so, ask Google's support: nothing that could be written here changes it.",
 )
 
-# --- rescue ------------------------------------------------------------------------------------
+_group("Rescue")
 COPY_UNAVAILABLE: Final = _problem(
     "copy-unavailable",
     Exit.OUT_OF_REACH,
@@ -1325,9 +1334,7 @@ NO_NAMES: Final = _problem(
     "Look at the file; a list that fits nothing proves nothing.",
 )
 
-# --- what may go -------------------------------------------------------------------------------
-
-# --- schedules and alarms ----------------------------------------------------------------------
+_group("Schedules and alarms")
 BAD_SCHEDULE: Final = _problem(
     "bad-schedule",
     Exit.BAD_INPUT,
@@ -1368,7 +1375,7 @@ BAD_WEBHOOK: Final = _problem(
     "Write one address on one line, beginning with `https://`; `http://` is for this machine only.",
 )
 
-# --- the program itself ------------------------------------------------------------------------
+_group("The program itself")
 INTERRUPTED: Final = _problem(
     "interrupted",
     Exit.INTERRUPTED,

@@ -22,7 +22,8 @@ from rich.text import Text
 
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.cli.tools import json_schema
-from gcr_migrate.errors import CATALOGUE, WORST_FIRST, Exit
+from gcr_migrate.cli.words import word_table
+from gcr_migrate.errors import GROUPS, WORST_FIRST, Exit, Problem
 from gcr_migrate.report.published import PUBLISHED
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.scenarios import Scenario
@@ -113,6 +114,7 @@ def main() -> int:
         **{ROOT / page: filled(ROOT / page, outputs) for page in _WITH_OUTPUT},
         _TUTORIAL: tutorial(),
     }
+    wanted[ROOT / "gcr_migrate" / "cli" / "words.json"] = words_text()
     wanted |= {REFERENCE / "schemas" / f"{name}.json": schema_text(name) for name in PUBLISHED}
     stale = [path for path, text in wanted.items() if _now(path) != text]
     if "--check" in sys.argv:
@@ -145,18 +147,24 @@ def errors_page() -> str:
         "Of several files of one command the worst counts, in this order:",
         f"{', '.join(str(int(one)) for one in WORST_FIRST)}.",
     ]
-    for problem in CATALOGUE.values():
-        lines += [
-            "",
-            f"## {problem.code}",
-            "",
-            f"{problem.title[0].upper()}{problem.title[1:]}.",
-            "",
-            f"- **Means**: {problem.meaning}",
-            f"- **Do**: {problem.remedy}",
-            f"- **Exit code** when it stops a command: {int(problem.exit)}",
-        ]
+    for group, problems in GROUPS.items():
+        lines += ["", f"## {group}"]
+        for problem in problems:
+            lines += _problem_lines(problem)
     return "\n".join(lines) + "\n"
+
+
+def _problem_lines(problem: Problem) -> list[str]:
+    return [
+        "",
+        f"### {problem.code}",
+        "",
+        f"{problem.title[0].upper()}{problem.title[1:]}.",
+        "",
+        f"- **Means**: {problem.meaning}",
+        f"- **Do**: {problem.remedy}",
+        f"- **Exit code** when it stops a command: {int(problem.exit)}",
+    ]
 
 
 def cli_page() -> str:
@@ -177,6 +185,11 @@ def cli_page() -> str:
 def schema_text(name: str) -> str:
     """A JSON Schema as a file."""
     return json.dumps(json_schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def words_text() -> str:
+    """The words of the command line, for the tab key."""
+    return json.dumps(word_table(), indent=1, ensure_ascii=False) + "\n"
 
 
 def picture(outputs: dict[str, str]) -> str:

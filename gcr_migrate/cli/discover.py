@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -76,6 +75,8 @@ def discover(
     Exit codes: 0 all seen, 2 bad name, 3 a project or host could not be wholly seen, 4 nothing
     could be seen.
     """
+    import asyncio
+
     from gcr_migrate.report.discovery import DiscoverFacts
     from gcr_migrate.report.hosttable import host_lines
 

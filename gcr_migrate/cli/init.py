@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,6 @@ from gcr_migrate.cli.options import (
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import BAD_USAGE, NOTHING_TO_PLAN, SPEC_THERE, Exit, MigrateError
-from gcr_migrate.model.access import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +31,12 @@ if TYPE_CHECKING:
     from gcr_migrate.discover.evidence import HostEvidence, ProjectEvidence
     from gcr_migrate.discover.proposals import By
     from gcr_migrate.discover.specs import Found, Wishes
+    from gcr_migrate.model.access import Policy
     from gcr_migrate.model.names import GcrHost, Project
     from gcr_migrate.report.drafting import InitFacts
 
 _TRIES: Final = 3  # what does not answer is named, not waited for
-_Policies = dict[str, Policy | MigrateError]
+_Policies = dict[str, "Policy | MigrateError"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -99,6 +98,8 @@ def init(
     Exit codes: 0 written, 2 bad name or option, 3 a file is there already, or no image of the
     project can be planned yet, 4 out of reach.
     """
+    import asyncio
+
     output = Output(as_json=as_json)
     asked = _asked(project, hosts or [], by, target_project, location, access)
     path = None if stdout else output_file or Path(f"{asked.project.path.replace('/', '_')}.yaml")
@@ -149,7 +150,8 @@ class _Seen:
     @property
     def shows_access(self) -> bool:
         """Whether the policy of each host that is ready was read; else no plan could carry it."""
-        return all(isinstance(self.policies.get(one.host.name), Policy) for one in self.ready)
+        read = {name for name, one in self.policies.items() if not isinstance(one, MigrateError)}
+        return read.issuperset(one.host.name for one in self.ready)
 
 
 def _asked(
