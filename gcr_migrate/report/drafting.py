@@ -205,8 +205,7 @@ def _access(by: By, target: str, *, carry_access: bool) -> str:
 def found_lines(facts: InitFacts) -> Iterator[Text]:
     """What is in the project, and each way to part it, with what follows."""
     yield heading(f"Hosts of {facts.project}")
-    cells = [_host_cells(host) for host in facts.hosts]
-    yield from rows(cells)
+    yield from rows([_host_cells(same) for same in _alike(facts.hosts)])
     yield from _grants(facts)
     yield heading("Ways to part the images into repositories")
     for one in facts.proposals:
@@ -223,11 +222,21 @@ def written_lines(facts: InitFacts) -> Iterator[Text]:
     yield Text(f"  gcr-migrate plan {facts.file}")
 
 
-def _host_cells(host: InitHostFact) -> tuple[str, ...]:
+def _alike(hosts: Sequence[InitHostFact]) -> list[list[InitHostFact]]:
+    """Put hosts that are left out for one reason into one line; any other has its own."""
+    lines: dict[tuple[str, ...], list[InitHostFact]] = {}
+    for host in hosts:
+        reason = (host.title, host.job)
+        lines.setdefault((host.host,) if host.planned else reason, []).append(host)
+    return list(lines.values())
+
+
+def _host_cells(same: Sequence[InitHostFact]) -> tuple[str, ...]:
+    host = same[0]
     images = "" if host.images is None else counted(host.images, "image path")
     size = "" if host.size_bytes is None else size_text(host.size_bytes)
     left = "" if host.planned else f"; not in the spec, {host.job}"
-    return host.host, images, size, f"{host.title}{left}"
+    return ", ".join(one.host for one in same), images, size, f"{host.title}{left}"
 
 
 def _grants(facts: InitFacts) -> Iterator[Text]:
