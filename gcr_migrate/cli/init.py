@@ -280,7 +280,7 @@ def _answered(asked: _Asked, wishes: Wishes, facts: InitFacts, output: Output) -
     from gcr_migrate.report.terminal import show
 
     if asked.by is None:
-        show(output.err, found_lines(facts))
+        show(output.err, found_lines(facts, is_chosen=False))
         names = [str(one.by) for one in facts.proposals]
         said = typer.prompt(
             f"Which way ({', '.join(names)})",

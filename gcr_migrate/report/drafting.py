@@ -202,14 +202,19 @@ def _access(by: By, target: str, *, carry_access: bool) -> str:
     return "each repository gets the grants of its host; then narrow them one by one"
 
 
-def found_lines(facts: InitFacts) -> Iterator[Text]:
-    """What is in the project, and each way to part it, with what follows."""
+def found_lines(facts: InitFacts, *, is_chosen: bool = True) -> Iterator[Text]:
+    """What is in the project, and each way to part it, with what follows.
+
+    Args:
+        facts: what was found.
+        is_chosen: whether a way is chosen already.
+    """
     yield heading(f"Hosts of {facts.project}")
     yield from rows([_host_cells(same) for same in _alike(facts.hosts)])
     yield from _grants(facts)
     yield heading("Ways to part the images into repositories")
     for one in facts.proposals:
-        yield from _proposal(one)
+        yield from _proposal(one, is_chosen=is_chosen and one.chosen)
     yield Text(f"Bytes: {_bytes(facts)}")
 
 
@@ -257,9 +262,9 @@ def _grants(facts: InitFacts) -> Iterator[Text]:
         )
 
 
-def _proposal(one: ProposalFact) -> Iterator[Text]:
+def _proposal(one: ProposalFact, *, is_chosen: bool) -> Iterator[Text]:
     marks = ", ".join(
-        word for word, on in (("recommended", one.recommended), ("chosen", one.chosen)) if on
+        word for word, on in (("recommended", one.recommended), ("chosen", is_chosen)) if on
     )
     yield Text.assemble(
         "  ", (f"{one.by}", "bold"), f": {one.title}", f" ({marks})" if marks else ""
