@@ -128,8 +128,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
 def add_examples(app: typer.Typer) -> None:
     """Let the help of each command end with its examples."""
     for name, command in commands_of(app):
-        lines = (f"  gcr-migrate {line}" for line in EXAMPLES[name])
-        command.epilog = "\n".join(["\b", "Examples:", *lines])
+        if lines := [f"  gcr-migrate {line}" for line in EXAMPLES.get(name, ())]:
+            command.epilog = "\n".join(["\b", "Examples:", *lines])
 
 
 def commands_of(app: typer.Typer, above: str = "") -> Iterator[tuple[str, CommandInfo]]:
