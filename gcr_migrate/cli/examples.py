@@ -39,6 +39,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "plan builds.yaml",
         "plan builds.yaml -o friday.migration --check-source",
         "plan builds.yaml --detailed-exitcode  # 10: something to do",
+        "plan specs -o plans  # each spec of a folder",
     ),
     "show": ("show builds.migration",),
     "export": (
@@ -49,6 +50,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "apply builds.migration",
         "apply builds.migration --expect-digest sha256:aa705603 --yes",
         "apply builds.migration --max-bandwidth 100MB --concurrency 4",
+        "apply plans  # each migration file of a folder",
     ),
     "status": (
         "status builds.migration",
