@@ -50,7 +50,7 @@ def _values() -> dict[str, dict[str, str]]:
     from gcr_migrate.report.published import PUBLISHED
     from gcr_migrate.sandbox.scenarios import scenario_names
     from gcr_migrate.schedule.job import Form
-    from gcr_migrate.verify.marks import Level
+    from gcr_migrate.verify.result import Level
 
     return {
         "--level": _plain(Level),
