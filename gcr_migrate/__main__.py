@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gcr_migrate.cli.main import run
+from gcr_migrate.cli.start import run
 
 if __name__ == "__main__":
     run()

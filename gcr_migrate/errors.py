@@ -106,12 +106,21 @@ def _restored(code: str, subject: str, saw: str) -> MigrateError:
 CATALOGUE: Final[dict[str, Problem]] = {}
 
 
+GROUPS: Final[dict[str, list[Problem]]] = {}
+"""The same problems by what they are about, in the order of this file."""
+
+
+def _group(title: str) -> None:
+    GROUPS[title] = []
+
+
 def _problem(code: str, exit_: Exit, title: str, meaning: str, remedy: str) -> Problem:
     CATALOGUE[code] = Problem(code, title, meaning, remedy, exit_)
+    GROUPS[next(reversed(GROUPS))].append(CATALOGUE[code])
     return CATALOGUE[code]
 
 
-# --- what a person wrote -------------------------------------------------------------------
+_group("What a person wrote")
 BAD_USAGE: Final = _problem(
     "bad-usage",
     Exit.BAD_INPUT,
@@ -212,7 +221,7 @@ BAD_CREDENTIALS: Final = _problem(
     "A token, a credential file, gcloud, Docker's configuration or its helper is not usable.",
     "Check the file or run the program by hand; an access token is one line of text.",
 )
-# --- access ----------------------------------------------------------------------------------
+_group("Access")
 ACCESS_LOST: Final = _problem(
     "access-lost",
     Exit.REFUSED,
@@ -302,7 +311,7 @@ PULLED_BEFORE: Final = _problem(
     " does not.",
     "Set `access: {from: bucket}` on the route to give them back what they had.",
 )
-# --- what surrounds a target -----------------------------------------------------------------
+_group("What surrounds a target")
 LOCATION_UNKNOWN: Final = _problem(
     "location-unknown",
     Exit.BAD_INPUT,
@@ -404,13 +413,21 @@ VIRTUAL_REFUSED: Final = _problem(
     "It would not serve what the spec says, or Artifact Registry does not take it.",
     "Change it under `virtual`, or leave it out.",
 )
-# --- mapping ---------------------------------------------------------------------------------
+_group("Mapping")
 UNROUTED: Final = _problem(
     "unrouted",
     Exit.BAD_INPUT,
     "no route takes this image path",
     "Every image must be taken by a route, or it would be left behind silently.",
     "Add a route that matches the path.",
+)
+ROUTE_UNUSED: Final = _problem(
+    "route-unused",
+    Exit.FAILED,
+    "no image comes to this route",
+    "A route before it takes all that it matches, or nothing matches it. Where its name was"
+    " mistyped, its images go where a later route sends them.",
+    "Correct or remove the route; leave it if its images are yet to come.",
 )
 NO_IMAGE_NAME: Final = _problem(
     "no-image-name",
@@ -468,13 +485,28 @@ LOCATION_MISSING: Final = _problem(
     "Only a gcr.io host implies a location.",
     "Set `target.location` or the route's `location`.",
 )
-# --- the migration file ------------------------------------------------------------------------
+_group("The migration file")
 NOT_OURS: Final = _problem(
     "not-ours",
     Exit.BAD_INPUT,
     "file was not written by this tool",
     "Something else is there under the name of a file that is to be written. Nothing was written.",
     "Choose another place, or say --force to replace it.",
+)
+SPEC_THERE: Final = _problem(
+    "spec-there",
+    Exit.REFUSED,
+    "a file of this name is there",
+    "It may be a spec that somebody has changed; it was left as it is, and nothing was written.",
+    "Name another file with -o, or read the proposal with --stdout.",
+)
+NOTHING_TO_PLAN: Final = _problem(
+    "nothing-to-plan",
+    Exit.REFUSED,
+    "no image of this project can be planned yet",
+    "No host of it that was looked at has images in Artifact Registry. No spec was written.",
+    "`gcr-migrate discover PROJECT` tells what each host needs first; a project that never migrated"
+    " begins with `gcr-migrate rescue PROJECT`.",
 )
 NOT_WRITABLE: Final = _problem(
     "not-writable",
@@ -561,7 +593,7 @@ DISK_FULL: Final = _problem(
     "The disk is full, read-only, or failed.",
     "Make room, then run the same command again; what is done stays done.",
 )
-# --- registries ---------------------------------------------------------------------------------
+_group("Registries")
 UNREACHABLE: Final = _problem(
     "unreachable",
     Exit.OUT_OF_REACH,
@@ -745,7 +777,7 @@ BAD_MANIFEST: Final = _problem(
     "It is not a JSON object, or lacks what its kind must have.",
     "The image is damaged at its source: rebuild it or leave it out.",
 )
-# --- findings of plan, apply and verify -----------------------------------------------------------
+_group("Findings of plan, apply and verify")
 LISTING_FAILED: Final = _problem(
     "listing-failed",
     Exit.REFUSED,
@@ -1117,7 +1149,7 @@ OPERATION_FAILED: Final = _problem(
     "Artifact Registry took the request and then reported that it failed.",
     "Read its words; run `apply` again when the cause is mended.",
 )
-# --- the redirect ------------------------------------------------------------------------------
+_group("The redirect")
 REDIRECT_BACKWARD: Final = _problem(
     "redirect-backward",
     Exit.REFUSED,
@@ -1198,7 +1230,7 @@ REDIRECT_SLOW: Final = _problem(
     "stays so, ask Google's support: nothing that could be written here changes it.",
 )
 
-# --- rescue ------------------------------------------------------------------------------------
+_group("Rescue")
 COPY_UNAVAILABLE: Final = _problem(
     "copy-unavailable",
     Exit.OUT_OF_REACH,
@@ -1302,9 +1334,7 @@ NO_NAMES: Final = _problem(
     "Look at the file; a list that fits nothing proves nothing.",
 )
 
-# --- what may go -------------------------------------------------------------------------------
-
-# --- schedules and alarms ----------------------------------------------------------------------
+_group("Schedules and alarms")
 BAD_SCHEDULE: Final = _problem(
     "bad-schedule",
     Exit.BAD_INPUT,
@@ -1345,7 +1375,7 @@ BAD_WEBHOOK: Final = _problem(
     "Write one address on one line, beginning with `https://`; `http://` is for this machine only.",
 )
 
-# --- the program itself ------------------------------------------------------------------------
+_group("The program itself")
 INTERRUPTED: Final = _problem(
     "interrupted",
     Exit.INTERRUPTED,

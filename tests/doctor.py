@@ -29,6 +29,10 @@ NOW: Final = 1_800_000_000.0
 CASE: Final = case_of_name("builds")
 SOURCE_ONLY: Final = replace(CASE.places[0], serves=frozenset({"source"}))
 US: Final = "projects/builds/locations/us/repositories/us.gcr.io"
+SERVICES_OF_RIGHTS: Final = (
+    *("artifactregistry", "resourcemanager", "cloudasset", "iam", "storage"),
+    *("pubsub", "serviceusage"),
+)
 ALL: Final = permissions_for(CASE.places[0].serves, list(Step))
 
 
@@ -70,7 +74,7 @@ def a_place(**change: Any) -> PlaceAnswers:
         service: held
         if isinstance(held, MigrateError)
         else frozenset(one for one in held if one.startswith(f"{service}."))
-        for service in ("artifactregistry", "resourcemanager", "cloudasset", "iam", "storage")
+        for service in SERVICES_OF_RIGHTS
     }
     return PlaceAnswers(**(known | change | {"held": held_of}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -140,6 +139,8 @@ def _read_now(
     output: Output, spec: Path, path: Path, way: Way, *, no_cache: bool
 ) -> list[MigrateError]:
     """Read the access that a spec is about into a file, or return what speaks against it."""
+    import asyncio
+
     from gcr_migrate.cli.keeping import cache_beside
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import plan_access
@@ -234,6 +235,8 @@ def undo(
     file, 3 refused and nothing changed, 4 out of reach, 10 something is to be taken back (with
     --dry-run).
     """
+    import asyncio
+
     from gcr_migrate.apply.undo import to_undo
     from gcr_migrate.report.access import undo_facts
     from gcr_migrate.report.matrix import undo_lines
@@ -261,6 +264,8 @@ def undo(
 
 
 async def _undo(output: Output, migration: Migration, wanted: list[Undo], way: Way) -> None:
+    import asyncio
+
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.apply.undo import undo_access
     from gcr_migrate.cli.logins import announce, hosts_of, logins

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
@@ -174,6 +173,8 @@ class _Order:
 
 def _apply_file(output: Output, file: Path, order: _Order) -> int:
     """Apply the plan of one file, and tell what became of it; return the exit code."""
+    import asyncio
+
     from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import check_gates
     from gcr_migrate.report.gather import apply_facts
@@ -218,6 +219,8 @@ async def _apply(
     order: _Order,
     watched: Watched,
 ) -> ApplyFacts:
+    import asyncio
+
     from gcr_migrate.apply.run import apply_migration, workers_for
     from gcr_migrate.cli.interrupt import stopping
     from gcr_migrate.cli.logins import announce, hosts_of, logins

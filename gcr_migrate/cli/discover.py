@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate.cli.files import write_new
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -75,6 +75,8 @@ def discover(
     Exit codes: 0 all seen, 2 bad name, 3 a project or host could not be wholly seen, 4 nothing
     could be seen.
     """
+    import asyncio
+
     from gcr_migrate.report.discovery import DiscoverFacts
     from gcr_migrate.report.hosttable import host_lines
 
@@ -83,9 +85,9 @@ def discover(
     own, hosts = _read(targets or [])
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     scope, found = asyncio.run(_discover(where, hosts, way, output))
-    judged = [(project, _judged(project)) for project in found]
-    specs = _write(write_specs, judged) if write_specs else []
-    facts = DiscoverFacts.of(where, scope, [_told(*one) for one in judged], own, specs)
+    verdicts = [(project, judged(project)) for project in found]
+    specs = _write(write_specs, verdicts) if write_specs else []
+    facts = DiscoverFacts.of(where, scope, [_told(*one) for one in verdicts], own, specs)
     output.result(facts, host_lines(facts))
     return facts.exit
 
@@ -169,46 +171,30 @@ def witnesses_of(connections: Connections) -> Witnesses:
     )
 
 
-def _judged(project: ProjectEvidence) -> Judged:
+def judged(project: ProjectEvidence) -> Judged:
+    """Return the hosts of a project, and what each of them is."""
     from gcr_migrate.discover.kinds import judge
 
     return [(host, judge(project, host)) for host in project.hosts]
 
 
-def _told(project: ProjectEvidence, judged: Judged) -> DiscoveredProjectFact:
+def _told(project: ProjectEvidence, found: Judged) -> DiscoveredProjectFact:
     from gcr_migrate.report.discovery import DiscoveredProjectFact
 
-    return DiscoveredProjectFact.of(project, judged)
+    return DiscoveredProjectFact.of(project, found)
 
 
-def _write(folder: Path, judged: list[tuple[ProjectEvidence, Judged]]) -> list[SpecFileFact]:
+def _write(folder: Path, verdicts: list[tuple[ProjectEvidence, Judged]]) -> list[SpecFileFact]:
     """Write a spec for each project that has images to split, but over no file."""
     from gcr_migrate.discover.specs import spec_name, spec_text
     from gcr_migrate.report.discovery import SpecFileFact
 
-    texts = [(project, spec_text(project, found)) for project, found in judged]
+    texts = [(project, spec_text(project, found)) for project, found in verdicts]
     files = []
     for project, text in texts:
         if text is None:
             continue
         path = folder / spec_name(project)
-        written = _write_new(path, text)
+        written = write_new(path, text)
         files.append(SpecFileFact(file=str(path), project=project.project.id, written=written))
     return files
-
-
-def _write_new(path: Path, text: str) -> bool:
-    """Write a file; False if one was there, which stays as it is."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        if path.is_file():
-            return False
-        raise MigrateError(
-            BAD_USAGE, subject=str(path), saw="no folder can be made there"
-        ) from None
-    except OSError as error:
-        raise MigrateError(BAD_USAGE, subject=str(path), saw=error.strerror or "") from error
-    return True

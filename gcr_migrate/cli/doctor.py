@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -65,6 +64,8 @@ def doctor(
 
     Exit codes: 0 nothing needed is missing, 2 bad name or spec, 4 something needed is missing.
     """
+    import asyncio
+
     from gcr_migrate.doctor.checks import Step
     from gcr_migrate.report.checklist import checklist_lines
     from gcr_migrate.report.checks import DoctorFacts

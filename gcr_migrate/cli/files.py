@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import FILE_MISSING, NOT_OURS, NOT_WRITABLE, MigrateError
+from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NOT_OURS, NOT_WRITABLE, MigrateError
+from gcr_migrate.model.nearest import with_question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 MARK: Final = "Made by gcr-migrate"
 
@@ -52,3 +54,44 @@ def write_file(path: Path, text: str, *, runs: bool) -> None:
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
+
+
+def with_near_file(error: MigrateError) -> MigrateError:
+    """Return the error of a missing file with the name of the file beside it that may be meant."""
+    path = Path(error.subject)
+    if error.problem is not FILE_MISSING or os.path.lexists(path):
+        return error
+    try:
+        beside = sorted(one.name for one in path.parent.iterdir())
+    except OSError:
+        return error
+    saw = with_question(error.saw, path.name, beside)
+    return MigrateError(FILE_MISSING, subject=error.subject, saw=saw)
+
+
+def write_new(path: Path, text: str) -> bool:
+    """Write a file, and its folder if that is missing, over nothing.
+
+    Args:
+        path: where.
+        text: its text.
+
+    Returns:
+        Whether it was written; False if a file was there, which stays as it is.
+
+    Raises:
+        MigrateError: `bad-usage`, no file can be made there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        if path.is_file():
+            return False
+        raise MigrateError(
+            BAD_USAGE, subject=str(path), saw="no folder can be made there"
+        ) from None
+    except OSError as error:
+        raise MigrateError(BAD_USAGE, subject=str(path), saw=error.strerror or "") from error
+    return True

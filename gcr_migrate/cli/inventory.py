@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -74,6 +73,8 @@ def inventory(
     Exit codes: 0 snapshot taken, 1 taken but something could not be read, 2 bad name or file, 3
     taken but part of it could not be listed, 4 out of reach.
     """
+    import asyncio
+
     from gcr_migrate.cli.keeping import cache_beside, name_of
     from gcr_migrate.cli.target import SUFFIX, read_target
     from gcr_migrate.report.inventories import inventory_facts, inventory_lines
@@ -273,6 +274,8 @@ class _Opener:
     @contextmanager
     def _live(self, text: str) -> Iterator[_Side]:
         """Read into a snapshot that nobody keeps: the order then costs no memory."""
+        import asyncio
+
         from gcr_migrate.cli.target import read_target
         from gcr_migrate.state.snapshot import create_snapshot
 

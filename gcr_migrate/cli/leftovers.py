@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +107,8 @@ def leftovers(
     Exit codes: 0 all was looked at, whatever came out, 2 bad name or file, 4 something could not
     be seen.
     """
+    import asyncio
+
     from gcr_migrate.cli.pulls import read_pulls
     from gcr_migrate.leftovers.costs import AS_OF, Prices
     from gcr_migrate.leftovers.files import Files
@@ -174,6 +175,8 @@ async def _ask(
     pulls: Pulls | None,
     bounds: _Bounds,
 ) -> list[ProjectEvidence]:
+    import asyncio
+
     from gcr_migrate.leftovers.ask import AT_ONCE, Asking, Witnesses
     from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
     from gcr_migrate.report.progress import Watch

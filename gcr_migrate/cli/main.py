@@ -6,7 +6,6 @@ import functools
 import os
 import signal
 import sys
-from asyncio import CancelledError
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -18,6 +17,7 @@ from gcr_migrate.cli import (
     discover,
     doctor,
     export,
+    init,
     inventory,
     leftovers,
     migrate,
@@ -27,7 +27,10 @@ from gcr_migrate.cli import (
     schedule,
     tools,
 )
+from gcr_migrate.cli.examples import add_examples
+from gcr_migrate.cli.files import with_near_file
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
+from gcr_migrate.cli.way import way_lines
 from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -47,7 +50,6 @@ app = typer.Typer(
     ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -78,6 +80,7 @@ inventory.add_to(app)
 access.add_to(app)
 doctor.add_to(app)
 discover.add_to(app)
+init.add_to(app)
 rescue.add_to(app)
 redirect.add_to(app)
 leftovers.add_to(app)
@@ -85,6 +88,7 @@ schedule.add_to(app)
 refs.add_to(app)
 tools.add_to(app)
 demo.add_to(app)
+add_examples(app)
 
 
 @functools.cache
@@ -108,20 +112,28 @@ def outcome(args: Sequence[str]) -> int:
     if "--help" not in args:
         set_up_logs(as_json=output.as_json)
     try:
-        result = command()(list(args) or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
+        result = command()(list(args), prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:
-        return output.errors([error])
+        return output.errors([with_near_file(error)])
     except TyperException as error:
-        subject = " ".join([_PROGRAM, *args[:1]])
+        context = getattr(error, "ctx", None)
+        subject = context.command_path if context else " ".join([_PROGRAM, *args[:1]])
         return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
-    except (Abort, KeyboardInterrupt, CancelledError):
+    except _stops():
         return _interrupted(output, args)
     except Exception as error:  # noqa: BLE001  # the top handler: whatever is left is our defect
         return output.errors([defect_of(error)])
     # A command returns an Exit; typer itself returns 130 after Ctrl-C, and 0 after --help.
     if result == Exit.INTERRUPTED and not isinstance(result, Exit):
         return _interrupted(output, args)
-    return int(result or 0) if args else Exit.BAD_INPUT
+    return int(result or 0)
+
+
+def _stops() -> tuple[type[BaseException], ...]:
+    """Return what a stopped run ends with; `--help` and the tab key need not load it."""
+    from asyncio import CancelledError
+
+    return (Abort, KeyboardInterrupt, CancelledError)
 
 
 def _interrupted(output: Output, args: Sequence[str]) -> int:
@@ -129,11 +141,17 @@ def _interrupted(output: Output, args: Sequence[str]) -> int:
     return output.errors([MigrateError(INTERRUPTED, subject=subject)])
 
 
+def _tell_the_way() -> int:
+    typer.echo("\n".join(way_lines()))
+    return Exit.BAD_INPUT  # a script that lost its words shall not go on
+
+
 def run() -> None:
     """Run the program and exit."""
     # As Ctrl-C does: in order, and not without the programs that were asked for a login.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    code = outcome(sys.argv[1:])
+    args = sys.argv[1:]
+    code = outcome(args) if args else _tell_the_way()
     try:
         sys.stdout.flush()
     except BrokenPipeError:

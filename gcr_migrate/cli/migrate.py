@@ -5,7 +5,6 @@ Stations are imported by the command that needs them, so that `--help` stays qui
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from contextlib import suppress
@@ -228,6 +227,8 @@ def _make_plan(
     check_target: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
+    import asyncio
+
     from gcr_migrate.cli.keeping import keeping
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import make_plan

@@ -13,9 +13,12 @@ from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.model.limits import LEAST_PER_SECOND, MOST_AT_ONCE, Limits, read_bandwidth
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import check_service_account
+from gcr_migrate.model.nearest import did_you_mean
 from gcr_migrate.model.places import read_project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from gcr_migrate.connect import Connections
     from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
     from gcr_migrate.wire.transport import Wire
@@ -247,12 +250,26 @@ def chosen(option: str, kind: type[E], named: list[str]) -> frozenset[E]:
     Raises:
         MigrateError: `bad-usage` with the values that there are.
     """
-    known = [str(value) for value in kind]
+    check_known(option, [str(value) for value in kind], named)
+    return frozenset(map(kind, named))
+
+
+def check_known(option: str, known: Sequence[str], named: Iterable[str]) -> None:
+    """Refuse what is none of the values that there are, with the one that is nearest.
+
+    Args:
+        option: what the value was written for, such as `--level`.
+        known: the values that there are.
+        named: those that were written.
+
+    Raises:
+        MigrateError: `bad-usage`.
+    """
     unknown = sorted(set(named) - set(known))
     if unknown:
-        saw = f"it is one of {', '.join(known)}"
+        question = did_you_mean(unknown[0], known)
+        saw = f"{question} It is one of {', '.join(known)}".strip()
         raise MigrateError(BAD_USAGE, subject=f"{option} {unknown[0]}", saw=saw)
-    return frozenset(map(kind, named))
 
 
 def read_text(path: Path) -> str:

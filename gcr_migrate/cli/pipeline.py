@@ -30,6 +30,7 @@ from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
+from gcr_migrate.plan.unused import unused_routes, with_hints
 from gcr_migrate.spec import Select
 from gcr_migrate.tasks import a_few_of
 
@@ -219,9 +220,12 @@ class _Planning:
             Refused: for some there is none.
         """
         roots = await self.list_source(shelf)
-        edges, refusals = route_all(self._spec, [_paths(root) for root in roots])
+        paths = [_paths(root) for root in roots]
+        edges, refusals = route_all(self._spec, paths)
         if refusals:
-            raise Refused(refusals)
+            raise Refused(with_hints(self._spec, paths, refusals, edges))
+        for finding in unused_routes(self._spec, paths, edges):
+            self._draft.add_finding(finding)
         return roots, edges
 
     async def settled(

@@ -5,7 +5,6 @@ Stations are imported when a command runs, so that `--help` stays quick.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -132,6 +131,8 @@ def status(
 
     Exit codes: 0 all read, 2 bad name, 3 a state could not be read, 4 none could.
     """
+    import asyncio
+
     from gcr_migrate.cli.discover import where_of
     from gcr_migrate.cli.pullers import lines_in
     from gcr_migrate.model.places import read_place
@@ -152,6 +153,8 @@ def status(
 async def _status(
     where: str, wanted: dict[str, Project], way: Way, output: Output
 ) -> tuple[list[Reading], list[tuple[str, MigrateError]]]:
+    import asyncio
+
     from gcr_migrate.cli.discover import witnesses_of
     from gcr_migrate.discover.scope import Scope, below
     from gcr_migrate.redirect.read import look
@@ -199,6 +202,8 @@ def plan(
     Exit codes: 0 the move can be made, or there is none, 1 there is none and a host does not
     answer as it is set, 2 bad name or file, 3 a gate holds it up or it is refused, 4 out of reach.
     """
+    import asyncio
+
     from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.report.redirection import RedirectPlanFacts
     from gcr_migrate.report.redirectlines import code_lines
@@ -339,6 +344,8 @@ def _moved(
     migration: Path | None,
     wait_s: float,
 ) -> int:
+    import asyncio
+
     from gcr_migrate.cli.redirecting import Consent, Redirecting
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.report.redirectlines import move_lines

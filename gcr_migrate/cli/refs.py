@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
 from enum import StrEnum
@@ -92,6 +91,8 @@ def scan(
     Exit codes: 0 all read, 1 something could not be read, 2 bad path or option, 4 the inventory
     is out of reach, or refuses to answer.
     """
+    import asyncio
+
     from gcr_migrate.report.references import RefsScanFacts, reference_lines
 
     output, judge = Output(as_json=as_json), Judge.of(values or [], project or [])

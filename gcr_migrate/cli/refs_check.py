@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +98,8 @@ def check(
     Exit codes: 0 all is covered, 1 something is not, or could not be read or asked, 2 bad path
     or option.
     """
+    import asyncio
+
     from gcr_migrate.cli.refs_live import Asking
     from gcr_migrate.refs.cover import BAD, Verdict
     from gcr_migrate.report.covered import RefsCheckFacts, check_lines, junit_text, sarif_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shlex
@@ -117,6 +116,8 @@ def rescue(
     file, 3 refused and nothing changed, 4 a part was not reached or cannot be proven, 130
     interrupted.
     """
+    import asyncio
+
     from gcr_migrate.cli.after_rescue import next_steps
     from gcr_migrate.report.rescue_account import rescue_facts
     from gcr_migrate.report.rescues import rescue_lines

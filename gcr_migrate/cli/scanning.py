@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -203,6 +201,9 @@ def _scanned(paths: Iterable[str], *, all_files: bool) -> Iterator[Found | Unrea
     if len(shares) < 2:  # noqa: PLR2004  # starting processes takes longer than one share
         yield from scan_files(files.values())
         return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for share in pool.map(scan_files, shares):
             yield from share

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcr_migrate.cli.options import Json
+from gcr_migrate.cli.options import Json, check_known
 from gcr_migrate.cli.output import Output
-from gcr_migrate.errors import BAD_USAGE, CATALOGUE, FILE_MISSING, Exit, MigrateError
+from gcr_migrate.errors import BAD_USAGE, CATALOGUE, FILE_MISSING, GROUPS, Exit, MigrateError
+from gcr_migrate.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from gcr_migrate.sandbox.app import Sandbox
@@ -28,23 +29,32 @@ def explain(
     code: Annotated[
         str | None, typer.Argument(metavar="CODE", help="As an error or finding shows it.")
     ] = None,
-    list_all: Annotated[bool, typer.Option("--list", help="Every code that there is.")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="Every code, as without CODE.")] = False,
     as_json: Json = False,
 ) -> int:
     """Tell what the code of an error or finding means, and what to do.
+
+    Without a code it lists all, by what they are about.
 
     Exit codes: 0 told, 2 no such code.
     """
     from gcr_migrate.report.problems import ExplainFacts, ProblemFact
     from gcr_migrate.report.terminal import catalogue_lines, problem_lines
 
-    if (code is None) != list_all:
-        saw = "either a CODE or --list is needed"
+    if code is not None and list_all:
+        saw = "a CODE and --list contradict each other"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate explain", saw=saw)
     if code is not None and code not in CATALOGUE:
-        raise MigrateError(BAD_USAGE, subject=code, saw="no such code; --list shows all")
-    chosen = list(CATALOGUE.values()) if code is None else [CATALOGUE[code]]
-    facts = ExplainFacts(problems=[ProblemFact.of(problem) for problem in chosen])
+        saw = f"no such code; {did_you_mean(code, CATALOGUE) or '--list shows all'}"
+        raise MigrateError(BAD_USAGE, subject=code, saw=saw)
+    facts = ExplainFacts(
+        problems=[
+            ProblemFact.of(problem, group)
+            for group, problems in GROUPS.items()
+            for problem in problems
+            if code in {None, problem.code}
+        ]
+    )
     lines = catalogue_lines(facts) if code is None else problem_lines(facts.problems[0])
     Output(as_json=as_json).result(facts, lines)
     return Exit.OK
@@ -62,8 +72,7 @@ def json_schema(name: str) -> dict[str, Any]:
     if name == "spec":
         return spec_json_schema()
     if name not in PUBLISHED:
-        saw = f"schemas are spec, {', '.join(PUBLISHED)}"
-        raise MigrateError(BAD_USAGE, subject=name, saw=saw)
+        check_known("schema", ["spec", *PUBLISHED], [name])
     model = PUBLISHED[name].model_json_schema(mode="serialization", by_alias=True)
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **model, "title": f"gcr-migrate {name}"}

@@ -5,7 +5,6 @@ Stations are imported when the command runs, so that `--help` stays quick.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -121,6 +120,8 @@ def verify(
     Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
     checked, or what was promised is incomplete.
     """
+    import asyncio
+
     from gcr_migrate.cli.wish import Wish
     from gcr_migrate.report.proof import all_facts
     from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines

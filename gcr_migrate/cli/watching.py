@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -113,6 +112,8 @@ class Watched:
             to_do: what it begins with.
             ledger: where it is noted how much was asked when.
         """
+        import asyncio
+
         from gcr_migrate.report.course import Course
         from gcr_migrate.report.running import Display
 
@@ -143,6 +144,8 @@ class Watched:
         return Places(self._migration, to_do)
 
     async def _tick(self, course: Course, display: Display, noting: _Noting) -> None:
+        import asyncio
+
         told_at = written_at = noted_at = time.monotonic()
         while True:
             await asyncio.sleep(_TICK_S)

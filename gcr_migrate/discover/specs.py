@@ -1,30 +1,55 @@
-"""A spec for each project that has images to split: ready to be planned, and to be changed.
-
-A repository per first path component, as the spec's own default has it; with a rule for what
-that does not fit: images without a folder, folders whose names no repository may have, and paths
-that occur at two hosts of one location.
-"""
+"""The spec of a project that has images to split: ready to be planned, and to be changed."""
 
 from __future__ import annotations
 
-import re
+import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.discover.kinds import TITLES, Job
-from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.names import LONGEST_REPOSITORY_ID, check_repository_id
+from gcr_migrate.discover.proposals import By, HostPaths, propose
 from gcr_migrate.spec import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from gcr_migrate.discover.evidence import HostEvidence, ProjectEvidence
     from gcr_migrate.discover.kinds import Verdict
+    from gcr_migrate.discover.proposals import Proposal, Rule
+    from gcr_migrate.model.names import Project
 
 Found = tuple["HostEvidence", "Verdict"]
 
-_LOOSE: Final = "images"  # repository of images without a folder
-_NO_ID: Final = re.compile(r"[^a-z0-9]+")
+_TITLES: Final = {
+    By.FIRST_FOLDER: "into a repository for each folder at the top",
+    By.PREFIX: "into a repository for each prefix that names share, and for each other folder",
+    By.HOST: "into a repository for each host",
+    By.KEEP: "into the repositories that answer for the gcr.io names of another project",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person wants of a spec.
+
+    Attributes:
+        by: what decides about an image's repository.
+        target: project that gets the repositories; None: the images' own.
+        location: location of all repositories; empty: that of each host.
+        carry_access: whether who has access today shall have it to the new repositories.
+        command: the command that writes the spec.
+        file: the name that the spec gets; empty: as its project's.
+    """
+
+    by: By = By.FIRST_FOLDER
+    target: Project | None = None
+    location: str = ""
+    carry_access: bool = False
+    command: str = "gcr-migrate discover"
+    file: str = ""
+
+
+_AS_USUAL: Final = Wishes()
 
 
 def spec_name(project: ProjectEvidence) -> str:
@@ -32,30 +57,58 @@ def spec_name(project: ProjectEvidence) -> str:
     return f"{project.project.path.replace('/', '_')}.yaml"
 
 
-def spec_text(project: ProjectEvidence, found: Sequence[Found]) -> str | None:
-    """Return the spec of a project; None if nothing in it is ready to be split.
+def ready_hosts(found: Sequence[Found]) -> list[HostEvidence]:
+    """Return the hosts of a project whose images can be planned now."""
+    return [host for host, verdict in found if _is_ready(host, verdict)]
+
+
+def host_paths(hosts: Sequence[HostEvidence], location: str = "") -> list[HostPaths]:
+    """Return the images of hosts, with the location that their repositories get.
+
+    Args:
+        hosts: hosts that are ready.
+        location: where all go; empty: to the location of each host.
+    """
+    return [
+        HostPaths(
+            host.host,
+            location or host.host.location,
+            frozenset(host.images) if isinstance(host.images, tuple) else None,
+        )
+        for host in hosts
+    ]
+
+
+def spec_text(
+    project: ProjectEvidence, found: Sequence[Found], wishes: Wishes = _AS_USUAL
+) -> str | None:
+    """Return the spec of a project; None if nothing in it is ready to be planned.
 
     Args:
         project: what is known about it.
         found: its hosts and what they are.
+        wishes: what is wanted of it.
     """
-    ready = [host for host, verdict in found if _is_ready(host, verdict)]
+    ready = ready_hosts(found)
     if not ready:
         return None
     names = ", ".join(host.host.name for host in ready)
+    proposal = propose(wishes.by, host_paths(ready, wishes.location))
     lines = [
-        f"# The images of {project.project}, into a repository for each folder at the top.",
-        "# Written by `gcr-migrate discover`. Change what should be otherwise, then:",
-        f"#   gcr-migrate plan {spec_name(project)}",
+        f"# The images of {project.project}, {_TITLES[wishes.by]}.",
+        f"# Written by `{wishes.command}`. Change what should be otherwise, then:",
+        f"#   gcr-migrate plan {shlex.quote(wishes.file or spec_name(project))}",
         "#",
         *(f"# {line}" for host, verdict in found for line in _told(project, host, verdict)),
         "version: 1",
         "source:",
         f'  project: "{project.project.id}"',
         f"  hosts: [{names}]",
+        *_target(wishes),
         "",
         "routes:  # the first that matches a path takes it",
-        *_routes(ready),
+        *_access_hint(wishes),
+        *_routes(proposal, wishes),
         "",
         "select:",
         "  untagged: true        # digests that no tag names",
@@ -84,83 +137,38 @@ def _told(project: ProjectEvidence, host: HostEvidence, verdict: Verdict) -> Ite
     yield from (f"  {one}" for one in (*verdict.doubts, *verdict.disagreements))
 
 
-def _routes(hosts: Sequence[HostEvidence]) -> Iterator[str]:
-    """Give the routes; hosts that share a location have them apart where paths occur twice."""
-    paths = {host.host.name: _paths(host) for host in hosts}
-    twice = [name for name in ("us.gcr.io",) if paths.get(name, set()) & paths.get("gcr.io", set())]
-    unknown = [h.host.name for h in hosts if not isinstance(h.images, tuple)]
-    if {"gcr.io", "us.gcr.io"} <= paths.keys() and {"gcr.io", "us.gcr.io"} & set(unknown):
-        twice = ["us.gcr.io"]  # it cannot be told that no path occurs at both
-    together = set().union(*(paths[name] for name in paths if name not in twice))
-    taken = {path.partition("/")[0] for path in together if "/" in path}
-    for name in twice:
-        yield f"  # Paths of {name} that are at gcr.io too would be one image in {_AT_US}."
-        suffix = _suffix(paths[name], taken)
-        yield from _routes_of(paths[name], taken, suffix, name, is_known=name not in unknown)
-    known = not set(unknown) - set(twice)
-    yield from _routes_of(together, taken, "", "", is_known=known)
+def _target(wishes: Wishes) -> Iterator[str]:
+    if not (wishes.target or wishes.location):
+        return
+    yield "target:"
+    if wishes.target:
+        yield f'  project: "{wishes.target.id}"'
+    if wishes.location:
+        yield f"  location: {wishes.location}"
 
 
-_AT_US: Final = "us-docker.pkg.dev"
+def _access_hint(wishes: Wishes) -> Iterator[str]:
+    if not wishes.carry_access:
+        yield "  # Who has access today keeps it where a route says: access: {translate: true}"
 
 
-def _paths(host: HostEvidence) -> set[str]:
-    return set(host.images) if isinstance(host.images, tuple) else set()
+def _routes(proposal: Proposal, wishes: Wishes) -> Iterator[str]:
+    """Give the routes; why a host stands apart is said before its first one."""
+    told: set[str] = set()
+    parted = proposal.by in {By.FIRST_FOLDER, By.PREFIX}
+    for rule in proposal.rules:
+        if parted and rule.host and rule.host not in told:
+            told.add(rule.host)
+            yield f"  # {rule.host} stands apart: a path that another host has would be one image."
+        yield from _route(rule, wishes)
 
 
-def _suffix(paths: Iterable[str], taken: Collection[str]) -> str:
-    """Return what makes the repositories of one host others than those of another."""
-    folders, suffix = {path.partition("/")[0] for path in paths}, "-us"
-    while {f"{one}{suffix}" for one in folders} & set(taken):
-        suffix += "-us"
-    return suffix
-
-
-def _routes_of(
-    paths: set[str], taken: set[str], suffix: str, host: str, *, is_known: bool
-) -> Iterator[str]:
-    """Give the routes for some paths, whose repositories end in a suffix."""
-    folders = sorted({path.partition("/")[0] for path in paths if "/" in path})
-    taken |= {f"{one}{suffix}" for one in folders}
-    plain = [one for one in folders if _is_legal(f"{one}{suffix}")]
-    for folder in folders:
-        if folder not in plain:
-            id_ = _mended(folder, suffix, taken)
-            yield from _route(f"{folder}/**", id_, host, folder, "no repository may be named so")
-    if any("/" not in path for path in paths) or not is_known:
-        id_ = _mended(_LOOSE, suffix, taken)
-        yield from _route("*", id_, host, "", "images without a folder")
-    if plain or not is_known:
-        yield from _route("{folder}/**", f"{{folder}}{suffix}", host, "{folder}", "")
-
-
-def _route(match: str, repository: str, host: str, strip: str, why: str) -> Iterator[str]:
-    yield f'  - match: "{match}"' + (f"  # {why}" if why else "")
-    if host:
-        yield f"    hosts: [{host}]"
-    yield f'    repository: "{repository}"'
-    if strip:
-        yield f'    strip: "{strip}"'
-
-
-def _is_legal(id_: str) -> bool:
-    try:
-        check_repository_id(id_)
-    except MigrateError:
-        return False
-    return True
-
-
-def _mended(name: str, suffix: str, taken: set[str]) -> str:
-    """Return an id that a repository may have and no other one has, and take it."""
-    plain = _NO_ID.sub("-", name).strip("-") or _LOOSE
-    plain = plain if plain[0].isalpha() else f"{_LOOSE}-{plain}"
-    number, more = 1, suffix
-    while True:
-        id_ = plain[: LONGEST_REPOSITORY_ID - len(more)].rstrip("-") + more
-        if id_ not in taken or (id_ == name + suffix and name != _LOOSE):
-            break
-        number += 1
-        more = f"{suffix}-{number}"
-    taken.add(id_)
-    return id_
+def _route(rule: Rule, wishes: Wishes) -> Iterator[str]:
+    yield f'  - match: "{rule.match}"' + (f"  # {rule.why}" if rule.why else "")
+    if rule.host:
+        yield f"    hosts: [{rule.host}]"
+    yield f'    repository: "{rule.repository}"'
+    if rule.strip:
+        yield f'    strip: "{rule.strip}"'
+    if wishes.carry_access:
+        yield "    access: {translate: true}  # who can pull, push and delete today still can"

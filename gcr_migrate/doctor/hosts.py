@@ -12,6 +12,7 @@ from gcr_migrate.doctor.remedies import (
     create_repository,
     grant_on_project,
     grant_on_repository,
+    plan_redirect,
     rescue,
 )
 from gcr_migrate.doctor.rights import GRANT_LEAST, download_grants
@@ -21,7 +22,7 @@ from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
 from gcr_migrate.model.usage import COPYING, NOT_REDIRECTED, PARTIAL, REDIRECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gcr_migrate.doctor.answers import Answers, PlaceAnswers
 
@@ -95,10 +96,11 @@ def _never_migrated(host: Host, steps: frozenset[Step]) -> Check:
 def _without_repository(host: Host, steps: frozenset[Step]) -> Check:
     """Judge a host that is not in use, or that lost its repository."""
     code = errors.REPOSITORY_MISSING.code
-    commands = (create_repository(host.resource),)
+    commands: tuple[str, ...] = (create_repository(host.resource),)
     if host.has_bucket:
         saw = "its repository is missing though its bucket is there: its names answer 404"
         remedy = "Create the repository, then have the images copied (rescue)."
+        commands = (*commands, rescue(host.place.place.project.id))
         verdicts = _over(
             steps,
             Status.MISSING if host.named else Status.WARNING,
@@ -227,9 +229,20 @@ def _redirect(place: PlaceAnswers, hosts: list[Host], steps: frozenset[Step]) ->
         remedy = "Grant the role that shows the setting."
         return not_asked(Area.REDIRECT, subject, steps, settings, grant=grant, remedy=remedy)
     verdicts, saw, remedy = _redirect_words(settings, hosts, steps)
-    stopped = settings.state in NOT_REDIRECTED and Status.MISSING in verdicts.values()
-    commands = (rescue(project),) if stopped else ()
+    commands = _next_moves(project, settings.state, verdicts) if remedy else ()
     return Check(Area.REDIRECT, subject, verdicts, f"{settings.word}: {saw}", remedy, commands)
+
+
+def _next_moves(
+    project: str, state: Redirection, verdicts: Mapping[Step, Status]
+) -> tuple[str, ...]:
+    """Return what leads on from a state that is not the last one."""
+    if state is Redirection.UNKNOWN:
+        return ()
+    if state in NOT_REDIRECTED and Status.MISSING in verdicts.values():
+        return (rescue(project),)
+    moves = (plan_redirect(project),)
+    return (rescue(project), *moves) if state in COPYING else moves
 
 
 def _redirect_words(

@@ -30,6 +30,10 @@ LIST_OBJECTS: Final = "storage.objects.list"
 GET_OBJECT_LISTS: Final = "storage.objects.getIamPolicy"
 LIST_PATHS: Final = "artifactregistry.packages.list"
 LIST_IMAGES: Final = "artifactregistry.dockerimages.list"
+SEE_TOPIC: Final = "pubsub.topics.get"
+SEE_SUBSCRIPTION: Final = "pubsub.subscriptions.get"
+SEE_SERVICE: Final = "serviceusage.services.get"
+ANALYSE: Final = "cloudasset.assets.analyzeIamPolicy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Need:
         needed: the step cannot do without; else it only knows less.
         for_grants: only where access is granted on repositories.
         bases: only where access is carried over from one of these; empty: anyway.
+        tells: what is not told without it, where it is not needed.
     """
 
     permission: str
@@ -55,6 +60,7 @@ class Need:
     needed: bool = True
     for_grants: bool = False
     bases: frozenset[str] = frozenset()
+    tells: str = ""
 
 
 _SERVED: Final = frozenset({"auto", "repository"})  # what serves the host today decides
@@ -76,6 +82,22 @@ _SOURCES_ACCESS: Final = (
         for permission in (SEE_BUCKET, LIST_OBJECTS, GET_OBJECT_LISTS)
     ),
 )
+# What happens around the target once images come: told, never changed.
+_SURROUNDINGS: Final = tuple(
+    Need(permission, "target", needed=False, tells=tells)
+    for permission, tells in (
+        (SEE_SERVICE, "whether each pushed image is scanned, and what that costs"),
+        (SEE_TOPIC, "who is told of each push, and may deploy it"),
+        (SEE_SUBSCRIPTION, "who is told of each push, and may deploy it"),
+    )
+)
+_ANALYSIS: Final = Need(
+    ANALYSE,
+    "source",
+    needed=False,
+    bases=BASES,
+    tells="who has access by grants above the project that are hidden otherwise",
+)
 _PULL: Final = Need(DOWNLOAD, "source", by_repository=True)
 NEEDS: Final[Mapping[Step, tuple[Need, ...]]] = {
     Step.DISCOVER: (
@@ -94,6 +116,8 @@ NEEDS: Final[Mapping[Step, tuple[Need, ...]]] = {
         Need(GET_POLICY, "target", by_repository=True, only_there=True, for_grants=True),
         *_SOURCES_ACCESS,
         *_INHERITED,
+        *_SURROUNDINGS,
+        _ANALYSIS,
     ),
     Step.APPLY: (
         _PULL,
@@ -132,8 +156,10 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "roles/artifactregistry.writer": _WRITER,
     "roles/artifactregistry.containerRegistryMigrationAdmin": _MIGRATION,
     "roles/browser": frozenset({SEE_PROJECT, GET_PROJECT_POLICY}),
-    "roles/cloudasset.viewer": frozenset({SEARCH_ASSETS}),
+    "roles/cloudasset.viewer": frozenset({SEARCH_ASSETS, ANALYSE}),
     "roles/iam.roleViewer": frozenset({OPEN_ROLES}),
+    "roles/pubsub.viewer": frozenset({SEE_TOPIC, SEE_SUBSCRIPTION}),
+    "roles/serviceusage.serviceUsageViewer": frozenset({SEE_SERVICE}),
     "roles/storage.objectViewer": frozenset({LIST_OBJECTS}),
     "roles/storage.bucketViewer": frozenset({SEE_BUCKET}),
     REVIEWER: frozenset({GET_BUCKET_POLICY, LIST_OBJECTS, GET_OBJECT_LISTS}),

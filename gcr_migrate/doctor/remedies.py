@@ -89,6 +89,11 @@ def rescue(project: str) -> str:
     return f"gcr-migrate rescue {project}"
 
 
+def plan_redirect(project: str) -> str:
+    """Return the command that shows the redirect's next move, and the gates before it."""
+    return f"gcr-migrate redirect plan {project}"
+
+
 def link_billing(project: str) -> str:
     """Return the command that links a billing account."""
     return f"gcloud billing projects link {project} --billing-account=ACCOUNT"

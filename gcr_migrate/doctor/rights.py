@@ -259,7 +259,9 @@ def _check(
     if found.status is not Status.MISSING:
         return Check(Area.PERMISSION, subject, verdicts, found.saw)
     grants = commands.get(permission, ())
-    return Check(Area.PERMISSION, subject, verdicts, found.saw, GRANT_LEAST, grants)
+    tells = next((need.tells for need in needs.values() if need.tells), "")
+    saw = f"{found.saw}; optional: it tells {tells}" if tells else found.saw
+    return Check(Area.PERMISSION, subject, verdicts, saw, GRANT_LEAST, grants)
 
 
 def _weighed(status: Status, need: Need) -> Status:

@@ -13,6 +13,7 @@ from typing import Final
 
 from gcr_migrate.errors import BAD_NAME, REPOSITORY_NAME_REFUSED, MigrateError
 from gcr_migrate.model.content import Digest
+from gcr_migrate.model.nearest import with_question
 
 LONGEST_NAME: Final = 255  # host, slash and name; many clients refuse more (OCI end-3)
 LONGEST_REPOSITORY_ID: Final = 63
@@ -202,7 +203,8 @@ class Reference:
             )
         if not gcr_host(host):
             hosts = ", ".join(one.name for one in GCR_HOSTS)
-            raise bad_name(text, f"host {host!r}: not one of {hosts}")
+            saw = f"host {host!r}: not one of {hosts}"
+            raise bad_name(text, with_question(saw, host, (one.name for one in GCR_HOSTS)))
         project, components = split_project(text, host, rest)
         if not components:
             raise bad_name(

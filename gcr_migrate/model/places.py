@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 from gcr_migrate.errors import BAD_NAME, MigrateError
 from gcr_migrate.model.content import Digest
+from gcr_migrate.model.locations import MULTI_REGIONS
 from gcr_migrate.model.names import (
     GCR_HOSTS,
     GOOGLES_OWN,
@@ -31,6 +32,7 @@ from gcr_migrate.model.names import (
     split_name,
     split_project,
 )
+from gcr_migrate.model.nearest import with_question
 
 PlaceKind = Literal["project", "gcr", "artifact-registry", "bucket"]
 
@@ -69,6 +71,12 @@ _HOSTS_OF_SERVICES: Final = ("gcr.io", "pkg.dev", "appspot.com", "googleapis.com
 _OTHER_REGISTRIES: Final = frozenset(
     {"docker.io", "index.docker.io", "registry-1.docker.io", "ghcr.io", "quay.io", "lscr.io"}
     | {"registry.k8s.io", "mcr.microsoft.com", "public.ecr.aws", "registry.gitlab.com"}
+)
+
+
+_KNOWN_HOSTS: Final = (
+    *(host.name for host in GCR_HOSTS),
+    *(ar_host(location) for location in sorted(MULTI_REGIONS)),
 )
 
 
@@ -210,7 +218,7 @@ def _by_id(text: str, host: str, *, has_scheme: bool) -> Place:
     dotted = "." in host or ":" in host
     if has_scheme or text.removesuffix("/").count("/") > 1:
         known = f"{_four_hosts()}, LOCATION-docker.pkg.dev, {min(_CONSOLES)} or a bucket's"
-        raise bad_name(text, f"host {host!r}: not {known}")
+        raise bad_name(text, with_question(f"host {host!r}: not {known}", host, _KNOWN_HOSTS))
     if "/" in text.removesuffix("/") and not dotted:
         raise bad_name(text, f"no host in front; a name begins like gcr.io/{host}/")
     return Place("project", _checked(Project.parse(text.removesuffix("/"))))
@@ -220,7 +228,8 @@ def _checked(project: Project) -> Project:
     """Return the project, unless its id shows that something else was meant."""
     domain, _, name = project.id.rpartition(":")
     if domain in _OTHER_REGISTRIES or any(one in domain for one in _HOSTS_OF_SERVICES):
-        raise bad_name(project.id, f"{domain!r} is neither a host that is known here nor a domain")
+        saw = f"{domain!r} is neither a host that is known here nor a domain"
+        raise bad_name(project.id, with_question(saw, domain, _KNOWN_HOSTS))
     if name.isdigit():
         what = "a port" if domain else "the number of a project"
         raise bad_name(project.id, f"{name} looks like {what}; the id of a project is needed")

@@ -25,7 +25,7 @@ _STYLES: Final = {
     Kind.API_DISABLED: "yellow",
 }
 _NEXT: Final = {
-    Job.SPLIT: "write specs with --write-specs DIR, then `gcr-migrate plan SPEC`",
+    Job.SPLIT: "gcr-migrate init PROJECT (many: --write-specs DIR), then `gcr-migrate plan SPEC`",
     Job.VERIFY: "gcr-migrate inventory PROJECT, and gcr-migrate verify PROJECT every night",
     Job.RESCUE: "gcr-migrate rescue PROJECT",
     Job.FINISH_COPY: "let the copy end, then `gcr-migrate redirect plan PROJECT`",

@@ -20,6 +20,7 @@ class ProblemFact(Fact):
     """One entry of the catalogue of problems."""
 
     code: str
+    group: str = Field(description="What it is about.")
     title: str
     meaning: str
     remedy: str
@@ -27,10 +28,11 @@ class ProblemFact(Fact):
     more: str
 
     @classmethod
-    def of(cls, problem: Problem) -> Self:
-        """Tell a problem."""
+    def of(cls, problem: Problem, group: str) -> Self:
+        """Tell a problem of a group of the catalogue."""
         return cls(
             code=problem.code,
+            group=group,
             title=problem.title,
             meaning=problem.meaning,
             remedy=problem.remedy,

@@ -9,6 +9,7 @@ from gcr_migrate.report.alarms import AlarmFacts
 from gcr_migrate.report.checks import DoctorFacts
 from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
+from gcr_migrate.report.drafting import InitFacts
 from gcr_migrate.report.exported import ExportFacts
 from gcr_migrate.report.facts import (
     ApplyFacts,
@@ -54,6 +55,7 @@ PUBLISHED: Final[dict[str, type[Fact]]] = {
     "inventory": InventoryFacts,
     "compare": CompareFacts,
     "discover": DiscoverFacts,
+    "init": InitFacts,
     "rescue": RescueFacts,
     "redirect-status": RedirectStatusFacts,
     "redirect-plan": RedirectPlanFacts,

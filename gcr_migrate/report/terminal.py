@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.text import Text
@@ -360,8 +360,10 @@ def problem_lines(problem: ProblemFact) -> Iterator[Text]:
 
 
 def catalogue_lines(facts: ExplainFacts) -> Iterator[Text]:
-    """The whole catalogue, a line each."""
-    yield from rows([(problem.code, problem.title) for problem in facts.problems])
+    """The whole catalogue, a line each, by what problems are about."""
+    for group, problems in groupby(facts.problems, key=lambda problem: problem.group):
+        yield heading(group)
+        yield from rows([(problem.code, problem.title) for problem in problems])
 
 
 def sandbox_lines(facts: SandboxFacts) -> Iterator[Text]:

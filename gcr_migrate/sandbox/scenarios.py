@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SCENARIO, BAD_YAML, FILE_MISSING, MigrateError
+from gcr_migrate.model.nearest import did_you_mean
 from gcr_migrate.sandbox.copy_parts import ContainerRegistryPart
 from gcr_migrate.sandbox.image_parts import ImagePart, Part
 
@@ -356,6 +357,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
             text = Path(name).read_text("utf-8")
     except OSError as error:
         known = f"known scenarios: {', '.join(scenario_names())}"
+        known = f"{did_you_mean(name, scenario_names())} {known}".strip()
         raise MigrateError(FILE_MISSING, subject=name, saw=known) from error
     try:
         return Scenario.model_validate(YAML(typ="safe").load(text) or {})

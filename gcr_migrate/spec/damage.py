@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
+from gcr_migrate.model.nearest import with_question
 from gcr_migrate.spec.fields import Part
 
 Word = Literal["stop", "skip", "copy"]
 _StopOrSkip = Literal["stop", "skip"]
+_WORDS: Final = get_args(Word)
 
 
 class DamageRules(Part):
@@ -42,8 +44,9 @@ def _of_word(written: Any) -> Any:
     """Turn one word into rules for all kinds; all else is read as rules."""
     if not isinstance(written, str):
         return written
-    if written not in {"stop", "skip", "copy"}:
-        raise ValueError("Input should be 'stop', 'skip' or 'copy', or a mapping of kinds to these")
+    if written not in _WORDS:
+        said = "Input should be 'stop', 'skip' or 'copy', or a mapping of kinds to these"
+        raise ValueError(with_question(said, written, _WORDS))
     rest = "skip" if written == "copy" else written
     kinds = dict.fromkeys(("blobs", "bytes", "manifests", "tags"), rest)
     return {**kinds, "children": written}

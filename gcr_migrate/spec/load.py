@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_SPEC, BAD_YAML, MigrateError
+from gcr_migrate.model.nearest import nearest, with_question
 from gcr_migrate.spec.credentials import Credentials
 from gcr_migrate.spec.damage import DamageRules
 from gcr_migrate.spec.limits import LimitRules, QuotaRules
@@ -18,7 +19,7 @@ from gcr_migrate.spec.model import Spec
 from gcr_migrate.spec.places import NO_SECRETS, is_secret_field, looks_secret
 from gcr_migrate.spec.rules import Access, GrantRule, Route
 from gcr_migrate.spec.select import Period, Pulled, Select
-from gcr_migrate.spec.settings import Settings
+from gcr_migrate.spec.settings import CleanupConditionRule, CleanupRule, NewestRule, Settings
 from gcr_migrate.spec.sides import (
     ProjectSource,
     ProjectTarget,
@@ -26,6 +27,7 @@ from gcr_migrate.spec.sides import (
     RegistryTarget,
     RepositorySource,
 )
+from gcr_migrate.spec.virtual import VirtualRule
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -89,6 +91,7 @@ _IN_WORDS: Final = {
     "dict_type": "a mapping is needed",
     "string_type": "a text is needed",
 }
+_QUOTED: Final = re.compile(r"'([^']+)'")
 _PLAIN: Final = ("(registry source)", "(registry target)")
 _OF_PATHS: Final = "unknown; a repository is the first part of a path, as in below: [product1]"
 _ELSEWHERE: Final = {
@@ -107,6 +110,10 @@ _FIELDS_BELOW: Final[dict[str, type[BaseModel]]] = {
     "routes": Route,
     "credentials": Credentials,
     "settings": Settings,
+    "cleanup_policies": CleanupRule,
+    "condition": CleanupConditionRule,
+    "most_recent_versions": NewestRule,
+    "virtual": VirtualRule,
     "access": Access,
     "grant": GrantRule,
     "select": Select,
@@ -127,6 +134,8 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
     known = _fields(above).model_fields
     if error["type"] == "extra_forbidden":
         said = _unknown(str(steps[-1]), error["loc"], known)
+    elif error["type"] == "literal_error":
+        said = with_question(said, str(error["input"]), _QUOTED.findall(said))
     elif error["type"] == "string_pattern_mismatch" and (field := known.get(str(steps[-1]))):
         said = f"does not fit: {field.description}"
     else:
@@ -148,12 +157,12 @@ def _unknown(name: str, loc: tuple[int | str, ...], known: Collection[str]) -> s
     """Say what to write instead of a field that there is not."""
     if "(repository source)" in loc and name in _ELSEWHERE:
         return _ELSEWHERE[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    if is_secret_field(name) and (not near or near[0] in Credentials.model_fields):
+    near = nearest(name, known)
+    if is_secret_field(name) and (not near or near in Credentials.model_fields):
         return NO_SECRETS
     if name == "credentials" and any(step in loc for step in _PLAIN):
         return "only projects have them; a registry's login comes from Docker's configuration"
-    return f"unknown; did you mean `{near[0]}`?" if near else f"unknown; known: {', '.join(known)}"
+    return f"unknown; did you mean `{near}`?" if near else f"unknown; known: {', '.join(known)}"
 
 
 def _is_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:

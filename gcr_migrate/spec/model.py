@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import Project
+from gcr_migrate.model.nearest import with_question
 from gcr_migrate.spec.damage import Damaged, DamageRules
 from gcr_migrate.spec.fields import Part
 from gcr_migrate.spec.limits import LimitRules
@@ -116,7 +117,8 @@ class Spec(Part):
         for at, route in enumerate(self.routes):
             strangers = sorted(set(route.hosts or ()).difference(known))
             if strangers:
-                raise ValueError(f"routes[{at}].hosts: {strangers[0]} is not a host of the source")
+                said = f"routes[{at}].hosts: {strangers[0]} is not a host of the source"
+                raise ValueError(with_question(said, strangers[0], known))
             if route.repository is None and not self.is_plain_target:
                 raise ValueError(f"routes[{at}].repository is needed for Artifact Registry")
         return self

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from gcr_migrate.model.nearest import with_question
 from gcr_migrate.model.pattern import Pattern, template_names
 from gcr_migrate.spec.fields import (
     PUBLIC,
@@ -110,9 +111,11 @@ class Route(Part):
         match = info.data.get("match")
         if match is not None:  # else its own error is reported
             used = {name for text in _texts(value) for name in template_names(text)}
-            unknown = sorted(used - Pattern.parse(match).names)
+            known = Pattern.parse(match).names
+            unknown = sorted(used - known)
             if unknown:
-                raise ValueError(f"{{{unknown[0]}}} is not a named part of `match`")
+                said = f"{{{unknown[0]}}} is not a named part of `match`"
+                raise ValueError(with_question(said, unknown[0], sorted(known)))
         return value
 
 

@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_ENDPOINTS, ENDPOINT_UNMAPPED, MigrateError
 from gcr_migrate.model.names import is_loopback
+from gcr_migrate.model.nearest import with_question
 
 _SERVICES: Final = {
     "artifactregistry.googleapis.com": "artifact_registry",
@@ -96,6 +97,8 @@ class Endpoints(BaseModel):
             first = error.errors(include_input=False, include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or "(file)"
             saw = f"{key}: {first['msg']}"
+            if first["type"] == "extra_forbidden":
+                saw = with_question(f"{key}: unknown", str(first["loc"][-1]), cls.model_fields)
             raise MigrateError(BAD_ENDPOINTS, subject=filename, saw=saw) from error
         endpoints._loaded = True  # noqa: SLF001  # of this very class
         endpoints._hosts_at.update(endpoints._told_hosts())  # noqa: SLF001

@@ -59,7 +59,25 @@ def _repository(resource: str) -> RepositoryFacts:
 
 
 def _on_target(answers: Answers) -> list[Check]:
-    return [one for one in judge(answers) if one.area is Area.PERMISSION and "new-" in one.subject]
+    """Return the lines about what is needed in target projects; not about what is optional."""
+    lines = [one for one in judge(answers) if one.area is Area.PERMISSION and "new-" in one.subject]
+    return [one for one in lines if one.subject.startswith("artifactregistry.")]
+
+
+OPTIONAL = {
+    "pubsub.topics.get": "roles/pubsub.viewer",
+    "pubsub.subscriptions.get": "roles/pubsub.viewer",
+    "serviceusage.services.get": "roles/serviceusage.serviceUsageViewer",
+}
+
+
+@pytest.mark.parametrize("right", OPTIONAL)
+def test_an_optional_right_stops_nothing_and_says_what_it_tells(right: str) -> None:
+    """What only tells more is called so, with the role that gives it, and warns the plan alone."""
+    line = line_of(well_but(held=ALL - {right}), Area.PERMISSION, right)
+    assert dict(line.verdicts) == {Step.PLAN: _WARNING}
+    assert "optional: it tells " in line.saw
+    assert [OPTIONAL[right] in one for one in line.commands] == [True]
 
 
 def test_what_is_yet_to_be_created_has_no_policy_of_its_own() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from gcr_migrate.errors import CATALOGUE
+from gcr_migrate.errors import CATALOGUE, GROUPS
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.state.file import lock
 
@@ -90,10 +90,11 @@ def test_help_names_exit_codes(cli: Cli, command: str) -> None:
 
 
 def test_nothing_typed_is_bad_usage(cli: Cli) -> None:
-    """Without a command the help appears, and the exit code is not that of success."""
+    """Without a command the way of a migration appears, and the exit code is not success's."""
     done = cli()
     assert done.returncode == 2
-    assert "Commands:" in done.stdout
+    assert "gcr-migrate init PROJECT" in done.stdout
+    assert "gcr-migrate demo" in done.stdout
 
 
 BAD = {
@@ -145,9 +146,38 @@ def test_a_spec_error_names_file_line_and_field(cli: Cli) -> None:
 
 
 def test_every_code_is_explained(cli: Cli) -> None:
-    """`explain --list --json` knows the whole catalogue."""
-    value = check_schema(cli("explain", "--list", "--json").stdout)
+    """`explain` without a code knows the whole catalogue, by what problems are about."""
+    value = check_schema(cli("explain", "--json").stdout)
     assert {problem["code"] for problem in value["problems"]} == set(CATALOGUE)
+    assert {problem["group"] for problem in value["problems"]} == set(GROUPS)
+
+
+SLIPS = {
+    "command": (["aply"], "apply"),
+    "command of a group": (["redirect", "pln"], "plan"),
+    "option": (["plan", "x.yaml", "--endpoint", "x"], "--endpoints"),
+    "level": (["verify", "x", "--level", "blbs"], "blobs"),
+    "step": (["doctor", "builds", "--step", "aply"], "apply"),
+    "code": (["explain", "unruted"], "unrouted"),
+    "schema": (["schema", "pln"], "plan"),
+    "scenario": (["sandbox", "--scenario", "build"], "builds"),
+    "host": (["init", "builds", "us-gcr.io"], "us.gcr.io"),
+    "place": (["discover", "us-gcr.io/builds"], "us.gcr.io"),
+    "file": (["apply", "build.migration"], "builds.migration"),
+    "spec": (["plan", "spce.yaml"], "spec.yaml"),
+}
+
+
+@pytest.mark.parametrize(("args", "meant"), SLIPS.values(), ids=list(SLIPS))
+def test_a_slip_of_the_hand_is_asked_about(cli: Cli, args: list[str], meant: str) -> None:
+    """What is nearly a name that there is leads to it, whatever kind of name it is."""
+    for name in ("builds.migration", "spec.yaml"):
+        (cli.home / name).touch()
+    done = cli(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    (saw,) = [line for line in done.stderr.splitlines() if line.startswith("  saw")]
+    assert meant in saw
+    assert "did you mean" in saw.lower() or "Possible options" in saw
 
 
 def test_each_step_has_its_json(world: World) -> None:

@@ -268,7 +268,8 @@ def test_a_repository_that_is_missing_for_its_bucket(
         (
             "gcloud artifacts repositories create asia.gcr.io --repository-format=docker"
             " --location=asia --project=builds"
-        )
+        ),
+        "gcr-migrate rescue builds",
     ]
 
 

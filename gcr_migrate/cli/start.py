@@ -1,0 +1,23 @@
+"""Where the program starts: at the tab key of a shell it answers before anything is loaded."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+_ASKED: Final = "_GCR_MIGRATE_COMPLETE"  # set by the scripts of --install-completion
+
+
+def run() -> None:
+    """Run the program and exit."""
+    if _ASKED in os.environ:
+        from gcr_migrate.cli.completing import answer
+
+        told = answer(os.environ[_ASKED], os.environ)
+        if told is not None:
+            sys.stdout.write(f"{told[0]}\n" if told[0] else "")
+            sys.exit(told[1])
+    from gcr_migrate.cli.main import run as run_command
+
+    run_command()

@@ -1,0 +1,92 @@
+"""Routes that take no image: told with the path that may have been meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate.errors import ROUTE_UNUSED, UNROUTED
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gcr_migrate.model.names import ImagePath
+    from gcr_migrate.plan.routes import Edge, Refusal, SourcePaths
+    from gcr_migrate.spec import Spec
+
+_COMPARED_AT_MOST: Final = 10_000
+
+
+def unused_routes(
+    spec: Spec, sources: Sequence[SourcePaths], edges: Iterable[Edge]
+) -> list[Finding]:
+    """Return a finding for each route of a spec that no image path comes to.
+
+    Args:
+        spec: its routes.
+        sources: all image paths.
+        edges: where they go; empty where there are no images at all.
+    """
+    used = {edge.route_index for edge in edges}
+    if not used:
+        return []
+    found = []
+    for at, route in enumerate(spec.routes):
+        if at not in used:
+            near = _nearest(spec, route.match, sources)
+            severity = Severity.WARNING if near else Severity.INFO
+            found.append(Finding(ROUTE_UNUSED, severity, f"routes[{at}] {route.match}", near))
+    return found
+
+
+def with_hints(
+    spec: Spec,
+    sources: Sequence[SourcePaths],
+    refusals: Iterable[Refusal],
+    edges: Iterable[Edge],
+) -> list[Refusal]:
+    """Return refusals of which those without a route name one that takes nothing and is near."""
+    used = {edge.route_index for edge in edges}
+    heads = {
+        head: f"routes[{at}] {route.match}"
+        for at, route in enumerate(spec.routes)
+        if at not in used and (head := _head(route.match))
+    }
+    begins = {f"{one.shown}/": f"{one.repository}/".lstrip("/") for one in sources}
+    return [_with_hint(one, heads, begins) if one.problem is UNROUTED else one for one in refusals]
+
+
+def _with_hint(refusal: Refusal, heads: dict[str, str], begins: dict[str, str]) -> Refusal:
+    root = max((one for one in begins if refusal.subject.startswith(one)), key=len, default="")
+    path = begins.get(root, "") + refusal.subject.removeprefix(root)
+    for head, shown in heads.items():
+        begin = "/".join(path.split("/")[: head.count("/") + 1])
+        if did_you_mean(head, [begin]):
+            return replace(refusal, saw=f"{refusal.saw}; {shown} takes nothing, and is near")
+    return refusal
+
+
+def _head(match: str) -> str:
+    """Return the components of a pattern that stand for themselves, as far as they go."""
+    return "/".join(takewhile(lambda one: not set(one) & set("{*"), match.split("/")))
+
+
+def _nearest(spec: Spec, match: str, sources: Sequence[SourcePaths]) -> str:
+    """Ask whether a path was meant that no other route names."""
+    head = _head(match)
+    if not head:
+        return ""
+    named = {_head(route.match) for route in spec.routes}
+    begins: dict[str, None] = {}
+    for path in _routed(sources):
+        begins.setdefault("/".join(path.components[: head.count("/") + 1]))
+        if len(begins) > _COMPARED_AT_MOST:
+            break
+    return did_you_mean(head, begins.keys() - named)
+
+
+def _routed(sources: Sequence[SourcePaths]) -> Iterable[ImagePath]:
+    return (source.routed(path) for source in sources for path in source.paths)
