@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.leftovers.claims import Leftover
-    from gcr_migrate.model.prices import Prices
     from gcr_migrate.leftovers.evidence import ProjectEvidence
     from gcr_migrate.leftovers.files import Files
     from gcr_migrate.model.names import Project
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.model.pulls import Pulls
 
 _TRIES: Final = 3  # what does not answer is named, not waited for

@@ -74,7 +74,8 @@ def json_schema(name: str) -> dict[str, Any]:
 
 def schema(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="spec, prices, or a command: plan, apply, verify, …")
+        str,
+        typer.Argument(metavar="NAME", help="spec, prices, or a command: plan, apply, verify, …"),
     ],
     as_json: Json = False,
 ) -> int:

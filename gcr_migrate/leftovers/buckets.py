@@ -21,13 +21,13 @@ from gcr_migrate.leftovers.shared import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.model.prices import Prices
     from gcr_migrate.leftovers.evidence import (
         BucketContents,
         BucketEvidence,
         Listed,
         ProjectEvidence,
     )
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.model.storage import BucketSettings
 
 _DAY_S: Final = 86_400

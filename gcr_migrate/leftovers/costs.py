@@ -42,9 +42,7 @@ def bucket_cost(prices: Prices, settings: BucketSettings, contents: BucketConten
         return Cost(size, why=f"only the first {contents.seen:,} objects were looked at")
     usd = 0.0
     for class_, size_of_class in sorted(contents.bytes_by_class.items()):
-        price = prices.bucket(
-            class_, settings.location, is_multi_region=settings.is_multi_region
-        )
+        price = prices.bucket(class_, settings.location, is_multi_region=settings.is_multi_region)
         if price is None:
             place = settings.location or "a hidden location"
             why = f"no price is known here for {class_ or 'a hidden class'} in {place}"

@@ -14,8 +14,8 @@ from gcr_migrate.leftovers.shared import READER, date, named, redirected, unseen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.model.prices import Prices
     from gcr_migrate.leftovers.evidence import LoggedPulls, ProjectEvidence, RepositoryEvidence
+    from gcr_migrate.model.prices import Prices
 
 _DAY_MS: Final = 86_400_000
 _NAMED: Final = 5

@@ -37,7 +37,7 @@ class PriceRules(Part):
     """Prices that count instead of those that gcr-migrate knows; what is left out stays so."""
 
     version: Literal[1] = 1
-    as_of: _AsOf = Field(description="Year, month or day of these prices, such as \"2026-11\".")
+    as_of: _AsOf = Field(description='Year, month or day of these prices, such as "2026-11".')
     storage: dict[_Stored, Usd] = Field(
         default_factory=dict,
         description="Dollars for a GiB and month: `artifact-registry`, or a bucket's storage class"

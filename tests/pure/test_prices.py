@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jsonschema
 import pytest
 from hypothesis import given
@@ -71,3 +73,11 @@ def test_what_is_no_price_is_named_with_its_line(text: str, where: str, words: s
         load_prices(text, "p")
     assert refused.value.subject == where
     assert words in refused.value.saw
+
+
+def test_the_file_in_the_documents_is_one() -> None:
+    """What a reader copies from the page is read, and fits the schema."""
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    jsonschema.validate(YAML(typ="safe").load(text), prices_json_schema())
+    assert load_prices(text, "prices.yaml").sent("us", "europe-west1") == 0.05
