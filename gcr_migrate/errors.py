@@ -186,6 +186,13 @@ BAD_ENDPOINTS: Final = _problem(
     "A key is unknown, or an address is not a URL.",
     "Use the keys `registries`, `artifact_registry` and the other services, with http(s) URLs.",
 )
+BAD_PRICES: Final = _problem(
+    "bad-prices",
+    Exit.BAD_INPUT,
+    "prices file does not fit its model",
+    "A field is unknown, or holds something that is no price, place or date.",
+    "Correct the field that is named; `gcr-migrate schema prices` prints the model.",
+)
 BAD_NETWORK: Final = _problem(
     "bad-network",
     Exit.BAD_INPUT,

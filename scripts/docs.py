@@ -82,6 +82,7 @@ def main() -> int:
         REFERENCE / "errors.md": errors_page(),
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "spec.schema.json": schema_text("spec"),
+        REFERENCE / "prices.schema.json": schema_text("prices"),
         **{ROOT / page: filled(ROOT / page, outputs) for page in _WITH_OUTPUT},
         _TUTORIAL: tutorial(),
     }

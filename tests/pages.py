@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate import errors
 from gcr_migrate.model.access import Right, Verdict
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
+from gcr_migrate.model.plan import TagAction
+from gcr_migrate.plan.costs import Kind
 from gcr_migrate.report.access import AccessRowFact
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
-    EstimateFact,
+    AmountFact,
+    ContentsFact,
     FailureFact,
     GrantFact,
     ImageFact,
@@ -29,6 +32,7 @@ from gcr_migrate.report.facts import (
     StatusFacts,
     TodoFact,
 )
+from gcr_migrate.report.figures import ChargeFact, EstimateFact, TimeFact
 from gcr_migrate.report.overview import (
     CourseFact,
     ImageSumFact,
@@ -58,6 +62,7 @@ _TEAMS: Final = ("billing", "search", "mobile", "payments", "web", "data", "iden
 _PARTS: Final = ("api", "worker", "frontend", "scheduler", "migrations", "proxy", "exporter")
 _STATES: Final[tuple[Standing, ...]] = ("done", "done", "done", "pending", "failed")
 _DIGEST: Final = "sha256:" + "5e" * 32
+_AMOUNT: Final = AmountFact(to_send=2**20, to_mount=2**10, there=3)
 _BEGAN: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -92,11 +97,29 @@ def _plan(images: list[tuple[str, str, str]], words: tuple[str, ...]) -> ShowFac
             source=source,
             target=target,
             tags=[f"v1.{at % 40}.{at % 7}", f"{at * 2654435761 % 2**32:08x}", "latest"],
-            tag_actions={"set": 3},
+            repository=repository,
+            tags_by_action={TagAction.SET: ["latest"]},
+            manifests=3,
+            manifests_to_write=3,
+            bytes=_AMOUNT,
+            left_out={},
         )
-        for at, (source, target, _) in enumerate(images)
+        for at, (source, target, repository) in enumerate(images)
     ]
-    told += [ImageFact(source=one, target=one, tags=[one], tag_actions={}) for one in words]
+    told += [
+        ImageFact(
+            source=one,
+            target=one,
+            repository=one,
+            tags=[one],
+            tags_by_action={TagAction.CONFLICT: [one]},
+            manifests=1,
+            manifests_to_write=0,
+            bytes=_AMOUNT,
+            left_out={"not-selected": 2},
+        )
+        for one in words
+    ]
     found = [
         Finding(errors.TAG_GONE, Severity.ERROR, told[0].source),
         *(Finding(errors.IMAGE_NEW, Severity.WARNING, one, one) for one in words or ("x",)),
@@ -118,13 +141,14 @@ def _plan(images: list[tuple[str, str, str]], words: tuple[str, ...]) -> ShowFac
             blobs=9 * len(told),
         ),
         bytes=PlanBytesFact(total=2**40, to_transfer=2**39, to_mount=2**35),
-        estimate=EstimateFact(repository_creation_s=16),
+        estimate=_estimate(words),
         todo=TodoFact(repositories=8, grants=3, manifests=9, tags=9, settings=0),
         left_out=[LeftOutFact.of(one) for one in left],
         findings=[FindingFact.of(one) for one in found],
         spec=words[0] if words else "plans/builds.yaml",
         created_at=_BEGAN.isoformat(timespec="seconds"),
         repositories=[_repository(name) for name in (*repositories, *words)],
+        paths=[],
         images=told,
         access=[row for name in repositories for row in _rows(name, words)],
     )
@@ -138,7 +162,44 @@ def _repository(name: str) -> RepositoryFact:
         present=False,
     )
     setting = SettingFact(setting="immutable_tags", value="true", write="created")
-    return RepositoryFact(name=name, create=True, grants=[grant], settings=[setting], upstreams=[])
+    return RepositoryFact(
+        name=name,
+        create=True,
+        contents=ContentsFact(images=2, manifests=6, manifests_to_write=6, tags=6, tags_to_set=6),
+        bytes=_AMOUNT,
+        grants=[grant],
+        settings=[setting],
+        upstreams=[],
+    )
+
+
+def _estimate(words: tuple[str, ...]) -> EstimateFact:
+    subjects = words or ("us-docker.pkg.dev",)
+    return EstimateFact(
+        repository_creation_s=16,
+        writes=1000,
+        reads=500,
+        time=TimeFact(low_s=60, high_s=300, bound="the line", basis="a guess", is_measured=False),
+        charges=[
+            *(
+                ChargeFact(
+                    kind=Kind.STORAGE, subject=one, amount=2**40, usd=102.4, why=one, instead=False
+                )
+                for one in subjects
+            ),
+            ChargeFact(
+                kind=Kind.TRANSFER,
+                subject="us -> internet",
+                amount=2**39,
+                usd=None,
+                why="no price is known here",
+                instead=True,
+            ),
+        ],
+        usd_a_month=102.4 * len(subjects),
+        usd_once=0.0,
+        prices_as_of="2025",
+    )
 
 
 def _rows(target: str, words: tuple[str, ...]) -> Iterator[AccessRowFact]:

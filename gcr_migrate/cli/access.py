@@ -101,8 +101,10 @@ def show(
     """
     from gcr_migrate.cli.pulled_access import losses
     from gcr_migrate.cli.pulls import read_pulls
-    from gcr_migrate.report.access import AccessFacts, csv_lines
+    from gcr_migrate.report.access import AccessFacts
     from gcr_migrate.report.matrix import access_lines
+    from gcr_migrate.report.sheets import access_sheet
+    from gcr_migrate.report.terminal import show_raw
     from gcr_migrate.state.file import open_migration
 
     if as_csv and as_json:
@@ -130,8 +132,10 @@ def show(
             lambda: wanted.of(migration),
             losses(migration, pulls) if pulls else (),
         )
-        lines = csv_lines(facts) if as_csv else access_lines(facts, output.out.width)
-        output.result(facts, lines)
+        if as_csv:
+            show_raw(output.out, access_sheet(facts.rows))
+        else:
+            output.result(facts, access_lines(facts, output.out.width))
     return Exit.OK
 
 

@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.report.html.page import Page
 
 _SQLITE: Final = b"SQLite format 3\0"
 
 
-def draw(file: Path, page: Path) -> None:
+def draw(file: Path, page: Path, prices: Prices | None = None) -> None:
     """Write a page about a file.
 
     Args:
         file: a migration file or a result.
         page: where the page goes.
+        prices: what Google asks; None: as far as it is known here.
 
     Raises:
         MigrateError: `file-missing`, `not-a-migration`, `not-a-result`; `bad-usage` where the page
@@ -40,7 +42,7 @@ def draw(file: Path, page: Path) -> None:
         write_page(page, result_page(read_text(file), str(file)))
         return
     with open_migration(file) as migration:
-        write_page(page, report_page(report_facts(migration)))
+        write_page(page, report_page(report_facts(migration, prices)))
 
 
 def write_page(page: Path, told: Page) -> None:

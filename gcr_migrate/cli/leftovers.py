@@ -19,6 +19,7 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.pricing import PricesFile, prices_of
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import SourceRegistry
     from gcr_migrate.leftovers.claims import Leftover
-    from gcr_migrate.leftovers.costs import Prices
     from gcr_migrate.leftovers.evidence import ProjectEvidence
     from gcr_migrate.leftovers.files import Files
     from gcr_migrate.model.names import Project
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.model.pulls import Pulls
 
 _TRIES: Final = 3  # what does not answer is named, not waited for
@@ -93,6 +94,7 @@ def leftovers(
             help="Dollars for a GiB and month: artifact-registry=0.10, NEARLINE/US=0.015.",
         ),
     ] = None,
+    prices_file: PricesFile = None,
     endpoints: Endpoints = None,
     access_token_file: AccessTokenFile = None,
     impersonate: Impersonate = None,
@@ -110,13 +112,12 @@ def leftovers(
     import asyncio
 
     from gcr_migrate.cli.pulls import read_pulls
-    from gcr_migrate.leftovers.costs import AS_OF, Prices
     from gcr_migrate.leftovers.files import Files
     from gcr_migrate.report.leftovers import LeftoversFacts, leftover_lines
 
     output = Output(as_json=as_json)
     wanted = _projects(targets or [], projects)
-    prices = Prices.read(price or [])
+    prices = prices_of(prices_file).but(price or [])
     files = Files(migration or [])
     _check(files, wanted)
     pulls = read_pulls(audit_log) if audit_log else None
@@ -128,7 +129,7 @@ def leftovers(
     judged = [
         (one.project.id, _judged(one, prices, now_ms, unused_days), one.unseen) for one in found
     ]
-    facts = LeftoversFacts.of(judged, AS_OF)
+    facts = LeftoversFacts.of(judged, prices.as_of)
     output.result(facts, leftover_lines(facts))
     return facts.exit
 

@@ -29,7 +29,9 @@ from gcr_migrate.cli.options import (
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.pricing import PricesFile
 from gcr_migrate.cli.reporting import report
+from gcr_migrate.cli.showing import Only, PathPattern, Plain, Showing, Unfolded, laid_out_for
 from gcr_migrate.cli.verify import verify
 from gcr_migrate.errors import (
     BAD_USAGE,
@@ -107,8 +109,8 @@ def plan(
     to do (with --detailed-exitcode).
     """
     from gcr_migrate.cli.keeping import cache_beside, name_of
-    from gcr_migrate.report.gather import plan_facts
-    from gcr_migrate.report.terminal import plan_lines
+    from gcr_migrate.report.planned import plan_facts
+    from gcr_migrate.report.showing import plan_lines
     from gcr_migrate.spec import load_spec
     from gcr_migrate.state.file import open_migration
 
@@ -135,7 +137,7 @@ def plan(
             return Exit(output.errors(refused))
         with open_migration(path) as migration:
             facts = plan_facts(migration)
-            output.result(facts, plan_lines(facts))
+            output.result(facts, laid_out_for(output.out, plan_lines(facts)))
             return _plan_exit(facts, detailed=detailed_exitcode)
 
     named = files_named(specs, SPEC_SUFFIXES)
@@ -273,21 +275,32 @@ def _plan_exit(facts: PlanFacts, *, detailed: bool) -> Exit:
     return facts.exit
 
 
-def show(files: MigrationFiles, full: Full = False, as_json: Json = False) -> int:
-    """Show a frozen plan as a difference to what the target has.
+def show(
+    files: MigrationFiles,
+    only: Only = None,
+    path: PathPattern = None,
+    full: Unfolded = False,
+    plain: Plain = False,
+    prices: PricesFile = None,
+    as_json: Json = False,
+) -> int:
+    """Show a frozen plan as a difference to what the target has, and what it takes.
 
-    Reads the file only, and asks nobody. Of several files, or a folder of them, the sums.
+    What has to be looked at comes first, then repositories with their images, what is left out,
+    and the sums with time and money. Reads the file only, and asks nobody. Of several files, or a
+    folder of them, the sums.
 
-    Exit codes: 0 shown, 2 not a migration file.
+    Exit codes: 0 shown, 2 not a migration file, or no such path, part or price.
     """
-    from gcr_migrate.report.gather import show_facts
-    from gcr_migrate.report.terminal import show_lines
     from gcr_migrate.state.file import open_migration
+
+    showing = Showing(only, path, full=full, plain=plain, prices=prices)
+    showing.check(as_json=as_json)
 
     def one(output: Output, name: str) -> int:
         with open_migration(Path(name)) as migration:
-            facts = show_facts(migration)
-            output.result(facts, show_lines(facts))
+            facts, lines = showing.told(migration, output.out)
+            output.result(facts, lines)
         return Exit.OK
 
     named = files_named(files, MIGRATION_SUFFIXES)

@@ -44,8 +44,9 @@ class Output:
     @cached_property
     def out(self) -> Console:
         """Where results go."""
-        from gcr_migrate.cli.console import PatientConsole
+        from gcr_migrate.cli.console import PatientConsole, escape_what_cannot_be_written
 
+        escape_what_cannot_be_written()
         return PatientConsole()
 
     @cached_property

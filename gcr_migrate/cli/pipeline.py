@@ -29,6 +29,7 @@ from gcr_migrate.model.names import ImagePath
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
+from gcr_migrate.plan.duration import CREATION_S
 from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
 from gcr_migrate.plan.unused import unused_routes, with_hints
 from gcr_migrate.spec import Select
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from gcr_migrate.state.listings import Shelf
 
 IMAGES_AT_ONCE = 8
-CREATION_S = 2  # Artifact Registry creates about one repository per two seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ async def make_plan(  # what a plan is made of
         complete=planning.doubts.complete,
         spec_name=spec_name,
         spec_text=spec_text,
-        estimate={"repository_creation_s": new * CREATION_S},
+        estimate={"repository_creation_s": new * CREATION_S, **around.scans},
         tool_version=version("gcr-migrate"),
         created_at=planned_at,
         logins={"source": spec.source_login, "target": spec.target_login},

@@ -11,14 +11,16 @@ import typer
 from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.drawing import draw, write_page
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, files_named, over
-from gcr_migrate.cli.options import Json
+from gcr_migrate.cli.options import Json, chosen
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.pricing import PricesFile, prices_of
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gcr_migrate.cli.fleet import Files
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.report.fleet import FleetFacts
 
 
@@ -41,6 +43,13 @@ def report(
     output_file: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT", help="Default: stdout.")
     ] = None,
+    csv: Annotated[
+        str | None,
+        typer.Option(
+            "--csv", metavar="WHAT", help="A table: images, findings, access or left-out."
+        ),
+    ] = None,
+    prices: PricesFile = None,
     full: Full = False,
     as_json: Json = False,
 ) -> int:
@@ -51,34 +60,47 @@ def report(
 
     Exit codes: 0 written, 2 not a migration file or result, or no form was chosen.
     """
-    wants_page = html and not (markdown or as_json or output_file)
-    if not wants_page and (html or markdown == as_json):
-        saw = "one of --html, --markdown and --json is needed"
+    wants_page = html and not (markdown or as_json or csv or output_file)
+    if not wants_page and (html or sum(map(bool, (markdown, as_json, csv))) != 1):
+        saw = "one of --html, --markdown, --csv and --json is needed"
         raise MigrateError(BAD_USAGE, subject="gcr-migrate report", saw=saw)
     output = Output(as_json=as_json)
     named = files_named(files, MIGRATION_SUFFIXES)
     if named.several:
+        if csv or prices:
+            raise MigrateError(BAD_USAGE, subject="--csv, --prices", saw="they are for one file")
         check_apart({"--html": html, "-o": output_file}, named.names)
         return _of_several(output, named, html, output_file, full=full)
     if html:
-        draw(Path(files[0]), html)
+        draw(Path(files[0]), html, prices_of(prices))
     else:
-        _of_one(output, Path(files[0]), output_file)
+        _of_one(output, Path(files[0]), output_file, csv, prices_of(prices))
     return Exit.OK
 
 
-def _of_one(output: Output, file: Path, output_file: Path | None) -> None:
+def _of_one(
+    output: Output, file: Path, output_file: Path | None, csv: str | None, prices: Prices
+) -> None:
     from gcr_migrate.report.documents import markdown_text
     from gcr_migrate.report.gather import report_facts
+    from gcr_migrate.report.planned import show_facts
+    from gcr_migrate.report.sheets import Sheet, sheet_lines
+    from gcr_migrate.report.terminal import show_raw
     from gcr_migrate.state.file import open_migration
 
+    sheet = next(iter(chosen("--csv", Sheet, [csv] if csv else [])), None)
     with open_migration(file) as migration:
-        facts = report_facts(migration)
-        text = markdown_text(facts) if not output.as_json else "".join(facts.json_parts()) + "\n"
+        parts: Iterable[str]
+        if sheet:
+            parts = sheet_lines(sheet, show_facts(migration))
+        elif output.as_json:
+            parts = chain(report_facts(migration, prices).json_parts(), "\n")
+        else:
+            parts = [markdown_text(report_facts(migration, prices))]
         if output_file is None:
-            output.result(facts, text.splitlines())
-            return
-    _write(output_file, [text])
+            show_raw(output.out, parts)
+        else:
+            _write(output_file, parts)
 
 
 def _of_several(
@@ -115,7 +137,7 @@ def _of_several(
 
 def _write(path: Path, parts: Iterable[str]) -> None:
     try:
-        with path.open("w", encoding="utf-8") as file:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.writelines(parts)
     except OSError as error:
         saw = error.strerror or ""

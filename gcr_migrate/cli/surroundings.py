@@ -53,6 +53,12 @@ class Surroundings:
         self._draft = draft
         self._tell = draft.add_finding
         self._virtual: list[Repository] = []
+        self._scanned: int | None = 0
+
+    @property
+    def scans(self) -> dict[str, int]:
+        """How many images are scanned as they come; nothing where nobody could be asked."""
+        return {} if self._scanned is None else {"scanned": self._scanned}
 
     async def check(self, spec: Spec, edges: Sequence[Edge]) -> None:
         """Refuse what the spec asks for and there cannot be, before anything is read.
@@ -226,13 +232,18 @@ class Surroundings:
         if pushes.images:
             services = self._connections.projects("target").enabled(project, [SERVICE])
             subject = f"services of projects/{project}"
-            if await self._seen(services, subject, Severity.INFO):
+            enabled = await self._seen(services, subject, Severity.INFO)
+            if enabled is None:
+                self._scanned = None
+            if enabled:
                 scanning = {
                     one.resource
                     for one in targets
                     if scans_the_copy(one.settings, there.get(one.resource))
                 }
                 scanned = totals.pushes(scanning).images
+                if self._scanned is not None:
+                    self._scanned += scanned
                 subject = f"projects/{project}"
                 self._tell(scan_finding(subject, pushes.images, scanned=scanned))
 

@@ -68,11 +68,14 @@ def json_schema(name: str) -> dict[str, Any]:
     """
     from gcr_migrate.report.published import PUBLISHED
     from gcr_migrate.spec import spec_json_schema
+    from gcr_migrate.spec.prices import prices_json_schema
 
     if name == "spec":
         return spec_json_schema()
+    if name == "prices":
+        return prices_json_schema()
     if name not in PUBLISHED:
-        check_known("schema", ["spec", *PUBLISHED], [name])
+        check_known("schema", ["spec", "prices", *PUBLISHED], [name])
     model = PUBLISHED[name].model_json_schema(mode="serialization", by_alias=True)
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **model, "title": f"gcr-migrate {name}"}
@@ -80,7 +83,8 @@ def json_schema(name: str) -> dict[str, Any]:
 
 def schema(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="spec, or a command: plan, apply, verify, …")
+        str,
+        typer.Argument(metavar="NAME", help="spec, prices, or a command: plan, apply, verify, …"),
     ],
     as_json: Json = False,
 ) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Leftover, Standing, Verdict, verdict_of
-from gcr_migrate.leftovers.costs import Cost
+from gcr_migrate.leftovers.costs import Cost, bucket_cost
 from gcr_migrate.leftovers.shared import (
     BROWSER,
     BUCKET_VIEWER,
@@ -21,13 +21,13 @@ from gcr_migrate.leftovers.shared import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.leftovers.costs import Prices
     from gcr_migrate.leftovers.evidence import (
         BucketContents,
         BucketEvidence,
         Listed,
         ProjectEvidence,
     )
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.model.storage import BucketSettings
 
 _DAY_S: Final = 86_400
@@ -67,7 +67,7 @@ def _cost(bucket: BucketEvidence, prices: Prices, ours: Claim) -> Cost:
         return Cost(why=bucket.settings.told)
     if isinstance(bucket.contents, MigrateError):
         return Cost(why=bucket.contents.told)
-    return prices.bucket(bucket.settings, bucket.contents)
+    return bucket_cost(prices, bucket.settings, bucket.contents)
 
 
 def _claims(project: ProjectEvidence, bucket: BucketEvidence) -> Iterator[Claim]:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Leftover, Standing, Verdict, verdict_of
+from gcr_migrate.leftovers.costs import repository_cost
 from gcr_migrate.leftovers.evidence import Compared
 from gcr_migrate.leftovers.shared import READER, date, named, redirected, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcr_migrate.leftovers.costs import Prices
     from gcr_migrate.leftovers.evidence import LoggedPulls, ProjectEvidence, RepositoryEvidence
+    from gcr_migrate.model.prices import Prices
 
 _DAY_MS: Final = 86_400_000
 _NAMED: Final = 5
@@ -54,7 +55,7 @@ def judge_repository(
         name=f"{host.location}-docker.pkg.dev/{project.project.path}/{host.repository_id}",
         host=host.name,
         claims=claims,
-        cost=prices.repository(repository.facts.size_bytes),
+        cost=repository_cost(prices, repository.facts.size_bytes),
         command=command if may_go else "",
         notes=tuple(_notes(project, repository)),
     )

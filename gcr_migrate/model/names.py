@@ -300,6 +300,15 @@ def ar_host(location: str) -> str:
     return f"{location}{_AR_SUFFIX}"
 
 
+def location_of_host(host: str) -> str:
+    """Return the location of a registry host of Google's; empty for any other."""
+    found = gcr_host(host)
+    if found:
+        return found.location
+    location = host.removesuffix(_AR_SUFFIX)
+    return location if location != host and _LOCATION.fullmatch(location) else ""
+
+
 def ar_name(project: Project | str, repository: str) -> str:
     """Return project and repository as they stand in image names: `builds/product1`."""
     project = Project.parse(project) if isinstance(project, str) else project

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import LOCATION_CHANGES, LOCATION_UNKNOWN
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.locations import MULTI_REGIONS, area_of, outside_the_union
+from gcr_migrate.model.prices import is_free
 from gcr_migrate.plan.routes import Refusal
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _amount(streamed: Streamed) -> str:
 
 def _price(source: str, target: str) -> str:
     """Say what Google asks for such a transfer; what is not known is never nothing (FACTS 8)."""
-    if target in MULTI_REGIONS and area_of(source) == area_of(target):
+    if is_free(source, target):
         return "transfer from a region to its multi-region is free"
     return "price per GB: unknown"
 

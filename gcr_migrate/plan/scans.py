@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import SCAN_FEE
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.prices import AS_OF, SCAN
 from gcr_migrate.model.settings import Scanning
 
 if TYPE_CHECKING:
     from gcr_migrate.model.settings import RepositorySettings
 
 SERVICE: Final = "containerscanning.googleapis.com"
-FEE_CENTS: Final = 26  # for each image digest on its first push, as of 2025-26 (FACTS 8)
 
 
 def scans_the_copy(wants: RepositorySettings, has: RepositorySettings | None) -> bool:
@@ -41,5 +41,4 @@ def scan_finding(project: str, digests: int, *, scanned: int) -> Finding:
 
 
 def _fee(digests: int) -> str:
-    cents = digests * FEE_CENTS
-    return f"about ${cents // 100:,}.{cents % 100:02} at $0.{FEE_CENTS} each (2025-26)"
+    return f"about ${digests * SCAN:,.2f} at ${SCAN:.2f} each ({AS_OF})"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, Self
 
@@ -16,7 +14,7 @@ from gcr_migrate.report.fact import VERSION, Fact, FindingFact
 from gcr_migrate.report.rows import Many, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gcr_migrate.apply.undo import Undo
     from gcr_migrate.model.access import AccessRow
@@ -236,25 +234,3 @@ def _outcome(
     if not grants:
         return "nothing-to-do"
     return "done" if is_done else "to-do"
-
-
-def csv_lines(facts: AccessFacts) -> Iterator[str]:
-    """Tell rows of access as CSV (RFC 4180), a head line first."""
-    yield _csv_line(AccessRowFact.model_fields)
-    for row in facts.rows:
-        values = row.model_dump(mode="json").values()
-        yield _csv_line(
-            "" if one is None else str(one).lower() if one in {True, False} else one
-            for one in values
-        )
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(map(_harmless, cells))
-    return line.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell

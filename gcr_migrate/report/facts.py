@@ -11,9 +11,11 @@ from pydantic import Field, model_validator
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.access import AccessRowFact
 from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.figures import EstimateFact
 from gcr_migrate.report.overview import OverviewFact
 from gcr_migrate.report.rows import Many
 
@@ -35,14 +37,6 @@ class PlanBytesFact(Fact):
     to_transfer: int = Field(description="Each blob that a target registry lacks, once.")
     to_mount: int = Field(
         description="What mounts spare: each blob for each name that gets it without its bytes."
-    )
-
-
-class EstimateFact(Fact):
-    """What a run takes at least, apart from the bytes that it moves."""
-
-    repository_creation_s: int = Field(
-        description="Seconds to create the missing repositories at the service's own pace."
     )
 
 
@@ -109,11 +103,31 @@ class SettingFact(Fact):
     )
 
 
+class AmountFact(Fact):
+    """Bytes of blobs by what is done with them."""
+
+    to_send: int = Field(description="Blobs for which this is the first name that lacks them.")
+    to_mount: int = Field(description="Blobs that the registry has, or gets, under another name.")
+    there: int
+
+
+class ContentsFact(Fact):
+    """What goes to a repository, by the whole plan."""
+
+    images: int
+    manifests: int
+    manifests_to_write: int
+    tags: int
+    tags_to_set: int
+
+
 class RepositoryFact(Fact):
     """One target repository of a plan."""
 
     name: str
     create: bool
+    contents: ContentsFact
+    bytes: AmountFact
     grants: list[GrantFact]
     settings: list[SettingFact]
     upstreams: list[str] = Field(
@@ -126,8 +140,15 @@ class ImageFact(Fact):
 
     source: str
     target: str
+    repository: str
     tags: list[str]
-    tag_actions: dict[str, int]
+    tags_by_action: dict[TagAction, list[str]]
+    manifests: int
+    manifests_to_write: int
+    bytes: AmountFact
+    left_out: dict[str, int] = Field(
+        description="How many of its tags and digests are not carried, by code."
+    )
 
 
 class ShowFacts(_PlanLike):
@@ -138,7 +159,11 @@ class ShowFacts(_PlanLike):
     spec: str = Field(description="Name of the spec that the plan was made from.")
     created_at: str
     repositories: list[RepositoryFact]
-    images: list[ImageFact]
+    paths: list[str] = Field(
+        description="Patterns of image paths: images, findings and what is left out are told only"
+        " where they are about these; empty: of all."
+    )
+    images: Many[ImageFact]
     access: Many[AccessRowFact] = Field(
         description="Who can pull, push and delete before and after, where the plan looked at it."
     )

@@ -8,7 +8,7 @@ from gcr_migrate.errors import named
 from gcr_migrate.report.documents import cell
 from gcr_migrate.report.fleet import in_order
 from gcr_migrate.report.fleet_lines import by_code, codes_text, findings_of, states_text, what_of
-from gcr_migrate.report.terminal import size_text
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

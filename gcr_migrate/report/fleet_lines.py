@@ -11,7 +11,9 @@ from rich.text import Text
 from gcr_migrate.errors import named
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.fleet import in_order
-from gcr_migrate.report.terminal import STYLE, heading, rows, size_text
+from gcr_migrate.report.layout import STYLES
+from gcr_migrate.report.terminal import heading, rows
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +125,7 @@ def _count(number: int | None) -> str:
 def _errors(facts: FleetFacts, at_most: int) -> Iterator[Text]:
     for code, found in by_code(facts).items():
         problem = named(code)
-        yield Text.assemble((f"error[{code}]", STYLE[Severity.ERROR]), f": {problem.title}")
+        yield Text.assemble((f"error[{code}]", STYLES[Severity.ERROR]), f": {problem.title}")
         for file, trouble in islice(found, at_most):
             yield Text(f"  in    {what_of(file, trouble)}")
         if len(found) > at_most:
@@ -137,7 +139,7 @@ def _findings(facts: FleetFacts) -> Iterator[Text]:
     if found:
         yield heading("Findings")
     for severity, code, count, files in found:
-        label = (f"{severity}[{code}]", STYLE[severity])
+        label = (f"{severity}[{code}]", STYLES[severity])
         yield Text.assemble("  ", label, f" {count} in {_files(files)}")
     if found or any(one.errors for one in facts.files):
         yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")

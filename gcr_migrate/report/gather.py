@@ -3,156 +3,54 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
-from gcr_migrate.model.settings import stated
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.access import access_rows
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
     ApplyFacts,
-    EstimateFact,
     FailureFact,
-    GrantFact,
     HoldUpFact,
-    ImageFact,
     InFlightFact,
     ItemCountsFact,
     LeftFact,
     MovedBytesFact,
     MovingFact,
-    PlanBytesFact,
-    PlanCountsFact,
-    PlanFacts,
     ReportFacts,
-    RepositoryFact,
     RunFact,
     RunOutcome,
     ServiceFact,
-    SettingFact,
-    ShowFacts,
     StatusFacts,
-    TodoFact,
 )
 from gcr_migrate.report.overview import overview_fact
-from gcr_migrate.report.rows import Rows
+from gcr_migrate.report.planned import show_facts
 from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.ledger import tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from gcr_migrate.model.limits import Asked
-    from gcr_migrate.model.plan import Image, Repository, Source
+    from gcr_migrate.model.prices import Prices
     from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.waiting import HoldUp
 
 
-def plan_facts(migration: Migration) -> PlanFacts:
-    """Tell what a frozen plan holds."""
-    return PlanFacts(**_plan(migration))
+def report_facts(migration: Migration, prices: Prices | None = None) -> ReportFacts:
+    """Tell the whole plan, what became of it, and the sums that a report draws.
 
-
-def show_facts(migration: Migration) -> ShowFacts:
-    """Tell a frozen plan with every repository and image."""
-    return ShowFacts(
-        **_plan(migration),
-        spec=migration.spec_name,
-        created_at=migration.created_at.isoformat(timespec="seconds"),
-        repositories=[_repository(r) for r in migration.repositories().values()],
-        images=list(_images(migration)),
-        access=access_rows(migration.access_rows),
-    )
-
-
-def report_facts(migration: Migration) -> ReportFacts:
-    """Tell the whole plan, what became of it, and the sums that a report draws."""
+    Args:
+        migration: the file.
+        prices: what Google asks; None: as far as it is known here.
+    """
     return ReportFacts(
-        plan=show_facts(migration),
+        plan=show_facts(migration, prices),
         status=status_facts(migration),
         overview=overview_fact(migration),
-    )
-
-
-def _plan(migration: Migration) -> dict[str, Any]:
-    counts = migration.counts()
-    kinds = tally(migration).kinds
-    return {
-        "file": str(migration.path),
-        "digest": migration.digest,
-        "complete": migration.complete,
-        "counts": PlanCountsFact(
-            repositories=counts.repositories,
-            images=counts.images,
-            manifests=counts.manifests,
-            tags=counts.tags,
-            blobs=counts.blobs,
-        ),
-        "bytes": PlanBytesFact(
-            total=counts.bytes_total,
-            to_transfer=counts.bytes_to_transfer,
-            to_mount=counts.bytes_to_mount,
-        ),
-        "estimate": EstimateFact(
-            repository_creation_s=migration.estimate.get("repository_creation_s", 0)
-        ),
-        "todo": TodoFact(
-            repositories=kinds[Kind.REPOSITORY].pending,
-            grants=kinds[Kind.GRANT].pending,
-            manifests=kinds[Kind.MANIFEST].pending,
-            tags=kinds[Kind.TAG].pending,
-            settings=kinds[Kind.SETTING].pending,
-        ),
-        "left_out": Rows(counts.left_out, lambda: map(LeftOutFact.of, migration.left_outs())),
-        "findings": Rows(counts.findings, lambda: map(FindingFact.of, migration.findings())),
-    }
-
-
-def _repository(repository: Repository) -> RepositoryFact:
-    had = frozenset(repository.granted)
-    return RepositoryFact(
-        name=repository.shown,
-        create=not repository.exists,
-        grants=[
-            GrantFact(
-                role=grant.role,
-                member=grant.member,
-                condition=grant.condition.expression if grant.condition else "",
-                present=grant in had,
-            )
-            for grant in repository.grants
-        ],
-        settings=[
-            SettingFact(setting=name, value=value, write=_when(repository, name))
-            for name, value in stated(repository.settings).items()
-        ],
-        upstreams=[one.rpartition("/")[2] for one in repository.upstreams],
-    )
-
-
-def _when(repository: Repository, setting: str) -> Literal["created", "after-copy", "none"]:
-    if setting.partition(".")[0] in repository.changes:
-        return "after-copy"
-    return "none" if repository.exists else "created"
-
-
-def _images(migration: Migration) -> Iterator[ImageFact]:
-    sources, repositories = migration.sources(), migration.repositories()
-    for image in migration.images():
-        yield _image(migration, image, sources[image.source_id], repositories[image.repository_id])
-
-
-def _image(migration: Migration, image: Image, source: Source, repository: Repository) -> ImageFact:
-    tags = list(migration.tags(image.id))
-    return ImageFact(
-        source=f"{source.shown}/{image.path}",
-        target=f"{repository.shown}/{image.target_path}",
-        tags=[item.tag for item in tags],
-        tag_actions=dict(sorted(Counter(str(item.action) for item in tags).items())),
     )
 
 

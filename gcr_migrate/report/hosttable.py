@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gcr_migrate.discover.kinds import Job, Kind
 from gcr_migrate.errors import CATALOGUE
-from gcr_migrate.report.terminal import size_text
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

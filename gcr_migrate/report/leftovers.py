@@ -12,7 +12,8 @@ from gcr_migrate.errors import Exit, printable
 from gcr_migrate.leftovers.claims import TITLES, ClaimName, Leftover, Standing, Verdict
 from gcr_migrate.report.discovery import RefusalFact
 from gcr_migrate.report.fact import VERSION, Fact
-from gcr_migrate.report.terminal import heading, rows, size_text
+from gcr_migrate.report.terminal import heading, rows
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

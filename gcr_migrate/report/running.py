@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gcr_migrate.model.steps import CONTENT, Kind
-from gcr_migrate.report.terminal import size_text
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from typing import Self

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import timedelta
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from gcr_migrate.model.access import Verdict
-from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import ApplyFacts
+from gcr_migrate.report.layout import STYLES, padded
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from gcr_migrate.report.facts import (
         FailureFact,
         LeftFact,
-        PlanFacts,
-        ShowFacts,
         StatusFacts,
     )
     from gcr_migrate.report.problems import (
@@ -39,34 +36,30 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 LISTED_AT_MOST: Final = 50  # what a person reads; `--json` and the report have all
-STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def show(console: Console, lines: Iterable[Text | str]) -> None:
     """Print lines as they are: no folding inside names, no guessed colours."""
+    if not console.is_terminal:  # there is nothing to draw, and there may be a million lines
+        show_raw(console, (f"{line}\n" for line in lines))
+        return
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def show_whole(console: Console, parts: Iterable[str]) -> None:
     """Print parts of one line as they come, without holding the line."""
+    show_raw(console, chain(parts, ["\n"]))
+
+
+def show_raw(console: Console, parts: Iterable[str]) -> None:
+    """Print parts of a text as they come, and nothing between them."""
     try:
         for part in parts:
             console.file.write(part)
-        console.file.write("\n")
         console.file.flush()
     except BrokenPipeError:
         console.on_broken_pipe()
-
-
-def size_text(size_bytes: int) -> str:
-    """Tell a number of bytes, exactly below 1 KiB, else with one decimal."""
-    value = float(size_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":  # noqa: PLR2004  # the step between units
-            return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError
 
 
 def error_lines(error: ErrorFacts) -> Iterator[Text]:
@@ -98,60 +91,13 @@ def heading(text: str) -> Text:
 
 def rows(cells_of: Sequence[tuple[str, ...]]) -> Iterator[Text]:
     """Align all columns but the last; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*cells_of, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells_of, strict=True)]
     for row in cells_of:
         cells = [
-            cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+            cell.rjust(width) if cell.isdigit() else padded(cell, width)
             for cell, width in zip(row, widths, strict=True)
         ]
         yield Text(f"  {'  '.join(cells).rstrip()}")
-
-
-def _counts(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
-    counts, size, todo = facts.counts, facts.bytes, facts.todo
-    bytes_todo = (
-        f"{size_text(size.total)} in all: {size_text(size.to_transfer)} to transfer"
-        f"{f'; mounts spare {size_text(size.to_mount)}' if size.to_mount else ''}"
-    )
-    yield from rows(
-        [
-            ("repositories", str(counts.repositories), f"{todo.repositories} to create"),
-            ("images", str(counts.images), ""),
-            ("manifests", str(counts.manifests), f"{todo.manifests} to write"),
-            ("tags", str(counts.tags), f"{todo.tags} to set"),
-            (
-                "blobs",
-                str(counts.blobs),
-                bytes_todo,
-            ),
-        ]
-    )
-    if facts.estimate.repository_creation_s:
-        pace = timedelta(seconds=facts.estimate.repository_creation_s)
-        yield Text(f"  time          at least {pace} to create repositories, beside the bytes")
-
-
-def plan_lines(facts: PlanFacts) -> Iterator[Text]:
-    """Summary of a plan."""
-    yield heading(f"Plan {facts.file}")
-    yield from _counts(facts)
-    yield from _notes(facts)
-    yield from _sealed(facts)
-
-
-def _sealed(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
-    yield Text(f"  digest        {facts.digest}")
-    if not facts.complete:
-        yield Text.assemble(
-            ("incomplete", "bold red"),
-            ": part of the source could not be listed; `apply` refuses without --allow-incomplete",
-        )
-    if facts.todo.total == 0:
-        yield Text("Nothing to do: the target has everything that the plan names.")
-
-
-def _notes(facts: PlanFacts | ShowFacts) -> Iterator[Text]:
-    yield from note_lines(facts.left_out, facts.findings)
 
 
 def note_lines(left_out: Sequence[LeftOutFact], findings: Sequence[FindingFact]) -> Iterator[Text]:
@@ -177,7 +123,7 @@ def _left_line(left: LeftOutFact) -> Text:
 def _finding_line(finding: FindingFact) -> Text:
     label = f"{finding.severity}[{finding.code}]"
     saw = f" ({finding.saw})" if finding.saw else ""
-    return Text.assemble("  ", (label, STYLE[finding.severity]), f" {finding.subject}{saw}")
+    return Text.assemble("  ", (label, STYLES[finding.severity]), f" {finding.subject}{saw}")
 
 
 def finding_lines(findings: Sequence[FindingFact]) -> Iterator[Text]:
@@ -187,48 +133,6 @@ def finding_lines(findings: Sequence[FindingFact]) -> Iterator[Text]:
     yield heading(f"Findings: {len(findings)}")
     yield from _capped(findings, _finding_line)
     yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
-
-
-def show_lines(facts: ShowFacts) -> Iterator[Text]:
-    """The plan as a difference: `+` is made or set, `~` is moved, `!` conflicts, `=` is there."""
-    yield heading(f"Plan {facts.file}, made from {facts.spec} at {facts.created_at}")
-    yield heading("Repositories")
-    for repository in facts.repositories:
-        over = f", virtual over {', '.join(repository.upstreams)}" if repository.upstreams else ""
-        yield Text(f"  {'+' if repository.create else '='} {repository.name}{over}")
-        for grant in repository.grants:
-            condition = f" if {grant.condition}" if grant.condition else ""
-            mark = "=" if grant.present else "+"
-            yield Text(f"      {mark} {grant.role} for {grant.member}{condition}")
-        for one in repository.settings:
-            later = ", once its images are there" if one.write == "after-copy" else ""
-            mark = "=" if one.write == "none" else "+" if repository.create else "~"
-            yield Text(f"      {mark} {one.setting}: {one.value}{later}")
-    yield heading("Images")
-    for image in facts.images[:LISTED_AT_MOST]:
-        yield Text(f"  {image.source}")
-        yield Text(f"    -> {image.target}")
-        if image.tags:
-            yield Text(f"       {' '.join(image.tags)}")
-    if len(facts.images) > LISTED_AT_MOST:
-        yield Text(f"  and {len(facts.images) - LISTED_AT_MOST} more: --json lists all")
-    yield from _access(facts)
-    yield heading("Sums")
-    yield from _counts(facts)
-    yield from _notes(facts)
-    yield from _sealed(facts)
-
-
-def _access(facts: ShowFacts) -> Iterator[Text]:
-    if not facts.access:
-        return
-    counts = Counter(row.verdict for row in facts.access)
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    yield heading(f"Access: {told}")
-    yield Text(f"  `gcr-migrate access show {facts.file}` tells who, and what grants it")
-    unsettled = sum(row.needs_consent for row in facts.access)
-    if unsettled:
-        yield Text(f"  {unsettled} without consent: `apply` refuses the plan", style="bold red")
 
 
 def run_title(facts: ApplyFacts | StatusFacts) -> str:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from gcr_migrate.errors import Problem
+
 # What the YAML library lets through for tags and keys that do not fit, found by fuzzing.
 _YAML_SLIPS: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
@@ -51,6 +53,30 @@ def load_spec(text: str, filename: str) -> Spec:
     Raises:
         MigrateError: BAD_YAML, or BAD_SPEC with every field that does not fit.
     """
+    data = read_fields(text, filename, BAD_SPEC)
+    try:
+        return Spec.model_validate(data)
+    except ValidationError as error:
+        every = error.errors(include_url=False)
+        wrong = [one for one in every if not any(_is_within(other, one) for other in every)]
+        found = sorted(_explain(data, one) for one in wrong)
+        more = [f"line {line}: {said}" for line, said in found[1:]]
+        saw = "; ".join([found[0][1], *more])
+        # Without the cause: it shows the names of fields, and one may be a misplaced secret.
+        raise MigrateError(BAD_SPEC, subject=f"{filename}:{found[0][0]}", saw=saw) from None
+
+
+def read_fields(text: str, filename: str, problem: Problem) -> dict[str, Any]:
+    """Read the fields of a YAML file, which know their lines.
+
+    Args:
+        text: the YAML.
+        filename: the name that errors show.
+        problem: what it is where there are no fields.
+
+    Raises:
+        MigrateError: BAD_YAML, or that problem.
+    """
     try:
         with warnings.catch_warnings(action="ignore"):  # an anchor used twice is no concern here
             data = YAML(typ="rt", pure=True).load(text)
@@ -62,17 +88,8 @@ def load_spec(text: str, filename: str) -> Spec:
         raise MigrateError(BAD_YAML, subject=where, saw=saw) from None  # it shows values, too
     if not isinstance(data, dict):
         saw = "empty" if data is None else "not a mapping of fields"
-        raise MigrateError(BAD_SPEC, subject=f"{filename}:1", saw=saw)
-    try:
-        return Spec.model_validate(data)
-    except ValidationError as error:
-        every = error.errors(include_url=False)
-        wrong = [one for one in every if not any(_is_within(other, one) for other in every)]
-        found = sorted(_explain(data, one) for one in wrong)
-        more = [f"line {line}: {said}" for line, said in found[1:]]
-        saw = "; ".join([found[0][1], *more])
-        # Without the cause: it shows the names of fields, and one may be a misplaced secret.
-        raise MigrateError(BAD_SPEC, subject=f"{filename}:{found[0][0]}", saw=saw) from None
+        raise MigrateError(problem, subject=f"{filename}:1", saw=saw)
+    return data
 
 
 def spec_json_schema() -> dict[str, Any]:
@@ -140,7 +157,7 @@ def _explain(data: Any, error: ErrorDetails) -> tuple[int, str]:
         said = f"does not fit: {field.description}"
     else:
         said = _IN_WORDS.get(error["type"], said)
-    return _line(data, steps), f"field {name}: {said}" if name else said
+    return line_of(data, steps), f"field {name}: {said}" if name else said
 
 
 def _fields(above: list[str]) -> type[BaseModel]:
@@ -171,7 +188,7 @@ def _is_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
     return outer["type"] == "too_short" and inner["loc"][:depth] == outer["loc"] != inner["loc"]
 
 
-def _line(data: Any, steps: list[int | str]) -> int:
+def line_of(data: Any, steps: list[int | str]) -> int:
     """Line of the deepest field on the way that is in the file, counted from 1."""
     line = data.lc.line
     for step in steps:

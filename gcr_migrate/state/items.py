@@ -92,7 +92,7 @@ class TagItem:
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """How much a plan moves; blobs and bytes count once per target registry."""
+    """How many of each a plan has."""
 
     repositories: int
     images: int
@@ -100,10 +100,6 @@ class PlanCounts:
     tags: int
     left_out: int
     findings: int
-    blobs: int
-    bytes_total: int
-    bytes_to_transfer: int
-    bytes_to_mount: int
 
 
 def blob_item(row: tuple[Any, ...]) -> BlobItem:

@@ -39,23 +39,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = 256
 
-_BLOBS_COUNTED: Final = """
-WITH need AS (
-    SELECT p.blob_id, r.registry, count(*) AS names, sum(p.present) AS present,
-        max(s.registry = r.registry AND NOT p.present) AS beside
-    FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
-    CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN source s ON s.id = i.source_id
-    GROUP BY p.blob_id, r.registry
-), sized AS (
-    SELECT need.*, max(b.size_bytes, 0) AS size,
-        (names > present AND present = 0 AND NOT beside) AS sent
-    FROM need JOIN blob b ON b.id = need.blob_id
-)
-SELECT count(*), coalesce(sum(size), 0), coalesce(sum(size * sent), 0),
-    coalesce(sum(size * (names - present - sent)), 0) FROM sized
-"""
-
-
 _IMAGES: Final = (
     "SELECT id, source_id, path, repository_id, target_path, existing_tags, moved_tags FROM image"
 )
@@ -223,6 +206,14 @@ class Migration:
         for row in self.paged(sql):
             yield Image(*row)
 
+    def images_of(self, repository_id: int) -> Iterator[Image]:
+        """Go through the images that go to a repository, by their names there."""
+        sql = f"{_IMAGES} WHERE repository_id = ? AND target_path > ? ORDER BY target_path LIMIT ?"
+        after = ""
+        while page := self.rows(sql, repository_id, after, PAGE):
+            yield from (Image(*row) for row in page)
+            after = page[-1][4]
+
     def manifests(self, image_id: int, after_id: int = 0, limit: int = PAGE) -> list[ManifestItem]:
         """Return a page of an image's manifests in the order of writing."""
         sql = (
@@ -331,6 +322,15 @@ class Migration:
         for row in self.paged(sql):
             yield LeftOut(named(row[1]), row[2], bool(row[3]), row[4])
 
+    def left_out_codes(self, name: str) -> dict[str, int]:
+        """Return how much of an image is not carried, by its full name at the source, by reason."""
+        found: dict[str, int] = {}
+        sql = "SELECT code, count(*) FROM left_out WHERE subject >= ? AND subject < ? GROUP BY 1"
+        for mark in ":@":
+            for code, count in self.rows(sql, f"{name}{mark}", f"{name}{chr(ord(mark) + 1)}"):
+                found[code] = found.get(code, 0) + count
+        return found
+
     def left_out_tags(self, name: str) -> dict[str, Problem]:
         """Return the tags of an image that are not carried, each with its reason.
 
@@ -343,22 +343,20 @@ class Migration:
         return {subject.removeprefix(begins): named(code) for subject, code in found}
 
     def findings(self) -> Iterator[Finding]:
-        """Go through the findings of planning."""
+        """Go through the findings of planning, the worst first."""
         sql = (
-            "SELECT id, code, severity, subject, saw FROM finding WHERE id > ? ORDER BY id LIMIT ?"
+            "SELECT id, code, severity, subject, saw FROM finding WHERE id > ? AND severity = ?"
+            " ORDER BY id LIMIT ?"
         )
-        for row in self.paged(sql):
-            yield Finding(named(row[1]), Severity(row[2]), row[3], row[4])
+        for severity in reversed(Severity):
+            for row in self.paged(sql, severity.value):
+                yield Finding(named(row[1]), severity, row[3], row[4])
 
     def counts(self) -> PlanCounts:
-        """Count what the plan holds and how many bytes of it have to move.
-
-        A blob is sent once to a registry that does not have it, and mounted under its other
-        names. Where source and target are one registry nothing has to be sent.
-        """
+        """Count what the plan holds; `Amounts` tells blobs and bytes."""
         names = ("repository", "image", "planned_manifest", "planned_tag", "left_out", "finding")
         counted = [self.rows(f"SELECT count(*) FROM {name}")[0][0] for name in names]  # noqa: S608  # constants only
-        return PlanCounts(*counted, *self.rows(_BLOBS_COUNTED)[0])
+        return PlanCounts(*counted)
 
     def holder(self, blob_id: int, registry: str) -> Image | None:
         """Return an image of that registry under which the blob is known to be, if any."""

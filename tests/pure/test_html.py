@@ -22,11 +22,10 @@ from gcr_migrate.report.facts import ShowFacts
 from gcr_migrate.report.html.columns import Column, Table
 from gcr_migrate.report.html.folders import CHILDREN_SHOWN, folders
 from gcr_migrate.report.html.migration import report_page
-from gcr_migrate.report.html.page import plain
 from gcr_migrate.report.html.proof import proof_page
 from gcr_migrate.report.html.render import html_parts
 from gcr_migrate.report.html.results import result_page
-from gcr_migrate.report.terminal import size_text
+from gcr_migrate.report.words import size_text, visible
 from gcr_migrate.verify.result import Outcome
 from tests.pages import HOSTILE, report
 from tests.standings import WORDS, facts, finding
@@ -91,14 +90,14 @@ def test_columns_hold_every_value(rows: list[tuple[str, str, int]]) -> None:
 
     assert "<" not in data
     read = [unpacked(one) for one in json.loads(data)["columns"]]
-    wanted = [(plain(a), plain(b), c) for a, b, c in rows]
+    wanted = [(visible(a), visible(b), c) for a, b, c in rows]
     assert list(zip(*read, strict=True)) == wanted
 
 
 @given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None)))
 def test_what_cannot_be_shown_becomes_a_number(one: str, other: str) -> None:
     """No character is left that turns, hides or ends what follows."""
-    assert plain(one + other).isprintable()
+    assert visible(one + other).isprintable()
 
 
 def test_no_word_of_a_stranger_is_markup() -> None:
@@ -115,7 +114,7 @@ def test_no_word_of_a_stranger_is_markup() -> None:
     assert "{{ 7 * 7 }}" in text
     assert max(len(one.text or "") for one in root.iter("bdi")) < 1_100
     names = unpacked(data_of(root, "images")["columns"][0])
-    assert names[40:] == [plain(one) for one in HOSTILE]
+    assert names[40:] == [visible(one) for one in HOSTILE]
 
 
 def test_a_page_asks_for_nothing() -> None:

@@ -14,11 +14,12 @@ from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.leftovers.ask import logged_pulls
 from gcr_migrate.leftovers.buckets import judge_bucket
 from gcr_migrate.leftovers.claims import Claim, ClaimName, Standing, Verdict, verdict_of
-from gcr_migrate.leftovers.costs import Prices
+from gcr_migrate.leftovers.costs import bucket_cost, repository_cost
 from gcr_migrate.leftovers.evidence import Compared, Held, Moves
 from gcr_migrate.leftovers.repositories import judge_repository
 from gcr_migrate.model.cloud import DockerImage, Redirection
 from gcr_migrate.model.content import Digest
+from gcr_migrate.model.prices import Prices
 from gcr_migrate.model.pulls import Pulls, Silence
 from gcr_migrate.model.storage import StoredObject
 from gcr_migrate.report.leftovers import LeftoversFacts, leftover_lines
@@ -330,18 +331,18 @@ def test_what_was_refused_is_never_a_success() -> None:
 def test_a_price_that_is_none_is_refused(text: str) -> None:
     """It says how one is written."""
     with pytest.raises(MigrateError, match="bad-usage"):
-        Prices.read([text])
+        Prices().but([text])
 
 
 def test_unknown_prices_stay_unknown_until_they_are_stated() -> None:
     """Of other classes, and of single regions, the table has none."""
     cold = contents(StoredObject("containers/images/x", 2**30, "NEARLINE", 0))
-    unknown = Prices().bucket(SETTINGS, cold)
+    unknown = bucket_cost(Prices(), SETTINGS, cold)
     assert (unknown.usd_a_month, unknown.size_bytes) == (None, 4 * 2**30)
     assert "NEARLINE in US" in unknown.why
-    stated = Prices.read(["NEARLINE/US=0.015", "artifact-registry=1"])
-    assert stated.bucket(SETTINGS, cold).usd_a_month == 0.09
-    assert stated.repository(FACTS.size_bytes).usd_a_month == 5.0
+    stated = Prices().but(["NEARLINE/US=0.015", "artifact-registry=1"])
+    assert bucket_cost(stated, SETTINGS, cold).usd_a_month == 0.09
+    assert repository_cost(stated, FACTS.size_bytes).usd_a_month == 5.0
     region = replace(SETTINGS, location="US-EAST1", is_multi_region=False)
-    assert Prices().bucket(region, contents()).usd_a_month is None
-    assert Prices().repository(None).usd_a_month is None
+    assert bucket_cost(Prices(), region, contents()).usd_a_month is None
+    assert repository_cost(Prices(), None).usd_a_month is None

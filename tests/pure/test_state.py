@@ -25,6 +25,7 @@ from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Descriptor, Diges
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
+from gcr_migrate.state.amounts import Amounts
 from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger
 
@@ -417,9 +418,9 @@ def test_a_blob_is_counted_once_per_target_registry(tmp_path: Path) -> None:
     once = sum({b.digest: b.size for b in (*AMD.blobs, *ARM.blobs)}.values())
 
     with open_migration(path) as migration:
-        counts = migration.counts()
-    assert (counts.images, counts.manifests, counts.tags, counts.blobs) == (2, 6, 4, 5)
-    assert counts.bytes_total == counts.bytes_to_transfer == counts.bytes_to_mount == once
+        counts, blobs = migration.counts(), Amounts(migration).blobs()
+    assert (counts.images, counts.manifests, counts.tags, blobs.blobs) == (2, 6, 4, 5)
+    assert blobs.total == blobs.to_send == blobs.to_mount == once
 
 
 BLOBS = tuple(
@@ -486,11 +487,26 @@ def test_what_images_share_is_counted_once(tmp_path: Path, images: list[Named]) 
     ]
 
     with open_migration(path) as migration:
-        counts = migration.counts()
-    assert counts.blobs == len(names)
-    assert counts.bytes_total == sum(BLOBS[number].size for _, number in names)
-    assert counts.bytes_to_transfer == sum(BLOBS[number].size for _, number in lacking)
-    assert counts.bytes_to_mount == sum(spared)
+        amounts = Amounts(migration)
+        found, streams = amounts.blobs(), amounts.streams()
+        repositories = [*amounts.by_repository().values()]
+        each = [
+            amounts.of_image(one.id, image.target)
+            for one, image in zip(migration.images(), images, strict=True)
+        ]
+    sent = sum(BLOBS[number].size for _, number in lacking)
+    assert found.blobs == len(names)
+    assert found.total == sum(BLOBS[number].size for _, number in names)
+    assert found.to_send == sent
+    assert found.to_mount == sum(spared)
+    assert sum(one.size_bytes for one in streams) == sent
+    assert sum(one.blobs for one in streams) == len(lacking)
+    for parts in (repositories, each):
+        assert sum(one.to_send for one in parts) == sent
+        assert sum(one.to_mount for one in parts) == sum(spared)
+        assert sum(one.there for one in parts) == sum(
+            BLOBS[number].size for image in images if image.present for number in image.blobs
+        )
 
 
 def _manifest_of(*blobs: Descriptor) -> Manifest:
@@ -511,8 +527,9 @@ def test_nothing_is_sent_within_one_registry(tmp_path: Path) -> None:
         seal(draft)
 
     with open_migration(path) as migration:
-        counts = migration.counts()
-    assert (counts.bytes_to_transfer, counts.bytes_to_mount) == (0, counts.bytes_total)
+        amounts = Amounts(migration)
+        blobs = amounts.blobs()
+    assert (blobs.to_send, blobs.to_mount) == (0, blobs.total)
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def test_the_matrix_tells_who_can_what_and_by_what(zoo: Zoo) -> None:
     assert "Access: 1 same, 1 lost, 1 unknown" in told
     assert "accepted" not in told
     page = cli("report", file, "--markdown").stdout
-    assert f"| {TARGET} | {SOURCE} | `group:a@example.com` | push | yes | no | lost |" in page
+    assert f"| `{TARGET}` | `{SOURCE}` | `group:a@example.com` | push | yes | no | lost |" in page
 
 
 def test_rows_are_chosen_by_target_member_and_change(zoo: Zoo) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import signal
 import subprocess
@@ -321,6 +323,55 @@ def test_markdown_holds_the_digest_and_every_image(world: World) -> None:
     assert shown["digest"] in text
     assert all(image["target"] in text for image in shown["images"])
     assert "group:product1-devs@example.com" in text
+
+
+def test_a_plan_is_shown_in_part_and_to_whoever_reads_it(world: World) -> None:
+    """By path, part, width and price; what there is not is refused, and nothing is in between."""
+    file = world.planned()
+    one = world("show", file, "--path", "product1/dev/**", "--only", "images").stdout
+    assert one.count(" -> us-docker.pkg.dev/builds/product1/dev/product1-app\n") == 1
+    assert "product2" not in one
+    facts = check_schema(world("show", file, "--path", "product1/dev/**", "--json").stdout)
+    assert [image["source"].rpartition("/")[2] for image in facts["images"]] == ["product1-app"]
+    assert facts["counts"]["images"] == 4
+    narrow = world.cli("show", file, COLUMNS="40").stdout
+    assert all(len(row) <= 40 or len(row.split()) <= 2 for row in narrow.splitlines())
+    assert all(not row.startswith(" ") for row in world("show", file, "--plain").stdout.split("\n"))
+    (world.cli.home / "prices.yaml").write_text("as_of: '2026-11'\nscan: 1\n")
+    assert (
+        "prices of prices.yaml of 2026-11" in world("show", file, "--prices", "prices.yaml").stdout
+    )
+    for args, code in (
+        (("--path", "nobody/**"), "no image path"),
+        (("--only", "tags"), "it is one of findings"),
+        (("--plain", "--json"), "--json tells everything"),
+        (("--prices", world.spec), "bad-prices"),
+    ):
+        done = world("show", file, *args)
+        assert (done.returncode, code in done.stdout + done.stderr) == (2, True)
+
+
+def test_a_table_for_a_spreadsheet_has_every_image(world: World) -> None:
+    """`report --csv` gives what `show --json` does, to stdout and into a file alike."""
+    file = world.planned()
+    images = check_schema(world("show", file, "--json").stdout)["images"]
+    text = world("report", file, "--csv", "images").stdout
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["target"] for row in rows] == [image["target"] for image in images]
+    assert world("report", file, "--csv", "images", "-o", "images.csv").returncode == 0
+    assert (world.cli.home / "images.csv").read_bytes().decode().replace("\r", "") == text
+    assert world("report", file, "--csv", "tags").returncode == 2
+
+
+def test_a_terminal_without_our_characters_gets_their_numbers(world: World) -> None:
+    """Korean on an ASCII terminal is no defect, and JSON stays JSON."""
+    file = world.planned().rename(world.cli.home / "이미지😀.migration")
+    said = []
+    for option in ("--plain", "--json"):
+        with world.cli.start("show", file.name, option, PYTHONIOENCODING="ascii") as process:
+            said.append(process.communicate(timeout=60)[0])
+    assert said[0].startswith(r"plan: \uc774\ubbf8\uc9c0\ud83d\ude00.migration, made from ")
+    assert check_schema(said[1])["file"] == "이미지😀.migration"
 
 
 def test_the_sandbox_serves_until_it_is_told_to_end(cli: Cli) -> None:

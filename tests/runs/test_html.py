@@ -11,9 +11,9 @@ import pytest
 from gcr_migrate.cli.drawing import draw
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.report.html.migration import report_page
-from gcr_migrate.report.html.page import plain
 from gcr_migrate.report.html.render import html_parts
 from gcr_migrate.report.html.results import result_page
+from gcr_migrate.report.words import visible
 from gcr_migrate.sandbox.app import running
 from tests.browser import browser
 from tests.pages import HOSTILE, report
@@ -157,9 +157,9 @@ def test_a_page_in_a_real_browser(tmp_path: Path) -> None:
         assert rows(tab) == sorted(rows(tab))
 
         for name in (HOSTILE[0], HOSTILE[2], HOSTILE[4], HOSTILE[9], HOSTILE[7]):
-            tab.run(f"location.hash = '#image=' + encodeURIComponent({plain(name)!r})")
+            tab.run(f"location.hash = '#image=' + encodeURIComponent({visible(name)!r})")
             tab.wait("document.querySelector('#images .state').innerText.includes('of 1,')")
-            assert rows(tab) == [plain(name)]
+            assert rows(tab) == [visible(name)]
         assert tab.run("document.activeElement.innerText.length") == 5_000
         tab.open(page, "#error-tag-gone")
         assert tab.run("document.getElementById('error-tag-gone').open")

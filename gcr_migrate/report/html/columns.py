@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from gcr_migrate.report.html.page import plain
+from gcr_migrate.report.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,7 +73,7 @@ class Table:
             self.total += 1
             if self.size_bytes >= room:
                 continue
-            told = tuple(plain(one) if isinstance(one, str) else one for one in row)
+            told = tuple(visible(one) if isinstance(one, str) else one for one in row)
             self.size_bytes += sum(map(_cost, kinds, previous, told))
             self.rows.append(told)
             previous = told

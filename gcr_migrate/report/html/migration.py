@@ -13,13 +13,16 @@ from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.folders import folders
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, moment, name, number, size
 from gcr_migrate.report.html.pictures import bar, curve, parts
-from gcr_migrate.report.terminal import run_title, size_text
+from gcr_migrate.report.summing import money_lines, time_lines
+from gcr_migrate.report.terminal import run_title
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gcr_migrate.report.facts import ReportFacts, ShowFacts, StatusFacts
     from gcr_migrate.report.html.folders import Folder
+    from gcr_migrate.report.layout import Line
     from gcr_migrate.report.overview import CourseFact, OverviewFact
 
     _Filling = tuple[Table, Iterable[Sequence[str | int]]]
@@ -123,7 +126,13 @@ def _plan_summary(plan: ShowFacts) -> list[tuple[str, Cell]]:
         ("Left out by rule", number(by_rule)),
         ("Could not be moved", number(lost)),
         ("Rights without consent", number(_without_consent(plan))),
+        *((line.lead.strip().capitalize(), Cell(line.text)) for line in _takes(plan)),
     ]
+
+
+def _takes(plan: ShowFacts) -> list[Line]:
+    time = time_lines(plan.estimate) if plan.todo.total else ()
+    return [*time, *money_lines(plan.estimate)]
 
 
 def _moved(facts: ApplyFacts | StatusFacts) -> list[tuple[str, Cell]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.terminal import size_text
+from gcr_migrate.report.words import size_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,20 +27,6 @@ _TONES: Final[dict[Severity, Tone]] = {
     Severity.WARNING: "open",
     Severity.INFO: "plain",
 }
-
-
-def plain(text: str) -> str:
-    """Return a stranger's words with each character that cannot be shown as its number.
-
-    Two names that differ look different, and none turns the direction of what follows it.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _number(c) for c in text)
-
-
-def _number(character: str) -> str:
-    return " " if character in "\n\t" else f"\\u{{{ord(character):x}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +61,7 @@ def moment(text: str) -> Cell:
 
 def short(text: str) -> str:
     """Return a text as it can be shown, with its length where it is cut."""
-    told = plain(text)
+    told = visible(text)
     if len(told) <= _LONGEST:
         return told
     return f"{told[:_LONGEST]}… ({len(told):,} characters)"
