@@ -13,7 +13,8 @@ from gcr_migrate.errors import printable
 from gcr_migrate.model.cloud import RepositoryFacts
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.report.fact import VERSION, Fact
-from gcr_migrate.report.terminal import heading, rows, size_text
+from gcr_migrate.report.terminal import heading, rows
+from gcr_migrate.report.words import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
