@@ -36,8 +36,8 @@ def joined(values: Mapping[str, Value]) -> Written | None:
 def _of_image(image: Part, values: Mapping[str, Value]) -> Written | None:
     """Return the name that an image makes with the values beside it, if it makes one."""
     parts, text = [image], image.text
-    registry = _first("registry", values, _REGISTRY)
     if not _is_name(text):
+        registry = _first("registry", values, _REGISTRY)
         if not registry or not _is_name(f"{registry.text.rstrip('/')}/{text}"):
             return None
         parts, text = [registry, image], f"{registry.text.rstrip('/')}/{text}"
