@@ -11,7 +11,8 @@ from gcr_migrate.refs.exports import export_kind
 # The first that fits counts; patterns are of whole paths with slashes, in lower case.
 _BY_PATH: Final[tuple[tuple[str, str], ...]] = (
     (r"(.*[/.-])?(dockerfile|containerfile)(\.[^/]*)?", "dockerfile"),
-    (r"(.*/)?(docker-)?compose([.-][^/]*)?\.ya?ml", "compose"),
+    (r"(.*/)?\.env([.-][^/]*)?|.*\.env", "env"),
+    (r"(.*/)?(docker-|podman-)?compose([.-][^/]*)?\.ya?ml", "compose"),
     (r"(.*/)?\.github/workflows/[^/]*\.ya?ml", "github-workflow"),
     (r"(.*/)?(action\.ya?ml)", "github-action"),
     (r"(.*/)?\.gitlab-ci[^/]*\.ya?ml|(.*/)?\.gitlab/.*\.ya?ml", "gitlab-ci"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +19,14 @@ from yaml.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gcr_migrate.refs.joined import Value
+
 # Its events, and not its nodes: these are made here, without a call for each level of a text.
 _LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _QUOTES: Final = frozenset("'\"")
+_BEFORE: Final = frozenset("&!")
+_PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)+")  # an anchor, a type
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +91,28 @@ def documents(text: str, begin: int = 0) -> Iterator[Node]:
                 made = _Made()
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+
+
+def word(key: Node) -> str:
+    """Return what a key says, if it is a word."""
+    return key.value if isinstance(key, Scalar) else "?"
+
+
+def texts(node: Mapping, text: str) -> Iterator[tuple[str, Value]]:
+    """Give the values of a mapping that stand in the text just as they are, by their keys.
+
+    Args:
+        node: the mapping.
+        text: the text that it was read from.
+    """
+    for key, value in node.pairs:
+        if isinstance(value, Scalar) and isinstance(key, Scalar):
+            start, end = value.start, value.end
+            if text[start : start + 1] in _BEFORE and (found := _PROPERTIES.match(text, start)):
+                start = found.end()
+            if value.is_quoted:
+                start, end = start + 1, end - 1
+            yield key.value, (text[start:end], start, end)
 
 
 def _scalar(event: Any, begin: int) -> Scalar:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.refs.finder import MARKS
 from gcr_migrate.refs.joined import joined
 from gcr_migrate.refs.shape import Field, Shape
-from gcr_migrate.refs.yaml_nodes import Mapping, Scalar, Sequence, documents
+from gcr_migrate.refs.umbrella import below_shared, shared_registry
+from gcr_migrate.refs.yaml_nodes import Mapping, Scalar, Sequence, documents, texts, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ _DEEPEST: Final = 100
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
 _MAY_NAME: Final = re.compile("|".join((*map(re.escape, _MARKS), r"[$%{@]")))  # or begins in a gap
 _OPENS: Final = re.compile(r"\{[{%#]")
-_BEFORE: Final = frozenset("&!")
-_PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)*")  # an anchor, a type
 _DOCUMENT: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _UNPRINTABLE: Final = re.compile(
     r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -50,7 +49,7 @@ def yaml_shape(kind: str, text: str) -> Shape:
     plain = plain.replace("\t", " ") if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["} else plain
     starts = [0, *(found.start() for found in _DOCUMENT.finditer(plain)), len(plain)]
     for start, end in pairwise(starts):
-        if not any(mark in text[start:end] for mark in _MARKS) or _is_too_deep(plain[start:end]):
+        if not _MAY_NAME.search(text, start, end) or _is_too_deep(plain[start:end]):
             continue  # most documents of a large file have no name, and reading one takes long
         one = _document(kind, text, plain[start:end], start)
         shape.fields += one.fields
@@ -111,27 +110,32 @@ def _without_templates(text: str) -> str:
 
 def _walk(shape: Shape, text: str, node: Node) -> None:
     """Take in all values below a node, each once, however many aliases it has."""
-    stack: list[tuple[Node, tuple[str, ...]]] = [(node, ())]
+    stack: list[tuple[Node, tuple[str, ...], Value | None]] = [(node, (), None)]
     seen: set[int] = set()
     while stack:
-        one, at = stack.pop()
+        one, at, registry = stack.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
         if isinstance(one, Scalar):
             _field(shape, text, one, at)
         elif isinstance(one, Sequence):
-            stack += [(value, (*at, str(n))) for n, value in reversed([*enumerate(one.items)])]
+            stack += [(v, (*at, str(n)), registry) for n, v in reversed([*enumerate(one.items)])]
         else:
-            _mapping(shape, text, one, at)
-            stack += [(value, (*at, _word(key))) for key, value in reversed(one.pairs)]
+            registry = shared_registry(one, text) or registry
+            _mapping(shape, text, one, at, registry)
+            stack += [(value, (*at, word(key)), registry) for key, value in reversed(one.pairs)]
 
 
-def _mapping(shape: Shape, text: str, one: Mapping, at: tuple[str, ...]) -> None:
+def _mapping(
+    shape: Shape, text: str, one: Mapping, at: tuple[str, ...], registry: Value | None
+) -> None:
     """Take in the keys of a mapping, and the name that its values make together."""
-    own = dict(_texts(one, text))
-    merged = _merged(one, text) if any(_word(key) == "<<" for key, _ in one.pairs) else {}
+    own = dict(texts(one, text))
+    merged = _merged(one, text) if any(word(key) == "<<" for key, _ in one.pairs) else {}
     name = joined({**merged, **own})
+    if name is None and registry:
+        name = below_shared(registry, {**merged, **own}, at)
     if name and {part.start for part in name.parts} & {start for _, start, _ in own.values()}:
         shape.parted.append((name, ".".join(at)))
     for key, _ in one.pairs:
@@ -145,16 +149,12 @@ def _field(shape: Shape, text: str, one: Scalar, at: tuple[str, ...]) -> None:
         shape.fields.append(Field(one.start, one.end, ".".join(at)))
 
 
-def _word(key: Node) -> str:
-    return key.value if isinstance(key, Scalar) else "?"
-
-
 def _merged(node: Mapping, text: str) -> dict[str, Value]:
     """Return what `<<` brings into a mapping, from as deep as three of them."""
     found: dict[str, Value] = {}
     level = [node]
     for _ in range(3):
-        merged = [value for one in level for key, value in one.pairs if _word(key) == "<<"]
+        merged = [value for one in level for key, value in one.pairs if word(key) == "<<"]
         level = [
             one
             for value in merged
@@ -162,38 +162,26 @@ def _merged(node: Mapping, text: str) -> dict[str, Value]:
             if isinstance(one, Mapping)
         ]
         for one in level:
-            found = {**dict(_texts(one, text)), **found}
+            found = {**dict(texts(one, text)), **found}
     return found
 
 
-def _texts(node: Mapping, text: str) -> Iterator[tuple[str, Value]]:
-    """Give the values of a mapping that stand in the text just as they are, by their keys."""
-    for key, value in node.pairs:
-        if isinstance(value, Scalar) and isinstance(key, Scalar):
-            start, end = value.start, value.end
-            if text[start : start + 1] in _BEFORE:
-                start += len(_PROPERTIES.match(text, start)[0])  # type: ignore[index]  # may be empty
-            if value.is_quoted:
-                start, end = start + 1, end - 1
-            yield key.value, (text[start:end], start, end)
-
-
 def _values(shape: Shape, kind: str, document: Node) -> None:
-    for word, prefix in _VALUES.get(kind, ()):
-        for key, value in _below(document, word):
+    for name, prefix in _VALUES.get(kind, ()):
+        for key, value in _below(document, name):
             shape.values.setdefault(f"{prefix}{key}", value)
     if kind == "tekton":
         _parameters(shape, document)
 
 
-def _below(document: Node, word: str) -> Iterator[tuple[str, str]]:
+def _below(document: Node, name: str) -> Iterator[tuple[str, str]]:
     if not isinstance(document, Mapping):
         return
     for key, value in document.pairs:
-        if _word(key) == word and isinstance(value, Mapping):
-            for name, one in value.pairs:
+        if word(key) == name and isinstance(value, Mapping):
+            for below, one in value.pairs:
                 if isinstance(one, Scalar):
-                    yield _word(name), one.value
+                    yield word(below), one.value
 
 
 def _parameters(shape: Shape, node: Node) -> None:
@@ -207,9 +195,7 @@ def _parameters(shape: Shape, node: Node) -> None:
         if isinstance(one, Sequence):
             stack += one.items
         elif isinstance(one, Mapping):
-            said = {
-                _word(key): value.value for key, value in one.pairs if isinstance(value, Scalar)
-            }
+            said = {word(key): value.value for key, value in one.pairs if isinstance(value, Scalar)}
             if "name" in said and "default" in said:
                 shape.values.setdefault(f"params.{said['name']}", said["default"])
             stack += [value for _, value in one.pairs]
