@@ -21,6 +21,10 @@ MARKS: Final = (
     b"console.",
     b"containerregistry.",
     b"/topics/gcr",
+    b"google_container_registry",
+    b"container.Registry",
+    b"GCR.IO",
+    b"PKG.DEV",
 )
 
 _GAPS: Final = (
@@ -55,6 +59,7 @@ _ESCAPE: Final = r"[nrt]|u[0-9a-fA-F]{4}"  # after a backslash, in JSON and many
 # Also after a shell's default, a line end or the like in a string, in an address, a colour of logs.
 _BEGINS: Final = (
     rf"(?:(?<![A-Za-z0-9._@%-])(?!(?<=\\)(?:{_ESCAPE})|(?<=[;\[])[0-9]{{1,3}}m)"
+    r"|(?<=^\.)|(?<=[\s\"'`,;:=(\[|]\.)"  # in lists of domains
     r"|(?<=[.a-zA-Z0-9-])(?:(?<=:-)|(?<=\*\.)|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})"
     r"|(?<=%[0-9a-fA-F]{2})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)|(?<=\x1b\[[0-9];[0-9]{2}m)))"
 )
@@ -64,10 +69,10 @@ _AHEAD: Final = (
 )
 _LABEL: Final = f"(?:{_GAP}|[A-Za-z0-9-]){{1,64}}"
 _HOSTS: Final = (
-    rf"(?:{_LABEL}\.){{0,6}}gcr\.io",
-    rf"{_LABEL}-docker\.pkg\.dev",
-    rf"docker\.{_LABEL}\.rep\.pkg\.dev",
-    r"pkg\.dev",  # of an allow-list, after `*.`
+    rf"(?:{_LABEL}\.){{0,6}}(?i:gcr\.io)",
+    rf"{_LABEL}-(?i:docker\.pkg\.dev)",
+    rf"(?i:docker)\.{_LABEL}\.(?i:rep\.pkg\.dev)",
+    r"(?i:pkg\.dev)",  # of an allow-list, after `*.`
     r"containerregistry\.googleapis\.com",  # of a perimeter
 )
 # No registry takes `+`, `%` or `~`; a name that ends before them would be another name.
@@ -87,7 +92,18 @@ _PAGE: Final = (
     r"(?P<page>https?://console\.(?:cloud|developers)\.google\.com/"
     rf"(?:gcr|artifacts)(?:/(?:{_GAP}|[^\s\"'<>()\[\]{{}}|\\^`])*)?)"
 )
-_ANY: Final = re.compile(rf"{_PAGE}|(?:{_BEGINS}|{_AHEAD})(?:{_BUCKET}|{_NAME})")
+_TOPIC: Final = (
+    rf"(?P<topic>\bprojects/(?:{_GAP}|[A-Za-z0-9._:-]){{1,64}}/topics/gcr)(?![A-Za-z0-9._~+%-])"
+)
+# What programs that set up a cloud call Container Registry.
+_RESOURCE: Final = (
+    r"(?<![\w-])(?P<resource>google_container_registry(?:_image|_repository)?|"
+    r"(?:gcp\.)?container\.Registry)(?!\w)"
+)
+_ANY: Final = re.compile(
+    rf"{_PAGE}|{_TOPIC}|{_RESOURCE}|(?:{_BEGINS}|{_AHEAD})(?:{_BUCKET}|{_NAME})"
+)
+_KINDS: Final = ("page", "bucket", "topic", "resource")  # all of the others are names
 _MARK: Final = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
 _OPENS_GAP: Final = re.compile(
     r"\$[{(A-Za-z0-9$]|[A-Za-z0-9_/.-]\{|\{[A-Za-z0-9_{}]|%[{(A-Zsdv]|#\{|@[A-Z]|[/:][<\[]"
@@ -129,8 +145,8 @@ class Written:
     Attributes:
         text: as it is written; of a name in parts what they make together.
         start: index of its first character, and `end` of the first after it.
-        kind: `name` of a registry, `mirrored` behind another one, `bucket`, `page` of a console, or
-            `topic` that tells of images.
+        kind: `name` of a registry, `mirrored` behind another one, `bucket`, `page` of a console,
+            `topic` that tells of images, or `resource` that stands for Container Registry.
         parts: where its parts stand, in their order, if it does not stand in one piece.
     """
 
@@ -144,7 +160,7 @@ class Written:
 def find(text: str) -> Iterator[Written]:
     """Give everything in a text that may be a name of images, from left to right."""
     for found in _each(text):
-        kind = "page" if found["page"] else "bucket" if found["bucket"] else "name"
+        kind = next((kind for kind in _KINDS if found[kind]), "name")
         start, end = found.start("host" if kind == "name" else kind), found.end()
         if kind == "name":
             kind, start, end = _around(text, start, end)

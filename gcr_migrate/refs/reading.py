@@ -104,6 +104,8 @@ def read(
     """
     if written.kind == "topic":
         return Reference(Whose.TOPIC, name=written.text, why=_MESSAGES)
+    if written.kind == "resource":
+        return Reference(Whose.HOST, name=written.text)
     assumed = _assumed(written, values, defaults or {})
     found = _read(written, {**dict(assumed), **values}, ours)
     return replace(found, assumed=assumed) if assumed else found
@@ -126,6 +128,9 @@ def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) ->
     text = filled(written.text, written.kind, values).replace("\\/", "/")
     text = unquote(text) if _QUOTED.match(text) else text
     host = _host(text) if written.kind in {"name", "mirrored"} else ""
+    if host and not gaps(host, written.kind):  # in which capitals mean nothing
+        text = f"{host.lower()}{text[len(host) :]}"
+        host = host.lower()
     if written.kind == "mirrored":
         return Reference(Whose.UNREADABLE, host=host, why=_BEHIND)
     return _in_full(text, host, written.kind, ours)
@@ -147,7 +152,9 @@ def _in_full(text: str, host: str, kind: str, ours: Collection[str]) -> Referenc
         place = read_place(_without_protocol(text))
     except MigrateError as error:
         return Reference(Whose.UNREADABLE, host=host, why=error.saw)
-    return _owned(place, host or place.host, ours)
+    is_pattern = kind == "name" and text.endswith("/")  # for all that is below
+    named = replace(place, path=None) if is_pattern else place
+    return replace(_owned(named, host or place.host, ours), name=str(place))
 
 
 def _open(text: str, kind: str, host: str) -> Reference:
