@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
 LARGEST: Final = 256 << 20  # bytes of one file; no text that people keep is longer
 _HEAD: Final = 8192  # bytes in which a file shows that it is no text
-_WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WIDE: Final = {  # the longer one first, as it begins with the shorter
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _NEVER: Final = frozenset({".git", ".hg", ".svn"})
 
 
@@ -197,8 +202,8 @@ def text_of(raw: bytes, said: Said = NOTHING) -> str | None:
         raw: the bytes.
         said: what the files beside them say.
     """
-    if raw.startswith(_WIDE):
-        return raw.decode("utf-16", errors="replace")
+    if wide := next((name for mark, name in _WIDE.items() if raw.startswith(mark)), None):
+        return raw.decode(wide, errors="replace")
     if (any(mark in raw for mark in MARKS) or said.has_names) and b"\0" not in raw[:_HEAD]:
         return raw.decode("utf-8", errors="surrogateescape")
     return None

@@ -53,6 +53,7 @@ _PUBLIC: Final = frozenset(
     }
 )
 _BEHIND: Final = "it stands behind another name, as at a mirror or in a path"
+_IS_PATTERN: Final = "a pattern of names: what it lets through is changed by hand"
 _QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of an address
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
@@ -104,6 +105,8 @@ def read(
     """
     if written.kind == "topic":
         return Reference(Whose.TOPIC, name=written.text, why=_MESSAGES)
+    if written.kind == "pattern":
+        return Reference(Whose.UNREADABLE, why=_IS_PATTERN)
     if written.kind == "resource":
         return Reference(Whose.HOST, name=written.text)
     assumed = _assumed(written, values, defaults or {})

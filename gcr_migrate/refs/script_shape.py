@@ -9,7 +9,7 @@ from gcr_migrate.refs.finder import default_of, name_of
 from gcr_migrate.refs.shape import Shape
 
 _SET: Final = re.compile(
-    r"(?:^|(?<=[\s;{]))([A-Za-z_]\w{0,80})[ \t]{0,20}[:?]{0,2}=[ \t]{0,20}"
+    r"(?:^|(?<=[\s;{$]))([A-Za-z_]\w{0,80})[ \t]{0,20}[:?]{0,2}=[ \t]{0,20}"
     r"([\"']?)([^\s\"'#;]{1,300})\2(?=[\s;})]|$)",
     re.MULTILINE,
 )

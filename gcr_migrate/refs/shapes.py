@@ -24,6 +24,9 @@ _OTHERS: Final[dict[str, Callable[[str], Shape]]] = {
     "shell": script_shape,
     "jenkinsfile": script_shape,
     "env": script_shape,
+    "bat": script_shape,
+    "cmd": script_shape,
+    "ps1": script_shape,
 }
 _NOT_YAML: Final = frozenset({"prose", "text", "gradle", "containerd", "lock-file"})
 _LIKE_YAML: Final = (".yaml", ".yml", ".json", ".tpl")

@@ -30,6 +30,12 @@ job: {image: {registry: docker.io, repository: acme-prod/shop, tag: '2.0'}}
             UMBRELLA.replace("gcr.io", NEW[:17]).replace("prod/shop", "prod/shop/shop"),
         ),
         (
+            "values.yaml",
+            "a: {registry: gcr.io, repository: acme-prod, name: shop, tag: 1}\n",
+            "a: {registry: us-docker.pkg.dev, repository: acme-prod, name: shop/shop, tag: 1}\n",
+        ),
+        ("a.md", "_gcr.io/acme-prod/shop:1_", f"_{NEW}:1_"),
+        (
             "m.tf",
             'i = { repository = "gcr.io/acme-prod/shop", tag = var.t }',
             f'i = {{ repository = "{NEW}", tag = var.t }}',
@@ -79,6 +85,9 @@ def test_a_part_that_several_names_share_changes_once(name: str, before: str, af
         ("a.sh", "REG=gcr.io/acme-prod\ndocker push $REG/shop:1\n", 1),
         ("compose.yaml", "image: ${R:-gcr.io/acme-prod}/shop:1\n", 1),
         ("a.json", '{"a": "gcr.io\\/acme-prod\\/shop:1"}', 1),
+        ("templates/a.yaml", 'a: {{ .V.r | default "gcr.io" }}/acme-prod/shop:1', 1),
+        ("a.rego", "gcr\\.io/acme-prod/shop:1", 0),
+        ("a.txt", "GCR.IO/acme-prod/shop:1", 1),
         ("a.txt", "harbor.example.com/gcr.io/acme-prod/shop:1", 0),
         ("a.sh", "sed s/gcr.io/us-docker.pkg.dev/", 0),
         ("a.sh", "docker pull gcr.io/acme-prod/shop{,-debug}:1", 0),

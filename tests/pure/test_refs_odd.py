@@ -29,6 +29,14 @@ def test_what_is_oddly_written_is_found_as_it_was_judged(odd: dict[str, Any]) ->
     assert found == odd["names"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_mark_at_the_beginning_tells_the_encoding(encoding: str) -> None:
+    """A name stands at its place among characters, however many bytes they take."""
+    raw = "é:\nimage: gcr.io/acme-prod/a:1\n".encode(encoding)
+    (found,) = [one for one in scan_bytes("a.yaml", raw) if isinstance(one, Found)]
+    assert (found.written.text, found.line, found.column) == ("gcr.io/acme-prod/a:1", 2, 8)
+
+
 UNITS = [
     *("$a", "$aaaaaaaa", "${a}", "${", "{{a}}", "{{", "{%", "$(", "%s", "{a}", "@A", "/<a", "/[A"),
     *(
