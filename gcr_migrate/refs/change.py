@@ -40,6 +40,7 @@ class Change:
     Attributes:
         file: its path.
         before: its bytes, and `after` what they are to be.
+        text: what it says; empty if it is no text.
         done: names that are rewritten, each with what becomes of it.
         refused: names that move and are not rewritten, each with the reason.
     """
@@ -47,6 +48,7 @@ class Change:
     file: str
     before: bytes
     after: bytes
+    text: str = ""
     done: list[tuple[Found, Covered]] = field(default_factory=list)
     refused: list[tuple[Found, str]] = field(default_factory=list)
 
@@ -119,6 +121,7 @@ def change(
     text = text_of(raw, said)
     if text is None:
         return made
+    made.text = text
     changing: list[tuple[Found, Covered, tuple[Edit, ...]]] = []
     staying: list[Found] = []
     for found in scan_text(name, text, said):
