@@ -60,7 +60,9 @@ def assigned(text: str) -> dict[str, str]:
 
 
 def _values(tree: Tree[Token]) -> dict[str, str]:
-    return {name: value[0] for path, value in _texts(tree, ()) if (name := _variable(path))}
+    found = {name: value[0] for path, value in _texts(tree, ()) if (name := _variable(path))}
+    # Bake calls its variables by their names alone.
+    return {name.removeprefix("var."): text for name, text in found.items()} | found
 
 
 def _parsed(text: str) -> Tree[Token] | None:

@@ -1,4 +1,4 @@
-"""The shape of scripts: what their variables are, where each is set once."""
+"""The shape of scripts and programs: what their variables are, where each is set once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SET: Final = re.compile(
 
 
 def script_shape(text: str) -> Shape:
-    """Return the shape of a shell's script, a makefile or a pipeline in Groovy.
+    """Return the shape of a shell's script, a makefile, a pipeline in Groovy, or a program.
 
     A variable that is set to several values stands for none of them.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -30,11 +31,12 @@ _UNPRINTABLE: Final = re.compile(
 )
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of a character, as JSON spells it
 # Where a format keeps what stands for its gaps, and how the gaps call it.
-_VALUES: Final = {
-    "cloud-build": (("substitutions", ""),),
-    "github-workflow": (("env", "env."), ("env", "")),
-    "gitlab-ci": (("variables", ""),),
-    "compose": (("x-variables", ""),),
+_VALUES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "cloud-build": {"substitutions": ("",)},
+    "github-workflow": {"env": ("env.", "")},
+    "gitlab-ci": {"variables": ("",)},
+    "compose": {"x-variables": ("",)},
+    "terraform-json": {"variable": ("var.",), "locals": ("local.",)},
 }
 
 
@@ -167,35 +169,41 @@ def _merged(node: Mapping, text: str) -> dict[str, Value]:
 
 
 def _values(shape: Shape, kind: str, document: Node) -> None:
-    for name, prefix in _VALUES.get(kind, ()):
-        for key, value in _below(document, name):
-            shape.values.setdefault(f"{prefix}{key}", value)
-    if kind == "tekton":
-        _parameters(shape, document)
+    """Take in what stands for gaps, at whatever depth, unless it is said in several ways."""
+    prefixes = _VALUES.get(kind, {})
+    said: defaultdict[str, set[str]] = defaultdict(set)
+    for one in _mappings(document) if prefixes or kind == "tekton" else ():
+        for key, value in one.pairs:
+            if isinstance(value, Mapping):
+                for prefix in prefixes.get(word(key), ()):
+                    for name, text in _said(value):
+                        said[f"{prefix}{name}"].add(text)
+        if kind == "tekton":
+            own = {word(k): v.value for k, v in one.pairs if isinstance(v, Scalar)}
+            if "name" in own and "default" in own:
+                shape.values.setdefault(f"params.{own['name']}", own["default"])
+    shape.values |= {name: min(texts) for name, texts in said.items() if len(texts) == 1}
 
 
-def _below(document: Node, name: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(document, Mapping):
-        return
-    for key, value in document.pairs:
-        if word(key) == name and isinstance(value, Mapping):
-            for below, one in value.pairs:
-                if isinstance(one, Scalar):
-                    yield word(below), one.value
-
-
-def _parameters(shape: Shape, node: Node) -> None:
-    """Take in the defaults of a task's parameters, at whatever depth they are declared."""
-    stack, seen = [node], set[int]()
+def _mappings(document: Node) -> Iterator[Mapping]:
+    """Give each mapping of a document once, however many aliases it has."""
+    stack, seen = [document], set[int]()
     while stack:
         one = stack.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
         if isinstance(one, Sequence):
-            stack += one.items
+            stack += reversed(one.items)
         elif isinstance(one, Mapping):
-            said = {word(key): value.value for key, value in one.pairs if isinstance(value, Scalar)}
-            if "name" in said and "default" in said:
-                shape.values.setdefault(f"params.{said['name']}", said["default"])
-            stack += [value for _, value in one.pairs]
+            yield one
+            stack += reversed([value for _, value in one.pairs])
+
+
+def _said(node: Mapping) -> Iterator[tuple[str, str]]:
+    """Give what stands for each name; it may be told beside other things about the name."""
+    for key, value in node.pairs:
+        inner = {word(k): v for k, v in value.pairs} if isinstance(value, Mapping) else {"": value}
+        text = next((inner[name] for name in ("", "value", "default") if name in inner), None)
+        if isinstance(text, Scalar):
+            yield word(key), text.value
