@@ -83,13 +83,13 @@ def test_no_text_takes_longer_than_its_length_says(file: str) -> None:
     ],
     ids=["many documents", "one long one"],
 )
-def test_a_megabyte_of_yaml_has_fields_within_seconds(one: str) -> None:
-    """All of its values are read; a reader in Python alone took ten seconds for it."""
-    text = one * (1_000_000 // len(one))
+def test_a_long_text_of_yaml_has_fields_within_a_second(one: str) -> None:
+    """All of its values are read; a reader in Python alone took three for it."""
+    text = one * (300_000 // len(one))
     began = time.process_time()
     found = list(scan_text("a.yaml", text))
     assert {one.field.rpartition(".")[2] for one in found} in ({"image"}, {"text"})
-    assert time.process_time() - began < 6
+    assert time.process_time() - began < 1.5
 
 
 def test_lines_of_a_long_file_are_counted_once() -> None:
