@@ -38,12 +38,14 @@ class Scalar:
         start: index of its first character, and `end` of the first after it; a type or an anchor,
             and quotes, are a part of it.
         is_quoted: whether it stands in quotes.
+        is_block: whether it is lines, just as they are in the text.
     """
 
     value: str
     start: int
     end: int
     is_quoted: bool
+    is_block: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +119,8 @@ def texts(node: Mapping, text: str) -> Iterator[tuple[str, Value]]:
 
 def _scalar(event: Any, begin: int) -> Scalar:
     start, end = event.start_mark.index, event.end_mark.index
-    return Scalar(event.value, begin + start, begin + end, event.style in _QUOTES)
+    is_quoted, is_block = event.style in _QUOTES, event.style == "|"
+    return Scalar(event.value, begin + start, begin + end, is_quoted, is_block)
 
 
 class _Made:

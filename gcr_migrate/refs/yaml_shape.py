@@ -53,7 +53,7 @@ def yaml_shape(kind: str, text: str) -> Shape:
     for start, end in pairwise(starts):
         if not _MAY_NAME.search(text, start, end) or _is_too_deep(plain[start:end]):
             continue  # most documents of a large file have no name, and reading one takes long
-        one = _document(kind, text, plain[start:end], start)
+        one = _document(kind, text, plain, start, end)
         shape.fields += one.fields
         shape.parted += one.parted
         shape.values = {**one.values, **shape.values}
@@ -67,12 +67,12 @@ def _readable(text: str) -> str:
     return _HALF.sub("xxxxxx", _UNPRINTABLE.sub(" ", text))
 
 
-def _document(kind: str, text: str, plain: str, begin: int) -> Shape:
+def _document(kind: str, text: str, plain: str, begin: int, end: int) -> Shape:
     """Return the shape of one document; one that is broken keeps nobody from reading the next."""
     shape = Shape()
     try:
-        for document in documents(plain, begin):
-            _walk(shape, text, document)
+        for document in documents(plain[begin:end], begin):
+            _walk(shape, text, plain, document, ())
             _values(shape, kind, document)
     except ValueError:
         return Shape()
@@ -110,9 +110,9 @@ def _without_templates(text: str) -> str:
     return "".join((*pieces, text[at:]))
 
 
-def _walk(shape: Shape, text: str, node: Node) -> None:
+def _walk(shape: Shape, text: str, plain: str, node: Node, path: tuple[str, ...]) -> None:
     """Take in all values below a node, each once, however many aliases it has."""
-    stack: list[tuple[Node, tuple[str, ...], Value | None]] = [(node, (), None)]
+    stack: list[tuple[Node, tuple[str, ...], Value | None]] = [(node, path, None)]
     seen: set[int] = set()
     while stack:
         one, at, registry = stack.pop()
@@ -120,13 +120,29 @@ def _walk(shape: Shape, text: str, node: Node) -> None:
             continue
         seen.add(id(one))
         if isinstance(one, Scalar):
-            _field(shape, text, one, at)
+            if not one.is_block or not _embedded(shape, text, plain, one, at):
+                _field(shape, text, one, at)
         elif isinstance(one, Sequence):
             stack += [(v, (*at, str(n)), registry) for n, v in reversed([*enumerate(one.items)])]
         else:
             registry = shared_registry(one, text) or registry
             _mapping(shape, text, one, at, registry)
             stack += [(value, (*at, word(key)), registry) for key, value in reversed(one.pairs)]
+
+
+def _embedded(shape: Shape, text: str, plain: str, one: Scalar, at: tuple[str, ...]) -> bool:
+    """Take in YAML that stands in YAML, such as values of a chart; return whether it is that."""
+    begin = plain.find("\n", one.start, one.end) + 1
+    if not begin or not _MAY_NAME.search(text, begin, one.end):
+        return False
+    try:
+        inner = list(documents(plain[begin : one.end], begin))
+    except ValueError:
+        return False
+    if len(inner) != 1 or not isinstance(inner[0], Mapping):
+        return False
+    _walk(shape, text, "", inner[0], at)  # not what stands in that: nothing is read three times
+    return True
 
 
 def _mapping(

@@ -92,6 +92,14 @@ def test_a_long_text_of_yaml_has_fields_within_a_second(one: str) -> None:
     assert time.process_time() - began < 1.5
 
 
+def test_yaml_within_yaml_within_yaml_is_read_twice_at_most() -> None:
+    """However deep it goes."""
+    deep = "".join(f"{' ' * n}a: |\n" for n in range(1500)) + " " * 1500 + "gcr.io/acme-prod/a:1\n"
+    began = time.process_time()
+    assert [one.line for one in scan_text("a.yaml", deep)] == [1501]
+    assert time.process_time() - began < 3
+
+
 def test_lines_of_a_long_file_are_counted_once() -> None:
     """A log of a hundred thousand names takes seconds, and not hours."""
     log = "".join(f"{n} pulled gcr.io/acme-prod/app:{n}\n" for n in range(20_000))
