@@ -20,6 +20,7 @@ from benchmarks.measure import measure
 
 RESULTS = Path(__file__).resolve().parent / "results" / "refs.json"
 _ONE_IN = 50
+_LENGTHS = (0.1, 0.5, 1.0, 2.4)  # of texts, in their mean
 _WORDS = ("image", "name", "value: true", "spec", "template", "labels", "containers", "data", "x-")
 _FORMS = (
     ("deploy-{n}.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  image: gcr.io/acme-prod/app-{n}:1\n"),
@@ -59,6 +60,7 @@ def main() -> int:
         "cpu_s": round(cost.cpu_s, 1),
         "peak_mb": round(cost.peak_mb),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "load": round(os.getloadavg()[0], 1),  # who else ran; the clock says little beside it
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     }
     print(json.dumps(row))
@@ -70,12 +72,13 @@ def make(root: Path, files: int, size: int) -> int:
     """Write a tree of texts; return how many names are in it."""
     chance, named = random.Random(1), 0  # noqa: S311  # no secret
     filler = "".join(f"  {chance.choice(_WORDS)}: {chance.random()}\n" for _ in range(20_000))
+    endless = filler * (2 + int(size * max(_LENGTHS)) // len(filler))
     for number in range(files):
         folder = root / f"{number // 1000:03}" / f"{number % 1000:03}"
         folder.mkdir(parents=True)
-        length = int(size * chance.choice((0.1, 0.5, 1.0, 2.4)))
+        length = int(size * chance.choice(_LENGTHS))
         begin = chance.randrange(len(filler))
-        text = (filler[begin:] + filler * (length // len(filler) + 1))[:length]
+        text = endless[begin : begin + length]
         name = f"{number}.yaml"
         if number % _ONE_IN == 0:
             form, lines = chance.choice(_FORMS)

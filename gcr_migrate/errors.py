@@ -1021,6 +1021,21 @@ TAG_GONE: Final = _problem(
     "Run `apply` on the migration file, or set the tag again; if it was meant to go, take a new"
     " baseline.",
 )
+REFERENCE_MOVED: Final = _problem(
+    "reference-moved",
+    Exit.FAILED,
+    "name that files use leads elsewhere than it should",
+    "What is deployed by it now is not what the plan, the baseline or its own digest says.",
+    "If that was meant, plan again or take a new baseline, and pin what has to stay. Else set the"
+    " tag back.",
+)
+REFERENCE_LOST: Final = _problem(
+    "reference-lost",
+    Exit.FAILED,
+    "name that files use is not there",
+    "It is not served, or the plan does not carry it: who deploys by that file cannot pull.",
+    "Run `apply` on the migration file, plan again with it, or change the file.",
+)
 BYTES_DIFFER: Final = _problem(
     "bytes-differ",
     Exit.FAILED,

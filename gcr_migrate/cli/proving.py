@@ -13,6 +13,7 @@ from gcr_migrate.cli.held import Area, Held, held_against
 from gcr_migrate.cli.logins import host_of, hosts_of, hosts_of_spec, logins
 from gcr_migrate.cli.options import read_text
 from gcr_migrate.cli.pipeline import make_plan
+from gcr_migrate.cli.proving_references import References
 from gcr_migrate.cli.shared import Shared
 from gcr_migrate.cli.taking import take
 from gcr_migrate.cli.target import read_target
@@ -26,6 +27,7 @@ from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
+from gcr_migrate.state.names_kept import NamesKept
 from gcr_migrate.state.snapshot import ONLY, create_snapshot, open_snapshot
 from gcr_migrate.state.verifying import verifying
 from gcr_migrate.verify.access import promises_access, verify_access
@@ -130,6 +132,7 @@ class Proving:
                 promises = PlanPromises(migration)
                 await self._deep(promises, connections, result)
                 await self._redirect(promises, connections, result, text)
+                await self._references(connections, result).of_plan(text, migration)
                 self._tell_quotas(connections, result, text)
                 self._tell_what_nobody_knows(result, text)
             return verify_facts(
@@ -171,6 +174,9 @@ class Proving:
                 )
                 await self._deep(promises, connections, result)
                 await self._redirect(promises, connections, result, text, facts_of(promises))
+                roots = [root.shown for root in promises.roots()]
+                used = self._references(connections, result)
+                await used.of_roots(text, roots, NamesKept(snapshot))
                 self._tell_quotas(connections, result, text)
                 self._tell_what_nobody_knows(result, text)
                 for name, saw in held.untold.items():
@@ -190,6 +196,8 @@ class Proving:
         levels = self._wish.levels_for(CONTENT | {Level.REDIRECT} if domains else CONTENT)
         with self._begun(text, "as it is", levels) as result:
             complete = await self._as_it_is(target, connections, result)
+            roots = [domain.shown for domain in domains] or [target.name]
+            await self._references(connections, result).of_roots(text, roots, None)
             self._tell_quotas(connections, result, text)
             self._tell_what_nobody_knows(result, text)
         return verify_facts(text, "live", result, complete=complete)
@@ -281,6 +289,10 @@ class Proving:
             host = next(iter(result.hosts), text)
             saw = "none of its names is at a gcr.io host"
             Marks(result, self._watch, host).unproven(Level.REDIRECT, text, saw)
+
+    def _references(self, connections: Connections, result: Verification) -> References:
+        names = self._wish.references or ()
+        return References(names, connections, result, self._watch)
 
     async def _failed(
         self, result: Verification, target: Target, connections: Connections, error: MigrateError

@@ -163,16 +163,19 @@ def _changes(
     found: list[Found], judge: Judge, unread: list[Unread], *, pin: bool
 ) -> Iterator[Change]:
     """Give what becomes of each file that has a name."""
-    from gcr_migrate.refs.change import change
+    from gcr_migrate.refs.beside import Beside
+    from gcr_migrate.refs.change import Elsewhere, change
     from gcr_migrate.refs.files import Unread
 
+    beside, elsewhere = Beside(), Elsewhere.of(found)
     for name in dict.fromkeys(one.file for one in found):
         try:
             raw = Path(name).read_bytes()
         except OSError as error:
             unread.append(Unread(name, error.strerror or ""))
             continue
-        made = change(name, raw, judge, judge.values, pin=pin)
+        said = beside.of(Path(name), raw)
+        made = change(name, raw, judge, judge.values, pin=pin, said=said, elsewhere=elsewhere)
         if made.done or made.refused:
             yield made
 

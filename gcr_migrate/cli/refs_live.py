@@ -59,7 +59,7 @@ class Asking:
             return self._judged(names, wanted, {})
         async with self.way.open(*(logins(plan) if plan else ())) as connections:
             await announce(self.output, connections, _hosts(asked))
-            answers = await ask(asked, lambda one: _reader(connections, one))
+            answers = await ask(asked, lambda one: reader(connections, one))
             told = self._judged(names, wanted, answers)
             return await self._by_anybody(told, wanted, connections)
 
@@ -96,7 +96,8 @@ class Asking:
         return bool(domain and self.was and self.was.public(domain))
 
 
-def _reader(connections: Connections, question: Question) -> SourceRegistry:
+def reader(connections: Connections, question: Question) -> SourceRegistry:
+    """Return the client of a question's registry."""
     give = connections.target_reader if question.is_new else connections.source
     return give(question.host, ARTIFACT_REGISTRY.name)
 

@@ -87,6 +87,19 @@ class Judge:
         ours = frozenset(read_project(text).id for text in projects)
         return cls(_values(values), ours)
 
+    def with_migration(self, migration: Migration) -> Judge:
+        """Return one that asks a plan; the projects of its sources are one's own too."""
+        from gcr_migrate.model.places import read_place
+        from gcr_migrate.state.lookup import Lookup
+
+        ours = set(self.ours)
+        for source in migration.sources().values():
+            try:
+                ours.add(read_place(source.shown).project.id)
+            except MigrateError:
+                continue  # a registry that is not Google's has no projects
+        return replace(self, ours=frozenset(ours), planned=Lookup(migration), migration=migration)
+
     def read(self, found: Found) -> Reference:
         """Return what a name says."""
         from gcr_migrate.refs.reading import read
@@ -108,22 +121,14 @@ def with_plan(judge: Judge, plan: Path | None) -> Iterator[Judge]:
     Raises:
         MigrateError: `file-missing`, `not-a-migration`, and what else is wrong with the file.
     """
-    from gcr_migrate.model.places import read_place
     from gcr_migrate.state.file import open_migration
-    from gcr_migrate.state.lookup import Lookup
 
     with ExitStack() as stack:
         if plan is None:
             yield judge
             return
         migration = stack.enter_context(open_migration(plan))
-        ours = set(judge.ours)
-        for source in migration.sources().values():
-            try:
-                ours.add(read_place(source.shown).project.id)
-            except MigrateError:
-                continue  # a registry that is not Google's has no projects
-        yield replace(judge, ours=frozenset(ours), planned=Lookup(migration), migration=migration)
+        yield judge.with_migration(migration)
 
 
 def _values(written: Iterable[str]) -> dict[str, str]:

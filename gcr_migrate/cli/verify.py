@@ -55,6 +55,7 @@ from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 if TYPE_CHECKING:
     from gcr_migrate.cli.found import Found
     from gcr_migrate.cli.wish import Wish
+    from gcr_migrate.refs.files import Found as Name
 
 TARGETS_AT_ONCE = 4  # of small projects each waits for its own answers most of the time
 
@@ -85,8 +86,17 @@ def verify(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="tags, manifests, blobs, deep, access or redirect; repeat it."
+            help="tags, manifests, blobs, deep, access, redirect or references; repeat it."
             " Default: all of which TARGET tells, but not deep.",
+        ),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            "--references",
+            metavar="FILE",
+            help="Names that files use, as `refs scan --json` lists them: each has to lead where"
+            " it should, and so has what a plan makes of it.",
         ),
     ] = None,
     sample: SampleOption = None,
@@ -136,7 +146,8 @@ def verify(
         saw = "goes with --level deep"
         raise MigrateError(BAD_USAGE, subject="--sample" if sample else "--seed", saw=saw)
     who, anybody = identities.identities(as_token_file or []), identities.anonymous(anonymous)
-    wish = Wish(levels, baseline, effort, who, anybody)
+    used = _references(references) if references else None
+    wish = Wish(levels, baseline, effort, who, anybody, used)
     named = files_named(
         [*dict.fromkeys([*(targets or ()), *(_names_in(projects) if projects else ())])],
         MIGRATION_SUFFIXES,
@@ -147,7 +158,16 @@ def verify(
     if not names:
         raise MigrateError(BAD_USAGE, subject="gcr-migrate verify", saw="no TARGET is named")
     keys = [one.login.access_token_file for one in who if one.login]
-    read = [*names, projects, baseline, webhook_file, endpoints, access_token_file, *keys]
+    read = [
+        *names,
+        projects,
+        baseline,
+        references,
+        webhook_file,
+        endpoints,
+        access_token_file,
+        *keys,
+    ]
     check_apart(receivers.files, read)
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
@@ -163,6 +183,12 @@ def verify(
         proof = found.proofs[0]
         output.result(proof, verify_lines(proof))
         return proof.exit
+
+
+def _references(path: Path) -> tuple[Name, ...]:
+    from gcr_migrate.cli.proving_references import read_references
+
+    return read_references(path)
 
 
 def _names_in(path: Path) -> list[str]:

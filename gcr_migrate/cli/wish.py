@@ -17,6 +17,7 @@ from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
 from gcr_migrate.verify.result import Level
 
 if TYPE_CHECKING:
+    from gcr_migrate.refs.files import Found
     from gcr_migrate.verify.answers import Expect
     from gcr_migrate.verify.redirect import Identity
 
@@ -61,9 +62,10 @@ class Wish:
         effort: how much it may cost.
         identities: whose pulls are tried by gcr.io names.
         anonymous: what a pull by anybody should come to; None: as a baseline says.
+        references: names that files use; None: no list of them was given.
 
     Raises:
-        MigrateError: BAD_USAGE if pulls are to be tried at levels that try none.
+        MigrateError: BAD_USAGE if pulls or names are given for levels that do not ask for them.
     """
 
     levels: frozenset[Level] = frozenset()
@@ -71,11 +73,18 @@ class Wish:
     effort: Effort = field(default_factory=Effort)
     identities: tuple[Identity, ...] = ()
     anonymous: Expect | None = None
+    references: tuple[Found, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.tries_pulls and self.levels and Level.REDIRECT not in self.levels:
             subject = "--as-token-file" if self.identities else "--anonymous"
             raise MigrateError(BAD_USAGE, subject=subject, saw="goes with level redirect")
+        has_level = Level.REFERENCES in self.levels
+        if self.references is None and has_level:
+            saw = "needs --references FILE"
+            raise MigrateError(BAD_USAGE, subject="--level references", saw=saw)
+        if self.references is not None and self.levels and not has_level:
+            raise MigrateError(BAD_USAGE, subject="--references", saw="goes with level references")
 
     @property
     def question(self) -> str:
@@ -90,4 +99,7 @@ class Wish:
 
     def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
         """Return the levels for a target which by itself speaks of the usual ones."""
-        return self.levels or (usual | {Level.REDIRECT} if self.tries_pulls else usual)
+        also = {Level.REDIRECT} if self.tries_pulls else set[Level]()
+        return self.levels or usual | also | (
+            {Level.REFERENCES} if self.references is not None else set[Level]()
+        )

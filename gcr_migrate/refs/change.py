@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.refs.beside import NOTHING
 from gcr_migrate.refs.cover import Verdict
 from gcr_migrate.refs.exports import EXPORTS
 from gcr_migrate.refs.files import scan_text, text_of
@@ -16,6 +18,7 @@ from gcr_migrate.refs.rewrite import Refusal, applied, edits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from gcr_migrate.refs.beside import Said
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found
     from gcr_migrate.refs.reading import Reference
@@ -37,6 +40,7 @@ class Change:
     Attributes:
         file: its path.
         before: its bytes, and `after` what they are to be.
+        text: what it says; empty if it is no text.
         done: names that are rewritten, each with what becomes of it.
         refused: names that move and are not rewritten, each with the reason.
     """
@@ -44,6 +48,7 @@ class Change:
     file: str
     before: bytes
     after: bytes
+    text: str = ""
     done: list[tuple[Found, Covered]] = field(default_factory=list)
     refused: list[tuple[Found, str]] = field(default_factory=list)
 
@@ -53,6 +58,44 @@ class Change:
         return self.before != self.after
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What other files are to a file that is rewritten.
+
+    Attributes:
+        files: all that are read, and so rewritten.
+        begins: texts in a file with which longer names in other files begin, by that file.
+    """
+
+    files: frozenset[str] = frozenset()
+    begins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, names: Iterable[Found]) -> Elsewhere:
+        """Return what names in all files tell."""
+        files, begins = set(), defaultdict[str, set[str]](set)
+        for one in names:
+            files.add(one.file)
+            gap = next(iter(gaps(one.written.text, "name")), "")
+            file = one.beside.get(name_of(gap)) if gap else None
+            if file and one.written.text.startswith(f"{gap}/"):
+                begins[file].add(one.values[name_of(gap)])
+        return cls(frozenset(files), {file: frozenset(some) for file, some in begins.items()})
+
+    def leaves(self, found: Found) -> str:
+        """Return why a name that is a gap alone stays; empty if it changes with its value."""
+        (gap,) = gaps(found.written.text, "name")[:1]
+        file = found.beside.get(name_of(gap))
+        return (
+            f"its value stands in {file}, which was not read"
+            if file not in {*self.files, None}
+            else ""
+        )
+
+
+NOWHERE: Final = Elsewhere()
+
+
 def change(
     name: str,
     raw: bytes,
@@ -60,6 +103,8 @@ def change(
     values: Mapping[str, str],
     *,
     pin: bool = False,
+    said: Said = NOTHING,
+    elsewhere: Elsewhere = NOWHERE,
 ) -> Change:
     """Put new names into a file.
 
@@ -69,14 +114,17 @@ def change(
         judge: tells what a name says and what becomes of it.
         values: what gaps stand for, as a person gave them.
         pin: add digests to tags.
+        said: what the files beside it say.
+        elsewhere: what the other files are.
     """
     made = Change(name, raw, raw)
-    text = text_of(raw)
+    text = text_of(raw, said)
     if text is None:
         return made
+    made.text = text
     changing: list[tuple[Found, Covered, tuple[Edit, ...]]] = []
     staying: list[Found] = []
-    for found in scan_text(name, text):
+    for found in scan_text(name, text, said):
         reference, covered = judge(found)
         if covered.verdict is not Verdict.MOVES:
             staying.append(found)
@@ -89,10 +137,11 @@ def change(
         if not isinstance(wanted, Refusal):
             changing.append((found, covered, wanted))
             continue
-        if not wanted.follows:
+        left = elsewhere.leaves(found) if wanted.follows else ""
+        if left or not wanted.follows:
             staying.append(found)
-            made.refused.append((found, wanted.why))
-    for found in _held(changing, staying):
+            made.refused.append((found, left or wanted.why))
+    for found in _held(changing, staying, elsewhere.begins.get(name, ())):
         made.refused.append((found, "another name has a part of it, and would be another one"))
     made.refused.sort(key=lambda one: one[0].written.start)
     made.done = [(found, covered) for found, covered, _ in changing]
@@ -107,11 +156,13 @@ def change(
 
 
 def _held(
-    changing: list[tuple[Found, Covered, tuple[Edit, ...]]], staying: Iterable[Found]
+    changing: list[tuple[Found, Covered, tuple[Edit, ...]]],
+    staying: Iterable[Found],
+    needed: Iterable[str],
 ) -> list[Found]:
     """Take out, and return, those names that share a part with one that needs it otherwise."""
     held = {part.start for one in staying for part in one.written.parts}
-    begins = set(filter(None, map(_begin, staying)))
+    begins = {*filter(None, map(_begin, staying)), *needed}
     held |= {one.written.start for one, _, _ in changing if one.written.text in begins}
     out: list[Found] = []
     while True:

@@ -26,7 +26,6 @@ _LIST: Final = re.compile(r'\s*\{\s*"schema"\s*:\s*"gcr-migrate/refs-(scan|check
 _ASSET: Final = re.compile(r'"asset_?[tT]ype"\s*:')
 _OBJECT: Final = re.compile(r'"apiVersion"\s*:')
 _LIVE: Final = re.compile(r'"(?:resourceVersion|uid)"\s*:')  # a cluster gives these
-_TOPIC: Final = re.compile(r"projects/[^/]+/topics/gcr")
 # What only repeats a name: the object as it was applied, and what a node has kept on its disk.
 _COPIES: Final = re.compile(
     r"(.+\.)?metadata\.annotations\.kubectl\.kubernetes\.io/last-applied-configuration"
@@ -91,12 +90,12 @@ def _consumer(record: Record, clusters: Clusters) -> Consumer | None:
 
 
 def _names(text: str, said: Said) -> Iterator[Written]:
-    if _TOPIC.fullmatch(said.text) and said.path[-1] == "topic":
-        yield Written(said.text, said.start, said.end, "topic")
     if not any(mark in said.text for mark in _MARKS):
         return
     at = said.start
     for one in find(said.text):
+        if one.kind == "topic" and said.path[-1] != "topic":
+            continue  # the topic itself, of which nobody hears by this
         found = text.find(one.text, at, said.end)
         if found < 0:  # some of its characters are written otherwise
             yield replace(one, start=said.start, end=said.end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import os
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
+from gcr_migrate.refs.beside import NOTHING, Beside
 from gcr_migrate.refs.exports import EXPORTS, SCANNED, live_names
 from gcr_migrate.refs.finder import MARKS, find, find_begun, known
 from gcr_migrate.refs.kinds import kind_of
@@ -20,6 +22,7 @@ from gcr_migrate.refs.shapes import shape_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from gcr_migrate.refs.beside import Said
     from gcr_migrate.refs.consumers import Consumer
     from gcr_migrate.refs.finder import Written
 
@@ -27,7 +30,12 @@ if TYPE_CHECKING:
 _MARKS: Final = tuple(mark.decode() for mark in MARKS)
 LARGEST: Final = 256 << 20  # bytes of one file; no text that people keep is longer
 _HEAD: Final = 8192  # bytes in which a file shows that it is no text
-_WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WIDE: Final = {  # the longer one first, as it begins with the shorter
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _NEVER: Final = frozenset({".git", ".hg", ".svn"})
 
 
@@ -45,8 +53,9 @@ class Found:
         kind: kind of the file.
         field: what it is the value of there; empty where nothing says it.
         written: what was found; of a name in parts the whole.
-        values: what gaps stand for, as far as the file itself says so.
+        values: what gaps stand for, as far as the file itself says so, or those beside it.
         consumer: who uses it, where an export of what runs says so.
+        beside: of those values that another file says, by their names, which one.
     """
 
     file: str
@@ -57,6 +66,7 @@ class Found:
     written: Written
     values: Mapping[str, str]
     consumer: Consumer | None = None
+    beside: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +153,13 @@ def _is_ignored(path: Path, ignored: Ignored, *, is_folder: bool) -> bool:
     return False
 
 
-def scan_file(path: Path) -> Iterator[Found | Unread]:
-    """Give all that a file has."""
+def scan_file(path: Path, beside: Beside) -> Iterator[Found | Unread]:
+    """Give all that a file has.
+
+    Args:
+        path: the file.
+        beside: reads what others say for it.
+    """
     try:
         size = path.stat().st_size
         if size > LARGEST:
@@ -154,45 +169,53 @@ def scan_file(path: Path) -> Iterator[Found | Unread]:
     except OSError as error:
         yield Unread(str(path), error.strerror or "")
         return
-    yield from scan_bytes(str(path), raw)
+    yield from scan_bytes(str(path), raw, beside.of(path, raw))
 
 
 def scan_files(paths: Iterable[Path]) -> list[Found | Unread]:
     """Return all that some files have: a share of the work for one process."""
-    return [one for path in paths for one in scan_file(path)]
+    beside = Beside()
+    return [one for path in paths for one in scan_file(path, beside)]
 
 
-def scan_bytes(name: str, raw: bytes) -> Iterator[Found | Unread]:
+def scan_bytes(name: str, raw: bytes, said: Said = NOTHING) -> Iterator[Found | Unread]:
     """Give all that some bytes have, if they are text.
 
     Args:
         name: what they are called.
         raw: the bytes.
+        said: what the files beside them say.
     """
-    text = text_of(raw)
+    text = text_of(raw, said)
     if text is None:
         return
     try:
-        yield from scan_text(name, text)
+        yield from scan_text(name, text, said)
     except (ValueError, RecursionError) as error:
         yield Unread(name, f"an export that is cut off, or no JSON: {error}")
 
 
-def text_of(raw: bytes) -> str | None:
-    """Return the text that some bytes are; None for what is none, or has no name for certain."""
-    if raw.startswith(_WIDE):
-        return raw.decode("utf-16", errors="replace")
-    if any(mark in raw for mark in MARKS) and b"\0" not in raw[:_HEAD]:
+def text_of(raw: bytes, said: Said = NOTHING) -> str | None:
+    """Return the text that some bytes are; None for what is none, or has no name for certain.
+
+    Args:
+        raw: the bytes.
+        said: what the files beside them say.
+    """
+    if wide := next((name for mark, name in _WIDE.items() if raw.startswith(mark)), None):
+        return raw.decode(wide, errors="replace")
+    if (any(mark in raw for mark in MARKS) or said.has_names) and b"\0" not in raw[:_HEAD]:
         return raw.decode("utf-8", errors="surrogateescape")
     return None
 
 
-def scan_text(name: str, text: str) -> Iterator[Found]:
+def scan_text(name: str, text: str, said: Said = NOTHING) -> Iterator[Found]:
     """Give all that a text has, in its order.
 
     Args:
         name: path of its file.
         text: the text; a list that was made before tells of other files, and has nothing itself.
+        said: what the files beside it say.
 
     Raises:
         ValueError: it is an export that is cut off.
@@ -205,16 +228,17 @@ def scan_text(name: str, text: str) -> Iterator[Found]:
         yield from _in_export(name, kind, text)
         return
     shape = shape_of(kind, path, text)
-    shape.values = known(shape.values)
+    values = known({**shape.values, **said.values})
     taken = {part.start for name, _ in shape.parted for part in name.parts}
     written = list(_in_lines(text))
-    written += _apart(list(find_begun(text, shape.values)), written)
+    written += _apart(list(find_begun(text, values)), written)
     found = [(one, shape.field_at(text, one.start)) for one in written if one.start not in taken]
     found += shape.parted
     starts = offsets(text) if found else ()
-    for one, field in sorted(found, key=lambda each: each[0].start):
+    for one, where in sorted(found, key=lambda each: each[0].start):
         line = bisect_right(starts, one.start)
-        yield Found(name, line, one.start - starts[line - 1] + 1, kind, field, one, shape.values)
+        column = one.start - starts[line - 1] + 1
+        yield Found(name, line, column, kind, where, one, values, None, said.files)
 
 
 def _apart(begun: list[Written], found: list[Written]) -> Iterator[Written]:

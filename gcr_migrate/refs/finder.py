@@ -21,6 +21,12 @@ MARKS: Final = (
     b"console.",
     b"containerregistry.",
     b"/topics/gcr",
+    b"google_container_registry",
+    b"container.Registry",
+    b"GCR.IO",
+    b"PKG.DEV",
+    b"gcr\\",
+    b"pkg\\",
 )
 
 _GAPS: Final = (
@@ -55,6 +61,8 @@ _ESCAPE: Final = r"[nrt]|u[0-9a-fA-F]{4}"  # after a backslash, in JSON and many
 # Also after a shell's default, a line end or the like in a string, in an address, a colour of logs.
 _BEGINS: Final = (
     rf"(?:(?<![A-Za-z0-9._@%-])(?!(?<=\\)(?:{_ESCAPE})|(?<=[;\[])[0-9]{{1,3}}m)"
+    r"|(?<=^_)|(?<=^__)|(?<=[\s(]_)|(?<=[\s(]__)"  # emphasis in prose
+    r"|(?<=^\.)|(?<=[\s\"'`,;:=(\[|]\.)"  # in lists of domains
     r"|(?<=[.a-zA-Z0-9-])(?:(?<=:-)|(?<=\*\.)|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})"
     r"|(?<=%[0-9a-fA-F]{2})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)|(?<=\x1b\[[0-9];[0-9]{2}m)))"
 )
@@ -64,10 +72,10 @@ _AHEAD: Final = (
 )
 _LABEL: Final = f"(?:{_GAP}|[A-Za-z0-9-]){{1,64}}"
 _HOSTS: Final = (
-    rf"(?:{_LABEL}\.){{0,6}}gcr\.io",
-    rf"{_LABEL}-docker\.pkg\.dev",
-    rf"docker\.{_LABEL}\.rep\.pkg\.dev",
-    r"pkg\.dev",  # of an allow-list, after `*.`
+    rf"(?:{_LABEL}\.){{0,6}}(?i:gcr\.io)",
+    rf"{_LABEL}-(?i:docker\.pkg\.dev)",
+    rf"(?i:docker)\.{_LABEL}\.(?i:rep\.pkg\.dev)",
+    r"(?i:pkg\.dev)",  # of an allow-list, after `*.`
     r"containerregistry\.googleapis\.com",  # of a perimeter
 )
 # No registry takes `+`, `%` or `~`; a name that ends before them would be another name.
@@ -87,7 +95,23 @@ _PAGE: Final = (
     r"(?P<page>https?://console\.(?:cloud|developers)\.google\.com/"
     rf"(?:gcr|artifacts)(?:/(?:{_GAP}|[^\s\"'<>()\[\]{{}}|\\^`])*)?)"
 )
-_ANY: Final = re.compile(rf"{_PAGE}|(?:{_BEGINS}|{_AHEAD})(?:{_BUCKET}|{_NAME})")
+_TOPIC: Final = (
+    rf"(?P<topic>\bprojects/(?:{_GAP}|[A-Za-z0-9._:-]){{1,64}}/topics/gcr)(?![A-Za-z0-9._~+%-])"
+)
+# What programs that set up a cloud call Container Registry.
+_RESOURCE: Final = (
+    r"(?<![\w-])(?P<resource>google_container_registry(?:_image|_repository)?|"
+    r"(?:gcp\.)?container\.Registry)(?!\w)"
+)
+# A dot that stands for itself in an expression; in strings its backslash is doubled.
+_PATTERN: Final = (
+    r"(?P<pattern>(?:\b[a-z]{2,4}\\{1,4}\.|\b)gcr\\{1,4}\.io(?![A-Za-z0-9])"
+    r"|docker\\{1,4}\.pkg\\{1,4}\.dev(?![A-Za-z0-9]))"
+)
+_ANY: Final = re.compile(
+    rf"{_PAGE}|{_TOPIC}|{_RESOURCE}|{_PATTERN}|(?:{_BEGINS}|{_AHEAD})(?:{_BUCKET}|{_NAME})"
+)
+_KINDS: Final = ("page", "bucket", "topic", "resource", "pattern")  # all of the others are names
 _MARK: Final = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
 _OPENS_GAP: Final = re.compile(
     r"\$[{(A-Za-z0-9$]|[A-Za-z0-9_/.-]\{|\{[A-Za-z0-9_{}]|%[{(A-Zsdv]|#\{|@[A-Z]|[/:][<\[]"
@@ -95,14 +119,22 @@ _OPENS_GAP: Final = re.compile(
 _WIDEST: Final = 1000  # characters of a name before its mark
 _REST: Final = rf"(?:/(?>{_PART}+))*(?::(?>{_PART}+))?(?:{_DIGEST})?"
 # A name whose beginning, with its host, is in a gap.
-_BEGUN: Final = re.compile(rf"(?<![A-Za-z0-9._@%/-])(?P<gap>{_GAP}){_REST}")
+_BEGUN: Final = re.compile(rf"(?<![A-Za-z0-9._@%/-])(?P<gap>{_GAP})(?!\s*=[^=]){_REST}")
 # The same where the gap itself has its default.
-_DEFAULTED: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-$")
-_AFTER_DEFAULT: Final = re.compile(rf"\}}(?=[/:@]){_REST}")
+_DEFAULTED: Final = re.compile(
+    r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*:?-|\{\{[^{}\n]{0,80}\bdefault[\s(]{1,3}[\"'])$"
+)
+_AFTER_DEFAULT: Final = re.compile(rf"(?:\}}|[\"'][^{{}}\n]{{0,80}}\}}\}})(?=[/:@]){_REST}")
+_DEFAULTS: Final = (
+    re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^{}]*)\}"),
+    re.compile(r"\{\{[^{}\n]*\bdefault[\s(]+[\"']([^\"']*)[\"'][^{}\n]*\}\}"),
+)
+_LEADING_DEFAULT: Final = re.compile(r"default\s+[\"'][^\"']*[\"']\s+")
 _DEEPEST: Final = 4  # values in values in values
 _LONGEST_VALUE: Final = 500
-_LONGEST_NAME: Final = 80  # characters of a variable
+_LONGEST_NAME: Final = 100  # characters of a variable, with what makes a default of it
 _MIRRORED: Final = re.compile(r"[A-Za-z0-9_.}\])>*-]\\?/$")
+_EMPHASIS: Final = frozenset("_~")  # on both sides of it in prose
 _PROSE: Final = ".,;:!?"  # at the end of a sentence, and of no name
 
 
@@ -111,7 +143,7 @@ class Part:
     """A part of a name that stands apart from the others.
 
     Attributes:
-        role: `registry`, `image`, `tag` or `digest`.
+        role: `registry`, `folder`, `image`, `tag` or `digest`.
         text: as it is written.
         start: index of its first character, and `end` of the first after it.
     """
@@ -129,8 +161,9 @@ class Written:
     Attributes:
         text: as it is written; of a name in parts what they make together.
         start: index of its first character, and `end` of the first after it.
-        kind: `name` of a registry, `mirrored` behind another one, `bucket`, `page` of a console, or
-            `topic` that tells of images.
+        kind: `name` of a registry, `mirrored` behind another one, `bucket`, `page` of a console,
+            `topic` that tells of images, `resource` that stands for Container Registry, or
+            `pattern` of names.
         parts: where its parts stand, in their order, if it does not stand in one piece.
     """
 
@@ -144,11 +177,13 @@ class Written:
 def find(text: str) -> Iterator[Written]:
     """Give everything in a text that may be a name of images, from left to right."""
     for found in _each(text):
-        kind = "page" if found["page"] else "bucket" if found["bucket"] else "name"
+        kind = next((kind for kind in _KINDS if found[kind]), "name")
         start, end = found.start("host" if kind == "name" else kind), found.end()
         if kind == "name":
             kind, start, end = _around(text, start, end)
         written = text[start:end].rstrip(_PROSE)
+        if text[start - 1 : start] in _EMPHASIS:
+            written = written.rstrip(text[start - 1])
         yield Written(written, start, start + len(written), kind)
 
 
@@ -225,14 +260,15 @@ def name_of(gap: str) -> str:
     """Return what a gap is called, such as `PROJECT_ID` or `Values.image.tag`; empty if nothing."""
     if gap in _NAMELESS:
         return ""
-    inside = gap.strip("$#%@{}()<>[] \t").removesuffix(")s")
+    inside = gap.strip("$#%@{}()<>[] \t-").removesuffix(")s")
+    inside = _LEADING_DEFAULT.sub("", inside)
     inside = re.split(r":[-=?+]|\||\s", inside.strip(), maxsplit=1)[0]
     return inside.strip().removeprefix(".")
 
 
 def default_of(gap: str) -> str | None:
-    """Return the value that a shell puts into a gap of which it knows nothing; None without."""
-    found = re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^{}]*)\}", gap)
+    """Return what a shell or a template puts into a gap of which it knows nothing; or None."""
+    found = next(filter(None, (pattern.fullmatch(gap) for pattern in _DEFAULTS)), None)
     return found[1] if found else None
 
 

@@ -37,6 +37,7 @@ _NEAR: Final = 500  # characters of a line before a name
 _BY_KIND: Final = {
     "bucket": "who reads this bucket needs a right on the new repositories instead",
     "page": "a page of the old console",
+    "resource": "Container Registry makes no more: google_artifact_registry_repository counts now",
 }
 _ELSE: Final = "where hosts are listed, the new ones belong too"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.finder import Part, Written, find
@@ -14,6 +15,10 @@ _REGISTRY: Final = ("registry", "imageRegistry", "hub")
 _IMAGE: Final = ("repository", "repo", "image", "imageName", "newName", "name")
 _TAG: Final = ("tag", "imageTag", "newTag", "version")
 _DIGEST: Final = ("digest", "sha", "sha256")
+# Where there is a project alone, and beside it the image.
+_FOLDERS: Final = ("repository", "repo")
+_LAST: Final = ("name", "imageName", "image")
+_PATH: Final = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
 _HEX: Final = re.compile(r"[a-f0-9]{64}")
 
 Value = tuple[str, int, int]
@@ -29,18 +34,23 @@ def joined(values: Mapping[str, Value]) -> Written | None:
     Returns:
         The name, where it has at least two parts; None where each value is a name by itself.
     """
-    whole = (_of_image(Part("image", *values[word]), values) for word in _IMAGE if word in values)
+    whole = (_of_image(word, values) for word in _IMAGE if word in values)
     return next(filter(None, whole), None)
 
 
-def _of_image(image: Part, values: Mapping[str, Value]) -> Written | None:
+def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:
     """Return the name that an image makes with the values beside it, if it makes one."""
+    image = Part("image", *values[word])
     parts, text = [image], image.text
-    registry = _first("registry", values, _REGISTRY)
     if not _is_name(text):
+        registry = _first("registry", values, _REGISTRY)
         if not registry or not _is_name(f"{registry.text.rstrip('/')}/{text}"):
             return None
         parts, text = [registry, image], f"{registry.text.rstrip('/')}/{text}"
+    last = _first("image", values, _LAST) if word in _FOLDERS else None
+    if last and text.count("/") == 1 and ":" not in text and _PATH.fullmatch(last.text):
+        parts = [*parts[:-1], replace(image, role="folder"), last]
+        text = f"{text.rstrip('/')}/{last.text}"
     has_tag = ":" in text.rpartition("/")[2] or "@" in text
     tag, digest = _first("tag", values, _TAG), _first("digest", values, _DIGEST)
     if tag and tag.text and not has_tag:

@@ -11,7 +11,8 @@ from gcr_migrate.refs.exports import export_kind
 # The first that fits counts; patterns are of whole paths with slashes, in lower case.
 _BY_PATH: Final[tuple[tuple[str, str], ...]] = (
     (r"(.*[/.-])?(dockerfile|containerfile)(\.[^/]*)?", "dockerfile"),
-    (r"(.*/)?(docker-)?compose([.-][^/]*)?\.ya?ml", "compose"),
+    (r"(.*/)?\.env([.-][^/]*)?|.*\.env", "env"),
+    (r"(.*/)?(docker-|podman-)?compose([.-][^/]*)?\.ya?ml", "compose"),
     (r"(.*/)?\.github/workflows/[^/]*\.ya?ml", "github-workflow"),
     (r"(.*/)?(action\.ya?ml)", "github-action"),
     (r"(.*/)?\.gitlab-ci[^/]*\.ya?ml|(.*/)?\.gitlab/.*\.ya?ml", "gitlab-ci"),
@@ -51,6 +52,8 @@ _GROUPS: Final = {
 }
 _API: Final = re.compile(r"^\s*[\"']?apiVersion[\"']?\s*:\s*[\"']?([^\s\"',]+)", re.MULTILINE)
 _BINARY_AUTHORIZATION: Final = re.compile(r"^\s*[\"']?admissionWhitelistPatterns\b", re.MULTILINE)
+_CLOUD_BUILD: Final = re.compile(r"^[\"']?(?:substitutions|steps)[\"']?\s*:", re.MULTILINE)
+_STEPS: Final = 2  # both of them tell it
 _YAML: Final = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -75,6 +78,8 @@ def kind_of(path: str, text: str) -> str:
     if ending in _YAML:
         if found := _API.search(text):
             return _GROUPS.get(found[1].partition("/")[0], "kubernetes")
+        if len({found[0] for found in _CLOUD_BUILD.finditer(text)}) >= _STEPS:
+            return "cloud-build"
         if _BINARY_AUTHORIZATION.search(text):
             return "binary-authorization"
     return ending.removeprefix(".") or "text"

@@ -17,6 +17,7 @@ from gcr_migrate.errors import (
     UNAUTHORIZED,
     MigrateError,
 )
+from gcr_migrate.model.places import read_place
 from gcr_migrate.refs.cover import BAD, Verdict, image_name
 from gcr_migrate.refs.reading import Whose
 from gcr_migrate.tasks import a_few_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import Puller, SourceRegistry
     from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.places import Place
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.expected import Expected
     from gcr_migrate.refs.reading import Reference
@@ -51,6 +53,12 @@ class Question:
     name: str
     reference: str
     is_new: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The whole name that is asked for."""
+        mark = "@" if ":" in self.reference else ":" if self.reference else ""
+        return f"{self.host}/{self.name}{mark}{self.reference}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,21 @@ def questions(
             return ()
     if reference.gaps:
         return ()
+    return _about(place, is_new=is_new)
+
+
+def new_questions(covered: Covered) -> tuple[Question, ...]:
+    """Return what has to be asked about the name that one becomes by a plan.
+
+    Args:
+        covered: what the plan makes of it.
+    """
+    if covered.verdict is not Verdict.MOVES:
+        return ()
+    return _about(read_place(covered.target), is_new=True)
+
+
+def _about(place: Place, *, is_new: bool) -> tuple[Question, ...]:
     host, _, name = image_name(place).partition("/")
     wanted = [str(one) for one in (place.tag, place.digest) if one]
     return tuple(Question(host, name, one, is_new) for one in wanted or [""])

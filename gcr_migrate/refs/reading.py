@@ -53,6 +53,7 @@ _PUBLIC: Final = frozenset(
     }
 )
 _BEHIND: Final = "it stands behind another name, as at a mirror or in a path"
+_IS_PATTERN: Final = "a pattern of names: what it lets through is changed by hand"
 _QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of an address
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
@@ -104,6 +105,10 @@ def read(
     """
     if written.kind == "topic":
         return Reference(Whose.TOPIC, name=written.text, why=_MESSAGES)
+    if written.kind == "pattern":
+        return Reference(Whose.UNREADABLE, why=_IS_PATTERN)
+    if written.kind == "resource":
+        return Reference(Whose.HOST, name=written.text)
     assumed = _assumed(written, values, defaults or {})
     found = _read(written, {**dict(assumed), **values}, ours)
     return replace(found, assumed=assumed) if assumed else found
@@ -126,6 +131,9 @@ def _read(written: Written, values: Mapping[str, str], ours: Collection[str]) ->
     text = filled(written.text, written.kind, values).replace("\\/", "/")
     text = unquote(text) if _QUOTED.match(text) else text
     host = _host(text) if written.kind in {"name", "mirrored"} else ""
+    if host and not gaps(host, written.kind):  # in which capitals mean nothing
+        text = f"{host.lower()}{text[len(host) :]}"
+        host = host.lower()
     if written.kind == "mirrored":
         return Reference(Whose.UNREADABLE, host=host, why=_BEHIND)
     return _in_full(text, host, written.kind, ours)
@@ -147,7 +155,9 @@ def _in_full(text: str, host: str, kind: str, ours: Collection[str]) -> Referenc
         place = read_place(_without_protocol(text))
     except MigrateError as error:
         return Reference(Whose.UNREADABLE, host=host, why=error.saw)
-    return _owned(place, host or place.host, ours)
+    is_pattern = kind == "name" and text.endswith("/")  # for all that is below
+    named = replace(place, path=None) if is_pattern else place
+    return replace(_owned(named, host or place.host, ours), name=str(place))
 
 
 def _open(text: str, kind: str, host: str) -> Reference:

@@ -117,22 +117,22 @@ def _in_parts(
     parts: Iterable[Part], old: str, target: str, covered: Covered, *, pin: bool
 ) -> tuple[Edit, ...] | Refusal:
     by_role = {part.role: part for part in parts}
-    image, registry = by_role["image"], by_role.get("registry")
+    image = by_role["image"]
     name = _AFTER_IMAGE.sub("", image.text)
-    written = f"{registry.text.rstrip('/')}/{name}" if registry else name
-    if written != old:
+    above = [by_role[role] for role in ("registry", "folder") if role in by_role]
+    if "/".join((*(one.text.rstrip("/") for one in above), name)) != old:
         return Refusal("its parts are written in a form that is no plain name")
     changes = []
-    if registry:
-        count = len(registry.text.rstrip("/").split("/"))
+    for one in above:
+        count = len(one.text.rstrip("/").split("/"))
         components = target.split("/")
         if len(components) <= count:
             return Refusal("the new name has too few parts for the fields of the old one")
-        ends = "/" if registry.text.endswith("/") else ""
-        changes.append(Edit(registry.start, registry.end, "/".join(components[:count]) + ends))
+        ends = "/" if one.text.endswith("/") else ""
+        changes.append(Edit(one.start, one.end, "/".join(components[:count]) + ends))
         target = "/".join(components[count:])
-        if _NO_TEXT.fullmatch(target) and not _NO_TEXT.fullmatch(name):
-            return Refusal("what is left of the new name would be no text without quotes")
+    if above and _NO_TEXT.fullmatch(target) and not _NO_TEXT.fullmatch(name):
+        return Refusal("what is left of the new name would be no text without quotes")
     changes.append(Edit(image.start, image.start + len(name), target))
     if pin and covered.digest and "digest" not in by_role and "@" not in image.text:
         tag = by_role.get("tag")

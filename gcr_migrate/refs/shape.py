@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.finder import Written
 
 _SETS: Final = re.compile(
-    r"([A-Za-z_][\w.-]*)[\"']?\s*[?+]?[:=]+>?(?!//)\s*(?:[A-Za-z$@]{0,2}[\"'`])?[^\s\"'`]*$"
+    r"(?<![\w./])([A-Za-z_][\w.-]*)[\"']?\s*[?+]?[:=]+>?(?!//)\s*(?:[A-Za-z$@]{0,2}[\"'`])?[^\s\"'`]*$"
 )
 
 LONE_RETURN: Final = re.compile(r"[\r\f](?!\n)")  # ends a line for some readers
@@ -69,14 +69,3 @@ def offsets(text: str) -> Sequence[int]:
     while (end := text.find("\n", starts[-1])) >= 0:
         starts.append(end + 1)
     return starts
-
-
-def moved(name: Written, by: int) -> Written:
-    """Return a name as it stands in a text of which its own text is a part.
-
-    Args:
-        name: where it stands in its own text.
-        by: index at which that one begins.
-    """
-    parts = tuple(replace(one, start=one.start + by, end=one.end + by) for one in name.parts)
-    return replace(name, start=name.start + by, end=name.end + by, parts=parts)

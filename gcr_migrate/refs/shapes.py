@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST: Final = 4 << 20  # characters; a longer text is data, and its shape takes long to read
+# Texts in which a variable is set by its name, `=` or `:=` and a string.
+_SCRIPTS: Final = (
+    *("shell", "jenkinsfile", "env", "bat", "cmd", "ps1", "gradle"),
+    *("py", "rb", "go", "js", "mjs", "ts", "tsx", "groovy", "kt"),
+)
 _OTHERS: Final[dict[str, Callable[[str], Shape]]] = {
     "dockerfile": docker_shape,
     "terraform": hcl_shape,
     "bazel": starlark_shape,
     "maven": xml_shape,
     "xml": xml_shape,
-    "shell": script_shape,
-    "jenkinsfile": script_shape,
-    "env": script_shape,
+    **dict.fromkeys(_SCRIPTS, script_shape),
 }
-_NOT_YAML: Final = frozenset({"prose", "text", "gradle", "containerd", "lock-file"})
+_NOT_YAML: Final = frozenset({"prose", "text", "containerd", "lock-file"})
 _LIKE_YAML: Final = (".yaml", ".yml", ".json", ".tpl")
 
 

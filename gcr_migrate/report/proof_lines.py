@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gcr_migrate.report.proof import first_problems_first
 from gcr_migrate.report.terminal import finding_lines, heading, rows
-from gcr_migrate.verify.result import Level, Outcome
+from gcr_migrate.verify.result import ANY, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def verify_lines(facts: VerifyFacts) -> Iterator[Text]:
     if len(facts.hosts) > 1:
         yield from rows([_HOST_TITLES, *_host_rows(facts)])
     yield from rows(_domain_rows(facts))
-    untold = [str(level) for level in Level if level not in facts.levels]
+    untold = [str(level) for level in ANY if level not in facts.levels]
     if untold:
         yield Text(f"Not looked at: {', '.join(untold)}.")
     if not facts.complete:

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
 from gcr_migrate.refs.change import patch
-from gcr_migrate.refs.files import text_of
 from gcr_migrate.refs.hints import hint, secrets
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.references import UnreadFact
@@ -102,7 +101,7 @@ def _hints(
 ) -> Iterator[LeftFact]:
     """Tell what else the files need in which names change."""
     for change in changes:
-        text = text_of(change.before) or ""
+        text = change.text
         lines = text.split("\n")
         for one in found:
             if one.file == change.file and (why := hint(one, read(one), lines[one.line - 1])):

@@ -31,6 +31,7 @@ class Level(StrEnum):
     DEEP = "deep"  # every blob's bytes are downloaded and hash to its digest, or a sample's
     ACCESS = "access"  # every grant is there, and nobody lost or gained a right since the plan
     REDIRECT = "redirect"  # who answers at the gcr.io names, and that docker's own flow works
+    REFERENCES = "references"  # names that files use, by a list, lead where they should
 
 
 class Outcome(StrEnum):
@@ -42,6 +43,8 @@ class Outcome(StrEnum):
 
 
 CONTENT: Final = frozenset({Level.TAGS, Level.MANIFESTS, Level.BLOBS})
+ANY: Final = tuple(one for one in Level if one is not Level.REFERENCES)
+"""Levels that any target may be asked for; the other one needs a list."""
 UNPROVEN: Final = frozenset(
     {
         errors.BUDGET_SPENT,

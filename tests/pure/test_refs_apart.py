@@ -14,9 +14,32 @@ NEW = "us-docker.pkg.dev/acme-prod/shop/shop"
 SHARED = "r: &r gcr.io\na: {registry: *r, repository: acme-prod/shop, tag: 1}\n"
 
 
+UMBRELLA = """\
+global: {imageRegistry: gcr.io}
+web: {image: {repository: acme-prod/shop, tag: 1}}
+job: {image: {registry: docker.io, repository: acme-prod/shop, tag: '2.0'}}
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
+        (
+            "values.yaml",
+            UMBRELLA,
+            UMBRELLA.replace("gcr.io", NEW[:17]).replace("prod/shop", "prod/shop/shop"),
+        ),
+        (
+            "values.yaml",
+            "a: {registry: gcr.io, repository: acme-prod, name: shop, tag: 1}\n",
+            "a: {registry: us-docker.pkg.dev, repository: acme-prod, name: shop/shop, tag: 1}\n",
+        ),
+        ("a.md", "_gcr.io/acme-prod/shop:1_", f"_{NEW}:1_"),
+        (
+            "m.tf",
+            'i = { repository = "gcr.io/acme-prod/shop", tag = var.t }',
+            f'i = {{ repository = "{NEW}", tag = var.t }}',
+        ),
         (
             "values.yaml",
             (
@@ -56,10 +79,15 @@ def test_a_part_that_several_names_share_changes_once(name: str, before: str, af
             ),
             1,
         ),
+        ("values.yaml", f"{UMBRELLA}far: {{image: {{repository: acme-prod/far, tag: 1}}}}\n", 3),
+        ("values.yaml", f"{UMBRELLA}not: {{image: {{repository: acme-prod/no, tag: 1}}}}\n", 2),
         ("Dockerfile", "ARG B=gcr.io/acme-prod/shop\nFROM ${B}/sub:1\n", 1),
         ("a.sh", "REG=gcr.io/acme-prod\ndocker push $REG/shop:1\n", 1),
         ("compose.yaml", "image: ${R:-gcr.io/acme-prod}/shop:1\n", 1),
         ("a.json", '{"a": "gcr.io\\/acme-prod\\/shop:1"}', 1),
+        ("templates/a.yaml", 'a: {{ .V.r | default "gcr.io" }}/acme-prod/shop:1', 1),
+        ("a.rego", "gcr\\.io/acme-prod/shop:1", 0),
+        ("a.txt", "GCR.IO/acme-prod/shop:1", 1),
         ("a.txt", "harbor.example.com/gcr.io/acme-prod/shop:1", 0),
         ("a.sh", "sed s/gcr.io/us-docker.pkg.dev/", 0),
         ("a.sh", "docker pull gcr.io/acme-prod/shop{,-debug}:1", 0),

@@ -237,3 +237,19 @@ SARIF: dict[str, Any] = {
         },
     },
 }
+
+
+def test_what_a_file_beside_says_is_rewritten_there_or_told(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compose names no host itself; what git ignores is not touched, and what it says is told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("REG=us.gcr.io/builds\nWEB=us.gcr.io/builds/web:1\n")
+    (tmp_path / "compose.yaml").write_text("a: {image: $WEB}\nb: {image: '${REG}/web:1'}\n")
+    code, facts = refs(zoo, "rewrite", "--write")
+    assert (code, [one["text"] for one in facts["left"]]) == (1, ["${REG}/web:1"])
+    assert (tmp_path / ".env").read_text() == f"REG=us.gcr.io/builds\nWEB={NEW}/web:1\n"
+    (tmp_path / ".gitignore").write_text(".env\n")
+    (tmp_path / ".env").write_text("WEB=us.gcr.io/builds/web:1\n")
+    code, facts = refs(zoo, "rewrite", "--write")
+    assert (code, facts["left"][0]["why"]) == (1, "its value stands in .env, which was not read")

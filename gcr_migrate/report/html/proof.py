@@ -9,7 +9,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, name, number
 from gcr_migrate.report.html.pictures import parts
-from gcr_migrate.verify.result import Level, Outcome
+from gcr_migrate.verify.result import ANY, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ def proof_page(facts: VerifyFacts) -> Page:
     """What was proven of one target; `facts` are what `verify --json` tells."""
     notes = Notes()
     notes.add(facts.findings)
-    untold = ", ".join(str(level) for level in Level if level not in facts.levels)
+    untold = ", ".join(str(level) for level in ANY if level not in facts.levels)
     summary = [
         ("Target", name(facts.target)),
         ("Held against", name(facts.file or facts.kind)),
