@@ -6,7 +6,7 @@ import functools
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -94,8 +94,8 @@ add_examples(app)
 @functools.cache
 def command() -> TyperGroup:
     """Return the command line with all that is in it; made once, as that takes a while."""
-    found: TyperGroup = typer.main.get_group(app)
-    return found
+    found = typer.main.get_command(app)  # with the options for completion, unlike its group
+    return cast("TyperGroup", found)
 
 
 def outcome(args: Sequence[str]) -> int:
