@@ -150,8 +150,8 @@ def _tell_the_way() -> int:
 
 def run() -> None:
     """Run the program and exit."""
-    # What is loaded stays; to look through it after every few hundred objects costs one part in fifteen of
-    # what a command computes, and little of what is made here has cycles.
+    # What is loaded stays, and little of what is made here has cycles: to look through all of it
+    # after every few hundred objects would be one part in twenty of what a run computes.
     gc.freeze()
     gc.set_threshold(_LITTER, 20, 20)
     # As Ctrl-C does: in order, and not without the programs that were asked for a login.

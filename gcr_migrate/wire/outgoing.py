@@ -90,13 +90,14 @@ class Outgoing(Payload):
 
         try:
             await self._source.into(take)
-            if self._length is not None and sent < self._length:
-                raise _not_as_declared("little")
         except NotTakenError:
             raise
         except Exception as error:
             self.failure = error
             raise
+        if self._length is not None and sent < self._length:
+            self.failure = _not_as_declared("little")
+            raise self.failure
         return last
 
     async def write(self, writer: AbstractStreamWriter) -> None:
