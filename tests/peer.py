@@ -14,6 +14,7 @@ from gcr_migrate.wire.network import LIBRARIES, LIBRARY_VARIABLE, Network
 from gcr_migrate.wire.routes import transport_for
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     Answer = Callable[["Peer", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -35,20 +36,23 @@ class Peer:
         heads: heads of the requests that came, as they came.
         connections: how many were opened.
         url: where it listens.
+        tls: what it speaks TLS with; None: it does not.
     """
 
     answer: Answer
     heads: list[str] = field(default_factory=list)
     connections: int = 0
     url: str = ""
+    tls: ssl.SSLContext | None = None
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Peer]:
         """Listen while the block runs."""
-        server = await asyncio.start_server(self._one, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._one, "127.0.0.1", 0, ssl=self.tls)
         async with server:
-            self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            scheme = "https" if self.tls else "http"
+            self.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield self
             for task in self._serving:
                 task.cancel()

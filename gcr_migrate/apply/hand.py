@@ -18,10 +18,10 @@ from gcr_migrate.model.work import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.interfaces import SourceRegistry, TargetRegistry
+    from gcr_migrate.interfaces import Feed, SourceRegistry, TargetRegistry
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import End
@@ -142,7 +142,7 @@ class Hand:
         blob = Descriptor("application/octet-stream", work.digest, work.size_bytes)
         reader = self._reader(work.source)
 
-        def open_source() -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        def open_source() -> AbstractAsyncContextManager[Feed]:
             return reader.open_blob(work.source.name, blob)
 
         await writer.upload(name, blob, open_source, session=session, on_bytes=self._on_bytes)

@@ -229,12 +229,14 @@ class _Content:
         for item in self._migration.large_blobs(LARGE_BYTES):
             if self._tools.journal.stop.is_set():
                 return
-            image = self._migration.image(item.image_id)
-            if self._takes(image):
-                yield self._large(self._place(image), item)
+            yield self._large(item)
 
-    async def _large(self, place: Place, item: BlobItem) -> None:
-        brought = self._tools.blobs.bring(place, item)
+    async def _large(self, item: BlobItem) -> None:
+        await asyncio.sleep(0)  # there may be many with nothing to do: others get their turn
+        image = self._migration.image(item.image_id)
+        if not self._takes(image):
+            return
+        brought = self._tools.blobs.bring(self._place(image), item)
         if not isinstance(brought, Outcome):
             await asyncio.shield(brought)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull, service_of
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from gcr_migrate.model.names import GcrHost, Project
 
 _T = TypeVar("_T")
+
+
+class _EnoughError(Exception):
+    """No more of a blob is wanted."""
+
+
 SILENCE_S: Final = 45.0  # for a question as a whole: who waits sees nothing meanwhile
 QUOTA_PATIENCE_S: Final = 20.0  # a quota that is used up is a finding, not something to wait for
 _LISTINGS_AT_MOST: Final = 30  # names that are looked into for one image
@@ -346,10 +353,17 @@ async def _first_pull(registry: SourceRegistry, names: list[str]) -> Pull | None
     if not own:
         return Pull(shown, None)
     smallest = min(own, key=lambda blob: blob.size)
-    async with registry.open_blob(name, smallest) as chunks:
-        async for chunk in chunks:
-            return Pull(shown, len(chunk))
-    return Pull(shown, 0)
+    got = 0
+
+    def first(piece: bytes) -> None:
+        nonlocal got
+        got = len(piece)
+        raise _EnoughError
+
+    with suppress(_EnoughError):
+        async with registry.open_blob(name, smallest) as pieces:
+            await pieces.into(first)
+    return Pull(shown, got)
 
 
 async def _first_image(registry: SourceRegistry, names: list[str]) -> tuple[str, str] | None:

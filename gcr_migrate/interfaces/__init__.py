@@ -3,6 +3,7 @@
 Who copies gets a source that cannot be written to; nothing here can delete.
 """
 
+from gcr_migrate.interfaces.feed import Feed, Take
 from gcr_migrate.interfaces.google import (
     Access,
     Assets,
@@ -33,6 +34,7 @@ __all__ = [
     "Assets",
     "Buckets",
     "Contents",
+    "Feed",
     "Kept",
     "ManifestStore",
     "Names",
@@ -44,6 +46,7 @@ __all__ = [
     "SettingsWriter",
     "SourceRegistry",
     "Stored",
+    "Take",
     "TargetRegistry",
     "TargetRepositories",
     "Topics",

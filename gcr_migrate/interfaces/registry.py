@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     )
     from contextlib import AbstractAsyncContextManager
 
+    from gcr_migrate.interfaces.feed import Feed
     from gcr_migrate.model.content import Descriptor, Digest, Manifest
     from gcr_migrate.model.copying import CopyQuery, CopyReply
     from gcr_migrate.model.dialect import Dialect
@@ -65,9 +66,7 @@ class SourceRegistry(Protocol):
         """Size in bytes of a blob under this name, or None when it is not there (OCI end-2)."""
         ...
 
-    def open_blob(
-        self, name: str, blob: Descriptor
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob (OCI end-2); raises `blob-unknown`; the reader checks the hash."""
         ...
 
@@ -141,7 +140,7 @@ class TargetRegistry(SourceRegistry, Protocol):
         self,
         name: str,
         blob: Descriptor,
-        open_source: Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        open_source: Callable[[], AbstractAsyncContextManager[Feed]],
         *,
         session: str = "",
         on_bytes: Callable[[int], None] | None = None,

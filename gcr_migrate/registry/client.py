@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
+    from gcr_migrate.interfaces import Feed
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.wire.secret import CredentialSource
@@ -201,7 +202,7 @@ class RegistryClient:
         return size
 
     @asynccontextmanager
-    async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[Feed]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
         scopes, subject = (_pull(name),), self._named(name, str(blob.digest))
         download = Download(
@@ -213,8 +214,8 @@ class RegistryClient:
             headers=lambda: self._auth.headers(scopes),
             refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
         )
-        async with download.open() as chunks:
-            yield chunks
+        async with download.open() as pieces:
+            yield pieces
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
@@ -254,7 +255,7 @@ class RegistryClient:
         self,
         name: str,
         blob: Descriptor,
-        open_source: Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        open_source: Callable[[], AbstractAsyncContextManager[Feed]],
         *,
         session: str = "",
         on_bytes: Callable[[int], None] | None = None,

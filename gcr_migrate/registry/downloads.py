@@ -22,6 +22,7 @@ from gcr_migrate.wire.retry import TransientError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from gcr_migrate.interfaces import Feed, Take
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.wire.replies import Reply
     from gcr_migrate.wire.stream import Stream
@@ -62,27 +63,31 @@ class Download:
     refused: Callable[[Reply, dict[str, str]], Awaitable[None]]
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Ask for the blob, and give its bytes while the block runs.
+    async def open(self) -> AsyncIterator[Feed]:
+        """Ask for the blob; its bytes can be had while the block runs.
 
         Raises:
             MigrateError: BLOB_UNKNOWN, and what else the registry answers instead.
             TransientError: it breaks off, and cannot be gone on with.
         """
         async with AsyncExitStack() as part:
-            yield self._chunks(part, await self._part(part, 0))
+            yield _Parts(self, part, await self.part(part, 0))
 
-    async def _chunks(self, part: AsyncExitStack, stream: Stream) -> AsyncIterator[bytes]:
+    async def parts(self, part: AsyncExitStack, stream: Stream, take: Take) -> None:
         """Give the bytes of all parts, one after the other."""
         at = breaks = 0
         opened: Stream | None = stream
+
+        def counted(piece: bytes) -> Awaitable[None] | None:
+            nonlocal at
+            at += len(piece)
+            return take(piece)
+
         while True:
             began = at
             try:
-                opened = opened or await self._part(part, at)
-                async for chunk in opened.chunks():
-                    at += len(chunk)
-                    yield chunk
+                opened = opened or await self.part(part, at)
+                await opened.into(counted)
                 if opened.status == _WHOLE or at >= self.blob.size:
                     return
                 if at == began:
@@ -107,7 +112,7 @@ class Download:
         hopeless = isinstance(error, _NoRangeError) or error.after_s
         return self.blob.size >= 0 and breaks < most and not hopeless
 
-    async def _part(self, part: AsyncExitStack, at: int) -> Stream:
+    async def part(self, part: AsyncExitStack, at: int) -> Stream:
         """Ask for the bytes from here on."""
         wanted = self._range(at)
         for last in (False, True):
@@ -143,6 +148,25 @@ class Download:
         backoff = self.wire.backoff
         most = min(backoff.cap_s, backoff.base_s * 2 ** (breaks - 1))
         await asyncio.sleep(random.uniform(0, most))  # noqa: S311  # jitter
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The bytes of a download that was opened.
+
+    Attributes:
+        download: of what.
+        part: what is open of it.
+        first: its first answer.
+    """
+
+    download: Download
+    part: AsyncExitStack
+    first: Stream
+
+    async def into(self, take: Take) -> None:
+        """Give all bytes; see `Feed`."""
+        await self.download.parts(self.part, self.first, take)
 
 
 def _begins_at(stream: Stream, at: int) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.interfaces import ManifestStore, SourceRegistry
+    from gcr_migrate.interfaces import Feed, ManifestStore, SourceRegistry
     from gcr_migrate.model.content import Descriptor, Manifest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
@@ -96,9 +96,7 @@ class RememberedRegistry:
         """Size of a blob under this name."""
         return await self._registry.blob_size(name, digest)
 
-    def open_blob(
-        self, name: str, blob: Descriptor
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob."""
         return self._registry.open_blob(name, blob)
 

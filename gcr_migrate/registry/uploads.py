@@ -16,18 +16,20 @@ from gcr_migrate.errors import (
     TOO_MANY_REQUESTS,
     MigrateError,
 )
+from gcr_migrate.wire.pieces import NotTakenError, taken
 from gcr_migrate.wire.replies import codes_of, joined, problem_of
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from gcr_migrate.interfaces import Feed, Take
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.wire.replies import Reply
     from gcr_migrate.wire.transport import Wire
 
-    OpenSource = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+    OpenSource = Callable[[], AbstractAsyncContextManager[Feed]]
 
 _SESSIONS_AT_MOST: Final = 4
 _WRONG_READS_AT_MOST: Final = 2
@@ -85,39 +87,16 @@ class Upload:
         await self.wire.pause_over(
             url, self.subject
         )  # not with the source's connection open and idle
-        async with open_source() as chunks:
+        async with open_source() as pieces:
             reply = await self.wire.send_stream(
                 "PUT",
                 url,
                 headers=headers,
-                content=self._checked(chunks),
+                content=_Checked(pieces, self.blob, self._wrong, self._count),
                 length=length,
                 subject=self.subject,
             )
         await self._judge(reply, headers)
-
-    async def _checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Pass the bytes on, the last of them only when all of them have the digest."""
-        hasher, size = self.blob.digest.hasher(), 0
-        held = b""
-        async for chunk in chunks:
-            if not chunk:
-                continue
-            size += len(chunk)
-            if 0 <= self.blob.size < size:
-                raise self._wrong(f"more than {self.blob.size} bytes")
-            hasher.update(chunk)
-            if held:
-                self._count(len(held))
-                yield held
-            held = chunk
-        if self.blob.size not in {-1, size}:
-            raise self._wrong(f"{size} bytes instead of {self.blob.size}")
-        if hasher.hexdigest() != self.blob.digest.encoded:
-            raise self._wrong(f"{size} bytes that hash to {hasher.hexdigest()}")
-        if held:
-            self._count(len(held))
-            yield held
 
     async def _judge(self, reply: Reply, headers: dict[str, str]) -> None:
         if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
@@ -161,6 +140,61 @@ class Upload:
         backoff = self.wire.backoff
         most = min(backoff.cap_s, backoff.base_s * 2 ** (attempt - 1))
         await asyncio.sleep((after_s or 0.0) + random.uniform(0, most))  # noqa: S311  # jitter
+
+
+class _Checked:
+    """Gives a blob's bytes, the last of them only when all of them have the digest.
+
+    Args:
+        pieces: what is believed to be the blob.
+        blob: what it must be.
+        wrong: makes the error of what it is instead.
+        count: is told of bytes as they are given.
+    """
+
+    def __init__(
+        self,
+        pieces: Feed,
+        blob: Descriptor,
+        wrong: Callable[[str], TransientError],
+        count: Callable[[int], None],
+    ) -> None:
+        self._pieces = pieces
+        self._blob = blob
+        self._wrong = wrong
+        self._count = count
+
+    async def into(self, take: Take) -> None:
+        """Give all bytes; see `Feed`."""
+        hasher, size, blob = self._blob.digest.hasher(), 0, self._blob
+        held = b""
+
+        def checked(piece: bytes) -> Awaitable[None] | None:
+            nonlocal size, held
+            size += len(piece)
+            if 0 <= blob.size < size:
+                raise NotTakenError from self._wrong(f"more than {blob.size} bytes")
+            hasher.update(piece)
+            # Of a blob whose size is not known, each piece may be the last.
+            now, held = (piece, held) if size < blob.size else (held, piece or held)
+            if not now:
+                return None
+            self._count(len(now))
+            return take(now)
+
+        try:
+            await self._pieces.into(checked)
+        except NotTakenError as error:
+            if isinstance(error.__cause__, TransientError):
+                raise error.__cause__ from None
+            raise
+        if blob.size not in {-1, size}:
+            raise self._wrong(f"{size} bytes instead of {blob.size}")
+        if hasher.hexdigest() != blob.digest.encoded:
+            raise self._wrong(f"{size} bytes that hash to {hasher.hexdigest()}")
+        if held:
+            self._count(len(held))
+            await taken(take, held)
 
 
 def location_of(reply: Reply, wire: Wire, subject: str) -> str:

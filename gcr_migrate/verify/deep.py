@@ -152,7 +152,11 @@ class _Reading:
         hasher, size = digest.hasher(), 0
         blob = Descriptor("", digest, self.ball.size_bytes)
         async with self.reader.open_blob(self.name, blob) as pieces:
-            async for piece in pieces:
+
+            def take(piece: bytes) -> None:
+                nonlocal size
                 hasher.update(piece)
                 size += len(piece)
+
+            await pieces.into(take)
         return size, hasher.hexdigest()

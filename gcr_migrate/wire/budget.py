@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import BUDGET_SPENT, MigrateError
+from gcr_migrate.wire.pieces import Iterated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from gcr_migrate.interfaces import Take
     from gcr_migrate.wire.sender import Answer
 
 _NO_BODY: Final = "HEAD"
@@ -118,6 +120,9 @@ class _Metered:
             self._budget.take(beyond, self._subject)
             self._taken += beyond - len(piece)
             yield piece
+
+    async def into(self, take: Take) -> None:
+        await Iterated(self).into(take)
 
     async def aclose(self) -> None:
         self._budget.give_back(self._taken)

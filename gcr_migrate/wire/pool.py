@@ -21,11 +21,14 @@ import httpx
 from yarl import URL
 
 from gcr_migrate.wire.outgoing import Outgoing
+from gcr_migrate.wire.pieces import Iterated, taken
+from gcr_migrate.wire.rest import Rest
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 
+    from gcr_migrate.interfaces import Feed, Take
     from gcr_migrate.wire.network import Network, Proxy
     from gcr_migrate.wire.sender import Answer, Limits
 
@@ -70,7 +73,7 @@ class Pool(httpx.AsyncBaseTransport):
             request.method,
             _Address(url.scheme, url.host, url.port, url.netloc.decode(), url.raw_path.decode()),
             [(name.decode(), value.decode()) for name, value in request.headers.raw],
-            cast("AsyncIterable[bytes]", request.stream),  # an asynchronous client's are
+            _fed(request.stream),
             request.extensions.get("timeout", {}),
         )
         return httpx.Response(answer.status, headers=answer.raw_headers, stream=answer)
@@ -80,14 +83,14 @@ class Pool(httpx.AsyncBaseTransport):
         method: str,
         address: str,
         fields: dict[str, str],
-        body: bytes | AsyncIterable[bytes] | None,
+        body: bytes | Feed | None,
         limits: Limits,
     ) -> Answer:
         """Send a request; see `Sender`."""
         sent = [*fields.items()]
         if isinstance(body, bytes):
             sent.append(("content-length", str(len(body))))
-            source: AsyncIterable[bytes] = _Whole(body)
+            source: Feed = _Whole(body)
         elif body is None:
             source = _Whole(b"")
         else:
@@ -101,7 +104,7 @@ class Pool(httpx.AsyncBaseTransport):
         method: str,
         address: _Address,
         fields: list[tuple[str, str]],
-        source: AsyncIterable[bytes],
+        source: Feed,
         limits: Limits,
     ) -> _Incoming:
         body = _outgoing(fields, source, limits.get("write"))
@@ -111,7 +114,7 @@ class Pool(httpx.AsyncBaseTransport):
         except BaseException:
             self._slots.release()
             raise
-        return _Incoming(response, body, self._slots.release)
+        return _Incoming(response, body, limits.get("read"), self._slots.release)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -219,17 +222,23 @@ class _Incoming(httpx.AsyncByteStream):
     Args:
         response: whose body.
         body: of its request; it may still be on its way out.
+        read_s: seconds without a byte after which it is given up; None: never.
         done: is called when the connection is free again.
     """
 
     def __init__(
-        self, response: aiohttp.ClientResponse, body: Outgoing | None, done: Callable[[], None]
+        self,
+        response: aiohttp.ClientResponse,
+        body: Outgoing | None,
+        read_s: float | None,
+        done: Callable[[], None],
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.raw_headers = response.raw_headers
         self._response = response
         self._body = body
+        self._read_s = read_s
         self._done: Callable[[], None] | None = done
 
     def __aiter__(self) -> Self:
@@ -241,6 +250,17 @@ class _Incoming(httpx.AsyncByteStream):
         if not piece:
             raise StopAsyncIteration
         return piece
+
+    async def into(self, take: Take) -> None:
+        """Give the whole body, of which nothing was read; see `Feed`."""
+        came = []
+        with _translated():
+            while piece := self._response.content.read_nowait():
+                came.append(piece)
+        rest = Rest.of(self._response, sum(map(len, came)), self._read_s)
+        for piece in came:
+            await taken(take, piece)
+        await (rest or Iterated(self)).into(take)
 
     async def aclose(self) -> None:
         """Give the connection back; one over which something is still to come is dropped."""
@@ -327,23 +347,29 @@ class _Address:
         return cls(parts.scheme, parts.hostname, port, host_and_port, path)
 
 
+def _fed(stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> Feed:
+    if isinstance(stream, httpx.ByteStream):
+        return _Whole(b"".join(stream))
+    return Iterated(cast("AsyncIterable[bytes]", stream))  # an asynchronous client's are
+
+
 class _Whole:
     """A body that is there already."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.body
+    async def into(self, take: Take) -> None:
+        await taken(take, self.body)
 
 
 def _outgoing(
-    fields: list[tuple[str, str]], source: AsyncIterable[bytes], stall_s: float | None
+    fields: list[tuple[str, str]], source: Feed, stall_s: float | None
 ) -> Outgoing | None:
     known = {name.lower(): value for name, value in fields}
     length = known.get("content-length")
     empty = length is None and "transfer-encoding" not in known
-    if empty or (length == "0" and isinstance(source, (httpx.ByteStream, _Whole))):
+    if empty or (length == "0" and isinstance(source, _Whole)):
         return None
     return Outgoing(source, None if length is None else int(length), stall_s)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol, Self
 
 import httpx
 
+from gcr_migrate.wire.pieces import Iterated, pulled
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
+
+    from gcr_migrate.interfaces import Feed, Take
 
 Limits = dict[str, float | None]
 
@@ -27,6 +32,10 @@ class Answer(Protocol):
         """Give the body in pieces as they come, as they were sent."""
         ...
 
+    async def into(self, take: Take) -> None:
+        """Give the whole body to who takes it, at a lower cost; see `Feed`."""
+        ...
+
     async def aclose(self) -> None:
         """Give the connection back, or drop it if something is still to come."""
         ...
@@ -40,7 +49,7 @@ class Sender(Protocol):
         method: str,
         address: str,
         fields: dict[str, str],
-        body: bytes | AsyncIterable[bytes] | None,
+        body: bytes | Feed | None,
         limits: Limits,
     ) -> Answer:
         """Send a request, once, and return as soon as the head of the answer is there.
@@ -77,12 +86,25 @@ class ByHttpx:
         method: str,
         address: str,
         fields: dict[str, str],
-        body: bytes | AsyncIterable[bytes] | None,
+        body: bytes | Feed | None,
         limits: Limits,
     ) -> Answer:
         """Send a request; see `Sender`."""
+        if body is None or isinstance(body, bytes):
+            return await self._sent(method, address, fields, body, limits)
+        async with aclosing(pulled(body)) as pieces:
+            return await self._sent(method, address, fields, pieces, limits)
+
+    async def _sent(
+        self,
+        method: str,
+        address: str,
+        fields: dict[str, str],
+        content: bytes | AsyncIterator[bytes] | None,
+        limits: Limits,
+    ) -> Answer:
         request = httpx.Request(
-            method, address, headers=fields, content=body, extensions={"timeout": limits}
+            method, address, headers=fields, content=content, extensions={"timeout": limits}
         )
         return _Response(await self._transport.handle_async_request(request))
 
@@ -105,6 +127,9 @@ class _Response:
 
     async def __anext__(self) -> bytes:
         return await anext(self._pieces)
+
+    async def into(self, take: Take) -> None:
+        await Iterated(self).into(take)
 
     async def aclose(self) -> None:
         await self._response.aclose()

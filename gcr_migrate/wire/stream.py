@@ -12,8 +12,9 @@ from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.sender import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Awaitable, Mapping
 
+    from gcr_migrate.interfaces import Take
     from gcr_migrate.wire.sender import Answer, Limits
 
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
@@ -38,13 +39,17 @@ class Stream:
     _subject: str = field(repr=False)
     _limits: Limits = field(repr=False)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def into(self, take: Take) -> None:
         """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
         got = 0
+
+        def counted(piece: bytes) -> Awaitable[None] | None:
+            nonlocal got
+            got += len(piece)
+            return take(piece)
+
         with named(self._subject, limits=self._limits):
-            async for chunk in self._answer:
-                got += len(chunk)
-                yield chunk
+            await self._answer.into(counted)
         if self.length is not None and got != self.length:
             saw = f"{got} of {self.length} bytes arrived"
             raise TransientError(BAD_REPLY, subject=self._subject, saw=saw)

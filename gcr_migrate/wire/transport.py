@@ -27,6 +27,7 @@ from gcr_migrate.wire.stream import Stream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
 
+    from gcr_migrate.interfaces import Feed
     from gcr_migrate.wire.endpoints import Endpoints
     from gcr_migrate.wire.pace import Turn
     from gcr_migrate.wire.sender import Answer, Limits
@@ -198,7 +199,7 @@ class Wire:
         method: str,
         url: str,
         *,
-        content: AsyncIterator[bytes],
+        content: Feed,
         length: int | None,
         headers: Mapping[str, str] | None = None,
         subject: str = "",
@@ -274,7 +275,7 @@ class Wire:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | AsyncIterator[bytes] | None,
+        body: bytes | Feed | None,
         subject: str,
     ) -> AsyncIterator[Stream]:
         """Send a request and follow the redirects of a GET or HEAD."""
@@ -304,7 +305,7 @@ class Wire:
         method: str,
         url: str,
         headers: dict[str, str],
-        body: bytes | AsyncIterator[bytes] | None,
+        body: bytes | Feed | None,
         subject: str,
     ) -> Answer:
         address = self.endpoints.resolve(url)

@@ -23,6 +23,7 @@ from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
 from gcr_migrate.wire.transport import Wire
+from tests.feeds import whole
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
@@ -267,8 +268,8 @@ def test_who_is_redirected_to_gets_no_password(stolen: str) -> None:
 
     async def work(client: RegistryClient) -> None:
         await client.listing("a/b")
-        async with client.open_blob("a/b", Descriptor("x", Digest.of(b"{}"), 2)) as chunks:
-            assert b"".join([chunk async for chunk in chunks]) == b"{}"
+        async with client.open_blob("a/b", Descriptor("x", Digest.of(b"{}"), 2)) as feed:
+            assert await whole(feed) == b"{}"
 
     class Leading(Fake):
         def answer(self, request: Asked) -> Answer:

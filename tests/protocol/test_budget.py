@@ -33,12 +33,15 @@ async def _ask(server: Scripted, paths: list[str], pilot: Pilot) -> tuple[int, i
     """Ask for everything at once; return bytes that were read and answers that were whole."""
     read, whole = 0, 0
 
+    def count(piece: bytes) -> None:
+        nonlocal read
+        read += len(piece)
+
     async def one(wire: Wire, path: str) -> None:
-        nonlocal read, whole
+        nonlocal whole
         try:
             async with wire.stream(f"{server.url}{path}", ok={200}) as stream:
-                async for piece in stream.chunks():
-                    read += len(piece)
+                await stream.into(count)
         except TransientError:
             raise
         except MigrateError as error:

@@ -20,12 +20,15 @@ from gcr_migrate.model.names import GCR_HOSTS, Project, gcr_host
 from gcr_migrate.model.settings import RepositorySettings, Scanning, after_copy
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pieces import Iterated
+from tests.feeds import whole
 from tests.granting import Plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from gcr_migrate.interfaces import Feed
     from gcr_migrate.sandbox.app import Sandbox
 
 HOST = "us-docker.pkg.dev"
@@ -108,8 +111,8 @@ def test_manifests_and_blobs_are_read_by_digest_and_tag(box: Sandbox, tmp_path: 
             assert head.media_type == manifest.media_type
             for blob in manifest.blobs:
                 assert await source.blob_size(APP, blob.digest) == blob.size
-                async with source.open_blob(APP, blob) as chunks:
-                    data = b"".join([chunk async for chunk in chunks])
+                async with source.open_blob(APP, blob) as feed:
+                    data = await whole(feed)
                 assert blob.digest.matches(data)
             index = await source.manifest("builds/us.gcr.io/product1/stable/product1", "1.0")
             assert index.kind is Kind.INDEX
@@ -184,12 +187,12 @@ def test_a_mount_that_fails_leaves_a_session_that_an_upload_uses(
     seen: list[int] = []
 
     @asynccontextmanager
-    async def open_source() -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open_source() -> AsyncIterator[Feed]:
         async def chunks() -> AsyncIterator[bytes]:
             for at in range(0, len(data), 10_000):
                 yield data[at : at + 10_000]
 
-        yield chunks()
+        yield Iterated(chunks())
 
     async def move() -> None:
         async with connections(box, tmp_path) as clients:

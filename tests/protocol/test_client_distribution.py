@@ -18,14 +18,16 @@ from gcr_migrate.model.dialect import DISTRIBUTION
 from gcr_migrate.model.login import Login
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.transport import Wire
+from tests.feeds import whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from gcr_migrate.interfaces import TargetRegistry
+    from gcr_migrate.interfaces import Feed, TargetRegistry
 
 pytestmark = pytest.mark.needs("docker-registry")
 
@@ -53,10 +55,11 @@ class Source:
         self.opened = 0
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open(self) -> AsyncIterator[Feed]:
         """Give the next read; the last one again and again."""
         self.opened += 1
-        yield self._chunks(self._left.pop(0) if len(self._left) > 1 else self._left[0])
+        read = self._left.pop(0) if len(self._left) > 1 else self._left[0]
+        yield Iterated(self._chunks(read))
 
     async def _chunks(self, read: bytes | str) -> AsyncIterator[bytes]:
         data = DATA if isinstance(read, str) else read
@@ -95,7 +98,7 @@ def at(
 
 def opener(
     *reads: bytes | str,
-) -> Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]:
+) -> Callable[[], AbstractAsyncContextManager[Feed]]:
     """Return what `upload` opens to read."""
     return Source(*reads).open
 
@@ -115,8 +118,8 @@ def test_an_image_goes_in_and_comes_out_unchanged(registry: RealRegistry) -> Non
         assert head is not None
         assert (head.digest, head.size_bytes) == (manifest.digest, len(manifest.raw))
         assert await client.blob_size("team/app", BLOB.digest) == BLOB.size
-        async with client.open_blob("team/app", BLOB) as chunks:
-            assert b"".join([chunk async for chunk in chunks]) == DATA
+        async with client.open_blob("team/app", BLOB) as feed:
+            assert await whole(feed) == DATA
         assert await client.referrers("team/app", manifest.digest) is None
 
     at(registry, work)

@@ -21,6 +21,7 @@ from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
+from tests.feeds import whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,8 +129,8 @@ def read(giver: Giver, *, at_once: int | None = None, tries: int = 4) -> bytes:
             wire.allow_plain(giver.url.replace("127.0.0.1", "localhost"))
             dialect = Dialect("x", True, None, None, True, False, read_bytes_at_most=at_once)  # noqa: FBT003
             client = RegistryClient(giver.url, wire, Credentials(Login(), {}, wire), dialect)
-            async with client.open_blob("app", BLOB) as chunks:
-                return b"".join([chunk async for chunk in chunks])
+            async with client.open_blob("app", BLOB) as feed:
+                return await whole(feed)
 
     return asyncio.run(work())
 

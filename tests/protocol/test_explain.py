@@ -15,12 +15,14 @@ from gcr_migrate.google.explain import resource_of
 from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pieces import Iterated
 from tests.answers import asked_of, control, google, oci
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from gcr_migrate.interfaces import Feed
     from tests.conftest import Cli
 
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
@@ -63,11 +65,11 @@ async def _list(box: Sandbox) -> None:
 
 
 @asynccontextmanager
-async def _source() -> AsyncIterator[AsyncIterator[bytes]]:
+async def _source() -> AsyncIterator[Feed]:
     async def chunks() -> AsyncIterator[bytes]:
         yield DATA
 
-    yield chunks()
+    yield Iterated(chunks())
 
 
 @pytest.mark.parametrize(

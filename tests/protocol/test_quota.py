@@ -16,6 +16,7 @@ from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
 from tests.answers import google
+from tests.feeds import whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -151,7 +152,7 @@ def test_a_stream_waits_too() -> None:
             Wire(Endpoints(), ONCE) as wire,
             wire.stream(service.url, ok={200}) as stream,
         ):
-            assert b"".join([chunk async for chunk in stream.chunks()])
+            assert await whole(stream)
         return service
 
     assert asyncio.run(run()).refusals == 1

@@ -20,12 +20,16 @@ from gcr_migrate.model.content import Descriptor, Digest, Manifest
 from gcr_migrate.model.names import Project, gcr_host
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
 from tests.answers import control, google, oci
+from tests.feeds import whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from gcr_migrate.interfaces import Feed
 
 pytestmark = pytest.mark.usefixtures("each_library")
 
@@ -209,11 +213,11 @@ def _endpoints(box: Sandbox) -> Endpoints:
 
 
 @asynccontextmanager
-async def _source() -> AsyncIterator[AsyncIterator[bytes]]:
+async def _source() -> AsyncIterator[Feed]:
     async def chunks() -> AsyncIterator[bytes]:
         yield DATA
 
-    yield chunks()
+    yield Iterated(chunks())
 
 
 async def _other(clients: Connections) -> Manifest:
@@ -234,8 +238,8 @@ async def _get(clients: Connections) -> None:
 async def _blob(clients: Connections) -> None:
     source = clients.source(HOST, "artifact-registry")
     blob = (await source.manifest(APP, TAG)).blobs[0]
-    async with source.open_blob(APP, blob) as chunks:
-        assert blob.digest.matches(b"".join([chunk async for chunk in chunks]))
+    async with source.open_blob(APP, blob) as feed:
+        assert blob.digest.matches(await whole(feed))
 
 
 async def _upload(clients: Connections) -> None:

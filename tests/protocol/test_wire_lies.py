@@ -16,8 +16,10 @@ import pytest
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import Backoff, TransientError
 from gcr_migrate.wire.transport import Wire
+from tests.feeds import whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -319,7 +321,7 @@ async def _read(script: bytes) -> bytes:
         Wire(Endpoints(), backoff=FAST) as wire,
         wire.stream(server.url, ok={200}) as stream,
     ):
-        return b"".join([chunk async for chunk in stream.chunks()])
+        return await whole(stream)
 
 
 def test_a_stream_that_was_cut_can_be_started_over() -> None:
@@ -355,7 +357,7 @@ def test_an_early_answer_to_an_upload_is_read() -> None:
         server = Server(status(413), lingers=True)
         async with server.running(), Wire(Endpoints(), backoff=FAST) as wire:
             reply = await wire.send_stream(
-                "PUT", server.url, content=content(), length=400 * 65_536
+                "PUT", server.url, content=Iterated(content()), length=400 * 65_536
             )
         return reply.status
 

@@ -16,6 +16,7 @@ from gcr_migrate.model.limits import Asked, Limits, Quota
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.pace import Pace, Turn
+from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.services import service_of
 
@@ -250,9 +251,13 @@ def test_transfers_share_a_bandwidth(sizes: list[int], bytes_per_s: int) -> None
 
     async def transfer(size: int) -> None:
         got = 0
-        async for piece in bandwidth.shared(source(size)):
+
+        def take(piece: bytes) -> None:
+            nonlocal got
             got += len(piece)
             passed.append((clock.now, len(piece)))
+
+        await bandwidth.shared(Iterated(source(size))).into(take)
         assert got == size
 
     async def run() -> None:
@@ -276,8 +281,7 @@ def test_equal_transfers_end_together() -> None:
             yield bytes(25_000)
 
     async def transfer() -> None:
-        async for _ in bandwidth.shared(source()):
-            pass
+        await bandwidth.shared(Iterated(source())).into(lambda _: None)
         ended.append(clock.now)
 
     async def run() -> None:

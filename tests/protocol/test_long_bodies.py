@@ -1,0 +1,240 @@
+"""Long bodies that are given piece by piece to who takes them, by either library of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import trustme
+
+from gcr_migrate.wire.network import LIBRARY_VARIABLE, Network
+from gcr_migrate.wire.routes import sender_for
+from tests.feeds import whole
+from tests.peer import EACH, EMPTY, LONG_S, OK, Peer, run, script
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from gcr_migrate.wire.sender import Answer, Sender
+
+DATA = bytes(range(256)) * 12_000  # about 3 MB
+LIMITS: dict[str, float | None] = dict.fromkeys(("connect", "read", "write", "pool"), LONG_S)
+ANSWER = OK + b"Content-Length: %d\r\n\r\n" % len(DATA) + DATA
+
+
+@asynccontextmanager
+async def sender(
+    library: str, connections: int = 4, trusted: Path | None = None
+) -> AsyncIterator[Sender]:
+    """Give what sends requests by this library."""
+    environ = {"SSL_CERT_FILE": str(trusted)} if trusted else {}
+    made = sender_for(Network({**environ, LIBRARY_VARIABLE: library}), connections)
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def get(sends: Sender, url: str, **limits_s: float) -> Answer:
+    """Ask, and return the answer of which nothing is read yet."""
+    return await sends.send("GET", url, {"host": url.split("/")[2]}, None, {**LIMITS, **limits_s})
+
+
+async def fetched(sends: Sender, url: str, **limits_s: float) -> bytes:
+    """Return a whole body."""
+    answer = await get(sends, url, **limits_s)
+    try:
+        return await whole(answer)
+    finally:
+        await answer.aclose()
+
+
+@EACH
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+def test_a_long_body_leaves_its_connection_to_the_next(
+    library: str, tmp_path: Path, *, secret: bool
+) -> None:
+    """All bytes come, in order, and so do those of a short answer and a long one after it."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    answers = script(ANSWER, EMPTY, ANSWER)
+
+    async def work() -> tuple[list[bytes], int]:
+        peer = Peer(answers, tls=context if secret else None)
+        async with peer.running(), sender(library, trusted=tmp_path / "ca.pem") as sends:
+            return [await fetched(sends, peer.url) for _ in range(3)], peer.connections
+
+    came, connections = run(work())
+    assert came == [DATA, b"", DATA]
+    assert connections == 1
+
+
+@EACH
+def test_a_long_body_that_is_cut_is_no_whole_one(library: str) -> None:
+    """It ends with the error of a server that does not do as it said."""
+
+    async def work() -> None:
+        async with Peer(script(ANSWER[:-1])).running() as peer, sender(library) as sends:
+            await fetched(sends, peer.url)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        run(work())
+
+
+@EACH
+def test_a_long_body_that_stops_is_given_up(library: str) -> None:
+    """Not before the time has passed without a byte."""
+
+    async def stop(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        writer.write(ANSWER[:1_000_000])
+        await peer.until_lost(reader)
+
+    async def work() -> None:
+        async with Peer(stop).running() as peer, sender(library) as sends:
+            await fetched(sends, peer.url, read=0.3)
+
+    with pytest.raises(httpx.ReadTimeout):
+        run(work())
+
+
+@EACH
+def test_who_takes_its_time_is_waited_for(library: str) -> None:
+    """That is no fault of the server: its time does not run meanwhile."""
+
+    async def work() -> int:
+        came = 0
+
+        async def slowly() -> None:
+            await asyncio.sleep(0.3)
+
+        def take(piece: bytes) -> asyncio.Future[None] | None:
+            nonlocal came
+            came += len(piece)
+            return asyncio.ensure_future(slowly()) if came < len(DATA) // 2 else None
+
+        async with Peer(script(ANSWER)).running() as peer, sender(library) as sends:
+            answer = await get(sends, peer.url, read=0.2)
+            await answer.into(take)
+            await answer.aclose()
+        return came
+
+    assert run(work()) == len(DATA)
+
+
+@EACH
+def test_what_the_taker_raises_comes_out_unchanged(library: str) -> None:
+    """Nothing more is given to it, and the place of its connection is free again."""
+
+    async def work() -> bytes:
+        def refuse(piece: bytes) -> None:
+            raise LookupError(len(piece))
+
+        async with Peer(script(ANSWER)).running() as peer, sender(library, 1) as sends:
+            for _ in range(2):
+                answer = await get(sends, peer.url)
+                with pytest.raises(LookupError):
+                    await answer.into(refuse)
+                await answer.aclose()
+            return await fetched(sends, peer.url)
+
+    assert run(work()) == DATA
+
+
+@EACH
+def test_a_body_that_is_dropped_half_way_frees_its_place(library: str) -> None:
+    """Five are dropped with one connection allowed; the sixth comes whole."""
+
+    async def work() -> bytes:
+        async with Peer(script(ANSWER)).running() as peer, sender(library, 1) as sends:
+            for _ in range(5):
+                answer, pieces = await get(sends, peer.url), asyncio.Queue[bytes](1)
+                taking = asyncio.ensure_future(answer.into(pieces.put))
+                await pieces.get()
+                taking.cancel()
+                await asyncio.wait({taking})
+                await answer.aclose()
+            return await fetched(sends, peer.url)
+
+    assert run(work()) == DATA
+
+
+def test_bytes_beyond_the_stated_end_make_the_answer_bad() -> None:
+    """Whose they are cannot be known."""
+
+    async def work() -> None:
+        async with Peer(script(ANSWER + b"more")).running() as peer, sender("aiohttp") as sends:
+            await fetched(sends, peer.url)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        run(work())
+
+
+async def _through(library: str, source: Peer, target: Peer) -> int:
+    """Send what one peer gives to another one; return the status."""
+    async with source.running(), target.running(), sender(library) as sends:
+        answer = await get(sends, source.url)
+        fields = {"host": "x", "content-length": str(len(DATA))}
+        try:
+            reply = await sends.send("PUT", target.url, fields, answer, LIMITS)
+            await reply.aclose()
+        finally:
+            await answer.aclose()
+        return reply.status
+
+
+@EACH
+def test_a_body_goes_from_one_server_to_another(library: str) -> None:
+    """As it comes, with its length."""
+    got: list[bytes] = []
+
+    async def keep(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        got.append(await reader.readexactly(len(DATA)))
+        writer.write(EMPTY)
+
+    assert run(_through(library, Peer(script(ANSWER)), Peer(keep))) == 200
+    assert got == [DATA]
+
+
+@EACH
+def test_a_source_that_breaks_stops_what_it_feeds(library: str) -> None:
+    """It is the source's error that is told."""
+    target = Peer(lambda peer, reader, _: peer.until_lost(reader))
+    with pytest.raises(httpx.RemoteProtocolError):
+        run(_through(library, Peer(script(ANSWER[:-1])), target))
+
+
+def test_a_target_that_refuses_early_is_heard() -> None:
+    """Though its body is still on its way, and the source has more to give."""
+
+    async def refuse(
+        peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await peer.head(reader)
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        await peer.until_lost(reader)
+
+    assert run(_through("aiohttp", Peer(script(ANSWER)), Peer(refuse))) == 403
+
+
+@EACH
+def test_a_target_that_hangs_up_is_the_one_that_failed(library: str) -> None:
+    """No error of the source's kind is told."""
+
+    async def hang_up(
+        peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await peer.head(reader)
+        writer.transport.abort()
+
+    with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)) as raised:
+        run(_through(library, Peer(script(ANSWER)), Peer(hang_up)))
+    assert "cut short" not in str(raised.value)
