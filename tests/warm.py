@@ -192,6 +192,9 @@ def _work(
         else:
             with one:
                 os.dup2(one.fileno(), number)
+    # Those that were inherited believe to know of what kind the file behind them is.
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
