@@ -343,7 +343,7 @@ def test_a_plan_is_shown_in_part_and_to_whoever_reads_it(world: World) -> None:
     )
     for args, code in (
         (("--path", "nobody/**"), "no image path"),
-        (("--only", "tags"), "it is one of findings"),
+        (("--only", "tags"), "It is one of findings"),
         (("--plain", "--json"), "--json tells everything"),
         (("--prices", world.spec), "bad-prices"),
     ):
@@ -368,7 +368,7 @@ def test_a_terminal_without_our_characters_gets_their_numbers(world: World) -> N
     file = world.planned().rename(world.cli.home / "이미지😀.migration")
     said = []
     for option in ("--plain", "--json"):
-        with world.cli.start("show", file.name, option, PYTHONIOENCODING="ascii") as process:
+        with world.cli.start_anew("show", file.name, option, PYTHONIOENCODING="ascii") as process:
             said.append(process.communicate(timeout=60)[0])
     assert said[0].startswith(r"plan: \uc774\ubbf8\uc9c0\ud83d\ude00.migration, made from ")
     assert check_schema(said[1])["file"] == "이미지😀.migration"

@@ -251,7 +251,7 @@ def _refused(zoo: Zoo, *args: str) -> dict[str, Any]:
         (("--command", "verify 'builds"), "bad-usage", "No closing quotation"),
         (("--command", "verify m --no-such-option"), "bad-usage", "--no-such-option"),
         (("--command", "verify"), "bad-usage", "a TARGET or --projects"),
-        (("--command", "verify builds --level all"), "bad-usage", "it is one of tags"),
+        (("--command", "verify builds --level all"), "bad-usage", "It is one of tags"),
         (("--command", "verify file:m"), "bad-schedule", "name them by --reads"),
         (("--time", "17 4 * *"), "bad-schedule", "4 fields"),
         (("--timezone", "Mars/Base"), "bad-schedule", "no such zone"),

@@ -409,7 +409,7 @@ def test_the_time_to_create_many_repositories_is_told(open_stage: OpenStage) -> 
     stage = open_stage(Scenario.model_validate({"identities": [{}], "repositories": [source]}))
     plan = stage.plan(_SPEC)
     assert plan["counts"]["repositories"] == 30
-    assert plan["estimate"] == {"repository_creation_s": 60}
+    assert plan["estimate"]["repository_creation_s"] == 60
 
 
 def test_what_a_rule_leaves_out_is_not_told_as_new(open_stage: OpenStage) -> None:
