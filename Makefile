@@ -56,7 +56,7 @@ format: install ## put the sources into the house's form
 	$(BIN)/ruff check --fix .
 
 docs: install ## write again what is generated: reference, schemas, README's output
-	$(BIN)/python scripts/docs.py
+	$(BIN)/python -m scripts.docs
 
 screenshots: install ## make pictures of HTML reports in a browser: SHOTS=folder; one goes into docs
 	$(BIN)/python -m scripts.screenshots $(SHOTS)

@@ -21,7 +21,7 @@ PLANS = sorted((ROOT / "plans").glob("*.yaml"))
 
 def test_what_is_generated_is_fresh() -> None:
     """Reference, schemas and the README's output are what this version prints."""
-    check = [sys.executable, str(ROOT / "scripts" / "docs.py"), "--check"]
+    check = [sys.executable, "-m", "scripts.docs", "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
 
