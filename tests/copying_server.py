@@ -28,6 +28,7 @@ class Name:
         page_size: how many make a page.
         as_text: counters are told as text.
         repeats: names below are told on every page, not spread over the pages.
+        lists_page: a page lists its own manifests, not all that the target has.
         copied: which of them the target has.
     """
 
@@ -35,6 +36,7 @@ class Name:
     page_size: int = 2
     as_text: bool = False
     repeats: bool = False
+    lists_page: bool = False
     copied: set[int] = field(default_factory=set)
 
     def ends(self, *states: str) -> int:
@@ -102,9 +104,10 @@ class Server:
         lost = sum(state == "damaged" for _, state in page)
         pages = max(1, -(-of // name.page_size))
         below, at = self.children(path), start // name.page_size
+        listed = {one for one, _ in page} if name.lists_page else name.copied
         body: dict[str, Any] = {
             "child": below if name.repeats else below[at::pages],
-            "manifest": {f"sha256:{one:064x}": {} for one in name.copied},
+            "manifest": {f"sha256:{one:064x}": {} for one in sorted(listed & name.copied)},
         }
         counts = {
             "manifestsCopied": new,

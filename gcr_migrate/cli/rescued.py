@@ -90,4 +90,5 @@ def _said(folder: Folder) -> tuple[int, int, int, bool]:
 
 
 def _why(folder: Folder) -> str:
-    return next(iter([*folder.failures.examples, *folder.failures.odd]), "")
+    failures = folder.failures
+    return next(iter([*failures.examples, *failures.lost, *failures.odd]), "")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.access import Standing, holdings
 from gcr_migrate.cli.taking import take
 from gcr_migrate.cli.target import Target
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import NOT_THERE, MigrateError
 from gcr_migrate.model.access import Right
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.names import ar_host, gcr_host
@@ -80,14 +80,15 @@ async def read_all(reading: Reading, connections: Connections, watch: Watch, fol
     snapshots: list[tuple[Path, bool]] = []
     unread: list[str] = []
     for host in reading.hosts:
-        if not host.has_repository or host.images == 0:
+        if not host.has_repository:
             continue
         path = folder / f"{host.host.name}.snapshot"
         try:
             with create_snapshot(path) as draft, open_shelf() as shelf:
                 await take(_target(reading, host), connections, draft, shelf, watch.listed)
         except MigrateError as error:
-            unread.append(f"{reading.shown(host)}: {error.told}")
+            if host.images != 0 or error.problem not in NOT_THERE:  # else neither view shows any
+                unread.append(f"{reading.shown(host)}: {error.told}")
             continue
         snapshots.append((path, _is_public(host)))
         with open_snapshot(path) as snapshot:

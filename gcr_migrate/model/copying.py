@@ -83,6 +83,7 @@ class CopyPage:
         not_found: those of which a part is gone at the source.
         tags_failed: tags that could not be set.
         examples: what the service says of some failures.
+        lost: what it says of some of those in `not_found`.
         children: next components of the names below this one.
         next_page: leads to the next page; empty on the last one.
         digests: manifests that the answer names.
@@ -97,6 +98,7 @@ class CopyPage:
     not_found: int = 0
     tags_failed: int = 0
     examples: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     next_page: str = ""
     digests: frozenset[str] = frozenset()
@@ -112,8 +114,9 @@ _COUNTERS: Final[Mapping[str, str]] = {
     "manifestsFailedWithNotFound": "not_found",
     "tagsFailed": "tags_failed",
 }
-_EXAMPLE_LISTS: Final = ("exampleFailures", "exampleFailuresWithNotFound")
-_OF_COPIES: Final = frozenset({*_COUNTERS, *_EXAMPLE_LISTS, "nextPage"})
+_SOME_FAILED: Final = "exampleFailures"
+_SOME_LOST: Final = "exampleFailuresWithNotFound"
+_OF_COPIES: Final = frozenset({*_COUNTERS, _SOME_FAILED, _SOME_LOST, "nextPage"})
 _OF_LISTS: Final = frozenset({"name", "tags", "manifest", "child"})
 _OF_ERRORS: Final = frozenset({"error", "errors"})
 
@@ -154,7 +157,8 @@ class _Reader:
         self.odd += [f"`{one}` beside a list" for one in sorted(_OF_ERRORS & self.body.keys())]
         return CopyPage(
             **counts,
-            examples=tuple(one for name in _EXAMPLE_LISTS for one in self._texts(name))[:_EXAMPLES],
+            examples=tuple(self._texts(_SOME_FAILED)[:_EXAMPLES]),
+            lost=tuple(self._texts(_SOME_LOST)[:_EXAMPLES]),
             children=self._children(),
             next_page=following,
             digests=self._digests(),

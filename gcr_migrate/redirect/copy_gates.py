@@ -63,8 +63,23 @@ def copied_gate(reading: Reading, accepted: Mapping[str, str]) -> Gate:
     return accepting(gate, accepted, COPIED)
 
 
+def asks_for_baseline(reading: Reading) -> bool:
+    """Whether there is a baseline to be held against the repositories, or one is missing."""
+    return any(host.expected is not None or _is_bare(host) for host in reading.hosts)
+
+
+def _is_bare(host: HostReading) -> bool:
+    """Whether nothing is there to be verified, and something may have been."""
+    return bool(host.has_repository) and host.images == 0 and host.has_bucket is not False
+
+
 def baseline_gate(reading: Reading) -> Gate:
-    """Everything that a baseline names is in Artifact Registry."""
+    """Everything that a baseline names is in Artifact Registry.
+
+    Where a repository is empty and its host has a bucket nothing can be verified: only a baseline
+    tells whether nothing is what should be there.
+    """
+    is_given = any(host.expected is not None for host in reading.hosts)
     wrong: list[str] = []
     unknown: list[str] = []
     fine: list[str] = []
@@ -74,7 +89,11 @@ def baseline_gate(reading: Reading) -> Gate:
             unknown += told
         elif expected is not None:
             (wrong if expected.missing else fine).extend(told)
-        elif host.has_repository:
+        elif _is_bare(host):
+            bucket = f"gs://{reading.bucket_name(host)}"
+            empty = f"{reading.shown(host)}: no image is there, and no baseline says so"
+            unknown.append(f"{empty}; whether those of {bucket} were copied is not known")
+        elif host.has_repository and is_given:
             fine.append(f"{reading.shown(host)}: the baseline does not speak of it")
     return judged("baseline", wrong, unknown, fine)
 

@@ -89,6 +89,9 @@ def _unseen_answers(reading: Reading, state: Redirection) -> Iterator[str]:
         if not isinstance(answer, MigrateError):
             if state in REDIRECTS:
                 yield f"{reading.shown(host)}: it answers without the mark of Artifact Registry"
+        elif answer.problem in NOT_THERE and state in REDIRECTS and host.has_repository:
+            there = reading.resource(host)
+            yield f"{reading.shown(host)}: it says that there is no such name, and {there} is there"
         elif answer.problem not in {*NOT_THERE, NOT_MIGRATED}:
             yield f"{reading.shown(host)}: who answers was not seen: {answer.told}"
 

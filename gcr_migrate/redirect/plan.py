@@ -12,6 +12,7 @@ from gcr_migrate.model.cloud import Redirection, RedirectSettings
 from gcr_migrate.redirect.copy_gates import (
     COPIED,
     agent_gate,
+    asks_for_baseline,
     baseline_gate,
     copied_gate,
     copy_gate,
@@ -191,7 +192,7 @@ def _copying(
         yield agent_gate(reading, now_ms)
     elif target is Redirection.ENABLED:
         yield copied_gate(reading, accepted)
-    elif any(host.expected is not None for host in reading.hosts):
+    elif asks_for_baseline(reading):
         yield baseline_gate(reading)
 
 

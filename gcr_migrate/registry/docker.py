@@ -122,7 +122,11 @@ class _Walk:
         stated = reply.headers.get("docker-content-digest")
         text = reference if ":" in reference else stated
         expected = Digest.parse(text) if text else None
-        return Manifest.read(reply.body, reply.headers.get("content-type", ""), expected)
+        media_type = reply.headers.get("content-type", "")
+        try:
+            return Manifest.read(reply.body, media_type, expected)
+        except MigrateError as error:  # which knows the digest alone
+            raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
 
     async def _blob(self, digest: Digest) -> None:
         subject = f"{self._host}/{self._name}@{digest}"

@@ -139,7 +139,7 @@ def _image(row: Row) -> RescuedImageFact:
         checked=_checked([row]),
         code=row.problem.code if row.problem else "",
         saw=row.saw,
-        examples=[*row.examples],
+        examples=[*dict.fromkeys((*row.examples, *row.lost))],
     )
 
 

@@ -50,6 +50,7 @@ class Row:
         found: manifests that the inventory shows; None where none was taken.
         new: those of them that were not there before; None where not all of it is known.
         examples: the service's words on some failures.
+        lost: its words on some of those of `not_found`.
         problem: why not all of it could be gone through; None if it could.
         saw: what was seen then.
         blocked: whether that is a reason for all names of the target.
@@ -68,6 +69,7 @@ class Row:
     found: int | None
     new: int | None
     examples: tuple[str, ...]
+    lost: tuple[str, ...]
     problem: Problem | None
     saw: str
     blocked: bool
@@ -144,6 +146,7 @@ def rows_of(
             found=None if found is None else len(found),
             new=_new(before, found) if seen and seen.complete else None,
             examples=tuple(failures.examples) if failures else (),
+            lost=tuple(failures.lost) if failures else (),
             problem=problem,
             saw=saw,
             blocked=problem is not None and target in rescue.walk.closed,
@@ -170,22 +173,26 @@ def _why(rescue: Rescue, target: int, folder: Folder | None) -> tuple[Problem | 
 
 def findings_of(row: Row) -> Iterator[Finding]:
     """Tell what is wrong with one name."""
-    example = row.examples[0] if row.examples else ""
-
-    def said(count: int) -> str:
-        return f"{count}, such as {example}" if example else str(count)
+    others = row.failed - row.not_found
+    # Which of the two some words are about is known by their list, or where all are of one kind.
+    lost = row.lost or (() if others else row.examples)
+    failed = [one for one in row.examples if one not in row.lost]
 
     if row.problem and not row.blocked:
         yield Finding(row.problem, Severity.ERROR, row.name, row.saw)
     if row.not_found:
-        yield Finding(COPY_DAMAGED, Severity.ERROR, row.name, said(row.not_found))
-    if row.failed > row.not_found:
-        yield Finding(COPY_FAILED, Severity.ERROR, row.name, said(row.failed - row.not_found))
+        yield Finding(COPY_DAMAGED, Severity.ERROR, row.name, _said(row.not_found, lost))
+    if others:
+        yield Finding(COPY_FAILED, Severity.ERROR, row.name, _said(others, failed))
     if row.tags_failed:
         yield Finding(COPY_TAGS, Severity.ERROR, row.name, str(row.tags_failed))
     if row.new is not None and row.new < row.copied:
         saw = f"{row.copied} copied, {row.new} there that were not there before"
         yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
+
+
+def _said(count: int, examples: Sequence[str]) -> str:
+    return f"{count}, such as {examples[0]}" if examples else str(count)
 
 
 def named_in_answers(

@@ -23,6 +23,8 @@ from gcr_migrate.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gcr_migrate.errors import Problem
     from gcr_migrate.model.copying import CopyPage
 
@@ -52,12 +54,22 @@ class Step:
 
 @dataclass(slots=True)
 class Failures:
-    """What one round says that it could not do."""
+    """What one round says that it could not do.
+
+    Attributes:
+        failed: manifests that could not be copied, those of `not_found` included.
+        not_found: those of which a part is gone at the source.
+        tags_failed: tags that could not be set.
+        examples: the service's words on some failures.
+        lost: its words on some of those in `not_found`.
+        odd: what of its answers could not be read.
+    """
 
     failed: int = 0
     not_found: int = 0
     tags_failed: int = 0
     examples: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
 
     def add(self, page: CopyPage) -> None:
@@ -65,8 +77,8 @@ class Failures:
         self.failed += page.failed
         self.not_found += page.not_found
         self.tags_failed += page.tags_failed
-        new = [one for one in page.examples if one not in self.examples]
-        self.examples += new[: max(0, _EXAMPLES - len(self.examples))]
+        _add_some(self.examples, page.examples)
+        _add_some(self.lost, page.lost)
         self.odd += [one for one in page.odd if one not in self.odd]
 
     def __bool__(self) -> bool:
@@ -76,6 +88,11 @@ class Failures:
     def at_least(self, other: Failures) -> Failures:
         """Return the worse of two rounds, of which none may have gone to its end."""
         return max(self, other, key=lambda one: (one.failed + one.tags_failed, len(one.odd)))
+
+
+def _add_some(examples: list[str], more: Iterable[str]) -> None:
+    new = [one for one in more if one not in examples]
+    examples += new[: max(0, _EXAMPLES - len(examples))]
 
 
 class Folder:
@@ -110,6 +127,7 @@ class Folder:
         self._round = Failures()
         self._before = Failures()
         self._seen: set[str] = set()
+        self._listed: set[str] = set()
         self._step = Step(self._part(1) if probing else limit)
 
     @property
@@ -131,19 +149,16 @@ class Folder:
         """Whether all of it was gone through and nothing failed."""
         return self.ended and self.problem is None and not self._round
 
-    def page(self, page: CopyPage, listed: int) -> None:
-        """Take in an answer.
-
-        Args:
-            page: what it says.
-            listed: how many manifests of this name it lists at the target.
-        """
+    def page(self, page: CopyPage) -> None:
+        """Take in an answer."""
         self.copied += page.copied
         self.tags_copied += page.tags_copied
         self._round.add(page)
+        if self._step.versions != self._limit:  # else nothing hangs on how many there are
+            self._listed |= page.digests  # those of the page, or all that the target has
         self.children.update(dict.fromkeys(page.children))
         if not page.next_page:
-            self._end_of_round(listed)
+            self._end_of_round()
         elif page.next_page in self._seen or len(self._seen) >= _PAGES:
             self.give_up(BAD_REPLY, "its pages never end: one leads back to another")
         else:
@@ -165,9 +180,13 @@ class Folder:
         """Leave it as it is."""
         self.ended, self.problem, self.saw = True, problem, saw
 
-    def reopen(self) -> None:
-        """Begin another run: what did not go well is asked for anew, what is open goes on."""
-        if self.is_clean:
+    def reopen(self, *, trusted: bool) -> None:
+        """Begin another run: what did not go well is asked for anew, what is open goes on.
+
+        Args:
+            trusted: whether the service was seen to copy; else what ended well says nothing.
+        """
+        if self.is_clean and trusted:
             return
         if self.ended:
             self.ended, self.problem, self.saw = False, None, ""
@@ -189,10 +208,10 @@ class Folder:
             self._in_parts = True
             self._begin(self._part(1))
 
-    def _end_of_round(self, listed: int) -> None:
+    def _end_of_round(self) -> None:
         versions = self._step.versions
         probed, self._probing = self._probing, False
-        listed += self._round.failed
+        listed = len(self._listed) + self._round.failed
         if versions == self._limit:
             self.ended = True
         elif probed or versions is None or listed < versions or versions >= LARGEST_PART:
@@ -206,5 +225,5 @@ class Folder:
     def _begin(self, versions: int | None) -> None:
         """Begin a round."""
         self._before, self._round = self._round.at_least(self._before), Failures()
-        self._seen = set()
+        self._seen, self._listed = set(), set()
         self._step = Step(versions)

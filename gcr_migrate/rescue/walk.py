@@ -98,10 +98,10 @@ class Walk:
         self.closed.setdefault(target, (problem, saw))
 
     def reopen(self) -> None:
-        """Begin another run: ask anew for all that did not go well."""
+        """Begin another run: ask anew for all that did not go well, or was told by plain lists."""
         self.closed.clear()
-        for folder in self.folders.values():
-            folder.reopen()
+        for (target, _), folder in self.folders.items():
+            folder.reopen(trusted=target in self.told)
 
     def _judge(self, ask: Ask, folder: Folder, reply: CopyReply) -> None:
         if reply.problem is None:
@@ -112,7 +112,7 @@ class Walk:
                 return
             if page.told:
                 self.told.add(ask.target)
-            folder.page(page, len(page.digests))
+            folder.page(page)
         elif reply.problem in _FOR_ALL:
             self.close(ask.target, reply.problem, reply.saw)
         elif reply.problem in _AT_START and (ask.target, ask.path) in self._starts:

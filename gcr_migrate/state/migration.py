@@ -28,6 +28,7 @@ from gcr_migrate.state.items import (
     state_of,
     tag_item,
 )
+from gcr_migrate.state.rows import rows_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -391,7 +392,7 @@ class Migration:
 
     def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Go through a statement's rows where nothing is written meanwhile; for this package."""
-        yield from self._sql.execute(sql, values)
+        yield from rows_of(self._sql.execute(sql, values))
 
     def paged(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Go through a statement that takes the id to start after first and the limit last."""

@@ -18,6 +18,7 @@ from gcr_migrate.errors import FILE_MISSING, NOT_A_RESCUE, MigrateError, named
 from gcr_migrate.model.copying import CopyReply
 from gcr_migrate.state.file import beside, check_kind, connect, lock, synced
 from gcr_migrate.state.frozen import disk_trouble
+from gcr_migrate.state.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -175,7 +176,7 @@ class RescueFile:
     def newest_answers(self, target: int) -> Iterator[tuple[bytes, str]]:
         """Go through the bodies of all answers that say what was done, newest first, with times."""
         sql = "SELECT body, at FROM reply WHERE target_id = ? AND code = '' ORDER BY id DESC"
-        yield from self._sql.execute(sql, (target,))
+        yield from rows_of(self._sql.execute(sql, (target,)))
 
     def paths_answered(self, target: int) -> tuple[str, ...]:
         """Return the names of a target of which answers say what was done, in order."""

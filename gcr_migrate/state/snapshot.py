@@ -21,6 +21,7 @@ from gcr_migrate.model.change import entries_of
 from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.state.file import beside, check_kind, connect, mark_of, synced
+from gcr_migrate.state.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,7 +247,7 @@ class Snapshot:
 
     def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Go through a statement's rows; for this package."""
-        yield from self._sql.execute(sql, values)
+        yield from rows_of(self._sql.execute(sql, values))
 
     def lists_of_referrers(self, image_id: int) -> set[str]:
         """Return indexes that list what is attached to one manifest (OCI end-12).

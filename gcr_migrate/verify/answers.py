@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.domains import DomainFacts
     from gcr_migrate.model.settings import RepositorySettings
 
+_NO_MARK: Final = "the answers carry no mark of Artifact Registry"
 _WHOLE: Final = REDIRECTED | {Redirection.ENABLED_AND_COPYING}
 _NO_REACH: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED})
 _REFUSALS: Final = frozenset({errors.DENIED, errors.NAME_UNKNOWN, errors.PERIMETER})
@@ -33,6 +34,7 @@ _EXPLAINED: Final = errors.NOT_THERE | {
     errors.NOT_MIGRATED,
 }
 _OF_ONE_IMAGE: Final = {
+    errors.BAD_MANIFEST: errors.BYTES_DIFFER,
     errors.BLOB_UNKNOWN: errors.BLOB_GONE,
     errors.DIGEST_MISMATCH: errors.BYTES_DIFFER,
 }
@@ -203,12 +205,14 @@ def _answer(pull: Pull, was: DomainFacts | None, causes: tuple[Verdict, ...]) ->
         return Verdict(Mark.WRONG, cause.problem, cause.saw, all_names=True)
     if pull.error is not None:
         return _failed(pull, pull.error, was)
-    # A way out of a network may always have taken the marks off.
-    known = {Answerer.ARTIFACT_REGISTRY, was.answered_by if was else ""}
-    if answerer(pull) not in known:
-        saw = "the answers carry no mark of Artifact Registry"
-        return Verdict(Mark.WRONG, errors.REDIRECT_CHANGED, saw)
+    if _is_another(pull, was):
+        return Verdict(Mark.WRONG, errors.REDIRECT_CHANGED, _NO_MARK)
     return _FINE
+
+
+def _is_another(pull: Pull, was: DomainFacts | None) -> bool:
+    """Whether another service answers; a way out of a network may always have taken marks off."""
+    return answerer(pull) not in {Answerer.ARTIFACT_REGISTRY, was.answered_by if was else ""}
 
 
 def _failed(pull: Pull, error: MigrateError, was: DomainFacts | None) -> Verdict:
@@ -220,12 +224,21 @@ def _failed(pull: Pull, error: MigrateError, was: DomainFacts | None) -> Verdict
         changed = _was_redirected(was)
         code = errors.REDIRECT_CHANGED if changed else errors.NOT_MIGRATED
         return Verdict(Mark.WRONG, code, error.saw, all_names=True)
+    if _is_no_registry(pull, problem) and _is_another(pull, was):
+        saw = f"{_NO_MARK}: {pull.saw}"
+        return Verdict(Mark.WRONG, errors.REDIRECT_CHANGED, saw, all_names=True)
     if problem in _OF_ONE_IMAGE:
         return Verdict(Mark.WRONG, _OF_ONE_IMAGE[problem], pull.saw, error.subject)
     if problem is errors.MANIFEST_UNKNOWN:  # the names themselves tell it
         saw = f"docker's way could not be gone to its end: {pull.saw}"
         return Verdict(Mark.UNCHECKED, errors.NOT_CHECKED, saw)
     return _unseen(error, pull.saw, all_names=_is_early(pull))
+
+
+def _is_no_registry(pull: Pull, problem: Problem) -> bool:
+    """Whether what answers has no image's manifest under a name, or not even a registry's root."""
+    is_absent = problem in errors.NOT_THERE and pull.failed is PullStep.PING
+    return is_absent or problem is errors.BAD_MANIFEST
 
 
 def _is_early(pull: Pull) -> bool:

@@ -93,23 +93,28 @@ class Through:
 
     def _digest(self, digest: Digest) -> Ask:
         async def ask() -> Wrong | None:
-            found = await _found(self._reader, self._name, digest)
-            if found == digest:
+            saw = await _wrong(self._reader, self._name, digest)
+            if saw is None:
                 return None
             is_told = False
             if self._has_two_names and Level.MANIFESTS in self._told:
-                is_told = await _found(self._behind.reader, self._image.name, digest) == found
-            if found is None:
-                return Wrong(errors.DIGEST_GONE, is_told=is_told)
-            saw = f"the registry names it {found}"
-            return Wrong(errors.BYTES_DIFFER, saw, is_told=is_told)
+                is_told = await _wrong(self._behind.reader, self._image.name, digest) == saw
+            return Wrong(errors.BYTES_DIFFER if saw else errors.DIGEST_GONE, saw, is_told=is_told)
 
         return ask
 
 
-async def _found(registry: SourceRegistry, name: str, digest: Digest) -> Digest | None:
-    head = await registry.manifest_head(name, str(digest))
-    return head.digest if head else None
+async def _wrong(registry: SourceRegistry, name: str, digest: Digest) -> str | None:
+    """Say what is wrong with a digest: empty where it is not there, None where nothing is."""
+    try:
+        head = await registry.manifest_head(name, str(digest))
+    except MigrateError as error:
+        if error.problem is not errors.DIGEST_MISMATCH:
+            raise
+        return error.saw  # no header says what it is, and its bytes are another's
+    if head is None:
+        return ""
+    return None if head.digest == digest else f"the registry names it {head.digest}"
 
 
 def name_at(domain: Domain, image: PromisedImage) -> str:

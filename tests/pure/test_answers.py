@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pytest
@@ -48,6 +48,8 @@ def _failed(step: PullStep, problem: Problem, saw: str = "words", marks: PullMar
 
 GONE: Final = _failed(PullStep.MANIFEST, errors.NOT_MIGRATED, f"412 {ENDED}", PullMarks())
 LOST: Final = _failed(PullStep.PING, errors.UNREACHABLE, marks=PullMarks())
+PAGE: Final = _failed(PullStep.MANIFEST, errors.BAD_MANIFEST, "not JSON", PullMarks())
+ROOTLESS: Final = _failed(PullStep.PING, errors.NAME_UNKNOWN, "404", PullMarks())
 ABSENT: Final = _failed(PullStep.MANIFEST, errors.NAME_UNKNOWN)
 
 
@@ -160,6 +162,16 @@ CASES: Final = [
         _wrong(errors.BYTES_DIFFER),
         pull=_failed(PullStep.BLOB, errors.DIGEST_MISMATCH),
     ),
+    Case(
+        "a manifest that is none",
+        _wrong(errors.BYTES_DIFFER),
+        pull=_failed(PullStep.MANIFEST, errors.BAD_MANIFEST),
+    ),
+    Case("a page instead of a manifest", CHANGED, pull=PAGE, names=False),
+    Case("a page, without a baseline", CHANGED, pull=PAGE, was=None, names=False),
+    Case("a page, where marks were never seen", _wrong(errors.BYTES_DIFFER), pull=PAGE, was=BEFORE),
+    Case("no registry's root", CHANGED, pull=ROOTLESS, names=False),
+    Case("no registry's root, marked", OPEN, pull=replace(ROOTLESS, marks=AR), names=False),
     Case("the caller may not", OPEN, pull=_failed(PullStep.TOKEN, errors.DENIED), names=False),
     Case("nothing to pull", OPEN, pull=_failed(PullStep.MANIFEST, errors.MANIFEST_UNKNOWN)),
 ]

@@ -257,6 +257,18 @@ def test_copied_is_never_guessed(copied: Any, expected: Any, bucket: Any) -> Non
         assert is_copied(whole) is False
 
 
+def test_an_empty_repository_is_made_final_only_with_a_baseline() -> None:
+    """Where nothing can be verified and there is a bucket, somebody says that nothing is right."""
+    empty = reading(R.ENABLED, images=0)
+    assert gate(planned(empty), "baseline").passing is Passing.UNKNOWN
+    hidden = reading(R.ENABLED, images=0, bucket=HIDDEN)
+    assert gate(planned(hidden), "baseline").passing is Passing.UNKNOWN
+    told = reading(R.ENABLED, images=0, expected=Expected())
+    assert gate(planned(told), "baseline").passing is Passing.PASSED
+    for fine in (reading(R.ENABLED), reading(R.ENABLED, images=0, bucket=None)):
+        assert "baseline" not in passing(planned(fine))
+
+
 def test_an_untold_state_moves_only_where_hosts_say_that_it_is_off() -> None:
     """UNSPECIFIED is taken for not redirected by a 412 alone; an enabled one that is 412 waits."""
     assert gate(planned(reading(R.UNSPECIFIED)), "state").passing is Passing.PASSED

@@ -81,13 +81,16 @@ def test_there_is_nothing_to_do_only_where_it_works() -> None:
     assert not enabling(idle).troubles
 
 
-@given(answer=st.sampled_from([*FAILURES, Answer.OTHER, GONE]), state=st.sampled_from([*R]))
+@given(
+    answer=st.sampled_from([*FAILURES, Answer.OTHER, GONE, UNKNOWN_NAME]),
+    state=st.sampled_from([*R]),
+)
 def test_no_move_is_made_past_a_host_that_nobody_saw(answer: Any, state: Any) -> None:
     """Whatever comes instead of an answer holds the state's gate, or is the state itself."""
     plan = planned(reading(state, answer=answer))
     if plan.decision.target is None:
         return
-    expected = answer is GONE or answer is Answer.OTHER
+    expected = answer in {GONE, UNKNOWN_NAME, Answer.OTHER}
     off = state in {R.DISABLED, R.UNSPECIFIED, R.PARTIAL, R.PARTIAL_AND_COPYING}
-    tells = expected and off and not (state is R.UNSPECIFIED and answer is Answer.OTHER)
+    tells = expected and off and (state is not R.UNSPECIFIED or answer is GONE)
     assert gate(plan, "state").holds is not tells

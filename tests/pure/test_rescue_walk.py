@@ -29,6 +29,7 @@ NAMES = st.builds(
     page_size=st.integers(1, 4),
     as_text=st.booleans(),
     repeats=st.booleans(),
+    lists_page=st.booleans(),
 )
 TREES = st.dictionaries(PATHS, NAMES, max_size=8)
 TROUBLES: st.SearchStrategy[list[Trouble]] = st.lists(
@@ -116,7 +117,7 @@ def test_without_trouble_each_page_is_asked_for_once(names: dict[str, Name]) -> 
         again.take(*one)
     again.reopen()
     failed = {path for path in server.asked if names.get(path, Name()).ends("damaged", "broken")}
-    assert {ask.path for ask in again.asks()} == failed
+    assert {ask.path for ask in again.asks()} == (failed if walk.told else {*server.asked})
 
 
 def test_a_page_that_takes_too_long_is_parted() -> None:
@@ -135,6 +136,36 @@ def test_a_page_that_takes_too_long_is_parted() -> None:
     assert _copied(walk) == 30
     assert walk.folders[0, ""].timeouts == TRIES
     assert _clean(walk)
+
+
+@pytest.mark.parametrize("lists_page", [True, False])
+def test_a_part_of_several_pages_is_as_large_as_all_of_them(*, lists_page: bool) -> None:
+    """That the last page of a part is short says nothing of how many versions there are."""
+    names = {"": Name(["whole"] * 30, page_size=5, lists_page=lists_page)}
+    slow: list[Trouble] = ["before"] * TRIES
+    said = _drive(walk := Walk([""], None), Server(names, ["", *slow]))
+    parts = [ask.step.versions for ask, _ in said if not ask.step.page]
+    assert parts == [1, *[None] * TRIES, 1, 4, 16, 64, None]
+    assert _copied(walk) == 30
+
+
+def test_plain_lists_are_asked_again_by_the_next_run() -> None:
+    """A service that says nothing of copies has shown no name to be done; one that does has."""
+    names = {"a": Name(["whole"]), "b/c": Name(["whole"])}
+    walk = Walk([""], None)
+    queue, plain = [*walk.asks()], Server(names, [])
+    while queue:
+        ask = queue.pop(0)
+        body = json.dumps({"child": plain.children(ask.path)}).encode()
+        queue += walk.take(ask, CopyReply(200, body))
+    assert _clean(walk)
+    assert not walk.told
+    walk.reopen()
+    assert {ask.path for ask in walk.asks()} == {"", "a", "b", "b/c"}
+    _drive(walk, Server(names, []))
+    assert _copied(walk) == 2
+    walk.reopen()
+    assert not [*walk.asks()]
 
 
 def test_a_page_that_never_comes_is_given_up() -> None:

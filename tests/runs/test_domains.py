@@ -362,6 +362,10 @@ def _answered(status: int, path: str, body: str = "", **headers: str) -> dict[st
     return rule | {"headers": headers, "method": "GET"}
 
 
+NO_MARK: Final = "the answers carry no mark of Artifact Registry: "
+MARKED: Final = {"x-gcr-using-artifact-registry": "true"}
+
+
 @pytest.mark.parametrize(
     ("rule", "code", "begins"),
     [
@@ -371,6 +375,8 @@ def _answered(status: int, path: str, body: str = "", **headers: str) -> dict[st
         (_answered(403, "^/artifacts-downloads/"), "not-checked", "blob: denied"),
         (_answered(404, "^/artifacts-downloads/"), "blob-gone", "blob: blob-unknown"),
         (_answered(200, "^/artifacts-downloads/", "x"), "bytes-differ", "blob: digest-mismatch"),
+        (_answered(404, "^/v2/$", "no such page"), "redirect-changed", NO_MARK + "ping: name-unk"),
+        (_answered(200, "/manifests/", "<html>", **MARKED), "bytes-differ", "manifest: bad-man"),
     ],
 )
 def test_the_step_that_fails_is_named(

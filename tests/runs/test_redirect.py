@@ -219,6 +219,18 @@ def test_the_verification_is_a_gate(copied: Switch) -> None:
     assert copied.state() == DISABLED
 
 
+def test_what_one_view_calls_empty_is_read_by_the_other(copied: Switch) -> None:
+    """The API lists no image path, the registry does: all that is there is verified all the same.
+
+    Nothing can be read of it by either: then it is not called verified.
+    """
+    copied.fault(host="artifact_registry", path="/packages\\?", status=200, body="{}")
+    copied.fault(host="us-docker.pkg.dev", path="/manifests/", status=500)
+    assert held(copied.move("enable", code=3)) == {"verified"}
+    assert copied.written() == []
+    copied.whole()
+
+
 def plan_of_what_runs(copied: Switch) -> dict[str, tuple[bool, str]]:
     """Return who can pull and why it is asked, with what runs as the list of pullers."""
     email = "vm@builds.iam.gserviceaccount.com"
