@@ -78,10 +78,10 @@ def edits(
     if written.kind != "name":
         return Refusal("the address of a page is no name")
     old = image_name(reference.place)
-    target = _AFTER_IMAGE.sub("", covered.target)
+    target = image_in(covered.target)
     if written.parts:
         return _in_parts(written.parts, old, target, covered, pin=pin)
-    image = _AFTER_IMAGE.sub("", written.text)
+    image = image_in(written.text)
     kept = _in_one(image, old, target, values)
     if isinstance(kept, Refusal):
         return kept
@@ -89,6 +89,11 @@ def edits(
     if pin and covered.digest and not reference.place.digest and not gaps(written.text, "name"):
         changes.append(Edit(written.end, written.end, f"@{covered.digest}"))
     return tuple(changes)
+
+
+def image_in(name: str) -> str:
+    """Return a name without its tag and digest."""
+    return _AFTER_IMAGE.sub("", name)
 
 
 def _in_one(image: str, old: str, target: str, values: Mapping[str, str]) -> str | Refusal:
@@ -118,7 +123,7 @@ def _in_parts(
 ) -> tuple[Edit, ...] | Refusal:
     by_role = {part.role: part for part in parts}
     image = by_role["image"]
-    name = _AFTER_IMAGE.sub("", image.text)
+    name = image_in(image.text)
     above = [by_role[role] for role in ("registry", "folder") if role in by_role]
     if "/".join((*(one.text.rstrip("/") for one in above), name)) != old:
         return Refusal("its parts are written in a form that is no plain name")

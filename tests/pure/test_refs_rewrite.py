@@ -46,6 +46,10 @@ class Plan:
         """Whether a digest goes with an image."""
         return digest in self.digests and image.source in self.images
 
+    def touches(self, repository: str) -> bool:
+        """Whether something goes there."""
+        return any(new.startswith(f"{repository}/") for new in self.images.values())
+
     def left_out(self, name: str) -> str:
         """Return why a name is left out."""
         return "not-selected" if name.endswith("/left") else ""
