@@ -84,7 +84,7 @@ def unclear(found: Found, reference: Reference, sources: Collection[str]) -> str
         return ""
     match reference.whose:
         case Whose.OPEN:
-            return f"no value for {', '.join(reference.gaps)}; --set gives one"
+            return f"no value for {', '.join(reference.gaps)}"
         case Whose.UNREADABLE:
             return f"no name that can be read: {reference.why}"
         case Whose.OURS:

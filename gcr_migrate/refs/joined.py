@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _REGISTRY: Final = ("registry", "imageRegistry", "hub")
+_PROJECT: Final = ("project", "projectId", "project_id", "projectID")
 _IMAGE: Final = ("repository", "repo", "image", "imageName", "newName", "name")
 _TAG: Final = ("tag", "imageTag", "newTag", "version")
 _DIGEST: Final = ("digest", "sha", "sha256")
@@ -44,9 +45,13 @@ def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:
     parts, text = [image], image.text
     if not _is_name(text):
         registry = _first("registry", values, _REGISTRY)
-        if not registry or not _is_name(f"{registry.text.rstrip('/')}/{text}"):
+        project = _first("folder", values, _PROJECT)
+        above = [one for one in (registry, project) if one]
+        if project and (not registry or "/" in registry.text or _starts(text, project.text)):
+            above = [registry] if registry else []
+        parts, text = [*above, image], "/".join((*(one.text.rstrip("/") for one in above), text))
+        if not registry or not _is_name(text):
             return None
-        parts, text = [registry, image], f"{registry.text.rstrip('/')}/{text}"
     last = _first("image", values, _LAST) if word in _FOLDERS else None
     if last and text.count("/") == 1 and ":" not in text and _PATH.fullmatch(last.text):
         parts = [*parts[:-1], replace(image, role="folder"), last]
@@ -61,6 +66,11 @@ def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:
     if len(parts) == 1 or not _is_name(text):
         return None
     return Written(text, parts[0].start, parts[-1].end, "name", tuple(parts))
+
+
+def _starts(image: str, project: str) -> bool:
+    """Whether an image says its project itself."""
+    return image.startswith(f"{project.replace(':', '/')}/")
 
 
 def _first(role: str, values: Mapping[str, Value], words: Sequence[str]) -> Part | None:

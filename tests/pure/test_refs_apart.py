@@ -34,6 +34,19 @@ job: {image: {registry: docker.io, repository: acme-prod/shop, tag: '2.0'}}
             "a: {registry: gcr.io, repository: acme-prod, name: shop, tag: 1}\n",
             "a: {registry: us-docker.pkg.dev, repository: acme-prod, name: shop/shop, tag: 1}\n",
         ),
+        (
+            "values.yaml",
+            "a: {registry: gcr.io, project: acme-prod, image: shop, tag: 1}\n",
+            "a: {registry: us-docker.pkg.dev, project: acme-prod, image: shop/shop, tag: 1}\n",
+        ),
+        (
+            "values.yaml",
+            "a: {project: acme-prod, registry: gcr.io, repository: acme-prod/shop, tag: 1}\n",
+            (
+                "a: {project: acme-prod, registry: us-docker.pkg.dev,"
+                " repository: acme-prod/shop/shop, tag: 1}\n"
+            ),
+        ),
         ("a.md", "_gcr.io/acme-prod/shop:1_", f"_{NEW}:1_"),
         (
             "m.tf",

@@ -147,9 +147,10 @@ def test_a_dockerfile_whose_base_is_an_argument_changes_at_the_argument() -> Non
 
 def test_lock_files_and_other_encodings_are_told_and_not_touched() -> None:
     """Their own tools, or a person, have to do it."""
-    lock = rewritten("image = gcr.io/acme-prod/shop:1", "images.lock")
-    assert not lock.is_any
-    assert "lock file" in lock.refused[0][1]
+    names = ("images.lock", "kbld.lock.yml", "pnpm-lock.yaml", "templates/x-lock.yaml")
+    for lock in (rewritten("image: gcr.io/acme-prod/shop:1", name) for name in names):
+        assert not lock.is_any
+        assert "lock file" in lock.refused[0][1]
 
     def judge(found: Any) -> Any:
         reference = read(found.written, {}, {"acme-prod"})
