@@ -13,6 +13,7 @@ from gcr_migrate.refs.exports import EXPORTS
 from gcr_migrate.refs.files import scan_text, text_of
 from gcr_migrate.refs.finder import gaps, name_of
 from gcr_migrate.refs.hints import LOOKED_FOR, hint, is_pushed, secrets, selects, unclear
+from gcr_migrate.refs.reading import in_names
 from gcr_migrate.refs.rewrite import Refusal, applied, edits, image_in
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def change(
             _tell(made, text, found, reference, covered, elsewhere.sources)
             continue
         known = {**found.values, **dict(reference.assumed), **values}
+        known = in_names(known, found.written.kind)
         pins = pin and not is_pushed(found, text)
         wanted = edits(found.written, reference, covered, known, pin=pins)
         if found.kind in _UNCHANGED:

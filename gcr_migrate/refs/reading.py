@@ -59,6 +59,8 @@ _PUBLIC: Final = frozenset(
 )
 _BEHIND: Final = "it stands behind another name, as at a mirror or in a path"
 _IS_PATTERN: Final = "a pattern of names: what it lets through is changed by hand"
+# A project of a domain, by its id; in names of images a slash takes the place of the colon.
+_SCOPED: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+:[a-z][a-z0-9-]+")
 _QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of an address
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
@@ -119,8 +121,22 @@ def read(
     if written.kind == "resource":
         return Reference(Whose.HOST, name=written.text)
     assumed = _assumed(written, values, defaults or {})
-    found = _read(written, {**dict(assumed), **values}, ours)
+    found = _read(written, in_names({**dict(assumed), **values}, written.kind), ours)
     return replace(found, assumed=assumed) if assumed else found
+
+
+def in_names(values: Mapping[str, str], kind: str) -> dict[str, str]:
+    """Return what gaps stand for in a name of images, where a project is written as a path.
+
+    Args:
+        values: values of gaps by their names.
+        kind: kind of what was found.
+    """
+    is_name = kind in {"name", "mirrored"}
+    return {
+        name: value.replace(":", "/") if is_name and _SCOPED.fullmatch(value) else value
+        for name, value in values.items()
+    }
 
 
 def _assumed(

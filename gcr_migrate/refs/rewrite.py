@@ -110,12 +110,15 @@ def _with_gaps(image: str, old: str, target: str) -> str | Refusal:
     if not gaps(image, "name"):
         return target
     before, meant, after = image.split("/"), old.split("/"), target.split("/")
-    if len(before) != len(meant):
-        return Refusal("a gap in it holds more than one part of the name")
     open_parts = [at for at, part in enumerate(before) if gaps(part, "name")]
-    if open_parts != [1] or meant[1] != after[1] or gaps(before[1], "name") != (before[1],):
+    count = len(meant) - len(before) + 1  # parts of the project: two if it has a domain
+    has_domain = count == len(("domain", "name")) and open_parts == [1] and "." in meant[1]
+    if count != 1 and not has_domain:
+        return Refusal("a gap in it holds more than one part of the name")
+    project, end = before[1], 1 + count
+    if open_parts != [1] or meant[1:end] != after[1:end] or gaps(project, "name") != (project,):
         return Refusal("a gap in it stands for more than the project")
-    return "/".join((after[0], before[1], *after[2:]))
+    return "/".join((after[0], project, *after[end:]))
 
 
 def _in_parts(

@@ -9,14 +9,15 @@ import pytest
 from gcr_migrate.refs.change import Elsewhere, change
 from gcr_migrate.refs.cover import Verdict, cover
 from gcr_migrate.refs.files import scan_text
-from gcr_migrate.refs.reading import read
-from tests.pure.test_refs_rewrite import DIGEST, OTHER, PLAN
+from gcr_migrate.refs.reading import Whose, read
+from tests.pure.test_refs_rewrite import DIGEST, OTHER, PLAN, Plan
 
 if TYPE_CHECKING:
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found
     from gcr_migrate.refs.reading import Reference
 
+NEW_PROJECT = "europe-docker.pkg.dev/other/all"
 SOURCES = frozenset({"gcr.io", "us.gcr.io"})
 
 
@@ -115,3 +116,31 @@ def test_without_a_plan_an_old_name_is_one_whatever_its_tag(tag: str) -> None:
     (found,) = scan_text("a.yaml", f"image: gcr.io/acme-prod/shop{tag}")
     reference = read(found.written, {}, {"acme-prod"}, defaults=found.values)
     assert cover(reference, None).verdict is Verdict.OLD
+
+
+@pytest.mark.parametrize("project", ["example.com:shop-1", "example.com/shop-1"])
+@pytest.mark.parametrize("target", ["us-docker.pkg.dev/example.com/shop-1", NEW_PROJECT])
+def test_a_gap_may_hold_a_project_with_its_domain(project: str, target: str) -> None:
+    """As its id or as a path; it stays where the project does, and else is told."""
+    plan = Plan({"gcr.io/example.com/shop-1/team/app": f"{target}/team/app"})
+    values = {"P": project}
+
+    def read_and_cover(found: Found) -> tuple[Reference, Covered]:
+        reference = read(found.written, values, {"example.com:shop-1"})
+        return reference, cover(reference, plan)
+
+    made = change("a.yaml", b"image: gcr.io/$P/team/app:1", read_and_cover, values)
+    if target == NEW_PROJECT:
+        assert [why for _, why in made.refused] == ["a gap in it stands for more than the project"]
+        assert not made.is_any
+    else:
+        assert made.after == b"image: us-docker.pkg.dev/$P/team/app:1"
+
+
+@pytest.mark.parametrize("rest", ["app", "team/app", "team/app:1"])
+def test_a_colon_in_a_project_is_told_with_the_name_that_is_meant(rest: str) -> None:
+    """However long its path is, and with a tag too."""
+    (found,) = scan_text("a.yaml", f"image: gcr.io/example.com:shop-1/{rest}")
+    told = read(found.written, {}, {"example.com:shop-1"})
+    assert told.whose is Whose.UNREADABLE
+    assert told.why.endswith(f"in image names write gcr.io/example.com/shop-1/{rest}")
