@@ -277,7 +277,8 @@ def _in_export(name: str, kind: str, text: str) -> Iterator[Found]:
         line += text.count("\n", at, start)
         begin, at = max(begin, text.rfind("\n", at, start) + 1), start
         column = start - begin + 1
-        yield Found(name, line, column, kind, one.field, one.written, {}, one.consumer)
+        values = one.consumer.values if one.consumer else {}
+        yield Found(name, line, column, kind, one.field, one.written, values, one.consumer)
 
 
 def _in_lines(text: str) -> Iterator[Written]:
