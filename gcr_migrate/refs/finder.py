@@ -143,7 +143,7 @@ class Part:
     """A part of a name that stands apart from the others.
 
     Attributes:
-        role: `registry`, `folder`, `image`, `tag` or `digest`.
+        role: `registry`, `folder`, `image` or `chart`, `tag` or `digest`.
         text: as it is written.
         start: index of its first character, and `end` of the first after it.
     """

@@ -20,6 +20,8 @@ _DIGEST: Final = ("digest", "sha", "sha256")
 _FOLDERS: Final = ("repository", "repo")
 _LAST: Final = ("name", "imageName", "image")
 _PATH: Final = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
+_OCI: Final = "oci://"
+_VERSION: Final = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?")
 _HEX: Final = re.compile(r"[a-f0-9]{64}")
 
 Value = tuple[str, int, int]
@@ -35,8 +37,27 @@ def joined(values: Mapping[str, Value]) -> Written | None:
     Returns:
         The name, where it has at least two parts; None where each value is a name by itself.
     """
+    if chart := _of_chart(values):
+        return chart
     whole = (_of_image(word, values) for word in _IMAGE if word in values)
     return next(filter(None, whole), None)
+
+
+def _of_chart(values: Mapping[str, Value]) -> Written | None:
+    """Return the name of a chart that another one asks for, if it comes from a registry.
+
+    Its repository is all of the name but the last part; a version may be a range, and no tag.
+    """
+    repository, name = values.get("repository"), values.get("name")
+    if repository is None or name is None or not repository[0].startswith(_OCI):
+        return None
+    folder, start, end = repository[0].removeprefix(_OCI), repository[1] + len(_OCI), repository[2]
+    parts = [Part("folder", folder, start, end), Part("chart", *name)]
+    text = f"{folder.rstrip('/')}/{name[0]}"
+    version = _first("tag", values, ("version",))
+    if version and _VERSION.fullmatch(version.text):
+        parts, text = [*parts, version], f"{text}:{version.text}"
+    return Written(text, start, parts[-1].end, "name", tuple(parts)) if _is_name(text) else None
 
 
 def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:

@@ -125,6 +125,8 @@ def _in_parts(
     parts: Iterable[Part], old: str, target: str, covered: Covered, *, pin: bool
 ) -> tuple[Edit, ...] | Refusal:
     by_role = {part.role: part for part in parts}
+    if "chart" in by_role:
+        return _of_chart(by_role["folder"], by_role["chart"], old, target)
     image = by_role["image"]
     name = image_in(image.text)
     above = [by_role[role] for role in ("registry", "folder") if role in by_role]
@@ -147,6 +149,17 @@ def _in_parts(
         if tag is None:
             changes.append(Edit(image.end, image.end, f"@{covered.digest}"))
     return tuple(changes)
+
+
+def _of_chart(folder: Part, chart: Part, old: str, target: str) -> tuple[Edit, ...] | Refusal:
+    """Return the new repository of a chart, whose name says what is in it and has to stay."""
+    above, _, name = target.rpartition("/")
+    if f"{folder.text.rstrip('/')}/{chart.text}" != old:
+        return Refusal("its parts are written in a form that is no plain name")
+    if name != chart.text:
+        return Refusal("the chart would have another name")
+    ends = "/" if folder.text.endswith("/") else ""
+    return (Edit(folder.start, folder.end, f"{above}{ends}"),)
 
 
 def applied(text: str, changes: Iterable[Edit]) -> str:

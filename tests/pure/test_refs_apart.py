@@ -47,6 +47,18 @@ job: {image: {registry: docker.io, repository: acme-prod/shop, tag: '2.0'}}
                 " repository: acme-prod/shop/shop, tag: 1}\n"
             ),
         ),
+        (
+            "Chart.yaml",
+            (
+                "dependencies:\n- {name: side, version: 2.0.0, repository: oci://us.gcr.io/acme-prod/c}\n"
+                "- name: side\n  repository: 'oci://us.gcr.io/acme-prod/c/'\n  version: ^2\n"
+            ),
+            (
+                "dependencies:\n"
+                "- {name: side, version: 2.0.0, repository: oci://us-docker.pkg.dev/acme-prod/c/d}\n"
+                "- name: side\n  repository: 'oci://us-docker.pkg.dev/acme-prod/c/d/'\n  version: ^2\n"
+            ),
+        ),
         ("a.md", "_gcr.io/acme-prod/shop:1_", f"_{NEW}:1_"),
         (
             "m.tf",
@@ -95,6 +107,8 @@ def test_a_part_that_several_names_share_changes_once(name: str, before: str, af
         ("values.yaml", f"{UMBRELLA}far: {{image: {{repository: acme-prod/far, tag: 1}}}}\n", 3),
         ("values.yaml", f"{UMBRELLA}not: {{image: {{repository: acme-prod/no, tag: 1}}}}\n", 3),
         ("Dockerfile", "ARG B=gcr.io/acme-prod/shop\nFROM ${B}/sub:1\n", 2),
+        ("Chart.yaml", "d: [{name: shop, repository: oci://gcr.io/acme-prod, version: 2.0.1}]", 1),
+        ("Chart.yaml", "d: [{name: old, repository: oci://us.gcr.io/acme-prod, version: ^1}]", 1),
         ("a.sh", "REG=gcr.io/acme-prod\ndocker push $REG/shop:1\n", 1),
         ("compose.yaml", "image: ${R:-gcr.io/acme-prod}/shop:1\n", 1),
         ("a.json", '{"a": "gcr.io\\/acme-prod\\/shop:1"}', 1),

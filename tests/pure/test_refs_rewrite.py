@@ -40,7 +40,9 @@ class Plan:
 
     def tag(self, image: Moved, tag: str) -> Digest | None:
         """Return what a tag points to."""
-        return self.tags.get(image.source, {"1": DIGEST, "2.0": OTHER, "v3": DIGEST}).get(tag)
+        return self.tags.get(
+            image.source, {"1": DIGEST, "2.0": OTHER, "2.0.0": OTHER, "v3": DIGEST}
+        ).get(tag)
 
     def has(self, image: Moved, digest: Digest) -> bool:
         """Whether a digest goes with an image."""
@@ -59,6 +61,8 @@ PLAN = Plan(
     {
         "gcr.io/acme-prod/shop": "us-docker.pkg.dev/acme-prod/shop/shop",
         "us.gcr.io/acme-prod/team-a/side": "us-docker.pkg.dev/acme-prod/team-a/side",
+        "us.gcr.io/acme-prod/c/side": "us-docker.pkg.dev/acme-prod/c/d/side",
+        "us.gcr.io/acme-prod/old": "us-docker.pkg.dev/acme-prod/c/new",
         "gcr.io/acme-prod/far": "europe-docker.pkg.dev/other-prod/far/far",
     }
 )
