@@ -56,7 +56,8 @@ job: {image: {registry: docker.io, repository: acme-prod/shop, tag: '2.0'}}
             (
                 "dependencies:\n"
                 "- {name: side, version: 2.0.0, repository: oci://us-docker.pkg.dev/acme-prod/c/d}\n"
-                "- name: side\n  repository: 'oci://us-docker.pkg.dev/acme-prod/c/d/'\n  version: ^2\n"
+                "- name: side\n  repository: 'oci://us-docker.pkg.dev/acme-prod/c/d/'\n"
+                "  version: ^2\n"
             ),
         ),
         ("a.md", "_gcr.io/acme-prod/shop:1_", f"_{NEW}:1_"),
