@@ -151,7 +151,7 @@ def rewrite(
     if write:
         for change in changes:
             _replace(change)
-    facts = RefsRewriteFacts.of(found, judge.read, changes, unread, written=write)
+    facts = RefsRewriteFacts.of(changes, unread, written=write)
     if shown is Form.PATCH and not as_json:
         typer.echo(patch_bytes(changes), nl=False)
     else:
@@ -167,7 +167,7 @@ def _changes(
     from gcr_migrate.refs.change import Elsewhere, change
     from gcr_migrate.refs.files import Unread
 
-    beside, elsewhere = Beside(), Elsewhere.of(found)
+    beside, elsewhere = Beside(), Elsewhere.of(found, judge.sources)
     for name in dict.fromkeys(one.file for one in found):
         try:
             raw = Path(name).read_bytes()
@@ -176,7 +176,7 @@ def _changes(
             continue
         said = beside.of(Path(name), raw)
         made = change(name, raw, judge, judge.values, pin=pin, said=said, elsewhere=elsewhere)
-        if made.done or made.refused:
+        if made.done or made.refused or made.hints:
             yield made
 
 

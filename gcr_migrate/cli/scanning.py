@@ -68,12 +68,14 @@ class Judge:
         values: what gaps stand for, as a person gave them.
         ours: ids of one's own projects.
         planned: the plan, if there is one, by single names; `migration` is its file.
+        sources: hosts of its sources.
     """
 
     values: Mapping[str, str]
     ours: frozenset[str]
     planned: Planned | None = None
     migration: Migration | None = None
+    sources: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, values: Iterable[str], projects: Iterable[str]) -> Judge:
@@ -92,13 +94,21 @@ class Judge:
         from gcr_migrate.model.places import read_place
         from gcr_migrate.state.lookup import Lookup
 
-        ours = set(self.ours)
+        ours, hosts = set(self.ours), set[str]()
         for source in migration.sources().values():
             try:
-                ours.add(read_place(source.shown).project.id)
+                place = read_place(source.shown)
             except MigrateError:
                 continue  # a registry that is not Google's has no projects
-        return replace(self, ours=frozenset(ours), planned=Lookup(migration), migration=migration)
+            ours.add(place.project.id)
+            hosts.add(place.host)
+        return replace(
+            self,
+            ours=frozenset(ours),
+            planned=Lookup(migration),
+            migration=migration,
+            sources=frozenset(hosts),
+        )
 
     def read(self, found: Found) -> Reference:
         """Return what a name says."""

@@ -43,6 +43,10 @@ class Planned(Protocol):
         """Whether a manifest goes with an image."""
         ...
 
+    def touches(self, repository: str) -> bool:
+        """Whether the plan reads or fills a repository, by its whole name."""
+        ...
+
     def left_out(self, name: str) -> str:
         """Why a name, with its tag or digest, is not carried; empty if the plan does not say it."""
         ...

@@ -383,8 +383,10 @@ def split_name(text: str) -> tuple[str, str, Tag | None, Digest | None]:
     if not slash:
         raise bad_name(text, f"only a host {host!r}: a project and an image path are missing")
     head, colon, tag = rest.rpartition(":")
-    if colon and "/" in tag:  # the colon belongs to a project id, not to a tag
-        raise bad_name(text, f"a colon in the path; in image names write {host}/{head}/{tag}")
+    before, inner, after = (rest if "/" in tag else head).partition(":")
+    if inner and "/" in after:  # the colon belongs to a project id, not to a tag
+        saw = f"a colon in the path; in image names write {host}/{before}/{after}"
+        raise bad_name(text, f"{saw}:{tag}" if "/" not in tag else saw)
     path = head if colon else rest
     return host, path, Tag.parse(tag) if colon else None, Digest.parse(digest) if at else None
 

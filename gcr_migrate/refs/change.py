@@ -12,11 +12,12 @@ from gcr_migrate.refs.cover import Verdict
 from gcr_migrate.refs.exports import EXPORTS
 from gcr_migrate.refs.files import scan_text, text_of
 from gcr_migrate.refs.finder import gaps, name_of
-from gcr_migrate.refs.hints import is_pushed
-from gcr_migrate.refs.rewrite import Refusal, applied, edits
+from gcr_migrate.refs.hints import LOOKED_FOR, hint, is_pushed, secrets, selects, unclear
+from gcr_migrate.refs.reading import in_names
+from gcr_migrate.refs.rewrite import Refusal, applied, edits, image_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from gcr_migrate.refs.beside import Said
     from gcr_migrate.refs.cover import Covered
@@ -29,6 +30,9 @@ _UNCHANGED: Final = {
     "lock-file": "a lock file: have its own tool make it again",
     **dict.fromkeys(EXPORTS, _NO_SOURCE),
 }
+# One's own, and the plan has no new name for it.
+_LOST: Final = frozenset({Verdict.NOT_PLANNED, Verdict.GONE, Verdict.TAG_MOVED})
+_UNSURE: Final = frozenset({Verdict.OPEN, Verdict.UNREADABLE, Verdict.BY_HAND})
 _CONTEXT: Final = 3
 _SPECIAL: Final = '"\\'
 
@@ -40,17 +44,19 @@ class Change:
     Attributes:
         file: its path.
         before: its bytes, and `after` what they are to be.
-        text: what it says; empty if it is no text.
         done: names that are rewritten, each with what becomes of it.
-        refused: names that move and are not rewritten, each with the reason.
+        refused: names that should change and do not, each with the reason.
+        hints: what else a person has to see to, each with the reason.
+        secrets: lines, from 1, at which pods are given logins by name.
     """
 
     file: str
     before: bytes
     after: bytes
-    text: str = ""
     done: list[tuple[Found, Covered]] = field(default_factory=list)
     refused: list[tuple[Found, str]] = field(default_factory=list)
+    hints: list[tuple[Found, str]] = field(default_factory=list)
+    secrets: list[int] = field(default_factory=list)
 
     @property
     def is_any(self) -> bool:
@@ -60,27 +66,34 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What other files are to a file that is rewritten.
+    """What is known beyond a file that is rewritten.
 
     Attributes:
+        sources: hosts of the plan's sources.
         files: all that are read, and so rewritten.
         begins: texts in a file with which longer names in other files begin, by that file.
+        used: images, without tags and digests, that are named otherwise than to look for them.
     """
 
+    sources: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     begins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, names: Iterable[Found]) -> Elsewhere:
-        """Return what names in all files tell."""
-        files, begins = set(), defaultdict[str, set[str]](set)
+    def of(cls, names: Iterable[Found], sources: frozenset[str] = frozenset()) -> Elsewhere:
+        """Return what names in all files tell, and the hosts of the plan's sources."""
+        files, begins, used = set(), defaultdict[str, set[str]](set), set()
         for one in names:
             files.add(one.file)
+            if not selects(one):
+                used.add(image_in(one.written.text))
             gap = next(iter(gaps(one.written.text, "name")), "")
             file = one.beside.get(name_of(gap)) if gap else None
             if file and one.written.text.startswith(f"{gap}/"):
                 begins[file].add(one.values[name_of(gap)])
-        return cls(frozenset(files), {file: frozenset(some) for file, some in begins.items()})
+        named = {file: frozenset(some) for file, some in begins.items()}
+        return cls(sources, frozenset(files), named, frozenset(used))
 
     def leaves(self, found: Found) -> str:
         """Return why a name that is a gap alone stays; empty if it changes with its value."""
@@ -115,21 +128,22 @@ def change(
         values: what gaps stand for, as a person gave them.
         pin: add digests to tags.
         said: what the files beside it say.
-        elsewhere: what the other files are.
+        elsewhere: what is known beyond the file.
     """
     made = Change(name, raw, raw)
     text = text_of(raw, said)
     if text is None:
         return made
-    made.text = text
     changing: list[tuple[Found, Covered, tuple[Edit, ...]]] = []
     staying: list[Found] = []
     for found in scan_text(name, text, said):
         reference, covered = judge(found)
         if covered.verdict is not Verdict.MOVES:
             staying.append(found)
+            _tell(made, text, found, reference, covered, elsewhere.sources)
             continue
         known = {**found.values, **dict(reference.assumed), **values}
+        known = in_names(known, found.written.kind)
         pins = pin and not is_pushed(found, text)
         wanted = edits(found.written, reference, covered, known, pin=pins)
         if found.kind in _UNCHANGED:
@@ -152,7 +166,44 @@ def change(
         made.done = []
     elif made.done:
         made.after = after
+        made.secrets = secrets(text)
+    _tell_beside(made, elsewhere)
     return made
+
+
+def _tell(
+    made: Change,
+    text: str,
+    found: Found,
+    reference: Reference,
+    covered: Covered,
+    sources: Collection[str],
+) -> None:
+    """Note a name that the plan does not move, if it asks for something all the same."""
+    is_old = reference.host in sources or (reference.place and reference.place.gcr_host)
+    if covered.verdict in _LOST and is_old:
+        made.refused.append((found, f"{covered.verdict}: {covered.why}".removesuffix(": ")))
+    elif covered.verdict in _UNSURE and found.kind not in _UNCHANGED:
+        why = hint(found, reference, _line(text, found)) or unclear(found, reference, sources)
+        made.hints += [(found, why)] if why else []
+
+
+def _tell_beside(made: Change, elsewhere: Elsewhere) -> None:
+    """Note what Kustomize would not find again; prose that does not change asks for nothing."""
+    made.hints += [
+        (found, LOOKED_FOR)
+        for found, _ in made.done
+        if selects(found) and image_in(found.written.text) not in elsewhere.used
+    ]
+    if not (made.done or made.refused):
+        made.hints = [one for one in made.hints if one[0].kind != "prose"]
+
+
+def _line(text: str, found: Found) -> str:
+    """Return the line in which a name begins."""
+    start = found.written.start
+    end = text.find("\n", start)
+    return text[text.rfind("\n", 0, start) + 1 : end if end >= 0 else len(text)]
 
 
 def _held(

@@ -39,6 +39,13 @@ class Consumer:
         """What it is called among people."""
         return f"{self.kind} {self.name}"
 
+    @property
+    def values(self) -> dict[str, str]:
+        """What gaps in its names stand for: a build knows its project."""
+        is_build = self.kind.startswith("cloudbuild.googleapis.com/")
+        is_known = bool(self.project) and not self.project.isdigit()
+        return {"PROJECT_ID": self.project} if is_build and is_known else {}
+
 
 # Expressions for the types of what runs with images, as Cloud Asset Inventory names types.
 KINDS: Final = (

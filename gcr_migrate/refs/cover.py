@@ -86,7 +86,8 @@ def cover(reference: Reference, planned: Planned | None) -> Covered:
     if place is None:
         return Covered(Verdict.OPEN, why=f"no value for {', '.join(reference.gaps)}")
     if planned is None:
-        is_old = reference.whose is Whose.OURS and place.gcr_host is not None
+        # Whatever fills the gap of a tag, the image is an old one.
+        is_old = reference.whose in {Whose.OURS, Whose.OPEN} and place.gcr_host is not None
         return Covered(Verdict.OLD if is_old else Verdict.STAYS)
     if place.path is None or place.kind == "bucket":
         return Covered(Verdict.BY_HAND, why="it names no image")
@@ -102,8 +103,21 @@ def _unknown(reference: Reference, name: str, planned: Planned) -> Covered:
         return Covered(Verdict.NEW, digest=planned.tag(moved, str(tag)) if tag else None)
     if reference.whose is Whose.SOMEBODYS:
         return Covered(Verdict.STAYS, why="of another project")
+    if place := _elsewhere(reference.place, planned):
+        return Covered(Verdict.STAYS, why=f"the plan does not touch {place}")
     left = planned.left_out(name)
     return Covered(Verdict.NOT_PLANNED, why=f"left out: {left}" if left else "")
+
+
+def _elsewhere(place: Place | None, planned: Planned) -> str:
+    """Return the repository of Artifact Registry that a plan has nothing to do with, or nothing.
+
+    What Container Registry's names lead to is never such a one: those names do not stay.
+    """
+    if place is None or place.kind != "artifact-registry" or place.gcr_host:
+        return ""
+    repository = f"{place.host}/{place.project.path}/{place.repository}"
+    return "" if planned.touches(repository) else repository
 
 
 def _of_image(place: Place, name: str, found: Moved, planned: Planned) -> Covered:

@@ -39,8 +39,9 @@ _WIDE: Final = {  # the longer one first, as it begins with the shorter
 _NEVER: Final = frozenset({".git", ".hg", ".svn"})
 
 
-Ignored = tuple[tuple[Path, GitIgnoreSpec], ...]
-"""Folders with the rules of their `.gitignore`, from the outermost to the nearest."""
+Ignored = tuple[tuple[Path, str, GitIgnoreSpec], ...]
+"""Rules of each `.gitignore`, from the outermost to the nearest: below which folder they count, and
+what is the path of that folder, with a slash, from where they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def walk(root: Path, *, all_files: bool = False) -> Iterator[Path | Unread]:
         root: the folder.
         all_files: also those that `.gitignore` names.
     """
-    coming = [_entries(root, (), all_files=all_files)]
+    ignored = () if all_files else _rules_above(root)
+    coming = [_entries(root, ignored, all_files=all_files)]
     while coming:
         one = next(coming[-1], None)
         if one is None:
@@ -107,7 +109,7 @@ def _entries(
         yield Unread(str(folder), error.strerror or "")
         return
     if not all_files and (rules := _rules(folder)):
-        ignored = (*ignored, (folder, rules))
+        ignored = (*ignored, (folder, "", rules))
     for entry in entries:
         path = folder / entry.name
         is_folder = entry.is_dir(follow_symlinks=False)
@@ -117,6 +119,21 @@ def _entries(
             yield path, ignored
         elif entry.is_file(follow_symlinks=False):
             yield path, None
+
+
+def _rules_above(root: Path) -> Ignored:
+    """Return the rules that a git repository has above a folder within it.
+
+    A folder that they leave out was named all the same, and is read as if it stood alone.
+    """
+    real = root.resolve()
+    above = [real, *real.parents]
+    top = next((at for at, one in enumerate(above) if (one / ".git").exists()), 0)
+    ignored: Ignored = ()
+    for folder in reversed(above[1 : top + 1]):
+        if rules := _rules(folder):
+            ignored = (*ignored, (root, f"{real.relative_to(folder).as_posix()}/", rules))
+    return () if any(rules.match_file(prefix) for _, prefix, rules in ignored) else ignored
 
 
 def _rules(folder: Path) -> GitIgnoreSpec | None:
@@ -145,8 +162,8 @@ def _ignore_lines(folder: Path) -> list[str]:
 
 def _is_ignored(path: Path, ignored: Ignored, *, is_folder: bool) -> bool:
     """Whether the nearest `.gitignore` that says something about a path leaves it out."""
-    for folder, spec in reversed(ignored):
-        relative = path.relative_to(folder).as_posix() + ("/" if is_folder else "")
+    for folder, prefix, spec in reversed(ignored):
+        relative = prefix + path.relative_to(folder).as_posix() + ("/" if is_folder else "")
         said = spec.check_file(relative).include
         if said is not None:
             return said
@@ -260,7 +277,8 @@ def _in_export(name: str, kind: str, text: str) -> Iterator[Found]:
         line += text.count("\n", at, start)
         begin, at = max(begin, text.rfind("\n", at, start) + 1), start
         column = start - begin + 1
-        yield Found(name, line, column, kind, one.field, one.written, {}, one.consumer)
+        values = one.consumer.values if one.consumer else {}
+        yield Found(name, line, column, kind, one.field, one.written, values, one.consumer)
 
 
 def _in_lines(text: str) -> Iterator[Written]:

@@ -60,7 +60,7 @@ _GAP_IN_NAME: Final = re.compile("|".join((*_GAPS, _CAPITALS)))
 _ESCAPE: Final = r"[nrt]|u[0-9a-fA-F]{4}"  # after a backslash, in JSON and many languages
 # Also after a shell's default, a line end or the like in a string, in an address, a colour of logs.
 _BEGINS: Final = (
-    rf"(?:(?<![A-Za-z0-9._@%-])(?!(?<=\\)(?:{_ESCAPE})|(?<=[;\[])[0-9]{{1,3}}m)"
+    rf"(?:(?<![A-Za-z0-9._@%-])(?!(?<=\\)(?:{_ESCAPE})|(?<=[;\[])[0-9]{{1,3}}m|(?<=:)-)"
     r"|(?<=^_)|(?<=^__)|(?<=[\s(]_)|(?<=[\s(]__)"  # emphasis in prose
     r"|(?<=^\.)|(?<=[\s\"'`,;:=(\[|]\.)"  # in lists of domains
     r"|(?<=[.a-zA-Z0-9-])(?:(?<=:-)|(?<=\*\.)|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})"
@@ -122,11 +122,11 @@ _REST: Final = rf"(?:/(?>{_PART}+))*(?::(?>{_PART}+))?(?:{_DIGEST})?"
 _BEGUN: Final = re.compile(rf"(?<![A-Za-z0-9._@%/-])(?P<gap>{_GAP})(?!\s*=[^=]){_REST}")
 # The same where the gap itself has its default.
 _DEFAULTED: Final = re.compile(
-    r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*:?-|\{\{[^{}\n]{0,80}\bdefault[\s(]{1,3}[\"'])$"
+    r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*:?[=-]|\{\{[^{}\n]{0,80}\bdefault[\s(]{1,3}[\"'])$"
 )
 _AFTER_DEFAULT: Final = re.compile(rf"(?:\}}|[\"'][^{{}}\n]{{0,80}}\}}\}})(?=[/:@]){_REST}")
 _DEFAULTS: Final = (
-    re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^{}]*)\}"),
+    re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?[=-]([^{}]*)\}"),
     re.compile(r"\{\{[^{}\n]*\bdefault[\s(]+[\"']([^\"']*)[\"'][^{}\n]*\}\}"),
 )
 _LEADING_DEFAULT: Final = re.compile(r"default\s+[\"'][^\"']*[\"']\s+")
@@ -143,7 +143,7 @@ class Part:
     """A part of a name that stands apart from the others.
 
     Attributes:
-        role: `registry`, `folder`, `image`, `tag` or `digest`.
+        role: `registry`, `folder`, `image` or `chart`, `tag` or `digest`.
         text: as it is written.
         start: index of its first character, and `end` of the first after it.
     """

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.refs.reading import Whose
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gcr_migrate.refs.files import Found
     from gcr_migrate.refs.reading import Reference
 
@@ -39,6 +41,13 @@ _BY_KIND: Final = {
     "page": "a page of the old console",
     "resource": "Container Registry makes no more: google_artifact_registry_repository counts now",
 }
+# A name in parts stands under its mapping; one with a new name beside it stands under `name`.
+_SELECTS: Final = re.compile(r"images\.\d+(?:\.name)?")
+LOOKED_FOR: Final = (
+    "what it is looked for in was not rewritten here, and has to say the new name too"
+)
+_BEGINNING: Final = "names that begin with it begin otherwise now"
+_NOT_OURS: Final = frozenset({Whose.SOMEBODYS, Whose.GOOGLES, Whose.RETIRED})
 _ELSE: Final = "where hosts are listed, the new ones belong too"
 
 
@@ -52,13 +61,41 @@ def hint(found: Found, reference: Reference, line: str) -> str:
     """
     kind = found.written.kind
     if kind in _BY_KIND:
-        return _BY_KIND[kind]
+        return "" if reference.whose in _NOT_OURS else _BY_KIND[kind]
     if reference.whose is not Whose.HOST or reference.host.endswith("pkg.dev"):
         return ""
     if reference.host == _OLD_API:
         return "artifactregistry.googleapis.com is what counts now"
     by_line = (text for pattern, text in _LINES if pattern.search(line))
     return _BY_FIELD.get(found.field.rpartition(".")[2]) or next(by_line, _ELSE)
+
+
+def unclear(found: Found, reference: Reference, sources: Collection[str]) -> str:
+    """Return why what may be a name of one's own has no new one; empty for all others.
+
+    Args:
+        found: the name where it stands; the plan does not move it.
+        reference: what it says.
+        sources: hosts of the plan's sources.
+    """
+    if found.written.kind == "pattern":
+        return reference.why
+    if reference.host not in {"", *sources}:
+        return ""
+    match reference.whose:
+        case Whose.OPEN:
+            return f"no value for {', '.join(reference.gaps)}"
+        case Whose.UNREADABLE:
+            return f"no name that can be read: {reference.why}"
+        case Whose.OURS:
+            return _BEGINNING
+        case _:
+            return ""
+
+
+def selects(found: Found) -> bool:
+    """Whether a name is what Kustomize looks for in resources, to put another in its place."""
+    return found.kind == "kustomize" and _SELECTS.fullmatch(found.field) is not None
 
 
 def secrets(text: str) -> list[int]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _REGISTRY: Final = ("registry", "imageRegistry", "hub")
+_PROJECT: Final = ("project", "projectId", "project_id", "projectID")
 _IMAGE: Final = ("repository", "repo", "image", "imageName", "newName", "name")
 _TAG: Final = ("tag", "imageTag", "newTag", "version")
 _DIGEST: Final = ("digest", "sha", "sha256")
@@ -19,6 +20,8 @@ _DIGEST: Final = ("digest", "sha", "sha256")
 _FOLDERS: Final = ("repository", "repo")
 _LAST: Final = ("name", "imageName", "image")
 _PATH: Final = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
+_OCI: Final = "oci://"
+_VERSION: Final = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?")
 _HEX: Final = re.compile(r"[a-f0-9]{64}")
 
 Value = tuple[str, int, int]
@@ -34,8 +37,27 @@ def joined(values: Mapping[str, Value]) -> Written | None:
     Returns:
         The name, where it has at least two parts; None where each value is a name by itself.
     """
+    if chart := _of_chart(values):
+        return chart
     whole = (_of_image(word, values) for word in _IMAGE if word in values)
     return next(filter(None, whole), None)
+
+
+def _of_chart(values: Mapping[str, Value]) -> Written | None:
+    """Return the name of a chart that another one asks for, if it comes from a registry.
+
+    Its repository is all of the name but the last part; a version may be a range, and no tag.
+    """
+    repository, name = values.get("repository"), values.get("name")
+    if repository is None or name is None or not repository[0].startswith(_OCI):
+        return None
+    folder, start, end = repository[0].removeprefix(_OCI), repository[1] + len(_OCI), repository[2]
+    parts = [Part("folder", folder, start, end), Part("chart", *name)]
+    text = f"{folder.rstrip('/')}/{name[0]}"
+    version = _first("tag", values, ("version",))
+    if version and _VERSION.fullmatch(version.text):
+        parts, text = [*parts, version], f"{text}:{version.text}"
+    return Written(text, start, parts[-1].end, "name", tuple(parts)) if _is_name(text) else None
 
 
 def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:
@@ -44,9 +66,13 @@ def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:
     parts, text = [image], image.text
     if not _is_name(text):
         registry = _first("registry", values, _REGISTRY)
-        if not registry or not _is_name(f"{registry.text.rstrip('/')}/{text}"):
+        project = _first("folder", values, _PROJECT)
+        above = [one for one in (registry, project) if one]
+        if project and (not registry or "/" in registry.text or _starts(text, project.text)):
+            above = [registry] if registry else []
+        parts, text = [*above, image], "/".join((*(one.text.rstrip("/") for one in above), text))
+        if not registry or not _is_name(text):
             return None
-        parts, text = [registry, image], f"{registry.text.rstrip('/')}/{text}"
     last = _first("image", values, _LAST) if word in _FOLDERS else None
     if last and text.count("/") == 1 and ":" not in text and _PATH.fullmatch(last.text):
         parts = [*parts[:-1], replace(image, role="folder"), last]
@@ -61,6 +87,11 @@ def _of_image(word: str, values: Mapping[str, Value]) -> Written | None:
     if len(parts) == 1 or not _is_name(text):
         return None
     return Written(text, parts[0].start, parts[-1].end, "name", tuple(parts))
+
+
+def _starts(image: str, project: str) -> bool:
+    """Whether an image says its project itself."""
+    return image.startswith(f"{project.replace(':', '/')}/")
 
 
 def _first(role: str, values: Mapping[str, Value], words: Sequence[str]) -> Part | None:

@@ -10,6 +10,7 @@ from gcr_migrate.refs.exports import export_kind
 
 # The first that fits counts; patterns are of whole paths with slashes, in lower case.
 _BY_PATH: Final[tuple[tuple[str, str], ...]] = (
+    (r"(.*/)?(go\.sum|package-lock\.json|.*[.-]lock\.ya?ml|.*\.lock(\.hcl|\.json)?)", "lock-file"),
     (r"(.*[/.-])?(dockerfile|containerfile)(\.[^/]*)?", "dockerfile"),
     (r"(.*/)?\.env([.-][^/]*)?|.*\.env", "env"),
     (r"(.*/)?(docker-|podman-)?compose([.-][^/]*)?\.ya?ml", "compose"),
@@ -34,7 +35,6 @@ _BY_PATH: Final[tuple[tuple[str, str], ...]] = (
     (r"(.*/)?(\.docker/config|config|\.dockercfg)\.json|(.*/)?\.dockercfg", "docker-config"),
     (r"(.*/)?certs\.d/.*/hosts\.toml|(.*/)?containerd/.*\.toml", "containerd"),
     (r"(.*/)?pulumi[^/]*\.ya?ml", "pulumi"),
-    (r"(.*/)?(go\.sum|package-lock\.json|yarn\.lock|.*\.lock(\.hcl|\.json)?)", "lock-file"),
     (r".*\.(md|markdown|rst|adoc|txt)", "prose"),
     (r".*\.(sh|bash|zsh|ksh)|(.*/)?makefile([.-][^/]*)?|.*\.mk", "shell"),
 )

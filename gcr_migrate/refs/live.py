@@ -184,7 +184,7 @@ def judged(
 
 def _unasked(reference: Reference, covered: Covered, *, has_plan: bool) -> Covered:
     """Return a name with gaps as one that was not asked for; any other as it is."""
-    if not reference.gaps or covered.verdict in BAD:
+    if reference.whose is not Whose.OPEN or covered.verdict in BAD - _WITHOUT_PLAN:
         return covered
     why = f"no value for {', '.join(reference.gaps)}: not asked for"
     return replace(covered, verdict=covered.verdict if has_plan else Verdict.OPEN, why=why)

@@ -37,28 +37,39 @@ class Whose(StrEnum):
 _PUBLIC: Final = frozenset(
     {
         "buildpacks",
+        "cloud-aiplatform",
         "cloud-builders",
         "cloud-marketplace",
         "cloud-marketplace-tools",
         "cloud-spanner-emulator",
+        "cloud-sql-connectors",
         "cloudrun",
         "cloudsql-docker",
+        "deeplearning-platform-release",
         "distroless",
+        "gcp-runtimes",
         "gke-release",
         "google-appengine",
         "google-samples",
         "google.com:cloudsdktool",
         "kaniko-project",
         "stackdriver-agents",
+        "vertex-ai",
     }
 )
 _BEHIND: Final = "it stands behind another name, as at a mirror or in a path"
 _IS_PATTERN: Final = "a pattern of names: what it lets through is changed by hand"
+# A project of a domain, by its id; in names of images a slash takes the place of the colon.
+_SCOPED: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+:[a-z][a-z0-9-]+")
 _QUOTED: Final = re.compile(r"[a-z0-9.-]+%2F", re.IGNORECASE)  # in the query of an address
 _NAMED_ALONE: Final = ("pkg.dev", "containerregistry.googleapis.com")
 _RETIRED_HOSTS: Final = {"k8s.gcr.io": "registry.k8s.io", "staging-k8s.gcr.io": "registry.k8s.io"}
-_RETIRED: Final = {"google-containers": "registry.k8s.io", "google_containers": "registry.k8s.io"}
+_RETIRED: Final = dict.fromkeys(
+    ("google-containers", "google_containers", "k8s-artifacts-prod"), "registry.k8s.io"
+)
 _MESSAGES: Final = "its messages bring the new names, and one for each image that is copied"
+# What the protocol has beside images: the host is what is asked.
+_ASKED: Final = re.compile(r"/v2(?:/(?:token|_catalog)?)?$")
 _PROTOCOL: Final = re.compile(r"/v2/(.+?)(?:/(?:tags/list|(?:manifests|blobs|referrers)/[^/]*))?$")
 
 
@@ -110,8 +121,22 @@ def read(
     if written.kind == "resource":
         return Reference(Whose.HOST, name=written.text)
     assumed = _assumed(written, values, defaults or {})
-    found = _read(written, {**dict(assumed), **values}, ours)
+    found = _read(written, in_names({**dict(assumed), **values}, written.kind), ours)
     return replace(found, assumed=assumed) if assumed else found
+
+
+def in_names(values: Mapping[str, str], kind: str) -> dict[str, str]:
+    """Return what gaps stand for in a name of images, where a project is written as a path.
+
+    Args:
+        values: values of gaps by their names.
+        kind: kind of what was found.
+    """
+    is_name = kind in {"name", "mirrored"}
+    return {
+        name: value.replace(":", "/") if is_name and _SCOPED.fullmatch(value) else value
+        for name, value in values.items()
+    }
 
 
 def _assumed(
@@ -145,9 +170,9 @@ def _in_full(text: str, host: str, kind: str, ours: Collection[str]) -> Referenc
     if host in GOOGLES_OWN:
         return Reference(Whose.GOOGLES, name=text, host=host)
     if gaps(text, kind):
-        return _open(text, kind, host)
-    bare = text.removeprefix("https://").removesuffix("/").removesuffix(":443")
-    if bare == host:
+        return _open(text, kind, host, ours)
+    bare = _ASKED.sub("", text.removeprefix("https://"))
+    if bare.removesuffix("/").removesuffix(":443") == host:
         known = gcr_host(host) or host.endswith(_NAMED_ALONE)
         why = "" if known else f"not one of {', '.join(one.name for one in GCR_HOSTS)}"
         return Reference(Whose.HOST if known else Whose.UNREADABLE, host=host, name=host, why=why)
@@ -160,8 +185,11 @@ def _in_full(text: str, host: str, kind: str, ours: Collection[str]) -> Referenc
     return replace(_owned(named, host or place.host, ours), name=str(place))
 
 
-def _open(text: str, kind: str, host: str) -> Reference:
-    """Tell a name with gaps; one that lacks only tag or digest still says which image it is."""
+def _open(text: str, kind: str, host: str, ours: Collection[str]) -> Reference:
+    """Tell a name with gaps; one that lacks only tag or digest still says which image it is.
+
+    Whatever fills them, an image of another project stays one.
+    """
     names = tuple(dict.fromkeys(name_of(gap) or gap for gap in gaps(text, kind)))
     host = "" if gaps(host, kind) else host
     image = re.sub(r"(?::[^/]*)?(?:@.*)?$", "", text)
@@ -171,7 +199,9 @@ def _open(text: str, kind: str, host: str) -> Reference:
         place = read_place(image)
     except MigrateError as error:
         return Reference(Whose.UNREADABLE, host=host, gaps=names, why=error.saw)
-    return Reference(Whose.OPEN, place, str(place), host, names)
+    owned = _owned(place, host, ours)
+    is_open = owned.whose is Whose.OURS or (owned.whose is Whose.SOMEBODYS and not ours)
+    return replace(owned, whose=Whose.OPEN if is_open else owned.whose, gaps=names)
 
 
 def _owned(place: Place, host: str, ours: Collection[str]) -> Reference:

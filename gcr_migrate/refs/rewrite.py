@@ -78,10 +78,10 @@ def edits(
     if written.kind != "name":
         return Refusal("the address of a page is no name")
     old = image_name(reference.place)
-    target = _AFTER_IMAGE.sub("", covered.target)
+    target = image_in(covered.target)
     if written.parts:
         return _in_parts(written.parts, old, target, covered, pin=pin)
-    image = _AFTER_IMAGE.sub("", written.text)
+    image = image_in(written.text)
     kept = _in_one(image, old, target, values)
     if isinstance(kept, Refusal):
         return kept
@@ -89,6 +89,11 @@ def edits(
     if pin and covered.digest and not reference.place.digest and not gaps(written.text, "name"):
         changes.append(Edit(written.end, written.end, f"@{covered.digest}"))
     return tuple(changes)
+
+
+def image_in(name: str) -> str:
+    """Return a name without its tag and digest."""
+    return _AFTER_IMAGE.sub("", name)
 
 
 def _in_one(image: str, old: str, target: str, values: Mapping[str, str]) -> str | Refusal:
@@ -105,20 +110,25 @@ def _with_gaps(image: str, old: str, target: str) -> str | Refusal:
     if not gaps(image, "name"):
         return target
     before, meant, after = image.split("/"), old.split("/"), target.split("/")
-    if len(before) != len(meant):
-        return Refusal("a gap in it holds more than one part of the name")
     open_parts = [at for at, part in enumerate(before) if gaps(part, "name")]
-    if open_parts != [1] or meant[1] != after[1] or gaps(before[1], "name") != (before[1],):
+    count = len(meant) - len(before) + 1  # parts of the project: two if it has a domain
+    has_domain = count == len(("domain", "name")) and open_parts == [1] and "." in meant[1]
+    if count != 1 and not has_domain:
+        return Refusal("a gap in it holds more than one part of the name")
+    project, end = before[1], 1 + count
+    if open_parts != [1] or meant[1:end] != after[1:end] or gaps(project, "name") != (project,):
         return Refusal("a gap in it stands for more than the project")
-    return "/".join((after[0], before[1], *after[2:]))
+    return "/".join((after[0], project, *after[end:]))
 
 
 def _in_parts(
     parts: Iterable[Part], old: str, target: str, covered: Covered, *, pin: bool
 ) -> tuple[Edit, ...] | Refusal:
     by_role = {part.role: part for part in parts}
+    if "chart" in by_role:
+        return _of_chart(by_role["folder"], by_role["chart"], old, target)
     image = by_role["image"]
-    name = _AFTER_IMAGE.sub("", image.text)
+    name = image_in(image.text)
     above = [by_role[role] for role in ("registry", "folder") if role in by_role]
     if "/".join((*(one.text.rstrip("/") for one in above), name)) != old:
         return Refusal("its parts are written in a form that is no plain name")
@@ -139,6 +149,17 @@ def _in_parts(
         if tag is None:
             changes.append(Edit(image.end, image.end, f"@{covered.digest}"))
     return tuple(changes)
+
+
+def _of_chart(folder: Part, chart: Part, old: str, target: str) -> tuple[Edit, ...] | Refusal:
+    """Return the new repository of a chart, whose name says what is in it and has to stay."""
+    above, _, name = target.rpartition("/")
+    if f"{folder.text.rstrip('/')}/{chart.text}" != old:
+        return Refusal("its parts are written in a form that is no plain name")
+    if name != chart.text:
+        return Refusal("the chart would have another name")
+    ends = "/" if folder.text.endswith("/") else ""
+    return (Edit(folder.start, folder.end, f"{above}{ends}"),)
 
 
 def applied(text: str, changes: Iterable[Edit]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.finder import Written
 
 _SETS: Final = re.compile(
-    r"(?<![\w./])([A-Za-z_][\w.-]*)[\"']?\s*[?+]?[:=]+>?(?!//)\s*(?:[A-Za-z$@]{0,2}[\"'`])?[^\s\"'`]*$"
+    r"(?<![\w./])([A-Za-z_][\w.-]*)[\"']?\s*[?+]?[:=]+>?(?!//)\s*(?:[\[(][^\[\]()]*)?(?:[A-Za-z$@]{0,2}[\"'`])?[^\s\"'`]*$"
 )
 
 LONE_RETURN: Final = re.compile(r"[\r\f](?!\n)")  # ends a line for some readers

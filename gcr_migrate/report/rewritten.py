@@ -10,17 +10,15 @@ from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
 from gcr_migrate.refs.change import patch
-from gcr_migrate.refs.hints import hint, secrets
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.references import UnreadFact
 from gcr_migrate.report.terminal import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gcr_migrate.refs.change import Change
     from gcr_migrate.refs.files import Found, Unread
-    from gcr_migrate.refs.reading import Reference
 
 
 class RenamedFact(Fact):
@@ -49,16 +47,18 @@ class RefsRewriteFacts(Fact):
     version: Literal[1] = VERSION
     written: bool = Field(description="Whether files were changed, or only shown.")
     renamed: list[RenamedFact]
-    left: list[LeftFact] = Field(description="Names that move and could not be rewritten.")
-    hints: list[LeftFact] = Field(description="What files need beside new names.")
+    left: list[LeftFact] = Field(
+        description="Names of your own that were not rewritten, and should be."
+    )
+    hints: list[LeftFact] = Field(
+        description="What files need beside new names, and names that could not be looked up."
+    )
     patch: str = Field(description="The difference, as `git apply` takes it.")
     unread: list[UnreadFact]
 
     @classmethod
     def of(
         cls,
-        found: Sequence[Found],
-        read: Callable[[Found], Reference],
         changes: Sequence[Change],
         unread: Iterable[Unread],
         *,
@@ -79,7 +79,7 @@ class RefsRewriteFacts(Fact):
                 for one, covered in change.done
             ],
             left=[_left(one, why) for change in changes for one, why in change.refused],
-            hints=list(_hints(found, read, changes)),
+            hints=[one for change in changes for one in _hints(change)],
             patch=patch_bytes(changes).decode("utf-8", "replace"),
             unread=[UnreadFact(file=printable(one.file), why=one.why) for one in unread],
         )
@@ -96,21 +96,13 @@ def _left(found: Found, why: str) -> LeftFact:
     )
 
 
-def _hints(
-    found: Sequence[Found], read: Callable[[Found], Reference], changes: Sequence[Change]
-) -> Iterator[LeftFact]:
-    """Tell what else the files need in which names change."""
-    for change in changes:
-        text = change.text
-        lines = text.split("\n")
-        for one in found:
-            if one.file == change.file and (why := hint(one, read(one), lines[one.line - 1])):
-                yield _left(one, why)
-        if change.done:
-            for line in secrets(text):
-                why = "its secret has to hold a login for the new hosts too"
-                name = printable(change.file)
-                yield LeftFact(file=name, line=line, text="imagePullSecrets", why=why)
+def _hints(change: Change) -> Iterator[LeftFact]:
+    """Tell what else a file needs."""
+    for one, why in sorted(change.hints, key=lambda each: each[0].written.start):
+        yield _left(one, why)
+    for line in change.secrets:
+        why = "its secret has to hold a login for the new hosts too"
+        yield LeftFact(file=printable(change.file), line=line, text="imagePullSecrets", why=why)
 
 
 def patch_bytes(changes: Iterable[Change]) -> bytes:

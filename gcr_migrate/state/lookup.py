@@ -61,6 +61,15 @@ class Lookup:
         )
         return bool(self._migration.rows(sql, image.id, str(digest)))
 
+    def touches(self, repository: str) -> bool:
+        """Whether the plan reads or fills a repository, by its whole name."""
+        host, _, prefix = repository.partition("/")
+        sql = (
+            "SELECT 1 FROM source WHERE shown = ? OR (registry = ? AND prefix = ?)"
+            " UNION SELECT 1 FROM repository WHERE registry = ? AND prefix = ?"
+        )
+        return bool(self._migration.rows(sql, repository, host, prefix, host, prefix))
+
     def left_out(self, name: str) -> str:
         """Return the code for which a name is not carried; empty if the plan does not say it."""
         found = self._migration.rows("SELECT code FROM left_out WHERE subject = ?", name)

@@ -34,6 +34,32 @@ job: {image: {registry: docker.io, repository: acme-prod/shop, tag: '2.0'}}
             "a: {registry: gcr.io, repository: acme-prod, name: shop, tag: 1}\n",
             "a: {registry: us-docker.pkg.dev, repository: acme-prod, name: shop/shop, tag: 1}\n",
         ),
+        (
+            "values.yaml",
+            "a: {registry: gcr.io, project: acme-prod, image: shop, tag: 1}\n",
+            "a: {registry: us-docker.pkg.dev, project: acme-prod, image: shop/shop, tag: 1}\n",
+        ),
+        (
+            "values.yaml",
+            "a: {project: acme-prod, registry: gcr.io, repository: acme-prod/shop, tag: 1}\n",
+            (
+                "a: {project: acme-prod, registry: us-docker.pkg.dev,"
+                " repository: acme-prod/shop/shop, tag: 1}\n"
+            ),
+        ),
+        (
+            "Chart.yaml",
+            (
+                "dependencies:\n- {name: side, version: 2.0.0, repository: oci://us.gcr.io/acme-prod/c}\n"
+                "- name: side\n  repository: 'oci://us.gcr.io/acme-prod/c/'\n  version: ^2\n"
+            ),
+            (
+                "dependencies:\n"
+                "- {name: side, version: 2.0.0, repository: oci://us-docker.pkg.dev/acme-prod/c/d}\n"
+                "- name: side\n  repository: 'oci://us-docker.pkg.dev/acme-prod/c/d/'\n"
+                "  version: ^2\n"
+            ),
+        ),
         ("a.md", "_gcr.io/acme-prod/shop:1_", f"_{NEW}:1_"),
         (
             "m.tf",
@@ -77,11 +103,13 @@ def test_a_part_that_several_names_share_changes_once(name: str, before: str, af
                 "a: &i {registry: gcr.io, repository: acme-prod/shop, tag: 1}\n"
                 "c: {<<: *i, tag: gone}\n"
             ),
-            1,
+            2,
         ),
         ("values.yaml", f"{UMBRELLA}far: {{image: {{repository: acme-prod/far, tag: 1}}}}\n", 3),
-        ("values.yaml", f"{UMBRELLA}not: {{image: {{repository: acme-prod/no, tag: 1}}}}\n", 2),
-        ("Dockerfile", "ARG B=gcr.io/acme-prod/shop\nFROM ${B}/sub:1\n", 1),
+        ("values.yaml", f"{UMBRELLA}not: {{image: {{repository: acme-prod/no, tag: 1}}}}\n", 3),
+        ("Dockerfile", "ARG B=gcr.io/acme-prod/shop\nFROM ${B}/sub:1\n", 2),
+        ("Chart.yaml", "d: [{name: shop, repository: oci://gcr.io/acme-prod, version: 2.0.1}]", 1),
+        ("Chart.yaml", "d: [{name: old, repository: oci://us.gcr.io/acme-prod, version: ^1}]", 1),
         ("a.sh", "REG=gcr.io/acme-prod\ndocker push $REG/shop:1\n", 1),
         ("compose.yaml", "image: ${R:-gcr.io/acme-prod}/shop:1\n", 1),
         ("a.json", '{"a": "gcr.io\\/acme-prod\\/shop:1"}', 1),
@@ -92,7 +120,7 @@ def test_a_part_that_several_names_share_changes_once(name: str, before: str, af
         ("a.sh", "sed s/gcr.io/us-docker.pkg.dev/", 0),
         ("a.sh", "docker pull gcr.io/acme-prod/shop{,-debug}:1", 0),
         ("a.yaml", "allow: gcr.io/acme-prod/shop*", 0),
-        ("a.yaml", "a: us-docker.pkg.dev/acme-prod/gcr.io/acme-prod/shop:1", 0),
+        ("a.yaml", "a: us-docker.pkg.dev/acme-prod/gcr.io/acme-prod/shop:1", 1),
     ],
 )
 def test_what_would_make_another_name_wrong_is_left(name: str, text: str, refused: int) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gcr_migrate.refs.consumers import Clusters, resource
 from gcr_migrate.refs.exports import ASSETS, KUBECTL, export_kind
-from gcr_migrate.refs.files import Found, Unread, scan_bytes
+from gcr_migrate.refs.files import Found, Unread, scan_bytes, scan_text
+from gcr_migrate.refs.reading import Whose, read
 from gcr_migrate.refs.records import records, strings
 
 VALUES = st.recursive(
@@ -121,3 +122,15 @@ def test_nothing_of_a_resource_has_to_be_there() -> None:
     assert (found.name, found.project, found.location, found.identity) == ("x", "", "", "")
     odd = {**bare, "resource": {"data": ["x"]}, "ancestors": "x", "versionedResources": ["x"]}
     assert resource(odd, Clusters({})) == found
+
+
+@pytest.mark.parametrize(("project", "whose"), [("a-project", Whose.OURS), ("123", Whose.OPEN)])
+def test_a_build_trigger_knows_its_project(project: str, whose: Whose) -> None:
+    """So the usual spelling of its images has no gap; a number is no part of a name."""
+    asset = {
+        "name": f"//cloudbuild.googleapis.com/projects/{project}/locations/global/triggers/t",
+        "assetType": "cloudbuild.googleapis.com/BuildTrigger",
+        "resource": {"data": {"build": {"images": ["gcr.io/$PROJECT_ID/app"]}}},
+    }
+    (found,) = scan_text("assets.json", json.dumps(asset))
+    assert read(found.written, {}, {"a-project"}, defaults=found.values).whose is whose

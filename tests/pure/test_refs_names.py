@@ -60,7 +60,12 @@ def test_a_name_is_found_from_its_first_to_its_last_character(line: str, names: 
         ("mirror.gcr.io/library/redis:7", Whose.GOOGLES, "mirror.gcr.io/library/redis:7"),
         ("k8s.gcr.io/pause:3.9", Whose.RETIRED, "k8s.gcr.io/pause:3.9"),
         ("gcr.io/google-containers/pause", Whose.RETIRED, "gcr.io/google-containers/pause"),
+        ("gcr.io/distroless/java:$TAG", Whose.GOOGLES, "gcr.io/distroless/java"),
+        ("gcr.io/other-one/a:$TAG", Whose.SOMEBODYS, "gcr.io/other-one/a"),
+        ("gcr.io/google-containers/a:$V", Whose.RETIRED, "gcr.io/google-containers/a"),
         ("gcr.io", Whose.HOST, "gcr.io"),
+        ("gcr.io/v2/", Whose.HOST, "gcr.io"),
+        ("us-docker.pkg.dev/v2/token", Whose.HOST, "us-docker.pkg.dev"),
         ("gcr.io/$PROJECT/a", Whose.OPEN, ""),
         ("gcr.io/PROJECT_ID/a", Whose.OPEN, ""),
         ("gcr.io/builds/a:$SHA", Whose.OPEN, "gcr.io/builds/a"),
@@ -112,6 +117,18 @@ def test_a_shells_default_fills_a_gap_without_a_value() -> None:
     assert (assumed.name, assumed.assumed) == ("gcr.io/builds/app:v1", (("TAG", "v1"),))
     known = read(found, {"TAG": "v2"})
     assert (known.name, known.assumed) == ("gcr.io/builds/app:v2", ())
+
+
+@pytest.mark.parametrize("host", ["gcr.io", "us.gcr.io", "us-docker.pkg.dev"])
+@pytest.mark.parametrize("default", [":-", "-", ":=", "="])
+def test_a_shells_default_may_be_the_beginning_of_a_name(host: str, default: str) -> None:
+    """Whatever the host: a hyphen is part of the shell's spelling, and of none of its labels."""
+    text = f"image: ${{R{default}{host}/builds/r}}/app:1"
+    (found,) = find(text)
+    assert found.text == text.removeprefix("image: ")
+    assert read(found, {}).name == f"{host}/builds/r/app:1"
+    whole = f"X=${{X{default}{host}/builds/r/app:1}}"
+    assert [one.text for one in find(whole)] == [f"{host}/builds/r/app:1"]
 
 
 COMPONENT = st.from_regex(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*", fullmatch=True).filter(

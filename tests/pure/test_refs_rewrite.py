@@ -40,11 +40,17 @@ class Plan:
 
     def tag(self, image: Moved, tag: str) -> Digest | None:
         """Return what a tag points to."""
-        return self.tags.get(image.source, {"1": DIGEST, "2.0": OTHER, "v3": DIGEST}).get(tag)
+        return self.tags.get(
+            image.source, {"1": DIGEST, "2.0": OTHER, "2.0.0": OTHER, "v3": DIGEST}
+        ).get(tag)
 
     def has(self, image: Moved, digest: Digest) -> bool:
         """Whether a digest goes with an image."""
         return digest in self.digests and image.source in self.images
+
+    def touches(self, repository: str) -> bool:
+        """Whether something goes there."""
+        return any(new.startswith(f"{repository}/") for new in self.images.values())
 
     def left_out(self, name: str) -> str:
         """Return why a name is left out."""
@@ -55,6 +61,8 @@ PLAN = Plan(
     {
         "gcr.io/acme-prod/shop": "us-docker.pkg.dev/acme-prod/shop/shop",
         "us.gcr.io/acme-prod/team-a/side": "us-docker.pkg.dev/acme-prod/team-a/side",
+        "us.gcr.io/acme-prod/c/side": "us-docker.pkg.dev/acme-prod/c/d/side",
+        "us.gcr.io/acme-prod/old": "us-docker.pkg.dev/acme-prod/c/new",
         "gcr.io/acme-prod/far": "europe-docker.pkg.dev/other-prod/far/far",
     }
 )
@@ -143,9 +151,10 @@ def test_a_dockerfile_whose_base_is_an_argument_changes_at_the_argument() -> Non
 
 def test_lock_files_and_other_encodings_are_told_and_not_touched() -> None:
     """Their own tools, or a person, have to do it."""
-    lock = rewritten("image = gcr.io/acme-prod/shop:1", "images.lock")
-    assert not lock.is_any
-    assert "lock file" in lock.refused[0][1]
+    names = ("images.lock", "kbld.lock.yml", "pnpm-lock.yaml", "templates/x-lock.yaml")
+    for lock in (rewritten("image: gcr.io/acme-prod/shop:1", name) for name in names):
+        assert not lock.is_any
+        assert "lock file" in lock.refused[0][1]
 
     def judge(found: Any) -> Any:
         reference = read(found.written, {}, {"acme-prod"})
