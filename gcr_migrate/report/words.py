@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+from unicodedata import category
+
+_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # kinds of characters, by Unicode
+
 
 def visible(text: str) -> str:
     """Return a stranger's words with each character that cannot be shown as its number.
@@ -11,6 +16,13 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _number(c) for c in text)
+
+
+def harmless(text: str) -> str:
+    """Return a text of lines without what steers a terminal or turns the direction of writing."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or category(c) not in _STEERING else _number(c) for c in text)
 
 
 def _number(character: str) -> str:
