@@ -163,6 +163,12 @@ def _tell_the_way() -> int:
     return Exit.BAD_INPUT  # a script that lost its words shall not go on
 
 
+def _end_in_order(*_: object) -> None:
+    """Do as at Ctrl-C: in order, and not without the programs that were asked for a login."""
+    signal.raise_signal(signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def run() -> None:
     """Run the program and exit."""
     # What is loaded stays, and little of what is made here has cycles: to look through all of it
@@ -170,8 +176,11 @@ def run() -> None:
     gc.freeze()
     gc.set_threshold(_LITTER, 20, 20)
     set_up_streams()
-    # As Ctrl-C does: in order, and not without the programs that were asked for a login.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As shells have it in the background. Held back instead, as it is needed to end in order.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _end_in_order)
     args = sys.argv[1:]
     code = outcome(args) if args else _tell_the_way()
     try:
