@@ -33,7 +33,7 @@ def size_text(size_bytes: int) -> str:
     """Tell a number of bytes, exactly below 1 KiB, else with one decimal."""
     value = float(size_bytes)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":  # noqa: PLR2004  # the step between units
+        if round(value, 1) < 1024 or unit == "TiB":  # noqa: PLR2004  # the step between units
             return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError
