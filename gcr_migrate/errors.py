@@ -600,6 +600,14 @@ DISK_FULL: Final = _problem(
     "The disk is full, read-only, or failed.",
     "Make room, then run the same command again; what is done stays done.",
 )
+OUTPUT_LOST: Final = _problem(
+    "output-lost",
+    Exit.OUT_OF_REACH,
+    "output cannot be written",
+    "The disk that it goes to is full or failed. The command itself went on to its end; its result,"
+    " or a part of it, was not kept.",
+    "Make room or choose another place; then run the same command again, or `status` for a run.",
+)
 _group("Registries")
 UNREACHABLE: Final = _problem(
     "unreachable",

@@ -143,6 +143,7 @@ def _plan(images: list[tuple[str, str, str]], words: tuple[str, ...]) -> ShowFac
         bytes=PlanBytesFact(total=2**40, to_transfer=2**39, to_mount=2**35),
         estimate=_estimate(words),
         todo=TodoFact(repositories=8, grants=3, manifests=9, tags=9, settings=0),
+        begun=True,
         left_out=[LeftOutFact.of(one) for one in left],
         findings=[FindingFact.of(one) for one in found],
         spec=words[0] if words else "plans/builds.yaml",

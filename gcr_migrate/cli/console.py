@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import os
 import sys
 from typing import Final
 
@@ -20,8 +19,6 @@ class PatientConsole(Console):
     def on_broken_pipe(self) -> None:
         """Go on without a reader."""
         self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, (sys.stderr if self.stderr else sys.stdout).fileno())
 
 
 def escape_what_cannot_be_written() -> None:

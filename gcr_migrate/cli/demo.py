@@ -14,7 +14,7 @@ import typer
 
 from gcr_migrate.cli.options import Json
 from gcr_migrate.cli.output import Output
-from gcr_migrate.errors import FILE_MISSING, Exit, MigrateError
+from gcr_migrate.errors import NOT_WRITABLE, Exit, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ def _fresh(directory: Path) -> Path:
             number += 1
         (folder / "plans").mkdir(parents=True)
     except OSError as error:
-        raise MigrateError(FILE_MISSING, subject=str(folder), saw=error.strerror or "") from error
+        raise MigrateError(NOT_WRITABLE, subject=str(folder), saw=error.strerror or "") from error
     return folder
 
 

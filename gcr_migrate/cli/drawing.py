@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.cli.files import write_parts
 from gcr_migrate.cli.options import read_text
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from gcr_migrate.model.prices import Prices
@@ -27,8 +27,8 @@ def draw(file: Path, page: Path, prices: Prices | None = None) -> None:
         prices: what Google asks; None: as far as it is known here.
 
     Raises:
-        MigrateError: `file-missing`, `not-a-migration`, `not-a-result`; `bad-usage` where the page
-            would replace the file.
+        MigrateError: `file-missing`, `not-a-migration`, `not-a-result`, `not-writable`; `bad-usage`
+            where the page would replace the file.
     """
     from gcr_migrate.report.gather import report_facts
     from gcr_migrate.report.html.migration import report_page
@@ -49,11 +49,11 @@ def write_page(page: Path, told: Page) -> None:
     """Write a page.
 
     Raises:
-        MigrateError: `file-missing`.
+        MigrateError: `not-writable`.
     """
     from gcr_migrate.report.html.render import html_parts
 
-    _write(page, html_parts(told, _made()))
+    write_parts(page, html_parts(told, _made()))
 
 
 def _made() -> str:
@@ -70,12 +70,3 @@ def _is_database(file: Path) -> bool:
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(FILE_MISSING, subject=str(file), saw=saw) from error
-
-
-def _write(page: Path, parts: Iterable[str]) -> None:
-    try:
-        with page.open("w", encoding="utf-8") as opened:
-            opened.writelines(parts)
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(page), saw=saw) from error

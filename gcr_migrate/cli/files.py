@@ -10,7 +10,7 @@ from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NOT_OURS, NOT_WRITABLE, 
 from gcr_migrate.model.nearest import with_question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MARK: Final = "Made by gcr-migrate"
 
@@ -51,6 +51,20 @@ def write_file(path: Path, text: str, *, runs: bool) -> None:
         path.write_text(text, encoding="utf-8")
         if runs:
             path.chmod(0o755)
+    except OSError as error:
+        saw = error.strerror or ""
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write a document part by part, over one that is there.
+
+    Raises:
+        MigrateError: `not-writable`.
+    """
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.writelines(parts)
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

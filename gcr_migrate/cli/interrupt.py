@@ -37,13 +37,15 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
         stop.set()
         tell("Stopping: what is in flight is finished first. Once more drops it.")
 
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal)
     try:
         yield
     finally:
-        for number in _SIGNALS:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)  # of several files the next one is ended in order, too
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -31,6 +30,7 @@ from gcr_migrate.cli import (
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
+from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
 from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError
 
@@ -114,6 +114,7 @@ def outcome(args: Sequence[str]) -> int:
     if "--help" not in args:
         set_up_logs(as_json=output.as_json)
     try:
+        _check_filled(args)
         result = command()(list(args), prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:
         return output.errors([with_near_file(error)])
@@ -123,12 +124,26 @@ def outcome(args: Sequence[str]) -> int:
         return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
     except _stops():
         return _interrupted(output, args)
+    except ReaderGoneError:
+        result = Exit.OK  # it has what it wanted of a long text
     except Exception as error:  # noqa: BLE001  # the top handler: whatever is left is our defect
         return output.errors([defect_of(error)])
     # A command returns an Exit; typer itself returns 130 after Ctrl-C, and 0 after --help.
     if result == Exit.INTERRUPTED and not isinstance(result, Exit):
         return _interrupted(output, args)
     return int(result or 0)
+
+
+def _check_filled(args: Sequence[str]) -> None:
+    """Refuse words without letters: as a file such a one would be this folder, with all in it.
+
+    Raises:
+        MigrateError: `bad-usage`.
+    """
+    for number, word in enumerate(args, 1):
+        if not word.strip():
+            saw = f"word {number} is empty; is a variable of the script not set?"
+            raise MigrateError(BAD_USAGE, subject=" ".join([_PROGRAM, *args[:1]]).strip(), saw=saw)
 
 
 def _stops() -> tuple[type[BaseException], ...]:
@@ -148,19 +163,30 @@ def _tell_the_way() -> int:
     return Exit.BAD_INPUT  # a script that lost its words shall not go on
 
 
+def _end_in_order(*_: object) -> None:
+    """Do as at Ctrl-C: in order, and not without the programs that were asked for a login."""
+    signal.raise_signal(signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def run() -> None:
     """Run the program and exit."""
     # What is loaded stays, and little of what is made here has cycles: to look through all of it
     # after every few hundred objects would be one part in twenty of what a run computes.
     gc.freeze()
     gc.set_threshold(_LITTER, 20, 20)
-    # As Ctrl-C does: in order, and not without the programs that were asked for a login.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    set_up_streams()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As shells have it in the background. Held back instead, as it is needed to end in order.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _end_in_order)
     args = sys.argv[1:]
     code = outcome(args) if args else _tell_the_way()
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain at exit; the reader has what it wanted.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        check_output()
+    except ReaderGoneError:
+        pass  # it has what it wanted
+    except MigrateError as error:
+        code = Output(as_json=False).errors([error])
     sys.exit(code)

@@ -10,11 +10,12 @@ import typer
 
 from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.drawing import draw, write_page
+from gcr_migrate.cli.files import write_parts
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, files_named, over
 from gcr_migrate.cli.options import Json, chosen
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.pricing import PricesFile, prices_of
-from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
+from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +101,7 @@ def _of_one(
         if output_file is None:
             show_raw(output.out, parts)
         else:
-            _write(output_file, parts)
+            write_parts(output_file, parts)
 
 
 def _of_several(
@@ -127,18 +128,9 @@ def _of_several(
             output.result(facts, fleet_markdown(facts).splitlines())
             return
         elif output.as_json:
-            _write(output_file, chain(facts.json_parts(), "\n"))
+            write_parts(output_file, chain(facts.json_parts(), "\n"))
         else:
-            _write(output_file, [fleet_markdown(facts)])
+            write_parts(output_file, [fleet_markdown(facts)])
         Output(as_json=False).result(facts, fleet_lines(facts, full=full))
 
     return over(output, "report", files, one, hear=page.add if html else None, finish=finish)
-
-
-def _write(path: Path, parts: Iterable[str]) -> None:
-    try:
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.writelines(parts)
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gcr_migrate.cli.alarming import alarm, not_told, push
-from gcr_migrate.errors import FILE_MISSING, MigrateError, printable
+from gcr_migrate.errors import NOT_WRITABLE, MigrateError, printable
 from gcr_migrate.report.junit import junit_text, unfinished_text
 from gcr_migrate.report.metrics import MetricsFile
 from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
@@ -54,14 +54,14 @@ class Teller:
         """Check what can be checked, and leave nothing that looks as if all were well.
 
         Raises:
-            MigrateError: `file-missing`, a file cannot be written.
+            MigrateError: `not-writable`, a file cannot be written.
         """
         if self._receivers.junit:
             _write(self._receivers.junit, unfinished_text(self._targets))
         self._write_metrics()
         state = self._receivers.state
         if state and not state.startswith(_BUCKET) and not Path(state).parent.is_dir():
-            raise MigrateError(FILE_MISSING, subject=state, saw="its folder does not exist")
+            raise MigrateError(NOT_WRITABLE, subject=state, saw="its folder does not exist")
 
     def came_out(self, found: Found) -> None:
         """Take note of what was found."""
@@ -150,4 +150,4 @@ def _write(path: Path, text: str) -> None:
         draft.replace(path)
     except OSError as error:
         saw = error.strerror or type(error).__name__
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

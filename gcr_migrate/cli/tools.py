@@ -12,7 +12,7 @@ import typer
 
 from gcr_migrate.cli.options import Json, check_known
 from gcr_migrate.cli.output import Output
-from gcr_migrate.errors import BAD_USAGE, CATALOGUE, FILE_MISSING, GROUPS, Exit, MigrateError
+from gcr_migrate.errors import BAD_USAGE, CATALOGUE, GROUPS, NOT_WRITABLE, Exit, MigrateError
 from gcr_migrate.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -166,4 +166,4 @@ def _write_endpoints(box: Sandbox, path: Path) -> None:
         box.write_endpoints(partial)
         partial.replace(path)
     except OSError as error:
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=error.strerror or "") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.model.access import Verdict
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.summing import amount_text, money_lines, time_lines
+from gcr_migrate.report.summing import amount_text, count_lines, money_lines, time_lines
 from gcr_migrate.report.terminal import run_title
 from gcr_migrate.report.words import counted, size_text, visible
 
@@ -147,16 +147,8 @@ def _beginning(facts: ReportFacts) -> Iterator[str]:
 
 
 def _sums(plan: ShowFacts) -> Iterator[str]:
-    counts, size, todo = plan.counts, plan.bytes, plan.todo
-    yield _row("repositories", f"{counts.repositories:,}, {todo.repositories:,} to create")
-    yield _row("images", f"{counts.images:,}")
-    yield _row("manifests", f"{counts.manifests:,}, {todo.manifests:,} to write")
-    yield _row("tags", f"{counts.tags:,}, {todo.tags:,} to set")
-    to_send = f"{size_text(size.to_transfer)} to send"
-    spared = f", mounts spare {size_text(size.to_mount)}" if size.to_mount else ""
-    yield _row("blobs", f"{counts.blobs:,}, {size_text(size.total)} in all: {to_send}{spared}")
-    lines = [*(time_lines(plan.estimate) if todo.total else ()), *money_lines(plan.estimate)]
-    for line in lines:
+    time = time_lines(plan.estimate) if plan.todo.total else ()
+    for line in (*count_lines(plan), *time, *money_lines(plan.estimate)):
         yield _row(line.lead.strip(), cell(line.text))
 
 
@@ -197,7 +189,7 @@ def _tables(facts: ReportFacts) -> list[_Table]:
         ),
         _Table(
             "Repositories",
-            ("repository", "", "images", "bytes"),
+            ("repository", "by the plan", "images", "bytes"),
             map(_repository_row, plan.repositories),
             f"{show} repositories",
             is_open=True,

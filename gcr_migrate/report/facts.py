@@ -63,6 +63,11 @@ class _PlanLike(Fact):
     bytes: PlanBytesFact
     estimate: EstimateFact
     todo: TodoFact
+    begun: bool = Field(
+        default=False,
+        description="Runs have done something: `todo`, requests and time are of what is left, and"
+        " all else is the plan as it was frozen.",
+    )
     left_out: Many[LeftOutFact]
     findings: Many[FindingFact]
 

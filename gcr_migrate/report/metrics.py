@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+from gcr_migrate.errors import BAD_USAGE, NOT_WRITABLE, MigrateError
 from gcr_migrate.model.steps import Kind
 
 if TYPE_CHECKING:
@@ -112,13 +112,13 @@ class MetricsFile:
         """Write it.
 
         Raises:
-            MigrateError: FILE_MISSING, it cannot be written there.
+            MigrateError: NOT_WRITABLE, it cannot be written there.
         """
         try:
             write_to_textfile(os.fspath(self._path), self._registry)
         except OSError as error:
             saw = error.strerror or str(error)
-            raise MigrateError(FILE_MISSING, subject=str(self._path), saw=saw) from error
+            raise MigrateError(NOT_WRITABLE, subject=str(self._path), saw=saw) from error
 
 
 def _last_success(path: Path, metrics: Metrics) -> float | None:

@@ -123,6 +123,7 @@ class PlanReader:
             ),
             "estimate": estimate_fact(migration, self._amounts, todo.repositories, self._prices),
             "todo": todo,
+            "begun": self._amounts.is_begun,
             "left_out": _rows(counts.left_out, self._left_outs, is_part=bool(self._patterns)),
             "findings": _rows(counts.findings, self._findings, is_part=bool(self._patterns)),
         }

@@ -17,6 +17,7 @@ from gcr_migrate.refs.finder import Written, find
 from gcr_migrate.refs.reading import Whose
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
+from gcr_migrate.report.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -160,7 +161,7 @@ class RefsScanFacts(Fact):
 def reference_lines(facts: RefsScanFacts, *, full: bool) -> Iterator[Text]:
     """Tell names by whose they are, each with its place as editors open it."""
     total = sum(facts.counts.values())
-    yield Text(f"{total} names in {facts.files} files", style="bold")
+    yield Text(f"{counted(total, 'name')} in {counted(facts.files, 'file')}", style="bold")
     for whose, title in _TITLES.items():
         chosen = [one for one in facts.references if one.whose is whose]
         if not chosen:

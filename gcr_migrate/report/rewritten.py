@@ -13,6 +13,7 @@ from gcr_migrate.refs.change import patch
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.references import UnreadFact
 from gcr_migrate.report.terminal import rows
+from gcr_migrate.report.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -124,7 +125,10 @@ def rewrite_lines(facts: RefsRewriteFacts) -> Iterator[Text]:
         yield Text(line, style={"+": "green", "-": "red", "@": "cyan"}.get(line[:1], ""))
     files = len({one.file for one in facts.renamed})
     done = "were given" if facts.written else "would get"
-    yield Text(f"{len(facts.renamed)} names in {files} files {done} new ones", style="bold")
+    yield Text(
+        f"{counted(len(facts.renamed), 'name')} in {counted(files, 'file')} {done} new ones",
+        style="bold",
+    )
     if facts.renamed and not facts.written:
         yield Text("  --write changes the files; --format patch gives the difference alone")
     for title, listed in (("could not be rewritten", facts.left), ("are left to you", facts.hints)):

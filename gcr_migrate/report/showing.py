@@ -100,6 +100,11 @@ def show_lines(facts: ShowFacts, images_of: ImagesOf, view: View) -> Iterator[Li
     yield headed(f"Plan {facts.file}, made from {facts.spec} at {facts.created_at}")
     said = f"plan: {facts.file}, made from {facts.spec} at {facts.created_at}"
     yield Line(f"digest {facts.digest}", depth=1, said=f"{said}, digest {facts.digest}")
+    if facts.begun:
+        told = "as it was frozen; runs have begun since, see"
+        yield Line(
+            f"{told} `gcr-migrate status {facts.file}`", depth=1, said=f"plan: {told} status"
+        )
     if facts.paths:
         told = f"only image paths like {', '.join(facts.paths)}"
         yield Line(told, depth=1, said=told)

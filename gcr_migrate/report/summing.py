@@ -20,20 +20,29 @@ _LABEL: Final = 14
 
 def sum_lines(facts: PlanFacts | ShowFacts) -> Iterator[Line]:
     """Tell the sums, each with its word before it."""
-    counts, size, todo = facts.counts, facts.bytes, facts.todo
-    spared = f"; mounts spare {size_text(size.to_mount)}" if size.to_mount else ""
-    yield _sum("repositories", f"{counts.repositories:,}, {todo.repositories:,} to create")
-    yield _sum("images", f"{counts.images:,}")
-    yield _sum("manifests", f"{counts.manifests:,}, {todo.manifests:,} to write")
-    yield _sum("tags", f"{counts.tags:,}, {todo.tags:,} to set")
-    transfer = f"{size_text(size.to_transfer)} to send{spared}"
-    yield _sum("blobs", f"{counts.blobs:,}, {size_text(size.total)} in all: {transfer}")
-    if todo.total:
+    yield from count_lines(facts)
+    if facts.todo.total:
         yield from time_lines(facts.estimate)
     yield from money_lines(facts.estimate)
-    if not todo.total:
+    if not facts.todo.total:
         told = "Nothing to do: the target has everything that the plan names."
         yield Line(told, said=told)
+
+
+def count_lines(facts: PlanFacts | ShowFacts) -> Iterator[Line]:
+    """Tell how much there is of everything, and how much of it is to be done.
+
+    Of a plan that is begun, items are what is left, and bytes are the whole plan's.
+    """
+    counts, size, todo = facts.counts, facts.bytes, facts.todo
+    still, by_plan = ("still ", "by the plan ") if facts.begun else ("", "")
+    spared = f"; mounts spare {size_text(size.to_mount)}" if size.to_mount else ""
+    yield _sum("repositories", f"{counts.repositories:,}, {todo.repositories:,} {still}to create")
+    yield _sum("images", f"{counts.images:,}")
+    yield _sum("manifests", f"{counts.manifests:,}, {todo.manifests:,} {still}to write")
+    yield _sum("tags", f"{counts.tags:,}, {todo.tags:,} {still}to set")
+    transfer = f"{by_plan}{size_text(size.to_transfer)} to send{spared}"
+    yield _sum("blobs", f"{counts.blobs:,}, {size_text(size.total)} in all: {transfer}")
 
 
 def amount_text(size: AmountFact) -> str:

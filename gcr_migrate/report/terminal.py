@@ -11,7 +11,7 @@ from rich.text import Text
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.facts import ApplyFacts
 from gcr_migrate.report.layout import STYLES, padded
-from gcr_migrate.report.words import size_text
+from gcr_migrate.report.words import harmless, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,12 +39,22 @@ LISTED_AT_MOST: Final = 50  # what a person reads; `--json` and the report have 
 
 
 def show(console: Console, lines: Iterable[Text | str]) -> None:
-    """Print lines as they are: no folding inside names, no guessed colours."""
+    """Print lines as they are: no folding inside names, no guessed colours, nothing that steers."""
+    lines = map(_harmless, lines)
     if not console.is_terminal:  # there is nothing to draw, and there may be a million lines
         show_raw(console, (f"{line}\n" for line in lines))
         return
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _harmless(line: Text | str) -> Text | str:
+    """Names in it are of strangers: none moves the cursor, or what stands beside it."""
+    told = str(line)
+    clean = harmless(told)
+    if clean == told:
+        return line
+    return Text(clean, style=line.style) if isinstance(line, Text) else clean
 
 
 def show_whole(console: Console, parts: Iterable[str]) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+from unicodedata import category
+
+_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # kinds of characters, by Unicode
+
 
 def visible(text: str) -> str:
     """Return a stranger's words with each character that cannot be shown as its number.
@@ -13,6 +18,13 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else _number(c) for c in text)
 
 
+def harmless(text: str) -> str:
+    """Return a text of lines without what steers a terminal or turns the direction of writing."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or category(c) not in _STEERING else _number(c) for c in text)
+
+
 def _number(character: str) -> str:
     return " " if character in "\n\t" else f"\\u{{{ord(character):x}}}"
 
@@ -21,7 +33,7 @@ def size_text(size_bytes: int) -> str:
     """Tell a number of bytes, exactly below 1 KiB, else with one decimal."""
     value = float(size_bytes)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":  # noqa: PLR2004  # the step between units
+        if round(value, 1) < 1024 or unit == "TiB":  # noqa: PLR2004  # the step between units
             return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError

@@ -120,14 +120,17 @@ class Amounts:
 
     Args:
         migration: the plan, and the ledger that says what is left of it.
+
+    Attributes:
+        is_begun: a run has done something, or has tried.
     """
 
     def __init__(self, migration: Migration) -> None:
         self._rows = migration.rows
         for table in _TABLES:
             self._rows(f"DROP TABLE IF EXISTS temp.{table}")
-        self._is_begun = bool(self._rows("SELECT 1 FROM event LIMIT 1"))
-        self._rows(_HELD.format(there=_CONFIRMED if self._is_begun else "p.present"))
+        self.is_begun = bool(self._rows("SELECT 1 FROM event LIMIT 1"))
+        self._rows(_HELD.format(there=_CONFIRMED if self.is_begun else "p.present"))
         self._rows(_NEED)
         self._rows(_FILL)
 
@@ -151,7 +154,7 @@ class Amounts:
         hosts = dict(self._rows("SELECT id, registry FROM repository ORDER BY id"))
         items = dict.fromkeys(hosts.values(), 0)
         for kind, (table, is_open) in _OPEN.items():
-            last = _LAST.format(kind) if self._is_begun else ""
+            last = _LAST.format(kind) if self.is_begun else ""
             sql = _ITEMS.format(table=table, open=f"{is_open}{last}")
             for repository_id, _, left in self._rows(sql):
                 items[hosts[repository_id]] += left

@@ -19,6 +19,7 @@ from gcr_migrate.errors import (
     FILE_LOCKED,
     FILE_MISSING,
     NOT_A_MIGRATION,
+    NOT_WRITABLE,
     SCHEMA_UNKNOWN,
     MigrateError,
 )
@@ -41,7 +42,7 @@ def create_draft(path: Path) -> Iterator[Draft]:
 
     Raises:
         MigrateError: FILE_IN_USE if a run was started from the file that is there; FILE_LOCKED;
-            NOT_A_MIGRATION if it is something else; FILE_MISSING if the folder cannot be
+            NOT_A_MIGRATION if it is something else; NOT_WRITABLE if the folder cannot be
             written to; DISK_FULL.
     """
     _check_replaceable(path)
@@ -62,12 +63,12 @@ def beside(path: Path) -> Iterator[Path]:
     """Make a file beside `path` for a draft; what is left of it in the end is removed.
 
     Raises:
-        MigrateError: FILE_MISSING if the folder cannot be written to; DISK_FULL.
+        MigrateError: NOT_WRITABLE if the folder cannot be written to; DISK_FULL.
     """
     try:
         handle, name = tempfile.mkstemp(".draft", f"{path.name}.", path.parent)
     except OSError as error:
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=error.strerror or "") from error
     os.close(handle)
     try:
         yield Path(name)
@@ -158,7 +159,7 @@ def _locked_handle(lock_path: Path, path: Path) -> int:
         try:
             handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise MigrateError(FILE_MISSING, subject=str(path), saw=error.strerror or "") from error
+            raise MigrateError(NOT_WRITABLE, subject=str(path), saw=error.strerror or "") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

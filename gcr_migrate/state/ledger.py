@@ -348,6 +348,11 @@ SELECT e.how, sum(CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE max(b.size_b
 FROM event e JOIN planned_blob p ON p.id = e.item_id JOIN blob b ON b.id = p.blob_id
 WHERE e.kind = 'blob' AND e.event = 'confirmed' GROUP BY e.how
 """
+_BYTES_HAD: Final = """
+SELECT coalesce(sum(max(b.size_bytes, 0)), 0) FROM planned_blob p JOIN blob b ON b.id = p.blob_id
+WHERE p.present AND (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id
+    ORDER BY e.id DESC LIMIT 1) IS NOT 'confirmed'
+"""
 _FAILURES: Final = """
 SELECT e.id, e.kind, e.item_id, e.code, e.saw FROM event e
 WHERE e.id > ? AND e.event = 'gave-up' AND NOT EXISTS (SELECT 1 FROM event later
@@ -380,7 +385,7 @@ def tally(migration: Migration) -> Tally:
         kinds={kind: _kind_tally(migration, kind) for kind in Kind},
         bytes_transferred=moved.get("uploaded", 0),
         bytes_mounted=moved.get("mounted", 0),
-        bytes_already_there=moved.get("present", 0),
+        bytes_already_there=moved.get("present", 0) + migration.rows(_BYTES_HAD)[0][0],
         runs=[
             Run(
                 row[0],

@@ -351,7 +351,7 @@ def create_snapshot(
     """Write a snapshot beside `path`, and move it there when it is sealed and nothing failed.
 
     Raises:
-        MigrateError: BAD_USAGE if something is there; FILE_MISSING; DISK_FULL.
+        MigrateError: BAD_USAGE if something is there; NOT_WRITABLE; DISK_FULL.
     """
     check_replaceable(path, force=force)
     with beside(path) as temporary:

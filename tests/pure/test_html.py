@@ -271,3 +271,9 @@ def test_no_result_is_an_error(text: str) -> None:
     with pytest.raises(MigrateError) as caught:
         result_page(text, "x.json")
     assert caught.value.problem is errors.NOT_A_RESULT
+
+
+@given(st.integers(10, 40), st.integers(-(2**9), 2**9))
+def test_no_number_of_bytes_is_told_as_1024_of_a_unit(power: int, beside: int) -> None:
+    """What is rounded up to the next unit is told in that one."""
+    assert not size_text(2**power + beside).startswith("1024.")

@@ -280,6 +280,7 @@ def test_counts_add_up(tmp_path: Path, entries: list[Entry], present: bool) -> N
     with open_migration(path) as migration:
         sums = tally(migration)
         items = [*migration.blobs(1), *migration.blobs(2)]
+        had = {id_ for (id_,) in migration.rows("SELECT id FROM planned_blob WHERE present")}
         for item in items:
             events = [e for k, i, e, _ in entries if (k, i) == (Kind.BLOB, item.id)]
             assert item.state is state_after(events)
@@ -289,7 +290,7 @@ def test_counts_add_up(tmp_path: Path, entries: list[Entry], present: bool) -> N
     confirmed = [i for k, i, e, _ in entries if (k, e) == (Kind.BLOB, Event.CONFIRMED)]
     sizes = {item.id: item.size_bytes for item in items}
     moved = sums.bytes_transferred + sums.bytes_mounted + sums.bytes_already_there
-    assert moved == sum(sizes[i] for i in confirmed)
+    assert moved == sum(sizes[i] for i in {*confirmed, *had})
     assert sums.kinds[Kind.BLOB].done == len(confirmed)
 
 
@@ -299,7 +300,13 @@ def test_what_was_there_at_planning_is_skipped(tmp_path: Path) -> None:
     write_plan(path, present=True)
 
     with open_migration(path) as migration:
-        kinds = tally(migration).kinds
+        sums = tally(migration)
+        (size,) = migration.rows(
+            "SELECT sum(b.size_bytes) FROM planned_blob p JOIN blob b ON b.id = p.blob_id"
+            " WHERE p.present"
+        )[0]
+    kinds = sums.kinds
+    assert sums.bytes_already_there == size > 0
     assert kinds[Kind.MANIFEST].reasons == {"already-there": 2}
     assert kinds[Kind.BLOB].reasons == {"already-there": 6}
     assert kinds[Kind.TAG].reasons == {"kept": 2}

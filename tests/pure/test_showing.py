@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate.model.plan import TagAction
+from gcr_migrate.report.documents import markdown_text
+from gcr_migrate.report.html.migration import plan_page
 from gcr_migrate.report.layout import laid_out, said
 from gcr_migrate.report.rows import Rows
 from gcr_migrate.report.showing import Section, View, plan_lines, show_lines
@@ -43,6 +45,20 @@ def test_what_is_wrong_comes_first() -> None:
     assert _at(told, "info[") > _at(told, "Left out")
     assert any("without consent" in line for line in told[: places[-1]])
     assert told[-1].startswith("  money ")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_plan_that_is_begun_is_told_apart_from_what_is_left(begun: bool) -> None:  # noqa: FBT001  # drawn
+    """The difference is that of the frozen plan, and sums say where they are of what is left."""
+    plan = PLAN.model_copy(update={"begun": begun})
+    told = _told(View(), plan)
+    assert any("runs have begun since" in line for line in told) == begun
+    assert any(line.endswith(" 8 still to create") for line in told) == begun
+    assert any(" in all: by the plan " in line for line in told) == begun
+    document = markdown_text(report(4).model_copy(update={"plan": plan}))
+    assert ("8 still to create" in document) == begun
+    good = plan.model_copy(update={"findings": [], "left_out": [], "access": []})
+    assert ("begun" in plan_page(good).outcome.text) == begun
 
 
 def test_a_summary_of_plan_has_the_same_parts_in_the_same_order() -> None:

@@ -267,8 +267,8 @@ def test_an_object_remembers_for_runs_on_other_machines(cli: Cli, tmp_path: Path
         (["--push-gateway", "http://gateway.example"], "bad-usage", "neither https"),
         (["--remind-after", "soon"], "bad-usage", "such as 24h"),
         (["--alarm-state", "gs://bucket"], "bad-usage", "gs://BUCKET/OBJECT"),
-        (["--alarm-state", "no/s.json"], "file-missing", "folder"),
-        (["--junit", "no/j.xml"], "file-missing", "no/j.xml"),
+        (["--alarm-state", "no/s.json"], "not-writable", "folder"),
+        (["--junit", "no/j.xml"], "not-writable", "no/j.xml"),
     ],
 )
 def test_who_cannot_be_told_is_refused_before_anything_is_asked(

@@ -94,7 +94,7 @@ def test_every_station_has_a_page(cli: Cli, tmp_path: Path) -> None:
         ("m.json", "m.json", "bad-usage"),
         ("none", "x.html", "file-missing"),
         (".", "x.html", "file-missing"),
-        ("m.json", "none/x.html", "file-missing"),
+        ("m.json", "none/x.html", "not-writable"),
     ],
 )
 def test_what_is_told_of_is_never_replaced(tmp_path: Path, file: str, page: str, code: str) -> None:

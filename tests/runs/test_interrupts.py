@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +16,42 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
+    from tests.warm import Running
+
+    Started = Running | subprocess.Popen[str]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_waits_for_a_helper_or_is_left_of_it(cli: Cli, number: signal.Signals) -> None:
-    """The tool ends with 130 at once, and with it the helper and what that has started."""
+@dataclass
+class Asked:
+    """The tool in a folder with a helper for logins that never answers, and starts a program.
+
+    Attributes:
+        environ: variables that lead to the helper.
+        pid: pipe that tells the number of that program.
+    """
+
+    environ: dict[str, str]
+    pid: Path
+
+    def assert_nothing_is_left(self, process: Started, number: signal.Signals) -> None:
+        """Send the tool a signal while it waits: it ends with 130, and that program with it."""
+        started = self.pid.read_text().strip()
+        began = time.monotonic()
+        process.send_signal(number)
+        try:
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # whoever is deaf would be waited for
+        assert time.monotonic() - began < 30
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+        state = Path(f"/proc/{started}/stat")
+        assert not state.exists() or " Z " in state.read_text()
+
+
+@pytest.fixture
+def asked(cli: Cli) -> Asked:
+    """A spec, and a helper for its source."""
     pid = cli.home / "pid"
     os.mkfifo(pid)
     helper = cli.home / "docker-credential-slow"
@@ -31,14 +65,28 @@ def test_nothing_waits_for_a_helper_or_is_left_of_it(cli: Cli, number: signal.Si
         "NO_GCE_CHECK": "true",
         "PATH": f"{cli.home}:/usr/bin:/bin",
     }
+    return Asked(environ, pid)
 
-    with cli.start("plan", "spec.yaml", **environ) as process:
-        started = pid.read_text().strip()
-        began = time.monotonic()
-        process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 30
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    state = Path(f"/proc/{started}/stat")
-    assert not state.exists() or " Z " in state.read_text()
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_waits_for_a_helper_or_is_left_of_it(
+    cli: Cli, asked: Asked, number: signal.Signals
+) -> None:
+    """The tool ends with 130 at once, and with it the helper and what that has started."""
+    with cli.start("plan", "spec.yaml", **asked.environ) as process:
+        asked.assert_nothing_is_left(process, number)
+
+
+def test_a_plain_kill_ends_what_a_script_started_in_the_background(cli: Cli, asked: Asked) -> None:
+    """A shell lets it ignore Ctrl-C, which does not make it deaf to the other signal."""
+    words = [sys.executable, "-m", "gcr_migrate", "plan", "spec.yaml"]
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words],
+        cwd=cli.home,
+        env=cli.environment(**asked.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.send_signal(signal.SIGINT)
+        asked.assert_nothing_is_left(process, signal.SIGTERM)

@@ -100,6 +100,8 @@ def _planned(plan: ShowFacts) -> Cell:
         return Cell(told, "word", "bad")
     if not plan.todo.total:
         return Cell("Nothing to do: everything in the plan is there", "word", "good")
+    if plan.begun:
+        return Cell("Planned, and begun; a part is still to be done", "word", "open")
     return Cell("Planned; nothing has been done yet", "word", "open")
 
 

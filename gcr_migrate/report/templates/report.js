@@ -24,7 +24,7 @@ function count(number) {
 function size(bytes) {
   if (bytes < 0) return "unknown";
   let value = bytes, unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) { value /= 1024; unit += 1; }
+  while (Math.round(value * 10) >= 10240 && unit < UNITS.length - 1) { value /= 1024; unit += 1; }
   return unit ? `${value.toFixed(1)} ${UNITS[unit]}` : `${bytes} B`;
 }
 
