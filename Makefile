@@ -31,10 +31,10 @@ demo: install ## run the whole migration on a sandbox of this machine
 	$(BIN)/gcr-migrate demo $(DEMO)
 
 test: install ## run the tests; those that need a missing program say so and skip
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 5
 
 test-all: install ## run all tests, those too of which `test` takes a sample
-	$(BIN)/python -m pytest -n 2 -m ""
+	$(BIN)/python -m pytest -n 5 -m ""
 
 check: lint types contracts dependencies test ## all that CI demands
 

@@ -70,6 +70,21 @@ async def results_of(
         await asyncio.gather(*running, return_exceptions=True)
 
 
+def shared(work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+    """Begin something that several wait for, each behind a shield.
+
+    Whoever waits gets what it raises. If all of them are gone by then, nobody is to be told.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_is_seen)
+    return task
+
+
+def _is_seen(task: asyncio.Task[T]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
 async def in_a_thread(work: Callable[[], T]) -> T:
     """Do something in a thread of its own, which does not keep the program from its end.
 

@@ -11,7 +11,7 @@ from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import BlobWork, End, Origin, SizeWork
-from gcr_migrate.tasks import all_of
+from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ class Blobs:
             return known
         going = self._going.get(item.id)
         if going is None:
-            going = asyncio.ensure_future(self._bring(place, item))
+            going = shared(self._bring(place, item))
             self._going[item.id] = going
             going.add_done_callback(lambda _: self._going.pop(item.id))
         return going

@@ -14,6 +14,7 @@ from gcr_migrate.model.dialect import BY_NAME
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import HeadWork, ListWork, Tags
+from gcr_migrate.tasks import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,7 @@ class _Side:
     async def _list(self) -> Tags:
         asking = self._listing is not None and not self._listing.done()
         if self._listing is None or not (asking or self._clock() < self._fresh_until):
-            self._listing = asyncio.ensure_future(self._ask())
+            self._listing = shared(self._ask())
         return await asyncio.shield(self._listing)
 
     async def _ask(self) -> Tags:

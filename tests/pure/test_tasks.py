@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gcr_migrate.tasks import a_few_of, results_of
+from gcr_migrate.tasks import a_few_of, results_of, shared
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -108,3 +109,26 @@ def test_a_queue_ends_with_who_takes_from_it() -> None:
     with pytest.raises(ValueError, match="bad"):
         asyncio.run(take(["slow", "bad"]))
     assert sorted(ended) == ["bad", "quick", "slow", "slow"]
+
+
+def test_what_nobody_waits_for_any_more_fails_without_a_word() -> None:
+    """Who waits is told; if it fails after the last one has gone, the loop complains of nothing."""
+    told: list[str] = []
+
+    async def failing() -> None:
+        await asyncio.sleep(0.01)
+        raise ValueError("late")
+
+    async def waiting() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(str(about)))
+        with pytest.raises(ValueError, match="late"):
+            await asyncio.shield(shared(failing()))
+        left = shared(failing())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(left), 0.001)
+        await asyncio.sleep(0.03)
+        del left
+        gc.collect()
+
+    asyncio.run(waiting())
+    assert told == []

@@ -33,11 +33,12 @@ class Asked:
     environ: dict[str, str]
     pid: Path
 
-    def assert_nothing_is_left(self, process: Started, number: signal.Signals) -> None:
-        """Send the tool a signal while it waits: it ends with 130, and that program with it."""
-        started = self.pid.read_text().strip()
+    def assert_nothing_is_left(self, process: Started, *numbers: signal.Signals) -> None:
+        """Send the tool signals while it waits: it ends with 130, and that program with it."""
+        started = self._started()
         began = time.monotonic()
-        process.send_signal(number)
+        for number in numbers:
+            process.send_signal(number)
         try:
             _, err = process.communicate(timeout=30)
         finally:
@@ -47,6 +48,19 @@ class Asked:
         assert "Traceback" not in err
         state = Path(f"/proc/{started}/stat")
         assert not state.exists() or " Z " in state.read_text()
+
+    def _started(self) -> str:
+        """Wait for the number of that program; not for ever, as the tool may have ended."""
+        pipe = os.open(self.pid, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            ends_at = time.monotonic() + 60
+            while time.monotonic() < ends_at:
+                if told := os.read(pipe, 100).decode().strip():
+                    return told
+                time.sleep(0.02)
+        finally:
+            os.close(pipe)
+        raise TimeoutError("the helper was not started")
 
 
 @pytest.fixture
@@ -88,5 +102,4 @@ def test_a_plain_kill_ends_what_a_script_started_in_the_background(cli: Cli, ask
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        process.send_signal(signal.SIGINT)
-        asked.assert_nothing_is_left(process, signal.SIGTERM)
+        asked.assert_nothing_is_left(process, signal.SIGINT, signal.SIGTERM)
