@@ -58,6 +58,7 @@ _WITH_OUTPUT: Final = (
     "docs/watching-a-run.md",
     "docs/as-code.md",
     "docs/domains.md",
+    "docs/moving.md",
     "docs/fleets.md",
 )
 _TUTORIAL: Final = ROOT / "docs" / "tutorial.md"
