@@ -85,10 +85,15 @@ def _way(via: str) -> str:
 
 
 def _cause(error: BaseException, kind: type[C]) -> C | None:
+    """Return the first of a kind that led to an error; what several wait for may lead in a ring."""
     found: BaseException | None = error
-    while found is not None and not isinstance(found, kind):
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
+        if isinstance(found, kind):
+            return found
+        seen.add(id(found))
         found = found.__cause__ or found.__context__
-    return found
+    return None
 
 
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
