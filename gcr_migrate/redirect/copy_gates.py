@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.access import Standing, holdings
+from gcr_migrate.access import holdings
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.redirect.evidence import COPIER
 from gcr_migrate.redirect.gates import Gate, Passing, accepting, judged
+from gcr_migrate.redirect.pullers import told_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -214,11 +215,5 @@ def agent_gate(reading: Reading, now_ms: int) -> Gate:
 
 def _agent_reads(source: Picture, member: str, now_ms: int) -> tuple[bool | None, str]:
     hold = holdings(source, now_ms).of(spelled(member), Right.PULL)
-    if hold.standing is Standing.YES:
-        return True, hold.by
-    if hold.standing > Standing.ENDED:
-        return None, hold.by
-    hidden = next((on for on in source.policies if on.policy is None), None)
-    if hidden:
-        return None, f"{hidden.resource}: {hidden.why}"
-    return False, "nothing lets it read; grant it roles/storage.objectViewer"
+    nothing = False, "nothing lets it read; grant it roles/storage.objectViewer"
+    return told_by(hold, source) or nothing
