@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.model.limits import quota_host
+from gcr_migrate.model.limits import CREATION_S, quota_host
 from gcr_migrate.model.pace import Amount, Pace
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.amounts import Service
     from gcr_migrate.model.limits import Limits, Rates
 
-CREATION_S: Final = 2  # Artifact Registry creates about one repository per two seconds
 _LINE: Final = (12_500_000.0, 125_000_000.0)  # bytes per second: 100 Mbit/s and 1 Gbit/s
 _UNCOUNTED: Final = (50.0, 500.0)  # requests per second, where no quota is known
 _SLOWER, _FASTER = 1.25, 0.8  # what one run was, the next one may be by so much off
