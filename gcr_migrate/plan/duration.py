@@ -86,13 +86,13 @@ def time_left(
     """
     creation = repositories * CREATION_S
     rates = [_requests(one, limits) for one in services]
-    line = _line(sum(one.size_bytes for one in services), limits)
-    shares = [line, *rates]
+    flows = [_line(sum(one.size_bytes for one in services), limits), *rates]
+    shares = [*flows]
     if creation:
         shares.append(_Share("the creation of repositories, one in 2 s", creation, creation))
     # Requests and bytes are on their way at the same time, at best all of them.
-    low = creation + max((one.low_s for one in (line, *rates)), default=0.0)
-    high = creation + sum(one.high_s for one in (line, *rates))
+    low = creation + max(one.low_s for one in flows)
+    high = creation + sum(one.high_s for one in flows)
     worst = max(shares, key=lambda one: (one.high_s, one.low_s))
     bound = worst.cause if worst.high_s else "nothing: all is there"
     told = [(run, _rest_s(run, services)) for run in runs]
