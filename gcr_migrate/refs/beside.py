@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.finder import MARKS
 from gcr_migrate.refs.hcl_shape import assigned, declared
+from gcr_migrate.refs.kinds import COMPOSE
 from gcr_migrate.refs.script_shape import script_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-_COMPOSE: Final = re.compile(r"(docker-|podman-)?compose([.-].*)?\.ya?ml")
+_COMPOSE: Final = re.compile(COMPOSE)
 _TERRAFORM: Final = (".tf", ".tofu")
 _GIVEN: Final = re.compile(r"terraform\.tfvars|.*\.auto\.tfvars")  # which is read by itself
 _ASKS: Final = re.compile(rb"\$\{\s*(?:var|local)\.")
