@@ -257,7 +257,7 @@ def _of_plan(facts: PlanFacts | ShowFacts) -> Iterator[tuple[Told, Severity]]:
 
 
 def _of_run(facts: ApplyFacts | StatusFacts) -> Iterator[tuple[Told, Severity]]:
-    for told in (facts.failures, facts.could_not_be_moved, facts.could_not_be_listed):
+    for told in (facts.every_failure(), facts.could_not_be_moved, facts.could_not_be_listed):
         for one in told:
             yield one, Severity.ERROR
 
