@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.connection import Connection
 
 _LOOKS: Final = 4  # at a connection, in the time for which it may stand still
+_TOGETHER: Final = 64 * 1024  # a copy in memory costs less than sending twice
 _END_OF_CHUNKS: Final = b"0\r\n\r\n"
 
 
@@ -101,13 +102,16 @@ class Outgoing:
         return last
 
     def _send(self, piece: bytes) -> Awaitable[None] | None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._connection.send(head)
         if self._length is None:
             if not piece:
                 return None
             piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+        if self._head:
+            head, self._head = self._head, b""
+            if len(piece) <= _TOGETHER:
+                piece = head + piece
+            else:
+                self._connection.send(head)
         wait = self._connection.take(piece)
         return None if wait is None else self._until(wait)
 
