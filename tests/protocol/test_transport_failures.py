@@ -231,7 +231,7 @@ def test_who_takes_no_bytes_is_a_write_time_out(library: str) -> None:
 
 
 def test_who_takes_bytes_slowly_is_no_write_time_out() -> None:
-    """What counts is that some leave; only aiohttp's connections look at that."""
+    """What counts is that some leave; only our own connections look at that."""
     size, taken = 4_000_000, bytearray()
 
     async def slow(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
