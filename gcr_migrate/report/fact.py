@@ -22,7 +22,7 @@ VERSION: Final = 1
 class Fact(BaseModel):
     """A part of a command's result; it never changes once it is made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     def json_parts(self) -> Iterator[str]:
         """The value as one line of JSON in pieces, its schema and version first.
