@@ -134,9 +134,9 @@ class Journal:
         etag = policy.policy.etag
         self._ledger.keep_policy(repository_id, policy.resource, etag, policy.raw)
 
-    async def settle(self) -> None:
-        """Return when the plan's rows show everything that has happened."""
-        await self._ledger.settle()
+    def settle(self) -> None:
+        """Have the plan's rows show everything that has happened."""
+        self._ledger.settle()
 
     def keep_settings(self, repository_id: int, raw: str) -> None:
         """Keep a repository as it was read before a change; it is on disk on return.

@@ -1,15 +1,15 @@
 """Recording what happens to a plan's items, and adding it up.
 
-Copying never waits for the disk one event at a time: a writer thread takes all that has queued up
-and commits it at once.
+What happens in one round of the loop is committed at once. A commit only appends to a file that
+the system keeps in memory; what waits for the disk, moving it to its place, is left to a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
 import threading
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -21,10 +21,11 @@ from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gcr_migrate.state.migration import Migration
 
-_LARGEST_COMMIT: Final = 1000
+_CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
 # That moves nothing out of its place, so it is no new fact either.
 _REPEATS: Final = frozenset({Event.STARTED, Event.CONFIRMED})
@@ -34,7 +35,6 @@ _REPEATS: Final = frozenset({Event.STARTED, Event.CONFIRMED})
 class _Entry:
     row: tuple[int, str, int, str, str, str, str, int, str]  # as the columns of `event`
     done: asyncio.Future[None]
-    loop: asyncio.AbstractEventLoop
 
 
 class Ledger:
@@ -45,12 +45,13 @@ class Ledger:
     """
 
     def __init__(self, migration: Migration) -> None:
+        self._path = migration.path
         self._name = str(migration.path)
         self._sql = connect(migration.path)
-        self._one_at_a_time = threading.Lock()
+        self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
-        self._queue: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._commits = 0
+        self._checkpoint: threading.Thread | None = None
         self._run = 0
         self._trouble: Exception | None = None
 
@@ -62,8 +63,7 @@ class Ledger:
 
     def end_run(self, outcome: str) -> None:
         """Note when and how the run ended, after all that is queued."""
-        self._hand_over()
-        self._drain()
+        self._write_down()
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
 
@@ -100,9 +100,6 @@ class Ledger:
             raise self._trouble
         if not self._run:
             raise RuntimeError("no run was started")
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._work, name="ledger", daemon=True)
-            self._writer.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         row = (
@@ -116,9 +113,9 @@ class Ledger:
             size_bytes,
             _now(),
         )
-        if not self._gathered:  # the writer is woken once for all that happens meanwhile
-            loop.call_soon(self._hand_over)
-        self._gathered.append(_Entry(row, done, loop))
+        if not self._gathered:  # committed once for all that happens meanwhile
+            loop.call_soon(self._write_down)
+        self._gathered.append(_Entry(row, done))
         return done
 
     def keep_policy(self, repository_id: int, resource: str, etag: str, raw: str) -> None:
@@ -166,63 +163,55 @@ class Ledger:
         )
         self._write(sql, self._run, _now(), requests, refused, retried)
 
-    async def settle(self) -> None:
-        """Return when all that was recorded is in the file, and can be read there."""
-        await asyncio.to_thread(self._drain)
+    def settle(self) -> None:
+        """Write down all that was recorded, so that it can be read in the file."""
+        self._write_down()
 
     async def close(self) -> None:
-        """Write what is queued and close the file; raise what went wrong with it, if anything."""
-        self._hand_over()
-        await asyncio.to_thread(self._drain)
+        """Write down what was recorded and close the file; raise what went wrong, if anything."""
+        self._write_down()
+        if self._checkpoint is not None:
+            await asyncio.to_thread(self._checkpoint.join)
         self._sql.close()
         if self._trouble:
             raise self._trouble
 
-    def _hand_over(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if gathered:
-            self._queue.put(gathered)
-
-    def _drain(self) -> None:
-        if self._writer:
-            self._queue.put(None)
-            self._writer.join()
-            self._writer = None
-
     def _write(self, sql: str, *values: object) -> int:
         try:
-            with self._one_at_a_time:
-                return self._sql.execute(sql, values).lastrowid or 0
+            return self._sql.execute(sql, values).lastrowid or 0
         except sqlite3.OperationalError as error:
             raise disk_trouble(self._name, error) from error
 
-    def _work(self) -> None:
-        going = True
-        while going:
-            handed = [self._queue.get()]
-            while len(handed) < _LARGEST_COMMIT and handed[-1] is not None:
-                try:
-                    handed.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            going = handed[-1] is not None
-            entries = [entry for gathered in handed for entry in gathered or ()]
-            if entries:
-                results = self._commit(entries)
-                self._trouble = self._trouble or next(filter(None, results), None)
-                _tell(entries, results)
+    def _write_down(self) -> None:
+        entries, self._gathered = self._gathered, []
+        if not entries:
+            return
+        results = self._commit(entries)
+        self._trouble = self._trouble or next(filter(None, results), None)
+        for entry, error in zip(entries, results, strict=True):
+            _resolve(entry.done, error)
+        self._commits += 1
+        if self._commits % _CHECKPOINT_COMMITS == 0:
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """Have what was appended moved to its place, where reading it is quick."""
+        if self._checkpoint is None or not self._checkpoint.is_alive():
+            self._checkpoint = threading.Thread(
+                target=_checkpoint, args=[self._path], name="checkpoint", daemon=True
+            )
+            self._checkpoint.start()
 
     def _commit(self, entries: list[_Entry]) -> list[Exception | None]:
         """Write a batch; give the error of each entry that was not written."""
         try:
-            with self._one_at_a_time:
-                self._sql.execute("BEGIN IMMEDIATE")
-                try:
-                    results = [self._append(entry) for entry in entries]
-                    self._sql.execute("COMMIT")
-                finally:
-                    if self._sql.in_transaction:
-                        self._sql.execute("ROLLBACK")
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                results = [self._append(entry) for entry in entries]
+                self._sql.execute("COMMIT")
+            finally:
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
         except (sqlite3.Error, ValueError, OverflowError) as error:
             # Values that cannot be stored count too: those who wait are never left without answer.
             return [disk_trouble(self._name, error) for _ in entries]
@@ -247,17 +236,10 @@ class Ledger:
         return None
 
 
-def _tell(entries: list[_Entry], results: list[Exception | None]) -> None:
-    """Tell those who wait, by one call for a batch: each call wakes the loop."""
-    loops = {entry.loop for entry in entries if not entry.loop.is_closed()}
-    for loop in loops:
-        told = [(e.done, r) for e, r in zip(entries, results, strict=True) if e.loop is loop]
-        loop.call_soon_threadsafe(_resolve_all, told)
-
-
-def _resolve_all(told: list[tuple[asyncio.Future[None], Exception | None]]) -> None:
-    for done, error in told:
-        _resolve(done, error)
+def _checkpoint(path: Path) -> None:
+    """Move what was appended to its place; where that fails, it stays where it is as good."""
+    with suppress(sqlite3.Error), closing(connect(path)) as sql:
+        sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:

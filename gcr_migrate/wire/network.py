@@ -33,7 +33,7 @@ _TRUST_VARIABLES: Final = (
 )
 _PORTS: Final = {"http": 80, "https": 443}
 LIBRARY_VARIABLE: Final = "GCR_MIGRATE_HTTP"
-LIBRARIES: Final = ("aiohttp", "httpx")  # whose connections there are; the first one is usual
+LIBRARIES: Final = ("asyncio", "httpx")  # whose connections there are; the first one is usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ for args in json.loads(sys.argv[1]):
     assert outcome(args) == 0, args
 slow = {"google", "requests", "urllib3", "cryptography", "trustme"}
 if "--help" in args:
-    slow |= {"aiohttp", "asyncio", "httpx", "jinja2", "rich", "structlog"}
+    slow |= {"asyncio", "httptools", "httpx", "jinja2", "rich", "structlog"}
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} & slow)))
 """
 SPEC = """\
