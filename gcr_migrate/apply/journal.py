@@ -35,6 +35,10 @@ class Listener(Protocol):
         ...
 
 
+class SharedError(MigrateError):
+    """By one request that failed several items fail: they count as one of those in a row."""
+
+
 class Outcome(Enum):
     """How one item came out of this run."""
 
@@ -63,9 +67,8 @@ class Journal:
         self._fresh: dict[tuple[Kind, int], Outcome] = {}
         self._failed: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
-        self._in_a_row = 0
+        self._in_a_row: list[MigrateError] = []
         self._first_out_of_reach: MigrateError | None = None
-        self._last_out_of_reach: MigrateError | None = None
 
     def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
         """Return what became of an item in this run, where its row may not tell it yet."""
@@ -145,7 +148,8 @@ class Journal:
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
-        self._confirmed_any, self._in_a_row = True, 0
+        self._confirmed_any = True
+        self._in_a_row.clear()
         self._moving.discard((kind, item_id))
         on_disk = self._ledger.record(
             kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes
@@ -191,10 +195,10 @@ class Journal:
     def _out_of_reach(self, kind: Kind, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
         # All grants of a repository come or fail by one request.
-        if kind is not Kind.GRANT or error is not self._last_out_of_reach:
-            self._in_a_row += 1
-        self._last_out_of_reach = error
-        if error.problem in _NO_LOGIN or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
+        is_shared = kind is Kind.GRANT or isinstance(error, SharedError)
+        if not (is_shared and any(error is one for one in self._in_a_row)):
+            self._in_a_row.append(error)
+        if error.problem in _NO_LOGIN or len(self._in_a_row) >= _OUT_OF_REACH_IN_A_ROW:
             self.fatal = self.fatal or error
             self.stop.set()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from asyncio import CancelledError
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gcr_migrate.cli.options import is_file, is_folder
-from gcr_migrate.cli.output import Output, defect_of
+from gcr_migrate.cli.output import Output, defect_of, stops
 from gcr_migrate.errors import (
     DISK_FULL,
     FILE_MISSING,
@@ -176,7 +175,7 @@ def _each(output: Output, command: Command, names: list[str], work: Work, accoun
             ends_with = each.ends_with
             if ends_with is not None:
                 break
-    except (KeyboardInterrupt, CancelledError):
+    except stops():
         ends_with = Exit.INTERRUPTED
         account.interrupted()
     if ends_with is not None:

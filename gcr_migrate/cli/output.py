@@ -110,6 +110,15 @@ def set_up_logs(*, as_json: bool) -> None:
     )
 
 
+def stops() -> tuple[type[BaseException], ...]:
+    """Return what a stopped run ends with; asked only where something ended, as it loads much."""
+    from asyncio import CancelledError
+
+    from typer.exceptions import Abort
+
+    return (Abort, KeyboardInterrupt, CancelledError)
+
+
 def defect_of(error: Exception) -> MigrateError:
     """Return what to tell of an exception that nobody expected, and write it into a file."""
     path = _defect_report(error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gcr_migrate.cli.alarming import alarm, not_told, push
+from gcr_migrate.cli.files import write_parts
 from gcr_migrate.errors import NOT_WRITABLE, MigrateError, printable
 from gcr_migrate.report.junit import junit_text, unfinished_text
 from gcr_migrate.report.metrics import MetricsFile
@@ -57,7 +58,7 @@ class Teller:
             MigrateError: `not-writable`, a file cannot be written.
         """
         if self._receivers.junit:
-            _write(self._receivers.junit, unfinished_text(self._targets))
+            write_parts(self._receivers.junit, [unfinished_text(self._targets)])
         self._write_metrics()
         state = self._receivers.state
         if state and not state.startswith(_BUCKET) and not Path(state).parent.is_dir():
@@ -85,7 +86,7 @@ class Teller:
         """Tell everybody; what keeps one from being told does not keep the others."""
         self._log()
         if self._receivers.junit:
-            self._try(_write, self._receivers.junit, junit_text(self._standings))
+            self._try(write_parts, self._receivers.junit, [junit_text(self._standings)])
         self._try(self._write_metrics)
         asyncio.run(self._tell_far())
 
@@ -140,14 +141,3 @@ class Teller:
             work(*arguments)
         except MigrateError as error:
             not_told(error)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one move, so that no reader sees half of it."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        saw = error.strerror or type(error).__name__
-        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

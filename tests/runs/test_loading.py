@@ -26,7 +26,7 @@ for args in json.loads(sys.argv[1]):
     assert outcome(args) == 0, args
 slow = {"google", "requests", "urllib3", "cryptography", "trustme"}
 if "--help" in args:
-    slow |= {"httptools", "httpx", "jinja2", "rich", "structlog"}
+    slow |= {"asyncio", "httptools", "httpx", "jinja2", "rich", "structlog"}
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} & slow)))
 """
 SPEC = """\
@@ -80,7 +80,7 @@ def push(registry: Registry) -> None:
 
 @pytest.mark.parametrize("args", [["--help"], ["plan", "--help"]])
 def test_help_loads_nothing_that_only_runs_need(args: list[str], tmp_path: Path) -> None:
-    """Neither what speaks HTTP, nor what draws or logs."""
+    """Neither what speaks HTTP or waits for answers, nor what draws or logs."""
     assert not loaded(tmp_path, args)
 
 
