@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_CLOSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _STREAMS: Final = ("/dev/", "/proc/")  # names of what is open already, such as /dev/stdout
 
 
@@ -21,8 +23,9 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
     """Give the path of a draft, and put it in the place of `path` when nothing failed.
 
     Whoever reads `path`, and whatever ends this program, there is the old file or the new one,
-    never a part. A link goes on to lead where it leads, and a file keeps its mode. What is no
-    file, such as a pipe, has no place that could be taken: it is its own draft.
+    never a part. A link goes on to lead where it leads, and a file keeps its mode. What has no
+    place that could be taken is written as it is: a pipe, a file in a folder where nobody may make
+    another one, and one that is mounted by itself, as containers have them.
 
     Args:
         path: the file.
@@ -40,15 +43,30 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         mode = mode or stat.S_IMODE(there.stat().st_mode)
     draft = there.with_name(f".gcr-migrate.{secrets.token_hex(4)}.draft")
-    draft.touch(exist_ok=False)  # with the mode that new files have here
+    try:
+        draft.touch(exist_ok=False)  # with the mode that new files have here
+    except OSError as error:
+        if error.errno not in _CLOSED or not there.exists():
+            raise
+        yield there
+        return
     try:
         yield draft
         if mode is not None:
             draft.chmod(mode)
         synced(draft)
-        draft.replace(there)
+        _move(draft, there)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _move(draft: Path, there: Path) -> None:
+    try:
+        draft.replace(there)
+    except OSError as error:
+        if error.errno != errno.EBUSY:  # something is mounted there
+            raise
+        shutil.copyfile(draft, there)
 
 
 def synced(path: Path) -> None:

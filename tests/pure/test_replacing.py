@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -129,3 +130,35 @@ def test_an_open_file_is_written_into(page: Path) -> None:
         write_parts(Path(f"/dev/fd/{opened.fileno()}"), ["new"])
         assert os.fstat(opened.fileno()).st_ino == page.stat().st_ino
     assert page.read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [("touch", errno.EACCES), ("touch", errno.EROFS), ("replace", errno.EBUSY)],
+)
+def test_a_file_whose_place_cannot_be_taken_is_written_as_it_is(
+    page: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+) -> None:
+    """As in containers: a folder in which nothing can be made, or a file mounted by itself."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, step, refuse)
+    write_file(page, "new")
+    assert page.read_text() == "new"
+    assert [one.name for one in page.parent.iterdir()] == [page.name]
+
+
+def test_a_new_file_in_a_folder_that_takes_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing that could be written as it is."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(MigrateError) as raised:
+        write_file(tmp_path / "page.html", "new")
+    assert raised.value.problem.code == "not-writable"
