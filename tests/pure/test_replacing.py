@@ -145,7 +145,7 @@ def test_a_file_whose_place_cannot_be_taken_is_written_as_it_is(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, step, refuse)
-    write_file(page, "new")
+    write_parts(page, ["new"])
     assert page.read_text() == "new"
     assert [one.name for one in page.parent.iterdir()] == [page.name]
 
@@ -160,5 +160,5 @@ def test_a_new_file_in_a_folder_that_takes_none_is_refused(
 
     monkeypatch.setattr(Path, "touch", refuse)
     with pytest.raises(MigrateError) as raised:
-        write_file(tmp_path / "page.html", "new")
+        write_parts(tmp_path / "page.html", ["new"])
     assert raised.value.problem.code == "not-writable"
