@@ -79,7 +79,8 @@ class Course:
         self._ended_bytes = 0
         self._given_up_bytes = 0
         self._pace = Pace()
-        self._marks: deque[tuple[float, int, int]] = deque()
+        # What moves before the first tick counts too: it may be most of a short run.
+        self._marks = deque([(clock(), 0, traffic.requests)])
 
     def item(self, step: Step) -> None:
         """Take note that something happened to one item."""

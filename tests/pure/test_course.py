@@ -99,6 +99,16 @@ def test_a_bar_names_the_largest_in_flight_and_the_rate() -> None:
     assert "1 in flight, the largest 1.0 MiB (33% of what is left)" in text
 
 
+def test_what_moves_before_the_first_tick_is_in_the_rate() -> None:
+    """A run that has sent all its bytes by then is not told to send none."""
+    run = course(4, sent=4)
+    for item_id in range(4):
+        end(run, item_id, "uploaded")
+    run.tick()
+    assert run.rate.bytes > 0
+    assert told(run)["bytes_per_s"] != 0
+
+
 def test_bars_tell_how_far_each_repository_is(tmp_path: Path) -> None:
     """On a terminal: a repository that moves with its items, the others counted, blobs by name."""
     path = tmp_path / "a.migration"
