@@ -242,12 +242,14 @@ class Path:
                 if error.problem is not errors.BLOB_UNKNOWN:
                     raise
             else:
+                self._tools.blobs.proved(blobs)
                 return
         # It said of some blob that it has it, and has not: a mount that was none, or a clean-up.
         for blob in await self._tools.blobs.missing(self._place, blobs):
             await self._tools.blobs.send(self._place, blob)
         async with self._tools.requests:
             await self._tools.hands.do(work)
+        self._tools.blobs.proved(blobs)
 
     async def _set(self, tag: TagItem) -> None:
         """Set a tag of a manifest that is there."""
