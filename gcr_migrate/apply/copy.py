@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.mounts import Mounts, Pair
 from gcr_migrate.errors import MigrateError
@@ -93,6 +94,8 @@ class Blobs:
         self._large = asyncio.Semaphore(max(1, at_once // 2))
         self._huge = asyncio.Semaphore(min(_HUGE_AT_ONCE, max(1, at_once // 2)))
         self._mounts = Mounts()
+        self._gone: set[int] = set()  # at the source
+        self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
@@ -101,6 +104,8 @@ class Blobs:
         """Bring one blob under one target name; once, however many ask for it."""
         if item.present or item.state is State.PRESENT:
             return Outcome.DONE
+        if item.id in self._gone or item.state is State.SKIPPED:
+            return Outcome.GONE
         if known := self._journal.came_out(Kind.BLOB, item.id):
             return known
         going = self._going.get(item.id)
@@ -128,6 +133,12 @@ class Blobs:
         self._mounts.in_vain(item.id)
         async with self._slots:
             await self._hands.do(BlobWork(place.source, place.target, item.digest, item.size_bytes))
+
+    def undecided(self, items: list[BlobItem]) -> list[BlobItem]:
+        """Return, once, those that are gone at the source: who asks says whether they failed."""
+        found = [one for one in items if one.id in self._undecided]
+        self._undecided.difference_update(one.id for one in found)
+        return found
 
     def proved(self, items: list[BlobItem]) -> None:
         """Note that the target has taken a manifest that needs these blobs."""
@@ -183,6 +194,11 @@ class Blobs:
                 ends = place.source, place.target
                 how = await self._hands.do(BlobWork(*ends, item.digest, item.size_bytes, session))
         except MigrateError as error:
+            if place.image.moved_tags == "skip" and await self._is_gone(place, item, error):
+                self._journal.refused(Kind.BLOB, item.id)
+                self._gone.add(item.id)
+                self._undecided.add(item.id)
+                return Outcome.GONE
             return self._journal.gave_up(Kind.BLOB, item.id, error)
         if item.shared:
             self._holders[place.repository.registry, item.blob_id] = _origin(place.target)
@@ -218,6 +234,14 @@ class Blobs:
             opened = await self._hands.do(MountWork(place.target, item.digest, origin.name))
             self._mounts.answered(pair, item.id, opened)
         return opened
+
+    async def _is_gone(self, place: Place, item: BlobItem, error: MigrateError) -> bool:
+        """Whether it failed because the source has the blob no more; if in doubt, it did not."""
+        if error.problem is not errors.BLOB_UNKNOWN:
+            return False
+        with suppress(MigrateError):
+            return not await self._has(place.source, item)
+        return False
 
     async def _has(self, end: End, item: BlobItem) -> bool:
         return await self._hands.do(SizeWork(end, item.digest)) is not None

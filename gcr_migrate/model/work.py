@@ -104,7 +104,7 @@ class ListWork(Work["Tags"]):
 
 @dataclass(frozen=True, slots=True)
 class HeadWork(Work["Digest | None"]):
-    """Ask what one tag points to; gives None where it is not there."""
+    """Ask what one tag points to, or for a digest; gives None where it is not there."""
 
     end: End
     tag: str
