@@ -44,6 +44,7 @@ class Outcome(Enum):
 
     DONE = "done"
     FAILED = "failed"
+    GONE = "gone"  # the source has it no more, and the spec says to leave it then
     PENDING = "pending"
 
 
@@ -158,11 +159,13 @@ class Journal:
         self.listener.item(Step(kind, item_id, Event.CONFIRMED, size_bytes, how))
         return Outcome.DONE
 
-    def skipped(self, kind: Kind, item_id: int, *, code: str, saw: str) -> Outcome:
-        """Record that a rule of the spec leaves the item as it is."""
+    def skipped(
+        self, kind: Kind, item_id: int, *, code: str, saw: str, size_bytes: int = 0
+    ) -> Outcome:
+        """Record that a rule of the spec leaves the item as it is; a blob, with its length."""
         on_disk = self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
         self._note(kind, item_id, on_disk)
-        self.listener.item(Step(kind, item_id, Event.SKIPPED, code=code))
+        self.listener.item(Step(kind, item_id, Event.SKIPPED, size_bytes, code=code))
         return Outcome.DONE
 
     def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:

@@ -102,7 +102,7 @@ class Course:
         if step.kind is Kind.BLOB:
             size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
             self._ended_bytes += size
-            if step.event is Event.GAVE_UP:
+            if step.event is not Event.CONFIRMED:
                 self._given_up_bytes += size
 
     def bytes(self, count: int) -> None:
