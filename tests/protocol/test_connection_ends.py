@@ -1,0 +1,125 @@
+"""How connections end in odd orders of events: what is told, and that nothing is left behind.
+
+Only of our own connections: what httpx's do in these cases, they do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from gcr_migrate.wire.network import Network
+from gcr_migrate.wire.pool import Pool
+from tests.peer import EMPTY, LONG_S, OK, Peer, run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from gcr_migrate.interfaces import Take
+
+LIMITS: dict[str, float | None] = dict.fromkeys(("connect", "read", "write", "pool"), LONG_S)
+PIECE = b"x" * 200_000
+
+
+class Pieces:
+    """A body of so many pieces, with a moment between them."""
+
+    def __init__(self, count: int) -> None:
+        self.length = count * len(PIECE)
+        self._count = count
+
+    async def into(self, take: Take) -> None:
+        """Give them."""
+        for _ in range(self._count):
+            if (wait := take(PIECE)) is not None:
+                await wait
+            await asyncio.sleep(0)
+
+
+async def put(connections: Pool, url: str, body: Pieces, **limits_s: float) -> int:
+    """Send a body; return the status."""
+    fields = {"content-length": str(body.length)}
+    answer = await connections.send("PUT", url, fields, body, {**LIMITS, **limits_s})
+    await answer.aclose()
+    return answer.status
+
+
+async def get(connections: Pool, url: str, **limits_s: float) -> bytes:
+    """Return a whole body."""
+    answer = await connections.send("GET", url, {}, None, {**LIMITS, **limits_s})
+    try:
+        return b"".join([piece async for piece in answer])
+    finally:
+        await answer.aclose()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Who vouches for servers."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def network(authority: trustme.CA, tmp_path: Path) -> Network:
+    """The way to servers with TLS."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return Network({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """What a server speaks TLS with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+async def reading(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer each request when all of it is there."""
+    while True:
+        await peer.head(reader)
+        await reader.readexactly(int(peer.fields(-1).get("content-length", 0)))
+        writer.write(EMPTY)
+
+
+async def refusing(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer a request as soon as its head is there, and read on."""
+    await peer.head(reader)
+    writer.write(OK + b"Connection: close\r\nContent-Length: 0\r\n\r\n")
+    await peer.until_lost(reader)
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("answer", [reading, refusing])
+def test_an_upload_can_be_cancelled_at_any_moment(
+    network: Network,
+    tls: ssl.SSLContext,
+    answer: Callable[[Peer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    secret: bool,
+) -> None:
+    """Its place is free, nobody works on, and nothing is told of what nobody waits for."""
+
+    async def work() -> None:
+        pool = Pool(network, 1)
+        async with Peer(answer, tls=tls if secret else None).running() as peer:
+            rounds, ended = 0, False
+            while not ended:
+                upload = asyncio.create_task(put(pool, peer.url, Pieces(2)))
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+                ended = upload.done()
+                upload.cancel()
+                await asyncio.wait({upload})
+                assert await get(pool, peer.url, pool=1.0) == b""
+                rounds += 1
+            await pool.aclose()
+            gc.collect()
+
+    run(work())
