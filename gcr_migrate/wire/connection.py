@@ -158,15 +158,23 @@ class Connection(asyncio.Protocol):
         else:
             self.fail(httpx.ReadTimeout(""))
 
+    def eof_received(self) -> None:
+        """Take note that no more will come; nobody waits until what is still to leave has left."""
+        self._gone(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who waits for something."""
-        if self._incoming is not None and exc is not None:
+        """Take note that it ended."""
+        if exc is not None:
             self._read_the_last()
+        self._gone(exc)
+
+    def _gone(self, error: Exception | None) -> None:
+        """Tell who waits for something."""
         incoming = self._incoming
         self.drop()
         self.resume_writing()
         if incoming is not None:
-            incoming.lost(exc)
+            incoming.lost(error)
 
     def _read_the_last(self) -> None:
         """Read what a server said before it hung up: a failed write is noticed before it.
@@ -195,6 +203,7 @@ class Connection(asyncio.Protocol):
             NotTakenError: the connection is gone.
         """
         if self.is_closed:
+            self.transport.abort()  # else it might wait until all has left, which may be never
             raise NotTakenError
         if self._is_secret and len(piece) > _WAITING_AT_MOST:
             return self._by_little(piece)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import trustme
 
@@ -123,3 +125,56 @@ def test_an_upload_can_be_cancelled_at_any_moment(
             gc.collect()
 
     run(work())
+
+
+async def half(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read nothing of a body, and after a while say that there will be no answer either."""
+    await peer.head(reader)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.3)
+    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+def test_who_ends_its_side_and_reads_no_more_is_given_up(
+    network: Network, tls: ssl.SSLContext, *, secret: bool
+) -> None:
+    """At once where it can be seen: no answer can come, and what waits to leave never will."""
+
+    async def work() -> None:
+        pool = Pool(network, 1)
+        async with Peer(half, tls=tls if secret else None).running() as peer:
+            await put(pool, peer.url, Pieces(1000), write=2.0 if secret else LONG_S)
+
+    with pytest.raises((httpx.RemoteProtocolError, httpx.WriteTimeout)):
+        run(work())
+
+
+class Hesitating(Pieces):
+    """Waits as soon as the connection takes no more, though there would be room before it."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(1000)
+        self._pool = pool
+
+    async def into(self, take: Take) -> None:
+        """Give bytes, and more of them when the server has ended its side."""
+        (connection,) = self._pool._in_use  # noqa: SLF001  # nothing else tells
+        while True:
+            if (wait := take(PIECE[:50_000])) is not None:
+                await wait
+            if connection.transport.get_write_buffer_size():
+                await asyncio.sleep(1)
+
+
+def test_who_ends_its_side_while_the_source_is_slow_is_given_up() -> None:
+    """Nobody waits for the connection then; that it ended is told all the same."""
+
+    async def work() -> None:
+        pool = Pool(Network(), 1)
+        async with Peer(half).running() as peer:
+            await put(pool, peer.url, Hesitating(pool))
+
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending"):
+        run(work())
