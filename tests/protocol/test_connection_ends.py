@@ -17,13 +17,13 @@ import trustme
 
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pool import Pool
-from tests.peer import EMPTY, LONG_S, OK, Peer, run
+from tests.peer import EMPTY, LONG_S, OK, Peer, run, script
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from gcr_migrate.interfaces import Take
+    from tests.peer import Answer
 
 LIMITS: dict[str, float | None] = dict.fromkeys(("connect", "read", "write", "pool"), LONG_S)
 PIECE = b"x" * 200_000
@@ -102,7 +102,7 @@ async def refusing(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.Str
 def test_an_upload_can_be_cancelled_at_any_moment(
     network: Network,
     tls: ssl.SSLContext,
-    answer: Callable[[Peer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    answer: Answer,
     *,
     secret: bool,
 ) -> None:
@@ -178,3 +178,81 @@ def test_who_ends_its_side_while_the_source_is_slow_is_given_up() -> None:
 
     with pytest.raises(httpx.RemoteProtocolError, match="without sending"):
         run(work())
+
+
+DATA = b"y" * 600_000
+ANSWER = OK + b"Content-Length: %d\r\n\r\n" % len(DATA) + DATA
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("answer", [reading, refusing])
+def test_a_copy_can_be_cancelled_at_any_moment(
+    network: Network, tls: ssl.SSLContext, answer: Answer, *, secret: bool
+) -> None:
+    """From one server to another: both places are free, and no trouble of a moment is told of."""
+
+    async def copy(pool: Pool, source: str, target: str) -> None:
+        found = await pool.send("GET", source, {}, None, LIMITS)
+        try:
+            fields = {"content-length": str(len(DATA))}
+            (await (await pool.send("PUT", target, fields, found, LIMITS)).aclose())
+        finally:
+            await found.aclose()
+
+    async def work() -> None:
+        pool = Pool(network, 2)
+        source, target = Peer(script(*[ANSWER] * 9)), Peer(answer, tls=tls if secret else None)
+        async with source.running(), target.running():
+            rounds, ended = 0, False
+            while not ended:
+                copying = asyncio.create_task(copy(pool, source.url, target.url))
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+                ended = copying.done()
+                copying.cancel()
+                await asyncio.wait({copying})
+                both = [get(pool, peer.url, pool=1.0) for peer in (source, target)]
+                assert await asyncio.gather(*both) == [DATA, b""]
+                rounds += 1
+            await pool.aclose()
+        gc.collect()
+
+    run(work())
+
+
+def test_who_took_a_piece_has_ended_when_the_taking_is_cancelled() -> None:
+    """Also where that happens in the moment in which the piece was taken."""
+    ended: list[bool] = []
+
+    async def later(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        writer.write(ANSWER[: -len(DATA)])
+        await reader.readexactly(1)
+        writer.write(DATA)
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(9):
+                await asyncio.sleep(0)
+            ended.append(True)
+
+    async def work() -> None:
+        def take(_: bytes) -> asyncio.Future[None]:
+            waited_for = asyncio.ensure_future(slow())
+            tasks[0].cancel()
+            return waited_for
+
+        pool = Pool(Network(), 1)
+        async with Peer(later).running() as peer:
+            answer = await pool.send("GET", peer.url, {}, None, LIMITS)
+            tasks = [asyncio.create_task(answer.into(take))]
+            await asyncio.sleep(0)
+            (connection,) = pool._in_use  # noqa: SLF001  # to ask for a piece that is waited for
+            connection.send(b"!")
+            await asyncio.wait(tasks)
+            assert ended == [True]
+            await answer.aclose()
+
+    run(work())
