@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         transport: the connection itself.
         is_free: whether it may serve another request; not that it still stands.
+        is_full: whether more waits to leave than should.
         idle_since: when it was left, in the loop's time.
     """
 
@@ -37,12 +38,12 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.is_free = False
+        self.is_full = False
         self.idle_since = 0.0
         self._loop = asyncio.get_running_loop()
         self._incoming: Incoming | None = None
         self._is_secret = False
         self._is_sent = False
-        self._is_full = False
         self._taken_up: asyncio.Future[None] | None = None
         self._read_s: float | None = None
         self._due_at: float | None = None
@@ -158,15 +159,23 @@ class Connection(asyncio.Protocol):
         else:
             self.fail(httpx.ReadTimeout(""))
 
+    def eof_received(self) -> None:
+        """Take note that no more will come; nobody waits until what is still to leave has left."""
+        self._gone(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who waits for something."""
-        if self._incoming is not None and exc is not None:
+        """Take note that it ended."""
+        if exc is not None:
             self._read_the_last()
+        self._gone(exc)
+
+    def _gone(self, error: Exception | None) -> None:
+        """Tell who waits for something."""
         incoming = self._incoming
         self.drop()
         self.resume_writing()
         if incoming is not None:
-            incoming.lost(exc)
+            incoming.lost(error)
 
     def _read_the_last(self) -> None:
         """Read what a server said before it hung up: a failed write is noticed before it.
@@ -195,11 +204,12 @@ class Connection(asyncio.Protocol):
             NotTakenError: the connection is gone.
         """
         if self.is_closed:
+            self.transport.abort()  # else it might wait until all has left, which may be never
             raise NotTakenError
         if self._is_secret and len(piece) > _WAITING_AT_MOST:
             return self._by_little(piece)
         self.send(piece)
-        return self._room() if self._is_full else None
+        return self._room() if self.is_full else None
 
     async def _by_little(self, piece: bytes) -> None:
         """Send a piece in parts: how much of it waits behind TLS cannot be seen."""
@@ -207,7 +217,7 @@ class Connection(asyncio.Protocol):
             if self.is_closed:
                 raise NotTakenError
             self.send(piece[start : start + _WAITING_AT_MOST])
-            if self._is_full:
+            if self.is_full:
                 await self._room()
 
     def _room(self) -> asyncio.Future[None]:
@@ -216,10 +226,10 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Take note that much waits to leave."""
-        self._is_full = True
+        self.is_full = True
 
     def resume_writing(self) -> None:
         """Take note that it has left."""
-        self._is_full = False
+        self.is_full = False
         if self._taken_up is not None and not self._taken_up.done():
             self._taken_up.set_result(None)

@@ -267,6 +267,7 @@ class Incoming:
             self._take = None
             if self._wait is not None:
                 self._wait.cancel()
+                await asyncio.gather(self._wait, return_exceptions=True)
 
     def _read_on(self) -> None:
         if not self.is_over and self._error is None:

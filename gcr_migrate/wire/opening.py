@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -70,11 +71,9 @@ class Opener:
         is_secret = origin.scheme == "https"
         _, connection = await asyncio.get_running_loop().create_connection(
             Connection,
-            origin.host,
-            origin.port,
+            sock=await _socket_to(origin.host, origin.port),
             ssl=self._trust if is_secret else None,
             server_hostname=origin.host if is_secret else None,
-            happy_eyeballs_delay=_NEXT_ADDRESS_S,
         )
         return connection
 
@@ -116,6 +115,55 @@ def login(proxy: Proxy | None) -> dict[str, str]:
 def _origin_of(proxy: Proxy) -> Origin:
     scheme, _, netloc = proxy.url.partition("://")
     return Origin.read(scheme, netloc)
+
+
+async def _socket_to(host: str, port: int) -> socket.socket:
+    """Connect to the first of a host's addresses that lets us.
+
+    Not by asyncio's `happy_eyeballs_delay`, which loses the socket when it is cancelled in the
+    moment in which the connection is made.
+    """
+    loop = asyncio.get_running_loop()
+    won: asyncio.Future[socket.socket] = loop.create_future()
+    tries: list[asyncio.Task[OSError | None]] = []
+    try:
+        for address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            tries.append(loop.create_task(_try(address, won)))
+            await _either(won, tries[-1], _NEXT_ADDRESS_S)
+            if won.done():
+                break
+        else:
+            await _either(won, asyncio.gather(*tries, return_exceptions=True))
+    except BaseException:
+        if won.done():
+            won.result().close()
+        raise
+    finally:
+        for one in tries:
+            one.cancel()
+    if won.done():
+        return won.result()
+    raise next(error for one in tries if (error := one.result()))
+
+
+async def _try(address: tuple[Any, ...], won: asyncio.Future[socket.socket]) -> OSError | None:
+    """Connect to an address; return why that failed."""
+    family, kind, protocol, _, place = address
+    try:
+        with socket.socket(family, kind, protocol) as made:
+            made.setblocking(False)  # noqa: FBT003  # its only parameter
+            await asyncio.get_running_loop().sock_connect(made, place)
+            if not won.done():
+                won.set_result(socket.socket(fileno=made.detach()))
+    except OSError as error:
+        return error
+    return None
+
+
+async def _either(
+    one: asyncio.Future[Any], other: asyncio.Future[Any], wait_s: float | None = None
+) -> None:
+    await asyncio.wait({one, other}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
 
 
 @contextmanager

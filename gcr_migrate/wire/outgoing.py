@@ -47,9 +47,8 @@ class Outgoing:
         self._source = source
         self._length = length
         self._stall_s = stall_s
-        self._left = 0
+        self._left = -1
         self._moved_at = 0.0
-        self._is_due = False  # whether bytes should be leaving now
         self._timer: asyncio.TimerHandle | None = None
         self._sending = asyncio.create_task(self._send_all())
 
@@ -112,13 +111,7 @@ class Outgoing:
                 piece = head + piece
             else:
                 self._connection.send(head)
-        wait = self._connection.take(piece)
-        return None if wait is None else self._until(wait)
-
-    async def _until(self, wait: Awaitable[None]) -> None:
-        self._is_due = True
-        await wait
-        self._is_due = False
+        return self._connection.take(piece)
 
     def _send_the_end(self) -> None:
         """Send what is still to be sent when all pieces are."""
@@ -134,7 +127,7 @@ class Outgoing:
     def _look(self, stall_s: float) -> None:
         """Give up a connection over which nothing leaves, though something should."""
         now, left = asyncio.get_running_loop().time(), self._connection.left
-        if not self._is_due or left > self._left:
+        if not self._connection.is_full or left > self._left:
             self._left, self._moved_at = left, now
         elif now - self._moved_at >= stall_s:
             self._connection.fail(httpx.WriteTimeout(""))

@@ -81,25 +81,26 @@ class Pool(httpx.AsyncBaseTransport):
         head = request_head(method, target, sent.items())
         way = (origin, proxy)
         connection = await self._connection(way, limits)
-        incoming, outgoing = Incoming(connection, is_bare=method == "HEAD"), None
-        connection.begin(incoming, limits.get("read"))
+        incoming = Incoming(connection, is_bare=method == "HEAD")
         try:
+            connection.begin(incoming, limits.get("read"))
             if body is None or (isinstance(body, bytes) and len(body) <= _AT_ONCE):
                 connection.send(head + (body or b""))
                 connection.sent()
+                await incoming.head
             else:
                 source: Feed = _Whole(body) if isinstance(body, bytes) else body
                 length = sent.get("content-length")
                 stated = None if length is None else int(length)
                 outgoing = Outgoing(connection, head, source, stated, limits.get("write"))
-            await incoming.head
+                try:
+                    await incoming.head
+                finally:
+                    await outgoing.end()
         except BaseException:
             connection.drop()
             self._left(way, connection)
             raise
-        finally:
-            if outgoing is not None:
-                await outgoing.end()
         return PooledAnswer(incoming, lambda: self._left(way, connection))
 
     async def aclose(self) -> None:
