@@ -29,6 +29,7 @@ from gcr_migrate.cli import (
 )
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
+from gcr_migrate.cli.interrupt import stops
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
@@ -122,7 +123,7 @@ def outcome(args: Sequence[str]) -> int:
         context = getattr(error, "ctx", None)
         subject = context.command_path if context else " ".join([_PROGRAM, *args[:1]])
         return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
-    except _stops():
+    except stops(Abort):
         return _interrupted(output, args)
     except ReaderGoneError:
         result = Exit.OK  # it has what it wanted of a long text
@@ -144,13 +145,6 @@ def _check_filled(args: Sequence[str]) -> None:
         if not word.strip():
             saw = f"word {number} is empty; is a variable of the script not set?"
             raise MigrateError(BAD_USAGE, subject=" ".join([_PROGRAM, *args[:1]]).strip(), saw=saw)
-
-
-def _stops() -> tuple[type[BaseException], ...]:
-    """Return what a stopped run ends with; `--help` and the tab key need not load it."""
-    from asyncio import CancelledError
-
-    return (Abort, KeyboardInterrupt, CancelledError)
 
 
 def _interrupted(output: Output, args: Sequence[str]) -> int:
