@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate import logs
+from gcr_migrate.cli.interrupt import stops
 from gcr_migrate.cli.options import is_file, is_folder
-from gcr_migrate.cli.output import Output, defect_of, stops
+from gcr_migrate.cli.output import Output, defect_of
 from gcr_migrate.errors import (
     DISK_FULL,
     FILE_MISSING,
@@ -282,10 +284,8 @@ class _Progress:
             return
         self._told_at = now
         if self._output.as_json:
-            import structlog  # takes long to load
-
             of = {"number": self._number, "of": self._total}
-            structlog.get_logger().info(f"{self._command}.file", file=name, **of)
+            logs.info(f"{self._command}.file", file=name, **of)
         else:
             self._say(f"{self._command} {self._number} of {self._total}: {name}")
 

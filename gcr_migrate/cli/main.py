@@ -29,7 +29,8 @@ from gcr_migrate.cli import (
 )
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
-from gcr_migrate.cli.output import Output, defect_of, set_up_logs, stops
+from gcr_migrate.cli.interrupt import stops
+from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
 from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError

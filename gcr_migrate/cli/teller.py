@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.cli.alarming import alarm, not_told, push
 from gcr_migrate.cli.files import write_parts
 from gcr_migrate.errors import NOT_WRITABLE, MigrateError, printable
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.telling import Receivers
 
 _BUCKET: Final = "gs://"
-_log = structlog.get_logger()
 
 
 class Teller:
@@ -98,7 +96,7 @@ class Teller:
         for standing in self._standings:
             seconds = standing.seconds and round(standing.seconds, 3)
             for host in standing.hosts:
-                _log.info(
+                logs.info(
                     "verify.host",
                     target=standing.target,
                     host=host.name,
@@ -112,8 +110,8 @@ class Teller:
             if not standing.hosts:
                 codes = [one.code for one in standing.findings]
                 outcome = str(standing.outcome)
-                _log.info("verify.target", target=standing.target, outcome=outcome, codes=codes)
-        _log.info(
+                logs.info("verify.target", target=standing.target, outcome=outcome, codes=codes)
+        logs.info(
             "verify.done",
             outcome=str(worst(one.outcome for one in self._standings)),
             targets=len(self._standings),

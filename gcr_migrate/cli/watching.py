@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate import logs
 from gcr_migrate.errors import Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -307,6 +308,4 @@ def _is_off(environ: Mapping[str, str]) -> bool:
 
 
 def _warn(event: str, **about: str) -> None:
-    import structlog  # takes long to load, and is seldom needed
-
-    structlog.get_logger().warning(event, **about)
+    logs.warning(event, **about)

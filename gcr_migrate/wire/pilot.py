@@ -15,8 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Asked, Limits, Rates
 from gcr_migrate.wire.bandwidth import Bandwidth
@@ -32,7 +31,6 @@ PATIENCE_S: Final = 150.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
 _LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
-_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -299,7 +297,7 @@ class Pilot:
         pause.saw = saw
         pause.until = now
         self._lengthen(one, pause, now + length_s)
-        _log.warning(
+        logs.warning(
             "quota pause",
             service=service,
             seconds=round(length_s, 1),
