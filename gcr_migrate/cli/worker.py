@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.work import Work
 
-_TOLD_EVERY_S: Final = 0.25
+_TOLD_EVERY_S: Final = 0.5  # progress is drawn no more often, and each telling wakes two processes
 
 
 @dataclass(frozen=True, slots=True)
