@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -30,6 +29,7 @@ from gcr_migrate.cli import (
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
 from gcr_migrate.cli.interrupt import stops
+from gcr_migrate.cli.litter import look_seldom
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from typer.core import TyperGroup
 
 _PROGRAM: Final = "gcr-migrate"
-_LITTER: Final = 20_000  # objects that may lie about before cycles are looked for
 
 app = typer.Typer(
     name=_PROGRAM,
@@ -165,10 +164,7 @@ def _end_in_order(*_: object) -> None:
 
 def run() -> None:
     """Run the program and exit."""
-    # What is loaded stays, and little of what is made here has cycles: to look through all of it
-    # after every few hundred objects would be one part in twenty of what a run computes.
-    gc.freeze()
-    gc.set_threshold(_LITTER, 20, 20)
+    look_seldom()
     set_up_streams()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As shells have it in the background. Held back instead, as it is needed to end in order.
