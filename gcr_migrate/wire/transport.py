@@ -7,21 +7,22 @@ credentials is not left to a default.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
-from gcr_migrate.wire.failures import named
+from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import sender_for
-from gcr_migrate.wire.services import service_of
+from gcr_migrate.wire.services import API, service_of
 from gcr_migrate.wire.stream import Stream
 
 if TYPE_CHECKING:
@@ -49,6 +50,20 @@ _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it an
 _TOO_MANY: Final = 429
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
+_FRONT: Final = re.compile(r"[^/?#]*//[^/?#]*")  # of a URL: what is before its path
+_PLACES_AT_MOST: Final = 256
+
+
+class _Place(NamedTuple):
+    """Where URLs with one beginning lead to.
+
+    Attributes:
+        base: what stands before their path instead.
+        service: whose quota they count against; of `API` only the path says it.
+    """
+
+    base: str
+    service: str
 
 
 class Wire:
@@ -82,6 +97,14 @@ class Wire:
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
         self._plain_hosts = set(self._network.metadata_hosts)
+        self._places: dict[str, _Place] = {}
+        self._limits: Limits = {
+            "connect": _CONNECT_S,
+            "pool": _POOL_S,
+            "read": idle_s,
+            "write": idle_s,
+        }
+        self._limits_by_method = {"PUT": self._limits | {"read": idle_s * _SLOW_ANSWER}}
         # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = sender_for(self._network, _CONNECTIONS)
 
@@ -109,6 +132,7 @@ class Wire:
         """Let plain HTTP go to this host, because a person said so; never to Google's."""
         if not is_google_host(host):
             self._plain_hosts.add(host)
+            self._places.clear()
 
     def same_origin(self, old: str, new: str) -> bool:
         """Whether a URL in a reply of `old` is at the same service as `old`."""
@@ -185,11 +209,14 @@ class Wire:
         subject = subject or _shown(url)
         refused_at: float | None = None
         while True:
-            async with self._open("GET", url, headers or {}, None, subject) as stream:
+            stream = await self._opened("GET", url, headers or {}, None, subject)
+            try:
                 if stream.status in ok:
                     yield stream
                     return
                 reply = await stream.reply()
+            finally:
+                await stream.aclose()
             if reply.status != _TOO_MANY:
                 raise problem_of(reply, subject)
             refused_at = self.quota_used_up(reply, subject, refused_at)
@@ -210,8 +237,11 @@ class Wire:
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
         paced = self._pilot.bandwidth.shared(content)
-        async with self._open(method, url, sent, paced, subject) as stream:
+        stream = await self._opened(method, url, sent, paced, subject)
+        try:
             return await stream.reply()
+        finally:
+            await stream.aclose()
 
     async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
@@ -255,8 +285,11 @@ class Wire:
         """Send a request until the service has quota for it; these tries are not counted."""
         refused_at: float | None = None
         while True:
-            async with self._open(method, url, headers, body, subject) as stream:
+            stream = await self._opened(method, url, headers, body, subject)
+            try:
                 reply = await self._whole(stream, subject)
+            finally:
+                await stream.aclose()
             if reply.status != _TOO_MANY or not may_wait:
                 return reply
             writes = method in _WRITES
@@ -269,31 +302,24 @@ class Wire:
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
         return reply
 
-    @asynccontextmanager
-    async def _open(
+    async def _opened(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
-    ) -> AsyncIterator[Stream]:
-        """Send a request and follow the redirects of a GET or HEAD."""
-        sent = dict(headers)
+    ) -> Stream:
+        """Send a request and follow the redirects of a GET or HEAD; who gets it closes it."""
+        sent = headers
         for _ in range(_REDIRECTS_AT_MOST + 1):
             answer = await self._send(method, url, sent, body, subject)
-            try:
-                target = _redirect(method, answer)
-                if target is None:
-                    length = _length(method, answer)
-                    limits = self._limits(method)
-                    yield Stream(
-                        answer.status, answer.headers, url, length, answer, subject, limits
-                    )
-                    return
-                onward = joined(url, target, subject)
-            finally:
-                await answer.aclose()
+            target = _redirect(method, answer)
+            if target is None:
+                length, limits = _length(method, answer), self._limits_of(method)
+                return Stream(answer.status, answer.headers, url, length, answer, subject, limits)
+            await answer.aclose()
+            onward = joined(url, target, subject)
             if not self.same_origin(url, onward):
                 sent = {k: v for k, v in sent.items() if k.lower() in _FOR_ANYBODY}
             self._refuse_downgrade(url, onward, subject)
@@ -304,22 +330,20 @@ class Wire:
         self,
         method: str,
         url: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
     ) -> Answer:
-        address = self.endpoints.resolve(url)
-        self._refuse_plain(address, url, subject)
-        service = self._service(url)
+        address, service = self._place(url, subject)
         turn = await self._turn(service, subject, writes=method in _WRITES)
         took = False
-        limits = self._limits(method)
+        limits = self._limits_of(method)
         try:
-            with named(subject, self._via(address), limits):
-                fields = _FIELDS | _checked(headers)
-                answer = await self._connections.send(method, address, fields, body, limits)
+            answer = await self._connections.send(method, address, _fields(headers), body, limits)
             self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
+        except FAILURES as error:
+            raise named(error, subject, self._via(address), limits) from error
         finally:
             self._pilot.answered(turn, took=took)
         self._read_clock(answer)
@@ -328,6 +352,28 @@ class Wire:
         except MigrateError:
             await answer.aclose()
             raise
+
+    def _place(self, url: str, subject: str) -> tuple[str, str]:
+        """Return the address for a URL, and the service that is asked.
+
+        What is before the path is looked at once, not with each request.
+
+        Raises:
+            MigrateError: nothing may be sent there.
+        """
+        found = _FRONT.match(url)
+        front = found[0] if found else ""
+        place = self._places.get(front)
+        if place is None:
+            base = self.endpoints.resolve(f"{front}/").removesuffix("/")
+            self._refuse_plain(base, front, subject)
+            place = _Place(base, service_of(front, self.endpoints))
+            if len(self._places) >= _PLACES_AT_MOST:
+                self._places.clear()
+            self._places[front] = place
+        path = url[len(front) :]
+        address = place.base + (path if path.startswith("/") else f"/{path}")
+        return address, self._service(url) if place.service == API else place.service
 
     async def _turn(self, service: str, subject: str, *, writes: bool) -> Turn:
         """Take a request from the budget, and wait until it may be sent."""
@@ -338,10 +384,8 @@ class Wire:
             self._pilot.budget.not_sent()
             raise
 
-    def _limits(self, method: str) -> Limits:
-        idle_s = self._idle_s
-        read_s = idle_s * _SLOW_ANSWER if method == "PUT" else idle_s
-        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": idle_s}
+    def _limits_of(self, method: str) -> Limits:
+        return self._limits_by_method.get(method, self._limits)
 
     def _service(self, url: str) -> str:
         return service_of(url, self.endpoints)
@@ -356,10 +400,9 @@ class Wire:
     def _read_clock(self, answer: Answer) -> None:
         """Compare clocks, now and then."""
         now = time.monotonic()
-        told = answer.headers.get("date")
-        if not told or (self.clock_skew_s is not None and now < self._clock_read_at):
+        if self.clock_skew_s is not None and now < self._clock_read_at:
             return
-        theirs = moment_of(told)
+        theirs = moment_of(answer.headers.get("date", ""))
         if theirs is None:
             return
         self._clock_read_at = now + _CLOCK_READ_S
@@ -389,15 +432,18 @@ def _host_in(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def _checked(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return header fields with names in lower case; what a file made them of may be no text.
+def _fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return all header fields, names in lower case; what a file made them of may be no text.
 
     Raises:
         TypeError: a value is no text.
     """
-    if not all(isinstance(value, str) for value in headers.values()):
-        raise TypeError("header fields are text")
-    return {name.lower(): value for name, value in headers.items()}
+    fields = _FIELDS.copy()
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise TypeError("header fields are text")
+        fields[name.lower()] = value
+    return fields
 
 
 def _redirect(method: str, answer: Answer) -> str | None:
@@ -408,7 +454,7 @@ def _redirect(method: str, answer: Answer) -> str | None:
 
 def _length(method: str, answer: Answer) -> int | None:
     text = answer.headers.get("content-length", "")
-    return int(text) if text.isdigit() and method != "HEAD" else None
+    return int(text) if text.isdecimal() and method != "HEAD" else None
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
