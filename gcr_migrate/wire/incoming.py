@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Final, Self
 
 import httpx
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
 
 _HEAD_AT_MOST: Final = 256 * 1024  # Artifact Registry's Location alone may have many kilobytes
 _READ_AHEAD: Final = 256 * 1024
-_FINAL: Final = 200
+_INTERIM: Final = 100
 _SWITCHING: Final = 101
+_FINAL: Final = 200
 _CUT: Final = "The body was cut short."
 _SURPLUS: Final = "More came than was stated."
 
@@ -55,7 +55,7 @@ class Incoming:
         self._connection = connection
         self._is_bare = is_bare
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self._seen = 0  # bytes of heads
+        self._seen = 0  # bytes since the last one of a body
         self._left: int | None = None  # bytes of the body that are to come, if that is known
         self._kept: list[bytes] = []  # what came when nobody was there to take it
         self._kept_bytes = 0
@@ -71,17 +71,16 @@ class Incoming:
         if self._parser is None:
             self._piece(data)
             return
-        if not self.status:
-            self._seen += len(data)
+        self._seen += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:  # its words quote nothing
             self._end(httpx.RemoteProtocolError(_SURPLUS if self.is_over else str(error)))
             return
-        if not self.status:
-            self._limit(self._seen)
-        elif self._left is not None or self.is_over:
+        if self._left is not None or self.is_over:
             self._parser = None  # what is still to come need not be looked at
+        else:
+            self._limit(self._seen)
 
     def lost(self, error: Exception | None) -> None:
         """Take note that the connection is gone; that may be the end of a body."""
@@ -93,8 +92,7 @@ class Incoming:
             words = "Server disconnected without sending a response."
             self.fail(httpx.RemoteProtocolError(words))
         else:
-            words = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
-            failure = httpx.ReadError(words)
+            failure = httpx.ReadError(getattr(error, "strerror", None) or "")
             failure.__cause__ = error
             self.fail(failure)
 
@@ -112,23 +110,28 @@ class Incoming:
 
     def on_message_begin(self) -> None:
         """Begin a head; after the answer's own there may be none."""
+        self.reason = ""
         if self.status:
             self._end(httpx.RemoteProtocolError(_SURPLUS))
 
     def on_status(self, words: bytes) -> None:
-        """Read the words beside the status."""
-        self.reason = words.decode("latin-1")
+        """Read words beside the status."""
+        self.reason += words.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a field."""
-        self.raw_headers.append((name, value))
+        """Read a field of a head; those behind a body are of no use."""
+        if not self.status:
+            self.raw_headers.append((name, value.rstrip()))
 
     def on_headers_complete(self) -> None:
         """Read the end of a head; those before the last one only say that it is to come."""
         if self._parser is None or self._error is not None:
             return
         status = self._parser.get_status_code()
-        if status < _FINAL and status != _SWITCHING:
+        if status < _INTERIM or status == _SWITCHING:
+            self._end(httpx.RemoteProtocolError(f"Its status is {status}."))
+            return
+        if status < _FINAL:
             self.raw_headers.clear()
             return
         if self._seen > _HEAD_AT_MOST:  # a part of which may be the body's
@@ -145,6 +148,7 @@ class Incoming:
 
     def on_body(self, data: bytes) -> None:
         """Read a part of a body."""
+        self._seen = 0
         self._piece(data)
 
     def on_message_complete(self) -> None:
@@ -160,7 +164,7 @@ class Incoming:
         said = self.headers.get("connection", "").lower()
         if version == "1.0":
             return "keep-alive" in said
-        return "close" not in said and self.status != _SWITCHING
+        return "close" not in said
 
     @property
     def _is_open_ended(self) -> bool:

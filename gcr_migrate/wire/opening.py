@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.network import Network, Proxy
 
 _NEXT_ADDRESS_S: Final = 0.25  # as RFC 8305 has it: then the next address of a name is tried too
-_OK: Final = 200
+_OK: Final = range(200, 300)
 
 
 class Opener:
@@ -86,9 +86,12 @@ class Opener:
         fields = [("host", target), *login(proxy).items()]
         connection.send(request_head("CONNECT", target, fields))
         await incoming.head
-        if incoming.status != _OK:
+        if incoming.status not in _OK:
             raise httpx.ProxyError(f"{incoming.status} {incoming.reason}")
+        if connection.is_closed:  # as more came than the answer, which no server may have sent yet
+            raise ConnectionResetError
         tunnelled = Connection()
+        tunnelled.connection_made(connection.transport)  # if the server speaks before it is ours
         transport = await asyncio.get_running_loop().start_tls(
             connection.transport, tunnelled, self._trust, server_hostname=origin.host
         )

@@ -31,6 +31,7 @@ _IDLE_S: Final = 4.0
 _AT_ONCE: Final = 64 * 1024  # a body that is no longer is sent with its head
 _HAVE_A_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _LAST_WORDS: Final = 5  # rounds of the loop in which connections are told that they ended
+_CLOSED: Final = "The connections were closed."
 _Way = tuple[Origin, "Proxy | None"]
 
 
@@ -48,6 +49,7 @@ class Pool(httpx.AsyncBaseTransport):
         self._idle: dict[_Way, list[Connection]] = {}
         self._in_use: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of httpx's, and return its response as soon as the head is there."""
@@ -104,11 +106,12 @@ class Pool(httpx.AsyncBaseTransport):
         return PooledAnswer(incoming, lambda: self._left(way, connection))
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections; requests that wait for one or for their answer fail."""
+        self._is_closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in self._in_use:
-            connection.fail(httpx.ReadError("It was closed."))
+            connection.fail(httpx.ReadError(_CLOSED))
         for kept in self._idle.values():
             for connection in kept:
                 connection.drop()
@@ -125,6 +128,10 @@ class Pool(httpx.AsyncBaseTransport):
             self._slots.release()
             raise
         self._in_use.add(found)
+        if self._is_closed:
+            found.drop()
+            self._left(way, found)
+            raise httpx.ConnectError(_CLOSED)
         return found
 
     async def _slot(self, wait_s: float | None) -> None:

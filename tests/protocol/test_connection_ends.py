@@ -9,6 +9,7 @@ import asyncio
 import gc
 import socket
 import ssl
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -109,8 +110,10 @@ def test_an_upload_can_be_cancelled_at_any_moment(
     """Its place is free, nobody works on, and nothing is told of what nobody waits for."""
 
     async def work() -> None:
-        pool = Pool(network, 1)
-        async with Peer(answer, tls=tls if secret else None).running() as peer:
+        async with (
+            aclosing(Pool(network, 1)) as pool,
+            Peer(answer, tls=tls if secret else None).running() as peer,
+        ):
             rounds, ended = 0, False
             while not ended:
                 upload = asyncio.create_task(put(pool, peer.url, Pieces(2)))
@@ -121,7 +124,6 @@ def test_an_upload_can_be_cancelled_at_any_moment(
                 await asyncio.wait({upload})
                 assert await get(pool, peer.url, pool=1.0) == b""
                 rounds += 1
-            await pool.aclose()
             gc.collect()
 
     run(work())
@@ -143,8 +145,10 @@ def test_who_ends_its_side_and_reads_no_more_is_given_up(
     """At once where it can be seen: no answer can come, and what waits to leave never will."""
 
     async def work() -> None:
-        pool = Pool(network, 1)
-        async with Peer(half, tls=tls if secret else None).running() as peer:
+        async with (
+            aclosing(Pool(network, 1)) as pool,
+            Peer(half, tls=tls if secret else None).running() as peer,
+        ):
             await put(pool, peer.url, Pieces(1000), write=2.0 if secret else LONG_S)
 
     with pytest.raises((httpx.RemoteProtocolError, httpx.WriteTimeout)):
@@ -172,8 +176,7 @@ def test_who_ends_its_side_while_the_source_is_slow_is_given_up() -> None:
     """Nobody waits for the connection then; that it ended is told all the same."""
 
     async def work() -> None:
-        pool = Pool(Network(), 1)
-        async with Peer(half).running() as peer:
+        async with aclosing(Pool(Network(), 1)) as pool, Peer(half).running() as peer:
             await put(pool, peer.url, Hesitating(pool))
 
     with pytest.raises(httpx.RemoteProtocolError, match="without sending"):
@@ -195,14 +198,14 @@ def test_a_copy_can_be_cancelled_at_any_moment(
         found = await pool.send("GET", source, {}, None, LIMITS)
         try:
             fields = {"content-length": str(len(DATA))}
-            (await (await pool.send("PUT", target, fields, found, LIMITS)).aclose())
+            answer = await pool.send("PUT", target, fields, found, LIMITS)
+            await answer.aclose()
         finally:
             await found.aclose()
 
     async def work() -> None:
-        pool = Pool(network, 2)
         source, target = Peer(script(*[ANSWER] * 9)), Peer(answer, tls=tls if secret else None)
-        async with source.running(), target.running():
+        async with aclosing(Pool(network, 2)) as pool, source.running(), target.running():
             rounds, ended = 0, False
             while not ended:
                 copying = asyncio.create_task(copy(pool, source.url, target.url))
@@ -214,7 +217,6 @@ def test_a_copy_can_be_cancelled_at_any_moment(
                 both = [get(pool, peer.url, pool=1.0) for peer in (source, target)]
                 assert await asyncio.gather(*both) == [DATA, b""]
                 rounds += 1
-            await pool.aclose()
         gc.collect()
 
     run(work())
@@ -244,8 +246,7 @@ def test_who_took_a_piece_has_ended_when_the_taking_is_cancelled() -> None:
             tasks[0].cancel()
             return waited_for
 
-        pool = Pool(Network(), 1)
-        async with Peer(later).running() as peer:
+        async with aclosing(Pool(Network(), 1)) as pool, Peer(later).running() as peer:
             answer = await pool.send("GET", peer.url, {}, None, LIMITS)
             tasks = [asyncio.create_task(answer.into(take))]
             await asyncio.sleep(0)
@@ -255,4 +256,36 @@ def test_who_took_a_piece_has_ended_when_the_taking_is_cancelled() -> None:
             assert ended == [True]
             await answer.aclose()
 
+    run(work())
+
+
+@pytest.mark.parametrize("waits_for", ["answer", "body", "place", "connection"])
+def test_who_closes_ends_what_is_under_way(waits_for: str) -> None:
+    """With an error, and nothing is opened afterwards."""
+
+    async def silent(
+        peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await peer.head(reader)
+        if waits_for != "answer":
+            writer.write(ANSWER[:-1])
+        came.set()
+        await peer.until_lost(reader)
+
+    async def work() -> None:
+        async with aclosing(Pool(Network(), 1)) as pool, Peer(silent).running() as peer:
+            asking = [asyncio.create_task(get(pool, peer.url))]
+            if waits_for == "connection":
+                await asyncio.sleep(0)
+            else:
+                await came.wait()
+            if waits_for == "place":
+                asking.append(asyncio.create_task(get(pool, peer.url)))
+                await asyncio.sleep(0.05)
+            await pool.aclose()
+            errors = await asyncio.gather(*asking, return_exceptions=True)
+            assert {type(error) for error in errors} <= {httpx.ReadError, httpx.ConnectError}
+            gc.collect()
+
+    came = asyncio.Event()
     run(work())
