@@ -281,7 +281,7 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
         return None
     import logging
 
-    from gcr_migrate.state.ledger import subject_of
+    from gcr_migrate.state.tally import subject_of
 
     # What goes wrong there is told once, and in our words.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)

@@ -26,7 +26,7 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.overview import overview_fact
 from gcr_migrate.report.planned import show_facts
 from gcr_migrate.state.file import is_in_hand
-from gcr_migrate.state.ledger import tally
+from gcr_migrate.state.tally import tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.prices import Prices
-    from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.state.tally import Failure, Tally
     from gcr_migrate.state.waiting import HoldUp
 
 

@@ -26,8 +26,8 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.figures import estimate_fact
 from gcr_migrate.report.rows import Rows
 from gcr_migrate.state.amounts import Amount, Amounts, Contents
-from gcr_migrate.state.ledger import tally
 from gcr_migrate.state.named import Paths
+from gcr_migrate.state.tally import tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
