@@ -184,12 +184,12 @@ class Lines:
 
 
 @contextmanager
-def lines(latency_ms: float, *servers: str) -> Iterator[Lines]:
+def lines(latency_ms: float, *servers: str, bytes_per_s: float = 0) -> Iterator[Lines]:
     """Put a relay in front of servers of this machine while the block runs."""
     command = [
         sys.executable,
         str(_RELAY),
-        str(latency_ms),
+        f"{latency_ms}:{bytes_per_s}",
         *(one.rpartition(":")[2] for one in servers),
     ]
     with subprocess.Popen(
