@@ -106,13 +106,12 @@ class Course:
         was_sent = step.how == "uploaded"
         self._uploads += was_sent
         self._requests += UPLOAD_REQUESTS if was_sent else 1
-        if step.kind is Kind.BLOB:
-            size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
-            self._ended_bytes += size
-            if was_sent:
-                self._uploaded_bytes += size
-            if step.event is not Event.CONFIRMED:
-                self._given_up_bytes += size
+        size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
+        self._ended_bytes += size
+        if was_sent:
+            self._uploaded_bytes += size
+        if step.event is not Event.CONFIRMED:
+            self._given_up_bytes += size
 
     def bytes(self, count: int) -> None:
         """Take note that so many bytes have left for the target; negative ones were in vain."""
