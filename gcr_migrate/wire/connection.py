@@ -96,7 +96,8 @@ class Connection(asyncio.Protocol):
         Args:
             stays: whether the server keeps the connection.
         """
-        self.is_free, self._due_at = stays and self._is_sent, None
+        has_left = self._is_sent and not self.transport.get_write_buffer_size()
+        self.is_free, self._due_at = stays and has_left, None
 
     def leave(self) -> None:
         """Be done with a request; the connection ends here if something of it may still come."""

@@ -289,3 +289,38 @@ def test_who_closes_ends_what_is_under_way(waits_for: str) -> None:
 
     came = asyncio.Event()
     run(work())
+
+
+class Filling(Pieces):
+    """Ends as soon as the connection takes no more at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(0)
+        self._pool = pool
+
+    async def into(self, take: Take) -> None:
+        """Give bytes until some of them wait to leave."""
+        (connection,) = self._pool._in_use  # noqa: SLF001  # nothing else tells
+        while not connection.transport.get_write_buffer_size():
+            if (wait := take(PIECE[:50_000])) is not None:
+                await wait
+
+
+def test_an_answer_before_all_has_left_takes_its_connection_with_it() -> None:
+    """What still waits there would be in front of the next request."""
+
+    async def hasty(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await peer.head(reader)).startswith("PUT"):
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(0.3)  # until the client has no more to give
+        writer.write(EMPTY)
+        await asyncio.sleep(LONG_S)
+
+    async def work() -> int:
+        async with aclosing(Pool(Network(), 1)) as pool, Peer(hasty).running() as peer:
+            answer = await pool.send("PUT", peer.url, {}, Filling(pool), LIMITS)
+            await answer.aclose()
+            assert await get(pool, peer.url, read=2.0) == b""
+            return peer.connections
+
+    assert run(work()) == 2
