@@ -7,22 +7,20 @@ credentials is not left to a default.
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
-from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
+from gcr_migrate.wire.places import Places
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import sender_for
-from gcr_migrate.wire.services import API, service_of
 from gcr_migrate.wire.stream import Stream
 
 if TYPE_CHECKING:
@@ -50,20 +48,6 @@ _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it an
 _TOO_MANY: Final = 429
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
-_FRONT: Final = re.compile(r"[^/?#]*//[^/?#]*")  # of a URL: what is before its path
-_PLACES_AT_MOST: Final = 256
-
-
-class _Place(NamedTuple):
-    """Where URLs with one beginning lead to.
-
-    Attributes:
-        base: what stands before their path instead.
-        service: whose quota they count against; of `API` only the path says it.
-    """
-
-    base: str
-    service: str
 
 
 class Wire:
@@ -96,8 +80,7 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
-        self._plain_hosts = set(self._network.metadata_hosts)
-        self._places: dict[str, _Place] = {}
+        self._places = Places(endpoints, self._network.metadata_hosts)
         self._limits: Limits = {
             "connect": _CONNECT_S,
             "pool": _POOL_S,
@@ -130,13 +113,11 @@ class Wire:
 
     def allow_plain(self, host: str) -> None:
         """Let plain HTTP go to this host, because a person said so; never to Google's."""
-        if not is_google_host(host):
-            self._plain_hosts.add(host)
-            self._places.clear()
+        self._places.allow_plain(host)
 
     def same_origin(self, old: str, new: str) -> bool:
         """Whether a URL in a reply of `old` is at the same service as `old`."""
-        return _origin(new) in {_origin(old), _origin(self.endpoints.resolve(old))}
+        return self._places.same_origin(old, new)
 
     async def request(
         self,
@@ -245,7 +226,7 @@ class Wire:
 
     async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.pause_over(self._service(url), subject)
+        await self._pilot.pause_over(self._places.service(url), subject)
 
     def quota_used_up(
         self, reply: Reply, subject: str, refused_at: float | None, *, writes: bool = False
@@ -264,7 +245,7 @@ class Wire:
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
-        service = self._service(reply.url)
+        service = self._places.service(reply.url)
         first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
@@ -320,9 +301,9 @@ class Wire:
                 return Stream(answer.status, answer.headers, url, length, answer, subject, limits)
             await answer.aclose()
             onward = joined(url, target, subject)
-            if not self.same_origin(url, onward):
+            if not self._places.same_origin(url, onward):
                 sent = {k: v for k, v in sent.items() if k.lower() in _FOR_ANYBODY}
-            self._refuse_downgrade(url, onward, subject)
+            self._places.refuse_downgrade(url, onward, subject)
             url = onward
         raise MigrateError(BAD_REPLY, subject=subject, saw="too many redirects")
 
@@ -334,7 +315,7 @@ class Wire:
         body: bytes | Feed | None,
         subject: str,
     ) -> Answer:
-        address, service = self._place(url, subject)
+        address, service = self._places.find(url, subject)
         turn = await self._turn(service, subject, writes=method in _WRITES)
         took = False
         limits = self._limits_of(method)
@@ -353,28 +334,6 @@ class Wire:
             await answer.aclose()
             raise
 
-    def _place(self, url: str, subject: str) -> tuple[str, str]:
-        """Return the address for a URL, and the service that is asked.
-
-        What is before the path is looked at once, not with each request.
-
-        Raises:
-            MigrateError: nothing may be sent there.
-        """
-        found = _FRONT.match(url)
-        front = found[0] if found else ""
-        place = self._places.get(front)
-        if place is None:
-            base = self.endpoints.resolve(f"{front}/").removesuffix("/")
-            self._refuse_plain(base, front, subject)
-            place = _Place(base, service_of(front, self.endpoints))
-            if len(self._places) >= _PLACES_AT_MOST:
-                self._places.clear()
-            self._places[front] = place
-        path = url[len(front) :]
-        address = place.base + (path if path.startswith("/") else f"/{path}")
-        return address, self._service(url) if place.service == API else place.service
-
     async def _turn(self, service: str, subject: str, *, writes: bool) -> Turn:
         """Take a request from the budget, and wait until it may be sent."""
         self._pilot.budget.request(subject)
@@ -386,9 +345,6 @@ class Wire:
 
     def _limits_of(self, method: str) -> Limits:
         return self._limits_by_method.get(method, self._limits)
-
-    def _service(self, url: str) -> str:
-        return service_of(url, self.endpoints)
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
@@ -408,28 +364,6 @@ class Wire:
         self._clock_read_at = now + _CLOCK_READ_S
         # Whole seconds were told: in the middle it was half a second later.
         self.clock_skew_s = (datetime.now(UTC) - theirs).total_seconds() - 0.5
-
-    def _refuse_plain(self, address: str, url: str, subject: str) -> None:
-        host = _host_in(address)
-        if urlsplit(address).scheme == "https" or is_loopback(host):
-            return
-        if not self._plain_hosts & {host, _host_in(url)}:
-            saw = f"plain HTTP to {host} would show credentials to the network"
-            raise MigrateError(UNREACHABLE, subject=subject, saw=saw)
-
-    def _refuse_downgrade(self, old: str, new: str, subject: str) -> None:
-        before, after = self.endpoints.resolve(old), self.endpoints.resolve(new)
-        scheme, host = urlsplit(after).scheme, _host_in(after)
-        if urlsplit(before).scheme != "https" or scheme == "https":
-            return
-        if not is_loopback(host):
-            saw = f"redirect from https to {scheme}://{host}"
-            raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
-
-
-def _host_in(url: str) -> str:
-    """Return host and port of a URL, without a login that may stand before them."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
@@ -455,12 +389,6 @@ def _redirect(method: str, answer: Answer) -> str | None:
 def _length(method: str, answer: Answer) -> int | None:
     text = answer.headers.get("content-length", "")
     return int(text) if text.isdecimal() and method != "HEAD" else None
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", parts.port or default
 
 
 def _shown(url: str) -> str:
