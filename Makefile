@@ -9,7 +9,7 @@ GIGABYTES ?= 2
 IMAGES ?= 100000
 SHOTS ?= build/screenshots
 
-.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-memory bench-pages bench-refs
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-memory bench-pages bench-refs bench-workers
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,9 @@ bench-refs: install ## measure refs scan on a large tree: FILES=number, GIGABYTE
 
 bench-pages: install ## measure the HTML report in a browser: IMAGES=number
 	$(BIN)/python -m benchmarks.pages $(IMAGES)
+
+bench-workers: install ## measure what several worker processes cost over TLS: WORKERS=options
+	$(BIN)/python -m benchmarks.workers $(WORKERS)
 
 COMPILE := $(BIN)/pip-compile --quiet --extra otel --all-build-deps --generate-hashes --strip-extras \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --no-annotate --no-header

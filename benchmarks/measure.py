@@ -35,6 +35,8 @@ class Cost:
         peak_mb: most memory that it had at once.
         out: what it printed.
         err: what it complained of.
+        own_cpu_s: the part of `cpu_s` that is not of processes that it started, where the system
+            tells.
         memory: seconds since its start, and the MB that it and what it started had then; where the
             system tells.
     """
@@ -45,6 +47,7 @@ class Cost:
     peak_mb: float
     out: str
     err: str
+    own_cpu_s: float | None = None
     memory: list[tuple[float, float]] = field(default_factory=list)
 
 
@@ -87,12 +90,15 @@ def _stand_between(limit_s: float, result: Path, command: list[str]) -> None:
 
     signal.signal(signal.SIGALRM, too_late)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    own = _own_cpu_s(process)  # what it had by itself is told until somebody has waited for it
     _, status, used = os.wait4(process, 0)
     cost = {
         "code": os.waitstatus_to_exitcode(status),
         "wall_s": round(time.monotonic() - start, 3),
         "cpu_s": round(used.ru_utime + used.ru_stime, 3),
         "peak_mb": round(used.ru_maxrss / _KIB_PER_MB, 1),
+        "own_cpu_s": own,
         "memory": list(memory),
     }
     result.write_text(json.dumps(cost), encoding="utf-8")
@@ -131,6 +137,16 @@ def resident_mb(process: int, what: str = "VmRSS") -> float | None:
     except (OSError, StopIteration):  # a process that has ended has no memory
         return None
     return round(int(told.split()[1]) * 1.024 / 1_000, 1)
+
+
+def _own_cpu_s(process: int) -> float | None:
+    """Return the work of a process without that of those that it started and waited for."""
+    try:
+        said = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    user, system = said.rpartition(") ")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

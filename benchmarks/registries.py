@@ -36,8 +36,9 @@ version: 0.1
 log: {{level: error, accesslog: {{disabled: false}}}}
 storage:
   filesystem: {{rootdirectory: "{storage}", maxthreads: 100}}
-http: {{addr: "127.0.0.1:{port}"}}
+http: {{addr: "127.0.0.1:{port}"{tls}}}
 """
+_TLS: Final = ', tls: {{certificate: "{certificate}", key: "{key}"}}'
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,24 @@ def kind_of(method: str, target: str, status: int) -> str:
     return "list" if path.endswith("/tags/list") else path.rstrip("/").rpartition("/")[2]
 
 
+@dataclass(frozen=True)
+class Secured:
+    """What a registry needs to speak TLS: files in PEM form."""
+
+    certificate: Path
+    key: Path
+
+
 @contextmanager
-def registry(folder: Path) -> Iterator[Registry]:
+def registry(
+    folder: Path, *, storage: Path | None = None, secured: Secured | None = None
+) -> Iterator[Registry]:
     """Start a registry that keeps everything in this folder; it and the folder end with the block.
+
+    Args:
+        folder: its own; it is made.
+        storage: where content lies that outlives it; None: in its folder.
+        secured: makes it speak TLS.
 
     Raises:
         SystemExit: it does not start.
@@ -116,7 +132,9 @@ def registry(folder: Path) -> Iterator[Registry]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     config, log = folder / "config.yaml", folder / "log"
-    config.write_text(_CONFIG.format(storage=folder / "storage", port=port), encoding="utf-8")
+    tls = _TLS.format(certificate=secured.certificate, key=secured.key) if secured else ""
+    text = _CONFIG.format(storage=storage or folder / "storage", port=port, tls=tls)
+    config.write_text(text, encoding="utf-8")
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "OTEL_TRACES_EXPORTER": "none"}
     program = shutil.which(PROGRAM)
     if program is None:
@@ -137,6 +155,7 @@ def registry(folder: Path) -> Iterator[Registry]:
 
 
 def _wait(host: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until it answers; one that speaks TLS refuses a plain question, which will do."""
     until = time.monotonic() + _START_S
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -165,12 +184,12 @@ class Lines:
 
 
 @contextmanager
-def lines(latency_ms: float, *servers: str) -> Iterator[Lines]:
+def lines(latency_ms: float, *servers: str, bytes_per_s: float = 0) -> Iterator[Lines]:
     """Put a relay in front of servers of this machine while the block runs."""
     command = [
         sys.executable,
         str(_RELAY),
-        str(latency_ms),
+        f"{latency_ms}:{bytes_per_s}",
         *(one.rpartition(":")[2] for one in servers),
     ]
     with subprocess.Popen(

@@ -2,7 +2,7 @@
 
 A program of its own, so that its work is nobody else's: `relay.py MILLISECONDS PORT…` prints the
 ports where it listens, one for each server, and ends when its input does; then it prints how many
-bytes went up and down on each line.
+bytes went up and down on each line. `MILLISECONDS:RATE` lets so many bytes go up in a second.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ class Line:
     Attributes:
         port: where the server is.
         delay_s: how long bytes are under way in each direction.
+        rate: bytes that all connections together send up in a second; 0: any number.
+        free_at: when the line has room for the next of them.
         up: bytes that clients sent.
         down: bytes that the server sent.
     """
 
     port: int
     delay_s: float
+    rate: float = 0.0
+    free_at: float = 0.0
     up: int = 0
     down: int = 0
 
@@ -66,9 +70,17 @@ class Line:
                     piece = b""
                 if up:
                     self.up += len(piece)
+                    await self._room(len(piece))
                 else:
                     self.down += len(piece)
                 await under_way.put((now() + self.delay_s, piece))
+
+    async def _room(self, size: int) -> None:
+        """Wait until the line has passed on so many bytes, after all that came before."""
+        if self.rate:
+            now = asyncio.get_running_loop().time()
+            self.free_at = max(self.free_at, now) + size / self.rate
+            await asyncio.sleep(self.free_at - now)
 
 
 async def _send(
@@ -88,8 +100,8 @@ async def _send(
             await writer.drain()
 
 
-async def _main(milliseconds: float, ports: list[int]) -> None:
-    lines = [Line(port, milliseconds / 2_000) for port in ports]
+async def _main(milliseconds: float, rate: float, ports: list[int]) -> None:
+    lines = [Line(port, milliseconds / 2_000, rate) for port in ports]
     servers = [
         await asyncio.start_server(line.serve, "127.0.0.1", 0, limit=_PIECE, backlog=256)
         for line in lines
@@ -100,4 +112,5 @@ async def _main(milliseconds: float, ports: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(float(sys.argv[1]), [int(port) for port in sys.argv[2:]]))
+    milliseconds, _, rate = sys.argv[1].partition(":")
+    asyncio.run(_main(float(milliseconds), float(rate or 0), [int(port) for port in sys.argv[2:]]))

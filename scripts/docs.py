@@ -35,6 +35,8 @@ from scripts.fields import fields_page
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gcr_migrate.sandbox.app import Sandbox
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
 _EXITS: Final = {
@@ -212,11 +214,7 @@ def tutorial() -> str:
     ):
         home = Path(folder) / "try"
         home.mkdir()
-        box.write_endpoints(home / "endpoints.yaml")
-        settings = {
-            "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-        }
+        settings = _settings(box, home)
 
         def step(found: re.Match[str]) -> str:
             if found["file"]:
@@ -257,11 +255,7 @@ def _doctor_outputs(folder: Path) -> dict[str, str]:
     """What doctor tells somebody who may read the source and do nothing else."""
     asked = ("doctor", "builds", "--step", "plan")
     with running("least", folder / "least") as box:
-        box.write_endpoints(folder / "endpoints.yaml")
-        settings = {
-            "GCR_MIGRATE_ENDPOINTS": str(folder / "endpoints.yaml"),
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-        }
+        settings = _settings(box, folder)
         said = _program(*asked, cwd=folder, expect=Exit.OUT_OF_REACH, settings=settings)
     return {f"gcr-migrate {' '.join(asked)}": said}
 
@@ -270,12 +264,8 @@ def _selecting_outputs(folder: Path) -> dict[str, str]:
     """What a plan tells that carries less than everything."""
     asked = ("plan", "plans/releases-only.yaml")
     with running("many-makers", folder / "makers") as box:
-        box.write_endpoints(folder / "endpoints.yaml")
         (folder / "plans").symlink_to(ROOT / "plans")
-        settings = {
-            "GCR_MIGRATE_ENDPOINTS": str(folder / "endpoints.yaml"),
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-        }
+        settings = _settings(box, folder)
         said = _program(*asked, cwd=folder, settings=settings)
     return {f"gcr-migrate {' '.join(asked)}": said}
 
@@ -286,11 +276,7 @@ def _code_outputs(folder: Path) -> dict[str, str]:
     copy = "gcr-migrate apply web.migration --content-only"
     with running("who-could-pull", folder / "code") as box:
         home = folder / "code"
-        box.write_endpoints(home / "endpoints.yaml")
-        settings = {
-            "GCR_MIGRATE_ENDPOINTS": str(home / "endpoints.yaml"),
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-        }
+        settings = _settings(box, home)
 
         def said(command: str, expect: Exit = Exit.OK) -> str:
             return _program(*command.split()[1:], cwd=home, settings=settings, expect=expect)
@@ -325,18 +311,13 @@ def _fleet_outputs(folder: Path) -> dict[str, str]:
         ],
     }
     with running(Scenario.model_validate(scenario), home) as box:
-        box.write_endpoints(home / "endpoints.yaml")
         (home / "specs").mkdir()
         for one in projects:
             match = "web/**" if one == "pay" else "**"
             text = f"source: {{project: {one}, hosts: [us.gcr.io]}}\n"
             text += f'routes: [{{match: "{match}", repository: images}}]\n'
             (home / "specs" / f"{one}.yaml").write_text(text, encoding="utf-8")
-        settings = {
-            "GCR_MIGRATE_ENDPOINTS": str(home / "endpoints.yaml"),
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-            "GCR_MIGRATE_CREATION_PAUSE_S": "0",
-        }
+        settings = _settings(box, home) | {"GCR_MIGRATE_CREATION_PAUSE_S": "0"}
 
         def said(command: str, expect: Exit = Exit.OK) -> dict[str, str]:
             told = _program(*command.split()[1:], cwd=home, settings=settings, expect=expect)
@@ -348,13 +329,9 @@ def _fleet_outputs(folder: Path) -> dict[str, str]:
 
 def _init_outputs(folder: Path) -> dict[str, str]:
     """What is proposed for a project of many teams."""
-    with running("hub-shared", folder / "hub") as box:
-        box.write_endpoints(folder / "hub" / "endpoints.yaml")
-        settings = {
-            "GCR_MIGRATE_ENDPOINTS": "endpoints.yaml",
-            "GCR_MIGRATE_ACCESS_TOKEN": box.token,
-        }
-        said = _program("init", "hub-shared", cwd=folder / "hub", settings=settings)
+    home = folder / "hub"
+    with running("hub-shared", home) as box:
+        said = _program("init", "hub-shared", cwd=home, settings=_settings(box, home))
     return {"gcr-migrate init hub-shared": said}
 
 
@@ -365,6 +342,13 @@ def _schedule_outputs(folder: Path) -> dict[str, str]:
         ' --command "verify builds" --timezone Europe/Berlin'
     )
     return {command: _program(*shlex.split(command)[1:], cwd=folder)}
+
+
+def _settings(box: Sandbox, home: Path) -> dict[str, str]:
+    """Return what leads commands to a sandbox, with its endpoints in a file of a folder."""
+    endpoints = home / "endpoints.yaml"
+    box.write_endpoints(endpoints)
+    return {"GCR_MIGRATE_ENDPOINTS": str(endpoints), "GCR_MIGRATE_ACCESS_TOKEN": box.token}
 
 
 def _program(

@@ -48,6 +48,8 @@ for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
     del os.environ[_name]
 wall.stand(pytest.fail)
 
+LONG_S: Final = 3600  # of a test that is marked as long; others have what pyproject.toml says
+
 # Not every machine has them, or may install them.
 MAY_BE_ABSENT = frozenset({"gcloud", "terraform"})
 
@@ -65,6 +67,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get(REQUIRE_PROGRAMS) and program not in MAY_BE_ABSENT:
                 pytest.fail(f"{program} is missing, and {REQUIRE_PROGRAMS} is set", pytrace=False)
             pytest.skip(f"{program}: absent")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that are long on purpose the time that they may take."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_S))
 
 
 def free_port() -> int:

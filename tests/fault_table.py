@@ -237,7 +237,10 @@ ROWS = [
     Row("429-silent", HEALS, _status(429), times=2),
     Row("429-for-ever", fails("too-many-requests"), _status(429), touches_all=True),
     *(Row(f"{code}-burst", HEALS, _status(code), times=2) for code in (500, 502, 503, 504)),
-    *(Row(f"{code}-for-ever", fails("server-error"), _status(code)) for code in (500, 503)),
+    *(
+        Row(f"{code}-for-ever", fails("server-error"), _status(code))
+        for code in (500, 502, 503, 504)
+    ),
     Row("500-after-it-was-done", HEALS, _status(500, when="after"), times=1),
     Row("reset-before", HEALS, lie="reset-before", times=1),
     Row("reset-within", HEALS, lie="reset-within", times=1),

@@ -10,8 +10,9 @@ from gcr_migrate.apply.grants import Grants
 from gcr_migrate.apply.journal import Journal
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.state.file import create_draft, open_migration
-from gcr_migrate.state.ledger import Ledger, tally
+from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.policies import added_grants, kept_policies
+from gcr_migrate.state.tally import tally
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,8 +1,25 @@
-"""Processes of this machine, as its system tells of them."""
+"""Processes of this machine, as its system tells of them and limits them."""
 
 from __future__ import annotations
 
+import resource
 import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size while the block runs, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def workers_of(process: int) -> list[int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.alarm.memory import LARGEST, Memory
 from gcr_migrate.errors import ALARM_STATE_BUSY, BAD_ALARM_STATE, FILE_MISSING, MigrateError
+from gcr_migrate.state.replacing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,12 +43,8 @@ class LocalFile:
             now = self._read()
             if (_version(now) if now is not None else "") != version:
                 return False
-            draft = self._path.with_name(f".{self._path.name}.part")  # nobody else is here
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            with replacing(self._path) as draft:
+                draft.write_bytes(data)
         return True
 
     def _read(self) -> bytes | None:

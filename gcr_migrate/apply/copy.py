@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
+from gcr_migrate.apply.mounts import Mounts, Pair
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import BlobWork, End, Origin, SizeWork
+from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
 from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
@@ -90,6 +93,9 @@ class Blobs:
         # Small ones always find room beside the large ones.
         self._large = asyncio.Semaphore(max(1, at_once // 2))
         self._huge = asyncio.Semaphore(min(_HUGE_AT_ONCE, max(1, at_once // 2)))
+        self._mounts = Mounts()
+        self._gone: set[int] = set()  # at the source
+        self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
@@ -98,6 +104,8 @@ class Blobs:
         """Bring one blob under one target name; once, however many ask for it."""
         if item.present or item.state is State.PRESENT:
             return Outcome.DONE
+        if item.id in self._gone or item.state is State.SKIPPED:
+            return Outcome.GONE
         if known := self._journal.came_out(Kind.BLOB, item.id):
             return known
         going = self._going.get(item.id)
@@ -122,8 +130,19 @@ class Blobs:
         Raises:
             MigrateError: it cannot be sent; that is a matter of the manifest that needs it.
         """
+        self._mounts.in_vain(item.id)
         async with self._slots:
             await self._hands.do(BlobWork(place.source, place.target, item.digest, item.size_bytes))
+
+    def undecided(self, items: list[BlobItem]) -> list[BlobItem]:
+        """Return, once, those that are gone at the source: who asks says whether they failed."""
+        found = [one for one in items if one.id in self._undecided]
+        self._undecided.difference_update(one.id for one in found)
+        return found
+
+    def proved(self, items: list[BlobItem]) -> None:
+        """Note that the target has taken a manifest that needs these blobs."""
+        self._mounts.proved(item.id for item in items)
 
     async def _bring(self, place: Place, item: BlobItem) -> Outcome:
         key = (place.repository.registry, item.blob_id)
@@ -138,37 +157,94 @@ class Blobs:
             self._on_their_way.pop(key).set_result(None)
 
     async def _in_turn(self, place: Place, item: BlobItem) -> Outcome:
-        size = item.size_bytes
-        if size >= HUGE_BYTES:
-            async with self._huge, self._large, self._slots:
-                return await self._move(place, item)
-        if size >= LARGE_BYTES:
-            async with self._large, self._slots:
-                return await self._move(place, item)
-        async with self._slots:
-            return await self._move(place, item)
+        while True:
+            async with self._room(item.size_bytes):
+                came_out = await self._move(place, item)
+            if isinstance(came_out, Outcome):
+                return came_out
+            await asyncio.wait([came_out])  # it takes no room from others meanwhile
 
-    async def _move(self, place: Place, item: BlobItem) -> Outcome:
+    @asynccontextmanager
+    async def _room(self, size: int) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if size >= HUGE_BYTES:
+                await stack.enter_async_context(self._huge)
+            if size >= LARGE_BYTES:
+                await stack.enter_async_context(self._large)
+            await stack.enter_async_context(self._slots)
+            yield
+
+    async def _move(self, place: Place, item: BlobItem) -> Outcome | asyncio.Future[None]:
+        """Bring a blob, or return what it has to wait for."""
         if self._journal.stop.is_set():
             return Outcome.PENDING
-        work = BlobWork(
-            place.source,
-            place.target,
-            item.digest,
-            item.size_bytes,
-            origins=tuple(self._origins(place, item)),
-            asks_first=item.state is State.MOVING,
-        )
+        origins = [
+            (origin, pair)
+            for origin in self._origins(place, item)
+            if not self._mounts.is_useless(pair := Pair.of(origin, place.target))
+        ]
+        if origins and (answer := self._mounts.first_answer(origins[0][1], item.id)):
+            return answer
+        asking = self._mounts.asking(origins[0][1], item.id) if origins else nullcontext()
         try:
-            await self._journal.started(Kind.BLOB, item.id, item.size_bytes)
-            how = await self._hands.do(work)
+            with asking:
+                await self._journal.started(Kind.BLOB, item.id, item.size_bytes)
+                how, session = await self._unsent(place, item, origins)
+            if not how:
+                ends = place.source, place.target
+                how = await self._hands.do(BlobWork(*ends, item.digest, item.size_bytes, session))
         except MigrateError as error:
+            if place.image.moved_tags == "skip" and await self._is_gone(place, item, error):
+                self._journal.refused(Kind.BLOB, item.id)
+                self._gone.add(item.id)
+                self._undecided.add(item.id)
+                return Outcome.GONE
             return self._journal.gave_up(Kind.BLOB, item.id, error)
         if item.shared:
             self._holders[place.repository.registry, item.blob_id] = _origin(place.target)
             if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
                 self._holders.popitem(last=False)
         return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=item.size_bytes)
+
+    async def _unsent(
+        self, place: Place, item: BlobItem, origins: list[tuple[Origin, Pair]]
+    ) -> tuple[str, str]:
+        """Return how a blob came without being sent, if it did; and an upload that was begun."""
+        # A start without an end: the target may have it, and what it has is never sent again.
+        if item.state is State.MOVING and await self._has(place.target, item):
+            return "present", ""
+        session = ""
+        for origin, pair in origins:
+            opened = await self._mount(place, item, origin, pair)
+            if opened is None:
+                return "mounted", ""
+            session = opened or session
+        return "", session
+
+    async def _mount(self, place: Place, item: BlobItem, origin: Origin, pair: Pair) -> str | None:
+        """Mount a blob; return None where it was, else the upload that was begun instead, or ""."""
+        end = replace(place.target, name=origin.name, scope=origin.scope)
+        if not origin.is_sure and not await self._has(end, item):
+            return ""
+        while answer := self._mounts.first_answer(pair, item.id):
+            await asyncio.wait([answer])
+        if self._mounts.is_useless(pair):
+            return ""
+        with self._mounts.asking(pair, item.id):
+            opened = await self._hands.do(MountWork(place.target, item.digest, origin.name))
+            self._mounts.answered(pair, item.id, opened)
+        return opened
+
+    async def _is_gone(self, place: Place, item: BlobItem, error: MigrateError) -> bool:
+        """Whether it failed because the source has the blob no more; if in doubt, it did not."""
+        if error.problem is not errors.BLOB_UNKNOWN:
+            return False
+        with suppress(MigrateError):
+            return not await self._has(place.source, item)
+        return False
+
+    async def _has(self, end: End, item: BlobItem) -> bool:
+        return await self._hands.do(SizeWork(end, item.digest)) is not None
 
     def _origins(self, place: Place, item: BlobItem) -> Iterator[Origin]:
         """Names at the target registry from which the blob can be mounted, the best one first."""

@@ -33,7 +33,7 @@ async def finish(
         journal: where events go.
         usable: ids of repositories that are there.
     """
-    await journal.settle()
+    journal.settle()
     await a_few_of(_all(migration, repositories, journal, usable), _AT_ONCE)
 
 

@@ -12,6 +12,7 @@ from gcr_migrate.model.work import (
     HeadWork,
     ListWork,
     ManifestWork,
+    MountWork,
     SizeWork,
     Tags,
     Work,
@@ -93,7 +94,6 @@ class Hand:
         self._registries = registries
         self._manifest = manifest
         self._on_bytes = on_bytes
-        self._refused: set[tuple[str, str, str]] = set()
 
     def asked(self) -> list[dict[str, Asked]]:
         """There are no other processes."""
@@ -107,6 +107,8 @@ class Hand:
         match work:
             case BlobWork():
                 return await self._blob(work)
+            case MountWork(target, digest, origin):
+                return await self._writer(target).mount(target.name, digest, origin)
             case ManifestWork(target, digest, reference):
                 raw = self._manifest(digest)
                 await self._writer(target).put_manifest(target.name, reference, raw)
@@ -117,7 +119,7 @@ class Hand:
                 found = await self._reader(end).manifest_head(end.name, tag)
                 return found.digest if found else None
             case SizeWork(end, digest):
-                return await self._writer(end).blob_size(end.name, digest)
+                return await self._reader(end).blob_size(end.name, digest)
             case _:
                 raise TypeError(type(work).__name__)
 
@@ -126,26 +128,13 @@ class Hand:
         # A start without an end: the target may have it, and what it has is never sent again.
         if work.asks_first and await writer.blob_size(name, work.digest) is not None:
             return "present"
-        session = ""
-        for origin in work.origins:
-            pair = (work.target.registry, origin.scope, work.target.scope)
-            if pair in self._refused:
-                continue
-            if not origin.is_sure and await writer.blob_size(origin.name, work.digest) is None:
-                continue
-            opened = await writer.mount(name, work.digest, origin.name)
-            if opened is None:
-                return "mounted"
-            if not opened:  # it costs a request and gives nothing: not again between these two
-                self._refused.add(pair)
-            session = opened or session
         blob = Descriptor("application/octet-stream", work.digest, work.size_bytes)
         reader = self._reader(work.source)
 
         def open_source() -> AbstractAsyncContextManager[Feed]:
             return reader.open_blob(work.source.name, blob)
 
-        await writer.upload(name, blob, open_source, session=session, on_bytes=self._on_bytes)
+        await writer.upload(name, blob, open_source, session=work.session, on_bytes=self._on_bytes)
         return "uploaded"
 
     async def _tags(self, end: End) -> Tags:

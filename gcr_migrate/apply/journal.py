@@ -35,11 +35,16 @@ class Listener(Protocol):
         ...
 
 
+class SharedError(MigrateError):
+    """By one request that failed several items fail: they count as one of those in a row."""
+
+
 class Outcome(Enum):
     """How one item came out of this run."""
 
     DONE = "done"
     FAILED = "failed"
+    GONE = "gone"  # the source has it no more, and the spec says to leave it then
     PENDING = "pending"
 
 
@@ -63,9 +68,8 @@ class Journal:
         self._fresh: dict[tuple[Kind, int], Outcome] = {}
         self._failed: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
-        self._in_a_row = 0
+        self._in_a_row: list[MigrateError] = []
         self._first_out_of_reach: MigrateError | None = None
-        self._last_out_of_reach: MigrateError | None = None
 
     def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
         """Return what became of an item in this run, where its row may not tell it yet."""
@@ -131,9 +135,9 @@ class Journal:
         etag = policy.policy.etag
         self._ledger.keep_policy(repository_id, policy.resource, etag, policy.raw)
 
-    async def settle(self) -> None:
-        """Return when the plan's rows show everything that has happened."""
-        await self._ledger.settle()
+    def settle(self) -> None:
+        """Have the plan's rows show everything that has happened."""
+        self._ledger.settle()
 
     def keep_settings(self, repository_id: int, raw: str) -> None:
         """Keep a repository as it was read before a change; it is on disk on return.
@@ -145,7 +149,8 @@ class Journal:
 
     def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
         """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
-        self._confirmed_any, self._in_a_row = True, 0
+        self._confirmed_any = True
+        self._in_a_row.clear()
         self._moving.discard((kind, item_id))
         on_disk = self._ledger.record(
             kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes
@@ -154,11 +159,13 @@ class Journal:
         self.listener.item(Step(kind, item_id, Event.CONFIRMED, size_bytes, how))
         return Outcome.DONE
 
-    def skipped(self, kind: Kind, item_id: int, *, code: str, saw: str) -> Outcome:
-        """Record that a rule of the spec leaves the item as it is."""
+    def skipped(
+        self, kind: Kind, item_id: int, *, code: str, saw: str, size_bytes: int = 0
+    ) -> Outcome:
+        """Record that a rule of the spec leaves the item as it is; a blob, with its length."""
         on_disk = self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
         self._note(kind, item_id, on_disk)
-        self.listener.item(Step(kind, item_id, Event.SKIPPED, code=code))
+        self.listener.item(Step(kind, item_id, Event.SKIPPED, size_bytes, code=code))
         return Outcome.DONE
 
     def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
@@ -191,10 +198,10 @@ class Journal:
     def _out_of_reach(self, kind: Kind, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
         # All grants of a repository come or fail by one request.
-        if kind is not Kind.GRANT or error is not self._last_out_of_reach:
-            self._in_a_row += 1
-        self._last_out_of_reach = error
-        if error.problem in _NO_LOGIN or self._in_a_row >= _OUT_OF_REACH_IN_A_ROW:
+        is_shared = kind is Kind.GRANT or isinstance(error, SharedError)
+        if not (is_shared and any(error is one for one in self._in_a_row)):
+            self._in_a_row.append(error)
+        if error.problem in _NO_LOGIN or len(self._in_a_row) >= _OUT_OF_REACH_IN_A_ROW:
             self.fatal = self.fatal or error
             self.stop.set()
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
-from gcr_migrate import errors
+from gcr_migrate import errors, logs
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.settings import differences
 from gcr_migrate.model.steps import Kind, State
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 _NAMED_AT_MOST: Final = 10
 _PRESENT: Final = "present"
-_log = structlog.get_logger()
 
 
 async def look_for_repositories(
@@ -66,7 +63,7 @@ async def look_for_repositories(
     for id_, one in asked.items():
         for each in differs.get(id_, ()):
             if each.setting.partition(".")[0] not in one.changes:  # those have their time later
-                _log.warning("repository.differs", repository=one.shown, saw=str(each))
+                logs.warning("repository.differs", repository=one.shown, saw=str(each))
         if not one.exists and states[id_] is not State.PRESENT:
             journal.confirmed(Kind.REPOSITORY, id_, how=_PRESENT)
     await all_of(
@@ -84,7 +81,7 @@ async def _virtual_ones(
     found = {}
     for (id_, one), has in zip(asked.items(), answers, strict=True):
         if has is None:
-            _log.warning("repository.left_to_others", repository=one.shown)
+            logs.warning("repository.left_to_others", repository=one.shown)
         else:
             found[id_] = one
     return found
@@ -115,14 +112,14 @@ async def _look_for_grants(
     except MigrateError as error:
         if error.problem is not errors.DENIED:  # whoever copies need not be allowed to read it
             raise
-        _log.warning("policy.unseen", repository=repository.shown, grants=len(items))
+        logs.warning("policy.unseen", repository=repository.shown, grants=len(items))
         return
     for id_, grant in items.items():
         if policy.holds(grant):
             journal.confirmed(Kind.GRANT, id_, how=_PRESENT)
         else:
             told = f"{grant.role} for {grant.member}"
-            _log.warning("grant.left_to_others", repository=repository.shown, grant=told)
+            logs.warning("grant.left_to_others", repository=repository.shown, grant=told)
 
 
 async def look_for_settings(
@@ -140,4 +137,4 @@ async def look_for_settings(
         if not left:
             journal.confirmed(Kind.SETTING, id_, how=_PRESENT)
         for each in left:
-            _log.warning("setting.left_to_others", repository=one.shown, saw=str(each))
+            logs.warning("setting.left_to_others", repository=one.shown, saw=str(each))

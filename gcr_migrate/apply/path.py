@@ -12,7 +12,7 @@ from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.tags import Look, is_settled, judge
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import ManifestWork
+from gcr_migrate.model.work import HeadWork, ManifestWork
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ class Path:
             for item in items:
                 if self._journal.stop.is_set():
                     return
+                if item.state is State.SKIPPED:  # and its tags with it
+                    self._not_done[item.id] = Outcome.GONE
+                    continue
                 tags = self._open_tags(item.id)
                 if tags or not _is_there(item):
                     yield item, tags
@@ -159,7 +162,7 @@ class Path:
             else:
                 waiting.append(brought)
         came_out |= {*await asyncio.gather(*map(asyncio.shield, waiting))}
-        for outcome in (Outcome.PENDING, Outcome.FAILED):
+        for outcome in (Outcome.PENDING, Outcome.GONE, Outcome.FAILED):
             if outcome in came_out:
                 return outcome
         return Outcome.DONE
@@ -170,6 +173,10 @@ class Path:
         """Write a manifest, or say why not; return the tags that are still to be set."""
         if self._journal.stop.is_set() or needs is Outcome.PENDING:
             return Outcome.PENDING, []
+        if needs is Outcome.GONE:
+            needs = await self._gone(item, blobs, tags)
+        if needs is Outcome.PENDING or needs is Outcome.GONE:
+            return needs, []
         if needs is Outcome.FAILED:
             subject = f"{self._place.shown}@{item.digest}"
             blocked = MigrateError(errors.BLOCKED, subject=subject)
@@ -177,6 +184,40 @@ class Path:
             self._block(tags)
             return outcome, []
         return await self._write(item, blobs, tags)
+
+    async def _gone(
+        self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]
+    ) -> Outcome:
+        """Skip a manifest of which the source lacks something, if it has itself no more either.
+
+        If it is there still, the source is damaged, which no rule of the spec makes good.
+        """
+        end, digest = self._place.source, str(item.digest)
+        shown = f"{end.registry}/{end.name}@"
+        try:
+            async with self._tools.requests:
+                is_there = await self._tools.hands.do(HeadWork(end, digest)) is not None
+        except MigrateError:
+            is_there = True  # who cannot tell must not take it for a wish of the source's owner
+        lacking = self._tools.blobs.undecided(blobs)
+        if is_there:
+            for blob in lacking:
+                damage = MigrateError(errors.BLOB_UNKNOWN, subject=f"{shown}{blob.digest}")
+                self._journal.gave_up(Kind.BLOB, blob.id, damage)
+            return Outcome.FAILED
+        saw = f"source has no {shown}{digest} any more"
+        for blob in lacking:
+            gone, size = f"{shown}{blob.digest}", blob.size_bytes
+            self._skip(Kind.BLOB, blob.id, errors.BLOB_UNKNOWN, gone, size_bytes=size)
+        for tag in tags:
+            self._skip(Kind.TAG, tag.id, errors.TAG_MOVED, saw)
+        self._skip(Kind.MANIFEST, item.id, errors.MANIFEST_UNKNOWN, saw)
+        return Outcome.GONE
+
+    def _skip(
+        self, kind: Kind, item_id: int, problem: errors.Problem, saw: str, *, size_bytes: int = 0
+    ) -> None:
+        self._journal.skipped(kind, item_id, code=problem.code, saw=saw, size_bytes=size_bytes)
 
     def _block(self, tags: Iterable[TagItem]) -> None:
         for tag in tags:
@@ -242,12 +283,14 @@ class Path:
                 if error.problem is not errors.BLOB_UNKNOWN:
                     raise
             else:
+                self._tools.blobs.proved(blobs)
                 return
         # It said of some blob that it has it, and has not: a mount that was none, or a clean-up.
         for blob in await self._tools.blobs.missing(self._place, blobs):
             await self._tools.blobs.send(self._place, blob)
         async with self._tools.requests:
             await self._tools.hands.do(work)
+        self._tools.blobs.proved(blobs)
 
     async def _set(self, tag: TagItem) -> None:
         """Set a tag of a manifest that is there."""

@@ -33,7 +33,7 @@ PATHS_AT_ONCE: Final = 32
 REQUESTS_AT_ONCE: Final = 32
 _WINDOW: Final = 256  # manifests that are looked at together: enough that the line is never idle
 _LARGE_AT_ONCE: Final = 4
-_WORKER_BYTES: Final = 4 * 1024**3  # ten seconds of a core's work
+WORKER_BYTES: Final = 4 * 1024**3  # ten seconds of a core's work
 
 
 class Provider(Protocol):
@@ -74,7 +74,7 @@ def check_gates(migration: Migration, *, expected: Collection[str], allow_incomp
 
 def workers_for(left_bytes: int, cores: int) -> int:
     """Return how many processes are worth their start for so many bytes to move."""
-    return max(1, min(cores, left_bytes // _WORKER_BYTES))
+    return max(1, min(cores, left_bytes // WORKER_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

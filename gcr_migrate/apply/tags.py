@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
+from gcr_migrate.apply.journal import SharedError
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import BY_NAME
 from gcr_migrate.model.plan import TagAction
@@ -112,7 +113,11 @@ class _Side:
 
     async def _ask(self) -> Tags:
         began = self._clock()
-        tags = await self._hands.do(ListWork(self._end))
+        try:
+            tags = await self._hands.do(ListWork(self._end))
+        except MigrateError as error:  # which the other tags need not ask for again, one by one
+            self._fresh_until = self._clock() + _FRESH_S
+            raise SharedError(error.problem, subject=error.subject, saw=error.saw) from error
         self._fresh_until = _fresh_until(began, self._clock())
         return tags
 

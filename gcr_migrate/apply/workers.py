@@ -12,9 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import structlog
-
-from gcr_migrate import errors
+from gcr_migrate import errors, logs
 from gcr_migrate.apply.pipe import Broken, Done, Ended, Moved, Refused, Task, receive, send
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.work import BlobWork
@@ -32,7 +30,6 @@ R = TypeVar("R")
 _TRIES: Final = 3  # of workers that had one and the same work in hand
 _DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
 _END_S: Final = 10.0
-_log = structlog.get_logger()
 
 
 class _LostError(Exception):
@@ -162,7 +159,7 @@ class Workers:
         with suppress(ProcessLookupError):
             lost.process.kill()  # it may be there, and of no use
         code = await lost.process.wait()
-        _log.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
+        logs.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
         self._deaths_in_a_row += 1
         try:
             if self._deaths_in_a_row < _DEATHS_IN_A_ROW:

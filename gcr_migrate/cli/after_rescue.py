@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
 
+from gcr_migrate.cli.files import write_parts
 from gcr_migrate.cli.options import read_text
 from gcr_migrate.errors import AGENT_DENIED, FILE_MISSING, MigrateError
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
@@ -81,7 +82,7 @@ def _second_step(wish: Wish, course: Course, spec: Path) -> Iterator[str]:
     text = _second_spec(read_text(spec), course)
     try:
         if not second.exists():
-            second.write_text(text, encoding="utf-8")
+            write_parts(second, [text])
         elif second.read_text(encoding="utf-8", errors="replace") != text:
             yield f"# {second} is there already, and was left as it is: compare it with {spec}"
     except OSError as error:

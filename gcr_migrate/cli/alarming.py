@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.alarm.keeping import LocalFile, keep, recall
 from gcr_migrate.alarm.memory import Memory
 from gcr_migrate.alarm.news import delivered, news_of, remembered
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 _JSON: Final = "application/json"
 _METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PUSHES_AT_ONCE: Final = 8
-_log = structlog.get_logger()
 
 
 async def alarm(receivers: Receivers, way: Way, standings: Sequence[Standing]) -> None:
@@ -121,7 +119,7 @@ def _log_news(news: Sequence[News]) -> None:
         ):
             for known in pile:
                 trouble = known.trouble
-                _log.warning(
+                logs.warning(
                     event,
                     target=one.target,
                     code=trouble.code,
@@ -158,7 +156,7 @@ async def _post(
 def not_told(error: MigrateError) -> None:
     """Say on stderr that somebody was not told."""
     problem = error.problem
-    _log.error(
+    logs.error(
         "alarm.not-told",
         code=problem.code,
         subject=error.subject,

@@ -1,4 +1,4 @@
-"""Files that commands make for other programs: replaced if we made them, else left alone."""
+"""Files that commands write, for people and for other programs: as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NOT_OURS, NOT_WRITABLE, MigrateError
 from gcr_migrate.model.nearest import with_question
+from gcr_migrate.state.replacing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,22 +49,24 @@ def write_file(path: Path, text: str, *, runs: bool) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        if runs:
-            path.chmod(0o755)
+        with replacing(path, 0o755 if runs else None) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error
 
 
 def write_parts(path: Path, parts: Iterable[str]) -> None:
-    """Write a document part by part, over one that is there.
+    """Write a document part by part, in the place of one that is there.
 
     Raises:
         MigrateError: `not-writable`.
     """
     try:
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        with (
+            replacing(path) as draft,
+            draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
             file.writelines(parts)
     except OSError as error:
         saw = error.strerror or ""
@@ -99,7 +102,12 @@ def write_new(path: Path, text: str) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
+            try:
+                stream.write(text)
+                stream.flush()
+            except BaseException:
+                path.unlink()  # the next run would leave a part of it alone
+                raise
     except FileExistsError:
         if path.is_file():
             return False

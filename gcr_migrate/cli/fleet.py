@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from asyncio import CancelledError
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate import logs
+from gcr_migrate.cli.interrupt import stops
 from gcr_migrate.cli.options import is_file, is_folder
 from gcr_migrate.cli.output import Output, defect_of
 from gcr_migrate.errors import (
@@ -176,7 +177,7 @@ def _each(output: Output, command: Command, names: list[str], work: Work, accoun
             ends_with = each.ends_with
             if ends_with is not None:
                 break
-    except (KeyboardInterrupt, CancelledError):
+    except stops():
         ends_with = Exit.INTERRUPTED
         account.interrupted()
     if ends_with is not None:
@@ -283,10 +284,8 @@ class _Progress:
             return
         self._told_at = now
         if self._output.as_json:
-            import structlog  # takes long to load
-
             of = {"number": self._number, "of": self._total}
-            structlog.get_logger().info(f"{self._command}.file", file=name, **of)
+            logs.info(f"{self._command}.file", file=name, **of)
         else:
             self._say(f"{self._command} {self._number} of {self._total}: {name}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import threading
@@ -12,11 +11,21 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import Exit
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _GRACE_S: Final = 0.5
+
+
+def stops() -> tuple[type[BaseException], ...]:
+    """Return what a stopped run ends with; asked only where something ended, as it loads much."""
+    from asyncio import CancelledError
+
+    from typer.exceptions import Abort
+
+    return (Abort, KeyboardInterrupt, CancelledError)
 
 
 @contextmanager
@@ -25,6 +34,8 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
 
     The ledger is only added to, in transactions, so that ending at any line is safe.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:

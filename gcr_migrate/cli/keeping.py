@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.spec import RegistrySource
 from gcr_migrate.state.cache import open_cache
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.output import Output
     from gcr_migrate.connect import Connections
     from gcr_migrate.spec import ProjectSource, RepositorySource
-
-_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ def keeping(
         if kept.complete:
             cache.drop_unwanted()
     if not cache.was_empty and output.as_json:
-        _log.info("cache.used", file=str(path), found=kept.found, fetched=kept.fetched)
+        logs.info("cache.used", file=str(path), found=kept.found, fetched=kept.fetched)
     elif not cache.was_empty:
         text = f"Manifests: {kept.found} from {path}, {kept.fetched} fetched."
         output.err.print(text, markup=False, highlight=False, soft_wrap=True)

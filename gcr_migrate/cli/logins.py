@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.model.names import ar_host, is_google_host
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 _SIDES: Final[tuple[Side, Side]] = ("source", "target")
-_log = structlog.get_logger()
 
 
 def logins(migration: Migration) -> tuple[Login, Login]:
@@ -68,7 +66,7 @@ async def announce(
         if not output.is_news((caller, *sides)):
             continue
         if output.as_json:
-            _log.warning(
+            logs.warning(
                 "login.ends",
                 sides=sides,
                 source=caller.source,

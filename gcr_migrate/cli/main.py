@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gc
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
-from typer.exceptions import Abort, TyperException
+from typer.exceptions import TyperException
 
 from gcr_migrate.cli import (
     access,
@@ -29,6 +28,8 @@ from gcr_migrate.cli import (
 )
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
+from gcr_migrate.cli.interrupt import stops
+from gcr_migrate.cli.litter import look_seldom
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from typer.core import TyperGroup
 
 _PROGRAM: Final = "gcr-migrate"
-_LITTER: Final = 20_000  # objects that may lie about before cycles are looked for
 
 app = typer.Typer(
     name=_PROGRAM,
@@ -122,7 +122,7 @@ def outcome(args: Sequence[str]) -> int:
         context = getattr(error, "ctx", None)
         subject = context.command_path if context else " ".join([_PROGRAM, *args[:1]])
         return output.errors([MigrateError(BAD_USAGE, subject=subject, saw=error.format_message())])
-    except _stops():
+    except stops():
         return _interrupted(output, args)
     except ReaderGoneError:
         result = Exit.OK  # it has what it wanted of a long text
@@ -146,13 +146,6 @@ def _check_filled(args: Sequence[str]) -> None:
             raise MigrateError(BAD_USAGE, subject=" ".join([_PROGRAM, *args[:1]]).strip(), saw=saw)
 
 
-def _stops() -> tuple[type[BaseException], ...]:
-    """Return what a stopped run ends with; `--help` and the tab key need not load it."""
-    from asyncio import CancelledError
-
-    return (Abort, KeyboardInterrupt, CancelledError)
-
-
 def _interrupted(output: Output, args: Sequence[str]) -> int:
     subject = " ".join([_PROGRAM, *args[:2]])
     return output.errors([MigrateError(INTERRUPTED, subject=subject)])
@@ -171,10 +164,7 @@ def _end_in_order(*_: object) -> None:
 
 def run() -> None:
     """Run the program and exit."""
-    # What is loaded stays, and little of what is made here has cycles: to look through all of it
-    # after every few hundred objects would be one part in twenty of what a run computes.
-    gc.freeze()
-    gc.set_threshold(_LITTER, 20, 20)
+    look_seldom()
     set_up_streams()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As shells have it in the background. Held back instead, as it is needed to end in order.

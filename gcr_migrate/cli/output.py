@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gcr_migrate import logs
 from gcr_migrate.errors import DEFECT, MigrateError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.text import Text
-    from structlog.typing import Processor
 
     from gcr_migrate.errors import Exit
     from gcr_migrate.report.fact import Fact
@@ -92,22 +92,8 @@ def set_up_logs(*, as_json: bool) -> None:
     """Log events with keys to stderr, for people or for machines; libraries only warn."""
     import logging
 
-    import structlog
-
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    last: Processor = structlog.dev.ConsoleRenderer(colors=coloured)
-    if as_json:
-        last = structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            last,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.set_up(as_json=as_json)
 
 
 def defect_of(error: Exception) -> MigrateError:

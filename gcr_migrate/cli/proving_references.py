@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.cli.options import read_text
 from gcr_migrate.cli.refs_live import reader
-from gcr_migrate.cli.scanning import Judge
+from gcr_migrate.cli.scanning import Judge, places_at_google
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.model.places import read_place
 from gcr_migrate.refs.cover import BAD, Verdict
 from gcr_migrate.refs.expected import expected
 from gcr_migrate.refs.live import ask, new_questions, questions
@@ -118,7 +116,7 @@ class References:
             roots: names such as `us.gcr.io/builds`, of which the projects count.
             was: what a baseline says of names; None without one.
         """
-        ours = frozenset(_projects(roots))
+        ours = frozenset(place.project.id for place in places_at_google(roots))
         await self._prove(text, replace(Judge.of((), ()), ours=ours), was)
 
     async def _prove(self, text: str, judge: Judge, was: Was | None) -> None:
@@ -141,7 +139,7 @@ class References:
     def _used(self, judge: Judge) -> tuple[dict[str, _Used], list[str]]:
         """Return names of one's own, each once, and those that cannot be looked up."""
         used: dict[str, _Used] = {}
-        gaps: defaultdict[str, None] = defaultdict()
+        gaps: dict[str, None] = {}
         for found in self._names:
             reference, covered = judge(found)
             if reference.gaps and (
@@ -189,11 +187,3 @@ def _asked(one: _Used, judge: Judge) -> tuple[Question, ...]:
 def _host(reference: Reference) -> str:
     place = reference.place
     return f"{reference.host}/{place.project.path}" if place else reference.host
-
-
-def _projects(roots: Iterable[str]) -> Iterable[str]:
-    for root in roots:
-        try:
-            yield read_place(root).project.id
-        except MigrateError:
-            continue  # a registry that is not Google's has no projects

@@ -67,38 +67,37 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How a move is confirmed.
+    """How a move is confirmed; where there is none to make, nothing has to be.
 
     Attributes:
         code: code of the plan that was read; empty without.
+        yes: whether nobody is to be asked.
         can_ask: whether there is a terminal.
     """
 
     code: str
+    yes: bool
     can_ask: bool
 
     @classmethod
     def of(cls, code: str | None, *, yes: bool, as_json: bool) -> Consent:
-        """Return what the options say.
-
-        Raises:
-            MigrateError: REDIRECT_UNCONFIRMED if only one of --yes and --i-have-read is given.
-        """
-        if yes != bool(code):
-            missing = "--i-have-read CODE" if yes else "--yes"
-            saw = f"{missing} is needed too"
-            raise MigrateError(errors.REDIRECT_UNCONFIRMED, subject="redirect", saw=saw)
-        asks = not code and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
-        return cls(code or "", asks)
+        """Return what the options say."""
+        is_told = yes or code or as_json
+        return cls(code or "", yes, not is_told and sys.stdin.isatty() and sys.stderr.isatty())
 
     def check(self, plan: Plan) -> None:
         """Refuse a plan that nobody has read, unless somebody can still be asked.
+
+        A code is asked for only here, as a plan without a move has none.
 
         Raises:
             MigrateError: REDIRECT_UNCONFIRMED, REDIRECT_CODE_DIFFERS.
         """
         target = plan.decision.target
         subject = f"{plan.project}: {plan.settings.word} -> {target.value if target else ''}"
+        if self.yes != bool(self.code):
+            saw = f"{'--i-have-read CODE' if self.yes else '--yes'} is needed too"
+            raise MigrateError(errors.REDIRECT_UNCONFIRMED, subject=subject, saw=saw)
         if self.code and self.code != plan.code:
             saw = f"{self.code} is the code of another plan"
             raise MigrateError(errors.REDIRECT_CODE_DIFFERS, subject=subject, saw=saw)

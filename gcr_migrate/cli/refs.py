@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +35,7 @@ from gcr_migrate.cli.scanning import (
     with_plan,
 )
 from gcr_migrate.errors import BAD_USAGE, NOT_WRITABLE, MigrateError
+from gcr_migrate.state.replacing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,18 +192,8 @@ def _replace(change: Change) -> None:
         if path.read_bytes() != change.before:
             saw = "it changed while it was read; nothing was written"
             raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw)
-        mode = path.stat().st_mode
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".gcr-migrate.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(change.after)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(beside).chmod(mode)
-            Path(beside).replace(path)
-        except OSError:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        with replacing(path) as draft:
+            draft.write_bytes(change.after)
     except OSError as error:
         saw = error.strerror or ""
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

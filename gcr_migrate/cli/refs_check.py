@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.files import write_parts
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -32,7 +33,7 @@ from gcr_migrate.cli.scanning import (
     scanned,
     with_plan,
 )
-from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+from gcr_migrate.errors import BAD_USAGE, MigrateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,9 +126,9 @@ def check(
         told = _with_pullers(names, ready)
     facts = RefsCheckFacts.of(told, unread, fails)
     if sarif:
-        _write_text(sarif, sarif_text(facts))
+        write_parts(sarif, [sarif_text(facts)])
     if junit:
-        _write_text(junit, junit_text(facts))
+        write_parts(junit, [junit_text(facts)])
     output.result(facts, check_lines(facts, full=full))
     return facts.exit
 
@@ -162,11 +163,3 @@ def _kept(path: Path) -> Iterator[NamesKept]:
 
     with open_snapshot(path) as snapshot:
         yield NamesKept(snapshot)
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        saw = error.strerror or ""
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=saw) from error

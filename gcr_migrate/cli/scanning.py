@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
+from gcr_migrate.model.places import read_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gcr_migrate.model.cover import Planned
+    from gcr_migrate.model.places import Place
     from gcr_migrate.refs.cover import Covered
     from gcr_migrate.refs.files import Found, Unread
     from gcr_migrate.refs.reading import Reference
@@ -91,23 +93,15 @@ class Judge:
 
     def with_migration(self, migration: Migration) -> Judge:
         """Return one that asks a plan; the projects of its sources are one's own too."""
-        from gcr_migrate.model.places import read_place
         from gcr_migrate.state.lookup import Lookup
 
-        ours, hosts = set(self.ours), set[str]()
-        for source in migration.sources().values():
-            try:
-                place = read_place(source.shown)
-            except MigrateError:
-                continue  # a registry that is not Google's has no projects
-            ours.add(place.project.id)
-            hosts.add(place.host)
+        places = list(places_at_google(one.shown for one in migration.sources().values()))
         return replace(
             self,
-            ours=frozenset(ours),
+            ours=self.ours.union(place.project.id for place in places),
             planned=Lookup(migration),
             migration=migration,
-            sources=frozenset(hosts),
+            sources=frozenset(place.host for place in places),
         )
 
     def read(self, found: Found) -> Reference:
@@ -122,6 +116,16 @@ class Judge:
 
         reference = self.read(found)
         return reference, cover(reference, self.planned)
+
+
+def places_at_google(names: Iterable[str]) -> Iterator[Place]:
+    """Give the places of some names; a registry that is not Google's has no projects."""
+    for name in names:
+        try:
+            place = read_place(name)
+        except MigrateError:
+            continue
+        yield place
 
 
 @contextmanager

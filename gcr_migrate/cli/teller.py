@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.cli.alarming import alarm, not_told, push
+from gcr_migrate.cli.files import write_parts
 from gcr_migrate.errors import NOT_WRITABLE, MigrateError, printable
 from gcr_migrate.report.junit import junit_text, unfinished_text
 from gcr_migrate.report.metrics import MetricsFile
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.telling import Receivers
 
 _BUCKET: Final = "gs://"
-_log = structlog.get_logger()
 
 
 class Teller:
@@ -57,7 +56,7 @@ class Teller:
             MigrateError: `not-writable`, a file cannot be written.
         """
         if self._receivers.junit:
-            _write(self._receivers.junit, unfinished_text(self._targets))
+            write_parts(self._receivers.junit, [unfinished_text(self._targets)])
         self._write_metrics()
         state = self._receivers.state
         if state and not state.startswith(_BUCKET) and not Path(state).parent.is_dir():
@@ -85,7 +84,7 @@ class Teller:
         """Tell everybody; what keeps one from being told does not keep the others."""
         self._log()
         if self._receivers.junit:
-            self._try(_write, self._receivers.junit, junit_text(self._standings))
+            self._try(write_parts, self._receivers.junit, [junit_text(self._standings)])
         self._try(self._write_metrics)
         asyncio.run(self._tell_far())
 
@@ -97,7 +96,7 @@ class Teller:
         for standing in self._standings:
             seconds = standing.seconds and round(standing.seconds, 3)
             for host in standing.hosts:
-                _log.info(
+                logs.info(
                     "verify.host",
                     target=standing.target,
                     host=host.name,
@@ -111,8 +110,8 @@ class Teller:
             if not standing.hosts:
                 codes = [one.code for one in standing.findings]
                 outcome = str(standing.outcome)
-                _log.info("verify.target", target=standing.target, outcome=outcome, codes=codes)
-        _log.info(
+                logs.info("verify.target", target=standing.target, outcome=outcome, codes=codes)
+        logs.info(
             "verify.done",
             outcome=str(worst(one.outcome for one in self._standings)),
             targets=len(self._standings),
@@ -140,14 +139,3 @@ class Teller:
             work(*arguments)
         except MigrateError as error:
             not_told(error)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one move, so that no reader sees half of it."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        saw = error.strerror or type(error).__name__
-        raise MigrateError(NOT_WRITABLE, subject=str(path), saw=saw) from error

@@ -161,9 +161,7 @@ def sandbox(
 
 
 def _write_endpoints(box: Sandbox, path: Path) -> None:
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        box.write_endpoints(partial)
-        partial.replace(path)
+        box.write_endpoints(path)
     except OSError as error:
         raise MigrateError(NOT_WRITABLE, subject=str(path), saw=error.strerror or "") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate import logs
 from gcr_migrate.errors import Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
         return None
     import logging
 
-    from gcr_migrate.state.ledger import subject_of
+    from gcr_migrate.state.tally import subject_of
 
     # What goes wrong there is told once, and in our words.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
@@ -307,6 +308,4 @@ def _is_off(environ: Mapping[str, str]) -> bool:
 
 
 def _warn(event: str, **about: str) -> None:
-    import structlog  # takes long to load, and is seldom needed
-
-    structlog.get_logger().warning(event, **about)
+    logs.warning(event, **about)

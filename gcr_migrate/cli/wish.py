@@ -99,7 +99,9 @@ class Wish:
 
     def levels_for(self, usual: frozenset[Level]) -> frozenset[Level]:
         """Return the levels for a target which by itself speaks of the usual ones."""
-        also = {Level.REDIRECT} if self.tries_pulls else set[Level]()
-        return self.levels or usual | also | (
-            {Level.REFERENCES} if self.references is not None else set[Level]()
-        )
+        also = set[Level]()
+        if self.tries_pulls:
+            also.add(Level.REDIRECT)
+        if self.references is not None:
+            also.add(Level.REFERENCES)
+        return self.levels or usual | also

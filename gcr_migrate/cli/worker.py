@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
+from gcr_migrate.cli.litter import look_seldom
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.work import Work
 
-_TOLD_EVERY_S: Final = 0.25
+_TOLD_EVERY_S: Final = 0.5  # progress is drawn no more often, and each telling wakes two processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def main() -> int:
 
     Signals of the terminal are the business of `apply`: what it stops, it stops here too.
     """
+    look_seldom()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # What somebody prints must not get between the frames.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.dialect import BY_NAME
-from gcr_migrate.model.limits import Limits
+from gcr_migrate.model.limits import CREATION_S, Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.registry.copying import TIMEOUT_S as COPY_TIMEOUT_S
 from gcr_migrate.wire.endpoints import Endpoints
@@ -27,7 +27,6 @@ COPY_VARIABLE: Final = "GCR_MIGRATE_COPY_TIMEOUT_S"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
 READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
-_CREATION_PAUSE_S: Final = 2.0  # Artifact Registry creates about one repository per two seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Settings:
 
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
-        return self._seconds(CREATION_PAUSE_VARIABLE, _CREATION_PAUSE_S)
+        return self._seconds(CREATION_PAUSE_VARIABLE, CREATION_S)
 
     def idle_s(self) -> float:
         """Return after how many seconds without a byte a connection is given up."""

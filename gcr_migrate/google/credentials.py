@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.errors import NO_CREDENTIALS, MigrateError
 from gcr_migrate.google.docker import Docker
 from gcr_migrate.google.finding import Finder
@@ -37,7 +36,6 @@ _TOKEN_INFO: Final = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105  # 
 _TOKEN_INFO_S: Final = 5.0
 _OK: Final = 200
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +162,7 @@ class Credentials:
                 )
                 about = reply.json(_TOKEN_INFO) if reply.status == _OK else {}
         except (MigrateError, TimeoutError) as error:
-            _log.debug("token.not-described", saw=str(error))
+            logs.debug("token.not-described", saw=str(error))
             return _TokenInfo()
         email = about.get("email")
         return _TokenInfo(email if isinstance(email, str) else "", end_of(about.get("expires_in")))

@@ -140,8 +140,7 @@ def _texts(value: Any) -> list[str]:
 
 def _percent(value: object) -> int | None:
     """Read a share; None where it is none that could be one."""
-    known = not isinstance(value, bool) and isinstance(value, int) and 0 <= value <= _WHOLE
-    return value if known and isinstance(value, int) else None
+    return value if type(value) is int and 0 <= value <= _WHOLE else None  # true is no number
 
 
 def _state(word: str) -> Redirection:

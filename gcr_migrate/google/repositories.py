@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ from gcr_migrate.google.settings import (
     settings_in,
     upstreams_in,
 )
-from gcr_migrate.model.cloud import RepositoryFacts
+from gcr_migrate.model.cloud import DOCKER, UNTOLD, RepositoryFacts
 from gcr_migrate.model.settings import Difference, RepositorySettings, differences
 
 if TYPE_CHECKING:
@@ -170,7 +170,11 @@ class ArtifactRegistry:
         return frozenset(found)
 
     async def in_location(self, project: str, location: str) -> tuple[RepositoryFacts, ...]:
-        """All repositories of a project in a location, of any format."""
+        """All repositories of a project in a location, of any format.
+
+        The library has no word for a mode that it does not know, just as for one that is not
+        told: such a repository is read by itself.
+        """
         parent = f"projects/{project}/locations/{location}"
 
         def opened() -> Any:
@@ -180,7 +184,13 @@ class ArtifactRegistry:
         found: list[RepositoryFacts] = []
         async for rows in self._libraries.pages(opened, _facts, parent):
             found += rows
-        return tuple(found)
+        return tuple([await self._with_mode(one) for one in found])
+
+    async def _with_mode(self, listed: RepositoryFacts) -> RepositoryFacts:
+        if listed.format != DOCKER or listed.mode != UNTOLD:
+            return listed
+        read = await self.facts(listed.resource)
+        return replace(listed, mode=read.mode) if read else listed
 
     async def locations(self, project: str) -> tuple[str, ...]:
         """Locations in which the project may have repositories."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 DOCKER: Final = "DOCKER"
 STANDARD: Final = "STANDARD_REPOSITORY"
 VIRTUAL: Final = "VIRTUAL_REPOSITORY"
+UNTOLD: Final = "MODE_UNSPECIFIED"  # a standard one is meant
 
 
 class Redirection(StrEnum):
@@ -86,7 +87,7 @@ class RepositoryFacts:
     @property
     def is_standard(self) -> bool:
         """Whether it keeps what is pushed, and is no proxy or view of others."""
-        return self.mode in {"", "MODE_UNSPECIFIED", STANDARD}
+        return self.mode in {"", UNTOLD, STANDARD}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _KNOWN: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, SCHEMA1_
 ACCEPT: Final = ", ".join([*_KNOWN, "*/*"])
 
 _DIGEST = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
+_USUAL_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")  # nearly all are: read in one step
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it is sent on in a header
 _LARGEST_SIZE: Final = (1 << 53) - 1  # more is a lie, and neither JSON nor SQLite adds it up
 _HEX_LENGTH: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -61,6 +62,8 @@ class Digest:
     @classmethod
     def parse(cls, text: str) -> Digest:
         """Read `algorithm:encoded`; raise BAD_DIGEST for anything else."""
+        if _USUAL_DIGEST.fullmatch(text):
+            return cls("sha256", text.removeprefix("sha256:"))
         found = _DIGEST.fullmatch(text)
         if not found:
             raise MigrateError(BAD_DIGEST, subject=text[:200] or "(empty)", saw="no algorithm:hash")
@@ -174,7 +177,7 @@ class Manifest:
         """
         digest = Digest.of(raw)
         name = str(expected or digest)
-        intact = expected is None or expected.matches(raw)
+        intact = expected is None or expected == digest or expected.matches(raw)
         if expected and not intact and _unsigned_matches(raw, expected):
             intact = True  # the digest of a signed schema 1 leaves its signatures out
         if not intact:
@@ -288,7 +291,8 @@ def _descriptor(entry: object, name: str) -> Descriptor:
         raise _bad(name, "descriptor has no digest")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_SIZE:
         raise _bad(name, "descriptor has no size")
-    media_type, urls, artifact = (entry.get(k) for k in ("mediaType", "urls", "artifactType"))
+    media_type, urls = entry.get("mediaType"), entry.get("urls")
+    artifact = entry.get("artifactType")
     return Descriptor(
         media_type if isinstance(media_type, str) else "",
         _digest(digest, name),

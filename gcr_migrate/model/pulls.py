@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.model.names import ar_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DAY_MS: Final = 86_400_000
 _FEW: Final = 10  # silences, from which no habit can be told
@@ -120,6 +120,9 @@ class Pulls:
     pushed_ms: dict[str, dict[str, int]] = field(default_factory=dict)
     sought: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[str, dict[str, Use]] = field(default_factory=dict)
+    _silences: dict[str, tuple[Silence, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def note(self, project: str, at_ms: int) -> None:
         """Take in that the log of a project was written then."""
@@ -128,6 +131,7 @@ class Pulls:
     def written(self, project: str, at_ms: int) -> None:
         """Take in that there is an entry about a project, whatever it says."""
         self.days.setdefault(project, set()).add(at_ms // _DAY_MS)
+        self._silences.pop(project, None)
 
     def span(self, project: str) -> tuple[date, date] | None:
         """Return the first and the last day of which the log tells; None if of none."""
@@ -141,14 +145,9 @@ class Pulls:
         gap. Longer than a habit is what lasts more than twice as long as nine of ten of the
         other silences between two days with entries; where these are few, more than six days.
         """
-        days = sorted(self.days.get(project, ()))
-        lengths = [later - day - 1 for day, later in pairwise(days)]
-        in_order = sorted(lengths)
-        return tuple(
-            Silence(_date(day + 1), _date(day + length))
-            for day, length in zip(days, lengths, strict=False)
-            if length > _usual(in_order, length)
-        )
+        if project not in self._silences:  # each image of the project asks
+            self._silences[project] = tuple(_silences_of(self.days.get(project, ())))
+        return self._silences[project]
 
     def add(self, name: str, reference: str, at_ms: int) -> None:
         """Take in one pull."""
@@ -182,6 +181,15 @@ class Pulls:
         begins = min((self.begins_ms[project] for project in own), default=None)
         ends = [_end_ms(one) for project in own for one in self.silences(project)]
         return ImagePulls(begins, self.last_ms.get(name, {}), max(ends, default=0))
+
+
+def _silences_of(written: Iterable[int]) -> Iterator[Silence]:
+    days = sorted(written)
+    lengths = [later - day - 1 for day, later in pairwise(days)]
+    in_order = sorted(lengths)
+    for day, length in zip(days, lengths, strict=False):
+        if length > _usual(in_order, length):
+            yield Silence(_date(day + 1), _date(day + length))
 
 
 def _usual(lengths: Sequence[int], without: int) -> int:

@@ -59,13 +59,13 @@ class Work(Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class BlobWork(Work[str]):
-    """Bring a blob under a name; gives `present`, `mounted` or `uploaded`.
+    """Send a blob under a name; gives `present` or `uploaded`.
 
     Attributes:
         source: where its bytes are read, and `target` where it goes.
         digest: its digest.
         size_bytes: its length, -1 where unknown.
-        origins: names to mount it from, the best one first.
+        session: an upload that a mount left open.
         asks_first: it was begun before, and may be there.
     """
 
@@ -73,8 +73,17 @@ class BlobWork(Work[str]):
     target: End
     digest: Digest
     size_bytes: int
-    origins: tuple[Origin, ...] = ()
+    session: str = ""
     asks_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MountWork(Work["str | None"]):
+    """Mount a blob from another name; gives None where it was, else the upload left open, or ""."""
+
+    target: End
+    digest: Digest
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class ListWork(Work["Tags"]):
 
 @dataclass(frozen=True, slots=True)
 class HeadWork(Work["Digest | None"]):
-    """Ask what one tag points to; gives None where it is not there."""
+    """Ask what one tag points to, or for a digest; gives None where it is not there."""
 
     end: End
     tag: str

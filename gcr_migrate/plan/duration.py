@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.model.limits import quota_host
+from gcr_migrate.model.limits import CREATION_S, quota_host
 from gcr_migrate.model.pace import Amount, Pace
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.amounts import Service
     from gcr_migrate.model.limits import Limits, Rates
 
-CREATION_S: Final = 2  # Artifact Registry creates about one repository per two seconds
 _LINE: Final = (12_500_000.0, 125_000_000.0)  # bytes per second: 100 Mbit/s and 1 Gbit/s
 _UNCOUNTED: Final = (50.0, 500.0)  # requests per second, where no quota is known
 _SLOWER, _FASTER = 1.25, 0.8  # what one run was, the next one may be by so much off
@@ -87,13 +86,13 @@ def time_left(
     """
     creation = repositories * CREATION_S
     rates = [_requests(one, limits) for one in services]
-    line = _line(sum(one.size_bytes for one in services), limits)
-    shares = [line, *rates]
+    flows = [_line(sum(one.size_bytes for one in services), limits), *rates]
+    shares = [*flows]
     if creation:
         shares.append(_Share("the creation of repositories, one in 2 s", creation, creation))
     # Requests and bytes are on their way at the same time, at best all of them.
-    low = creation + max((one.low_s for one in (line, *rates)), default=0.0)
-    high = creation + sum(one.high_s for one in (line, *rates))
+    low = creation + max(one.low_s for one in flows)
+    high = creation + sum(one.high_s for one in flows)
     worst = max(shares, key=lambda one: (one.high_s, one.low_s))
     bound = worst.cause if worst.high_s else "nothing: all is there"
     told = [(run, _rest_s(run, services)) for run in runs]

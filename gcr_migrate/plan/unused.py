@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
@@ -33,10 +34,16 @@ def unused_routes(
     used = {edge.route_index for edge in edges}
     if not used:
         return []
+    named = {_head(route.match) for route in spec.routes}
+    begins: dict[int, set[str]] = {}  # of paths that no other route names, by their components
     found = []
     for at, route in enumerate(spec.routes):
         if at not in used:
-            near = _nearest(spec, route.match, sources)
+            head = _head(route.match)
+            depth = head.count("/") + 1
+            if head and depth not in begins:
+                begins[depth] = _begins(sources, depth) - named
+            near = did_you_mean(head, begins[depth]) if head else ""
             severity = Severity.WARNING if near else Severity.INFO
             found.append(Finding(ROUTE_UNUSED, severity, f"routes[{at}] {route.match}", near))
     return found
@@ -64,9 +71,14 @@ def _with_hint(refusal: Refusal, heads: dict[str, str], begins: dict[str, str]) 
     path = begins.get(root, "") + refusal.subject.removeprefix(root)
     for head, shown in heads.items():
         begin = "/".join(path.split("/")[: head.count("/") + 1])
-        if did_you_mean(head, [begin]):
+        if _is_near(head, begin):
             return replace(refusal, saw=f"{refusal.saw}; {shown} takes nothing, and is near")
     return refusal
+
+
+@lru_cache(maxsize=_COMPARED_AT_MOST)  # most paths begin as others do
+def _is_near(head: str, begin: str) -> bool:
+    return bool(did_you_mean(head, [begin]))
 
 
 def _head(match: str) -> str:
@@ -74,18 +86,14 @@ def _head(match: str) -> str:
     return "/".join(takewhile(lambda one: not set(one) & set("{*"), match.split("/")))
 
 
-def _nearest(spec: Spec, match: str, sources: Sequence[SourcePaths]) -> str:
-    """Ask whether a path was meant that no other route names."""
-    head = _head(match)
-    if not head:
-        return ""
-    named = {_head(route.match) for route in spec.routes}
-    begins: dict[str, None] = {}
+def _begins(sources: Sequence[SourcePaths], depth: int) -> set[str]:
+    """Return so many components of each path, until there are too many to compare with."""
+    begins: set[str] = set()
     for path in _routed(sources):
-        begins.setdefault("/".join(path.components[: head.count("/") + 1]))
+        begins.add("/".join(path.components[:depth]))
         if len(begins) > _COMPARED_AT_MOST:
             break
-    return did_you_mean(head, begins.keys() - named)
+    return begins
 
 
 def _routed(sources: Sequence[SourcePaths]) -> Iterable[ImagePath]:

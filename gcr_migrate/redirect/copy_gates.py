@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.access import Standing, holdings
+from gcr_migrate.access import holdings
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import Right, spelled
 from gcr_migrate.redirect.evidence import COPIER
 from gcr_migrate.redirect.gates import Gate, Passing, accepting, judged
+from gcr_migrate.redirect.pullers import told_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gcr_migrate.model.access import Picture
     from gcr_migrate.redirect.evidence import HostReading, Reading
@@ -144,7 +145,6 @@ def _rescued_words(reading: Reading, host: HostReading) -> Iterator[str]:
     rescued = host.rescued
     if rescued is None:
         return
-    few = f", such as {', '.join(rescued.examples)}" if rescued.examples else ""
     counts = [
         f"{rescued.copied} manifests copied",
         f"{rescued.failed} failed",
@@ -155,7 +155,7 @@ def _rescued_words(reading: Reading, host: HostReading) -> Iterator[str]:
     said = ", ".join(counts) if rescued.last else "no answer says what it did"
     if rescued.is_part:
         said += "; only a part was asked for, so this says nothing of the rest"
-    yield f"{reading.shown(host)} by the rescue: {said}{few}"
+    yield f"{reading.shown(host)} by the rescue: {said}{_such_as(rescued.examples)}"
 
 
 def _expected_words(reading: Reading, host: HostReading) -> Iterator[str]:
@@ -163,8 +163,8 @@ def _expected_words(reading: Reading, host: HostReading) -> Iterator[str]:
     if isinstance(expected, MigrateError):
         yield f"{shown} by the baseline: {expected.told}"
     elif expected is not None:
-        few = f", such as {', '.join(expected.examples)}" if expected.examples else ""
-        yield f"{shown}: {expected.missing} of {expected.seen} in the baseline are missing{few}"
+        lacking = f"{expected.missing} of {expected.seen} in the baseline are missing"
+        yield f"{shown}: {lacking}{_such_as(expected.examples)}"
 
 
 def _copied_words(reading: Reading, host: HostReading) -> Iterator[str]:
@@ -178,8 +178,12 @@ def _copied_words(reading: Reading, host: HostReading) -> Iterator[str]:
     elif copied is None:
         yield f"{bucket}: not seen"
     else:
-        few = f", such as {', '.join(copied.examples)}" if copied.examples else ""
-        yield f"{shown}: {copied.missing} of {copied.seen} blobs of {bucket} are missing{few}"
+        lacking = f"{copied.missing} of {copied.seen} blobs of {bucket} are missing"
+        yield f"{shown}: {lacking}{_such_as(copied.examples)}"
+
+
+def _such_as(examples: Sequence[str]) -> str:
+    return f", such as {', '.join(examples)}" if examples else ""
 
 
 def agent_gate(reading: Reading, now_ms: int) -> Gate:
@@ -214,11 +218,5 @@ def agent_gate(reading: Reading, now_ms: int) -> Gate:
 
 def _agent_reads(source: Picture, member: str, now_ms: int) -> tuple[bool | None, str]:
     hold = holdings(source, now_ms).of(spelled(member), Right.PULL)
-    if hold.standing is Standing.YES:
-        return True, hold.by
-    if hold.standing > Standing.ENDED:
-        return None, hold.by
-    hidden = next((on for on in source.policies if on.policy is None), None)
-    if hidden:
-        return None, f"{hidden.resource}: {hidden.why}"
-    return False, "nothing lets it read; grant it roles/storage.objectViewer"
+    nothing = False, "nothing lets it read; grant it roles/storage.objectViewer"
+    return told_by(hold, source) or nothing

@@ -231,6 +231,19 @@ class Reading:
             return "412: Container Registry, which is gone"
         return said.told if isinstance(said, MigrateError) else said.value
 
+    def unredirected(self, host: HostReading) -> str:
+        """Say how an answer belies a redirect that is set; empty where it does not.
+
+        Nor does it say anything of 412, and of a host that could not be asked.
+        """
+        answer = host.answer
+        if not isinstance(answer, MigrateError):
+            is_ours = answer is Answer.ARTIFACT_REGISTRY
+            return "" if is_ours else "it answers without the mark of Artifact Registry"
+        if answer.problem in NOT_THERE and host.has_repository:
+            return f"it says that there is no such name, and {self.resource(host)} is there"
+        return ""
+
     def resource(self, host: HostReading) -> str:
         """Return the repository that has to answer for a host."""
         return repository_resource(self.project, host.host.location, host.host.repository_id)

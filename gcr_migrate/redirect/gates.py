@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import NOT_MIGRATED, NOT_THERE, MigrateError
 from gcr_migrate.model.cloud import Redirection
-from gcr_migrate.redirect.evidence import Answer
 from gcr_migrate.redirect.moves import FORWARD, REDIRECTS
 
 if TYPE_CHECKING:
@@ -84,15 +83,11 @@ def _unseen_answers(reading: Reading, state: Redirection) -> Iterator[str]:
     """Give the hosts in use of which nobody knows who answers, or who should and does not."""
     for host in reading.hosts:
         answer = host.answer
-        if host.is_idle or answer is Answer.ARTIFACT_REGISTRY:
+        if host.is_idle:
             continue
-        if not isinstance(answer, MigrateError):
-            if state in REDIRECTS:
-                yield f"{reading.shown(host)}: it answers without the mark of Artifact Registry"
-        elif answer.problem in NOT_THERE and state in REDIRECTS and host.has_repository:
-            there = reading.resource(host)
-            yield f"{reading.shown(host)}: it says that there is no such name, and {there} is there"
-        elif answer.problem not in {*NOT_THERE, NOT_MIGRATED}:
+        if state in REDIRECTS and (wrong := reading.unredirected(host)):
+            yield f"{reading.shown(host)}: {wrong}"
+        elif isinstance(answer, MigrateError) and answer.problem not in {*NOT_THERE, NOT_MIGRATED}:
             yield f"{reading.shown(host)}: who answers was not seen: {answer.told}"
 
 

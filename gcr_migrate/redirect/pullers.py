@@ -150,19 +150,32 @@ def can_use(target: Picture, held: Holdings, member: str, right: Right) -> tuple
     domain = f"domain:{member.partition('@')[2]}" if member.startswith(_PEOPLE) else ""
     holds = [held.of(one, right) for one in (member, *sorted(everybody), domain) if one]
     best = max(holds, key=lambda one: one.standing, default=Hold())
-    if best.standing is Standing.YES:
-        return True, best.by
-    if best.standing > Standing.ENDED:
-        return None, best.by
-    hidden = next((on for on in target.policies if on.policy is None), None)
-    if hidden:
-        return None, f"{hidden.resource}: {hidden.why}"
+    if told := told_by(best, target):
+        return told
     if member not in PUBLIC:
         groups = (one for one in held.members if one.startswith(_GROUPS) and one != domain)
         for group in groups:
             if held.of(group, right).standing > Standing.ENDED:
                 return None, f"it may be in {group}, which can {right}"
     return False, "nothing gives it"
+
+
+def told_by(hold: Hold, place: Picture) -> tuple[bool | None, str] | None:
+    """Say whether a right is held, and by what, as far as policies tell.
+
+    Args:
+        hold: what was found of it.
+        place: what was read about the bucket or repository.
+
+    Returns:
+        None where all was seen and nothing gives it; None as the first where that is not known.
+    """
+    if hold.standing is Standing.YES:
+        return True, hold.by
+    if hold.standing > Standing.ENDED:
+        return None, hold.by
+    hidden = next((on for on in place.policies if on.policy is None), None)
+    return (None, f"{hidden.resource}: {hidden.why}") if hidden else None
 
 
 def unseen_of(reading: Reading) -> Iterator[str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.errors import NOT_THERE, MigrateError
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.redirect.evidence import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,16 +52,13 @@ def _of_repository(reading: Reading, host: HostReading) -> Iterator[Finding]:
 
 def _of_answer(reading: Reading, host: HostReading) -> Iterator[Finding]:
     answer, shown = host.answer, reading.shown(host)
-    if answer is Answer.ARTIFACT_REGISTRY:
-        return
+    wrong = reading.unredirected(host)
     if not isinstance(answer, MigrateError):
-        saw = "it answers without the mark of Artifact Registry"
-        yield Finding(errors.REDIRECT_CHANGED, Severity.ERROR, shown, saw)
+        if wrong:
+            yield Finding(errors.REDIRECT_CHANGED, Severity.ERROR, shown, wrong)
     elif answer.problem is errors.NOT_MIGRATED:
         yield Finding(errors.REDIRECT_SLOW, Severity.ERROR, shown, reading.answer_words(host))
-    elif answer.problem in NOT_THERE:
-        if host.has_repository:  # else that is the reason, and told
-            saw = f"it says that there is no such name, and {reading.resource(host)} is there"
-            yield Finding(errors.REDIRECT_SLOW, Severity.ERROR, shown, saw)
-    else:
+    elif answer.problem not in NOT_THERE:
         yield Finding(answer.problem, Severity.ERROR, shown, answer.saw)
+    elif wrong:  # else there is no repository: that is the reason, and told
+        yield Finding(errors.REDIRECT_SLOW, Severity.ERROR, shown, wrong)

@@ -6,15 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.refs.finder import MARKS
+from gcr_migrate.refs.finder import TEXT_MARKS
 from gcr_migrate.refs.hcl_shape import assigned, declared
+from gcr_migrate.refs.kinds import COMPOSE
 from gcr_migrate.refs.script_shape import script_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-_COMPOSE: Final = re.compile(r"(docker-|podman-)?compose([.-].*)?\.ya?ml")
+_COMPOSE: Final = re.compile(COMPOSE)
 _TERRAFORM: Final = (".tf", ".tofu")
 _GIVEN: Final = re.compile(r"terraform\.tfvars|.*\.auto\.tfvars")  # which is read by itself
 _ASKS: Final = re.compile(rb"\$\{\s*(?:var|local)\.")
@@ -36,7 +37,7 @@ class Said:
     @property
     def has_names(self) -> bool:
         """Whether any of it may be a name, or the beginning of one."""
-        return any(mark.decode() in value for value in self.values.values() for mark in MARKS)
+        return any(mark in value for value in self.values.values() for mark in TEXT_MARKS)
 
 
 NOTHING: Final = Said()
@@ -79,7 +80,7 @@ def _terraform(folder: Path) -> Said:
     texts = {path: _text(path) for path in _module(folder)}
     values: dict[str, str] = {}
     files: dict[str, str] = {}
-    if any(mark.decode() in text for text in texts.values() for mark in MARKS):
+    if any(mark in text for text in texts.values() for mark in TEXT_MARKS):
         for path, text in texts.items():
             said = assigned(text) if path.suffix == ".tfvars" else declared(text)
             values |= said

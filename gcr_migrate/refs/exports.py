@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.refs.consumers import Clusters, is_asset, is_workload, resource, workload
-from gcr_migrate.refs.finder import MARKS, Written, find
+from gcr_migrate.refs.finder import TEXT_MARKS, Written, find
 from gcr_migrate.refs.records import records, strings
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ KUBECTL: Final = "kubectl-output"
 ASSETS: Final = "asset-inventory"
 EXPORTS: Final = frozenset({KUBECTL, ASSETS})
 SCANNED: Final = "refs-scan"  # our own list, of names that stand in other files
-_MARKS: Final = tuple(mark.decode() for mark in MARKS)
 _BEGINS: Final = re.compile(r"[\s\ufeff]*[\[{]")
 _LIST: Final = re.compile(r'\s*\{\s*"schema"\s*:\s*"gcr-migrate/refs-(scan|check|rewrite)"')
 _ASSET: Final = re.compile(r'"asset_?[tT]ype"\s*:')
@@ -73,7 +72,7 @@ def live_names(text: str) -> Iterator[Live]:
     for record in records(text):
         if is_asset(record.value):
             clusters.note(record.value)
-        if any(text.find(mark, record.start, record.end) >= 0 for mark in _MARKS):
+        if any(text.find(mark, record.start, record.end) >= 0 for mark in TEXT_MARKS):
             named.append(record)
     for record in named:
         consumer = _consumer(record, clusters)
@@ -90,7 +89,7 @@ def _consumer(record: Record, clusters: Clusters) -> Consumer | None:
 
 
 def _names(text: str, said: Said) -> Iterator[Written]:
-    if not any(mark in said.text for mark in _MARKS):
+    if not any(mark in said.text for mark in TEXT_MARKS):
         return
     at = said.start
     for one in find(said.text):

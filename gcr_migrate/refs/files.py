@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 
 from gcr_migrate.refs.beside import NOTHING, Beside
 from gcr_migrate.refs.exports import EXPORTS, SCANNED, live_names
-from gcr_migrate.refs.finder import MARKS, find, find_begun, known
+from gcr_migrate.refs.finder import MARKS, TEXT_MARKS, find, find_begun, known
 from gcr_migrate.refs.kinds import kind_of
 from gcr_migrate.refs.shape import offsets
 from gcr_migrate.refs.shapes import shape_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gcr_migrate.refs.finder import Written
 
 
-_MARKS: Final = tuple(mark.decode() for mark in MARKS)
 LARGEST: Final = 256 << 20  # bytes of one file; no text that people keep is longer
 _HEAD: Final = 8192  # bytes in which a file shows that it is no text
 _WIDE: Final = {  # the longer one first, as it begins with the shorter
@@ -285,7 +284,7 @@ def _in_lines(text: str) -> Iterator[Written]:
     """Give what is found in those lines that can have something."""
     start = 0
     for line in text.split("\n"):
-        if any(mark in line for mark in _MARKS):
+        if any(mark in line for mark in TEXT_MARKS):
             for one in find(line):
                 yield replace(one, start=start + one.start, end=start + one.end)
         start += len(line) + 1

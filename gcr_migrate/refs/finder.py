@@ -28,6 +28,7 @@ MARKS: Final = (
     b"gcr\\",
     b"pkg\\",
 )
+TEXT_MARKS: Final = tuple(mark.decode() for mark in MARKS)
 
 _GAPS: Final = (
     r"\$\{\{[^{}\n]{0,200}\}\}",  # GitHub Actions
@@ -112,7 +113,7 @@ _ANY: Final = re.compile(
     rf"{_PAGE}|{_TOPIC}|{_RESOURCE}|{_PATTERN}|(?:{_BEGINS}|{_AHEAD})(?:{_BUCKET}|{_NAME})"
 )
 _KINDS: Final = ("page", "bucket", "topic", "resource", "pattern")  # all of the others are names
-_MARK: Final = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
+_MARK: Final = re.compile("|".join(map(re.escape, TEXT_MARKS)))
 _OPENS_GAP: Final = re.compile(
     r"\$[{(A-Za-z0-9$]|[A-Za-z0-9_/.-]\{|\{[A-Za-z0-9_{}]|%[{(A-Zsdv]|#\{|@[A-Z]|[/:][<\[]"
 )

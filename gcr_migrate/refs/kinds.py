@@ -8,12 +8,13 @@ from typing import Final
 
 from gcr_migrate.refs.exports import export_kind
 
+COMPOSE: Final = r"(docker-|podman-)?compose([.-][^/]*)?\.ya?ml"  # a file's own name
 # The first that fits counts; patterns are of whole paths with slashes, in lower case.
 _BY_PATH: Final[tuple[tuple[str, str], ...]] = (
     (r"(.*/)?(go\.sum|package-lock\.json|.*[.-]lock\.ya?ml|.*\.lock(\.hcl|\.json)?)", "lock-file"),
     (r"(.*[/.-])?(dockerfile|containerfile)(\.[^/]*)?", "dockerfile"),
     (r"(.*/)?\.env([.-][^/]*)?|.*\.env", "env"),
-    (r"(.*/)?(docker-|podman-)?compose([.-][^/]*)?\.ya?ml", "compose"),
+    (rf"(.*/)?{COMPOSE}", "compose"),
     (r"(.*/)?\.github/workflows/[^/]*\.ya?ml", "github-workflow"),
     (r"(.*/)?(action\.ya?ml)", "github-action"),
     (r"(.*/)?\.gitlab-ci[^/]*\.ya?ml|(.*/)?\.gitlab/.*\.ya?ml", "gitlab-ci"),

@@ -7,7 +7,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.refs.finder import MARKS
+from gcr_migrate.refs.finder import TEXT_MARKS
 from gcr_migrate.refs.joined import joined
 from gcr_migrate.refs.shape import Field, Shape
 from gcr_migrate.refs.umbrella import below_shared, shared_registry
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _BRACES: Final = {"{{": "}}", "{%": "%}", "{#": "#}"}  # of Go's templates, and of Jinja's
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _DEEPEST: Final = 100
-_MARKS: Final = tuple(mark.decode() for mark in MARKS)
-_MAY_NAME: Final = re.compile("|".join((*map(re.escape, _MARKS), r"[$%{@]")))  # or begins in a gap
+_MAY_NAME: Final = re.compile(  # or begins in a gap
+    "|".join((*map(re.escape, TEXT_MARKS), r"[$%{@]"))
+)
 _OPENS: Final = re.compile(r"\{[{%#]")
 _DOCUMENT: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _UNPRINTABLE: Final = re.compile(

@@ -13,8 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
 from gcr_migrate.wire.replies import problem_of, words_of
 from gcr_migrate.wire.retry import TransientError
@@ -33,7 +32,6 @@ _ANSWERS: Final = frozenset({_WHOLE, _PART, _UNAUTHORIZED, _NOT_FOUND, _NO_SUCH_
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+(\d{1,19})-\d+/(?:\d+|\*)", re.IGNORECASE)
 _BREAKS_AT_MOST: Final = 4  # in a row, with little or nothing in between
 _LITTLE: Final = 1024 * 1024
-_log = structlog.get_logger()
 
 
 class _NoRangeError(TransientError):
@@ -100,7 +98,7 @@ class Download:
                 breaks = breaks + 1 if at - began < _LITTLE else 1
                 if not self._may_go_on(error, breaks):
                     raise
-                _log.debug("blob.broke", subject=self.subject, at=at, saw=error.told)
+                logs.debug("blob.broke", subject=self.subject, at=at, saw=error.told)
                 await part.aclose()
                 await self._pause(breaks)
             opened = None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 _RATE_OVER_S: Final = 60.0
+_ON_ITS_WAY: Final = 8 * 1024 * 1024  # bytes of a blob that sockets of both sides may hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,15 @@ class Course:
         self._flights: dict[tuple[Kind, int], Flight] = {}
         self._has_begun = False
         self._uploads = 0
-        self._requests = 0  # that items needed at least, by which a run is measured
+        # By these a run is measured: requests that blobs needed at least, and other items.
+        self._requests = 0
+        self._items = 0
+        self._uploaded_bytes = 0
         self._ended_bytes = 0
         self._given_up_bytes = 0
         self._pace = Pace()
-        self._marks: deque[tuple[float, int, int]] = deque()
+        # What moves before the first tick counts too: it may be most of a short run.
+        self._marks = deque([(clock(), 0, traffic.requests)])
 
     def item(self, step: Step) -> None:
         """Take note that something happened to one item."""
@@ -95,14 +100,18 @@ class Course:
         self.outcomes[step.kind, outcome] += 1
         if step.kind not in CONTENT:
             return
+        if step.kind is not Kind.BLOB:
+            self._items += 1
+            return
         was_sent = step.how == "uploaded"
         self._uploads += was_sent
         self._requests += UPLOAD_REQUESTS if was_sent else 1
-        if step.kind is Kind.BLOB:
-            size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
-            self._ended_bytes += size
-            if step.event is Event.GAVE_UP:
-                self._given_up_bytes += size
+        size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
+        self._ended_bytes += size
+        if was_sent:
+            self._uploaded_bytes += size
+        if step.event is not Event.CONFIRMED:
+            self._given_up_bytes += size
 
     def bytes(self, count: int) -> None:
         """Take note that so many bytes have left for the target; negative ones were in vain."""
@@ -114,7 +123,8 @@ class Course:
         """Measure; every second or so."""
         now = self._clock()
         if self._has_begun:  # while repositories are made, nothing is learned of their content
-            self._pace.sample(now, Amount(self.bytes_sent, self._requests))
+            arrived = self.bytes_sent - self._on_their_way
+            self._pace.sample(now, Amount(arrived, self._requests, self._items))
         self._marks.append((now, self.bytes_sent, self.traffic.requests))
         while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
             self._marks.popleft()
@@ -162,12 +172,24 @@ class Course:
 
     @property
     def amount_left(self) -> Amount:
-        """What is left in bytes and requests."""
+        """What is left in bytes, requests and items."""
         blobs = self.pending(Kind.BLOB)
         uploads = self.left_at_first.uploads - self._uploads
         uploads = blobs if uploads < 0 else min(uploads, blobs)
-        items = sum(self.pending(kind) for kind in CONTENT)
-        return Amount(self.bytes_left, items + (UPLOAD_REQUESTS - 1) * uploads)
+        items = sum(self.pending(kind) for kind in CONTENT) - blobs
+        return Amount(
+            self.bytes_left + self._on_their_way, blobs + (UPLOAD_REQUESTS - 1) * uploads, items
+        )
+
+    @property
+    def _on_their_way(self) -> int:
+        """Bytes that have left and have not arrived, by all that can be known.
+
+        Of what was sent of unfinished blobs some is still held by buffers: by chance half of it.
+        """
+        unfinished = max(0, self.bytes_sent - self._uploaded_bytes)
+        blobs = sum(one.kind is Kind.BLOB for one in self._flights.values())
+        return min(unfinished, blobs * _ON_ITS_WAY) // 2
 
     @property
     def time_left_s(self) -> float | None:

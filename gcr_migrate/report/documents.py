@@ -228,7 +228,7 @@ def _tables(facts: ReportFacts) -> list[_Table]:
 
 
 def _failure_row(one: FailureFact) -> str:
-    return _row(one.code, one.kind, _with(one.subject, one.saw), _prose(one.remedy))
+    return _row(one.code, one.kind, _with(one.subject, one.saw, one.more), _prose(one.remedy))
 
 
 def _finding_row(one: FindingFact) -> str:
@@ -246,8 +246,8 @@ def _said(message: str, saw: str) -> str:
     return " ".join(filter(None, (_prose(message.partition(". ")[0]), code(saw))))
 
 
-def _with(subject: str, saw: str) -> str:
-    return f"{code(subject)} {code(saw)}".strip()
+def _with(subject: str, saw: str, more: str = "") -> str:
+    return f"{code(subject)}{more} {code(saw)}".strip()
 
 
 def cell(text: str) -> str:

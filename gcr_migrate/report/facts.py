@@ -5,7 +5,7 @@ Counts add up; each value says with which exit code its command ends.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,9 @@ from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
 from gcr_migrate.report.figures import EstimateFact
 from gcr_migrate.report.overview import OverviewFact
 from gcr_migrate.report.rows import Many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class PlanCountsFact(Fact):
@@ -200,7 +203,7 @@ class MovedBytesFact(Fact):
 
 
 class FailureFact(Fact):
-    """One item that failed, and why."""
+    """An item that failed, and why; or all tags of an image that failed for one cause."""
 
     kind: str
     subject: str
@@ -208,6 +211,13 @@ class FailureFact(Fact):
     saw: str
     message: str
     remedy: str
+    count: int = Field(1, description="How many items failed for this cause.")
+    others: list[str] = Field(default=[], description="Names of the others beside the subject.")
+
+    @property
+    def more(self) -> str:
+        """Words for the others, behind its name; empty without any."""
+        return f" and {len(self.others):,} more" if self.others else ""
 
 
 class RunFact(Fact):
@@ -246,6 +256,12 @@ class _RunLike(Fact):
         """Whether all images are there, and access or settings are left to be done."""
         left = {kind for kind, counts in self.kinds.items() if counts.pending}
         return self.outcome == "pending" and not left & {Kind.BLOB, Kind.MANIFEST, Kind.TAG}
+
+    def every_failure(self) -> Iterator[FailureFact]:
+        """Tell each item that failed by itself."""
+        for one in self.failures:
+            for name in (one.subject, *one.others):
+                yield one.model_copy(update={"subject": name, "count": 1, "others": []})
 
 
 class ServiceFact(Fact):

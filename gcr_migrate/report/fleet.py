@@ -15,8 +15,8 @@ from gcr_migrate.errors import (
     Exit,
     worst,
 )
-from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.report.fact import VERSION, Fact, FindingFact
 from gcr_migrate.report.facts import (
     ApplyFacts,
     ItemCountsFact,
@@ -31,7 +31,8 @@ from gcr_migrate.report.rows import Many
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from gcr_migrate.report.fact import FindingFact, LeftOutFact
+    from gcr_migrate.report.access import AccessRowFact
+    from gcr_migrate.report.fact import LeftOutFact
     from gcr_migrate.report.facts import FailureFact
     from gcr_migrate.report.problems import OneErrorFact
 
@@ -239,21 +240,12 @@ def _of_a_run(file: str, facts: ApplyFacts | StatusFacts | ReportFacts) -> FileF
 def _unsettled(facts: PlanFacts | ShowFacts) -> list[TroubleFact]:
     """Tell of changes of access that nobody consented to: `apply` refuses such a plan."""
     rows = facts.access if isinstance(facts, ShowFacts) else ()
-    found = (row for row in rows if row.needs_consent)
-    first = next(found, None)
-    if first is None:
-        return []
-    return [
-        TroubleFact(
-            severity=Severity.ERROR,
-            code=ACCESS_UNSETTLED.code,
-            count=1 + sum(1 for _ in found),
-            subject=first.target,
-            saw=f"{first.principal}, {first.right}: {first.verdict}",
-            message=f"{ACCESS_UNSETTLED.title}. {ACCESS_UNSETTLED.meaning}",
-            remedy=ACCESS_UNSETTLED.remedy,
-        )
-    ]
+    return _troubles((_unsettled_row(row), Severity.ERROR) for row in rows if row.needs_consent)
+
+
+def _unsettled_row(row: AccessRowFact) -> FindingFact:
+    saw = f"{row.principal}, {row.right}: {row.verdict}"
+    return FindingFact.of(Finding(ACCESS_UNSETTLED, Severity.ERROR, row.target, saw))
 
 
 def _of_plan(facts: PlanFacts | ShowFacts) -> Iterator[tuple[Told, Severity]]:
@@ -265,7 +257,7 @@ def _of_plan(facts: PlanFacts | ShowFacts) -> Iterator[tuple[Told, Severity]]:
 
 
 def _of_run(facts: ApplyFacts | StatusFacts) -> Iterator[tuple[Told, Severity]]:
-    for told in (facts.failures, facts.could_not_be_moved, facts.could_not_be_listed):
+    for told in (facts.every_failure(), facts.could_not_be_moved, facts.could_not_be_listed):
         for one in told:
             yield one, Severity.ERROR
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.fleet import FileFact, FleetFacts
 
-AT_MOST: Final = 65_536  # characters that GitHub takes as one comment
 _ROOM_OF_FILES: Final = 32_000
 _ROOM_OF_ERRORS: Final = 24_000
 _ROOM_OF_FINDINGS: Final = 6_000
@@ -24,7 +23,7 @@ _LONGEST: Final = 300  # characters of one name with what was seen there
 
 
 def fleet_markdown(facts: FleetFacts) -> str:
-    """Several migrations for a change review, in less than `AT_MOST` characters.
+    """Several migrations for a change review, in less than `MOST` characters of `documents`.
 
     Args:
         facts: what became of them.

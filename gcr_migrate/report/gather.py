@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, named
+from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, Exit, named
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
@@ -26,17 +26,17 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.overview import overview_fact
 from gcr_migrate.report.planned import show_facts
 from gcr_migrate.state.file import is_in_hand
-from gcr_migrate.state.ledger import tally
+from gcr_migrate.state.tally import tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.prices import Prices
-    from gcr_migrate.state.ledger import Failure, Tally
     from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
+    from gcr_migrate.state.tally import Failure, Tally
     from gcr_migrate.state.waiting import HoldUp
 
 
@@ -168,7 +168,7 @@ def _run(migration: Migration, sums: Tally, *, ended: str = "finished") -> dict[
             mounted=sums.bytes_mounted,
             already_there=sums.bytes_already_there,
         ),
-        "failures": [_failure(failure) for failure in sums.failures()],
+        "failures": _failures(sums.failures()),
         "could_not_be_moved": lost,
         "could_not_be_listed": _not_listed(migration),
         "complete": migration.complete,
@@ -187,15 +187,40 @@ def _reasons(sums: Tally) -> dict[str, int]:
     return dict(sorted(reasons.items()))
 
 
-def _failure(failure: Failure) -> FailureFact:
-    problem = named(failure.code)
+def _failures(found: Iterable[Failure]) -> list[FailureFact]:
+    """Tell each cause once, with the names of all tags that failed for it."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    kinds: dict[tuple[str, ...], Failure] = {}
+    for one in found:
+        cause = _cause(one)
+        kinds.setdefault(cause, one)
+        told.setdefault(cause, []).append(one.subject)
+    return [_failure(kinds[cause], cause, names) for cause, names in told.items()]
+
+
+def _cause(one: Failure) -> tuple[str, ...]:
+    """Return image, code and words of what befell a tag; of any other item its name comes first.
+
+    What no answer was had for is the same for all tags of an image, but for the tag in its words.
+    """
+    if one.kind is not Kind.TAG:
+        return one.subject, str(one.kind), one.code, one.saw
+    image, _, tag = one.subject.rpartition(":")
+    is_unheard = named(one.code).exit is Exit.OUT_OF_REACH
+    return image, one.code, one.saw.replace(f":{tag}: ", ": ", 1) if is_unheard else one.saw
+
+
+def _failure(one: Failure, cause: tuple[str, ...], names: list[str]) -> FailureFact:
+    problem = named(one.code)
     return FailureFact(
-        kind=str(failure.kind),
-        subject=failure.subject,
-        code=failure.code,
-        saw=failure.saw,
+        kind=str(one.kind),
+        subject=names[0],
+        code=one.code,
+        saw=cause[-1] if len(names) > 1 else one.saw,
         message=f"{problem.title}. {problem.meaning}",
         remedy=problem.remedy,
+        count=len(names),
+        others=names[1:],
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.junit_document import Document, cleaned, say, tell
+from gcr_migrate.report.proof import by_code
 from gcr_migrate.report.standing import is_unproven
 from gcr_migrate.verify.result import Outcome
 
@@ -99,11 +100,9 @@ def _finding(case: Element, one: ProofFindingFact) -> None:
 
 
 def _fold(case: Element, folded: Sequence[ProofFindingFact]) -> None:
-    codes: Counter[str] = Counter()
-    for one in folded:
-        codes[one.code] += one.count
-    counts = ", ".join(f"{number:,} {code}" for code, number in sorted(codes.items()))
-    text = f"{codes.total():,} more: {counts}"
+    codes = by_code(folded)
+    counts = ", ".join(f"{number:,} {code}" for code, number in codes.items())
+    text = f"{sum(codes.values()):,} more: {counts}"
     errors = [one for one in folded if one.severity is Severity.ERROR]
     if not errors:
         say(case, text)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.steps import CONTENT, Event
-from gcr_migrate.state.ledger import subject_of
 from gcr_migrate.state.left import repositories_of
+from gcr_migrate.state.tally import subject_of
 
 if TYPE_CHECKING:
     from gcr_migrate.model.steps import Kind, Step

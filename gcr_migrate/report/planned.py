@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from gcr_migrate.model.prices import Prices
@@ -25,8 +26,8 @@ from gcr_migrate.report.facts import (
 from gcr_migrate.report.figures import estimate_fact
 from gcr_migrate.report.rows import Rows
 from gcr_migrate.state.amounts import Amount, Amounts, Contents
-from gcr_migrate.state.ledger import tally
 from gcr_migrate.state.named import Paths
+from gcr_migrate.state.tally import tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +61,6 @@ class PlanReader:
         self._repositories = migration.repositories()
         self._sources = migration.sources()
         self._counts = migration.counts()
-        self._contents = self._amounts.contents()
 
     def plan(self) -> PlanFacts:
         """Tell what the plan holds, in sums."""
@@ -135,6 +135,10 @@ class PlanReader:
     def _findings(self) -> Iterator[FindingFact]:
         found: Iterable[Finding] = self._migration.findings()
         return (FindingFact.of(one) for one in found if self._paths.is_about(one.subject))
+
+    @cached_property
+    def _contents(self) -> dict[int, Contents]:
+        return self._amounts.contents()
 
     def _contents_of(self, repository_id: int) -> Contents:
         return self._contents.get(repository_id, Contents(0, 0, 0, 0, 0))

@@ -7,8 +7,9 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
-import structlog
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gcr_migrate import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,6 @@ class Watch:
         self._sums: Counter[str] = Counter()
         self._told_at = time.monotonic()
         self._told: Counter[str] = Counter()
-        self._log = structlog.get_logger()
         self._bar: Progress | None = None
         if console.is_terminal and not as_events:
             self._bar = Progress(
@@ -104,7 +104,7 @@ class Watch:
             return
         more = {"of": self._total} if self._total is not None else {}
         told = {f"{what}_per_s": round(rate, 1) for what, rate in rates.items()}
-        self._log.info(f"{self._what}.progress", **self._sums, **told, **more)
+        logs.info(f"{self._what}.progress", **self._sums, **told, **more)
 
     def _rates(self, passed_s: float) -> dict[str, float]:
         """How many of each kind there were in a second, since it was told last."""

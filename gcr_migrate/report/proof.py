@@ -171,16 +171,16 @@ def verify_facts(
         outcome = Outcome.UNPROVEN
     hosts, findings = {}, []
     for name, host in verification.hosts.items():
-        found = host.all_findings()
+        found = [ProofFindingFact.at(name, one) for one in host.all_findings()]
         hosts[name] = HostFact(
             outcome=host.outcome,
             levels={str(level): _level(count) for level, count in host.levels.items()},
-            findings=_by_code(found),
+            findings=by_code(found),
             domain=DomainFact.model_validate(host.domain, from_attributes=True)
             if host.domain
             else None,
         )
-        findings += [ProofFindingFact.at(name, one) for one in found]
+        findings += found
     return VerifyFacts(
         target=target,
         kind=kind,
@@ -196,10 +196,11 @@ def verify_facts(
     )
 
 
-def _by_code(found: Iterable[Finding]) -> dict[str, int]:
+def by_code(findings: Iterable[ProofFindingFact]) -> dict[str, int]:
+    """Return how many findings there are of each code, those too that are not named."""
     counts: Counter[str] = Counter()
-    for one in found:
-        counts[one.problem.code] += one.count
+    for one in findings:
+        counts[one.code] += one.count
     return dict(sorted(counts.items()))
 
 

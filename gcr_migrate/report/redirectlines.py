@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from gcr_migrate.errors import CATALOGUE
-from gcr_migrate.model.finding import Severity
 from gcr_migrate.redirect.gates import Passing
+from gcr_migrate.report.layout import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,8 +133,7 @@ def _trouble_lines(facts: RedirectPlanFacts | RedirectMoveFacts) -> Iterator[Tex
     if facts.troubles:
         yield Text("Not as it is set", style="bold")
     for one in facts.troubles:
-        style = "bold red" if one.severity is Severity.ERROR else "yellow"
-        head = (f"{one.severity}[{one.code}]", style)
+        head = (f"{one.severity}[{one.code}]", STYLES[one.severity])
         yield Text.assemble("  ", head, f" {one.subject}: {one.saw}".removesuffix(": "))
         yield Text(f"    {one.remedy}")
 

@@ -6,13 +6,13 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gcr_migrate import logs
 from gcr_migrate.model.steps import CONTENT, Kind
 from gcr_migrate.report.words import size_text
 
@@ -49,7 +49,6 @@ class Display:
         self._course = course
         self._places = places
         self._begun_at = time.monotonic()
-        self._log = structlog.get_logger()
         self._live: Live | None = None
         if console.is_terminal and not as_events:
             self._live = Live(console=console, transient=True, auto_refresh=False)
@@ -80,7 +79,7 @@ class Display:
                 self._places.tick()
             self._live.update(_drawn(self._course, self._places), refresh=True)
         else:
-            self._log.info("apply.progress", **told(self._course))
+            logs.info("apply.progress", **told(self._course))
 
 
 def told(course: Course) -> dict[str, int | str]:

@@ -55,7 +55,7 @@ def sheet_lines(sheet: Sheet, facts: ShowFacts) -> Iterator[str]:
         facts: the plan; its rows are read while they are told.
     """
     if sheet is Sheet.ACCESS:
-        return csv_lines(AccessRowFact.model_fields, map(_access, facts.access))
+        return access_sheet(facts.access)
     if sheet is Sheet.FINDINGS:
         return csv_lines(_FINDINGS, map(_finding, facts.findings))
     if sheet is Sheet.LEFT_OUT:

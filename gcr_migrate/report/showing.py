@@ -108,8 +108,9 @@ def show_lines(facts: ShowFacts, images_of: ImagesOf, view: View) -> Iterator[Li
     if facts.paths:
         told = f"only image paths like {', '.join(facts.paths)}"
         yield Line(told, depth=1, said=told)
+    counts = _severities(facts) if view.has(Section.FINDINGS) else Counter()
     if view.has(Section.FINDINGS):
-        yield from _first(facts, view)
+        yield from _first(facts, counts, view)
         yield from _consent(facts)
     if view.has(Section.REPOSITORIES) or view.has(Section.IMAGES):
         yield from _repositories(facts, images_of, view)
@@ -118,7 +119,7 @@ def show_lines(facts: ShowFacts, images_of: ImagesOf, view: View) -> Iterator[Li
     if view.has(Section.ACCESS):
         yield from _access(facts, view)
     if view.has(Section.FINDINGS):
-        yield from _notes(facts, view)
+        yield from _notes(facts, counts[Severity.INFO], view)
     if not view.only:
         yield headed("Sums of the whole plan" if facts.paths else "Sums")
         yield from sum_lines(facts)
@@ -126,24 +127,23 @@ def show_lines(facts: ShowFacts, images_of: ImagesOf, view: View) -> Iterator[Li
 
 def plan_lines(facts: PlanFacts | ShowFacts) -> Iterator[Line]:
     """Tell a plan that was just made: what has to be looked at, and the sums."""
-    view = View(can_unfold=False)
+    view, counts = View(can_unfold=False), _severities(facts)
     yield headed(f"Plan {facts.file}")
-    yield from _first(facts, view)
+    yield from _first(facts, counts, view)
     yield from _left_out(facts, view)
-    yield from _notes(facts, view)
+    yield from _notes(facts, counts[Severity.INFO], view)
     yield headed("Sums")
     yield from sum_lines(facts)
     yield Line(f"digest {facts.digest}", depth=1)
     yield Line(f"`gcr-migrate show {facts.file}` tells all of it", depth=1)
 
 
-def _first(facts: PlanFacts | ShowFacts, view: View) -> Iterator[Line]:
+def _first(facts: PlanFacts | ShowFacts, counts: Counter[Severity], view: View) -> Iterator[Line]:
     """What has to be looked at before anything else."""
     if not facts.complete:
         told = "part of the source could not be listed; `apply` refuses without --allow-incomplete"
         yield Line(told, label="incomplete:", style="bold red", said=f"incomplete: {told}")
     lost = [one for one in facts.left_out if not one.by_rule]
-    counts = _severities(facts)
     parts = [f"{len(lost):,} cannot be moved"] if lost else []
     parts += [counted(counts[one], str(one)) for one in _BAD if counts[one]]
     if not parts:
@@ -163,8 +163,7 @@ def _severities(facts: PlanFacts | ShowFacts) -> Counter[Severity]:
     return Counter(one.severity for one in facts.findings)
 
 
-def _notes(facts: PlanFacts | ShowFacts, view: View) -> Iterator[Line]:
-    count = _severities(facts)[Severity.INFO]
+def _notes(facts: PlanFacts | ShowFacts, count: int, view: View) -> Iterator[Line]:
     if not count:
         return
     yield headed(f"To know: {count:,}")

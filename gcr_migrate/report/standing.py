@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.errors import NOT_CHECKED, Exit, named, printable
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.report.proof import ProofFindingFact
+from gcr_migrate.report.proof import ProofFindingFact, by_code
 from gcr_migrate.verify.result import UNPROVEN, Level, Outcome
 
 if TYPE_CHECKING:
@@ -43,10 +43,7 @@ class HostStanding:
     @property
     def codes(self) -> dict[str, int]:
         """Number of findings by code, information left out."""
-        counts: Counter[str] = Counter()
-        for one in self.findings:
-            counts[one.code] += one.count if one.severity is not Severity.INFO else 0
-        return {code: count for code, count in sorted(counts.items()) if count}
+        return by_code(one for one in self.findings if one.severity is not Severity.INFO)
 
     def count(self, what: Literal["checked", "ok", "wrong", "unchecked"]) -> int:
         """Return the sum of one count over all levels."""

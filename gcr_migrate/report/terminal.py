@@ -180,7 +180,7 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
     if isinstance(facts, ApplyFacts):
         yield _requests(facts) if facts.services else _begins_with(facts.began_with)
     if facts.failures:
-        yield heading(f"Failed: {len(facts.failures)}")
+        yield heading(f"Failed: {sum(one.count for one in facts.failures)}")
         yield from _capped(facts.failures, _failure_line)
         yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
     if facts.could_not_be_moved:
@@ -216,7 +216,9 @@ def _requests(facts: ApplyFacts) -> Text:
 def _failure_line(failure: FailureFact) -> Text:
     saw = f" ({failure.saw})" if failure.saw else ""
     return Text.assemble(
-        "  ", (f"error[{failure.code}]", "bold red"), f" {failure.kind} {failure.subject}{saw}"
+        "  ",
+        (f"error[{failure.code}]", "bold red"),
+        f" {failure.kind} {failure.subject}{failure.more}{saw}",
     )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
+from gcr_migrate import logs
 from gcr_migrate.errors import named
 from gcr_migrate.model.steps import Event, Kind
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from gcr_migrate.model.steps import Step
 
 SLOW_S: Final = 1.0
-_log = structlog.get_logger()
 _GOOD: Final = frozenset({"complete", "partial", "pending", "time-is-up"})
 _ALWAYS: Final = frozenset({Kind.REPOSITORY, Kind.GRANT, Kind.SETTING})
 
@@ -52,7 +51,7 @@ class OneChance(SpanExporter):
         if result is not SpanExportResult.SUCCESS:
             self._gone = True
             hint = "is somebody listening at OTEL_EXPORTER_OTLP_ENDPOINT?"
-            _log.warning("traces.not-sent", saw="they were not taken", hint=hint)
+            logs.warning("traces.not-sent", saw="they were not taken", hint=hint)
         return result
 
     def shutdown(self) -> None:

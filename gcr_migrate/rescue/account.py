@@ -259,9 +259,9 @@ def account_of(
     verdicts = None
     if seen and seen.complete:
         by_key = {(row.target, row.path): row for row in rows}
-        for key, *lacking in named_in_answers(file, seen, len(targets)):
+        for key, named, tagged in named_in_answers(file, seen, len(targets)):
             if key in by_key and key not in seen.unasked:
-                _add(few, not_there(by_key[key], (lacking[0], lacking[1])))
+                _add(few, not_there(by_key[key], (named, tagged)))
     if seen and wanted:
         unseen = {(targets[at].host.name, path) for at, path in seen.unasked}
         found = by_host(targets, seen)

@@ -30,7 +30,7 @@ from gcr_migrate.spec.sides import (
 from gcr_migrate.spec.virtual import VirtualRule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from pydantic_core import ErrorDetails
 
@@ -59,11 +59,9 @@ def load_spec(text: str, filename: str) -> Spec:
     except ValidationError as error:
         every = error.errors(include_url=False)
         wrong = [one for one in every if not any(_is_within(other, one) for other in every)]
-        found = sorted(_explain(data, one) for one in wrong)
-        more = [f"line {line}: {said}" for line, said in found[1:]]
-        saw = "; ".join([found[0][1], *more])
+        found = [_explain(data, one) for one in wrong]
         # Without the cause: it shows the names of fields, and one may be a misplaced secret.
-        raise MigrateError(BAD_SPEC, subject=f"{filename}:{found[0][0]}", saw=saw) from None
+        raise not_fitting(BAD_SPEC, filename, found) from None
 
 
 def read_fields(text: str, filename: str, problem: Problem) -> dict[str, Any]:
@@ -90,6 +88,19 @@ def read_fields(text: str, filename: str, problem: Problem) -> dict[str, Any]:
         saw = "empty" if data is None else "not a mapping of fields"
         raise MigrateError(problem, subject=f"{filename}:1", saw=saw)
     return data
+
+
+def not_fitting(problem: Problem, filename: str, found: Iterable[tuple[int, str]]) -> MigrateError:
+    """Return the error that tells of all fields that do not fit, each by its line.
+
+    Args:
+        problem: what it is.
+        filename: the name that it shows.
+        found: lines, counted from 1, with what is said of a field there; at least one.
+    """
+    (first, said), *others = sorted(found)
+    saw = "; ".join([said, *(f"line {line}: {more}" for line, more in others)])
+    return MigrateError(problem, subject=f"{filename}:{first}", saw=saw)
 
 
 def spec_json_schema() -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
-from gcr_migrate.errors import BAD_PRICES, MigrateError
+from gcr_migrate.errors import BAD_PRICES
 from gcr_migrate.model.prices import Prices
 from gcr_migrate.spec.fields import Part
-from gcr_migrate.spec.load import line_of, read_fields
+from gcr_migrate.spec.load import line_of, not_fitting, read_fields
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -65,10 +65,8 @@ def load_prices(text: str, filename: str) -> Prices:
     try:
         rules = PriceRules.model_validate(data)
     except ValidationError as error:
-        found = sorted(_told(data, one) for one in error.errors(include_url=False))
-        more = [f"line {line}: {said}" for line, said in found[1:]]
-        saw = "; ".join([found[0][1], *more])
-        raise MigrateError(BAD_PRICES, subject=f"{filename}:{found[0][0]}", saw=saw) from error
+        found = [_told(data, one) for one in error.errors(include_url=False)]
+        raise not_fitting(BAD_PRICES, filename, found) from error
     return Prices(
         f"{PurePath(filename).name} of {rules.as_of}",
         rules.storage,

@@ -47,10 +47,12 @@ _CONFIRMED: Final = (
     "p.present OR (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id"
     " ORDER BY e.id DESC LIMIT 1) IS 'confirmed'"
 )
+_SKIPPED: Final = "p.id IN (SELECT item_id FROM event WHERE kind = 'blob' AND event = 'skipped')"
 # Read as it lies, and sorted then: by an index each row would be looked up.
 _HELD: Final = """
 CREATE TEMP TABLE held AS
 SELECT p.blob_id, i.repository_id, count(*) AS names, sum(p.present) AS had, sum({there}) AS has,
+    sum({skipped}) AS skipped,
     max(s.registry = r.registry AND NOT p.present) AS beside,
     min(iif(p.present, NULL, p.image_id)) AS first
 FROM planned_blob p NOT INDEXED CROSS JOIN image i ON i.id = p.image_id
@@ -65,9 +67,9 @@ CREATE TEMP TABLE need (blob_id INTEGER, registry TEXT, size INTEGER, is_sized I
 _FILL: Final = """
 INSERT INTO temp.need
 SELECT h.blob_id, r.registry, max(b.size_bytes, 0), b.size_bytes >= 0,
-    sum(h.names - h.had), sum(h.names - h.has),
+    sum(h.names - h.had), sum(h.names - h.has - h.skipped),
     sum(h.names) > sum(h.had) AND sum(h.had) = 0 AND NOT max(h.beside),
-    sum(h.names) > sum(h.has) AND sum(h.has) = 0 AND NOT max(h.beside), min(h.first)
+    sum(h.names) > sum(h.has + h.skipped) AND sum(h.has) = 0 AND NOT max(h.beside), min(h.first)
 FROM temp.held h CROSS JOIN repository r ON r.id = h.repository_id
 CROSS JOIN blob b ON b.id = h.blob_id GROUP BY h.blob_id, r.registry
 """
@@ -130,7 +132,8 @@ class Amounts:
         for table in _TABLES:
             self._rows(f"DROP TABLE IF EXISTS temp.{table}")
         self.is_begun = bool(self._rows("SELECT 1 FROM event LIMIT 1"))
-        self._rows(_HELD.format(there=_CONFIRMED if self.is_begun else "p.present"))
+        there, skipped = (_CONFIRMED, _SKIPPED) if self.is_begun else ("p.present", "0")
+        self._rows(_HELD.format(there=there, skipped=skipped))
         self._rows(_NEED)
         self._rows(_FILL)
 

@@ -15,8 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest, Manifest
 from gcr_migrate.state.file import mark_of
@@ -53,7 +52,6 @@ CREATE TABLE answer (
 """
 # SQLite's messages about a damaged file may quote bytes that are no text.
 _TROUBLES: Final = (sqlite3.DatabaseError, UnicodeError)
-_log = structlog.get_logger()
 
 
 class ManifestCache:
@@ -97,7 +95,7 @@ class ManifestCache:
             manifest = _checked(raw, media_type, seal, digest)
             if manifest is None:
                 self._sql.execute("DELETE FROM manifest WHERE id = ?", (id_,))
-                _log.warning("cache.entry_damaged", file=str(self._path), digest=str(digest))
+                logs.warning("cache.entry_damaged", file=str(self._path), digest=str(digest))
                 return None
             self._want(id_)
         except _TROUBLES as error:
@@ -222,7 +220,7 @@ def _opened(path: Path) -> sqlite3.Connection | None:
         except _TROUBLES as error:
             if not _is_damage(error):
                 raise  # locked, full or not writable: making it anew would not help
-            _log.warning("cache.damaged", file=str(path), saw=str(error), doing="made anew")
+            logs.warning("cache.damaged", file=str(path), saw=str(error), doing="made anew")
         _remove(path)
         return _prepared(path)
     except (*_TROUBLES, OSError) as error:
@@ -300,4 +298,4 @@ def _seal(raw: bytes, media_type: str) -> str:
 
 
 def _warn(path: Path, saw: str) -> None:
-    _log.warning("cache.unusable", file=str(path), saw=saw, doing="manifests are fetched anew")
+    logs.warning("cache.unusable", file=str(path), saw=saw, doing="manifests are fetched anew")

@@ -25,6 +25,7 @@ from gcr_migrate.errors import (
 )
 from gcr_migrate.state.frozen import Draft, disk_trouble
 from gcr_migrate.state.migration import Migration
+from gcr_migrate.state.replacing import synced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -267,12 +268,6 @@ def mark_of(path: Path) -> int | None:
     with path.open("rb") as file:
         header = file.read(100)
     return int.from_bytes(header[68:72], "big") if header else None
-
-
-def synced(path: Path) -> None:
-    """Have a file's bytes on the disk before it is moved onto another one."""
-    with path.open("rb") as written:
-        os.fsync(written.fileno())
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -147,9 +147,17 @@ class Draft:
             [(id_, self._manifest_id(digest)) for digest in needed],
         )
         carried = [b for b in manifest.blobs if not b.urls or b.digest in foreign_present]
+        blobs = (*carried, *extra_blobs)
+        # The largest size wins, so that the order of adding does not show in the digest.
         self._sql.executemany(
-            "INSERT OR IGNORE INTO manifest_blob (manifest_id, blob_id, position) VALUES (?, ?, ?)",
-            [(id_, self._blob_id(b), at) for at, b in enumerate((*carried, *extra_blobs))],
+            "INSERT INTO blob (digest, size_bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE"
+            " SET size_bytes = excluded.size_bytes WHERE excluded.size_bytes > size_bytes",
+            [(str(blob.digest), blob.size) for blob in blobs],
+        )
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO manifest_blob (manifest_id, blob_id, position)"
+            " SELECT ?, id, ? FROM blob WHERE digest = ?",
+            [(id_, at, str(blob.digest)) for at, blob in enumerate(blobs)],
         )
 
     def blobs_of(self, digest: Digest) -> list[Digest]:
@@ -316,15 +324,6 @@ class Draft:
         if rows:
             return int(rows[0][0])
         return self._insert("INSERT INTO manifest (digest) VALUES (?)", (text,))
-
-    def _blob_id(self, blob: Descriptor) -> int:
-        # The largest size wins, so that the order of adding does not show in the digest.
-        rows = self._sql.execute(
-            "INSERT INTO blob (digest, size_bytes) VALUES (?, ?) ON CONFLICT (digest)"
-            " DO UPDATE SET size_bytes = max(size_bytes, excluded.size_bytes) RETURNING id",
-            (str(blob.digest), blob.size),
-        ).fetchall()
-        return int(rows[0][0])
 
 
 def read_manifest(connection: sqlite3.Connection, digest: Digest) -> Manifest:

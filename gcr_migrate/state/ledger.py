@@ -1,16 +1,16 @@
-"""Recording what happens to a plan's items, and adding it up.
+"""Recording what happens to a plan's items.
 
-Copying never waits for the disk one event at a time: a writer thread takes all that has queued up
-and commits it at once.
+What happens in one round of the loop is committed at once. A commit only appends to a file that
+the system keeps in memory; what waits for the disk, moving it to its place, is left to a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
 import threading
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +20,11 @@ from gcr_migrate.state.frozen import disk_trouble
 from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from gcr_migrate.state.migration import Migration
 
-_LARGEST_COMMIT: Final = 1000
+_CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
 # That moves nothing out of its place, so it is no new fact either.
 _REPEATS: Final = frozenset({Event.STARTED, Event.CONFIRMED})
@@ -34,7 +34,6 @@ _REPEATS: Final = frozenset({Event.STARTED, Event.CONFIRMED})
 class _Entry:
     row: tuple[int, str, int, str, str, str, str, int, str]  # as the columns of `event`
     done: asyncio.Future[None]
-    loop: asyncio.AbstractEventLoop
 
 
 class Ledger:
@@ -45,12 +44,13 @@ class Ledger:
     """
 
     def __init__(self, migration: Migration) -> None:
+        self._path = migration.path
         self._name = str(migration.path)
         self._sql = connect(migration.path)
-        self._one_at_a_time = threading.Lock()
+        self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
-        self._queue: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._commits = 0
+        self._checkpoint: threading.Thread | None = None
         self._run = 0
         self._trouble: Exception | None = None
 
@@ -62,8 +62,7 @@ class Ledger:
 
     def end_run(self, outcome: str) -> None:
         """Note when and how the run ended, after all that is queued."""
-        self._hand_over()
-        self._drain()
+        self._write_down()
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
 
@@ -100,9 +99,6 @@ class Ledger:
             raise self._trouble
         if not self._run:
             raise RuntimeError("no run was started")
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._work, name="ledger", daemon=True)
-            self._writer.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         row = (
@@ -116,9 +112,9 @@ class Ledger:
             size_bytes,
             _now(),
         )
-        if not self._gathered:  # the writer is woken once for all that happens meanwhile
-            loop.call_soon(self._hand_over)
-        self._gathered.append(_Entry(row, done, loop))
+        if not self._gathered:  # committed once for all that happens meanwhile
+            loop.call_soon(self._write_down)
+        self._gathered.append(_Entry(row, done))
         return done
 
     def keep_policy(self, repository_id: int, resource: str, etag: str, raw: str) -> None:
@@ -166,63 +162,55 @@ class Ledger:
         )
         self._write(sql, self._run, _now(), requests, refused, retried)
 
-    async def settle(self) -> None:
-        """Return when all that was recorded is in the file, and can be read there."""
-        await asyncio.to_thread(self._drain)
+    def settle(self) -> None:
+        """Write down all that was recorded, so that it can be read in the file."""
+        self._write_down()
 
     async def close(self) -> None:
-        """Write what is queued and close the file; raise what went wrong with it, if anything."""
-        self._hand_over()
-        await asyncio.to_thread(self._drain)
+        """Write down what was recorded and close the file; raise what went wrong, if anything."""
+        self._write_down()
+        if self._checkpoint is not None:
+            await asyncio.to_thread(self._checkpoint.join)
         self._sql.close()
         if self._trouble:
             raise self._trouble
 
-    def _hand_over(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if gathered:
-            self._queue.put(gathered)
-
-    def _drain(self) -> None:
-        if self._writer:
-            self._queue.put(None)
-            self._writer.join()
-            self._writer = None
-
     def _write(self, sql: str, *values: object) -> int:
         try:
-            with self._one_at_a_time:
-                return self._sql.execute(sql, values).lastrowid or 0
+            return self._sql.execute(sql, values).lastrowid or 0
         except sqlite3.OperationalError as error:
             raise disk_trouble(self._name, error) from error
 
-    def _work(self) -> None:
-        going = True
-        while going:
-            handed = [self._queue.get()]
-            while len(handed) < _LARGEST_COMMIT and handed[-1] is not None:
-                try:
-                    handed.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            going = handed[-1] is not None
-            entries = [entry for gathered in handed for entry in gathered or ()]
-            if entries:
-                results = self._commit(entries)
-                self._trouble = self._trouble or next(filter(None, results), None)
-                _tell(entries, results)
+    def _write_down(self) -> None:
+        entries, self._gathered = self._gathered, []
+        if not entries:
+            return
+        results = self._commit(entries)
+        self._trouble = self._trouble or next(filter(None, results), None)
+        for entry, error in zip(entries, results, strict=True):
+            _resolve(entry.done, error)
+        self._commits += 1
+        if self._commits % _CHECKPOINT_COMMITS == 0:
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """Have what was appended moved to its place, where reading it is quick."""
+        if self._checkpoint is None or not self._checkpoint.is_alive():
+            self._checkpoint = threading.Thread(
+                target=_checkpoint, args=[self._path], name="checkpoint", daemon=True
+            )
+            self._checkpoint.start()
 
     def _commit(self, entries: list[_Entry]) -> list[Exception | None]:
         """Write a batch; give the error of each entry that was not written."""
         try:
-            with self._one_at_a_time:
-                self._sql.execute("BEGIN IMMEDIATE")
-                try:
-                    results = [self._append(entry) for entry in entries]
-                    self._sql.execute("COMMIT")
-                finally:
-                    if self._sql.in_transaction:
-                        self._sql.execute("ROLLBACK")
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                results = [self._append(entry) for entry in entries]
+                self._sql.execute("COMMIT")
+            finally:
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
         except (sqlite3.Error, ValueError, OverflowError) as error:
             # Values that cannot be stored count too: those who wait are never left without answer.
             return [disk_trouble(self._name, error) for _ in entries]
@@ -247,17 +235,10 @@ class Ledger:
         return None
 
 
-def _tell(entries: list[_Entry], results: list[Exception | None]) -> None:
-    """Tell those who wait, by one call for a batch: each call wakes the loop."""
-    loops = {entry.loop for entry in entries if not entry.loop.is_closed()}
-    for loop in loops:
-        told = [(e.done, r) for e, r in zip(entries, results, strict=True) if e.loop is loop]
-        loop.call_soon_threadsafe(_resolve_all, told)
-
-
-def _resolve_all(told: list[tuple[asyncio.Future[None], Exception | None]]) -> None:
-    for done, error in told:
-        _resolve(done, error)
+def _checkpoint(path: Path) -> None:
+    """Move what was appended to its place; where that fails, it stays where it is as good."""
+    with suppress(sqlite3.Error), closing(connect(path)) as sql:
+        sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
@@ -272,152 +253,3 @@ def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-@dataclass(slots=True)
-class KindTally:
-    """How far the items of one kind are.
-
-    Attributes:
-        planned: all of them.
-        done: the ledger says that the target has them.
-        skipped: nothing was to be done; `reasons` says why.
-        failed: given up, until a later run.
-        pending: not decided yet, those under way included.
-        reasons: number of skipped ones by reason: `already-there`, `kept`, or a code.
-    """
-
-    planned: int = 0
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0
-    pending: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An item that was given up, with its full target name."""
-
-    kind: Kind
-    subject: str
-    code: str
-    saw: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run; `ended_at` is None while it goes on, or if it was killed."""
-
-    id: int
-    started_at: datetime
-    ended_at: datetime | None
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the ledger adds up to."""
-
-    kinds: dict[Kind, KindTally]
-    bytes_transferred: int
-    bytes_mounted: int
-    bytes_already_there: int
-    runs: list[Run]
-    _migration: Migration = field(repr=False)
-
-    def failures(self) -> Iterator[Failure]:
-        """Go through the items that are given up at the moment, oldest first."""
-        for id_, kind, item_id, code, saw in self._migration.paged(_FAILURES):
-            del id_
-            yield Failure(Kind(kind), subject_of(self._migration, Kind(kind), item_id), code, saw)
-
-
-# Per kind: items by last event, by whether there was anything to do, and by the code of a skip.
-_STANDING: Final = {
-    Kind.REPOSITORY: ("repository_item", "present"),
-    Kind.GRANT: ("grant_item", "present"),
-    Kind.BLOB: ("blob_state", "present"),
-    Kind.MANIFEST: ("manifest_state", "present"),
-    Kind.TAG: ("tag_item", "CASE action WHEN 'present' THEN 1 WHEN 'keep' THEN 2 ELSE 0 END"),
-    Kind.SETTING: ("setting_item", "present"),
-}
-_REASONS: Final = ("", "already-there", "kept")
-_BYTES: Final = """
-SELECT e.how, sum(CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE max(b.size_bytes, 0) END)
-FROM event e JOIN planned_blob p ON p.id = e.item_id JOIN blob b ON b.id = p.blob_id
-WHERE e.kind = 'blob' AND e.event = 'confirmed' GROUP BY e.how
-"""
-_BYTES_HAD: Final = """
-SELECT coalesce(sum(max(b.size_bytes, 0)), 0) FROM planned_blob p JOIN blob b ON b.id = p.blob_id
-WHERE p.present AND (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id
-    ORDER BY e.id DESC LIMIT 1) IS NOT 'confirmed'
-"""
-_FAILURES: Final = """
-SELECT e.id, e.kind, e.item_id, e.code, e.saw FROM event e
-WHERE e.id > ? AND e.event = 'gave-up' AND NOT EXISTS (SELECT 1 FROM event later
-    WHERE later.kind = e.kind AND later.item_id = e.item_id AND later.id > e.id)
-ORDER BY e.id LIMIT ?
-"""
-_SUBJECT: Final = {
-    Kind.REPOSITORY: "SELECT shown FROM repository_item WHERE id = ?",
-    Kind.GRANT: "SELECT shown FROM grant_item WHERE id = ?",
-    Kind.BLOB: "SELECT n.shown || '@' || b.digest FROM planned_blob p"
-    " JOIN blob b ON b.id = p.blob_id JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
-    Kind.MANIFEST: "SELECT n.shown || '@' || m.digest FROM planned_manifest p"
-    " JOIN manifest m ON m.id = p.manifest_id JOIN image_name n ON n.id = p.image_id"
-    " WHERE p.id = ?",
-    Kind.TAG: "SELECT n.shown || ':' || p.tag FROM planned_tag p"
-    " JOIN image_name n ON n.id = p.image_id WHERE p.id = ?",
-    Kind.SETTING: "SELECT shown FROM setting_item WHERE id = ?",
-}
-
-
-def subject_of(migration: Migration, kind: Kind, item_id: int) -> str:
-    """Return the full target name of an item."""
-    return str(migration.rows(_SUBJECT[kind], item_id)[0][0])
-
-
-def tally(migration: Migration) -> Tally:
-    """Add up the ledger; what the target had at planning counts as skipped."""
-    moved = dict(migration.rows(_BYTES))
-    return Tally(
-        kinds={kind: _kind_tally(migration, kind) for kind in Kind},
-        bytes_transferred=moved.get("uploaded", 0),
-        bytes_mounted=moved.get("mounted", 0),
-        bytes_already_there=moved.get("present", 0) + migration.rows(_BYTES_HAD)[0][0],
-        runs=[
-            Run(
-                row[0],
-                datetime.fromisoformat(row[1]),
-                datetime.fromisoformat(row[2]) if row[2] else None,
-                row[3],
-            )
-            for row in migration.rows("SELECT id, started_at, ended_at, outcome FROM run")
-        ],
-        _migration=migration,
-    )
-
-
-def _kind_tally(migration: Migration, kind: Kind) -> KindTally:
-    view, nothing_to_do = _STANDING[kind]
-    sql = (
-        f"SELECT last_event, {nothing_to_do} AS reason, CASE last_event WHEN 'skipped' THEN"  # noqa: S608  # constants only
-        f" (SELECT e.code FROM event e WHERE e.kind = '{kind.value}' AND e.item_id = i.id"
-        f" ORDER BY e.id DESC LIMIT 1) END AS code, count(*) FROM {view} i GROUP BY 1, 2, 3"
-    )
-    found = KindTally()
-    for last, reason, code, number in migration.rows(sql):
-        state = STATE_BY_LAST[last] if last else State.PLANNED
-        found.planned += number
-        if state is State.PRESENT:
-            found.done += number
-        elif state is State.FAILED:
-            found.failed += number
-        elif state is State.SKIPPED or reason:
-            why = code or _REASONS[reason] or "skipped"
-            found.skipped += number
-            found.reasons[why] = found.reasons.get(why, 0) + number
-        else:
-            found.pending += number
-    return found

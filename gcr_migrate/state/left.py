@@ -70,11 +70,14 @@ _TABLE: Final = {
     Kind.SETTING: "setting_item",
 }
 _CHOSEN: Final = "(? IS NULL OR p.image_id IN (SELECT value FROM json_each(?)))"
-# A blob is sent once to a registry that has it under no name; not at all where it is the source's.
+# A blob is sent once to a registry that has it under no name; not at all where it is the source's,
+# nor where it was skipped, which is for good.
 _BLOBS: Final = f"""
 WITH name AS (
     SELECT p.blob_id, r.registry, s.registry = r.registry AS beside, p.present,
-        p.present OR {_LAST.format("blob")} IS 'confirmed' AS there, {_CHOSEN} AS chosen
+        p.present OR {_LAST.format("blob")} IS 'confirmed' AS there,
+        {_CHOSEN} AND p.id NOT IN (
+            SELECT item_id FROM event WHERE kind = 'blob' AND event = 'skipped') AS chosen
     FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
     CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN source s ON s.id = i.source_id
 ), need AS (

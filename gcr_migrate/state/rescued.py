@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import FILE_MISSING, NOT_A_RESCUE, MigrateError, named
 from gcr_migrate.model.copying import CopyReply
-from gcr_migrate.state.file import beside, check_kind, connect, lock, synced
+from gcr_migrate.state.file import beside, check_kind, connect, lock
 from gcr_migrate.state.frozen import disk_trouble
+from gcr_migrate.state.replacing import synced
 from gcr_migrate.state.rows import rows_of
 
 if TYPE_CHECKING:

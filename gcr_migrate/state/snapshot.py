@@ -20,7 +20,8 @@ from gcr_migrate.errors import (
 from gcr_migrate.model.change import entries_of
 from gcr_migrate.model.content import DOCKER_LIST, OCI_INDEX, Digest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.state.file import beside, check_kind, connect, mark_of, synced
+from gcr_migrate.state.file import beside, check_kind, connect, mark_of
+from gcr_migrate.state.replacing import synced
 from gcr_migrate.state.rows import rows_of
 
 if TYPE_CHECKING:

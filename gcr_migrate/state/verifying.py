@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.state.file import mark_of
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ CREATE TABLE walked (
 ) WITHOUT ROWID;
 """
 _TROUBLES: Final = (sqlite3.DatabaseError, OSError)
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +214,7 @@ class Verifying:
 
     def _give_up(self, why: Exception) -> None:
         doing = "a run that is interrupted will begin anew"
-        _log.warning("verifying.unusable", file=str(self._path), saw=str(why), doing=doing)
+        logs.warning("verifying.unusable", file=str(self._path), saw=str(why), doing=doing)
         if self._sql is not None:
             with suppress(sqlite3.Error):
                 self._sql.close()
@@ -263,7 +261,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise  # in use, or the disk is full: making it anew would not help
-        _log.warning("verifying.damaged", file=str(path), saw=str(error), doing="made anew")
+        logs.warning("verifying.damaged", file=str(path), saw=str(error), doing="made anew")
     _remove(path)
     return _prepared(path)
 

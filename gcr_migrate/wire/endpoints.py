@@ -10,8 +10,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from gcr_migrate.errors import BAD_ENDPOINTS, ENDPOINT_UNMAPPED, MigrateError
 from gcr_migrate.model.names import is_loopback
@@ -85,6 +83,10 @@ class Endpoints(BaseModel):
     @classmethod
     def load(cls, text: str, filename: str) -> Endpoints:
         """Read the text of an endpoints file; raise BAD_ENDPOINTS with the key that offends."""
+        # Few have such a file, and who has none need not load what reads it.
+        from ruamel.yaml import YAML  # noqa: PLC0415
+        from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
         try:
             body = YAML(typ="safe", pure=True).load(StringIO(text))
             endpoints = cls.model_validate({} if body is None else body)

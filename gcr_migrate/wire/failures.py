@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
@@ -15,11 +14,17 @@ from gcr_migrate.model.address import NO_ADDRESS
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gcr_migrate.wire.sender import Limits
 
 C = TypeVar("C", bound=OSError)
+
+FAILURES: Final = (
+    httpx.TransportError,
+    OSError,  # the library lets some of TLS and of the system through as they are
+    UnicodeError,  # of a host that cannot be a name of the Internet
+    httpx.InvalidURL,
+    httpx.DecodingError,
+)
 
 _URL: Final = re.compile(r"https?://\S+")
 _PROXY_REFUSES: Final = re.compile(r"(?:401|403|407)\b")
@@ -30,27 +35,28 @@ _WRONG_NAME: Final = frozenset({62, 64})
 _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21})
 
 
-@contextmanager
-def named(subject: str, via: str = "", limits: Limits | None = None) -> Iterator[None]:
-    """Turn what is raised in the block into problems.
+def named(
+    error: Exception, subject: str, via: str = "", limits: Limits | None = None
+) -> MigrateError:
+    """Return the problem that one of `FAILURES` is.
 
     Args:
-        subject: what they are about.
+        error: what was raised.
+        subject: what it happened to.
         via: address of the proxy on the way, empty if there is none.
         limits: seconds that each phase may take, to be told where one was over.
     """
-    try:
-        yield
-    except httpx.RemoteProtocolError as error:
-        raise TransientError(BAD_REPLY, subject=subject, saw=_why(error)) from error
-    except httpx.TransportError as error:
-        raise _of_transport(error, subject, via, limits) from error
-    except OSError as error:  # the library lets some of TLS and of the system through as they are
-        raise _of_system(error, subject, via) from error
-    except UnicodeError as error:  # a host that cannot be a name of the Internet
-        raise MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__) from error
-    except (httpx.InvalidURL, httpx.DecodingError) as error:
-        raise MigrateError(BAD_REPLY, subject=subject, saw=_why(error)) from error
+    match error:
+        case httpx.RemoteProtocolError():
+            return TransientError(BAD_REPLY, subject=subject, saw=_why(error))
+        case httpx.TransportError():
+            return _of_transport(error, subject, via, limits)
+        case OSError():
+            return _of_system(error, subject, via)
+        case UnicodeError():
+            return MigrateError(UNREACHABLE, subject=subject, saw=type(error).__name__)
+        case _:
+            return MigrateError(BAD_REPLY, subject=subject, saw=_why(error))
 
 
 def _of_transport(

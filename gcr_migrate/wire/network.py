@@ -31,9 +31,12 @@ _TRUST_VARIABLES: Final = (
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 )
+CERTIFICATE_VARIABLE: Final = "GCR_MIGRATE_CLIENT_CERT"
+KEY_VARIABLE: Final = "GCR_MIGRATE_CLIENT_KEY"
+_TLS_VARIABLES: Final = (*_TRUST_VARIABLES, CERTIFICATE_VARIABLE, KEY_VARIABLE)
 _PORTS: Final = {"http": 80, "https": 443}
 LIBRARY_VARIABLE: Final = "GCR_MIGRATE_HTTP"
-LIBRARIES: Final = ("aiohttp", "httpx")  # whose connections there are; the first one is usual
+LIBRARIES: Final = ("asyncio", "httpx")  # whose connections there are; the first one is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Network:
         self._without = _without(_value(environ, "NO_PROXY"))
         named = (environ.get(name, "").partition(":")[0] for name in _METADATA_VARIABLES)
         self.metadata_hosts = METADATA_HOSTS | {host for host in named if host}
-        self._environ = {name: environ[name] for name in _TRUST_VARIABLES if environ.get(name)}
+        self._environ = {name: environ[name] for name in _TLS_VARIABLES if environ.get(name)}
         if self._environ:
             self.trust  # noqa: B018  # what a person named is looked at now, and not in mid-run
         self.library = environ.get(LIBRARY_VARIABLE) or LIBRARIES[0]
@@ -84,8 +87,10 @@ class Network:
 
     @functools.cached_property
     def trust(self) -> ssl.SSLContext:
-        """Whose certificates are trusted; read when somebody needs it, as that takes a while."""
-        return trust(self._environ)
+        """Whose certificates are trusted, and what we show; read when needed, as it takes long."""
+        context = trust(self._environ)
+        _show_certificate(context, self._environ)
+        return context
 
     @property
     def proxies(self) -> frozenset[Proxy]:
@@ -142,6 +147,26 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
         context.load_verify_locations(file, folder)
     context.load_verify_locations(certifi.where())
     return context
+
+
+def _show_certificate(context: ssl.SSLContext, environ: Mapping[str, str]) -> None:
+    """Have a certificate of one's own shown to servers that ask for one."""
+    file, key = environ.get(CERTIFICATE_VARIABLE), environ.get(KEY_VARIABLE)
+    if not file and not key:
+        return
+    if not file:
+        saw = f"a key without a certificate: {CERTIFICATE_VARIABLE} names that"
+        raise MigrateError(BAD_NETWORK, subject=f"{KEY_VARIABLE}={key}", saw=saw)
+    subject = f"{CERTIFICATE_VARIABLE}={file}" + (f", {KEY_VARIABLE}={key}" if key else "")
+    try:
+        # Without a word of ours OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(file, key, password=lambda: "")
+    except ssl.SSLError as error:
+        saw = "it is no certificate in PEM form with its key, or the key is locked by a passphrase"
+        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
+    except OSError as error:
+        saw = error.strerror or type(error).__name__
+        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
 
 
 def _load(context: ssl.SSLContext, path: Path, variable: str) -> None:

@@ -3,6 +3,9 @@
 A service that refuses has told what it takes: what was sent in the second before. The pace falls
 to half of that at once, and comes back slowly to a part of it, so that the quota that was found
 is not used up again. Only after a minute without refusals is a little more tried.
+
+What is on its way when a service begins to refuse is refused too, and where answers are slow that
+may be much. So of what nobody knows to be taken only a little is on its way at once.
 """
 
 from __future__ import annotations
@@ -19,6 +22,11 @@ _FIRST_STEP_S: Final = 0.25  # until a rate is found
 _QUIET_S: Final = 60.0  # quotas are counted by the minute
 _LEFT_TO_OTHERS: Final = 0.3
 _LEAST_PER_S: Final = 2.0
+_FEW_FOR_S: Final = 1 / 36  # a line as slow as this one does not keep a new pace from being kept
+_FEWEST: Final = 2
+_TAKEN_FIRST: Final = 32  # before there are more of them
+_TAKEN_FOR_ONE_MORE: Final = 12  # then they double on such a line as fast as the pace does
+_MAY_BE_REFUSED_S: Final = 0.5  # later it is being worked on: uploads shall not keep others back
 
 
 class Turn:
@@ -75,6 +83,55 @@ class _Second:
             self._answered_at.append(now)
 
 
+class Few:
+    """Keeps few requests on their way to a service of which is not known what it takes.
+
+    They are what it refuses when its quota is used up. With all that it takes there may be more,
+    so they are never a large part of it. After a refusal, one goes first.
+
+    Args:
+        per_s: the pace that is to be tried.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        self._few = max(_FEWEST, int(per_s * _FEW_FOR_S))
+        self._taken = 0
+        self._refused_at: float | None = None
+        self._on_their_way: dict[Turn, None] = {}
+
+    @property
+    def count(self) -> int:
+        """How many are on their way."""
+        return len(self._on_their_way)
+
+    def refused(self, now: float, per_s: float) -> None:
+        """Take note that the service has refused: it is asked anew, by few again."""
+        self._few, self._taken = max(_FEWEST, int(per_s * _FEW_FOR_S)), 0
+        self._refused_at = now
+
+    def is_full(self, now: float) -> bool:
+        """Whether no other request may be on its way."""
+        most = self._few + max(0, self._taken - _TAKEN_FIRST) // _TAKEN_FOR_ONE_MORE
+        if self._refused_at is not None and not self._taken:
+            most = 1
+        while len(self._on_their_way) >= most:
+            oldest = next(iter(self._on_their_way))
+            if now - oldest.sent_at < _MAY_BE_REFUSED_S:
+                return True
+            del self._on_their_way[oldest]
+        return False
+
+    def sent(self, turn: Turn) -> None:
+        """Take note of a request."""
+        self._on_their_way[turn] = None
+
+    def took(self, turn: Turn) -> None:
+        """Take note that the service took it; what it did not take keeps its place for a while."""
+        self._on_their_way.pop(turn, None)
+        if self._refused_at is None or turn.sent_at > self._refused_at:
+            self._taken += 1
+
+
 class Pace:
     """The pace of requests to one service.
 
@@ -128,9 +185,14 @@ class Pace:
         if self._any_second:
             self._any_second.answered(turn, now)
 
-    def refused(self, now: float) -> None:
-        """Take note that the service has refused, for the first time after it took something."""
-        was = self.per_s if self._found and self.per_s else self._last_second(now)
+    def refused(self, now: float, lost: int = 0) -> None:
+        """Take note that the service has refused, for the first time after it took something.
+
+        Args:
+            now: the time.
+            lost: how many it will refuse with it, since they were sent too.
+        """
+        was = self.per_s if self._found and self.per_s else self._last_second(now) - lost
         was = max(was, _LEAST_PER_S)
         # The least is for what was found: who stated less knows better.
         self._ceiling = min(max(was * (1 - _LEFT_TO_OTHERS), _LEAST_PER_S), self._most)

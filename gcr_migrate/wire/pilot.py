@@ -15,14 +15,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Asked, Limits, Rates
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.budget import Budget
 from gcr_migrate.wire.minute import Minute
-from gcr_migrate.wire.pace import Pace, Turn
+from gcr_migrate.wire.pace import Few, Pace, Turn
 from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 150.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
-_log = structlog.get_logger()
+_LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
 
 
 @dataclass(slots=True)
@@ -57,6 +56,7 @@ class _Service:
 
     Attributes:
         all: pace of all requests, and `writes` of those that write.
+        few: keeps them few until it is known what it takes; None: somebody has said so.
         queue: who waits for the next turn, and `writers` those that wait for a turn to write.
         pause: while it refuses, and for a while after.
         adapted_at: when the pace was made slower; what was sent before says nothing new.
@@ -66,6 +66,7 @@ class _Service:
 
     all: Pace
     writes: Pace
+    few: Few | None = None
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     writers: asyncio.Lock = field(default_factory=asyncio.Lock)
     pause: _Pause | None = None
@@ -80,9 +81,12 @@ class _Service:
     @classmethod
     def under(cls, rates: Rates) -> _Service:
         """Return one that nobody has asked yet."""
-        first_writes = None if rates.first_per_s is None else rates.writes_per_s
+        first = rates.first_per_s
+        first_writes = None if first is None else rates.writes_per_s
         return cls(
-            Pace(rates.requests_per_s, rates.first_per_s), Pace(rates.writes_per_s, first_writes)
+            Pace(rates.requests_per_s, first),
+            Pace(rates.writes_per_s, first_writes),
+            None if first is None else Few(first),
         )
 
     def left_s(self, now: float, *, writes: bool) -> float:
@@ -90,17 +94,36 @@ class _Service:
         left_s = self.all.left_s(now)
         if writes:
             left_s = max(left_s, self.writes.left_s(now))
-        return left_s if self.pause is None else max(left_s, self.pause.until - now)
+        if self.pause is not None:
+            left_s = max(left_s, self.pause.until - now)
+        return _LOOK_AGAIN_S if left_s <= 0 and self.few and self.few.is_full(now) else left_s
 
     def sent(self, turn: Turn, *, writes: bool) -> Turn:
         """Take note that a request is sent."""
         self.requests += 1
         self.minute.add(turn.sent_at)
         self.all.sent(turn)
+        if self.few:
+            self.few.sent(turn)
         if writes:
             self.written += 1
             self.writes.sent(turn)
         return turn
+
+    def took(self, turn: Turn) -> None:
+        """Take note that a request was taken."""
+        if self.few:
+            self.few.took(turn)
+
+    def slower(self, now: float, *, writes: bool) -> None:
+        """Take note that it has refused, for the first time after it took something."""
+        self.all.refused(now, self.few.count if self.few else 0)
+        if writes:
+            self.writes.refused(now)
+        if self.all.per_s is None:
+            return
+        self.few = self.few or Few(self.all.per_s)
+        self.few.refused(now, self.all.per_s)
 
 
 class Pilot:
@@ -172,6 +195,7 @@ class Pilot:
         one.all.answered(turn, now)
         one.writes.answered(turn, now)
         if took:
+            one.took(turn)
             self.took(turn.service, turn.sent_at)
 
     async def pause_over(self, service: str, subject: str) -> None:
@@ -263,9 +287,7 @@ class Pilot:
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
             one.adapted_at = now
-            one.all.refused(now)
-            if writes:
-                one.writes.refused(now)
+            one.slower(now, writes=writes)
         grown_s = min(_FIRST_PAUSE_S * 2.0**pause.count, _LONGEST_PAUSE_S)
         if after_s is None:
             length_s = random.uniform(grown_s / 2, grown_s)  # noqa: S311  # jitter
@@ -275,7 +297,7 @@ class Pilot:
         pause.saw = saw
         pause.until = now
         self._lengthen(one, pause, now + length_s)
-        _log.warning(
+        logs.warning(
             "quota pause",
             service=service,
             seconds=round(length_s, 1),

@@ -6,8 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import structlog
-
+from gcr_migrate import logs
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ T = TypeVar("T")
 EARLY_S: Final = 300.0
 _EARLY_PART: Final = 0.1
 _AGAIN_S: Final = 10.0
-_log = structlog.get_logger()
 
 
 class Renewed(Generic[T]):
@@ -75,7 +73,7 @@ class Renewed(Generic[T]):
             now = time.monotonic()
             if self._value is not None and now < self._ends_at:
                 # Whoever gives new ones has some time to come back.
-                _log.warning("token.not-renewed", source=self._words, saw=error.saw)
+                logs.warning("token.not-renewed", source=self._words, saw=error.saw)
                 self._renew_at = min(now + _AGAIN_S, self._ends_at)
                 return self._value
             self._failure, self._failed_at = error, now

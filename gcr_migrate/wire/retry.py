@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from gcr_migrate import logs
 from gcr_migrate.errors import MigrateError, Problem
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 RETRIED: Final = frozenset({408, 429, 499, 500, 502, 503, 504})
 RETRY_AFTER_AT_MOST_S: Final = 120.0
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class _Wait(wait_random_exponential):
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, MigrateError):
-        _log.debug(
+        logs.debug(
             "retry",
             code=error.problem.code,
             subject=error.subject,

@@ -1,4 +1,4 @@
-"""Which connections requests go over: those of aiohttp, or of httpx, the fall-back."""
+"""Which connections requests go over: our own on asyncio, or those of httpx, the fall-back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 
+from gcr_migrate.wire.pool import Pool
 from gcr_migrate.wire.sender import ByHttpx
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ def transport_for(network: Network, connections: int) -> httpx.AsyncBaseTranspor
     """
     if network.library == "httpx":
         return _of_httpx(network, connections)
-    # Only who connects waits for aiohttp to be loaded.
-    from gcr_migrate.wire.pool import Pool  # noqa: PLC0415
-
     return Pool(network, connections)
 
 

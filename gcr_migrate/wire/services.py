@@ -12,7 +12,7 @@ from gcr_migrate.model.names import ar_host
 if TYPE_CHECKING:
     from gcr_migrate.wire.endpoints import Endpoints
 
-_API: Final = "artifactregistry.googleapis.com"
+API: Final = "artifactregistry.googleapis.com"
 _LOCATION: Final = re.compile(r"/v[0-9][a-z0-9]*/projects/[^/]+/locations/([a-z0-9-]+)(?:/|$)")
 
 
@@ -24,7 +24,7 @@ def service_of(url: str, endpoints: Endpoints) -> str:
     """
     parts = urlsplit(url)
     host = endpoints.real_host(parts.netloc.rpartition("@")[2].lower())
-    if host == _API:
+    if host == API:
         found = _LOCATION.match(parts.path)
         return ar_host(found[1]) if found else host
     return quota_host(host)

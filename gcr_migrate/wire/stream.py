@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.errors import BAD_REPLY
-from gcr_migrate.wire.failures import named
+from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.sender import unpacked
@@ -48,8 +48,10 @@ class Stream:
             got += len(piece)
             return take(piece)
 
-        with named(self._subject, limits=self._limits):
+        try:
             await self._answer.into(counted)
+        except FAILURES as error:
+            raise named(error, self._subject, limits=self._limits) from error
         if self.length is not None and got != self.length:
             saw = f"{got} of {self.length} bytes arrived"
             raise TransientError(BAD_REPLY, subject=self._subject, saw=saw)
@@ -61,11 +63,17 @@ class Stream:
     async def whole(self, at_most: int) -> Reply:
         """Read the body up to a number of bytes, and a little beyond it."""
         pieces, size = [], 0
-        with named(self._subject, limits=self._limits):
+        try:
             async for piece in self._answer:
                 pieces.append(piece)
                 size += len(piece)
                 if size > at_most:
                     break
             body = unpacked(self._answer, b"".join(pieces))
+        except FAILURES as error:
+            raise named(error, self._subject, limits=self._limits) from error
         return Reply(self.status, self.headers, body, self.url)
+
+    async def aclose(self) -> None:
+        """Give the connection back, or drop it if something is still to come."""
+        await self._answer.aclose()

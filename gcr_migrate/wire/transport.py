@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
-from gcr_migrate.model.names import is_google_host, is_loopback
-from gcr_migrate.wire.failures import named
+from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
+from gcr_migrate.wire.places import Places
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
 from gcr_migrate.wire.routes import sender_for
-from gcr_migrate.wire.services import service_of
 from gcr_migrate.wire.stream import Stream
 
 if TYPE_CHECKING:
@@ -81,7 +80,14 @@ class Wire:
         self._network = network or Network()
         self._pilot = pilot or Pilot()
         self._idle_s = idle_s
-        self._plain_hosts = set(self._network.metadata_hosts)
+        self._places = Places(endpoints, self._network.metadata_hosts)
+        self._limits: Limits = {
+            "connect": _CONNECT_S,
+            "pool": _POOL_S,
+            "read": idle_s,
+            "write": idle_s,
+        }
+        self._limits_by_method = {"PUT": self._limits | {"read": idle_s * _SLOW_ANSWER}}
         # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = sender_for(self._network, _CONNECTIONS)
 
@@ -107,12 +113,11 @@ class Wire:
 
     def allow_plain(self, host: str) -> None:
         """Let plain HTTP go to this host, because a person said so; never to Google's."""
-        if not is_google_host(host):
-            self._plain_hosts.add(host)
+        self._places.allow_plain(host)
 
     def same_origin(self, old: str, new: str) -> bool:
         """Whether a URL in a reply of `old` is at the same service as `old`."""
-        return _origin(new) in {_origin(old), _origin(self.endpoints.resolve(old))}
+        return self._places.same_origin(old, new)
 
     async def request(
         self,
@@ -185,11 +190,14 @@ class Wire:
         subject = subject or _shown(url)
         refused_at: float | None = None
         while True:
-            async with self._open("GET", url, headers or {}, None, subject) as stream:
+            stream = await self._opened("GET", url, headers or {}, None, subject)
+            try:
                 if stream.status in ok:
                     yield stream
                     return
                 reply = await stream.reply()
+            finally:
+                await stream.aclose()
             if reply.status != _TOO_MANY:
                 raise problem_of(reply, subject)
             refused_at = self.quota_used_up(reply, subject, refused_at)
@@ -210,12 +218,15 @@ class Wire:
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
         paced = self._pilot.bandwidth.shared(content)
-        async with self._open(method, url, sent, paced, subject) as stream:
+        stream = await self._opened(method, url, sent, paced, subject)
+        try:
             return await stream.reply()
+        finally:
+            await stream.aclose()
 
     async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.pause_over(self._service(url), subject)
+        await self._pilot.pause_over(self._places.service(url), subject)
 
     def quota_used_up(
         self, reply: Reply, subject: str, refused_at: float | None, *, writes: bool = False
@@ -234,7 +245,7 @@ class Wire:
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
         """
-        service = self._service(reply.url)
+        service = self._places.service(reply.url)
         first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
@@ -255,8 +266,11 @@ class Wire:
         """Send a request until the service has quota for it; these tries are not counted."""
         refused_at: float | None = None
         while True:
-            async with self._open(method, url, headers, body, subject) as stream:
+            stream = await self._opened(method, url, headers, body, subject)
+            try:
                 reply = await self._whole(stream, subject)
+            finally:
+                await stream.aclose()
             if reply.status != _TOO_MANY or not may_wait:
                 return reply
             writes = method in _WRITES
@@ -269,34 +283,27 @@ class Wire:
             raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
         return reply
 
-    @asynccontextmanager
-    async def _open(
+    async def _opened(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
-    ) -> AsyncIterator[Stream]:
-        """Send a request and follow the redirects of a GET or HEAD."""
-        sent = dict(headers)
+    ) -> Stream:
+        """Send a request and follow the redirects of a GET or HEAD; who gets it closes it."""
+        sent = headers
         for _ in range(_REDIRECTS_AT_MOST + 1):
             answer = await self._send(method, url, sent, body, subject)
-            try:
-                target = _redirect(method, answer)
-                if target is None:
-                    length = _length(method, answer)
-                    limits = self._limits(method)
-                    yield Stream(
-                        answer.status, answer.headers, url, length, answer, subject, limits
-                    )
-                    return
-                onward = joined(url, target, subject)
-            finally:
-                await answer.aclose()
-            if not self.same_origin(url, onward):
+            target = _redirect(method, answer)
+            if target is None:
+                length, limits = _length(method, answer), self._limits_of(method)
+                return Stream(answer.status, answer.headers, url, length, answer, subject, limits)
+            await answer.aclose()
+            onward = joined(url, target, subject)
+            if not self._places.same_origin(url, onward):
                 sent = {k: v for k, v in sent.items() if k.lower() in _FOR_ANYBODY}
-            self._refuse_downgrade(url, onward, subject)
+            self._places.refuse_downgrade(url, onward, subject)
             url = onward
         raise MigrateError(BAD_REPLY, subject=subject, saw="too many redirects")
 
@@ -304,22 +311,20 @@ class Wire:
         self,
         method: str,
         url: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
     ) -> Answer:
-        address = self.endpoints.resolve(url)
-        self._refuse_plain(address, url, subject)
-        service = self._service(url)
+        address, service = self._places.find(url, subject)
         turn = await self._turn(service, subject, writes=method in _WRITES)
         took = False
-        limits = self._limits(method)
+        limits = self._limits_of(method)
         try:
-            with named(subject, self._via(address), limits):
-                fields = _FIELDS | _checked(headers)
-                answer = await self._connections.send(method, address, fields, body, limits)
+            answer = await self._connections.send(method, address, _fields(headers), body, limits)
             self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
+        except FAILURES as error:
+            raise named(error, subject, self._via(address), limits) from error
         finally:
             self._pilot.answered(turn, took=took)
         self._read_clock(answer)
@@ -338,13 +343,8 @@ class Wire:
             self._pilot.budget.not_sent()
             raise
 
-    def _limits(self, method: str) -> Limits:
-        idle_s = self._idle_s
-        read_s = idle_s * _SLOW_ANSWER if method == "PUT" else idle_s
-        return {"connect": _CONNECT_S, "pool": _POOL_S, "read": read_s, "write": idle_s}
-
-    def _service(self, url: str) -> str:
-        return service_of(url, self.endpoints)
+    def _limits_of(self, method: str) -> Limits:
+        return self._limits_by_method.get(method, self._limits)
 
     def _via(self, address: str) -> str:
         if not self._network.proxies:
@@ -356,48 +356,28 @@ class Wire:
     def _read_clock(self, answer: Answer) -> None:
         """Compare clocks, now and then."""
         now = time.monotonic()
-        told = answer.headers.get("date")
-        if not told or (self.clock_skew_s is not None and now < self._clock_read_at):
+        if self.clock_skew_s is not None and now < self._clock_read_at:
             return
-        theirs = moment_of(told)
+        theirs = moment_of(answer.headers.get("date", ""))
         if theirs is None:
             return
         self._clock_read_at = now + _CLOCK_READ_S
         # Whole seconds were told: in the middle it was half a second later.
         self.clock_skew_s = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
-    def _refuse_plain(self, address: str, url: str, subject: str) -> None:
-        host = _host_in(address)
-        if urlsplit(address).scheme == "https" or is_loopback(host):
-            return
-        if not self._plain_hosts & {host, _host_in(url)}:
-            saw = f"plain HTTP to {host} would show credentials to the network"
-            raise MigrateError(UNREACHABLE, subject=subject, saw=saw)
 
-    def _refuse_downgrade(self, old: str, new: str, subject: str) -> None:
-        before, after = self.endpoints.resolve(old), self.endpoints.resolve(new)
-        scheme, host = urlsplit(after).scheme, _host_in(after)
-        if urlsplit(before).scheme != "https" or scheme == "https":
-            return
-        if not is_loopback(host):
-            saw = f"redirect from https to {scheme}://{host}"
-            raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
-
-
-def _host_in(url: str) -> str:
-    """Return host and port of a URL, without a login that may stand before them."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _checked(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return header fields with names in lower case; what a file made them of may be no text.
+def _fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return all header fields, names in lower case; what a file made them of may be no text.
 
     Raises:
         TypeError: a value is no text.
     """
-    if not all(isinstance(value, str) for value in headers.values()):
-        raise TypeError("header fields are text")
-    return {name.lower(): value for name, value in headers.items()}
+    fields = _FIELDS.copy()
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise TypeError("header fields are text")
+        fields[name.lower()] = value
+    return fields
 
 
 def _redirect(method: str, answer: Answer) -> str | None:
@@ -408,13 +388,7 @@ def _redirect(method: str, answer: Answer) -> str | None:
 
 def _length(method: str, answer: Answer) -> int | None:
     text = answer.headers.get("content-length", "")
-    return int(text) if text.isdigit() and method != "HEAD" else None
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", parts.port or default
+    return int(text) if text.isdecimal() and method != "HEAD" else None
 
 
 def _shown(url: str) -> str:

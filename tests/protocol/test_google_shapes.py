@@ -74,6 +74,41 @@ def test_formats_that_no_library_knows_are_told() -> None:
     assert found == (RepositoryFacts(RESOURCE, "77", "VIRTUAL_REPOSITORY", 12),)
 
 
+@pytest.mark.parametrize(
+    ("told", "is_standard"),
+    [("NOVEL_REPOSITORY", False), ("MODE_UNSPECIFIED", True), (None, True)],
+)
+def test_modes_that_no_library_knows_are_told(told: str | None, *, is_standard: bool) -> None:
+    """In a list such a word looks like none at all, which stands for a standard repository."""
+    row: dict[str, Any] = {"name": RESOURCE, "format": "DOCKER"}
+    if told:
+        row["mode"] = told
+    service = Scripted(in_turn(Answer(200, {"repositories": [row]}), Answer(200, row)))
+    (found,) = using(service, lambda s: s.repositories.in_location("builds", "us"))
+    assert found.is_standard is is_standard
+    assert found.mode == (told or "")
+
+
+def test_a_mode_that_cannot_be_read_is_not_taken_for_a_usual_one() -> None:
+    """Neither list nor repository tells it: that is an error, and no repository for images."""
+    row = {"name": RESOURCE, "format": "DOCKER"}
+    service = Scripted(in_turn(Answer(200, {"repositories": [row]}), Answer(403, {})))
+    with pytest.raises(MigrateError, match="denied"):
+        using(service, lambda s: s.repositories.in_location("builds", "us"))
+
+
+def test_modes_that_are_known_cost_no_request() -> None:
+    """Nor do those of other formats, to which no image goes."""
+    rows = [
+        {"name": RESOURCE, "format": "DOCKER", "mode": "REMOTE_REPOSITORY"},
+        {"name": RESOURCE, "format": "MAVEN"},
+    ]
+    service = Scripted(in_turn(Answer(200, {"repositories": rows})))
+    found = using(service, lambda s: s.repositories.in_location("builds", "us"))
+    assert [one.has_images for one in found] == [False, False]
+    assert len(service.asked) == 1
+
+
 ODD: list[Any] = [None, 1, -1, 1e400, "x", "", True, [], [1], ["x"], [[]], {}, {"x": 1}, [{"x": 1}]]
 MEMBERS = {
     "repositories.get": ("dockerConfig", "labels", "format", "mode"),

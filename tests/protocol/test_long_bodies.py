@@ -169,7 +169,7 @@ def test_bytes_beyond_the_stated_end_make_the_answer_bad() -> None:
     """Whose they are cannot be known."""
 
     async def work() -> None:
-        async with Peer(script(ANSWER + b"more")).running() as peer, sender("aiohttp") as sends:
+        async with Peer(script(ANSWER + b"more")).running() as peer, sender("asyncio") as sends:
             await fetched(sends, peer.url)
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -222,7 +222,7 @@ def test_a_target_that_refuses_early_is_heard() -> None:
         await writer.drain()
         await peer.until_lost(reader)
 
-    assert run(_through("aiohttp", Peer(script(ANSWER)), Peer(refuse))) == 403
+    assert run(_through("asyncio", Peer(script(ANSWER)), Peer(refuse))) == 403
 
 
 @EACH

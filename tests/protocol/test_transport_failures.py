@@ -231,7 +231,7 @@ def test_who_takes_no_bytes_is_a_write_time_out(library: str) -> None:
 
 
 def test_who_takes_bytes_slowly_is_no_write_time_out() -> None:
-    """What counts is that some leave; only aiohttp's connections look at that."""
+    """What counts is that some leave; only our own connections look at that."""
     size, taken = 4_000_000, bytearray()
 
     async def slow(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -247,7 +247,7 @@ def test_who_takes_bytes_slowly_is_no_write_time_out() -> None:
         yield bytes(size)
 
     async def work() -> int:
-        async with Peer(slow).running() as peer, client("aiohttp", write=PATIENT_S) as http:
+        async with Peer(slow).running() as peer, client("asyncio", write=PATIENT_S) as http:
             sent = {"content-length": str(size)}
             return (await http.put(peer.url, content=whole(), headers=sent)).status_code
 
@@ -310,7 +310,7 @@ async def received(count: int, error: Exception | None) -> int:
         lost.set()
 
     lost = asyncio.Event()
-    async with Peer(keeping).running() as peer, client("aiohttp") as http:
+    async with Peer(keeping).running() as peer, client("asyncio") as http:
         sent, source = {"content-length": str(3 * len(PIECE))}, Source(error, count)
         with pytest.raises(type(error or httpx.LocalProtocolError(""))):
             await http.put(peer.url, content=source.pieces(), headers=sent)
@@ -351,7 +351,7 @@ def test_an_early_refusal_is_handed_through(*, hangs_up: bool) -> None:
             await peer.until_lost(reader)
 
     async def work() -> tuple[Peer, list[str]]:
-        async with Peer(refusing).running() as peer, client("aiohttp", connections=1) as http:
+        async with Peer(refusing).running() as peer, client("asyncio", connections=1) as http:
             source, sent = Source(None, 1000), {"content-length": str(1000 * len(PIECE))}
             first = await http.put(peer.url, content=source.pieces(), headers=sent)
             told.set()

@@ -99,6 +99,35 @@ def test_a_bar_names_the_largest_in_flight_and_the_rate() -> None:
     assert "1 in flight, the largest 1.0 MiB (33% of what is left)" in text
 
 
+def test_bytes_in_buffers_have_not_arrived() -> None:
+    """Of what has left of blobs that are not finished, half is still to come."""
+    run = course(2, sent=2)
+    end(run, 1, "uploaded")
+    run.item(Step(Kind.BLOB, 2, Event.STARTED, MIB))
+    run.bytes(MIB)
+    assert run.bytes_left == 0
+    assert run.amount_left.bytes == MIB // 2
+
+
+def test_manifests_and_tags_are_no_requests_for_blobs() -> None:
+    """They go beside the blobs, and what they cost is measured apart."""
+    run = course(2, sent=1)
+    run.left_at_first.pending.update({Kind.MANIFEST: 3, Kind.TAG: 4})
+    run.item(Step(Kind.TAG, 1, Event.STARTED))
+    run.item(Step(Kind.TAG, 1, Event.CONFIRMED))
+    assert (run.amount_left.requests, run.amount_left.items) == (5, 6)
+
+
+def test_what_moves_before_the_first_tick_is_in_the_rate() -> None:
+    """A run that has sent all its bytes by then is not told to send none."""
+    run = course(4, sent=4)
+    for item_id in range(4):
+        end(run, item_id, "uploaded")
+    run.tick()
+    assert run.rate.bytes > 0
+    assert told(run)["bytes_per_s"] != 0
+
+
 def test_bars_tell_how_far_each_repository_is(tmp_path: Path) -> None:
     """On a terminal: a repository that moves with its items, the others counted, blobs by name."""
     path = tmp_path / "a.migration"

@@ -22,8 +22,9 @@ from gcr_migrate.cli.fleet import Files, files_named, over
 from gcr_migrate.cli.migrate import _clashes
 from gcr_migrate.cli.output import Output
 from gcr_migrate.errors import WORST_FIRST, Exit, MigrateError, worst
+from gcr_migrate.report.documents import MOST
 from gcr_migrate.report.fleet import STATES, FileFact, file_fact, fleet_facts
-from gcr_migrate.report.fleet_document import AT_MOST, fleet_markdown
+from gcr_migrate.report.fleet_document import fleet_markdown
 from gcr_migrate.report.fleet_lines import fleet_lines
 from gcr_migrate.report.html.fleet import FleetPage
 from gcr_migrate.report.html.render import html_parts
@@ -277,7 +278,7 @@ def test_markdown_fits_a_comment(number: int) -> None:
     """However many files there are and whatever strangers call things; what is cut is told."""
     facts = fleet(number, *HOSTILE)
     text = fleet_markdown(facts)
-    assert len(text) < AT_MOST
+    assert len(text) < MOST
     assert ("more files: `report --html`" in text) == (number > 2)
     assert "<script>" not in text
     assert errors.FILE_LOCKED.remedy in text

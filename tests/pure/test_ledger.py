@@ -21,8 +21,9 @@ from gcr_migrate.model.content import OCI_MANIFEST, Digest, Manifest
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
 from gcr_migrate.model.steps import NEXT, Event, Kind, State, state_after
 from gcr_migrate.state.file import create_draft, lock, open_migration
-from gcr_migrate.state.ledger import Ledger, tally
+from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.policies import added_grants, kept_policies
+from gcr_migrate.state.tally import tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

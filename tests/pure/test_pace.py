@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+DATA = Path(__file__).parents[1] / "data"
 MIB = 1024 * 1024
 LARGE = 32 * MIB
 STEP = MIB
@@ -127,6 +130,37 @@ def test_time_left_is_within_a_quarter_of_the_truth(run: Run) -> None:
     told = [*run.told()]
     assert [says_s for _, says_s in told].count(None) <= len(told) / 5
     assert worst(told) <= HONEST
+
+
+def recorded(name: str) -> tuple[list[tuple[float, float | None]], int]:
+    """Go through a real run of `apply`, recorded second by second: time left, and what is told.
+
+    Returns:
+        Both, from a fifth of the run on and without its last tenth, and how often it is unknown.
+    """
+    rows = json.loads((DATA / "courses.json").read_text())[name]
+    pace, end_s, told = Pace(), rows[-1][0], []
+    for at_s, bytes_, requests, items, *left in rows:
+        pace.sample(at_s, Amount(bytes_, requests, items))
+        if end_s * 0.2 <= at_s < end_s * 0.9:
+            told.append((end_s - at_s, pace.left_s(Amount(*left))))
+    return told, [says_s for _, says_s in told].count(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "off"),
+    [
+        ("two at once over 30 ms", HONEST),
+        ("a slow line, small blobs", HONEST),
+        ("many tags, at the processor's limit", 0.26),  # it was slower in its first quarter
+        ("a slow line, large blobs", 0.31),  # whose bytes arrive in bursts
+    ],
+)
+def test_time_left_of_real_runs_is_told_well(name: str, off: float) -> None:
+    """Manifests and tags, which come late, and what buffers hold do not deceive it."""
+    told, unknown = recorded(name)
+    assert worst(told) <= off
+    assert unknown <= len(told) / 3
 
 
 def test_what_a_request_costs_is_unknown_until_there_were_some() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from bisect import bisect_left
+from collections import Counter
 from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcr_migrate.model.limits import Asked, Limits, Quota
@@ -314,3 +316,107 @@ def test_whose_quota_a_request_counts_against(url: str, service: str | None) -> 
     )
     found = service_of(url, Endpoints.load(text, "endpoints.yaml"))
     assert found == (service or "artifactregistry.googleapis.com")
+
+
+class Counting:
+    """A service that counts requests by the second, and refuses those above its quota.
+
+    Args:
+        quota: requests in each second; None: any number.
+        answer_s: seconds until an answer is there, at least and at most.
+        offset_s: when its seconds begin.
+
+    Attributes:
+        refused: when each request was sent that it refused.
+        known_at: when the first of these was answered, and `taken` what it took until then.
+    """
+
+    def __init__(self, quota: int | None, answer_s: tuple[float, float], offset_s: float) -> None:
+        self._quota = quota
+        self._answer_s = answer_s
+        self._offset_s = offset_s
+        self._seconds = Counter[int]()
+        self._random = Random(0)  # noqa: S311  # nothing is secret here
+        self.clock = Clock()
+        self.pilot = Pilot(150, self.clock, self.clock.sleep)
+        self.refused: list[float] = []
+        self.known_at = math.inf
+        self.taken = 0
+
+    def asked(self, count: int, at_once: int) -> None:
+        """Ask for so much, each again until it is taken; so many at once, and others beside."""
+
+        async def run() -> None:
+            slots = asyncio.Semaphore(at_once)
+            beside = asyncio.ensure_future(self._others())
+            await self.clock.run(*(asyncio.ensure_future(self._one(slots)) for _ in range(count)))
+            beside.cancel()
+
+        asyncio.run(run())
+
+    async def _one(self, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            took = False
+            while not took:
+                turn = await self.pilot.turn(US, "an image")
+                way_s = self._random.uniform(*self._answer_s) / 2
+                await self.clock.sleep(way_s)
+                took = self._takes()
+                await self.clock.sleep(way_s)
+                self.pilot.answered(turn, took=took)
+                self.taken += took and not self.refused
+                if not took:
+                    self.known_at = min(self.known_at, self.clock.now)
+                    self.refused.append(turn.sent_at)
+                    self.pilot.refused(US, None)
+
+    async def _others(self) -> None:
+        while True:
+            await self.clock.sleep(0.1)
+            self._takes()
+
+    def _takes(self) -> bool:
+        second = int(self.clock.now + self._offset_s)
+        self._seconds[second] += 1
+        return self._quota is None or self._seconds[second] <= self._quota
+
+
+ANSWERS = st.floats(0.005, 0.4).map(lambda answer_s: (answer_s * 0.7, answer_s))
+
+
+@pytest.mark.parametrize("answer_s", [0.01, 0.03, 0.06, 0.1, 0.2, 0.3])
+def test_a_small_quota_that_nobody_stated_is_found_by_ten_refusals(answer_s: float) -> None:
+    """Of 40 in a second, of which others use ten, however slow the answers are."""
+    for offset_s in (0.1, 0.4, 0.8):
+        service = Counting(40, (answer_s * 0.7, answer_s * 1.3), offset_s)
+        service.asked(150, at_once=48)
+        assert len(service.refused) <= 10
+
+
+@settings(max_examples=10)
+@given(st.integers(20, 400), ANSWERS, st.floats(0, 1))
+def test_what_is_refused_at_once_is_a_small_part_of_what_was_taken(
+    quota: int, answer_s: tuple[float, float], offset_s: float
+) -> None:
+    """No more was on its way when the first refusal came, where nobody knows the quota."""
+    service = Counting(quota, answer_s, offset_s)
+    service.asked(500, at_once=48)
+    at_once = sum(sent_at <= service.known_at for sent_at in service.refused)
+    assert at_once <= 5 + service.taken / 12
+
+
+def test_a_line_of_30_ms_loses_no_more_than_a_moment() -> None:
+    """As long as nothing is refused: few on their way become many as fast as the pace doubles."""
+    seconds = []
+    for answer_s in (0.001, 0.03):
+        service = Counting(None, (answer_s, answer_s), 0)
+        service.asked(1500, at_once=48)
+        seconds.append(service.clock.now - 1000)
+    assert seconds[1] < seconds[0] + 0.3
+
+
+def test_uploads_do_not_keep_requests_of_an_unknown_quota_waiting() -> None:
+    """A body that takes a minute holds the place of a request for a moment only."""
+    service = Counting(None, (60, 60), 0)
+    service.asked(16, at_once=16)
+    assert service.clock.now - 1000 < 62

@@ -178,6 +178,7 @@ def test_no_failure_is_ever_taken_for_evidence(
 WRONG = [
     ({"repository": None}, "repositories", "no repository"),
     ({"repository": RepositoryFacts(OWN, "MAVEN", "", 1)}, "repositories", "MAVEN"),
+    ({"repository": RepositoryFacts(OWN, "DOCKER", "NOVEL", 1)}, "repositories", "NOVEL"),
     (
         {"repository": RepositoryFacts(OWN, "DOCKER", "REMOTE_REPOSITORY", 1)},
         "repositories",

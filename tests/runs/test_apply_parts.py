@@ -142,6 +142,8 @@ def test_what_is_refused_is_tried_once_more_by_its_digest(
 def test_a_run_ends_when_its_time_is_up(teams: Zoo) -> None:
     """What is in flight is finished, nothing new begins, and the same command goes on."""
     teams.fault(host=EUROPE, method="PUT", path=UPLOAD, delay_s=4.0)
+    with started(teams, "--dry-run") as first:  # which waits until modules are loaded
+        first.communicate(timeout=60)
     ends = datetime.now().astimezone() + timedelta(seconds=3.0)
     with started(teams, "--until", ends.isoformat()) as process:
         out, err = process.communicate(timeout=60)

@@ -225,7 +225,11 @@ def _ends(end: End, row: Row, column: Column, quiet: Quiet, told: Told) -> None:
 def _failed(column: Column, told: Told) -> list[tuple[str, str, str]]:
     """Return code, code with its words, and subject of all that came out wrong."""
     if column.command == "apply":
-        found = told.facts["failures"]
+        found = [
+            one | {"subject": name}
+            for one in told.facts["failures"]
+            for name in (one["subject"], *one["others"])
+        ]
     else:
         found = [one for one in told.facts["findings"] if one["severity"] == "error"]
         found += [one for one in told.facts.get("left_out", ()) if not one["by_rule"]]

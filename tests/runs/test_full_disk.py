@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import resource
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gcr_migrate.cli.main import outcome
 from tests.fault_stage import Stage, staged
+from tests.processes import files_of_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@contextmanager
-def _files_of_at_most(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size while the block runs."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -37,7 +26,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 @pytest.mark.parametrize("size", [5_000, 20_000, 40_000, 60_000])
 def test_a_plan_that_finds_no_room_leaves_nothing(stage: Stage, size: int) -> None:
     """It is named, no file is left, and with room the plan is made."""
-    with _files_of_at_most(size):
+    with files_of_at_most(size):
         told = stage.command("plan")
     assert (told.exit, told.facts["code"]) == (4, "disk-trouble"), told
     assert not [one.name for one in stage.home.iterdir() if one.name.startswith("m")]
@@ -48,7 +37,7 @@ def test_a_plan_that_finds_no_room_leaves_nothing(stage: Stage, size: int) -> No
 def test_a_ledger_that_finds_no_room_stops_the_run(stage: Stage, size: int) -> None:
     """Wherever it happens, the run is resumed to the end, and no blob is sent a second time."""
     assert stage.command("plan").exit == 0
-    with _files_of_at_most(size):
+    with files_of_at_most(size):
         told = stage.command("apply")
     assert (told.exit, told.facts["code"]) == (4, "disk-trouble"), told
     had = set(_blobs(stage))
@@ -60,6 +49,23 @@ def test_a_ledger_that_finds_no_room_stops_the_run(stage: Stage, size: int) -> N
     }
     assert not [digest for digest in had if any(digest[7:] in query for query in sent)]
     assert stage.command("verify").exit == 0
+
+
+def test_a_page_that_finds_no_room_leaves_the_old_one(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, and whoever opens the page sees all of what was told before."""
+    page = stage.home / "pages" / "m.html"
+    page.parent.mkdir()
+    assert stage.command("plan").exit == 0
+    report = ["report", str(stage.home / "m"), "--html", str(page)]
+    assert outcome(report) == 0
+    old = page.read_bytes()
+    with files_of_at_most(len(old) - 1):
+        assert outcome(report) == 2
+    assert "error[not-writable]" in capsys.readouterr().err
+    assert page.read_bytes() == old
+    assert [*page.parent.iterdir()] == [page]
 
 
 def _blobs(stage: Stage) -> set[str]:

@@ -145,6 +145,18 @@ def test_nothing_moves_without_consent(copied: Switch) -> None:
     assert copied.written() == []
 
 
+def test_what_is_done_asks_for_no_code(copied: Switch) -> None:
+    """The plan of a redirect that is final prints none, and neither move wants one."""
+    copied.stage.box.store.project("builds").redirect_state = FINALIZED
+    plan = copied.plan()
+    assert (plan["outcome"], plan["code"]) == ("nothing-to-do", "")
+    assert "--i-have-read" not in copied.stage.run("redirect", "plan", "builds").stdout
+    for what in ("enable", "finalize"):
+        done = copied.run(what, "builds", "--yes", schema="redirect-move")
+        assert done["outcome"] == "nothing-to-do"
+    assert copied.written() == []
+
+
 def test_a_move_is_recorded_in_the_migration_file(copied: Switch) -> None:
     """All its events are in the file, whose plan stays what it was; where it was said, no log."""
     home = copied.stage.cli.home

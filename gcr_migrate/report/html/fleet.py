@@ -64,9 +64,9 @@ class FleetPage:
             self._notes.add(file_fact(file, facts).errors, Severity.ERROR, "not read")
 
     def _add_report(self, file: str, facts: ReportFacts) -> None:
-        plan, failures = facts.plan, facts.status.failures
+        plan = facts.plan
         self._notes.add(plan.findings)
-        self._notes.add(failures, Severity.ERROR, "failed")
+        self._notes.add(facts.status.every_failure(), Severity.ERROR, "failed")
         lost = (one for one in plan.left_out if not one.by_rule)
         self._notes.add(lost, Severity.ERROR, "cannot be moved")
         by_rule = (one for one in plan.left_out if one.by_rule)
@@ -87,7 +87,11 @@ class FleetPage:
             ROOM // 4,
         )
         self._failures.fill(
-            ((one.subject, one.kind, one.code, one.saw, file) for one in failures), ROOM // 8
+            (
+                (one.subject, one.kind, one.code, one.saw, file)
+                for one in facts.status.every_failure()
+            ),
+            ROOM // 8,
         )
         self._findings.fill(
             ((one.subject, one.code, one.saw, str(one.severity), file) for one in plan.findings),

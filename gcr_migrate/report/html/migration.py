@@ -39,7 +39,7 @@ def report_page(facts: ReportFacts) -> Page:
     """
     plan, status, overview = facts.plan, facts.status, facts.overview
     notes = _plan_notes(plan)
-    notes.add(status.failures, Severity.ERROR, "failed")
+    notes.add(status.every_failure(), Severity.ERROR, "failed")
     return Page(
         kind="Migration",
         subject=plan.file,
@@ -68,7 +68,7 @@ def plan_page(facts: ShowFacts) -> Page:
 def run_page(facts: ApplyFacts | StatusFacts) -> Page:
     """What became of a plan; `facts` are what `apply --json` or `status --json` tells."""
     notes = Notes()
-    notes.add(facts.failures, Severity.ERROR, "failed")
+    notes.add(facts.every_failure(), Severity.ERROR, "failed")
     notes.add(facts.could_not_be_moved, Severity.ERROR, "could not be moved")
     notes.add(facts.could_not_be_listed)
     summary = [("Migration file", name(facts.file)), ("Digest", name(facts.digest))]
@@ -314,7 +314,7 @@ def _images(plan: ShowFacts, overview: OverviewFact | None) -> _Filling:
 
 def _failures(facts: ApplyFacts | StatusFacts) -> _Filling:
     columns = (Column("Name", "name"), Column("What", "word"), Column("Code", "code"))
-    rows = ((one.subject, one.kind, one.code, one.saw) for one in facts.failures)
+    rows = ((one.subject, one.kind, one.code, one.saw) for one in facts.every_failure())
     return Table("failures", "failure", "Failures", (*columns, Column("Saw"))), rows
 
 

@@ -1,0 +1,131 @@
+"""Heads of requests and answers, and where an address is.
+
+Answers are read by llhttp, which is strict: what could be read in two ways is an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PORTS: Final = {"http": 80, "https": 443}
+_ADDRESS: Final = re.compile(r"([a-z]+)://([^/?#]*)([^#]*)")
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_VALUE: Final = re.compile(r"[\0\r\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A server: who has the same one may share connections.
+
+    Attributes:
+        scheme: `http` or `https`.
+        host: its name or address, without brackets.
+        port: its port.
+        named: as a request names it.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    named: str
+
+    @classmethod
+    @functools.lru_cache(maxsize=256)
+    def read(cls, scheme: str, netloc: str) -> Origin:
+        """Read the beginning of an address.
+
+        Args:
+            scheme: before `://`.
+            netloc: what is behind it, a login included, which is not sent.
+
+        Raises:
+            httpx.UnsupportedProtocol: it is not that of an HTTP server.
+            httpx.InvalidURL: it is none at all.
+        """
+        try:
+            parts = urlsplit(f"{scheme}://{netloc}")
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise httpx.InvalidURL("it is no address") from error
+        if scheme not in _PORTS or not host:
+            raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
+        usual = port in {None, _PORTS[scheme]}
+        named = f"[{host}]" if ":" in host else host
+        return cls(scheme, host, port or _PORTS[scheme], named if usual else f"{named}:{port}")
+
+
+def split_address(text: str) -> tuple[Origin, str]:
+    """Return where a URL leads to, and what is asked for there: it goes out byte for byte.
+
+    Raises:
+        httpx.UnsupportedProtocol: it is not the address of an HTTP server.
+        httpx.InvalidURL: it is no address.
+    """
+    text = text.replace(" ", "%20")
+    if not text.isascii() or not text.isprintable():
+        raise httpx.InvalidURL("it has characters that no address has")
+    parts = _ADDRESS.match(text)
+    if parts is None:
+        raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
+    path = parts[3]
+    return Origin.read(parts[1], parts[2]), path if path.startswith("/") else f"/{path}"
+
+
+def request_head(method: str, target: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return the head of a request, up to the empty line.
+
+    Args:
+        method: HTTP method.
+        target: what is asked for.
+        fields: names and values.
+
+    Raises:
+        httpx.LocalProtocolError: a field could be read as something else than a field.
+        UnicodeEncodeError: a value has characters that none can have.
+    """
+    lines = [f"{method} {target} HTTP/1.1"]
+    for name, value in fields:
+        if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
+            raise httpx.LocalProtocolError(f"a field {name!r} cannot be sent")
+        lines.append(f"{name}: {value}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+class Fields(Mapping[str, str]):
+    """Header fields; names in any case. Those of one name are one, as RFC 9110 §5.3 joins them.
+
+    Args:
+        raw: names and values as they came.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in raw:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            known = self._values.get(key)
+            self._values[key] = text if known is None else f"{known}, {text}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a field, or `default`; it may be absent as often as not."""
+        return self._values.get(name.lower(), default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)

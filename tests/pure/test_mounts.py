@@ -1,0 +1,114 @@
+"""Which mounts are worth asking for: one of a pair asks first, and the rest go by its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import pytest
+
+from gcr_migrate.apply.mounts import Mounts, Pair
+
+PAIR: Final = Pair("registry.example", "from", "to")
+OTHER: Final = Pair("registry.example", "elsewhere", "to")
+FIRST, SECOND, THIRD = 1, 2, 3
+
+
+def run(coroutine: Any) -> None:
+    """Run a test's coroutine; nothing in it may take long."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(5):
+            await coroutine
+
+    asyncio.run(bounded())
+
+
+def test_others_wait_for_the_first_of_their_pair_alone() -> None:
+    """Who asks first does not wait for itself, nor does another pair wait for it."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        with mounts.asking(PAIR, FIRST):
+            answer = mounts.first_answer(PAIR, SECOND)
+            assert answer
+            assert not answer.done()
+            assert mounts.first_answer(PAIR, FIRST) is None
+            assert mounts.first_answer(OTHER, SECOND) is None
+        assert answer.done()
+
+    run(steps())
+
+
+@pytest.mark.parametrize(("opened", "useless"), [(None, False), ("/an/upload", False), ("", True)])
+def test_the_first_answer_counts_for_all(opened: str | None, useless: bool) -> None:  # noqa: FBT001  # a table
+    """At once, though the first goes on to send its bytes; then nobody waits for another."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        with mounts.asking(PAIR, FIRST):
+            answer = mounts.first_answer(PAIR, SECOND)
+            mounts.answered(PAIR, FIRST, opened)
+            assert answer
+            assert answer.done()
+            assert mounts.is_useless(PAIR) is useless
+            assert not mounts.is_useless(OTHER)
+            if not useless:
+                with mounts.asking(PAIR, SECOND), mounts.asking(PAIR, THIRD):
+                    assert mounts.first_answer(PAIR, FIRST) is None
+
+    run(steps())
+
+
+def test_who_was_not_asked_leaves_it_to_the_next() -> None:
+    """A blob that was there after all has learned nothing: another one asks first."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        with mounts.asking(PAIR, FIRST):
+            pass
+        assert mounts.first_answer(PAIR, SECOND) is None
+        with mounts.asking(PAIR, SECOND):
+            assert mounts.first_answer(PAIR, THIRD)
+
+    run(steps())
+
+
+def test_nobody_waits_for_one_that_failed_or_was_cancelled() -> None:
+    """The others ask for themselves then, all at once; a refusal counts even so."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+
+        async def asks_for_ever() -> None:
+            with mounts.asking(PAIR, FIRST):
+                await asyncio.sleep(3600)
+
+        first = asyncio.create_task(asks_for_ever())
+        await asyncio.sleep(0)
+        answer = mounts.first_answer(PAIR, SECOND)
+        assert answer
+        first.cancel()
+        await asyncio.wait([answer])
+        with mounts.asking(PAIR, SECOND):
+            assert mounts.first_answer(PAIR, THIRD) is None
+            mounts.answered(PAIR, SECOND, "")
+        assert mounts.is_useless(PAIR)
+
+    run(steps())
+
+
+def test_a_pair_is_believed_until_a_mount_was_in_vain() -> None:
+    """What no manifest has proved yet is not believed then; what one has proved is."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        for pair, blob in ((PAIR, FIRST), (OTHER, SECOND), (OTHER, THIRD)):
+            mounts.answered(pair, blob, None)
+        mounts.proved([SECOND])
+        for blob in (FIRST, SECOND, THIRD):
+            mounts.in_vain(blob)
+        assert mounts.is_useless(PAIR)
+        assert not mounts.is_useless(OTHER)
+
+    run(steps())
