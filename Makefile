@@ -9,7 +9,7 @@ GIGABYTES ?= 2
 IMAGES ?= 100000
 SHOTS ?= build/screenshots
 
-.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-refs bench-pages bench-workers
+.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-memory bench-pages bench-refs bench-workers
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ bench-copy: install ## measure whole copies beside other tools, which it builds 
 
 bench-inventory: install ## measure inventory and plan on giants: SIZE="10000 100000", LIMIT=seconds a run
 	$(BIN)/python -m benchmarks.inventory --limit $(LIMIT) $(SIZE)
+
+bench-memory: install ## measure memory of apply with large blobs and a slow target: MEMORY=options
+	$(BIN)/python -m benchmarks.memory $(MEMORY)
 
 bench-refs: install ## measure refs scan on a large tree: FILES=number, GIGABYTES=number
 	$(BIN)/python -m benchmarks.scanning --files $(FILES) --gigabytes $(GIGABYTES)

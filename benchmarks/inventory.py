@@ -12,14 +12,15 @@ import os
 import platform
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.measure import a_dozen_of
 from benchmarks.stage import Stage, fill_cache, stage
-from gcr_migrate.sandbox.giant import Giant
+from gcr_migrate.sandbox.giant import TEAM, Giant
 
 if TYPE_CHECKING:
     from benchmarks.measure import Cost
@@ -50,7 +51,9 @@ class Row:
         peak_mb: most memory that the client had at once.
         server_mb: most memory that the sandbox had up to its end.
         requests: how many, by method, host and kind.
-        moved: the target had everything.
+        moved: so many manifests the target had before.
+        is_unbound: quotas did not count.
+        memory: the MB that the client had, by seconds since its start.
     """
 
     size: str
@@ -61,7 +64,9 @@ class Row:
     peak_mb: float
     server_mb: float | None
     requests: dict[str, int]
-    moved: bool = False
+    moved: int = 0
+    is_unbound: bool = False
+    memory: dict[str, float] = field(default_factory=dict)
 
 
 class WrongError(Exception):
@@ -74,23 +79,27 @@ def main() -> int:
     parser.add_argument("sizes", nargs="+", metavar="SIZE", help="manifests, or `tags`")
     parser.add_argument("--limit", type=float, default=3_600, help="seconds of one command")
     parser.add_argument("--steps", nargs="+", choices=_STEPS, default=[*_READING])
-    moved = "the target has everything already, and must never be written to"
-    parser.add_argument("--moved", action="store_true", help=moved)
+    moved = "so many manifests are at the target already; without a number, all of them"
+    parser.add_argument("--moved", nargs="?", type=int, const=-1, default=0, help=moved)
+    unbound = "quotas do not count: for memory and work, where the time is not what is measured"
+    parser.add_argument("--unbound", action="store_true", help=unbound)
     asked = parser.parse_args()
     giants = {size: giant_of(size) for size in asked.sizes}
+    there = {size: moved_of(giant, asked.moved) for size, giant in giants.items()}
     print(HEAD, flush=True)
     rows: list[Row] = []
     try:
         for size, giant in giants.items():
             with (
                 tempfile.TemporaryDirectory() as folder,
-                stage(giant, Path(folder), moved=asked.moved) as one,
+                stage(giant, Path(folder), moved=there[size], is_unbound=asked.unbound) as one,
             ):
                 if "plan again" in asked.steps and "plan" not in asked.steps:
                     fill_cache(giant, Path(folder))
                 for step in asked.steps:
                     row = measured(one, giant, size, step, asked.limit)
-                    rows.append(replace(row, moved=asked.moved))
+                    had = there[size] * giant.manifests
+                    rows.append(replace(row, moved=had, is_unbound=asked.unbound))
                     print(line(rows[-1]), flush=True)
     except WrongError as wrong:
         print(f"wrong: {wrong}", file=sys.stderr)
@@ -107,6 +116,20 @@ def giant_of(size: str) -> Giant:
     if not size.isdigit() or int(size) % _OF_ONE or not int(size):
         raise SystemExit(f"{size}: neither `tags` nor a multiple of {_OF_ONE}")
     return Giant(seed=1, images=int(size) // _OF_ONE, manifests=_OF_ONE, tags=40, layers=5)
+
+
+def moved_of(giant: Giant, manifests: int) -> int:
+    """Return how many images of a giant hold so many manifests; -1: all of them.
+
+    Raises:
+        SystemExit: a team would be parted, whose images go to one repository.
+    """
+    if manifests in {-1, giant.images * giant.manifests}:
+        return giant.images
+    images, more = divmod(manifests, giant.manifests)
+    if more or images % TEAM or images > giant.images:
+        raise SystemExit(f"--moved {manifests}: no multiple of {TEAM * giant.manifests}, or more")
+    return images
 
 
 def measured(one: Stage, giant: Giant, size: str, step: str, limit_s: float) -> Row:
@@ -137,7 +160,8 @@ def row_of(  # one column each
     """Return the row of a command that was right."""
     times = (cost.wall_s, cost.cpu_s)
     mb = (cost.peak_mb, one.server_mb())
-    return Row(size, step, giant.counts().manifests, *times, *mb, requests)
+    manifests = giant.counts().manifests
+    return Row(size, step, manifests, *times, *mb, requests, memory=a_dozen_of(cost.memory))
 
 
 def checked(what: str, step: str, cost: Cost, giant: Giant) -> None:
@@ -147,6 +171,10 @@ def checked(what: str, step: str, cost: Cost, giant: Giant) -> None:
         WrongError: they differ.
     """
     facts, counts = json.loads(cost.out), giant.counts()
+    if step == "apply":
+        told = facts["counts"]
+        if told["failed"] or told["pending"] or facts["outcome"] != "complete":
+            raise WrongError(f"{what}: {facts['outcome']}, {told}")
     if step == "verify":
         right = {"tags": counts.tags, "manifests": counts.manifests - counts.referrers}
         told = {level: facts["levels"][level]["ok"] for level in right}
@@ -199,7 +227,7 @@ def line(row: Row) -> str:
 
 
 def keep(rows: list[Row]) -> None:
-    """Write rows into the file of results, in place of older ones of the same size and step."""
+    """Write rows into the file of results, in place of older ones of the same kind."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "inventory.json"
     kept: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
@@ -210,9 +238,13 @@ def keep(rows: list[Row]) -> None:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     }
     new = [asdict(row) | where for row in rows]
-    done = {(one["size"], one["step"]) for one in new}
-    left = [one for one in kept if (one["size"], one["step"]) not in done]
+    done = {_kind(one) for one in new}
+    left = [one for one in kept if _kind(one) not in done]
     path.write_text(json.dumps([*left, *new], indent=2) + "\n", encoding="utf-8")
+
+
+def _kind(row: dict[str, Any]) -> tuple[str, str, int, bool]:
+    return row["size"], row["step"], int(row.get("moved", 0)), row.get("is_unbound", False)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import measure
+from benchmarks.measure import measure, resident_mb
 from gcr_migrate.sandbox.giant_images import make_image
 from gcr_migrate.state.cache import open_cache
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SPEC = """\
 source: {project: giant, hosts: [us.gcr.io], dialect: artifact-registry}
 target: {location: europe}
-routes: [{match: "**", repository: moved}]
 """
+_UNBOUND = "limits: {requests_per_second: 100000, writes_per_second: 100000, headroom: 0%}\n"
 _START_S = 30.0
 
 
@@ -86,20 +86,30 @@ class Stage:
 
     def server_mb(self) -> float | None:
         """Return the most memory that the sandbox had up to now, where the system tells."""
-        try:
-            with open(f"/proc/{self.box.server}/status", encoding="utf-8") as status:  # noqa: PTH123
-                peak = next(line for line in status if line.startswith("VmHWM:"))
-        except OSError:
-            return None
-        return round(int(peak.split()[1]) * 1.024 / 1_000, 1)
+        return resident_mb(self.box.server, "VmHWM")
 
 
 @contextmanager
-def stage(giant: Giant, folder: Path, *, moved: bool = False) -> Iterator[Stage]:
-    """Serve a giant while the block runs; `moved`: all of it is at the target already."""
+def stage(
+    giant: Giant, folder: Path, *, moved: int = 0, is_unbound: bool = False
+) -> Iterator[Stage]:
+    """Serve a giant while the block runs.
+
+    Args:
+        giant: what the source holds.
+        folder: working folder of the tool.
+        moved: so many of its images are at the target already, in a repository that nothing can be
+            pushed into; those after them go to another one. Teams are not parted.
+        is_unbound: quotas of services do not count: what is measured is not the time.
+    """
     source = {"project": "giant", "location": "us", "id": "us.gcr.io", "giant": asdict(giant)}
-    target = source | {"location": "europe", "id": "moved"}
-    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    there = replace(giant, images=moved)
+    target = {"project": "giant", "location": "europe", "id": "moved", "giant": asdict(there)}
+    rest = giant.children("")[len(there.children("")) :] if moved else []
+    routes = [{"match": f"{team}/**", "repository": "rest"} for team in rest]
+    routes.append({"match": "**", "repository": "moved"})
+    spec = f"{SPEC}routes: {json.dumps(routes)}\n{_UNBOUND if is_unbound else ''}"
+    (folder / "spec.yaml").write_text(spec, encoding="utf-8")
     with sandbox({"repositories": [source, target] if moved else [source]}, folder) as box:
         yield Stage(folder, box)
 

@@ -28,7 +28,7 @@ _BASES: Final = 16  # lowest layers, which the images of the whole repository sh
 
 _APPS: Final = 20  # image paths of a service, one of which is the service itself
 _SERVICES: Final = 20
-_TEAM: Final = _APPS * _SERVICES
+TEAM: Final = _APPS * _SERVICES  # images
 _PATH: Final = re.compile(r"team-(\d{4,})(?:/service-(\d\d)(?:/app-(\d\d))?)?")
 
 _FIRST_UPLOAD_MS: Final = 1_704_067_200_000  # 2024-01-01T00:00:00Z
@@ -130,7 +130,7 @@ class Giant:
 
     def path(self, number: int) -> str:
         """Return the path of an image; paths are in the order of the numbers."""
-        team, place = divmod(number, _TEAM)
+        team, place = divmod(number, TEAM)
         service, app = divmod(place, _APPS)
         return f"team-{team:04}/service-{service:02}" + (f"/app-{app:02}" if app else "")
 
@@ -139,17 +139,17 @@ class Giant:
         found = _PATH.fullmatch(path)
         if found is None or found[2] is None:
             return None
-        number = int(found[1]) * _TEAM + int(found[2]) * _APPS + int(found[3] or 0)
+        number = int(found[1]) * TEAM + int(found[2]) * _APPS + int(found[3] or 0)
         return number if number < self.images and self.path(number) == path else None
 
     def children(self, path: str) -> list[str]:
         """Return the next path components below a path that lead to images, in order."""
         if not path:
-            return [f"team-{team:04}" for team in range(-(-self.images // _TEAM))]
+            return [f"team-{team:04}" for team in range(-(-self.images // TEAM))]
         found = _PATH.fullmatch(path)
         if found is None or found[3] is not None:
             return []
-        left = self.images - int(found[1]) * _TEAM
+        left = self.images - int(found[1]) * TEAM
         if found[2] is None:
             return [f"service-{one:02}" for one in range(min(_SERVICES, -(-left // _APPS)))]
         left -= int(found[2]) * _APPS
