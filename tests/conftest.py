@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,9 @@ _OF_THE_SHELL: Final = re.compile(
 for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
     del os.environ[_name]
 wall.stand(pytest.fail)
+# What a script starts with `&` ignores Ctrl-C, and so would all that tests start and stop by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG_S: Final = 3600  # of a test that is marked as long; others have what pyproject.toml says
 
