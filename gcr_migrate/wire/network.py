@@ -9,6 +9,7 @@ import functools
 import ipaddress
 import os
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ from gcr_migrate.errors import BAD_NETWORK, MigrateError
 from gcr_migrate.model.names import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # The address is what google-auth asks first; neither has TLS, and neither is behind a proxy.
 METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
@@ -158,30 +159,29 @@ def _show_certificate(context: ssl.SSLContext, environ: Mapping[str, str]) -> No
         saw = f"a key without a certificate: {CERTIFICATE_VARIABLE} names that"
         raise MigrateError(BAD_NETWORK, subject=f"{KEY_VARIABLE}={key}", saw=saw)
     subject = f"{CERTIFICATE_VARIABLE}={file}" + (f", {KEY_VARIABLE}={key}" if key else "")
-    try:
+    not_fit = "it is no certificate in PEM form with its key, or the key is locked by a passphrase"
+    with _read(subject, not_fit):
         # Without a word of ours OpenSSL would ask for one at the terminal.
         context.load_cert_chain(file, key, password=lambda: "")
-    except ssl.SSLError as error:
-        saw = "it is no certificate in PEM form with its key, or the key is locked by a passphrase"
-        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
-    except OSError as error:
-        saw = error.strerror or type(error).__name__
-        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
 
 
 def _load(context: ssl.SSLContext, path: Path, variable: str) -> None:
-    subject = f"{variable}={path}"
-    try:
+    with _read(f"{variable}={path}", "no certificates in PEM form are in it"):
         if path.is_dir():
             next(path.iterdir(), None)  # OpenSSL would not tell that it may not look into it
             context.load_verify_locations(capath=path)
         else:
             context.load_verify_locations(cafile=path)
-    except ssl.SSLError as error:
-        saw = "no certificates in PEM form are in it"
-        raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
+
+
+@contextmanager
+def _read(subject: str, not_fit: str) -> Iterator[None]:
+    """Tell of a file that cannot be read, or, in the words given, of one that does not fit."""
+    try:
+        yield
     except OSError as error:
-        saw = error.strerror or type(error).__name__
+        saw = not_fit if isinstance(error, ssl.SSLError) else error.strerror
+        saw = saw or type(error).__name__
         raise MigrateError(BAD_NETWORK, subject=subject, saw=saw) from error
 
 
