@@ -41,7 +41,6 @@ class Outgoing:
         length: int | None,
         stall_s: float | None,
     ) -> None:
-        self._is_sent = False
         self._connection = connection
         self._head = head
         self._source = source
@@ -54,8 +53,7 @@ class Outgoing:
 
     async def end(self) -> None:
         """Send no more; return when nothing is taken from the source any more."""
-        if not self._is_sent:
-            self._sending.cancel()
+        self._sending.cancel()
         await asyncio.wait({self._sending})
 
     async def _send_all(self) -> None:
@@ -70,7 +68,6 @@ class Outgoing:
         except Exception as error:  # noqa: BLE001  # as it says
             self._connection.fail(error)
         else:
-            self._is_sent = True
             self._connection.sent()
         finally:
             if self._timer is not None:
