@@ -45,7 +45,6 @@ class Ledger:
 
     def __init__(self, migration: Migration) -> None:
         self._path = migration.path
-        self._name = str(migration.path)
         self._sql = connect(migration.path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
@@ -62,7 +61,7 @@ class Ledger:
 
     def end_run(self, outcome: str) -> None:
         """Note when and how the run ended, after all that is queued."""
-        self._write_down()
+        self.settle()
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
 
@@ -77,7 +76,7 @@ class Ledger:
         saw: str = "",
         size_bytes: int = 0,
     ) -> asyncio.Future[None]:
-        """Hand an event to the writer.
+        """Write down an event, with all others of this round of the loop.
 
         Args:
             kind: what the item is.
@@ -113,7 +112,7 @@ class Ledger:
             _now(),
         )
         if not self._gathered:  # committed once for all that happens meanwhile
-            loop.call_soon(self._write_down)
+            loop.call_soon(self.settle)
         self._gathered.append(_Entry(row, done))
         return done
 
@@ -162,13 +161,9 @@ class Ledger:
         )
         self._write(sql, self._run, _now(), requests, refused, retried)
 
-    def settle(self) -> None:
-        """Write down all that was recorded, so that it can be read in the file."""
-        self._write_down()
-
     async def close(self) -> None:
         """Write down what was recorded and close the file; raise what went wrong, if anything."""
-        self._write_down()
+        self.settle()
         if self._checkpoint is not None:
             await asyncio.to_thread(self._checkpoint.join)
         self._sql.close()
@@ -179,9 +174,10 @@ class Ledger:
         try:
             return self._sql.execute(sql, values).lastrowid or 0
         except sqlite3.OperationalError as error:
-            raise disk_trouble(self._name, error) from error
+            raise disk_trouble(str(self._path), error) from error
 
-    def _write_down(self) -> None:
+    def settle(self) -> None:
+        """Write down all that was recorded, so that it can be read in the file."""
         entries, self._gathered = self._gathered, []
         if not entries:
             return
@@ -213,7 +209,7 @@ class Ledger:
                     self._sql.execute("ROLLBACK")
         except (sqlite3.Error, ValueError, OverflowError) as error:
             # Values that cannot be stored count too: those who wait are never left without answer.
-            return [disk_trouble(self._name, error) for _ in entries]
+            return [disk_trouble(str(self._path), error) for _ in entries]
         return results
 
     def _append(self, entry: _Entry) -> Exception | None:
