@@ -170,7 +170,7 @@ class Watched:
             self._file.write()
         except MigrateError as error:
             self._file_is_bad = True
-            _warn("metrics.not-written", file=error.subject, saw=error.saw)
+            logs.warning("metrics.not-written", file=error.subject, saw=error.saw)
 
     def came_out(self, facts: ApplyFacts) -> None:
         """Take note of how the run came out."""
@@ -273,7 +273,7 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
 
         from gcr_migrate.report.traces import OneChance, Traces
     except ImportError:
-        _warn(
+        logs.warning(
             "traces.not-sent",
             saw="OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed",
             hint="pip install 'gcr-migrate[otel]'",
@@ -292,7 +292,7 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
     try:
         processor = BatchSpanProcessor(OneChance(OTLPSpanExporter()))
     except ValueError as error:  # its own variables say what cannot be
-        _warn("traces.not-sent", saw=str(error), hint="see the OTEL_ variables")
+        logs.warning("traces.not-sent", saw=str(error), hint="see the OTEL_ variables")
         return None
     return Traces(
         processor,
@@ -305,7 +305,3 @@ def _traces(migration: Migration, environ: Mapping[str, str]) -> Traces | None:
 def _is_off(environ: Mapping[str, str]) -> bool:
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     return disabled or environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() == "none"
-
-
-def _warn(event: str, **about: str) -> None:
-    logs.warning(event, **about)
