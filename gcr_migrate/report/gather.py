@@ -189,13 +189,10 @@ def _reasons(sums: Tally) -> dict[str, int]:
 
 def _failures(found: Iterable[Failure]) -> list[FailureFact]:
     """Tell each cause once, with the names of all tags that failed for it."""
-    told: dict[tuple[str, ...], list[str]] = {}
-    kinds: dict[tuple[str, ...], Failure] = {}
+    told: dict[tuple[str, ...], list[Failure]] = {}
     for one in found:
-        cause = _cause(one)
-        kinds.setdefault(cause, one)
-        told.setdefault(cause, []).append(one.subject)
-    return [_failure(kinds[cause], cause, names) for cause, names in told.items()]
+        told.setdefault(_cause(one), []).append(one)
+    return [_failure(cause, every) for cause, every in told.items()]
 
 
 def _cause(one: Failure) -> tuple[str, ...]:
@@ -210,17 +207,18 @@ def _cause(one: Failure) -> tuple[str, ...]:
     return image, one.code, one.saw.replace(f":{tag}: ", ": ", 1) if is_unheard else one.saw
 
 
-def _failure(one: Failure, cause: tuple[str, ...], names: list[str]) -> FailureFact:
+def _failure(cause: tuple[str, ...], every: list[Failure]) -> FailureFact:
+    one, *others = every
     problem = named(one.code)
     return FailureFact(
         kind=str(one.kind),
-        subject=names[0],
+        subject=one.subject,
         code=one.code,
-        saw=cause[-1] if len(names) > 1 else one.saw,
+        saw=cause[-1] if others else one.saw,
         message=f"{problem.title}. {problem.meaning}",
         remedy=problem.remedy,
-        count=len(names),
-        others=names[1:],
+        count=len(every),
+        others=[other.subject for other in others],
     )
 
 
