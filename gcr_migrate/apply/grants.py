@@ -19,6 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
+from gcr_migrate.apply.journal import SharedError
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.policies import fitting
 from gcr_migrate.model.steps import Kind, State
@@ -78,9 +79,10 @@ class Grants:
             while groups:
                 groups.extendleft(reversed(await self._add(groups.popleft())))
         except MigrateError as error:
+            shared = SharedError.of(error)
             # Of what an earlier run added nothing is known to have changed.
             for id_ in [one for one in self._open if one not in self._done]:
-                self._journal.gave_up(Kind.GRANT, id_, error)
+                self._journal.gave_up(Kind.GRANT, id_, shared)
 
     async def take_back(self) -> dict[int, bool]:
         """Take back the grants that runs of this file added.

@@ -38,6 +38,11 @@ class Listener(Protocol):
 class SharedError(MigrateError):
     """By one request that failed several items fail: they count as one of those in a row."""
 
+    @classmethod
+    def of(cls, error: MigrateError) -> SharedError:
+        """Return what befell a request, as what befell all its items."""
+        return cls(error.problem, subject=error.subject, saw=error.saw)
+
 
 class Outcome(Enum):
     """How one item came out of this run."""
@@ -192,14 +197,13 @@ class Journal:
         self._failed.add((kind, item_id))
         self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
-            self._out_of_reach(kind, error)
+            self._out_of_reach(error)
         return Outcome.FAILED
 
-    def _out_of_reach(self, kind: Kind, error: MigrateError) -> None:
+    def _out_of_reach(self, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
-        # All grants of a repository come or fail by one request.
-        is_shared = kind is Kind.GRANT or isinstance(error, SharedError)
-        if not (is_shared and any(error is one for one in self._in_a_row)):
+        is_known = any(error is one for one in self._in_a_row)
+        if not (is_known and isinstance(error, SharedError)):
             self._in_a_row.append(error)
         if error.problem in _NO_LOGIN or len(self._in_a_row) >= _OUT_OF_REACH_IN_A_ROW:
             self.fatal = self.fatal or error

@@ -117,7 +117,7 @@ class _Side:
             tags = await self._hands.do(ListWork(self._end))
         except MigrateError as error:  # which the other tags need not ask for again, one by one
             self._fresh_until = self._clock() + _FRESH_S
-            raise SharedError(error.problem, subject=error.subject, saw=error.saw) from error
+            raise SharedError.of(error) from error
         self._fresh_until = _fresh_until(began, self._clock())
         return tags
 
