@@ -94,10 +94,12 @@ class Few:
     """
 
     def __init__(self, per_s: float) -> None:
-        self._few = max(_FEWEST, int(per_s * _FEW_FOR_S))
-        self._taken = 0
+        self._begin(per_s)
         self._refused_at: float | None = None
         self._on_their_way: dict[Turn, None] = {}
+
+    def _begin(self, per_s: float) -> None:
+        self._few, self._taken = max(_FEWEST, int(per_s * _FEW_FOR_S)), 0
 
     @property
     def count(self) -> int:
@@ -106,7 +108,7 @@ class Few:
 
     def refused(self, now: float, per_s: float) -> None:
         """Take note that the service has refused: it is asked anew, by few again."""
-        self._few, self._taken = max(_FEWEST, int(per_s * _FEW_FOR_S)), 0
+        self._begin(per_s)
         self._refused_at = now
 
     def is_full(self, now: float) -> bool:
