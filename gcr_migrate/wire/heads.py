@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from gcr_migrate.wire.network import PORTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PORTS: Final = {"http": 80, "https": 443}
 _ADDRESS: Final = re.compile(r"([a-z]+)://([^/?#]*)([^#]*)")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_VALUE: Final = re.compile(r"[\0\r\n]")
@@ -57,11 +58,11 @@ class Origin:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise httpx.InvalidURL("it is no address") from error
-        if scheme not in _PORTS or not host:
+        if scheme not in PORTS or not host:
             raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
-        usual = port in {None, _PORTS[scheme]}
+        usual = port in {None, PORTS[scheme]}
         named = f"[{host}]" if ":" in host else host
-        return cls(scheme, host, port or _PORTS[scheme], named if usual else f"{named}:{port}")
+        return cls(scheme, host, port or PORTS[scheme], named if usual else f"{named}:{port}")
 
 
 def split_address(text: str) -> tuple[Origin, str]:

@@ -35,7 +35,7 @@ _TRUST_VARIABLES: Final = (
 CERTIFICATE_VARIABLE: Final = "GCR_MIGRATE_CLIENT_CERT"
 KEY_VARIABLE: Final = "GCR_MIGRATE_CLIENT_KEY"
 _TLS_VARIABLES: Final = (*_TRUST_VARIABLES, CERTIFICATE_VARIABLE, KEY_VARIABLE)
-_PORTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"http": 80, "https": 443}  # where no other one is named
 LIBRARY_VARIABLE: Final = "GCR_MIGRATE_HTTP"
 LIBRARIES: Final = ("asyncio", "httpx")  # whose connections there are; the first one is usual
 
@@ -104,7 +104,7 @@ class Network:
         host = host.lower().strip("[]")
         if proxy is None or is_loopback(host) or host in self.metadata_hosts:
             return None
-        number = port or _PORTS[scheme]
+        number = port or PORTS[scheme]
         return None if any(one.covers(host, number) for one in self._without) else proxy
 
 
@@ -204,7 +204,7 @@ def _proxy(environ: Mapping[str, str], name: str) -> Proxy | None:
         saw = "it is not the address of an HTTP proxy, such as http://proxy.example:3128"
         raise MigrateError(BAD_NETWORK, subject=name, saw=saw)
     shown = f"[{host}]" if ":" in host else host
-    url = f"{parts.scheme}://{shown}:{port or _PORTS[parts.scheme]}"
+    url = f"{parts.scheme}://{shown}:{port or PORTS[parts.scheme]}"
     if parts.username is None:
         return Proxy(url)
     return Proxy(url, (unquote(parts.username), unquote(parts.password or "")))

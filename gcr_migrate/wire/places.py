@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
+from gcr_migrate.wire.network import PORTS
 from gcr_migrate.wire.services import API, service_of
 
 if TYPE_CHECKING:
@@ -108,5 +109,4 @@ def _host_in(url: str) -> str:
 
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", parts.port or default
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
