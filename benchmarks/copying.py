@@ -7,14 +7,9 @@ the median. A tool that leaves anything out is shown, but cannot be the best.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
 import tempfile
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +17,7 @@ from benchmarks import peers
 from benchmarks.bound import bound
 from benchmarks.corpus import add_shape, make_corpus, push, shape_of
 from benchmarks.google import SPEC, google
+from benchmarks.kept import provenance, write
 from benchmarks.registries import Content, registry
 from benchmarks.scenes import Asked, Row, Scene, interleaved
 from benchmarks.table import write_table
@@ -77,8 +73,7 @@ def main() -> int:
                 scene = Scene(name, project, project.content, SPEC)
                 rows += interleaved(scene, wanted(*peers.OWN, *peers.FROM_GOOGLE), how)
     result = facts(corpus, how, built) | {"rows": [asdict(row) for row in rows]}
-    asked.keep.parent.mkdir(exist_ok=True)
-    asked.keep.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(asked.keep, result)
     print(write_table(result, asked.keep == RESULTS))
     return int(any(row.failed or row.missing for row in rows if row.tool.startswith("gcr-migrate")))
 
@@ -96,11 +91,10 @@ def content_of(corpus: Corpus) -> Content:
 def facts(corpus: Corpus, how: Asked, built: peers.Built) -> dict[str, Any]:
     """Return what the figures depend on."""
     low = bound(corpus)
+    where = provenance()
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "versions": {"python": platform.python_version(), "gcr-migrate": version("gcr-migrate")}
-        | built.versions,
+        **where,
+        "versions": where["versions"] | built.versions,
         "absent": built.absent,
         "passes": how.passes,
         "apply": how.apply,

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.kept import provenance, replace_rows
 from benchmarks.measure import a_dozen_of
 from benchmarks.stage import Stage, fill_cache, stage
 from gcr_migrate.sandbox.giant import TEAM, Giant
@@ -228,19 +225,8 @@ def line(row: Row) -> str:
 
 def keep(rows: list[Row]) -> None:
     """Write rows into the file of results, in place of older ones of the same kind."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "inventory.json"
-    kept: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
-    where = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("gcr-migrate", "httpx", "starlette", "uvicorn")},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-    }
-    new = [asdict(row) | where for row in rows]
-    done = {_kind(one) for one in new}
-    left = [one for one in kept if _kind(one) not in done]
-    path.write_text(json.dumps([*left, *new], indent=2) + "\n", encoding="utf-8")
+    where = provenance("httpx", "starlette", "uvicorn")
+    replace_rows(RESULTS / "inventory.json", (asdict(row) | where for row in rows), _kind)
 
 
 def _kind(row: dict[str, Any]) -> tuple[str, str, int, bool]:

@@ -10,17 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.kept import provenance, replace_rows
 from benchmarks.measure import a_dozen_of, measure
 from benchmarks.slow import NAME
 from gcr_migrate.apply.copy import LARGE_BYTES
@@ -201,16 +199,8 @@ def line(row: Row) -> str:
 
 def keep(rows: list[Row]) -> None:
     """Write rows into the file of results, in place of older ones of the same kind."""
-    kept: list[dict[str, Any]] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
-    where = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": {"python": platform.python_version(), "gcr-migrate": version("gcr-migrate")},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-    }
-    new = [asdict(row) | where for row in rows]
-    done = {_kind(one) for one in new}
-    left = [one for one in kept if _kind(one) not in done]
-    RESULTS.write_text(json.dumps([*left, *new], indent=2) + "\n", encoding="utf-8")
+    where = provenance()
+    replace_rows(RESULTS, (asdict(row) | where for row in rows), _kind)
 
 
 def _kind(row: dict[str, Any]) -> tuple[float, int, int]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.kept import load, provenance, write
 from benchmarks.measure import measure
 
 RESULTS = Path(__file__).resolve().parent / "results" / "refs.json"
@@ -59,12 +58,10 @@ def main() -> int:
         "wall_s": round(cost.wall_s, 1),
         "cpu_s": round(cost.cpu_s, 1),
         "peak_mb": round(cost.peak_mb),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "load": round(os.getloadavg()[0], 1),  # who else ran; the clock says little beside it
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-    }
+        "load": load(),
+    } | provenance()
     print(json.dumps(row))
-    RESULTS.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    write(RESULTS, row)
     return 0
 
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import ssl
 import statistics
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +24,7 @@ import trustme
 
 from benchmarks.copying import content_of
 from benchmarks.corpus import add_shape, make_corpus, push, shape_of
+from benchmarks.kept import load, provenance, write
 from benchmarks.measure import measure
 from benchmarks.registries import Secured, missing, registry
 from gcr_migrate.apply.run import WORKER_BYTES
@@ -240,21 +238,16 @@ def main() -> int:
                 for _ in range(asked.passes):
                     for row in rows:
                         bench.one_pass(row, content)
+    where = provenance()
     result = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "load": round(os.getloadavg()[0], 1),  # who else ran; the clock says little beside it
-        "versions": {
-            "python": platform.python_version(),
-            "gcr-migrate": version("gcr-migrate"),
-            "openssl": ssl.OPENSSL_VERSION,
-        },
+        **where,
+        "versions": where["versions"] | {"openssl": ssl.OPENSSL_VERSION},
+        "load": load(),
         "passes": asked.passes,
         "corpus": asdict(corpus.shape) | {"blobs": len(corpus.blobs), "bytes": size},
         "rows": [asdict(row) for row in rows],
     }
-    asked.keep.parent.mkdir(exist_ok=True)
-    asked.keep.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(asked.keep, result)
     print(table(result))
     return 0
 
