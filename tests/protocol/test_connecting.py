@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import trustme
 
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pool import Pool
@@ -23,6 +22,8 @@ from tests.protocol.test_transport_failures import full_backlog
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import trustme
 
 LIMITS: dict[str, float | None] = dict.fromkeys(("connect", "read", "write", "pool"), LONG_S)
 
@@ -141,19 +142,6 @@ async def through(proxy: Peer, trusted: Path) -> int:
                 await asyncio.sleep(0.05)
                 gc.collect()
                 assert told == []
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """Who vouches for the server."""
-    return trustme.CA()
-
-
-@pytest.fixture
-def trusted(authority: trustme.CA, tmp_path: Path) -> Path:
-    """The file that names it."""
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return tmp_path / "ca.pem"
 
 
 @pytest.fixture

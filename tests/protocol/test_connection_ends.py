@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import trustme
 
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pool import Pool
@@ -22,6 +21,8 @@ from tests.peer import EMPTY, LONG_S, OK, Peer, run, script
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import trustme
 
     from gcr_migrate.interfaces import Take
     from tests.peer import Answer
@@ -62,17 +63,10 @@ async def get(connections: Pool, url: str, **limits_s: float) -> bytes:
         await answer.aclose()
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """Who vouches for servers."""
-    return trustme.CA()
-
-
 @pytest.fixture
-def network(authority: trustme.CA, tmp_path: Path) -> Network:
+def network(trusted: Path) -> Network:
     """The way to servers with TLS."""
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return Network({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+    return Network({"SSL_CERT_FILE": str(trusted)})
 
 
 @pytest.fixture
