@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
@@ -17,7 +18,7 @@ from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
 from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
@@ -29,9 +30,10 @@ LARGE_BYTES: Final = 32 * 1024 * 1024
 HUGE_BYTES: Final = 1024 * 1024 * 1024
 _HUGE_AT_ONCE: Final = 4  # an upload that breaks starts over: not all of them at once
 _HOLDERS_REMEMBERED: Final = 10_000
+_ENOUGH: Final = nullcontext()  # for what need not wait for room
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """Where one image is read and written.
 
@@ -44,7 +46,7 @@ class Place:
     root: Source
     repository: Repository
 
-    @property
+    @cached_property
     def source(self) -> End:
         """Its name at the source."""
         name = self.root.name(self.image.path)
@@ -57,7 +59,7 @@ class Place:
             self.root.prefix or name,
         )
 
-    @property
+    @cached_property
     def target(self) -> End:
         """Its name at the target."""
         row = self.repository
@@ -110,9 +112,7 @@ class Blobs:
             return known
         going = self._going.get(item.id)
         if going is None:
-            going = shared(self._bring(place, item))
-            self._going[item.id] = going
-            going.add_done_callback(lambda _: self._going.pop(item.id))
+            going = self._going[item.id] = shared(self._bring(place, item))
         return going
 
     async def missing(self, place: Place, items: list[BlobItem]) -> list[BlobItem]:
@@ -145,6 +145,12 @@ class Blobs:
         self._mounts.proved(item.id for item in items)
 
     async def _bring(self, place: Place, item: BlobItem) -> Outcome:
+        try:
+            return await self._once_per_registry(place, item)
+        finally:
+            del self._going[item.id]
+
+    async def _once_per_registry(self, place: Place, item: BlobItem) -> Outcome:
         key = (place.repository.registry, item.blob_id)
         while item.shared and key not in self._holders and (other := self._on_their_way.get(key)):
             await asyncio.wait([other])
@@ -158,21 +164,16 @@ class Blobs:
 
     async def _in_turn(self, place: Place, item: BlobItem) -> Outcome:
         while True:
-            async with self._room(item.size_bytes):
+            size = item.size_bytes
+            async with (
+                self._huge if size >= HUGE_BYTES else _ENOUGH,
+                self._large if size >= LARGE_BYTES else _ENOUGH,
+                self._slots,
+            ):
                 came_out = await self._move(place, item)
             if isinstance(came_out, Outcome):
                 return came_out
             await asyncio.wait([came_out])  # it takes no room from others meanwhile
-
-    @asynccontextmanager
-    async def _room(self, size: int) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            if size >= HUGE_BYTES:
-                await stack.enter_async_context(self._huge)
-            if size >= LARGE_BYTES:
-                await stack.enter_async_context(self._large)
-            await stack.enter_async_context(self._slots)
-            yield
 
     async def _move(self, place: Place, item: BlobItem) -> Outcome | asyncio.Future[None]:
         """Bring a blob, or return what it has to wait for."""

@@ -70,7 +70,8 @@ class Journal:
         self._moving: set[tuple[Kind, int]] = set()
         # What came out and may not be on disk yet, where the plan's rows would show it; and all
         # that failed, which is not tried twice in a run.
-        self._fresh: dict[tuple[Kind, int], Outcome] = {}
+        self._fresh: set[tuple[Kind, int]] = set()
+        ledger.on_settled = self._fresh.clear
         self._failed: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
         self._in_a_row: list[MigrateError] = []
@@ -80,11 +81,7 @@ class Journal:
         """Return what became of an item in this run, where its row may not tell it yet."""
         if (kind, item_id) in self._failed:
             return Outcome.FAILED
-        return self._fresh.get((kind, item_id))
-
-    def _note(self, kind: Kind, item_id: int, on_disk: asyncio.Future[None]) -> None:
-        self._fresh[kind, item_id] = Outcome.DONE
-        on_disk.add_done_callback(lambda _: self._fresh.pop((kind, item_id), None))
+        return Outcome.DONE if (kind, item_id) in self._fresh else None
 
     def begins(self, kind: Kind, item_id: int) -> None:
         """Record the start of what may be done twice, and need not wait for the disk."""
@@ -103,7 +100,7 @@ class Journal:
             size_bytes: bytes that are to move.
             operation: name of the service's operation that a later run can ask for, if any.
         """
-        await self._ledger.record(kind, item_id, Event.STARTED, how=operation)
+        await self._ledger.recorded(kind, item_id, Event.STARTED, how=operation)
         if operation:  # it goes on without us, whatever becomes of this run
             self._moving.discard((kind, item_id))
         else:
@@ -117,7 +114,7 @@ class Journal:
         is, until somebody looks.
         """
         ids = list(item_ids)
-        await asyncio.gather(*(self._ledger.record(kind, id_, Event.STARTED) for id_ in ids))
+        await asyncio.gather(*(self._ledger.recorded(kind, id_, Event.STARTED) for id_ in ids))
         for id_ in ids:
             self.listener.item(Step(kind, id_, Event.STARTED))
 
@@ -157,10 +154,8 @@ class Journal:
         self._confirmed_any = True
         self._in_a_row.clear()
         self._moving.discard((kind, item_id))
-        on_disk = self._ledger.record(
-            kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes
-        )
-        self._note(kind, item_id, on_disk)
+        self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
+        self._fresh.add((kind, item_id))
         self.listener.item(Step(kind, item_id, Event.CONFIRMED, size_bytes, how))
         return Outcome.DONE
 
@@ -168,8 +163,8 @@ class Journal:
         self, kind: Kind, item_id: int, *, code: str, saw: str, size_bytes: int = 0
     ) -> Outcome:
         """Record that a rule of the spec leaves the item as it is; a blob, with its length."""
-        on_disk = self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
-        self._note(kind, item_id, on_disk)
+        self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
+        self._fresh.add((kind, item_id))
         self.listener.item(Step(kind, item_id, Event.SKIPPED, size_bytes, code=code))
         return Outcome.DONE
 

@@ -142,7 +142,7 @@ class Path:
                     begun.set_result(None)
                     outcome, tags = await self._in_turn(item, blobs, tags, outcome)
             if outcome is Outcome.DONE:
-                await a_few_of((self._set(tag) for tag in tags), _WRITES_AT_ONCE)
+                await self._set_all(tags)
         finally:
             if outcome is not Outcome.DONE:
                 self._not_done[item.id] = outcome
@@ -161,7 +161,9 @@ class Path:
                 came_out.add(brought)
             else:
                 waiting.append(brought)
-        came_out |= {*await asyncio.gather(*map(asyncio.shield, waiting))}
+        if waiting:
+            ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+            came_out.update(one.result() for one in ended)
         for outcome in (Outcome.PENDING, Outcome.GONE, Outcome.FAILED):
             if outcome in came_out:
                 return outcome
@@ -292,6 +294,9 @@ class Path:
             await self._tools.hands.do(work)
         self._tools.blobs.proved(blobs)
 
+    async def _set_all(self, tags: list[TagItem]) -> None:
+        await a_few_of((self._set(tag) for tag in tags), min(_WRITES_AT_ONCE, len(tags)))
+
     async def _set(self, tag: TagItem) -> None:
         """Set a tag of a manifest that is there."""
         async with self._slots:
@@ -326,8 +331,7 @@ class Path:
                 return
             outcome = self._not_done.get(item_id, Outcome.DONE)
             if outcome is Outcome.DONE:
-                tags = (self._set(tag) for tag in self._open_tags(item_id))
-                await a_few_of(tags, _WRITES_AT_ONCE)
+                await self._set_all(self._open_tags(item_id))
             elif outcome is Outcome.FAILED:
                 self._block(self._open_tags(item_id))
 

@@ -5,7 +5,6 @@ Nothing here can delete. The type under which a station gets a client says what 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlencode
 
@@ -201,8 +200,7 @@ class RegistryClient:
             raise MigrateError(BAD_REPLY, subject=subject, saw="HEAD without a Content-Length")
         return size
 
-    @asynccontextmanager
-    async def open_blob(self, name: str, blob: Descriptor) -> AsyncIterator[Feed]:
+    def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
         scopes, subject = (_pull(name),), self._named(name, str(blob.digest))
         download = Download(
@@ -214,8 +212,7 @@ class RegistryClient:
             headers=lambda: self._auth.headers(scopes),
             refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
         )
-        async with download.open() as pieces:
-            yield pieces
+        return download.open()
 
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""

@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -210,6 +210,6 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
 
 def with_digest(session: str, digest: str) -> str:
     """Add the digest to a session's own query, which is not touched."""
-    parts = urlsplit(session)
-    query = "&".join(part for part in (parts.query, urlencode({"digest": digest})) if part)
-    return urlunsplit(parts._replace(query=query))
+    address, hash_sign, fragment = session.partition("#")
+    joint = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
+    return f"{address}{joint}{urlencode({'digest': digest})}{hash_sign}{fragment}"

@@ -10,7 +10,6 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ from gcr_migrate.state.frozen import disk_trouble
 from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gcr_migrate.state.migration import Migration
@@ -27,13 +27,10 @@ if TYPE_CHECKING:
 _CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
 # That moves nothing out of its place, so it is no new fact either.
-_REPEATS: Final = frozenset({Event.STARTED, Event.CONFIRMED})
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    row: tuple[int, str, int, str, str, str, str, int, str]  # as the columns of `event`
-    done: asyncio.Future[None]
+_REPEATS: Final = frozenset({Event.STARTED.value, Event.CONFIRMED.value})
+_NEXT: Final = {(state, event.value): after for (state, event), after in NEXT.items()}
+_Row = tuple[int, str, int, str, str, str, str, int, str]  # as the columns of `event`
+_Entry = tuple[_Row, "asyncio.Future[None] | None"]
 
 
 class Ledger:
@@ -41,6 +38,9 @@ class Ledger:
 
     Args:
         migration: the file, open; who records holds its lock.
+
+    Attributes:
+        on_settled: is called when all that was recorded until then is in the file, or never will.
     """
 
     def __init__(self, migration: Migration) -> None:
@@ -48,10 +48,12 @@ class Ledger:
         self._sql = connect(migration.path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
+        self._under_way: dict[tuple[str, int], State] = {}  # what this run began and did not end
         self._commits = 0
         self._checkpoint: threading.Thread | None = None
         self._run = 0
         self._trouble: Exception | None = None
+        self.on_settled: Callable[[], None] = _nothing
 
     def start_run(self) -> int:
         """Begin a run, to which all following events belong, and return its number."""
@@ -65,7 +67,7 @@ class Ledger:
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
 
-    def record(  # one row of the ledger
+    def recorded(  # one row of the ledger
         self,
         kind: Kind,
         item_id: int,
@@ -76,7 +78,32 @@ class Ledger:
         saw: str = "",
         size_bytes: int = 0,
     ) -> asyncio.Future[None]:
+        """Write down an event as `record` does, for who waits for it.
+
+        Returns:
+            A future that is done when the event is in the file, or raises why it never will be.
+        """
+        self.record(kind, item_id, event, how=how, code=code, saw=saw, size_bytes=size_bytes)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gathered[-1] = (self._gathered[-1][0], done)
+        return done
+
+    def record(  # one row of the ledger
+        self,
+        kind: Kind,
+        item_id: int,
+        event: Event,
+        *,
+        how: str = "",
+        code: str = "",
+        saw: str = "",
+        size_bytes: int = 0,
+    ) -> None:
         """Write down an event, with all others of this round of the loop.
+
+        What goes wrong is DISK_FULL, or ValueError if the event cannot follow on what the item has
+        been through; to move again what is present is no error, and not recorded. Who does not
+        wait for it gets the error from the next call, or from `close`.
 
         Args:
             kind: what the item is.
@@ -87,19 +114,11 @@ class Ledger:
             code: for GAVE_UP and SKIPPED: code of the problem.
             saw: what was seen; never a secret.
             size_bytes: bytes that moved.
-
-        Returns:
-            A future that is done when the event is in the file. It raises DISK_FULL if that failed,
-            and ValueError if the event cannot follow on what the item has been through; to move
-            again what is present is no error, and not recorded. Who does not wait for it gets the
-            error from the next call, or from `close`.
         """
         if self._trouble:
             raise self._trouble
         if not self._run:
             raise RuntimeError("no run was started")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
         row = (
             self._run,
             kind.value,
@@ -112,9 +131,8 @@ class Ledger:
             _now(),
         )
         if not self._gathered:  # committed once for all that happens meanwhile
-            loop.call_soon(self.settle)
-        self._gathered.append(_Entry(row, done))
-        return done
+            asyncio.get_running_loop().call_soon(self.settle)
+        self._gathered.append((row, None))
 
     def keep_policy(self, repository_id: int, resource: str, etag: str, raw: str) -> None:
         """Keep an access policy word by word before it is changed; it is in the file on return.
@@ -183,8 +201,10 @@ class Ledger:
             return
         results = self._commit(entries)
         self._trouble = self._trouble or next(filter(None, results), None)
-        for entry, error in zip(entries, results, strict=True):
-            _resolve(entry.done, error)
+        for (_, done), error in zip(entries, results, strict=True):
+            if done is not None:
+                _resolve(done, error)
+        self.on_settled()
         self._commits += 1
         if self._commits % _CHECKPOINT_COMMITS == 0:
             self._tidy_up()
@@ -202,33 +222,40 @@ class Ledger:
         try:
             self._sql.execute("BEGIN IMMEDIATE")
             try:
-                results = [self._append(entry) for entry in entries]
+                results = [self._append(row) for row, _ in entries]
                 self._sql.execute("COMMIT")
             finally:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
         except (sqlite3.Error, ValueError, OverflowError) as error:
             # Values that cannot be stored count too: those who wait are never left without answer.
+            self._under_way.clear()
             return [disk_trouble(str(self._path), error) for _ in entries]
         return results
 
-    def _append(self, entry: _Entry) -> Exception | None:
-        _, kind, item_id, event, *_ = entry.row
-        last = self._sql.execute(
-            "SELECT event FROM event WHERE kind = ? AND item_id = ? ORDER BY id DESC LIMIT 1",
-            (kind, item_id),
-        ).fetchall()
-        state = STATE_BY_LAST[last[0][0]] if last else State.PLANNED
+    def _append(self, row: _Row) -> Exception | None:
+        _, kind, item_id, event, *_ = row
+        key = (kind, item_id)
+        state = self._under_way.pop(key, None) or self._state(key)
         if state is State.PRESENT and event in _REPEATS:
             return None
-        if (state, Event(event)) not in NEXT:
+        after = _NEXT.get((state, event))
+        if after is None:
             return ValueError(f"{kind} {item_id} is {state}: {event} cannot follow")
         self._sql.execute(
             "INSERT INTO event (run_id, kind, item_id, event, how, code, saw, size_bytes, at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            entry.row,
+            row,
         )
+        if after is State.MOVING:
+            self._under_way[key] = after
         return None
+
+    def _state(self, key: tuple[str, int]) -> State:
+        last = self._sql.execute(
+            "SELECT event FROM event WHERE kind = ? AND item_id = ? ORDER BY id DESC LIMIT 1", key
+        ).fetchall()
+        return STATE_BY_LAST[last[0][0]] if last else State.PLANNED
 
 
 def _checkpoint(path: Path) -> None:
@@ -245,6 +272,10 @@ def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:
         done.exception()  # counts as seen: `close` raises it too
     else:
         done.set_result(None)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _now() -> str:

@@ -57,8 +57,7 @@ class Places:
         Raises:
             MigrateError: nothing may be sent there.
         """
-        found = _FRONT.match(url)
-        front = found[0] if found else ""
+        front = _front(url)
         place = self._known.get(front)
         if place is None:
             base = self._endpoints.resolve(f"{front}/").removesuffix("/")
@@ -69,14 +68,19 @@ class Places:
             self._known[front] = place
         path = url[len(front) :]
         address = place.base + (path if path.startswith("/") else f"/{path}")
-        return address, self.service(url) if place.service == API else place.service
+        return address, self.service(url)
 
     def service(self, url: str) -> str:
         """Return whose quota a request counts against."""
-        return service_of(url, self._endpoints)
+        place = self._known.get(_front(url))
+        if place is None or place.service == API:
+            return service_of(url, self._endpoints)
+        return place.service
 
     def same_origin(self, old: str, new: str) -> bool:
         """Whether a URL in a reply of `old` is at the same service as `old`."""
+        if _front(new) == _front(old):
+            return True
         return _origin(new) in {_origin(old), _origin(self._endpoints.resolve(old))}
 
     def refuse_downgrade(self, old: str, new: str, subject: str) -> None:
@@ -100,6 +104,11 @@ class Places:
         if not self._plain_hosts & {host, _host_in(url)}:
             saw = f"plain HTTP to {host} would show credentials to the network"
             raise MigrateError(UNREACHABLE, subject=subject, saw=saw)
+
+
+def _front(url: str) -> str:
+    found = _FRONT.match(url)
+    return found[0] if found else ""
 
 
 def _host_in(url: str) -> str:

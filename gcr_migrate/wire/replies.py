@@ -102,6 +102,8 @@ def pause_of(reply: Reply) -> float | None:
 
 def joined(url: str, target: str, subject: str) -> str:
     """Return where a reply's header leads to; raise BAD_REPLY if that is no http(s) URL."""
+    if _is_beside(url, target):
+        return target
     onward = ""
     try:
         onward = urljoin(url, target)
@@ -113,6 +115,19 @@ def joined(url: str, target: str, subject: str) -> str:
     if not usable or not onward.isascii() or not onward.isprintable():
         raise MigrateError(BAD_REPLY, subject=subject, saw="it leads to what is no URL")
     return onward
+
+
+def _is_beside(url: str, target: str) -> bool:
+    """Whether a whole URL is at the same server as one that was asked: it stays as it is."""
+    path_at = url.find("/", len("https://"))
+    return (
+        path_at > 0
+        and target.startswith(url[: path_at + 1])
+        and "/." not in target
+        and " " not in target
+        and target.isascii()
+        and target.isprintable()
+    )
 
 
 def refusal_of(reply: Reply) -> Refusal:
