@@ -50,6 +50,11 @@ if TYPE_CHECKING:
 WORKERS_AT_MOST: Final = 64
 
 
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(apply)
+
+
 def apply(
     files: MigrationFiles,
     expect_digest: Annotated[

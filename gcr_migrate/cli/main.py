@@ -5,31 +5,16 @@ from __future__ import annotations
 import functools
 import signal
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 from typer.exceptions import TyperException
 
-from gcr_migrate.cli import (
-    access,
-    demo,
-    discover,
-    doctor,
-    export,
-    init,
-    inventory,
-    leftovers,
-    migrate,
-    redirect,
-    refs,
-    rescue,
-    schedule,
-    tools,
-)
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
 from gcr_migrate.cli.interrupt import stops
-from gcr_migrate.cli.litter import look_seldom
+from gcr_migrate.cli.litter import keep_what_is_loaded
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
@@ -42,17 +27,30 @@ if TYPE_CHECKING:
 
 _PROGRAM: Final = "gcr-migrate"
 
-app = typer.Typer(
-    name=_PROGRAM,
-    help="Move images from Container Registry to Artifact Registry: planned, resumable, proven.",
-    epilog=(
-        "Exit codes: 0 success, 1 something failed or differs, 2 bad input, 3 refused and nothing "
-        "changed, 4 out of reach, 5 a defect of ours, 10 something to do (with "
-        "--detailed-exitcode), 130 interrupted and resumable."
-    ),
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+_HELP: Final = (
+    "Move images from Container Registry to Artifact Registry: planned, resumable, proven."
 )
+# The commands of each module of this room, in the order of the help.
+_COMMANDS: Final[dict[str, tuple[str, ...]]] = {
+    "migrate": ("plan", "show"),
+    "apply": ("apply",),
+    "status": ("status",),
+    "verify": ("verify",),
+    "reporting": ("report",),
+    "export": ("export",),
+    "inventory": ("inventory", "compare"),
+    "access": ("access",),
+    "doctor": ("doctor",),
+    "discover": ("discover",),
+    "init": ("init",),
+    "rescue": ("rescue",),
+    "redirect": ("redirect",),
+    "leftovers": ("leftovers",),
+    "schedule": ("schedule",),
+    "refs": ("refs",),
+    "tools": ("explain", "schema", "sandbox"),
+    "demo": ("demo",),
+}
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001  # typer calls it
@@ -63,7 +61,6 @@ def _print_version(value: bool) -> None:  # noqa: FBT001  # typer calls it
         raise typer.Exit
 
 
-@app.callback()
 def _program(
     *,
     _version: Annotated[
@@ -76,28 +73,46 @@ def _program(
     pass
 
 
-migrate.add_to(app)
-export.add_to(app)
-inventory.add_to(app)
-access.add_to(app)
-doctor.add_to(app)
-discover.add_to(app)
-init.add_to(app)
-rescue.add_to(app)
-redirect.add_to(app)
-leftovers.add_to(app)
-schedule.add_to(app)
-refs.add_to(app)
-tools.add_to(app)
-demo.add_to(app)
-add_examples(app)
+def program(word: str | None = None) -> typer.Typer:
+    """Return the program with all its commands.
+
+    Args:
+        word: the command that is wanted, with others of its module; None: all of them.
+    """
+    app = typer.Typer(
+        name=_PROGRAM,
+        help=_HELP,
+        epilog=(
+            "Exit codes: 0 success, 1 something failed or differs, 2 bad input, 3 refused and "
+            "nothing changed, 4 out of reach, 5 a defect of ours, 10 something to do (with "
+            "--detailed-exitcode), 130 interrupted and resumable."
+        ),
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_program)
+    for module, words in _COMMANDS.items():
+        if word is None or word in words:
+            import_module(f"gcr_migrate.cli.{module}").add_to(app)
+    add_examples(app)
+    return app
 
 
 @functools.cache
-def command() -> TyperGroup:
-    """Return the command line with all that is in it; made once, as that takes a while."""
-    found = typer.main.get_command(app)  # with the options for completion, unlike its group
+def command(word: str | None = None) -> TyperGroup:
+    """Return the command line, made once: all of it takes longer than many a command.
+
+    Args:
+        word: the command that is wanted; None: all of them.
+    """
+    found = typer.main.get_command(program(word))  # with the options for completion
     return cast("TyperGroup", found)
+
+
+def _called(args: Sequence[str]) -> str | None:
+    """Return the word that is a command, if the first one is; any other is answered with all."""
+    known = any(args[:1] == [word] for words in _COMMANDS.values() for word in words)
+    return args[0] if known else None
 
 
 def outcome(args: Sequence[str]) -> int:
@@ -115,7 +130,7 @@ def outcome(args: Sequence[str]) -> int:
         set_up_logs(as_json=output.as_json)
     try:
         _check_filled(args)
-        result = command()(list(args), prog_name=_PROGRAM, standalone_mode=False)
+        result = command(_called(args))(list(args), prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:
         return output.errors([with_near_file(error)])
     except TyperException as error:
@@ -164,7 +179,7 @@ def _end_in_order(*_: object) -> None:
 
 def run() -> None:
     """Run the program and exit."""
-    look_seldom()
+    keep_what_is_loaded()
     set_up_streams()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As shells have it in the background. Held back instead, as it is needed to end in order.

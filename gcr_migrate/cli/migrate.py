@@ -1,4 +1,4 @@
-"""The way of a migration: plan, show, apply, status, verify, report.
+"""The commands `plan` and `show`.
 
 Stations are imported by the command that needs them, so that `--help` stays quick.
 """
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcr_migrate.cli.apply import apply
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
@@ -30,9 +29,7 @@ from gcr_migrate.cli.options import (
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.pricing import PricesFile
-from gcr_migrate.cli.reporting import report
 from gcr_migrate.cli.showing import Only, PathPattern, Plain, Showing, Unfolded, laid_out_for
-from gcr_migrate.cli.verify import verify
 from gcr_migrate.errors import (
     BAD_USAGE,
     FILE_MISSING,
@@ -50,7 +47,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for command in (plan, show, apply, status, verify, report):
+    for command in (plan, show):
         app.command()(command)
 
 
@@ -305,25 +302,3 @@ def show(
 
     named = files_named(files, MIGRATION_SUFFIXES)
     return over(Output(as_json=as_json), "show", named, one, full=full)
-
-
-def status(files: MigrationFiles, full: Full = False, as_json: Json = False) -> int:
-    """Tell how far the plan in FILE is, also while it is applied.
-
-    Reads the file only; `verify` asks the registries. Of several files, or a folder of them, a
-    line each.
-
-    Exit codes: 0 told, 2 not a migration file.
-    """
-    from gcr_migrate.report.gather import status_facts
-    from gcr_migrate.report.terminal import status_lines
-    from gcr_migrate.state.file import open_migration
-
-    def one(output: Output, name: str) -> int:
-        with open_migration(Path(name)) as migration:
-            facts = status_facts(migration)
-        output.result(facts, status_lines(facts))
-        return Exit.OK
-
-    named = files_named(files, MIGRATION_SUFFIXES)
-    return over(Output(as_json=as_json), "status", named, one, full=full)

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from gcr_migrate.report.fleet import FleetFacts
 
 
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(report)
+
+
 def report(
     files: Annotated[
         list[str],

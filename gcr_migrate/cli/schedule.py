@@ -311,7 +311,7 @@ def _read_by_verify(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
     from gcr_migrate.cli.main import command
 
-    verify = command().commands["verify"]
+    verify = command("verify").commands["verify"]
     try:
         context = verify.make_context("gcr-migrate verify", [*words])
     except TyperException as error:

@@ -18,6 +18,9 @@ def run() -> None:
         if told is not None:
             sys.stdout.write(f"{told[0]}\n" if told[0] else "")
             sys.exit(told[1])
+    from gcr_migrate.cli.litter import look_seldom
+
+    look_seldom()
     from gcr_migrate.cli.main import run as run_command
 
     run_command()

@@ -60,6 +60,11 @@ if TYPE_CHECKING:
 TARGETS_AT_ONCE = 4  # of small projects each waits for its own answers most of the time
 
 
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(verify)
+
+
 def verify(
     targets: Annotated[
         list[str] | None,

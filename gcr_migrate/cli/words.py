@@ -10,11 +10,9 @@ if TYPE_CHECKING:
 
 def word_table() -> dict[str, Any]:
     """Return commands with their options, and the values that options and arguments may have."""
-    from typer.main import get_command
+    from gcr_migrate.cli.main import command
 
-    from gcr_migrate.cli.main import app
-
-    return {"commands": _commands(get_command(app)), "values": _values()}
+    return {"commands": _commands(command()), "values": _values()}
 
 
 def _commands(command: Any, name: str = "") -> dict[str, Any]:

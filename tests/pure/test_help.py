@@ -6,10 +6,10 @@ import shlex
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from gcr_migrate.cli.examples import EXAMPLES, commands_of
-from gcr_migrate.cli.main import app
+from gcr_migrate.cli.main import command as command_line
+from gcr_migrate.cli.main import program
 from gcr_migrate.cli.way import JOBS, MORE, STEPS, way_lines
 
 LINES = [line for lines in EXAMPLES.values() for line in lines]
@@ -17,7 +17,7 @@ LINES = [line for lines in EXAMPLES.values() for line in lines]
 
 def parsed(line: str) -> tuple[str, dict[str, Any]]:
     """Return the command of a line and what its parameters get; nothing is run."""
-    words, command, names = shlex.split(line, comments=True), get_command(app), []
+    words, command, names = shlex.split(line, comments=True), command_line(), []
     while below := getattr(command, "commands", None):
         names.append(words.pop(0))
         command = below[names[-1]]
@@ -27,7 +27,7 @@ def parsed(line: str) -> tuple[str, dict[str, Any]]:
 
 def test_each_command_has_examples() -> None:
     """No command is without, and none of them is of a command that there is not."""
-    assert set(EXAMPLES) == {name for name, _ in commands_of(app)}
+    assert set(EXAMPLES) == {name for name, _ in commands_of(program())}
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -42,7 +42,7 @@ def test_the_way_goes_by_commands_that_there_are() -> None:
     """Each step that is shown without any word is a command line."""
     for command, _ in STEPS:
         parsed(command)
-    names = {name for name, _ in commands_of(app)}
+    names = {name for name, _ in commands_of(program())}
     assert {command for command, _ in MORE if not command.startswith("-")} <= names
     assert [job for job, _, _ in JOBS] == ["split", "move", "verify", "rescue", "salvage"]
     assert max(map(len, way_lines())) < 100
