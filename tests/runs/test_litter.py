@@ -38,7 +38,7 @@ def test_a_worker_looks_as_seldom_as_the_run_that_started_it() -> None:
         check=True,
     )
 
-    run = told("gcr_migrate.cli.main", "run")
+    run = told("gcr_migrate.cli.start", "run")
 
     assert told("gcr_migrate.cli.worker", "main") == run
     assert usual.stdout.strip() not in run
