@@ -6,12 +6,15 @@ import shlex
 from typing import Any
 
 import pytest
+from typer import Context
 
+from gcr_migrate.cli import main
 from gcr_migrate.cli.examples import EXAMPLES, commands_of
 from gcr_migrate.cli.main import command as command_line
 from gcr_migrate.cli.main import program
 from gcr_migrate.cli.way import JOBS, MORE, STEPS, way_lines
 
+MODULES = main._COMMANDS  # noqa: SLF001
 LINES = [line for lines in EXAMPLES.values() for line in lines]
 
 
@@ -46,3 +49,21 @@ def test_the_way_goes_by_commands_that_there_are() -> None:
     assert {command for command, _ in MORE if not command.startswith("-")} <= names
     assert [job for job, _, _ in JOBS] == ["split", "move", "verify", "rescue", "salvage"]
     assert max(map(len, way_lines())) < 100
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_the_commands_that_are_said_of_it(module: str) -> None:
+    """A word that is called finds its command, with the help that it has among all commands."""
+    for word in MODULES[module]:
+        some = command_line(word)
+        assert sorted(some.commands) == sorted(MODULES[module])
+        alone, among = (one.commands[word] for one in (some, command_line()))
+        assert alone.get_help(Context(alone)) == among.get_help(Context(among))
+
+
+def test_any_other_word_is_answered_with_all_commands() -> None:
+    """What is no command may be a slip of the pen, and the nearest of all is named."""
+    assert main._called(["aply"]) is None  # noqa: SLF001
+    assert main._called(["--help"]) is None  # noqa: SLF001
+    assert main._called([]) is None  # noqa: SLF001
+    assert {word for words in MODULES.values() for word in words} == set(command_line().commands)
