@@ -146,7 +146,7 @@ def rescue(
     )
     second = Path(target) if spec else None
     steps = [*next_steps(command, wish, course, facts, second)]
-    facts = facts.model_copy(update={"next_steps": steps})
+    facts = facts.but(next_steps=steps)
     output.result(facts, rescue_lines(facts))
     return facts.exit
 

@@ -5,16 +5,15 @@ Counts add up; each value says with which exit code its command ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
-
-from pydantic import Field, model_validator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.access import AccessRowFact
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact, LeftOutFact
 from gcr_migrate.report.figures import EstimateFact
 from gcr_migrate.report.overview import OverviewFact
 from gcr_migrate.report.rows import Many
@@ -87,7 +86,7 @@ class _PlanLike(Fact):
 class PlanFacts(_PlanLike):
     """Result of `plan`."""
 
-    schema_: Literal["gcr-migrate/plan"] = Field("gcr-migrate/plan", alias="schema")
+    schema_: Literal["gcr-migrate/plan"] = "gcr-migrate/plan"
     version: Literal[1] = VERSION
 
 
@@ -162,7 +161,7 @@ class ImageFact(Fact):
 class ShowFacts(_PlanLike):
     """Result of `show`: the whole plan as a difference to what is there."""
 
-    schema_: Literal["gcr-migrate/show"] = Field("gcr-migrate/show", alias="schema")
+    schema_: Literal["gcr-migrate/show"] = "gcr-migrate/show"
     version: Literal[1] = VERSION
     spec: str = Field(description="Name of the spec that the plan was made from.")
     created_at: str
@@ -186,12 +185,11 @@ class ItemCountsFact(Fact):
     failed: int
     pending: int
 
-    @model_validator(mode="after")
-    def _adds_up(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse what does not add up."""
         if self.planned != self.done + self.skipped + self.failed + self.pending:
             msg = f"counts do not add up: {self!r}"
             raise ValueError(msg)
-        return self
 
 
 class MovedBytesFact(Fact):
@@ -211,8 +209,8 @@ class FailureFact(Fact):
     saw: str
     message: str
     remedy: str
-    count: int = Field(1, description="How many items failed for this cause.")
-    others: list[str] = Field(default=[], description="Names of the others beside the subject.")
+    count: int = Field(default=1, description="How many items failed for this cause.")
+    others: Sequence[str] = Field(default=(), description="Names of the others beside the subject.")
 
     @property
     def more(self) -> str:
@@ -261,7 +259,7 @@ class _RunLike(Fact):
         """Tell each item that failed by itself."""
         for one in self.failures:
             for name in (one.subject, *one.others):
-                yield one.model_copy(update={"subject": name, "count": 1, "others": []})
+                yield one.but(subject=name, count=1, others=[])
 
 
 class ServiceFact(Fact):
@@ -286,7 +284,7 @@ class LeftFact(Fact):
 class ApplyFacts(_RunLike):
     """Result of `apply`."""
 
-    schema_: Literal["gcr-migrate/apply"] = Field("gcr-migrate/apply", alias="schema")
+    schema_: Literal["gcr-migrate/apply"] = "gcr-migrate/apply"
     version: Literal[1] = VERSION
     services: dict[str, ServiceFact] = Field(
         description="What this run asked, by host; a location of Artifact Registry is one service"
@@ -339,7 +337,7 @@ class HoldUpFact(Fact):
 class StatusFacts(_RunLike):
     """Result of `status`: what the ledger adds up to, also while a run goes on."""
 
-    schema_: Literal["gcr-migrate/status"] = Field("gcr-migrate/status", alias="schema")
+    schema_: Literal["gcr-migrate/status"] = "gcr-migrate/status"
     version: Literal[1] = VERSION
     runs: list[RunFact]
     is_running: bool = Field(description="Whether a process works on the file now.")
@@ -353,15 +351,14 @@ class StatusFacts(_RunLike):
 class ReportFacts(Fact):
     """Result of `report`: the plan, and what became of it."""
 
-    schema_: Literal["gcr-migrate/report"] = Field("gcr-migrate/report", alias="schema")
+    schema_: Literal["gcr-migrate/report"] = "gcr-migrate/report"
     version: Literal[1] = VERSION
     plan: ShowFacts
     status: StatusFacts
     overview: OverviewFact
 
-    @model_validator(mode="after")
-    def _one_for_each(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse an overview of other images."""
         if len(self.plan.images) != len(self.overview.images):
             msg = "the overview is not of the plan's images"
             raise ValueError(msg)
-        return self

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
 from gcr_migrate.report.fact import VERSION, Fact
 from gcr_migrate.report.rows import Many, Rows
@@ -29,7 +28,7 @@ class Page(Fact):
     before: int = 1
     lines: Many[Line]
     after: str = "é"
-    schema_: Literal["page"] = Field("page", alias="schema")
+    schema_: Literal["page"] = "page"
     version: Literal[1] = VERSION
 
 
