@@ -148,7 +148,7 @@ def _read_now(
     from gcr_migrate.cli.keeping import cache_beside
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import plan_access
-    from gcr_migrate.plan.routes import Refused
+    from gcr_migrate.plan.refusals import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.spec import load_spec
     from gcr_migrate.state.cache import open_cache

@@ -231,7 +231,7 @@ def _make_plan(
     from gcr_migrate.cli.keeping import keeping
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import make_plan
-    from gcr_migrate.plan.routes import Refused
+    from gcr_migrate.plan.refusals import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.file import create_draft
     from gcr_migrate.state.listings import open_shelf

@@ -107,6 +107,7 @@ MigrationFile = Annotated[
 
 
 SPEC_SUFFIXES: Final = (".yaml", ".yml")
+SNAPSHOT_SUFFIX: Final = ".snapshot"
 
 
 @dataclass(frozen=True, slots=True)
