@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.run import Choice
     from gcr_migrate.cli.watching import Ears, Watched
     from gcr_migrate.connect import Connections
-    from gcr_migrate.report.facts import ApplyFacts
+    from gcr_migrate.report.runs import ApplyFacts
     from gcr_migrate.state.migration import Migration
 
 WORKERS_AT_MOST: Final = 64

@@ -15,24 +15,18 @@ from gcr_migrate.errors import (
 )
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact
-from gcr_migrate.report.facts import (
-    ApplyFacts,
-    ItemCountsFact,
-    PlanFacts,
-    ReportFacts,
-    ShowFacts,
-    StatusFacts,
-)
+from gcr_migrate.report.facts import PlanFacts, ReportFacts, ShowFacts
 from gcr_migrate.report.problems import ErrorFacts
 from gcr_migrate.report.rows import Many
+from gcr_migrate.report.runs import ApplyFacts, ItemCountsFact, StatusFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gcr_migrate.report.access import AccessRowFact
     from gcr_migrate.report.fact import LeftOutFact
-    from gcr_migrate.report.facts import FailureFact
     from gcr_migrate.report.problems import OneErrorFact
+    from gcr_migrate.report.runs import FailureFact
 
     Told = FindingFact | LeftOutFact | FailureFact | OneErrorFact
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS
 from gcr_migrate.model.steps import Event, Kind
-from gcr_migrate.report.gather import report_facts
+from gcr_migrate.report.planned import report_facts
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.overview import STEPS

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import NOT_A_RESULT, MigrateError
 from gcr_migrate.report.access import AccessFacts
-from gcr_migrate.report.facts import ApplyFacts, ReportFacts, ShowFacts, StatusFacts
+from gcr_migrate.report.facts import ReportFacts, ShowFacts
 from gcr_migrate.report.html.access import access_page
 from gcr_migrate.report.html.migration import plan_page, report_page, run_page
 from gcr_migrate.report.html.proof import compare_page, proof_page, proofs_page
 from gcr_migrate.report.inventories import CompareFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
 from gcr_migrate.report.reading import read
+from gcr_migrate.report.runs import ApplyFacts, StatusFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
