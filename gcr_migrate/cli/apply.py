@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
@@ -229,7 +230,6 @@ async def _apply(
     from gcr_migrate.apply.run import apply_migration, workers_for
     from gcr_migrate.cli.interrupt import stopping
     from gcr_migrate.cli.logins import announce, hosts_of, logins
-    from gcr_migrate.cli.worker import cores
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.left import left
@@ -267,7 +267,7 @@ async def _apply(
                     watched.run(connections.traffic, to_do, ledger) as ears,
                     AsyncExitStack() as stack,
                 ):
-                    count = order.workers or workers_for(to_do.bytes, cores())
+                    count = order.workers or workers_for(to_do.bytes, _cores())
                     hands = await _hands(
                         count, migration, connections, way, ears, stack, as_json=output.as_json
                     )
@@ -313,3 +313,10 @@ async def _hands(
     way = replace(way, pace=Pace())  # it is in the share
     start = starter(Setup(way, migration.path, share, as_json=as_json))
     return await stack.enter_async_context(working(count, start, ears.moved))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -61,13 +61,6 @@ def starter(setup: Setup) -> Callable[[], Awaitable[Process]]:
     return start
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class _Tally:
     """Sums up bytes and requests, and tells them now and then: they come in many small steps."""
 

@@ -129,6 +129,18 @@ def test_a_run_with_nothing_to_tell_loads_nothing_that_tells_it(tmp_path: Path) 
 
 
 @pytest.mark.needs("docker-registry")
+@pytest.mark.usefixtures("target")
+def test_a_run_loads_nothing_of_what_its_plan_has_not(tmp_path: Path) -> None:
+    """Neither what makes repositories, nor other processes, nor how plans are told."""
+    loaded(tmp_path, ["plan", "spec.yaml", "-o", "m"])
+
+    unwanted = {"apply.others", "apply.provision", "apply.workers", "report.facts"}
+    for command in ("apply", "status"):
+        found = loaded(tmp_path, [command, "m"])
+        assert not {f"gcr_migrate.{name}" for name in unwanted} & found
+
+
+@pytest.mark.needs("docker-registry")
 def test_a_migration_between_plain_registries_loads_nothing_of_googles(
     target: Registry, tmp_path: Path
 ) -> None:
