@@ -107,7 +107,8 @@ def command(word: str | None = None) -> TyperGroup:
         word: the command that is wanted; None: all of them.
     """
     found = typer.main.get_command(program(word))  # with the options for completion
-    take_as_written(found)
+    if word:  # who gets help, or is told of a slip of the pen, has nothing read
+        take_as_written(found)
     return cast("TyperGroup", found)
 
 

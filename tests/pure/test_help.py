@@ -25,7 +25,8 @@ LINES = [line for lines in EXAMPLES.values() for line in lines]
 
 def parsed(line: str, program: Any = None) -> tuple[str, dict[str, Any]]:
     """Return the command of a line and what its parameters get; nothing is run."""
-    words, command, names = shlex.split(line, comments=True), program or command_line(), []
+    words, names = shlex.split(line, comments=True), list[str]()
+    command: Any = program or command_line(words[0])
     while below := getattr(command, "commands", None):
         names.append(words.pop(0))
         command = below[names[-1]]
