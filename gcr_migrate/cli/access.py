@@ -21,13 +21,12 @@ from gcr_migrate.cli.options import (
     MaxRate,
     MigrationFile,
     NoCache,
-    Pace,
     QuotaProject,
-    Way,
     chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:

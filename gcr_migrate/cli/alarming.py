@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gcr_migrate.alarm.news import News
-    from gcr_migrate.cli.options import Way
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.interfaces import Kept
     from gcr_migrate.report.standing import Standing
     from gcr_migrate.wire.secret import Secret

@@ -21,11 +21,10 @@ from gcr_migrate.cli.options import (
     Json,
     MaxBandwidth,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.watching import (
     LOOPBACK,
     MetricsAddress,

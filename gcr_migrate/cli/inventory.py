@@ -20,11 +20,10 @@ from gcr_migrate.cli.options import (
     Json,
     MaxRate,
     NoCache,
-    Pace,
     QuotaProject,
-    Way,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 
 if TYPE_CHECKING:

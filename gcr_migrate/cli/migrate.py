@@ -22,13 +22,12 @@ from gcr_migrate.cli.options import (
     Json,
     MaxRate,
     NoCache,
-    Pace,
     QuotaProject,
-    Way,
     read_text,
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.pricing import PricesFile
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.showing import Only, PathPattern, Plain, Showing, Unfolded, laid_out_for
 from gcr_migrate.errors import (
     BAD_USAGE,

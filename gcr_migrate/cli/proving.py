@@ -52,8 +52,8 @@ from gcr_migrate.wire.budget import Budget
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.target import Target
     from gcr_migrate.cli.wish import Wish
     from gcr_migrate.connect import Connections, Side

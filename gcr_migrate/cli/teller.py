@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gcr_migrate.cli.found import Found
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.telling import Receivers
 
 _BUCKET: Final = "gs://"

@@ -24,8 +24,8 @@ from gcr_migrate.model.duration import read_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.teller import Teller
     from gcr_migrate.wire.secret import Secret
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Awaitable, Callable
 
-    from gcr_migrate.cli.options import Way
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.work import Work
 

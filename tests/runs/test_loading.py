@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,10 @@ import httpx
 import pytest
 
 from gcr_migrate.cli import main
+from gcr_migrate.cli.reach import Way
+from gcr_migrate.cli.worker import Setup
 from gcr_migrate.model.content import OCI_MANIFEST
+from gcr_migrate.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,3 +160,21 @@ def test_a_migration_between_plain_registries_loads_nothing_of_googles(
 
     assert not GOOGLES & found
     assert httpx.get(f"{target.url}/v2/some/app/tags/list").json()["tags"] == ["v1"]
+
+
+def test_a_worker_loads_no_command_line(tmp_path: Path) -> None:
+    """What `apply` tells it first names nothing that reads options, specs or documents."""
+    told = Setup(Way.of(None, quota_project="builds"), tmp_path / "m", Limits(), as_json=True)
+    code = (
+        "import json, pickle, sys, gcr_migrate.cli.worker\n"
+        "pickle.loads(bytes.fromhex(sys.argv[1]))\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, pickle.dumps(told).hex()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert not (READS | LOGS | {"rich", "typer"}) & set(json.loads(done.stdout))
