@@ -114,8 +114,8 @@ def command(word: str | None = None) -> TyperGroup:
 
 def _called(args: Sequence[str]) -> str | None:
     """Return the word that is a command, if the first one is; any other is answered with all."""
-    known = any(args[:1] == [word] for words in _COMMANDS.values() for word in words)
-    return args[0] if known else None
+    first = next(iter(args), "")
+    return first if any(first in words for words in _COMMANDS.values()) else None
 
 
 def outcome(args: Sequence[str]) -> int:
