@@ -27,6 +27,9 @@ _WAITING_AT_MOST: Final = 64 * 1024  # bytes that the system does not take yet
 class Connection(asyncio.Protocol):
     """What comes and what leaves.
 
+    Args:
+        below: what TLS goes over, where that is the socket.
+
     Attributes:
         transport: the connection itself.
         is_free: whether it may serve another request; not that it still stands.
@@ -36,11 +39,12 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, below: asyncio.Transport | None = None) -> None:
         self.is_free = False
         self.is_full = False
         self.idle_since = 0.0
         self._loop = asyncio.get_running_loop()
+        self._below = below
         self._incoming: Incoming | None = None
         self._is_secret = False
         self._is_sent = False
@@ -59,7 +63,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_closed(self) -> bool:
         """Whether nothing can be sent over it."""
-        return self.transport.is_closing()
+        return self.transport.is_closing() or (self._below is not None and self._below.is_closing())
 
     @property
     def left(self) -> int:
@@ -166,7 +170,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that it ended."""
-        if exc is not None:
+        if exc is not None and not self._is_secret:  # else the socket is closed by now
             self._read_the_last()
         self._gone(exc)
 
@@ -179,15 +183,16 @@ class Connection(asyncio.Protocol):
             incoming.lost(error)
 
     def _read_the_last(self) -> None:
-        """Read what a server said before it hung up: a failed write is noticed before it.
-
-        Only without TLS, where what came is what it said.
-        """
+        """Read what a server said before it hung up: a failed write is noticed before it."""
+        door = self.transport.get_extra_info("socket").fileno()
         try:
-            if not self._is_secret:
-                door = self.transport.get_extra_info("socket").fileno()
-                while self._incoming and (data := os.read(door, _READ_AT_MOST)):
+            while self._incoming and (data := os.read(door, _READ_AT_MOST)):
+                if self._below is None:
                     self._incoming.came(data)
+                else:
+                    tls = cast("asyncio.BufferedProtocol", self._below.get_protocol())
+                    memoryview(tls.get_buffer(len(data)))[: len(data)] = data
+                    tls.buffer_updated(len(data))
         except OSError:
             return  # nothing is left
 
@@ -197,6 +202,8 @@ class Connection(asyncio.Protocol):
         """Send the bytes of a request, all of them together."""
         self._given += len(data)
         self.transport.write(data)
+        if self._below is not None and self._below.is_closing():  # and it is not told yet
+            self._read_the_last()
 
     def take(self, piece: bytes) -> Awaitable[None] | None:
         """Send a piece of a body; return what to wait for before the next one, if anything.

@@ -68,14 +68,30 @@ class Opener:
                     raise
 
     async def _to(self, origin: Origin) -> Connection:
-        is_secret = origin.scheme == "https"
         _, connection = await asyncio.get_running_loop().create_connection(
-            Connection,
-            sock=await _socket_to(origin.host, origin.port),
-            ssl=self._trust if is_secret else None,
-            server_hostname=origin.host if is_secret else None,
+            Connection, sock=await _socket_to(origin.host, origin.port)
         )
-        return connection
+        return await self._encrypted(connection, origin) if origin.scheme == "https" else connection
+
+    async def _encrypted(self, connection: Connection, origin: Origin) -> Connection:
+        """Speak TLS over a connection."""
+        below = connection.transport
+        if connection.is_closed:  # as more came than there should
+            raise ConnectionResetError
+        made = Connection(below if below.get_extra_info("sslcontext") is None else None)
+        made.connection_made(below)  # if the server speaks before it is ours
+        transport = None
+        try:
+            transport = await asyncio.get_running_loop().start_tls(
+                below, made, self._trust, server_hostname=origin.host
+            )
+        finally:
+            if transport is None:
+                below.abort()
+        if transport is None:
+            raise ConnectionResetError
+        made.connection_made(transport)
+        return made
 
     async def _tunnel(self, connection: Connection, origin: Origin, proxy: Proxy) -> Connection:
         """Ask a proxy for a tunnel, and speak TLS through it."""
@@ -88,17 +104,7 @@ class Opener:
         await incoming.head
         if incoming.status not in _OK:
             raise httpx.ProxyError(f"{incoming.status} {incoming.reason}")
-        if connection.is_closed:  # as more came than the answer, which no server may have sent yet
-            raise ConnectionResetError
-        tunnelled = Connection()
-        tunnelled.connection_made(connection.transport)  # if the server speaks before it is ours
-        transport = await asyncio.get_running_loop().start_tls(
-            connection.transport, tunnelled, self._trust, server_hostname=origin.host
-        )
-        if transport is None:
-            raise ConnectionResetError
-        tunnelled.connection_made(transport)
-        return tunnelled
+        return await self._encrypted(connection, origin)
 
     @functools.cached_property
     def _trust(self) -> ssl.SSLContext:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,14 +15,17 @@ import pytest
 import trustme
 
 from gcr_migrate.wire.network import LIBRARY_VARIABLE, Network
+from gcr_migrate.wire.pieces import taken
 from gcr_migrate.wire.routes import sender_for
 from tests.feeds import whole
+from tests.listening import listening, read_head
 from tests.peer import EACH, EMPTY, LONG_S, OK, Peer, run, script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from gcr_migrate.interfaces import Take
     from gcr_migrate.wire.sender import Answer, Sender
 
 DATA = bytes(range(256)) * 12_000  # about 3 MB
@@ -223,6 +229,44 @@ def test_a_target_that_refuses_early_is_heard() -> None:
         await peer.until_lost(reader)
 
     assert run(_through("asyncio", Peer(script(ANSWER)), Peer(refuse))) == 403
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+def test_a_target_that_refuses_early_and_resets_the_connection_is_heard(
+    authority: trustme.CA, trusted: Path, *, secret: bool
+) -> None:
+    """Though nobody reads its answer before the next piece is found not to leave."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    gone = threading.Event()
+
+    def refuse(peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with context.wrap_socket(peer, server_side=True) if secret else peer as client:
+            read_head(client)
+            client.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            reset = struct.pack("ii", 1, 0)  # closing sends a reset
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        gone.set()
+
+    class Source:
+        async def into(self, take: Take) -> None:
+            """Give a piece, and another one when the target has gone."""
+            await taken(take, bytes(1000))
+            assert gone.wait(LONG_S)
+            await taken(take, bytes(1000))
+            pytest.fail("there was nobody to take it")
+
+    async def work(port: int) -> int:
+        url = f"{'https' if secret else 'http'}://127.0.0.1:{port}"
+        async with sender("asyncio", trusted=trusted) as sends:
+            fields = {"host": "x", "content-length": "3000"}
+            reply = await sends.send("PUT", url, fields, Source(), LIMITS)
+            await reply.aclose()
+            return reply.status
+
+    with listening(refuse) as port:
+        assert run(work(port)) == 413
 
 
 @EACH
