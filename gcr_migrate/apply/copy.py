@@ -184,6 +184,7 @@ class Blobs:
             for origin in self._origins(place, item)
             if not self._mounts.is_useless(pair := Pair.of(origin, place.target))
         ]
+        origins.sort(key=lambda one: self._mounts.has_declined(one[1]))
         if origins and (answer := self._mounts.first_answer(origins[0][1], item.id)):
             return answer
         asking = self._mounts.asking(origins[0][1], item.id) if origins else nullcontext()
@@ -216,6 +217,8 @@ class Blobs:
             return "present", ""
         session = ""
         for origin, pair in origins:
+            if session and not self._mounts.may_be_left_for(pair):
+                break
             opened = await self._mount(place, item, origin, pair)
             if opened is None:
                 return "mounted", ""

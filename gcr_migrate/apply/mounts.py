@@ -35,21 +35,37 @@ class Mounts:
 
     A mount that is refused costs a request and gives nothing, and what refuses one refuses all
     between the same two. So of each pair one blob asks first, and the others wait for that answer;
-    once it is known that asking is no loss, all ask at once. A registry may also say that it has
-    mounted a blob that it then lacks: a pair that no manifest has proved yet is not believed after
-    that.
+    once it is known that asking is no loss, all ask at once. A registry that begins an upload in
+    place of a mount is no loss either, as the blob goes there; but an upload that is left for the
+    mount of another origin is, and so only a registry that takes mounts is asked for another.
+
+    A registry may also say that it has mounted a blob that it then lacks: a pair that no manifest
+    has proved yet is not believed after that, nor is any pair of a registry that has none proved.
     """
 
     def __init__(self) -> None:
         self._asking: dict[Pair, tuple[int, asyncio.Future[None]]] = {}  # and the blob that asks
         self._open: set[Pair] = set()  # all ask at once
         self._useless: set[Pair] = set()
+        self._taken: set[Pair] = set()
+        self._declined: set[Pair] = set()
+        self._taking: set[str] = set()  # registries that have taken any
         self._proved: set[Pair] = set()
+        self._proving: set[str] = set()  # the registries of those
+        self._lying: set[str] = set()  # registries that have mounted in vain before any was proved
         self._unproved: dict[int, Pair] = {}  # of blobs that no manifest needed so far
 
     def is_useless(self, pair: Pair) -> bool:
         """Whether a mount of this pair was refused, or accepted in vain."""
-        return pair in self._useless
+        return pair in self._useless or pair.registry in self._lying
+
+    def has_declined(self, pair: Pair) -> bool:
+        """Whether uploads were begun in place of its mounts so far, and none was taken."""
+        return pair in self._declined
+
+    def may_be_left_for(self, pair: Pair) -> bool:
+        """Whether to ask for this mount though an upload has begun, which would be in vain then."""
+        return pair.registry in self._taking
 
     def first_answer(self, pair: Pair, blob_id: int) -> asyncio.Future[None] | None:
         """Return what a blob has to wait for before it may ask; None: nothing."""
@@ -85,6 +101,11 @@ class Mounts:
         """
         if opened is None:
             self._unproved[blob_id] = pair
+            self._taken.add(pair)
+            self._declined.discard(pair)
+            self._taking.add(pair.registry)
+        elif opened and pair not in self._taken:
+            self._declined.add(pair)
         (self._useless if opened == "" else self._open).add(pair)
         self._tell(pair)
 
@@ -93,12 +114,16 @@ class Mounts:
         for id_ in blob_ids:
             if pair := self._unproved.pop(id_, None):
                 self._proved.add(pair)
+                self._proving.add(pair.registry)
+                self._lying.discard(pair.registry)  # it was one blob, not a habit
 
     def in_vain(self, blob_id: int) -> None:
         """Note that the registry lacks a blob that it may have said to have mounted."""
         pair = self._unproved.pop(blob_id, None)
         if pair and pair not in self._proved:
             self._useless.add(pair)
+            if pair.registry not in self._proving:
+                self._lying.add(pair.registry)
 
     def _tell(self, pair: Pair) -> None:
         if pair in self._asking:

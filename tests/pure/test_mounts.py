@@ -11,6 +11,7 @@ from gcr_migrate.apply.mounts import Mounts, Pair
 
 PAIR: Final = Pair("registry.example", "from", "to")
 OTHER: Final = Pair("registry.example", "elsewhere", "to")
+AWAY: Final = Pair("another.example", "from", "to")
 FIRST, SECOND, THIRD = 1, 2, 3
 
 
@@ -112,3 +113,37 @@ def test_a_pair_is_believed_until_a_mount_was_in_vain() -> None:
         assert not mounts.is_useless(OTHER)
 
     run(steps())
+
+
+def test_one_mount_in_vain_is_enough_where_none_was_proved() -> None:
+    """No other pair of that registry is asked any more; those of other registries are."""
+    mounts = Mounts()
+    mounts.answered(PAIR, FIRST, None)
+    mounts.in_vain(FIRST)
+    assert mounts.is_useless(OTHER)
+    assert not mounts.is_useless(AWAY)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_mount_in_vain_is_the_fault_of_its_pair_where_another_was_proved(
+    *, is_first: bool
+) -> None:
+    """Whichever of the two was seen first."""
+    mounts = Mounts()
+    mounts.answered(PAIR, FIRST, None)
+    mounts.answered(OTHER, SECOND, None)
+    if is_first:
+        mounts.proved([SECOND])
+    mounts.in_vain(FIRST)
+    mounts.proved([SECOND])
+    assert mounts.is_useless(PAIR)
+    assert not mounts.is_useless(OTHER)
+
+
+def test_an_upload_is_left_only_for_a_registry_that_takes_mounts() -> None:
+    """One that has taken none so far would begin another upload, and leave the first in vain."""
+    mounts = Mounts()
+    mounts.answered(PAIR, FIRST, None)
+    mounts.answered(AWAY, SECOND, "/an/upload")
+    assert mounts.may_be_left_for(OTHER)
+    assert not mounts.may_be_left_for(AWAY)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from gcr_migrate.sandbox.registry import Registry
 from tests.conftest import Cli
 from tests.processes import workers_of
 from tests.runs.test_workers import until
@@ -54,6 +55,18 @@ def test_a_registry_that_mounts_nothing_is_asked_once_per_pair(
     with planned(tmp_path) as zoo:
         zoo.fault(method="POST", path="mount=", status=status)
         assert applied(zoo, "--workers", workers) == PAIRS
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_upload_that_is_begun_for_a_mount_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    """A registry that answers each mount so is asked once for each blob, and left no upload."""
+    monkeypatch.setattr(Registry, "_mountable", lambda *_: False)
+    with planned(tmp_path) as zoo:
+        assert applied(zoo, "--workers", workers) == 2 * IMAGES
+        assert zoo.asked("POST .*/blobs/uploads/") == 2 * IMAGES
+        assert zoo.asked("PUT .*/artifacts-uploads/") == 2 * IMAGES
 
 
 def test_mounts_in_vain_are_given_up(tmp_path: Path) -> None:
