@@ -75,7 +75,8 @@ Concurrency = Annotated[
     typer.Option(
         "--concurrency",
         metavar="N",
-        help="Blobs on their way at once to each target host, instead of the spec's.",
+        help="Blobs on their way at once to each target host, for each worker process, "
+        "instead of the spec's.",
     ),
 ]
 NoCache = Annotated[

@@ -109,7 +109,8 @@ class LimitRules(QuotaRules):
         None, description="Bytes of blobs sent at most, such as 100MB/s; default: unlimited."
     )
     concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = Field(
-        BLOBS_AT_ONCE, description="Blobs on their way at once to each target host."
+        BLOBS_AT_ONCE,
+        description="Blobs on their way at once to each target host, for each worker process.",
     )
 
     @model_validator(mode="after")
