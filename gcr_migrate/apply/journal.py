@@ -36,12 +36,20 @@ class Listener(Protocol):
 
 
 class SharedError(MigrateError):
-    """By one request that failed several items fail: they count as one of those in a row."""
+    """Several items fail by one cause: they count as one of those in a row.
+
+    Attributes:
+        cause: what failed first, the same for all of them.
+    """
+
+    cause: MigrateError
 
     @classmethod
-    def of(cls, error: MigrateError) -> SharedError:
-        """Return what befell a request, as what befell all its items."""
-        return cls(error.problem, subject=error.subject, saw=error.saw)
+    def of(cls, error: MigrateError, cause: MigrateError | None = None) -> SharedError:
+        """Return what befell a request, as what befell all its items, or all of one cause."""
+        found = cls(error.problem, subject=error.subject, saw=error.saw)
+        found.cause = cause or error
+        return found
 
 
 class Outcome(Enum):
@@ -74,7 +82,7 @@ class Journal:
         ledger.on_settled = self._fresh.clear
         self._failed: set[tuple[Kind, int]] = set()
         self._confirmed_any = False
-        self._in_a_row: list[MigrateError] = []
+        self._in_a_row: list[MigrateError] = []  # what failed first of each cause
         self._first_out_of_reach: MigrateError | None = None
 
     def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
@@ -202,9 +210,9 @@ class Journal:
 
     def _out_of_reach(self, error: MigrateError) -> None:
         self._first_out_of_reach = self._first_out_of_reach or error
-        is_known = any(error is one for one in self._in_a_row)
-        if not (is_known and isinstance(error, SharedError)):
-            self._in_a_row.append(error)
+        cause = error.cause if isinstance(error, SharedError) else None
+        if cause is None or not any(cause is one for one in self._in_a_row):
+            self._in_a_row.append(cause or error)
         if error.problem in _NO_LOGIN or len(self._in_a_row) >= _OUT_OF_REACH_IN_A_ROW:
             self.fatal = self.fatal or error
             self.stop.set()

@@ -93,17 +93,31 @@ class _Side:
         self._clock = clock
         self._fresh_until = float("-inf")
         self._listing: asyncio.Task[Tags] | None = None
+        self._failed: MigrateError | None = None
+        self._failed_until = float("-inf")
 
     async def digest(self, tag: str) -> Digest | None:
         # A source that lists no digests is asked for the tag at once: the list would tell nothing.
         if self._end.side == "source" and not BY_NAME[self._end.dialect].lists_manifests:
-            return await self._hands.do(HeadWork(self._end, tag))
+            return await self._head(tag)
         listed = await self._list()
         if found := listed.digests.get(tag):
             return found
         if tag not in listed.digests and not listed.is_cut:
             return None
-        return await self._hands.do(HeadWork(self._end, tag))
+        return await self._head(tag)
+
+    async def _head(self, tag: str) -> Digest | None:
+        began = self._clock()
+        try:
+            return await self._hands.do(HeadWork(self._end, tag))
+        except MigrateError as error:
+            # What fails alike while that would be believed fails by the same cause.
+            known = self._failed if began < self._failed_until else None
+            if known is None or known.problem is not error.problem:
+                known = self._failed = error
+                self._failed_until = _fresh_until(began, self._clock())
+            raise SharedError.of(error, known) from error
 
     async def _list(self) -> Tags:
         asking = self._listing is not None and not self._listing.done()

@@ -6,12 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import yaml
 
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.report.fleet import file_fact
 from gcr_migrate.report.html.migration import report_page
 from gcr_migrate.report.planned import report_facts
 from gcr_migrate.state.file import open_migration
+from tests.conftest import docker_registry
+from tests.relay import Relay
 from tests.zoo import opened
 
 if TYPE_CHECKING:
@@ -73,6 +76,39 @@ def test_a_list_of_tags_that_fails_stops_nothing_else(zoo: Zoo) -> None:
     zoo.box.faults.rules.clear()
     exit_code, facts = apply(zoo)
     assert (exit_code, facts["outcome"], facts["failures"]) == (0, "complete", [])
+
+
+@pytest.mark.needs("docker-registry")
+def test_tags_of_one_image_that_cannot_be_looked_at_stop_nothing_else(
+    zoo: Zoo, tmp_path: Path
+) -> None:
+    """Where a source is asked for each tag by itself, too: what fails at once has one cause."""
+    file = zoo.home / "endpoints.yaml"
+    to_one = "source: {project: builds, hosts: [us.gcr.io]}\ntarget: {registry: one.example}\n"
+    onward = "source: {registry: one.example}\ntarget: {registry: two.example}\n"
+    with docker_registry(tmp_path / "1") as one, docker_registry(tmp_path / "2") as two:
+        straight: dict[str, dict[str, str]] = yaml.safe_load(file.read_text())
+        straight["registries"] |= {"one.example": one.url, "two.example": two.url}
+        file.write_text(yaml.safe_dump(straight))
+        assert zoo.plan(spec=to_one)[0] == 0
+        assert apply(zoo)[0] == 0
+        (zoo.home / "m").unlink()
+        assert zoo.plan(spec=onward)[0] == 0
+        port = int(one.host.rpartition(":")[2])
+        relay = Relay(port, "/app/b/manifests/t", "reset-before", method="HEAD")
+        with relay.running():
+            crooked = {**straight["registries"], "one.example": relay.url}
+            file.write_text(yaml.safe_dump({**straight, "registries": crooked}))
+            exit_code, facts = apply(zoo)
+
+        assert (exit_code, facts["outcome"]) == (1, "failed")
+        assert (facts["counts"]["failed"], facts["counts"]["pending"]) == (40, 0)
+        assert facts["kinds"]["manifest"]["done"] == facts["kinds"]["manifest"]["planned"]
+        assert [(o["code"], o["count"]) for o in facts["failures"]] == [("unreachable", 40)]
+
+        file.write_text(yaml.safe_dump(straight))
+        exit_code, facts = apply(zoo)
+        assert (exit_code, facts["outcome"], facts["failures"]) == (0, "complete", [])
 
 
 def test_tags_that_are_refused_one_by_one_are_told_once(zoo: Zoo) -> None:
