@@ -72,10 +72,11 @@ class Stage:
         asked = [
             one for one in self.ask("requests") if one["path"].startswith("/artifacts-uploads")
         ]
-        return [(_digest(one), one["status"]) for one in asked if _digest(one)]
+        return [(digest_of(one), one["status"]) for one in asked if digest_of(one)]
 
 
-def _digest(entry: dict[str, Any]) -> str:
+def digest_of(entry: dict[str, Any]) -> str:
+    """Return the digest of the blob that an upload is of; empty where it is none."""
     found = re.search(r"digest=(sha256)(?::|%3A)([0-9a-f]{64})", entry["query"])
     return ":".join(found.groups()) if found else ""
 

@@ -4,7 +4,9 @@ Where the moments fall is a matter of chance, and of nothing that the tool could
 counts once, also where it hits both; a worker and, up to a second later, its run are two. After
 each death the requests at the sandbox are held against the file:
 
-- nothing that the target had was sent again;
+- nothing that the target had was sent again, be it a blob or a manifest;
+- no more uploads broke off than were in flight, so that no more bytes left than those of all blobs
+  and of these;
 - what the next run asks about is what the last one left in doubt;
 - and that is no more than was in flight, and what the target took within the last two seconds.
 
@@ -31,7 +33,7 @@ import pytest
 from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from tests.processes import is_alive, workers_of
-from tests.theatre import Stage, Theatre
+from tests.theatre import Stage, Theatre, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +93,10 @@ class Killing:
     _had: set[str] = field(default_factory=set)
     _in_doubt: int = 0  # blobs of which the last run did not learn what became of them
     _arrived: Counter[str] = field(default_factory=Counter)
+    _manifests: set[str] = field(default_factory=set)  # by the paths that they were put to
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _cut: list[str] = field(default_factory=list)  # digests of uploads that broke off
+    _sent_bytes: int = 0
 
     def run(self, most: int) -> None:
         """Start, kill and look, until it is done or was killed so many times."""
@@ -100,6 +106,7 @@ class Killing:
             facts = self.stage.run("apply", "m", *self._options)
             assert facts["outcome"] == "complete"
             self._look()
+            self._weigh(0)
 
     def _once(self) -> None:
         command = ("apply", "m", "--json", *self._options)
@@ -127,6 +134,7 @@ class Killing:
         # What a dead worker had in hand is asked for by the run that goes on without it.
         at_once = _AT_ONCE * self.workers
         self._look(orphans=at_once if victim == "worker" else 0)
+        self._weigh(killed_at, deaths=2 if victim == "worker" else 1)
         left = int(self.stage.run("status", "m")["to_ask_about"])
         # What was in flight at the death, and when the time began in which answers may be lost.
         lost = self._written(since=killed_at - _MAY_BE_LOST_S) + 2 * at_once
@@ -148,6 +156,24 @@ class Killing:
         # Under its name, and a shared one from another name too.
         assert len(asked) <= 2 * (self._in_doubt + orphans)
 
+    def _weigh(self, killed_at: float, deaths: int = 0) -> None:
+        """Only what was in flight at a death left in vain, and no manifest was written again."""
+        asked = self.stage.ask("requests")
+        uploads = [one for one in asked if one["path"].startswith("/artifacts-uploads/")]
+        cut = [one for one in uploads if one["status"] != HTTPStatus.CREATED]
+        assert len(cut) <= deaths * _AT_ONCE * self.workers
+        self._cut += map(digest_of, cut)
+        for one in uploads:
+            self._sent_bytes += one["bytes_in"]
+            known = self._sizes.get(digest_of(one), 0)
+            self._sizes[digest_of(one)] = max(known, one["bytes_in"])
+        puts = [one for one in asked if one["method"] == "PUT" and "/manifests/" in one["path"]]
+        assert not self._manifests & {one["path"] for one in puts}, "written again"
+        since = killed_at - _MAY_BE_LOST_S
+        self._manifests |= {
+            one["path"] for one in puts if one["told"] == HTTPStatus.CREATED and one["at"] < since
+        }
+
     def _asked(self) -> int:
         """How many requests there were since the last kill."""
         return sum(self.stage.ask("requests/counts").values())
@@ -165,6 +191,8 @@ class Killing:
         """The state is that of a quiet run, the ledger is consistent, nothing moved twice."""
         assert self.stage.ask("state") == end
         assert max(self._arrived.values()) == 1
+        in_flight = sum(self._sizes[digest] for digest in self._cut)
+        assert self._sent_bytes <= sum(self._sizes.values()) + in_flight
         counts = self.stage.run("status", "m")["counts"]
         assert counts["planned"] == counts["done"] + counts["skipped"]
         with contextlib.closing(sqlite3.connect(self.stage.cli.home / "m")) as file:
