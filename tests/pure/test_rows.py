@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -101,3 +102,24 @@ def test_what_is_read_again_is_what_was_told() -> None:
         read(Page, text.replace('{"text": "a"', '{"more": 1, "text": "a"'))
     with pytest.raises(ValueError, match=r"^schema: "):
         read(Page, text.replace('"schema": "page"', '"schema": "book"'))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"lines": [{"text": "a", "more": 1}]}', "lines.0.more: Extra inputs are not permitted"),
+        ('{"lines": [], "more": 1}', "more: Extra inputs are not permitted"),
+        ('{"before": 1}', "lines: Field required"),
+        ('{"lines": [{}]}', "lines.0.text: Field required"),
+        ('{"lines": [[]]}', "lines.0: Input should be an object"),
+        ('{"lines": {}}', "lines: Input should be a valid array"),
+        ('{"lines": [], "before": null}', "before: Input should be a valid integer"),
+        ("null", ": Input should be an object"),
+        ('{"lines": [', ": Invalid JSON: EOF while parsing a list at line 1 column 11"),
+        ("", ": Invalid JSON: EOF while parsing a value at line 1 column 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_about_the_document(text: str, said: str) -> None:
+    """Who reads it has a file of JSON, and knows no calls, arguments or classes."""
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        read(Page, text)
