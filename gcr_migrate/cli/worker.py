@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
-from gcr_migrate.cli.litter import keep_what_is_loaded, look_seldom
+from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded, look_seldom
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
 
@@ -158,6 +158,7 @@ def main() -> int:
     Signals of the terminal are the business of `apply`: what it stops, it stops here too.
     """
     look_seldom()
+    keep_memory()
     keep_what_is_loaded()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
