@@ -109,6 +109,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     set_up_logs(as_json=setup.as_json)
     with open_migration(setup.path) as migration:
         async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
+            keep_what_is_loaded()
             pilot = connections.pilot
             pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
 
@@ -158,8 +159,8 @@ def main() -> int:
     Signals of the terminal are the business of `apply`: what it stops, it stops here too.
     """
     look_seldom()
-    keep_memory()
     keep_what_is_loaded()
+    keep_memory()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # What somebody prints must not get between the frames.
