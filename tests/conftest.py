@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import warm
+from tests.told import check_told
 from tests.wall import sitecustomize as wall
 
 if TYPE_CHECKING:
@@ -227,10 +228,13 @@ class Cli:
         """Run a command to its end, see `warm`; `more` are further environment variables."""
         words = list(map(str, args))
         try:
-            return warm.call(words, self.home, self.environment(**more), timeout_s)
+            done = warm.call(words, self.home, self.environment(**more), timeout_s)
         except subprocess.TimeoutExpired as late:
             said = (late.output, late.stderr)
             pytest.fail(f"{args} did not end in {timeout_s} s: {said}")
+        if "--json" in words:
+            check_told(done.stdout)
+        return done
 
 
 @pytest.fixture

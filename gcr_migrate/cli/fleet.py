@@ -151,7 +151,11 @@ def _kept() -> Iterator[TextIO]:
     Raises:
         MigrateError: `disk-trouble`.
     """
-    with _disk_trouble_told(), tempfile.TemporaryFile("w+", encoding="utf-8") as kept:
+    # Names of files come as this machine has them, and such a one may be no text.
+    with (
+        _disk_trouble_told(),
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass") as kept,
+    ):
         yield kept
 
 

@@ -5,14 +5,15 @@ What draws and logs is imported when something is drawn or logged, so that `--he
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import logs
-from gcr_migrate.errors import DEFECT, MigrateError
+from gcr_migrate.errors import DEFECT, FILE_MISSING, MigrateError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from gcr_migrate.errors import Exit
     from gcr_migrate.report.fact import Fact
+
+# Whether a file is there can be asked only of a name that fits, in a folder that may be entered.
+_KEPT_FROM_US: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
 
 
 class Output:
@@ -97,7 +101,14 @@ def set_up_logs(*, as_json: bool) -> None:
 
 
 def defect_of(error: Exception) -> MigrateError:
-    """Return what to tell of an exception that nobody expected, and write it into a file."""
+    """Return what to tell of an exception that nobody expected.
+
+    A file that the system keeps from this user, or has no room for the name of, is told as that;
+    all else is a defect, and is written into a file.
+    """
+    if isinstance(error, OSError) and error.errno in _KEPT_FROM_US and error.filename:
+        name = printable(os.fsdecode(error.filename))
+        return MigrateError(FILE_MISSING, subject=name, saw=error.strerror or "")
     path = _defect_report(error)
     saw = f"{type(error).__name__}; see the file"
     return MigrateError(DEFECT, subject=str(path), saw=saw)

@@ -44,5 +44,5 @@ def _taken(
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is text that nobody can refuse; other characters may not be any."""
+    """Whether it is text that nobody can refuse, as one with halves of characters would be."""
     return isinstance(value, str) and value.isascii()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from gcr_migrate.report.fact import Fact
 
 F = TypeVar("F", bound="Fact")
+
+# Its own words for this one are about a call in Python, of which who has a file knows nothing.
+_WORDS: Final = {"unexpected_keyword_argument": "Extra inputs are not permitted"}
 
 
 def read(kind: type[F], text: str) -> F:
@@ -25,7 +28,7 @@ def read(kind: type[F], text: str) -> F:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        msg = f"{where}: {first['msg']}"
+        msg = f"{where}: {_WORDS.get(first['type'], first['msg'])}"
         raise ValueError(msg) from error
 
 

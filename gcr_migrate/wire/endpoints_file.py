@@ -81,6 +81,8 @@ def read_endpoints(text: str, filename: str) -> EndpointsFile:
         if first["type"] == "extra_forbidden":
             known = EndpointsFile.model_fields
             saw = with_question(f"{key}: unknown", str(first["loc"][-1]), known)
+        elif first["type"] == "model_type":  # said of it by itself, it names a class of ours
+            saw = f"{key}: a mapping of fields is needed"
         raise MigrateError(BAD_ENDPOINTS, subject=filename, saw=saw) from error
 
 

@@ -79,13 +79,15 @@ def test_an_empty_file_refuses_every_host() -> None:
         ("registries: {gcr.io: 127.0.0.1}", "registries"),
         ("storage: ftp://x", "storage"),
         ("storage: http://user:secret@x", "storage"),
-        ("- a", "e.yaml"),
+        ("- a", "e.yaml: (file): a mapping of fields is needed"),
+        ("a", "e.yaml: (file): a mapping of fields is needed"),
     ],
 )
 def test_a_bad_file_is_refused_by_the_key(text: str, named: str) -> None:
-    """The error names the line or the key, and repeats no password."""
+    """The error names the line or the key; it repeats no password, and names no class of ours."""
     with pytest.raises(MigrateError) as raised:
         Endpoints.load(text, "e.yaml")
     assert raised.value.problem.code == "bad-endpoints"
     assert named in str(raised.value)
     assert "secret" not in str(raised.value)
+    assert "Endpoints" not in str(raised.value)

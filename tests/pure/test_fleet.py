@@ -158,6 +158,21 @@ def test_no_file_stops_another_one() -> None:
     assert "0.migration" in text
 
 
+def test_a_name_that_is_no_text_stops_nothing() -> None:
+    """The file is told of as any other, by the name that it has on this machine."""
+
+    def work(output: Output, _name: str) -> int:
+        output.result(report(1).status, [])
+        return Exit.OK
+
+    said, name = StringIO(), os.fsdecode(b"\xff.migration")
+    with redirect_stdout(said):
+        over(Output(as_json=True), "status", Files([name, "b"], several=True, wrong=[]), work)
+    told = json.loads(said.getvalue())
+    assert [one["file"] for one in told["results"]] == [name, "b"]
+    assert sorted(one["file"] for one in told["files"]) == ["b", name]
+
+
 def test_a_file_ends_with_the_code_of_the_command_alone() -> None:
     """Such as that of `plan --detailed-exitcode`, which no result tells."""
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+import re
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.problems import ErrorFacts
 from gcr_migrate.report.published import PUBLISHED
 from gcr_migrate.report.reading import read
 from gcr_migrate.report.rows import Many, Rows
+from tests.told import check_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,3 +106,33 @@ def test_what_is_read_again_is_what_was_told() -> None:
         read(Page, text.replace('{"text": "a"', '{"more": 1, "text": "a"'))
     with pytest.raises(ValueError, match=r"^schema: "):
         read(Page, text.replace('"schema": "page"', '"schema": "book"'))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"lines": [{"text": "a", "more": 1}]}', "lines.0.more: Extra inputs are not permitted"),
+        ('{"lines": [], "more": 1}', "more: Extra inputs are not permitted"),
+        ('{"before": 1}', "lines: Field required"),
+        ('{"lines": [{}]}', "lines.0.text: Field required"),
+        ('{"lines": [[]]}', "lines.0: Input should be an object"),
+        ('{"lines": {}}', "lines: Input should be a valid array"),
+        ('{"lines": [], "before": null}', "before: Input should be a valid integer"),
+        ("null", ": Input should be an object"),
+        ('{"lines": [', ": Invalid JSON: EOF while parsing a list at line 1 column 11"),
+        ("", ": Invalid JSON: EOF while parsing a value at line 1 column 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_about_the_document(text: str, said: str) -> None:
+    """Who reads it has a file of JSON, and knows no calls, arguments or classes."""
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        read(Page, text)
+
+
+@pytest.mark.parametrize("wrong", [{"exit": 2.0}, {"exit": True}, {"title": 1}, {"errors": None}])
+def test_a_value_of_another_type_is_found_in_what_is_told(wrong: dict[str, Any]) -> None:
+    """As in each result that a test has from the command line."""
+    told = ErrorFacts.of_all([MigrateError(BAD_USAGE, subject="\udcff")])
+    check_told("".join(told.json_parts()))
+    with pytest.raises((AssertionError, ValidationError)):
+        check_told("".join(told.but(**wrong).json_parts()))

@@ -44,6 +44,14 @@ def test_the_next_run_knows_what_was_right(found: list[tuple[str, str, int]]) ->
         assert not path.exists()
 
 
+def test_a_question_about_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    """It is known again, and told from one about another such file."""
+    path = tmp_path / "m.verifying"
+    _left(path, "m\udcff.migration")
+    for name, known in (("m\udcff.migration", 1), ("m\udcfe.migration", None)):
+        assert Verifying(path, name, clock=lambda: 2_000.0).done(TAGS, "a:1") == known
+
+
 def test_three_runs_add_up(tmp_path: Path) -> None:
     """Each believes all before it, and tells when these were at work."""
     path = tmp_path / "m.verifying"

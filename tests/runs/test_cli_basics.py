@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import signal
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from gcr_migrate.cli.output import defect_of
 from gcr_migrate.errors import CATALOGUE, GROUPS
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.state.file import lock
@@ -130,6 +132,52 @@ def test_bad_input_is_told_as_text_and_as_json(cli: Cli, args: list[str], code: 
     as_json = cli(*args, "--json")
     assert as_json.returncode == 2
     assert check_schema(as_json.stdout)["code"] == code
+
+
+LONG = "x" * 300  # a name of a file has 255 bytes at most
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["show", LONG],
+        ["status", LONG],
+        ["status", LONG, f"{LONG}y"],
+        ["report", LONG],
+        ["export", LONG, "--gcloud", "-"],
+        ["compare", LONG, LONG],
+        ["access", "show", LONG],
+        ["init", "builds", "-o", LONG],
+        ["refs", "scan", LONG],
+        ["refs", "check", ".", "--plan", LONG],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_no_defect(cli: Cli, args: list[str]) -> None:
+    """It is told as a file that is not there, which the exit code says too."""
+    done = cli(*args, "--json")
+    told = json.loads(done.stdout)
+    errors = [one["code"] for one in told.get("errors") or told["files"][0]["troubles"]]
+    assert (done.returncode, set(errors)) == (2, {"file-missing"})
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/kept/m.migration"), "file-missing"),
+        (PermissionError(errno.EPERM, "Operation not permitted", b"/kept/\xff"), "file-missing"),
+        (PermissionError(errno.EACCES, "Permission denied"), "defect"),
+        (OSError(errno.EIO, "Input/output error", "m.migration"), "defect"),
+        (ZeroDivisionError(), "defect"),
+    ],
+)
+def test_a_file_that_is_kept_from_us_is_no_defect(error: Exception, code: str) -> None:
+    """Nor is a folder that may not be entered: who reads it may not, and we say of which file."""
+    told = defect_of(error)
+    assert told.problem.code == code
+    if code == "defect":
+        Path(told.subject).unlink()
+    else:
+        assert told.subject.startswith("/kept/")
 
 
 def test_a_report_needs_a_form(cli: Cli) -> None:
