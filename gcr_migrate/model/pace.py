@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UPLOAD_REQUESTS: Final = 4  # the source and where it sends on to, the upload's begin and end
 # Until a run has shown what a request costs, it costs as much as so many bytes.
@@ -61,41 +64,80 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What has arrived of a blob, or all of it.
+
+    Attributes:
+        since_s: when it began, on a clock of the blobs.
+        bytes: how many.
+    """
+
+    since_s: float
+    bytes: float
+
+
+@dataclass(slots=True)
 class _Mark:
-    """How far a run was at a time."""
+    """How far a run was at a time.
+
+    Attributes:
+        at_s: the time.
+        each_s: the same on the clock of the blobs.
+        done: what had ended.
+        under_way: bytes that had arrived by then of blobs that ended later.
+    """
 
     at_s: float
+    each_s: float
     done: Amount
+    under_way: float = 0.0
+
+    def part(self, whole: Part, until_s: float) -> float:
+        """Return how much of a blob had arrived, if it came evenly until then."""
+        if self.each_s <= whole.since_s or until_s <= whole.since_s:
+            return 0.0
+        return whole.bytes * min(1.0, (self.each_s - whole.since_s) / (until_s - whole.since_s))
+
+    def bytes(self, parts: Sequence[Part], until_s: float) -> float:
+        """Return all bytes that had arrived, those of blobs that are still under way too."""
+        return self.done.bytes + self.under_way + sum(self.part(one, until_s) for one in parts)
 
 
 class Pace:
     """Measures a run and tells in seconds what is left of it; knows no clock.
 
     What a byte, a request and an item cost is a least-squares fit over stretches of the run, none
-    of them below nothing. An item that is under way at the end of a stretch belongs to two
-    of them, so stretches grow with the run, and what that falsifies shrinks. Where they do not
-    tell the costs apart, because all came in one mixture, or some not yet, costs are assumed.
+    of them below nothing. The bytes of a blob are spread evenly over the stretches that it was
+    under way in: taken as they leave or when it ends they come in bursts, and the fit gives their
+    time to requests. Requests and items belong to where they end, so stretches grow with the run,
+    and what that falsifies shrinks. Where stretches do not tell the costs apart, because all came
+    in one mixture, or some not yet, costs are assumed.
     """
 
     def __init__(self) -> None:
         self._marks: list[_Mark] = []
         self._stretch_s = 1.0
-        self._last = _Mark(0.0, Amount())
+        self._last = _Mark(0.0, 0.0, Amount())
+        self._sent = 0
         self._moved_at_s = 0.0
 
-    def sample(self, at_s: float, done: Amount) -> None:
+    def sample(
+        self, at_s: float, done: Amount, *, sent: int = 0, each_s: float | None = None
+    ) -> None:
         """Take note of how far the run is; every second or so.
 
         Args:
             at_s: seconds on any clock that does not go back.
             done: all that was done until then.
+            sent: bytes that have left: while they do, the run does not stand still.
+            each_s: the time on the clock of the blobs, where they have one.
         """
-        mark = _Mark(at_s, done)
+        mark = _Mark(at_s, at_s if each_s is None else each_s, done)
         if not self._marks:
             self._marks.append(mark)
-        if not self._marks[1:] or done != self._last.done:
+        if not self._marks[1:] or (done, sent) != (self._last.done, self._sent):
             self._moved_at_s = at_s
-        self._last = mark
+        self._last, self._sent = mark, sent
         if at_s - self._marks[-1].at_s < self._stretch_s:
             return
         self._marks.append(mark)
@@ -103,8 +145,21 @@ class Pace:
             self._marks = self._marks[::2]
             self._stretch_s *= 2
 
-    def left_s(self, left: Amount) -> float | None:
-        """Return the seconds that the rest takes at this pace; None where nobody can know."""
+    def spread(self, blob: Part, each_s: float) -> None:
+        """Take note that a blob ended just now, all of which arrived since it began."""
+        is_marked = self._marks[-1:] == [self._last]
+        for mark in reversed(self._marks if is_marked else [*self._marks, self._last]):
+            if mark.each_s <= blob.since_s:
+                break
+            mark.under_way += mark.part(blob, each_s)
+
+    def left_s(self, left: Amount, parts: Sequence[Part] = ()) -> float | None:
+        """Return the seconds that the rest takes at this pace; None where nobody can know.
+
+        Args:
+            left: the rest.
+            parts: what has arrived of blobs that are under way, and is not left.
+        """
         if left.bytes <= 0 and left.requests <= 0 and left.items <= 0:
             return 0.0
         if not self._marks or self._last.at_s - self._marks[0].at_s < _FIRST_S:
@@ -112,14 +167,15 @@ class Pace:
         if self._last.at_s - self._moved_at_s >= _STALLED_AFTER_S:
             return None
         rest = (left.bytes / _REQUEST_BYTES, float(left.requests), float(left.items))
-        told_s, doubt_s = _told(self._stretches(), rest)
+        told_s, doubt_s = _told(self._stretches(parts), rest)
         return told_s if told_s > 0 and doubt_s <= _DOUBT_AT_MOST * told_s else None
 
-    def _stretches(self) -> list[_Stretch]:
-        marks = [*self._marks, self._last]
+    def _stretches(self, parts: Sequence[Part]) -> list[_Stretch]:
+        now = self._last
+        marks = [(mark, mark.bytes(parts, now.each_s)) for mark in (*self._marks, now)]
         return [
-            _Stretch.between(old, new, 0.5 ** ((self._last.at_s - new.at_s) / _HALF_LIFE_S))
-            for old, new in pairwise(marks)
+            _Stretch.between(old, new, new_bytes - old_bytes, now.at_s)
+            for (old, old_bytes), (new, new_bytes) in pairwise(marks)
             if new.at_s > old.at_s
         ]
 
@@ -133,11 +189,11 @@ class _Stretch:
     weight: float
 
     @classmethod
-    def between(cls, old: _Mark, new: _Mark, weight: float) -> _Stretch:
+    def between(cls, old: _Mark, new: _Mark, arrived: float, now_s: float) -> _Stretch:
         moved = new.done - old.done
-        units = max(moved.bytes, 0) / _REQUEST_BYTES
+        units = max(arrived, 0.0) / _REQUEST_BYTES
         work = (units, float(max(moved.requests, 0)), float(max(moved.items, 0)))
-        return cls(work, new.at_s - old.at_s, weight)
+        return cls(work, new.at_s - old.at_s, 0.5 ** ((now_s - new.at_s) / _HALF_LIFE_S))
 
 
 class _Fit:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace
+from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -199,6 +199,30 @@ def test_a_run_that_stands_still_has_no_time_left() -> None:
     for second in range(30, 95):
         pace.sample(float(second), Amount(29 * MIB, 29))
     assert pace.left_s(Amount(100 * MIB, 100)) is None
+
+
+def test_a_run_does_not_stand_still_while_bytes_leave() -> None:
+    """Minutes may pass until a large blob ends."""
+    pace = Pace()
+    for second in range(30):
+        pace.sample(float(second), Amount(second * MIB, second), sent=second * MIB)
+    for second in range(30, 95):
+        pace.sample(float(second), Amount(29 * MIB, 29), sent=second * MIB)
+    assert pace.left_s(Amount(100 * MIB, 100), [Part(29.0, 66 * MIB)]) is not None
+
+
+def test_bytes_of_a_blob_belong_to_all_its_time() -> None:
+    """A line of 4 MiB a second that large blobs fill, beside them small ones, now few, now many."""
+    pace, done = Pace(), Amount()
+    for second in range(121):
+        if second and second % 10 == 0:  # each has a quarter of the line, for 40 seconds
+            seconds = min(second, 40)
+            done += Amount(seconds * MIB, UPLOAD_REQUESTS)
+            pace.spread(Part(float(second - seconds), seconds * MIB), float(second))
+        done += Amount(0, UPLOAD_REQUESTS * (second // 10 % 3))
+        pace.sample(float(second), done)
+    parts = [Part(120.0 - since, since * MIB) for since in (10, 20, 30)]
+    assert pace.left_s(Amount(400 * MIB, 40), parts) == pytest.approx(100, rel=0.1)
 
 
 def test_a_pace_needs_little_memory() -> None:
