@@ -43,6 +43,11 @@ class Shares:
         self._at_s = now
         return self._each_s
 
+    @property
+    def at_once(self) -> int:
+        """Number of blobs under way."""
+        return len(self._under_way)
+
     def begin(self, blob: int, size: int) -> None:
         """Take note that a blob is under way."""
         self._under_way[blob] = (self.each_s(), size)

@@ -129,8 +129,8 @@ class Course:
         now = self._clock()
         if self._has_begun:  # while repositories are made, nothing is learned of their content
             ended = Amount(self._uploaded_bytes, self._requests, self._items)
-            each_s = self._shares.each_s()
-            self._pace.sample(now, ended, sent=self.bytes_sent, each_s=each_s)
+            each_s, at_once = self._shares.each_s(), self._shares.at_once
+            self._pace.sample(now, ended, sent=self.bytes_sent, each_s=each_s, at_once=at_once)
         self._marks.append((now, self.bytes_sent, self.traffic.requests))
         while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
             self._marks.popleft()
