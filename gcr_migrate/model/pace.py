@@ -23,6 +23,7 @@ _HALF_LIFE_S: Final = 900.0  # what was measured longer ago counts for less: rat
 _STALLED_AFTER_S: Final = 60.0  # nothing moved for so long: nobody knows when it will
 _NOISE: Final = 0.02  # no stretch is measured better than that
 _DOUBT_AT_MOST: Final = 0.2  # of the time told; beyond it nothing is told
+_FILLING_S: Final = 10.0  # so long a run may take to begin: nothing can have ended yet
 _FIRST_S: Final = 3.0  # before, chance is all that there is
 # How a request compares with a unit of bytes: from a 256th of its cost to 256 times as much, and
 # how far the first guess may be off, as a power of e. Either cost alone is half as likely as both.
@@ -115,6 +116,7 @@ class Pace:
         self._last = _Mark(0.0, 0.0, Amount())
         self._sent = 0
         self._moved_at_s = 0.0
+        self._begun_s = 0.0
         self._at_once = 0
         # Items, and their seconds, since the last blob ended.
         self._items = self._items_s = 0.0
@@ -140,12 +142,15 @@ class Pace:
         mark, last = _Mark(at_s, at_s if each_s is None else each_s, done), self._last
         if not self._marks:
             self._marks.append(mark)
-            last = mark
+            last, self._begun_s = mark, at_s
         if not self._marks[1:] or (done, sent) != (last.done, self._sent):
             self._moved_at_s = at_s
         self._at_once = max(self._at_once, at_once)
         self._measure_items(done - last.done, at_s - last.at_s)
         self._last, self._sent = mark, sent
+        if done == self._marks[0].done and at_s - self._begun_s <= _FILLING_S:
+            self._marks = [mark]  # it is measured from where first something ended
+            return
         if at_s - self._marks[-1].at_s < self._stretch_s:
             return
         self._marks.append(mark)

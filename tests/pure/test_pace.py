@@ -270,6 +270,15 @@ def test_items_alone_are_measured() -> None:
     assert only_items.left_s(Amount(0, 0, 100)) == pytest.approx(20, rel=0.1)
 
 
+def test_a_run_is_measured_from_where_first_something_ended() -> None:
+    """Eight requests a second, of which the first end after five seconds."""
+    pace, done = Pace(), Amount()
+    for second in range(15):
+        done += Amount(second % 3 * 1000, 8 if second > 5 else 0)
+        pace.sample(float(second), Amount(done.bytes if second > 5 else 0, done.requests))
+    assert pace.left_s(Amount(10_000, 240)) == pytest.approx(30, rel=0.05)
+
+
 def test_a_pace_needs_little_memory() -> None:
     """A run of a day keeps no more marks than one of a minute."""
     pace = Pace()
