@@ -15,9 +15,9 @@ from gcr_migrate.doctor.rules import CONSTRAINTS
 from gcr_migrate.doctor.services import SCANNING, SERVICES
 from gcr_migrate.errors import MigrateError, Problem
 from gcr_migrate.model.address import Reach, Way
+from gcr_migrate.model.caller import Caller
 from gcr_migrate.model.cloud import (
     BucketFacts,
-    Caller,
     ProjectFacts,
     Redirection,
     RedirectSettings,

@@ -16,20 +16,14 @@ from gcr_migrate.report.fact import FindingFact, LeftOutFact
 from gcr_migrate.report.facts import (
     AmountFact,
     ContentsFact,
-    FailureFact,
     GrantFact,
     ImageFact,
-    InFlightFact,
-    ItemCountsFact,
-    MovedBytesFact,
     PlanBytesFact,
     PlanCountsFact,
     ReportFacts,
     RepositoryFact,
-    RunFact,
     SettingFact,
     ShowFacts,
-    StatusFacts,
     TodoFact,
 )
 from gcr_migrate.report.figures import ChargeFact, EstimateFact, TimeFact
@@ -40,6 +34,14 @@ from gcr_migrate.report.overview import (
     OverviewFact,
     RepositorySumFact,
     Standing,
+)
+from gcr_migrate.report.runs import (
+    FailureFact,
+    InFlightFact,
+    ItemCountsFact,
+    MovedBytesFact,
+    RunFact,
+    StatusFacts,
 )
 
 if TYPE_CHECKING:

@@ -100,7 +100,8 @@ class Journal:
             size_bytes: bytes that are to move.
             operation: name of the service's operation that a later run can ask for, if any.
         """
-        await self._ledger.recorded(kind, item_id, Event.STARTED, how=operation)
+        self._ledger.record(kind, item_id, Event.STARTED, how=operation)
+        await self._ledger.written()
         if operation:  # it goes on without us, whatever becomes of this run
             self._moving.discard((kind, item_id))
         else:
@@ -114,7 +115,11 @@ class Journal:
         is, until somebody looks.
         """
         ids = list(item_ids)
-        await asyncio.gather(*(self._ledger.recorded(kind, id_, Event.STARTED) for id_ in ids))
+        on_disk = []
+        for id_ in ids:
+            self._ledger.record(kind, id_, Event.STARTED)
+            on_disk.append(self._ledger.written())
+        await asyncio.gather(*on_disk)
         for id_ in ids:
             self.listener.item(Step(kind, id_, Event.STARTED))
 

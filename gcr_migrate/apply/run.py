@@ -10,9 +10,7 @@ from gcr_migrate import errors
 from gcr_migrate.apply.copy import LARGE_BYTES, Blobs, Place
 from gcr_migrate.apply.finish import finish
 from gcr_migrate.apply.journal import Journal, Listener, Outcome
-from gcr_migrate.apply.others import look_for_repositories, look_for_settings
 from gcr_migrate.apply.path import Path, Tools
-from gcr_migrate.apply.provision import provision
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import ImagePath
 from gcr_migrate.model.steps import State
@@ -163,9 +161,14 @@ async def apply_migration(  # what a run is made of
     if any(repository.resource for repository in migration.repositories().values()):
         pause_s = provider.creation_pause_s
         repositories = provider.target_repositories()
+        # Registries elsewhere have nothing of this, and it takes a while to load.
         if part.content_only:
+            from gcr_migrate.apply.others import look_for_repositories  # noqa: PLC0415
+
             usable = await look_for_repositories(migration, wanted, repositories, journal)
         else:
+            from gcr_migrate.apply.provision import provision  # noqa: PLC0415
+
             usable = await provision(migration, wanted, repositories, journal, pause_s=pause_s)
     else:
         usable = set(wanted)
@@ -190,6 +193,8 @@ async def apply_migration(  # what a run is made of
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
     if migration.setting_states() and part.content_only:
+        from gcr_migrate.apply.others import look_for_settings  # noqa: PLC0415
+
         await look_for_settings(migration, provider.target_repositories(), journal)
     elif migration.setting_states():
         await finish(migration, provider.target_repositories(), journal, usable)

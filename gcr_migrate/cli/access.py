@@ -21,13 +21,12 @@ from gcr_migrate.cli.options import (
     MaxRate,
     MigrationFile,
     NoCache,
-    Pace,
     QuotaProject,
-    Way,
     chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def _read_now(
     from gcr_migrate.cli.keeping import cache_beside
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import plan_access
-    from gcr_migrate.plan.routes import Refused
+    from gcr_migrate.plan.refusals import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.spec import load_spec
     from gcr_migrate.state.cache import open_cache

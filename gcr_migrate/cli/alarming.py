@@ -14,7 +14,7 @@ from gcr_migrate.alarm.keeping import LocalFile, keep, recall
 from gcr_migrate.alarm.memory import Memory
 from gcr_migrate.alarm.news import delivered, news_of, remembered
 from gcr_migrate.alarm.sending import WITHIN_S, Receiver
-from gcr_migrate.cli.telling import Format, Receivers, object_of
+from gcr_migrate.cli.telling import Format, Receivers, not_told, object_of
 from gcr_migrate.errors import NOT_TOLD, MigrateError
 from gcr_migrate.report.alarms import alarm_facts, look_of, slack_text
 from gcr_migrate.report.proof_metrics import pushed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gcr_migrate.alarm.news import News
-    from gcr_migrate.cli.options import Way
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.interfaces import Kept
     from gcr_migrate.report.standing import Standing
     from gcr_migrate.wire.secret import Secret
@@ -151,15 +151,3 @@ async def _post(
         not_told(error)
         return False
     return True
-
-
-def not_told(error: MigrateError) -> None:
-    """Say on stderr that somebody was not told."""
-    problem = error.problem
-    logs.error(
-        "alarm.not-told",
-        code=problem.code,
-        subject=error.subject,
-        saw=error.saw or problem.title,
-        hint=problem.remedy,
-    )

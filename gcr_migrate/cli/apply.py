@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
@@ -20,11 +21,10 @@ from gcr_migrate.cli.options import (
     Json,
     MaxBandwidth,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.watching import (
     LOOPBACK,
     MetricsAddress,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.run import Choice
     from gcr_migrate.cli.watching import Ears, Watched
     from gcr_migrate.connect import Connections
-    from gcr_migrate.report.facts import ApplyFacts
+    from gcr_migrate.report.runs import ApplyFacts
     from gcr_migrate.state.migration import Migration
 
 WORKERS_AT_MOST: Final = 64
@@ -229,7 +229,6 @@ async def _apply(
     from gcr_migrate.apply.run import apply_migration, workers_for
     from gcr_migrate.cli.interrupt import stopping
     from gcr_migrate.cli.logins import announce, hosts_of, logins
-    from gcr_migrate.cli.worker import cores
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.left import left
@@ -267,7 +266,7 @@ async def _apply(
                     watched.run(connections.traffic, to_do, ledger) as ears,
                     AsyncExitStack() as stack,
                 ):
-                    count = order.workers or workers_for(to_do.bytes, cores())
+                    count = order.workers or workers_for(to_do.bytes, _cores())
                     hands = await _hands(
                         count, migration, connections, way, ears, stack, as_json=output.as_json
                     )
@@ -313,3 +312,10 @@ async def _hands(
     way = replace(way, pace=Pace())  # it is in the share
     start = starter(Setup(way, migration.path, share, as_json=as_json))
     return await stack.enter_async_context(working(count, start, ears.moved))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gcr_migrate.cli.files import write_new
-from gcr_migrate.cli.options import (
-    AccessTokenFile,
-    Endpoints,
-    Impersonate,
-    Json,
-    QuotaProject,
-    Way,
-)
+from gcr_migrate.cli.options import AccessTokenFile, Endpoints, Impersonate, Json, QuotaProject
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Way
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     QuotaProject,
-    Way,
     chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Way
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ def draw(file: Path, page: Path, prices: Prices | None = None) -> None:
         MigrateError: `file-missing`, `not-a-migration`, `not-a-result`, `not-writable`; `bad-usage`
             where the page would replace the file.
     """
-    from gcr_migrate.report.gather import report_facts
     from gcr_migrate.report.html.migration import report_page
     from gcr_migrate.report.html.results import result_page
+    from gcr_migrate.report.planned import report_facts
     from gcr_migrate.state.file import open_migration
 
     if page.exists() and file.exists() and page.samefile(file):

@@ -234,7 +234,7 @@ class Account:
     def ended(self, exit_: int) -> None:
         """Take in with which exit code the command would have ended."""
         told = self.told[self._name]
-        self.told[self._name] = told.model_copy(update={"exit": int(exit_)})
+        self.told[self._name] = told.but(exit=int(exit_))
 
     def interrupted(self) -> None:
         """Take in that the file in hand was interrupted, if nothing else is known of it."""

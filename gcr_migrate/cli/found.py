@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.plan.routes import Refused
+from gcr_migrate.plan.refusals import Refused
 
 if TYPE_CHECKING:
     from gcr_migrate.cli.proving import Proving

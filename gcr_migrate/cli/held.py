@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.names import Project
-from gcr_migrate.spec import ProjectSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,6 +76,8 @@ def held_against(
 
 def _wanted(target: Target) -> tuple[str, ...]:
     """Return the full names that a target stands for."""
+    from gcr_migrate.spec import ProjectSource
+
     if not isinstance(target.source, ProjectSource):
         return (target.name,)
     path = Project.parse(target.source.project).path

@@ -17,11 +17,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     QuotaProject,
-    Way,
     check_known,
     chosen,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Way
 from gcr_migrate.errors import BAD_USAGE, NOTHING_TO_PLAN, SPEC_THERE, Exit, MigrateError
 
 if TYPE_CHECKING:

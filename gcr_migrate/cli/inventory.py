@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gcr_migrate.cli.options import (
+    SNAPSHOT_SUFFIX,
     SPEC_SUFFIXES,
     AccessTokenFile,
     Endpoints,
@@ -19,11 +20,10 @@ from gcr_migrate.cli.options import (
     Json,
     MaxRate,
     NoCache,
-    Pace,
     QuotaProject,
-    Way,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def inventory(
     import asyncio
 
     from gcr_migrate.cli.keeping import cache_beside, name_of
-    from gcr_migrate.cli.target import SUFFIX, read_target
+    from gcr_migrate.cli.target import read_target
     from gcr_migrate.report.inventories import inventory_facts, inventory_lines
     from gcr_migrate.state.snapshot import create_snapshot, open_snapshot
 
     output = Output(as_json=as_json)
     wanted = read_target(target)
-    path = output_file or Path(f"{name_of(wanted.source)}{SUFFIX}")
+    path = output_file or Path(f"{name_of(wanted.source)}{SNAPSHOT_SUFFIX}")
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, wanted.source)

@@ -15,11 +15,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     QuotaProject,
-    Way,
     read_text,
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.pricing import PricesFile, prices_of
+from gcr_migrate.cli.reach import Way
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.cli.output import Output
     from gcr_migrate.connect import Connections, Side
-    from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.caller import Caller
     from gcr_migrate.model.login import Login
     from gcr_migrate.spec import Spec
     from gcr_migrate.state.migration import Migration

@@ -18,6 +18,7 @@ from gcr_migrate.cli.litter import keep_what_is_loaded
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
 from gcr_migrate.cli.way import way_lines
+from gcr_migrate.cli.written import take_as_written
 from gcr_migrate.errors import BAD_USAGE, INTERRUPTED, Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -106,13 +107,15 @@ def command(word: str | None = None) -> TyperGroup:
         word: the command that is wanted; None: all of them.
     """
     found = typer.main.get_command(program(word))  # with the options for completion
+    if word:  # who gets help, or is told of a slip of the pen, has nothing read
+        take_as_written(found)
     return cast("TyperGroup", found)
 
 
 def _called(args: Sequence[str]) -> str | None:
     """Return the word that is a command, if the first one is; any other is answered with all."""
-    known = any(args[:1] == [word] for words in _COMMANDS.values() for word in words)
-    return args[0] if known else None
+    first = next(iter(args), "")
+    return first if any(first in words for words in _COMMANDS.values()) else None
 
 
 def outcome(args: Sequence[str]) -> int:

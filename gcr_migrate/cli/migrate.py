@@ -22,13 +22,12 @@ from gcr_migrate.cli.options import (
     Json,
     MaxRate,
     NoCache,
-    Pace,
     QuotaProject,
-    Way,
     read_text,
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.pricing import PricesFile
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.showing import Only, PathPattern, Plain, Showing, Unfolded, laid_out_for
 from gcr_migrate.errors import (
     BAD_USAGE,
@@ -231,7 +230,7 @@ def _make_plan(
     from gcr_migrate.cli.keeping import keeping
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import make_plan
-    from gcr_migrate.plan.routes import Refused
+    from gcr_migrate.plan.refusals import Refused
     from gcr_migrate.report.progress import Watch
     from gcr_migrate.state.file import create_draft
     from gcr_migrate.state.listings import open_shelf

@@ -30,7 +30,8 @@ from gcr_migrate.model.names import ImagePath
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.checks import least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
-from gcr_migrate.plan.routes import Edge, Refusal, Refused, SourcePaths, route_all
+from gcr_migrate.plan.refusals import Refusal, Refused
+from gcr_migrate.plan.routes import Edge, SourcePaths, route_all
 from gcr_migrate.plan.unused import unused_routes, with_hints
 from gcr_migrate.spec import Select
 from gcr_migrate.tasks import a_few_of

@@ -12,18 +12,14 @@ from gcr_migrate import errors
 from gcr_migrate.cli.held import Area, Held, held_against
 from gcr_migrate.cli.logins import host_of, hosts_of, hosts_of_spec, logins
 from gcr_migrate.cli.options import read_text
-from gcr_migrate.cli.pipeline import make_plan
 from gcr_migrate.cli.proving_references import References
 from gcr_migrate.cli.shared import Shared
-from gcr_migrate.cli.taking import take
-from gcr_migrate.cli.target import read_target
 from gcr_migrate.cli.wish import kept_path, kind_of
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
 from gcr_migrate.model.domains import Domain
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.names import Project, gcr_host
 from gcr_migrate.report.proof import verify_facts
-from gcr_migrate.spec import ProjectSource, load_spec
 from gcr_migrate.state.baseline import Baseline
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.listings import open_shelf
@@ -56,8 +52,8 @@ from gcr_migrate.wire.budget import Budget
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.target import Target
     from gcr_migrate.cli.wish import Wish
     from gcr_migrate.connect import Connections, Side
@@ -146,6 +142,9 @@ class Proving:
 
     async def _spec(self, text: str) -> VerifyFacts:
         """Make a plan in a file that nobody keeps, and prove that."""
+        from gcr_migrate.cli.pipeline import make_plan
+        from gcr_migrate.spec import load_spec
+
         written = read_text(Path(text))
         spec = load_spec(written, text)
         connections = await self._shared.connections(
@@ -187,6 +186,8 @@ class Proving:
             return verify_facts(text, kind, result, file=str(path), complete=snapshot.complete)
 
     async def _live(self, text: str) -> VerifyFacts:
+        from gcr_migrate.cli.target import read_target
+
         target = read_target(text)
         if self._wish.baseline:
             return await self._held_against(text, target, self._wish.baseline)
@@ -206,6 +207,8 @@ class Proving:
         self, target: Target, connections: Connections, result: Verification
     ) -> bool:
         """Read what is there now, and prove it whole; return whether all of it could be listed."""
+        from gcr_migrate.cli.taking import take
+
         with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
             path = Path(folder) / "live.snapshot"
             try:
@@ -359,6 +362,8 @@ def _usual(promises: BaselinePromises) -> frozenset[Level]:
 
 def domains_of(source: object) -> tuple[Domain, ...]:
     """Return the gcr.io names that a source stands for."""
+    from gcr_migrate.spec import ProjectSource
+
     if not isinstance(source, ProjectSource):
         return ()
     project = Project.parse(source.project)

@@ -56,7 +56,7 @@ def _of_what_runs(scan: RefsScanFacts, project: Project) -> list[Named]:
 
     used: defaultdict[tuple[str, str], list[ReferenceFact]] = defaultdict(list)
     for one in scan.references:
-        consumer = Consumer(**one.consumer.model_dump()) if one.consumer else None
+        consumer = Consumer(**vars(one.consumer)) if one.consumer else None
         if consumer and consumer.identity and one.project == project.id and one.name:
             host = read_place(one.name).gcr_host
             if host and needs_grant(consumer, one.name):

@@ -18,12 +18,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
     chosen,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.refs_check import check
 from gcr_migrate.cli.scanning import (
     STDIN,

@@ -12,8 +12,8 @@ from gcr_migrate.refs.files import Unread, scan_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.refs.files import Found
 
 

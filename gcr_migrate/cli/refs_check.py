@@ -16,12 +16,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
     chosen,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.scanning import (
     AllFiles,
     Judge,

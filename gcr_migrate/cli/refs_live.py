@@ -20,8 +20,8 @@ from gcr_migrate.refs.live import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.scanning import Judge
     from gcr_migrate.connect import Connections, Side
     from gcr_migrate.interfaces import SourceRegistry

@@ -88,8 +88,7 @@ def _of_one(
     output: Output, file: Path, output_file: Path | None, csv: str | None, prices: Prices
 ) -> None:
     from gcr_migrate.report.documents import markdown_text
-    from gcr_migrate.report.gather import report_facts
-    from gcr_migrate.report.planned import show_facts
+    from gcr_migrate.report.planned import report_facts, show_facts
     from gcr_migrate.report.sheets import Sheet, sheet_lines
     from gcr_migrate.report.terminal import show_raw
     from gcr_migrate.state.file import open_migration
@@ -115,8 +114,8 @@ def _of_several(
     """Tell of several files in one document; a table on stdout where that is not the document."""
     from gcr_migrate.report.fleet_document import fleet_markdown
     from gcr_migrate.report.fleet_lines import fleet_lines
-    from gcr_migrate.report.gather import report_facts
     from gcr_migrate.report.html.fleet import FleetPage
+    from gcr_migrate.report.planned import report_facts
     from gcr_migrate.state.file import open_migration
 
     page = FleetPage()

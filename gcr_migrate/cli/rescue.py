@@ -17,12 +17,11 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, NO_NAMES, MigrateError
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ def rescue(
     )
     second = Path(target) if spec else None
     steps = [*next_steps(command, wish, course, facts, second)]
-    facts = facts.model_copy(update={"next_steps": steps})
+    facts = facts.but(next_steps=steps)
     output.result(facts, rescue_lines(facts))
     return facts.exit
 

@@ -17,7 +17,7 @@ from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import gcr_host, repository_resource
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.plan.checks import without_room
-from gcr_migrate.plan.routes import Refusal, Refused
+from gcr_migrate.plan.refusals import Refusal, Refused
 from gcr_migrate.plan.wishes import wishes_of
 from gcr_migrate.tasks import all_of
 

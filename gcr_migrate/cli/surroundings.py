@@ -15,7 +15,7 @@ from gcr_migrate.plan.deletions import CopiedVersion, Losses, effective
 from gcr_migrate.plan.distances import Streamed, location_finding, unknown_locations
 from gcr_migrate.plan.gcr_targets import gcr_name_of, served_finding
 from gcr_migrate.plan.moved_cleanup import MovedPath, stays_behind
-from gcr_migrate.plan.routes import Refusal, Refused
+from gcr_migrate.plan.refusals import Refusal, Refused
 from gcr_migrate.plan.scans import SERVICE, scan_finding, scans_the_copy
 from gcr_migrate.plan.subscribers import subscriber_finding
 from gcr_migrate.plan.virtual import offers, splits_of, virtual_repositories

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from gcr_migrate import errors
-from gcr_migrate.cli.options import SPEC_SUFFIXES, is_file, read_text
+from gcr_migrate.cli.options import SNAPSHOT_SUFFIX, SPEC_SUFFIXES, is_file, read_text
 from gcr_migrate.cli.reading import find_roots
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import ImagePath, gcr_host
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from gcr_migrate.model.places import Place
     from gcr_migrate.spec import ProjectSource, RepositorySource
 
-SUFFIX: Final = ".snapshot"
 _GOOGLES: Final = re.compile(
     r"(.*\.)?(gcr\.io|pkg\.dev|google\.com|googleapis\.com|appspot\.com)|gs:"
 )
-_FILES: Final = (SUFFIX, ".migration", ".cache", *SPEC_SUFFIXES, ".json", ".db")
+_FILES: Final = (SNAPSHOT_SUFFIX, ".migration", ".cache", *SPEC_SUFFIXES, ".json", ".db")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import repository_resource
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.model.settings import after_copy, changes_of, differences
-from gcr_migrate.plan.routes import Refusal, Refused
+from gcr_migrate.plan.refusals import Refusal, Refused
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import logs
-from gcr_migrate.cli.alarming import alarm, not_told, push
 from gcr_migrate.cli.files import write_parts
+from gcr_migrate.cli.telling import not_told
 from gcr_migrate.errors import NOT_WRITABLE, MigrateError, printable
-from gcr_migrate.report.junit import junit_text, unfinished_text
-from gcr_migrate.report.metrics import MetricsFile
-from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
 from gcr_migrate.report.standing import Standing
 from gcr_migrate.verify.result import worst
 
@@ -21,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gcr_migrate.cli.found import Found
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.telling import Receivers
 
 _BUCKET: Final = "gs://"
@@ -56,6 +53,8 @@ class Teller:
             MigrateError: `not-writable`, a file cannot be written.
         """
         if self._receivers.junit:
+            from gcr_migrate.report.junit import unfinished_text
+
             write_parts(self._receivers.junit, [unfinished_text(self._targets)])
         self._write_metrics()
         state = self._receivers.state
@@ -84,9 +83,12 @@ class Teller:
         """Tell everybody; what keeps one from being told does not keep the others."""
         self._log()
         if self._receivers.junit:
+            from gcr_migrate.report.junit import junit_text
+
             self._try(write_parts, self._receivers.junit, [junit_text(self._standings)])
         self._try(self._write_metrics)
-        asyncio.run(self._tell_far())
+        if self._receivers.webhook or self._receivers.state or self._receivers.gateway:
+            asyncio.run(self._tell_far())
 
     def _log(self) -> None:
         """One line for each host; who reads the table at a terminal has them already."""
@@ -123,11 +125,16 @@ class Teller:
         file = self._receivers.metrics_file
         if file is None:
             return
+        from gcr_migrate.report.metrics import MetricsFile
+        from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
+
         metrics = ProofMetrics(self._targets, times_in(file))
         metrics.came_out(self._standings)
         MetricsFile(file, metrics.registry).write()
 
     async def _tell_far(self) -> None:
+        from gcr_migrate.cli.alarming import alarm, push
+
         receivers = self._receivers
         if receivers.webhook or receivers.state:
             await alarm(receivers, self._way, self._standings)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate import logs
 from gcr_migrate.cli.options import chosen, read_text
 from gcr_migrate.errors import BAD_USAGE, BAD_WEBHOOK, MigrateError
 from gcr_migrate.model.duration import read_duration
@@ -23,8 +24,8 @@ from gcr_migrate.model.duration import read_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gcr_migrate.cli.options import Way
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.teller import Teller
     from gcr_migrate.wire.secret import Secret
 
@@ -207,3 +208,15 @@ def telling(
         teller.end()
         raise
     teller.end()
+
+
+def not_told(error: MigrateError) -> None:
+    """Say on stderr that somebody was not told."""
+    problem = error.problem
+    logs.error(
+        "alarm.not-told",
+        code=problem.code,
+        subject=error.subject,
+        saw=error.saw or problem.title,
+        hint=problem.remedy,
+    )

@@ -67,6 +67,7 @@ def json_schema(name: str) -> dict[str, Any]:
         MigrateError: `bad-usage`, there is no such schema.
     """
     from gcr_migrate.report.published import PUBLISHED
+    from gcr_migrate.report.reading import json_schema as json_schema_of
     from gcr_migrate.spec import spec_json_schema
     from gcr_migrate.spec.prices import prices_json_schema
 
@@ -76,7 +77,7 @@ def json_schema(name: str) -> dict[str, Any]:
         return prices_json_schema()
     if name not in PUBLISHED:
         check_known("schema", ["spec", "prices", *PUBLISHED], [name])
-    model = PUBLISHED[name].model_json_schema(mode="serialization", by_alias=True)
+    model = json_schema_of(PUBLISHED[name])
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **model, "title": f"gcr-migrate {name}"}
 

@@ -30,13 +30,12 @@ from gcr_migrate.cli.options import (
     Impersonate,
     Json,
     MaxRate,
-    Pace,
     QuotaProject,
-    Way,
     chosen,
     read_text,
 )
 from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Pace, Way
 from gcr_migrate.cli.telling import (
     REMIND_AFTER,
     AlarmState,

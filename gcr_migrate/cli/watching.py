@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.output import Output
     from gcr_migrate.model.steps import Step
     from gcr_migrate.report.course import Course
-    from gcr_migrate.report.facts import ApplyFacts
     from gcr_migrate.report.metrics import Metrics, MetricsFile
     from gcr_migrate.report.places import Places
     from gcr_migrate.report.running import Display
+    from gcr_migrate.report.runs import ApplyFacts
     from gcr_migrate.report.traces import Traces
     from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.left import Left

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcr_migrate.cli.effort import Effort
-from gcr_migrate.cli.options import SPEC_SUFFIXES, is_file
-from gcr_migrate.cli.target import SUFFIX
+from gcr_migrate.cli.options import SNAPSHOT_SUFFIX, SPEC_SUFFIXES, is_file
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.state.snapshot import is_snapshot
 from gcr_migrate.state.verifying import SUFFIX as KEPT_SUFFIX
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.answers import Expect
     from gcr_migrate.verify.redirect import Identity
 
-_FILES: Final = (SUFFIX, ".migration")
+_FILES: Final = (SNAPSHOT_SUFFIX, ".migration")
 _PATHS: Final = ("./", "../", "/", "~")  # so begins no name of a place
 _LONGEST: Final = 200  # of a name, so that a file can have it with what is put behind it
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Awaitable, Callable
 
-    from gcr_migrate.cli.options import Way
+    from gcr_migrate.cli.reach import Way
     from gcr_migrate.model.limits import Limits
     from gcr_migrate.model.work import Work
 
@@ -59,13 +59,6 @@ def starter(setup: Setup) -> Callable[[], Awaitable[Process]]:
         return process
 
     return start
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Tally:

@@ -16,8 +16,6 @@ from gcr_migrate.model.login import Login
 from gcr_migrate.model.names import ar_host
 from gcr_migrate.registry.catalogue import Catalogue
 from gcr_migrate.registry.client import RegistryClient
-from gcr_migrate.registry.copying import CopyClient
-from gcr_migrate.registry.docker import DockerClient
 from gcr_migrate.registry.remembered import RememberedRegistry
 from gcr_migrate.wire.dns import way_to
 from gcr_migrate.wire.network import Network
@@ -50,10 +48,11 @@ if TYPE_CHECKING:
         Topics,
     )
     from gcr_migrate.model.address import Way
-    from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.caller import Caller
     from gcr_migrate.model.content import Digest, Manifest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.names import GcrHost, Project
+    from gcr_migrate.registry.copying import CopyClient
 
 Side = Literal["source", "target"]
 _API_THREADS: Final = 8
@@ -192,6 +191,8 @@ class Connections:
 
     def server_copy(self, host: str) -> ServerCopy:
         """Return who copies from Container Registry into repositories of a host."""
+        from gcr_migrate.registry.copying import CopyClient  # noqa: PLC0415  # for `rescue` only
+
         if self._copy_wire is None:
             once, idle_s = Backoff(tries=1), self._settings.copy_s()
             wire = Wire(self._endpoints, once, self._network, self.pilot, idle_s)
@@ -299,6 +300,8 @@ class Connections:
             host: registry host.
             login: whose; None for anybody.
         """
+        from gcr_migrate.registry.docker import DockerClient  # noqa: PLC0415  # for proofs only
+
         if login is None:
             return DockerClient(host, self._source_wire, Nobody())
         if isinstance(login, str):

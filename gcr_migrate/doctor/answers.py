@@ -9,16 +9,16 @@ from gcr_migrate import errors
 from gcr_migrate.doctor.checks import Check, Status, given
 from gcr_migrate.doctor.remedies import member_of
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.cloud import ANONYMOUS
+from gcr_migrate.model.caller import ANONYMOUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gcr_migrate.doctor.checks import Area, Case, Place, Step
     from gcr_migrate.model.address import Way
+    from gcr_migrate.model.caller import Caller
     from gcr_migrate.model.cloud import (
         BucketFacts,
-        Caller,
         OrgPolicy,
         ProjectFacts,
         RedirectSettings,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gcr_migrate.doctor.checks import Case, Place, PlainRegistry, Side
     from gcr_migrate.interfaces import Access, Buckets, Projects, Repositories, SourceRegistry
     from gcr_migrate.model.address import Way
-    from gcr_migrate.model.cloud import BucketFacts, Caller
+    from gcr_migrate.model.caller import Caller
+    from gcr_migrate.model.cloud import BucketFacts
     from gcr_migrate.model.names import GcrHost, Project
 
 _T = TypeVar("_T")

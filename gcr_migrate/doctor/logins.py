@@ -10,13 +10,13 @@ from gcr_migrate.doctor.answers import LOGIN_PROBLEMS, PlaceAnswers, why
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, given
 from gcr_migrate.doctor.remedies import LOG_IN, grant_impersonation, log_in_again
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.cloud import ANONYMOUS
+from gcr_migrate.model.caller import ANONYMOUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.doctor.answers import Answers
-    from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.caller import Caller
 
 _SKEW_UNTOLD_S: Final = 5.0  # services tell whole seconds, and answers take their time
 _SKEW_WARNED_S: Final = 60.0

@@ -18,7 +18,7 @@ from gcr_migrate.google.docker import Docker
 from gcr_migrate.google.finding import Finder
 from gcr_migrate.google.sources import Impersonated
 from gcr_migrate.google.tokens import Given, end_of
-from gcr_migrate.model.cloud import ANONYMOUS, Caller
+from gcr_migrate.model.caller import ANONYMOUS, Caller
 from gcr_migrate.model.names import is_google_host
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.retry import Backoff

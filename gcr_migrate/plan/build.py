@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import ImageContent, Node, TargetView
-    from gcr_migrate.plan.routes import Refusal
+    from gcr_migrate.plan.refusals import Refusal
     from gcr_migrate.plan.selection import Choice, Selection
 
 _LAST = 1 << 62  # a manifest without an upload time comes after those that have one

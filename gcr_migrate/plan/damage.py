@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.model.finding import LeftOut
-from gcr_migrate.plan.routes import Refusal
+from gcr_migrate.plan.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

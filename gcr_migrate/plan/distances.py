@@ -10,7 +10,7 @@ from gcr_migrate.errors import LOCATION_CHANGES, LOCATION_UNKNOWN
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.locations import MULTI_REGIONS, area_of, outside_the_union
 from gcr_migrate.model.prices import is_free
-from gcr_migrate.plan.routes import Refusal
+from gcr_migrate.plan.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -22,7 +22,6 @@ from gcr_migrate.errors import (
     TARGET_COLLISION,
     UNROUTED,
     MigrateError,
-    Problem,
 )
 from gcr_migrate.model.access import AccessWish, Grant
 from gcr_migrate.model.names import (
@@ -38,6 +37,7 @@ from gcr_migrate.model.names import (
 from gcr_migrate.model.pattern import Pattern, expand
 from gcr_migrate.model.settings import RepositorySettings
 from gcr_migrate.plan.cleanup import cleanup_of
+from gcr_migrate.plan.refusals import Refusal
 from gcr_migrate.spec import RegistryTarget
 
 if TYPE_CHECKING:
@@ -131,22 +131,6 @@ class Edge:
         """The image's name at the target, with its host."""
         below = f"{self.prefix}/{self.target_path}" if self.prefix else str(self.target_path)
         return f"{self.registry}/{below}"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a path cannot be planned.
-
-    Attributes:
-        problem: which problem of the catalogue.
-        subject: full name of the image at the source; for a collision, at the target; the route or
-            repository itself where the spec asks for what cannot be.
-        saw: what was seen there.
-    """
-
-    problem: Problem
-    subject: str
-    saw: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,11 +358,3 @@ def _named(names: list[str]) -> str:
     more = len(names) - _NAMED_AT_MOST
     shown = " and ".join(names[:_NAMED_AT_MOST])
     return f"from {shown}" + (f" and {more} more" if more > 0 else "")
-
-
-class Refused(Exception):  # noqa: N818  # it carries refusals, each with a problem of its own
-    """No plan can be made: every path that cannot be planned, named at once."""
-
-    def __init__(self, refusals: Sequence[Refusal]) -> None:
-        super().__init__(f"{len(refusals)} names cannot be planned")
-        self.refusals = tuple(refusals)

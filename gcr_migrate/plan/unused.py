@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gcr_migrate.model.names import ImagePath
-    from gcr_migrate.plan.routes import Edge, Refusal, SourcePaths
+    from gcr_migrate.plan.refusals import Refusal
+    from gcr_migrate.plan.routes import Edge, SourcePaths
     from gcr_migrate.spec import Spec
 
 _COMPARED_AT_MOST: Final = 10_000

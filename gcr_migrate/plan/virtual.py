@@ -21,7 +21,7 @@ from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import Project, ar_host, ar_name, repository_resource
 from gcr_migrate.model.plan import Repository
 from gcr_migrate.model.settings import RepositorySettings
-from gcr_migrate.plan.routes import Refusal
+from gcr_migrate.plan.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate.errors import SETTINGS_DIFFER
 from gcr_migrate.model.access import AccessWish
-from gcr_migrate.plan.routes import Refusal
+from gcr_migrate.plan.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

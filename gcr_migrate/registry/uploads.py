@@ -211,5 +211,5 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
 def with_digest(session: str, digest: str) -> str:
     """Add the digest to a session's own query, which is not touched."""
     address, hash_sign, fragment = session.partition("#")
-    joint = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
+    joint = "?" if "?" not in address else "" if address.endswith("?") else "&"
     return f"{address}{joint}{urlencode({'digest': digest})}{hash_sign}{fragment}"

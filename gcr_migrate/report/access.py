@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
-
 from gcr_migrate import errors
 from gcr_migrate.errors import Exit, named
 from gcr_migrate.model.access import Right, Verdict
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact
 from gcr_migrate.report.rows import Many, Rows
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ def access_rows(read: Callable[[], Iterable[AccessRow]]) -> Rows[AccessRowFact]:
 class AccessFacts(Fact):
     """Result of `access show`."""
 
-    schema_: Literal["gcr-migrate/access-show"] = Field("gcr-migrate/access-show", alias="schema")
+    schema_: Literal["gcr-migrate/access-show"] = "gcr-migrate/access-show"
     version: Literal[1] = VERSION
     file: str = Field(description="Migration file or spec.")
     digest: str = Field(description="Digest of the plan; empty where access was read just now.")
@@ -161,7 +159,7 @@ class UndoTroubleFact(Fact):
 class UndoFacts(Fact):
     """Result of `access undo`."""
 
-    schema_: Literal["gcr-migrate/access-undo"] = Field("gcr-migrate/access-undo", alias="schema")
+    schema_: Literal["gcr-migrate/access-undo"] = "gcr-migrate/access-undo"
     version: Literal[1] = VERSION
     file: str
     digest: str

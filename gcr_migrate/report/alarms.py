@@ -6,12 +6,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
-
 from gcr_migrate.alarm.trouble import Look, Trouble, most_of_a_kind, seen, told_apart
 from gcr_migrate.errors import BLOB_GONE, BYTES_DIFFER, named
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 from gcr_migrate.report.standing import SAMPLED
 from gcr_migrate.verify.result import Level, Outcome, worst
 from gcr_migrate.wire.secret import without_secrets
@@ -74,7 +72,7 @@ class AlarmFact(Fact):
 class AlarmFacts(Fact):
     """What a webhook is sent (`--webhook-format generic`)."""
 
-    schema_: Literal["gcr-migrate/alarm"] = Field("gcr-migrate/alarm", alias="schema")
+    schema_: Literal["gcr-migrate/alarm"] = "gcr-migrate/alarm"
     version: Literal[1] = VERSION
     id: str = Field(description="The same in each try to deliver this message.")
     at: str

@@ -69,7 +69,7 @@ def _short(check: CheckFact, project: str) -> CheckFact:
     subject = check.subject
     for words in (f" in {project}", f" on {project}", f" for {project}"):
         subject = subject.removesuffix(words)
-    return check.model_copy(update={"subject": subject})
+    return check.but(subject=subject)
 
 
 def _summary(one: CheckListFact) -> Iterator[Text]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
-
 from gcr_migrate.doctor.checks import Area, Status, Step, worst
 from gcr_migrate.errors import Exit, printable
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +74,7 @@ class CheckListFact(Fact):
 class DoctorFacts(Fact):
     """Result of `doctor`."""
 
-    schema_: Literal["gcr-migrate/doctor"] = Field("gcr-migrate/doctor", alias="schema")
+    schema_: Literal["gcr-migrate/doctor"] = "gcr-migrate/doctor"
     version: Literal[1] = VERSION
     outcome: Status = Field(description="The status that weighs most in all check-lists.")
     counts: dict[Status, int] = Field(description="Number of checks by status.")

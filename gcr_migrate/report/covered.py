@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
 from gcr_migrate.refs.cover import Verdict
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 from gcr_migrate.report.junit_document import Document, tell
 from gcr_migrate.report.references import ReferenceFact, UnreadFact, used_by
 from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
@@ -97,7 +96,7 @@ class CoveredFact(ReferenceFact):
 class RefsCheckFacts(Fact):
     """Result of `refs check`."""
 
-    schema_: Literal["gcr-migrate/refs-check"] = Field("gcr-migrate/refs-check", alias="schema")
+    schema_: Literal["gcr-migrate/refs-check"] = "gcr-migrate/refs-check"
     version: Literal[1] = VERSION
     outcome: Literal["covered", "not-covered", "not-read"]
     files: int = Field(description="Files that have a name.")
@@ -135,7 +134,7 @@ class RefsCheckFacts(Fact):
 def _covered(one: Judged, fails: Collection[Verdict]) -> CoveredFact:
     covered = one.covered
     return CoveredFact(
-        **ReferenceFact.of(one.found, one.reference).model_dump(),
+        **vars(ReferenceFact.of(one.found, one.reference)),
         verdict=covered.verdict,
         target=covered.target,
         expected=str(covered.expected or ""),

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
-
 from gcr_migrate.discover.evidence import BucketView
 from gcr_migrate.discover.kinds import TITLES, Job, Kind
 from gcr_migrate.errors import Exit, MigrateError, printable
 from gcr_migrate.model.cloud import RedirectSettings, RepositoryFacts
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -158,7 +156,7 @@ class SpecFileFact(Fact):
 class DiscoverFacts(Fact):
     """Result of `discover`."""
 
-    schema_: Literal["gcr-migrate/discover"] = Field("gcr-migrate/discover", alias="schema")
+    schema_: Literal["gcr-migrate/discover"] = "gcr-migrate/discover"
     version: Literal[1] = VERSION
     outcome: Literal["all-seen", "partly-seen", "nothing-seen"]
     scope: str = Field(description="Folder or organisation that was searched, or empty.")

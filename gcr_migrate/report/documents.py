@@ -21,14 +21,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.access import AccessRowFact
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
-    from gcr_migrate.report.facts import (
-        FailureFact,
-        ImageFact,
-        ReportFacts,
-        RepositoryFact,
-        ShowFacts,
-        StatusFacts,
-    )
+    from gcr_migrate.report.facts import ImageFact, ReportFacts, RepositoryFact, ShowFacts
+    from gcr_migrate.report.runs import FailureFact, StatusFacts
 
 MOST: Final = 65_536  # characters that GitHub takes for a comment
 _LONGEST: Final = 1_000  # of one word: a name has 255 at most, and what was seen may be long

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.discover.kinds import TITLES, Job
@@ -12,7 +11,7 @@ from gcr_migrate.discover.proposals import By
 from gcr_migrate.errors import printable
 from gcr_migrate.model.cloud import RepositoryFacts
 from gcr_migrate.model.names import ar_host
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 from gcr_migrate.report.terminal import heading, rows
 from gcr_migrate.report.words import size_text
 
@@ -131,7 +130,7 @@ class ProposalFact(Fact):
 class InitFacts(Fact):
     """Result of `init`."""
 
-    schema_: Literal["gcr-migrate/init"] = Field("gcr-migrate/init", alias="schema")
+    schema_: Literal["gcr-migrate/init"] = "gcr-migrate/init"
     version: Literal[1] = VERSION
     project: str
     target_project: str = Field(description="Project that gets the repositories.")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 class ExportFacts(Fact):
     """Result of `export`."""
 
-    schema_: Literal["gcr-migrate/export"] = Field("gcr-migrate/export", alias="schema")
+    schema_: Literal["gcr-migrate/export"] = "gcr-migrate/export"
     version: Literal[1] = VERSION
     files: list[str] = Field(description="Files that were written.")
 

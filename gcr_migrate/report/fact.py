@@ -1,17 +1,16 @@
 """What a fact is: a part of a command's result, which `--json` prints.
 
-The JSON Schemas of all facts are published under `docs/reference`.
+The JSON Schemas of all facts are published under `docs/reference`. Facts are plain values: what
+makes schemas of them and reads them again takes longer to load than many a command takes.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final, Self
-
-from pydantic import BaseModel, ConfigDict, Field
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, dataclass_transform
 
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.report.rows import Rows
+from gcr_migrate.report.rows import Rows, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,29 +18,65 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 
 
-class Fact(BaseModel):
+def Field(*, default: Any = dataclasses.MISSING, **said: Any) -> Any:  # noqa: N802  # as a class
+    """Return a field of a fact.
+
+    Args:
+        default: its value where none is given.
+        said: what the schema says of it: its `description`, or that it is `gt` a number.
+    """
+    return dataclasses.field(default=default, metadata=said)
+
+
+def _json_name(name: str) -> str:
+    """Return the name that JSON has for a field: what Python means by it ends with `_`."""
+    return name.rstrip("_")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+class Fact:
     """A part of a command's result; it never changes once it is made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "alias_generator": _json_name}
+
+    def __init_subclass__(cls) -> None:
+        """Make it a dataclass."""
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    @classmethod
+    def like(cls, other: object) -> Self:
+        """Tell what another value has under the same names."""
+        return cls(**{name: getattr(other, name) for name in cls.field_names()})
+
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        """Return the names of all fields, in order."""
+        return tuple(cls.__dataclass_fields__)
+
+    def but(self, **changes: Any) -> Self:
+        """Return the same with other values in some fields."""
+        return dataclasses.replace(self, **changes)
+
+    def json_members(self) -> dict[str, Any]:
+        """The values by the names that JSON has for them."""
+        return {_json_name(name): value for name, value in vars(self).items()}
 
     def json_parts(self) -> Iterator[str]:
         """The value as one line of JSON in pieces, its schema and version first.
 
         Long lists are read while they are written.
         """
-        long = {name: value for name, value in self if isinstance(value, Rows)}
-        data = self.model_dump(mode="json", by_alias=True, exclude=set(long))
-        first = {key: data.pop(key) for key in ("schema", "version") if key in data}
-        yield "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in (first | data).items())
+        data = self.json_members()
+        long = {name: data.pop(name) for name in [*data] if isinstance(data[name], Rows)}
+        first = {name: data.pop(name) for name in ("schema", "version") if name in data}
+        members = (f"{json_text(key)}: {json_text(one)}" for key, one in (first | data).items())
+        yield "{" + ", ".join(members)
         for name, rows in long.items():
-            yield f", {_json(name)}: ["
+            yield f", {json_text(name)}: ["
             yield from rows.json_parts()
             yield "]"
         yield "}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 class FindingFact(Fact):

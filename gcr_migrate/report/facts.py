@@ -1,26 +1,21 @@
-"""What a plan holds and what a run did, as one value each.
+"""What a plan holds, and a whole report, as one value each.
 
-Counts add up; each value says with which exit code its command ends.
+Each value says with which exit code its command ends.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import Literal
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.plan import TagAction
-from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.access import AccessRowFact
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact, LeftOutFact
 from gcr_migrate.report.figures import EstimateFact
 from gcr_migrate.report.overview import OverviewFact
 from gcr_migrate.report.rows import Many
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from gcr_migrate.report.runs import StatusFacts
 
 
 class PlanCountsFact(Fact):
@@ -87,7 +82,7 @@ class _PlanLike(Fact):
 class PlanFacts(_PlanLike):
     """Result of `plan`."""
 
-    schema_: Literal["gcr-migrate/plan"] = Field("gcr-migrate/plan", alias="schema")
+    schema_: Literal["gcr-migrate/plan"] = "gcr-migrate/plan"
     version: Literal[1] = VERSION
 
 
@@ -162,7 +157,7 @@ class ImageFact(Fact):
 class ShowFacts(_PlanLike):
     """Result of `show`: the whole plan as a difference to what is there."""
 
-    schema_: Literal["gcr-migrate/show"] = Field("gcr-migrate/show", alias="schema")
+    schema_: Literal["gcr-migrate/show"] = "gcr-migrate/show"
     version: Literal[1] = VERSION
     spec: str = Field(description="Name of the spec that the plan was made from.")
     created_at: str
@@ -177,191 +172,17 @@ class ShowFacts(_PlanLike):
     )
 
 
-class ItemCountsFact(Fact):
-    """Items by what became of them: planned = done + skipped + failed + pending."""
-
-    planned: int
-    done: int
-    skipped: int
-    failed: int
-    pending: int
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> Self:
-        if self.planned != self.done + self.skipped + self.failed + self.pending:
-            msg = f"counts do not add up: {self!r}"
-            raise ValueError(msg)
-        return self
-
-
-class MovedBytesFact(Fact):
-    """Bytes of blobs by the way that they took to the target."""
-
-    transferred: int
-    mounted: int
-    already_there: int
-
-
-class FailureFact(Fact):
-    """An item that failed, and why; or all tags of an image that failed for one cause."""
-
-    kind: str
-    subject: str
-    code: str
-    saw: str
-    message: str
-    remedy: str
-    count: int = Field(1, description="How many items failed for this cause.")
-    others: list[str] = Field(default=[], description="Names of the others beside the subject.")
-
-    @property
-    def more(self) -> str:
-        """Words for the others, behind its name; empty without any."""
-        return f" and {len(self.others):,} more" if self.others else ""
-
-
-class RunFact(Fact):
-    """One run of `apply`, as the ledger has it."""
-
-    number: int
-    started_at: str
-    ended_at: str = Field(description="Empty while it runs, or when it was killed.")
-    outcome: str
-
-
-RunOutcome = Literal["complete", "partial", "failed", "interrupted", "time-is-up", "pending"]
-
-
-class _RunLike(Fact):
-    file: str
-    digest: str
-    outcome: RunOutcome = Field(
-        description="partial: all that is planned is there, and the source has, or may have, more."
-    )
-    counts: ItemCountsFact
-    kinds: dict[str, ItemCountsFact] = Field(description="The same counts by kind of item.")
-    skipped: dict[str, int] = Field(description="Reasons of what was skipped.")
-    bytes: MovedBytesFact
-    failures: list[FailureFact]
-    could_not_be_moved: list[LeftOutFact] = Field(
-        description="What the source shows and the plan could not carry, without a rule for it."
-    )
-    could_not_be_listed: list[FindingFact] = Field(
-        description="Names below which the source may have more than the plan names."
-    )
-    complete: bool = Field(description="Whether the plan itself is complete.")
-
-    @property
-    def only_copied(self) -> bool:
-        """Whether all images are there, and access or settings are left to be done."""
-        left = {kind for kind, counts in self.kinds.items() if counts.pending}
-        return self.outcome == "pending" and not left & {Kind.BLOB, Kind.MANIFEST, Kind.TAG}
-
-    def every_failure(self) -> Iterator[FailureFact]:
-        """Tell each item that failed by itself."""
-        for one in self.failures:
-            for name in (one.subject, *one.others):
-                yield one.model_copy(update={"subject": name, "count": 1, "others": []})
-
-
-class ServiceFact(Fact):
-    """What a run asked of one service, and how often that was too much for it."""
-
-    requests: int
-    writes: int = Field(description="Those of the requests that were POST, PUT, PATCH or DELETE.")
-    refusals: int = Field(description="Those of the requests that were answered with 429.")
-    paused_s: float = Field(description="Seconds for which it was not asked after that.")
-
-
-class LeftFact(Fact):
-    """What a run began with: what it was about and was not there yet."""
-
-    blobs: int
-    manifests: int
-    tags: int
-    bytes_to_send: int
-    bytes_to_mount: int
-
-
-class ApplyFacts(_RunLike):
-    """Result of `apply`."""
-
-    schema_: Literal["gcr-migrate/apply"] = Field("gcr-migrate/apply", alias="schema")
-    version: Literal[1] = VERSION
-    services: dict[str, ServiceFact] = Field(
-        description="What this run asked, by host; a location of Artifact Registry is one service"
-        " with its API."
-    )
-    began_with: LeftFact = Field(
-        description="What was left to be done of the images that were chosen, before it began."
-    )
-
-    @property
-    def exit(self) -> Exit:
-        """Success only if all that the source showed is there, or a rule leaves it out."""
-        if self.outcome == "interrupted":
-            return Exit.INTERRUPTED
-        if self.outcome in {"pending", "time-is-up"}:
-            return Exit.TODO
-        return Exit.OK if self.outcome == "complete" else Exit.FAILED
-
-
-class MovingFact(Fact):
-    """A blob that is under way."""
-
-    subject: str = Field(description="Its full target name.")
-    size_bytes: int
-    since: str
-
-
-class InFlightFact(Fact):
-    """What a run that goes on has started and not ended."""
-
-    items: int
-    blobs: int
-    largest: list[MovingFact] = Field(description="The largest blobs, five at most.")
-
-
-class HoldUpFact(Fact):
-    """A blob that is not there yet, and what waits for it: tags, for the manifests of a chain."""
-
-    image: str = Field(description="Full target name of the image path.")
-    blob: str
-    size_bytes: int = Field(description="-1 where no manifest says it.")
-    state: State
-    tags: int = Field(description="Number of tags that cannot be set before it is there.")
-    some_tags: list[str] = Field(description="Three of them at most.")
-    chain: list[str] = Field(
-        description="Digests of manifests, from what the first tag names to what has the blob."
-    )
-
-
-class StatusFacts(_RunLike):
-    """Result of `status`: what the ledger adds up to, also while a run goes on."""
-
-    schema_: Literal["gcr-migrate/status"] = Field("gcr-migrate/status", alias="schema")
-    version: Literal[1] = VERSION
-    runs: list[RunFact]
-    is_running: bool = Field(description="Whether a process works on the file now.")
-    in_flight: InFlightFact
-    to_ask_about: int = Field(
-        description="Transfers that a run began which was cut off; the next run asks the target."
-    )
-    hold_ups: list[HoldUpFact] = Field(description="What holds up most tags, five at most.")
-
-
 class ReportFacts(Fact):
     """Result of `report`: the plan, and what became of it."""
 
-    schema_: Literal["gcr-migrate/report"] = Field("gcr-migrate/report", alias="schema")
+    schema_: Literal["gcr-migrate/report"] = "gcr-migrate/report"
     version: Literal[1] = VERSION
     plan: ShowFacts
     status: StatusFacts
     overview: OverviewFact
 
-    @model_validator(mode="after")
-    def _one_for_each(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse an overview of other images."""
         if len(self.plan.images) != len(self.overview.images):
             msg = "the overview is not of the plan's images"
             raise ValueError(msg)
-        return self

@@ -5,12 +5,10 @@ from __future__ import annotations
 from math import ceil, floor
 from typing import TYPE_CHECKING, Final
 
-from pydantic import Field
-
 from gcr_migrate.model.pace import Amount
 from gcr_migrate.plan.costs import Kind, charges, total
 from gcr_migrate.plan.duration import Course, time_left
-from gcr_migrate.report.fact import Fact
+from gcr_migrate.report.fact import Fact, Field
 from gcr_migrate.state.overview import courses
 
 if TYPE_CHECKING:
@@ -86,13 +84,13 @@ def estimate_fact(
         writes=sum(one.writes for one in services),
         reads=sum(one.reads for one in services),
         time=TimeFact(
-            low_s=round(span.low_s, 1),
-            high_s=round(span.high_s, 1),
+            low_s=round(float(span.low_s), 1),
+            high_s=round(float(span.high_s), 1),
             bound=span.bound,
             basis=span.basis,
             is_measured=span.is_measured,
         ),
-        charges=[ChargeFact.model_validate(one, from_attributes=True) for one in found],
+        charges=[ChargeFact.like(one) for one in found],
         usd_a_month=total(found, monthly=True),
         usd_once=total(found, monthly=False),
         prices_as_of=prices.as_of,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from pydantic import Field
-
 from gcr_migrate.errors import (
     ACCESS_UNSETTLED,
     LISTING_CUT,
@@ -16,25 +14,19 @@ from gcr_migrate.errors import (
     worst,
 )
 from gcr_migrate.model.finding import Finding, Severity
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact
-from gcr_migrate.report.facts import (
-    ApplyFacts,
-    ItemCountsFact,
-    PlanFacts,
-    ReportFacts,
-    ShowFacts,
-    StatusFacts,
-)
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact
+from gcr_migrate.report.facts import PlanFacts, ReportFacts, ShowFacts
 from gcr_migrate.report.problems import ErrorFacts
 from gcr_migrate.report.rows import Many
+from gcr_migrate.report.runs import ApplyFacts, ItemCountsFact, StatusFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gcr_migrate.report.access import AccessRowFact
     from gcr_migrate.report.fact import LeftOutFact
-    from gcr_migrate.report.facts import FailureFact
     from gcr_migrate.report.problems import OneErrorFact
+    from gcr_migrate.report.runs import FailureFact
 
     Told = FindingFact | LeftOutFact | FailureFact | OneErrorFact
 
@@ -91,12 +83,14 @@ class FileFact(Fact):
     file: str = Field(description="Spec or migration file, as it was named or found.")
     state: FileState
     exit: int = Field(description="What the command alone would have ended with.")
-    digest: str = Field("", description="Digest of the frozen plan; empty where there is none.")
+    digest: str = Field(
+        default="", description="Digest of the frozen plan; empty where there is none."
+    )
     images: int | None = None
     items: ItemCountsFact | None = None
-    to_do: int | None = Field(None, description="Items that are not there yet.")
-    bytes_to_transfer: int | None = Field(None, description="What the plan found missing.")
-    bytes_transferred: int | None = Field(None, description="By all runs so far.")
+    to_do: int | None = Field(default=None, description="Items that are not there yet.")
+    bytes_to_transfer: int | None = Field(default=None, description="What the plan found missing.")
+    bytes_transferred: int | None = Field(default=None, description="By all runs so far.")
     troubles: list[TroubleFact] = Field(description="The worst first, one for each code.")
 
     @property
@@ -133,7 +127,7 @@ class TotalsFact(Fact):
 class FleetFacts(Fact):
     """Result of `plan`, `show`, `apply`, `status` or `report` for several files."""
 
-    schema_: Literal["gcr-migrate/fleet"] = Field("gcr-migrate/fleet", alias="schema")
+    schema_: Literal["gcr-migrate/fleet"] = "gcr-migrate/fleet"
     version: Literal[1] = VERSION
     command: Command
     exit: int = Field(description=f"The worst of all: {_WORST_FIRST}, in this order.")
@@ -283,7 +277,7 @@ def _troubles(*told: Iterator[tuple[Told, Severity]]) -> list[TroubleFact]:
                     message=_message(one),
                     remedy=one.remedy,
                 )
-    return [one.model_copy(update={"count": counts[key]}) for key, one in sorted(found.items())]
+    return [one.but(count=counts[key]) for key, one in sorted(found.items())]
 
 
 def _message(one: Told) -> str:
@@ -293,7 +287,7 @@ def _message(one: Told) -> str:
 
 def _totals(files: Sequence[FileFact]) -> TotalsFact:
     items = [one.items for one in files if one.items]
-    names = ItemCountsFact.model_fields
+    names = ItemCountsFact.field_names()
     sums = {name: sum(getattr(one, name) for one in items) for name in names}
     return TotalsFact(
         files=len(files),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, Exit, named
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
-from gcr_migrate.report.facts import (
+from gcr_migrate.report.runs import (
     ApplyFacts,
     FailureFact,
     HoldUpFact,
@@ -17,14 +17,11 @@ from gcr_migrate.report.facts import (
     LeftFact,
     MovedBytesFact,
     MovingFact,
-    ReportFacts,
     RunFact,
     RunOutcome,
     ServiceFact,
     StatusFacts,
 )
-from gcr_migrate.report.overview import overview_fact
-from gcr_migrate.report.planned import show_facts
 from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.tally import tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
@@ -33,25 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gcr_migrate.model.limits import Asked
-    from gcr_migrate.model.prices import Prices
     from gcr_migrate.state.left import Left
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.state.tally import Failure, Tally
     from gcr_migrate.state.waiting import HoldUp
-
-
-def report_facts(migration: Migration, prices: Prices | None = None) -> ReportFacts:
-    """Tell the whole plan, what became of it, and the sums that a report draws.
-
-    Args:
-        migration: the file.
-        prices: what Google asks; None: as far as it is known here.
-    """
-    return ReportFacts(
-        plan=show_facts(migration, prices),
-        status=status_facts(migration),
-        overview=overview_fact(migration),
-    )
 
 
 def apply_facts(

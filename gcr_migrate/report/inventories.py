@@ -6,13 +6,12 @@ from collections import Counter
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.change import How, What
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact, LeftOutFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact, LeftOutFact
 from gcr_migrate.report.rows import Many, Rows
 from gcr_migrate.report.terminal import LISTED_AT_MOST, note_lines, rows
 
@@ -47,7 +46,7 @@ class CacheFact(Fact):
 class InventoryFacts(Fact):
     """Result of `inventory`."""
 
-    schema_: Literal["gcr-migrate/inventory"] = Field("gcr-migrate/inventory", alias="schema")
+    schema_: Literal["gcr-migrate/inventory"] = "gcr-migrate/inventory"
     version: Literal[1] = VERSION
     file: str
     target: str
@@ -129,11 +128,14 @@ class ChangeCountsFact(Fact):
     retagged: int = 0
 
 
+TagChange = Literal["added", "removed", "retagged"]
+
+
 class TagChangeFact(Fact):
     """What became of a tag; a digest is empty where there is none, or none is known."""
 
     tag: str
-    change: Literal["added", "removed", "retagged"]
+    change: TagChange
     old: str
     new: str
 
@@ -152,7 +154,7 @@ class ImageChangeFact(Fact):
 class CompareFacts(Fact):
     """Result of `compare`."""
 
-    schema_: Literal["gcr-migrate/compare"] = Field("gcr-migrate/compare", alias="schema")
+    schema_: Literal["gcr-migrate/compare"] = "gcr-migrate/compare"
     version: Literal[1] = VERSION
     outcome: Literal["equal", "differs", "incomplete"]
     compared_by: Literal["name", "path"] = Field(
@@ -228,7 +230,7 @@ class _Image:
         if change.what is What.MANIFEST:
             self._digests[change.how].append(change.name)
             return
-        how = change.how.value
+        how: TagChange = change.how.value
         tag = TagChangeFact(tag=change.name, change=how, old=change.old, new=change.new)
         self._tags.append(tag)
 

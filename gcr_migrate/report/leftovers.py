@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
 from gcr_migrate.leftovers.claims import TITLES, ClaimName, Leftover, Standing, Verdict
 from gcr_migrate.report.discovery import RefusalFact
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 from gcr_migrate.report.terminal import heading, rows
 from gcr_migrate.report.words import size_text
 
@@ -91,7 +90,7 @@ class LeftoverFact(Fact):
 class LeftoversFacts(Fact):
     """Result of `leftovers`."""
 
-    schema_: Literal["gcr-migrate/leftovers"] = Field("gcr-migrate/leftovers", alias="schema")
+    schema_: Literal["gcr-migrate/leftovers"] = "gcr-migrate/leftovers"
     version: Literal[1] = VERSION
     projects: list[str]
     leftovers: list[LeftoverFact]
@@ -129,7 +128,7 @@ class LeftoversFacts(Fact):
             leftovers=[fact for _, fact in leftovers],
             unseen=unseen,
             counts={verdict: counted[verdict] for verdict in Verdict},
-            usd_a_month=round(known, 2),
+            usd_a_month=round(float(known), 2),
             prices_as_of=prices_as_of,
             seen=not unseen and all(one.is_seen for one, _ in leftovers),
         )

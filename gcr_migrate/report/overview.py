@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from gcr_migrate.report.fact import Fact
+from gcr_migrate.report.fact import Fact, Field
 from gcr_migrate.state.overview import courses, image_sums, largest_layers, repository_sums
 
 if TYPE_CHECKING:
@@ -75,9 +73,7 @@ def overview_fact(migration: Migration) -> OverviewFact:
         ],
         repositories=[RepositorySumFact(**one._asdict()) for one in repository_sums(migration)],
         layers=[LayerFact(**one._asdict()) for one in largest_layers(migration)],
-        courses=[
-            CourseFact.model_validate(one, from_attributes=True) for one in courses(migration)
-        ],
+        courses=[CourseFact.like(one) for one in courses(migration)],
     )
 
 

@@ -18,12 +18,15 @@ from gcr_migrate.report.facts import (
     PlanBytesFact,
     PlanCountsFact,
     PlanFacts,
+    ReportFacts,
     RepositoryFact,
     SettingFact,
     ShowFacts,
     TodoFact,
 )
 from gcr_migrate.report.figures import estimate_fact
+from gcr_migrate.report.gather import status_facts
+from gcr_migrate.report.overview import overview_fact
 from gcr_migrate.report.rows import Rows
 from gcr_migrate.state.amounts import Amount, Amounts, Contents
 from gcr_migrate.state.named import Paths
@@ -213,3 +216,17 @@ def _when(repository: Repository, setting: str) -> Literal["created", "after-cop
     if setting.partition(".")[0] in repository.changes:
         return "after-copy"
     return "none" if repository.exists else "created"
+
+
+def report_facts(migration: Migration, prices: Prices | None = None) -> ReportFacts:
+    """Tell the whole plan, what became of it, and the sums that a report draws.
+
+    Args:
+        migration: the file.
+        prices: what Google asks; None: as far as it is known here.
+    """
+    return ReportFacts(
+        plan=show_facts(migration, prices),
+        status=status_facts(migration),
+        overview=overview_fact(migration),
+    )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
-
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +42,7 @@ class ProblemFact(Fact):
 class ExplainFacts(Fact):
     """Result of `explain`."""
 
-    schema_: Literal["gcr-migrate/explain"] = Field("gcr-migrate/explain", alias="schema")
+    schema_: Literal["gcr-migrate/explain"] = "gcr-migrate/explain"
     version: Literal[1] = VERSION
     problems: list[ProblemFact]
 
@@ -78,7 +76,7 @@ class OneErrorFact(Fact):
 class ErrorFacts(OneErrorFact):
     """What stopped a command: the first problem, and all of them under `errors`."""
 
-    schema_: Literal["gcr-migrate/error"] = Field("gcr-migrate/error", alias="schema")
+    schema_: Literal["gcr-migrate/error"] = "gcr-migrate/error"
     version: Literal[1] = VERSION
     exit: int
     errors: list[OneErrorFact]
@@ -89,7 +87,7 @@ class ErrorFacts(OneErrorFact):
         listed = list(errors)
         first = OneErrorFact.of(listed[0])
         return cls(
-            **first.model_dump(),
+            **vars(first),
             exit=max(int(e.problem.exit) for e in listed),
             errors=[OneErrorFact.of(e) for e in listed],
         )
@@ -98,7 +96,7 @@ class ErrorFacts(OneErrorFact):
 class SandboxFacts(Fact):
     """What `sandbox` says when it is up."""
 
-    schema_: Literal["gcr-migrate/sandbox"] = Field("gcr-migrate/sandbox", alias="schema")
+    schema_: Literal["gcr-migrate/sandbox"] = "gcr-migrate/sandbox"
     version: Literal[1] = VERSION
     control: str = Field(description="URL where requests, faults and state are found.")
     endpoints: str = Field(description="The endpoints file that was written, or empty.")
@@ -112,7 +110,7 @@ class SandboxFacts(Fact):
 class DemoFacts(Fact):
     """Result of `demo`."""
 
-    schema_: Literal["gcr-migrate/demo"] = Field("gcr-migrate/demo", alias="schema")
+    schema_: Literal["gcr-migrate/demo"] = "gcr-migrate/demo"
     version: Literal[1] = VERSION
     directory: str
     migration: str

@@ -6,12 +6,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
-
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.pulling import Answerer
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact
 from gcr_migrate.verify.result import Outcome, Verification, worst
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ class HostFact(Fact):
     levels: dict[str, LevelFact]
     findings: dict[str, int] = Field(description="How many findings it has of each code.")
     domain: DomainFact | None = Field(
-        None, description="Who answers, where level redirect asked for that."
+        default=None, description="Who answers, where level redirect asked for that."
     )
 
 
@@ -82,20 +80,21 @@ class ProofFindingFact(FindingFact):
 
     host: str = Field(description="The host among whose it is counted.")
     count: int = Field(
-        1, description="How many it stands for: beyond 1,000 of a code at a host none is named."
+        default=1,
+        description="How many it stands for: beyond 1,000 of a code at a host none is named.",
     )
 
     @classmethod
     def at(cls, host: str, finding: Finding) -> Self:
         """Tell a finding of a host."""
-        told = FindingFact.of(finding).model_dump()
-        return cls(**told, host=host, count=finding.count)
+        told = FindingFact.of(finding)
+        return cls(**vars(told), host=host, count=finding.count)
 
 
 class VerifyFacts(Fact):
     """Result of `verify` for one target."""
 
-    schema_: Literal["gcr-migrate/verify"] = Field("gcr-migrate/verify", alias="schema")
+    schema_: Literal["gcr-migrate/verify"] = "gcr-migrate/verify"
     version: Literal[1] = VERSION
     target: str = Field(description="What was verified, as it was named.")
     kind: Kind = Field(
@@ -133,7 +132,7 @@ class TargetErrorFact(Fact):
 class VerifyAllFacts(Fact):
     """Result of `verify` for several targets."""
 
-    schema_: Literal["gcr-migrate/verify-all"] = Field("gcr-migrate/verify-all", alias="schema")
+    schema_: Literal["gcr-migrate/verify-all"] = "gcr-migrate/verify-all"
     version: Literal[1] = VERSION
     outcome: Outcome = Field(description="The worst of all; what differs counts for most.")
     targets: list[VerifyFacts]
@@ -176,9 +175,7 @@ def verify_facts(
             outcome=host.outcome,
             levels={str(level): _level(count) for level, count in host.levels.items()},
             findings=by_code(found),
-            domain=DomainFact.model_validate(host.domain, from_attributes=True)
-            if host.domain
-            else None,
+            domain=DomainFact.like(host.domain) if host.domain else None,
         )
         findings += found
     return VerifyFacts(
@@ -205,7 +202,7 @@ def by_code(findings: Iterable[ProofFindingFact]) -> dict[str, int]:
 
 
 def _sample(drawn: Drawn | None) -> SampleFact | None:
-    return SampleFact.model_validate(drawn, from_attributes=True) if drawn else None
+    return SampleFact.like(drawn) if drawn else None
 
 
 def _earlier(verification: Verification) -> EarlierFact | None:
@@ -225,7 +222,7 @@ def _moment(seconds: float) -> str:
 
 
 def _level(count: object) -> LevelFact:
-    return LevelFact.model_validate(count, from_attributes=True)
+    return LevelFact.like(count)
 
 
 def first_problems_first(one: FindingFact) -> tuple[bool, str, str]:
@@ -254,4 +251,5 @@ def all_facts(
 
 def _failed(target: str, error: MigrateError) -> TargetErrorFact:
     told = FindingFact.of(Finding(error.problem, Severity.ERROR, error.subject, error.saw))
-    return TargetErrorFact(target=target, **told.model_dump(exclude={"severity"}))
+    said = {name: value for name, value in vars(told).items() if name != "severity"}
+    return TargetErrorFact(target=target, **said)

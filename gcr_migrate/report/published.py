@@ -11,13 +11,7 @@ from gcr_migrate.report.covered import RefsCheckFacts
 from gcr_migrate.report.discovery import DiscoverFacts
 from gcr_migrate.report.drafting import InitFacts
 from gcr_migrate.report.exported import ExportFacts
-from gcr_migrate.report.facts import (
-    ApplyFacts,
-    PlanFacts,
-    ReportFacts,
-    ShowFacts,
-    StatusFacts,
-)
+from gcr_migrate.report.facts import PlanFacts, ReportFacts, ShowFacts
 from gcr_migrate.report.fleet import FleetFacts
 from gcr_migrate.report.inventories import CompareFacts, InventoryFacts
 from gcr_migrate.report.leftovers import LeftoversFacts
@@ -31,6 +25,7 @@ from gcr_migrate.report.redirection import (
 from gcr_migrate.report.references import RefsScanFacts
 from gcr_migrate.report.rescues import RescueFacts
 from gcr_migrate.report.rewritten import RefsRewriteFacts
+from gcr_migrate.report.runs import ApplyFacts, StatusFacts
 from gcr_migrate.report.scheduled import ScheduleFacts
 
 if TYPE_CHECKING:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, Self
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from gcr_migrate.errors import (
     CATALOGUE,
@@ -21,7 +19,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.redirect.gates import Passing
 from gcr_migrate.redirect.moves import meaning, next_move
 from gcr_migrate.report.discovery import RefusalFact
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,9 +97,7 @@ def _next(settings: RedirectSettings) -> Literal["enable", "finalize"] | None:
 class RedirectStatusFacts(Fact):
     """Result of `redirect status`."""
 
-    schema_: Literal["gcr-migrate/redirect-status"] = Field(
-        "gcr-migrate/redirect-status", alias="schema"
-    )
+    schema_: Literal["gcr-migrate/redirect-status"] = "gcr-migrate/redirect-status"
     version: Literal[1] = VERSION
     outcome: Literal["all-read", "partly-read", "nothing-read"]
     states: dict[str, int] = Field(description="Number of projects by state.")
@@ -189,9 +185,7 @@ class _PlanLike(Fact):
 class RedirectPlanFacts(_PlanLike):
     """Result of `redirect plan`."""
 
-    schema_: Literal["gcr-migrate/redirect-plan"] = Field(
-        "gcr-migrate/redirect-plan", alias="schema"
-    )
+    schema_: Literal["gcr-migrate/redirect-plan"] = "gcr-migrate/redirect-plan"
     version: Literal[1] = VERSION
     outcome: Literal["ready", "held-up", "nothing-to-do", "not-working", "refused"] = Field(
         description="not-working: there is nothing to write, and `troubles` says what is wrong."
@@ -207,7 +201,7 @@ class RedirectPlanFacts(_PlanLike):
             outcome = "not-working" if plan.troubles else "nothing-to-do"
         else:
             outcome = "held-up" if plan.holding else "ready"
-        return cls.model_validate(_plain(plan) | {"outcome": outcome})
+        return cls(**_plain(plan) | {"outcome": outcome})
 
     @property
     def exit(self) -> Exit:
@@ -229,9 +223,7 @@ class ProofFact(Fact):
 class RedirectMoveFacts(_PlanLike):
     """Result of `redirect enable` and `redirect finalize`."""
 
-    schema_: Literal["gcr-migrate/redirect-move"] = Field(
-        "gcr-migrate/redirect-move", alias="schema"
-    )
+    schema_: Literal["gcr-migrate/redirect-move"] = "gcr-migrate/redirect-move"
     version: Literal[1] = VERSION
     outcome: Literal["moved", "moved-unproven", "held-up", "nothing-to-do", "not-working"] = Field(
         description="moved-unproven: it is written, and what was looked at afterwards is not"
@@ -272,7 +264,7 @@ class RedirectMoveFacts(_PlanLike):
             "proof": proof,
             "recorded_in": recorded_in,
         }
-        return cls.model_validate(_plain(plan) | more)
+        return cls(**_plain(plan) | more)
 
     @property
     def exit(self) -> Exit:
@@ -292,7 +284,7 @@ def exit_of(troubles: Iterable[FindingFact]) -> Exit:
     return Exit.OUT_OF_REACH if unseen else Exit.FAILED
 
 
-def _plain(plan: Plan) -> dict[str, object]:
+def _plain(plan: Plan) -> dict[str, Any]:
     decision = plan.decision
     return {
         "project": plan.project,

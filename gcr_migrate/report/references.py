@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
@@ -15,7 +14,7 @@ from gcr_migrate.refs.exports import SCANNED, export_kind
 from gcr_migrate.refs.files import Found
 from gcr_migrate.refs.finder import Written, find
 from gcr_migrate.refs.reading import Whose
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 from gcr_migrate.report.terminal import LISTED_AT_MOST, rows
 from gcr_migrate.report.words import counted
 
@@ -108,14 +107,16 @@ def listed(text: str) -> RefsScanFacts | None:
     """
     if export_kind(text) != SCANNED:
         return None
-    return RefsScanFacts.model_validate_json(text)
+    from gcr_migrate.report.reading import read  # noqa: PLC0415  # few scans are read again
+
+    return read(RefsScanFacts, text)
 
 
 def found_again(one: ReferenceFact) -> Found:
     """Return a name of an earlier scan as it was found where it stands."""
     kind = "topic" if one.whose is Whose.TOPIC else next((w.kind for w in find(one.text)), "name")
     written = Written(one.text, 0, len(one.text), kind)
-    consumer = Consumer(**one.consumer.model_dump()) if one.consumer else None
+    consumer = Consumer(**vars(one.consumer)) if one.consumer else None
     return Found(
         one.file, one.line, one.column, one.file_kind, one.field, written, one.assumed, consumer
     )
@@ -131,7 +132,7 @@ class UnreadFact(Fact):
 class RefsScanFacts(Fact):
     """Result of `refs scan`."""
 
-    schema_: Literal["gcr-migrate/refs-scan"] = Field("gcr-migrate/refs-scan", alias="schema")
+    schema_: Literal["gcr-migrate/refs-scan"] = "gcr-migrate/refs-scan"
     version: Literal[1] = VERSION
     files: int = Field(description="Files that have a name.")
     counts: dict[Whose, int]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, named
 from gcr_migrate.model.finding import Severity
-from gcr_migrate.report.fact import VERSION, Fact, FindingFact
+from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact
 from gcr_migrate.report.terminal import LISTED_AT_MOST, note_lines, rows
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class ExpectedFact(Fact):
 class RescueFacts(Fact):
     """Result of `rescue`."""
 
-    schema_: Literal["gcr-migrate/rescue"] = Field("gcr-migrate/rescue", alias="schema")
+    schema_: Literal["gcr-migrate/rescue"] = "gcr-migrate/rescue"
     version: Literal[1] = VERSION
     file: str = Field(description="Where every reply is kept.")
     project: str

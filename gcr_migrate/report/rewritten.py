@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
 from gcr_migrate.refs.change import patch
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 from gcr_migrate.report.references import UnreadFact
 from gcr_migrate.report.terminal import rows
 from gcr_migrate.report.words import counted
@@ -44,7 +43,7 @@ class LeftFact(Fact):
 class RefsRewriteFacts(Fact):
     """Result of `refs rewrite`."""
 
-    schema_: Literal["gcr-migrate/refs-rewrite"] = Field("gcr-migrate/refs-rewrite", alias="schema")
+    schema_: Literal["gcr-migrate/refs-rewrite"] = "gcr-migrate/refs-rewrite"
     version: Literal[1] = VERSION
     written: bool = Field(description="Whether files were changed, or only shown.")
     renamed: list[RenamedFact]

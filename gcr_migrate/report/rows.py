@@ -6,17 +6,27 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from os import SEEK_END
-from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO, TypeVar, overload
-
-from pydantic import BaseModel, WrapSerializer, WrapValidator
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO, TypeVar, get_args, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pydantic import SerializerFunctionWrapHandler, ValidatorFunctionWrapHandler
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
-F = TypeVar("F", bound=BaseModel)
+    from gcr_migrate.report.fact import Fact
+
+F = TypeVar("F", bound="Fact")
 _PIECE: Final = 1 << 16  # characters that are read at once
+
+
+def json_text(value: Any) -> str:
+    """Return a value as one line of JSON, whatever facts and rows are in it."""
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Rows[Any] | Fact) -> list[Any] | dict[str, Any]:
+    return [*value] if isinstance(value, Rows) else value.json_members()
 
 
 class Rows(Sequence[F]):
@@ -55,8 +65,7 @@ class Rows(Sequence[F]):
     def json_parts(self) -> Iterator[str]:
         """All of them as JSON in pieces, with what stands between them."""
         for at, row in enumerate(self):
-            told = row.model_dump(mode="json", by_alias=True)
-            yield (", " if at else "") + json.dumps(told, ensure_ascii=False)
+            yield (", " if at else "") + json_text(row)
 
 
 class Written(Rows[F]):
@@ -92,17 +101,20 @@ class Written(Rows[F]):
         yield from iter(lambda: self._file.read(_PIECE), "")
 
     def _read_all(self) -> Iterator[F]:
-        for one in json.loads(f"[{''.join(self.json_parts())}]"):
-            yield self._kind.model_validate(one)
+        from gcr_migrate.report.reading import all_read  # noqa: PLC0415  # few are read again
+
+        return all_read(self._kind, json.loads(f"[{''.join(self.json_parts())}]"))
 
 
-def _kept(rows: Any, as_list: ValidatorFunctionWrapHandler) -> Any:
-    return rows if isinstance(rows, Rows) else as_list(rows)
+class _Many:
+    """Where schemas are made and documents are read, rows are a list."""
 
-
-def _written(rows: Any, as_list: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def] # noqa: ANN202  # its type would stand in the schema
-    return as_list([*rows])
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return the schema of a list."""
+        return handler(list[get_args(source)[0]])  # type: ignore[misc]  # known when it runs
 
 
 # A field of facts: a list, or rows that are written as one.
-Many = Annotated[Sequence[F], WrapValidator(_kept), WrapSerializer(_written)]
+Many = Annotated[Sequence[F], _Many()]

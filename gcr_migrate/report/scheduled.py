@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.fact import VERSION, Fact, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +13,7 @@ if TYPE_CHECKING:
 class ScheduleFacts(Fact):
     """Result of `schedule render`."""
 
-    schema_: Literal["gcr-migrate/schedule-render"] = Field(
-        "gcr-migrate/schedule-render", alias="schema"
-    )
+    schema_: Literal["gcr-migrate/schedule-render"] = "gcr-migrate/schedule-render"
     version: Literal[1] = VERSION
     form: str = Field(description="Whose scheduler runs it.")
     time: str = Field(description="When it runs, as every scheduler reads it.")

@@ -65,7 +65,7 @@ def sheet_lines(sheet: Sheet, facts: ShowFacts) -> Iterator[str]:
 
 def access_sheet(rows: Iterable[AccessRowFact]) -> Iterator[str]:
     """Tell who can do what as lines of CSV, a head line first; each has its end."""
-    return csv_lines(AccessRowFact.model_fields, map(_access, rows))
+    return csv_lines(AccessRowFact.field_names(), map(_access, rows))
 
 
 def csv_lines(head: Iterable[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _left_out(one: LeftOutFact) -> list[Cell]:
 
 
 def _access(row: AccessRowFact) -> list[Cell]:
-    return list(row.model_dump(mode="json").values())
+    return list(vars(row).values())
 
 
 def _line(cells: Sequence[Cell]) -> str:

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.report.access import AccessRowFact
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
-    from gcr_migrate.report.facts import (
-        ImageFact,
-        PlanFacts,
-        RepositoryFact,
-        ShowFacts,
-    )
+    from gcr_migrate.report.facts import ImageFact, PlanFacts, RepositoryFact, ShowFacts
 
     ImagesOf = Callable[[str], Sequence[ImageFact]]
 

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.facts import ApplyFacts
 from gcr_migrate.report.layout import STYLES, padded
+from gcr_migrate.report.runs import ApplyFacts
 from gcr_migrate.report.words import harmless, size_text
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gcr_migrate.report.fact import FindingFact, LeftOutFact
-    from gcr_migrate.report.facts import (
-        FailureFact,
-        LeftFact,
-        StatusFacts,
-    )
     from gcr_migrate.report.problems import (
         DemoFacts,
         ErrorFacts,
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
         ProblemFact,
         SandboxFacts,
     )
+    from gcr_migrate.report.runs import FailureFact, LeftFact, StatusFacts
 
 _T = TypeVar("_T")
 

@@ -48,7 +48,7 @@ class Ledger:
         self._sql = connect(migration.path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
-        self._under_way: dict[tuple[str, int], State] = {}  # what this run began and did not end
+        self._under_way: set[tuple[str, int]] = set()  # what this run began and did not end
         self._commits = 0
         self._checkpoint: threading.Thread | None = None
         self._run = 0
@@ -66,27 +66,6 @@ class Ledger:
         self.settle()
         sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE id = ?"
         self._write(sql, _now(), outcome, self._run)
-
-    def recorded(  # one row of the ledger
-        self,
-        kind: Kind,
-        item_id: int,
-        event: Event,
-        *,
-        how: str = "",
-        code: str = "",
-        saw: str = "",
-        size_bytes: int = 0,
-    ) -> asyncio.Future[None]:
-        """Write down an event as `record` does, for who waits for it.
-
-        Returns:
-            A future that is done when the event is in the file, or raises why it never will be.
-        """
-        self.record(kind, item_id, event, how=how, code=code, saw=saw, size_bytes=size_bytes)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._gathered[-1] = (self._gathered[-1][0], done)
-        return done
 
     def record(  # one row of the ledger
         self,
@@ -133,6 +112,17 @@ class Ledger:
         if not self._gathered:  # committed once for all that happens meanwhile
             asyncio.get_running_loop().call_soon(self.settle)
         self._gathered.append((row, None))
+
+    def written(self) -> asyncio.Future[None]:
+        """Return when the event that was recorded just now will be in the file.
+
+        Returns:
+            A future that is done then, or raises why that will never be.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        row, _ = self._gathered[-1]
+        self._gathered[-1] = (row, done)
+        return done
 
     def keep_policy(self, repository_id: int, resource: str, etag: str, raw: str) -> None:
         """Keep an access policy word by word before it is changed; it is in the file on return.
@@ -236,7 +226,7 @@ class Ledger:
     def _append(self, row: _Row) -> Exception | None:
         _, kind, item_id, event, *_ = row
         key = (kind, item_id)
-        state = self._under_way.pop(key, None) or self._state(key)
+        state = State.MOVING if key in self._under_way else self._state(key)
         if state is State.PRESENT and event in _REPEATS:
             return None
         after = _NEXT.get((state, event))
@@ -248,7 +238,9 @@ class Ledger:
             row,
         )
         if after is State.MOVING:
-            self._under_way[key] = after
+            self._under_way.add(key)
+        else:
+            self._under_way.discard(key)
         return None
 
     def _state(self, key: tuple[str, int]) -> State:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gcr_migrate.access import Hold, Holdings
     from gcr_migrate.interfaces import Access, Repositories
     from gcr_migrate.model.access import AccessRow, Grant, Picture, Policy
-    from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.caller import Caller
     from gcr_migrate.model.plan import Repository
     from gcr_migrate.state.migration import Migration
     from gcr_migrate.verify.marks import Progress

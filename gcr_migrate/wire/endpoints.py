@@ -5,17 +5,15 @@ Names, token scopes and reports keep the real host; only the wire asks this tabl
 
 from __future__ import annotations
 
-from io import StringIO
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
-
-from gcr_migrate.errors import BAD_ENDPOINTS, ENDPOINT_UNMAPPED, MigrateError
+from gcr_migrate.errors import ENDPOINT_UNMAPPED, MigrateError
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.model.nearest import with_question
 
-_SERVICES: Final = {
+SERVICES: Final = {
     "artifactregistry.googleapis.com": "artifact_registry",
     "storage.googleapis.com": "storage",
     "cloudresourcemanager.googleapis.com": "resource_manager",
@@ -32,84 +30,39 @@ _SERVICES: Final = {
 }
 
 
-class Endpoints(BaseModel):
-    """The endpoints file; one that was not loaded maps nothing and refuses nothing.
+@dataclass(frozen=True)
+class Endpoints:
+    """The addresses of an endpoints file; without a file nothing is mapped and nothing refused.
 
     Attributes:
         registries: URL for a registry host, or for all hosts under `*.suffix`.
-        artifact_registry: URL of Artifact Registry's REST API; the others likewise.
-        storage: URL of Cloud Storage's JSON API.
-        resource_manager: URL of Resource Manager.
-        cloud_asset: URL of Cloud Asset Inventory.
-        iam: URL of IAM.
-        pubsub: URL of Pub/Sub.
-        service_usage: URL of Service Usage.
-        org_policy: URL of Organisation Policy.
-        oauth2: URL that gives access tokens for keys and refresh tokens.
-        sts: URL that gives access tokens for those of other identity providers.
-        iam_credentials: URL that gives access tokens of service accounts to act as.
-        metadata: URL of the metadata server of a machine of Google's.
+        services: URL of each service that the file names, by its key in the file.
+        is_loaded: whether there is a file, which then names all that may be called.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    registries: dict[str, str] = {}
-    artifact_registry: str | None = None
-    storage: str | None = None
-    resource_manager: str | None = None
-    cloud_asset: str | None = None
-    iam: str | None = None
-    pubsub: str | None = None
-    service_usage: str | None = None
-    org_policy: str | None = None
-    oauth2: str | None = None
-    sts: str | None = None
-    iam_credentials: str | None = None
-    metadata: str | None = None
-
-    _loaded: bool = PrivateAttr(default=False)
-    _hosts_at: dict[str, str] = PrivateAttr(default_factory=dict)
-
-    @field_validator("registries")
-    @classmethod
-    def _registries(cls, value: dict[str, str]) -> dict[str, str]:
-        return {host.lower(): _url(url) for host, url in value.items()}
-
-    @field_validator(*dict.fromkeys(_SERVICES.values()))
-    @classmethod
-    def _service(cls, value: str | None) -> str | None:
-        return None if value is None else _url(value)
+    registries: dict[str, str] = field(default_factory=dict)
+    services: dict[str, str] = field(default_factory=dict)
+    is_loaded: bool = False
 
     @classmethod
     def load(cls, text: str, filename: str) -> Endpoints:
-        """Read the text of an endpoints file; raise BAD_ENDPOINTS with the key that offends."""
-        # Few have such a file, and who has none need not load what reads it.
-        from ruamel.yaml import YAML  # noqa: PLC0415
-        from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+        """Read the text of an endpoints file.
 
-        try:
-            body = YAML(typ="safe", pure=True).load(StringIO(text))
-            endpoints = cls.model_validate({} if body is None else body)
-        except YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f":{mark.line + 1}" if mark else ""
-            problem = getattr(error, "problem", None) or "not YAML"
-            raise MigrateError(BAD_ENDPOINTS, subject=filename + line, saw=problem) from error
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"]) or "(file)"
-            saw = f"{key}: {first['msg']}"
-            if first["type"] == "extra_forbidden":
-                saw = with_question(f"{key}: unknown", str(first["loc"][-1]), cls.model_fields)
-            raise MigrateError(BAD_ENDPOINTS, subject=filename, saw=saw) from error
-        endpoints._loaded = True  # noqa: SLF001  # of this very class
-        endpoints._hosts_at.update(endpoints._told_hosts())  # noqa: SLF001
-        return endpoints
+        Raises:
+            MigrateError: `bad-endpoints` with the key that offends.
+        """
+        # Few have such a file, and who has none need not load what reads it.
+        from gcr_migrate.wire.endpoints_file import read_endpoints  # noqa: PLC0415
+
+        file = read_endpoints(text, filename)
+        named = {name: getattr(file, name) for name in SERVICES.values()}
+        services = {name: url for name, url in named.items() if url is not None}
+        return cls(file.registries, services, is_loaded=True)
 
     @property
-    def is_loaded(self) -> bool:
-        """Whether there is a file, which then names all that may be called."""
-        return self._loaded
+    def metadata(self) -> str | None:
+        """The URL of the metadata server of a machine of Google's, where the file names it."""
+        return self.services.get("metadata")
 
     def resolve(self, url: str) -> str:
         """Return the address for a URL that names a real host.
@@ -119,7 +72,7 @@ class Endpoints(BaseModel):
         Raises:
             MigrateError: ENDPOINT_UNMAPPED if there is a file and it does not name the host.
         """
-        if not self._loaded:
+        if not self.is_loaded:
             return url
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2].lower()
@@ -135,10 +88,11 @@ class Endpoints(BaseModel):
         """Return whose address this is, where only one real host is mapped to it; else itself."""
         return self._hosts_at.get(host, host)
 
-    def _told_hosts(self) -> dict[str, str]:
+    @cached_property
+    def _hosts_at(self) -> dict[str, str]:
         """Return the real hosts by the addresses that are theirs alone."""
         hosts_at: dict[str, list[str]] = {}
-        services = {host: getattr(self, name) for host, name in _SERVICES.items()}
+        services = {host: self.services.get(name) for host, name in SERVICES.items()}
         for host, url in (self.registries | services).items():
             if url and not host.startswith("*."):
                 hosts_at.setdefault(urlsplit(url).netloc, []).append(host)
@@ -147,24 +101,13 @@ class Endpoints(BaseModel):
     def _base(self, host: str) -> str | None:
         if host in self.registries:
             return self.registries[host]
-        if host in _SERVICES:
-            url: str | None = getattr(self, _SERVICES[host])
-            if url is not None:
-                return url
+        if (url := self.services.get(SERVICES.get(host, ""))) is not None:
+            return url
         suffixes = [
             key for key in self.registries if key.startswith("*.") and host.endswith(key[1:])
         ]
         return self.registries[max(suffixes, key=len)] if suffixes else None
 
     def _mapped_hosts(self) -> set[str]:
-        services = (getattr(self, name) for name in _SERVICES.values())
-        return {urlsplit(url).netloc for url in (*self.registries.values(), *services) if url}
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
-        msg = f"{parts.scheme or 'text'}://{parts.hostname or ''} is not a plain http(s) URL"
-        raise ValueError(msg)
-    return text.rstrip("/")
+        addresses = (*self.registries.values(), *self.services.values())
+        return {urlsplit(url).netloc for url in addresses}

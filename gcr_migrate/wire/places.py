@@ -68,7 +68,8 @@ class Places:
             self._known[front] = place
         path = url[len(front) :]
         address = place.base + (path if path.startswith("/") else f"/{path}")
-        return address, self.service(url)
+        is_known = place.service != API
+        return address, place.service if is_known else service_of(url, self._endpoints)
 
     def service(self, url: str) -> str:
         """Return whose quota a request counts against."""

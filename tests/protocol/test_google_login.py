@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from gcr_migrate.model.cloud import Caller
+    from gcr_migrate.model.caller import Caller
     from gcr_migrate.sandbox.app import Sandbox
 
 ADA: Final = "user:ada@example.com"

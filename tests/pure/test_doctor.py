@@ -23,8 +23,8 @@ from gcr_migrate.doctor.services import SCANNING, SERVICES
 from gcr_migrate.doctor.usage import pointless
 from gcr_migrate.errors import CATALOGUE, Exit, MigrateError, Problem
 from gcr_migrate.model.address import Range, Reach, Way, range_of
+from gcr_migrate.model.caller import ANONYMOUS
 from gcr_migrate.model.cloud import (
-    ANONYMOUS,
     OrgPolicy,
     ProjectFacts,
     Redirection,

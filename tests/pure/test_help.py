@@ -6,7 +6,11 @@ import shlex
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer import Context
+from typer.exceptions import TyperException
+from typer.main import get_command
 
 from gcr_migrate.cli import main
 from gcr_migrate.cli.examples import EXAMPLES, commands_of
@@ -15,12 +19,14 @@ from gcr_migrate.cli.main import program
 from gcr_migrate.cli.way import JOBS, MORE, STEPS, way_lines
 
 MODULES = main._COMMANDS  # noqa: SLF001
+USUAL = get_command(program())  # as typer makes it
 LINES = [line for lines in EXAMPLES.values() for line in lines]
 
 
-def parsed(line: str) -> tuple[str, dict[str, Any]]:
+def parsed(line: str, program: Any = None) -> tuple[str, dict[str, Any]]:
     """Return the command of a line and what its parameters get; nothing is run."""
-    words, command, names = shlex.split(line, comments=True), command_line(), []
+    words, names = shlex.split(line, comments=True), list[str]()
+    command: Any = program or command_line(words[0])
     while below := getattr(command, "commands", None):
         names.append(words.pop(0))
         command = below[names[-1]]
@@ -67,3 +73,23 @@ def test_any_other_word_is_answered_with_all_commands() -> None:
     assert main._called(["--help"]) is None  # noqa: SLF001
     assert main._called([]) is None  # noqa: SLF001
     assert {word for words in MODULES.values() for word in words} == set(command_line().commands)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_words_are_taken_as_typer_takes_them(line: str) -> None:
+    """What needs no reading is what typer would have made of it, with each option and without."""
+    assert parsed(line) == parsed(line, USUAL)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=3), st.text(min_size=1))
+def test_any_text_is_taken_or_refused_as_by_typer(paths: list[str], only: str) -> None:
+    """Also text of other alphabets, and what is none: half of a character, or nothing."""
+    words = ["apply", f"--only={only}", f"--until={only}", "--", *paths]
+
+    def outcome(command: Any) -> Any:
+        try:
+            return command.commands["apply"].make_context("apply", words[1:]).params
+        except TyperException as error:
+            return error.format_message()
+
+    assert outcome(command_line("apply")) == outcome(USUAL)

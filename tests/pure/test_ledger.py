@@ -106,7 +106,11 @@ def record(path: Path, entries: Sequence[Entry]) -> None:
         with open_migration(path) as migration:
             ledger = Ledger(migration)
             ledger.start_run()
-            await asyncio.gather(*(ledger.recorded(k, i, e, how=how) for k, i, e, how in entries))
+            told = []
+            for kind, item_id, event, how in entries:
+                ledger.record(kind, item_id, event, how=how)
+                told.append(ledger.written())
+            await asyncio.gather(*told)
             ledger.end_run("done")
             await ledger.close()
 
@@ -125,7 +129,8 @@ async def main():
     with lock(path), open_migration(path) as migration:
         ledger = Ledger(migration)
         ledger.start_run()
-        await ledger.recorded(Kind.BLOB, 1, Event.STARTED)
+        ledger.record(Kind.BLOB, 1, Event.STARTED)
+        await ledger.written()
         os.kill(os.getpid(), 9)
 
 asyncio.run(main())
@@ -157,7 +162,8 @@ def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
             walk, blob = migration.images(), next(migration.blobs(1))
             image = next(walk)
             assert migration.holder(blob.blob_id, TARGET) is None
-            await ledger.recorded(Kind.BLOB, blob.id, Event.CONFIRMED, how="uploaded")
+            ledger.record(Kind.BLOB, blob.id, Event.CONFIRMED, how="uploaded")
+            await ledger.written()
             assert migration.holder(blob.blob_id, TARGET) == image
             assert migration.holder(blob.blob_id, "us-docker.pkg.dev") is None
             await ledger.close()
@@ -176,10 +182,12 @@ def test_a_start_without_an_end_is_found_by_blob(tmp_path: Path) -> None:
             ledger.start_run()
             image, blob = next(migration.images()), next(migration.blobs(1))
             assert migration.interrupted(blob.blob_id, TARGET) == []
-            await ledger.recorded(Kind.BLOB, blob.id, Event.STARTED)
+            ledger.record(Kind.BLOB, blob.id, Event.STARTED)
+            await ledger.written()
             assert migration.interrupted(blob.blob_id, TARGET) == [image]
             assert migration.interrupted(blob.blob_id, "us-docker.pkg.dev") == []
-            await ledger.recorded(Kind.BLOB, blob.id, Event.CONFIRMED, how="uploaded")
+            ledger.record(Kind.BLOB, blob.id, Event.CONFIRMED, how="uploaded")
+            await ledger.written()
             assert migration.interrupted(blob.blob_id, TARGET) == []
             await ledger.close()
 
@@ -195,8 +203,10 @@ def test_an_event_that_cannot_follow_is_refused_alone(tmp_path: Path) -> None:
         with open_migration(path) as migration:
             ledger = Ledger(migration)
             ledger.start_run()
-            first = ledger.recorded(Kind.BLOB, 1, Event.CONFIRMED)
-            second = ledger.recorded(Kind.BLOB, 1, Event.GAVE_UP)
+            ledger.record(Kind.BLOB, 1, Event.CONFIRMED)
+            first = ledger.written()
+            ledger.record(Kind.BLOB, 1, Event.GAVE_UP)
+            second = ledger.written()
             await first
             with pytest.raises(ValueError, match="cannot follow"):
                 await second
@@ -330,7 +340,8 @@ async def main():
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
         try:
             for _ in range(100):
-                await ledger.recorded(Kind.BLOB, 1, Event.STARTED, saw="x" * 9_000)
+                ledger.record(Kind.BLOB, 1, Event.STARTED, saw="x" * 9_000)
+                await ledger.written()
         except MigrateError as error:
             sys.exit(error.problem.code)
 
@@ -360,9 +371,9 @@ def test_a_word_that_cannot_be_stored_leaves_nobody_waiting(tmp_path: Path) -> N
         with open_migration(path) as migration:
             ledger = Ledger(migration)
             ledger.start_run()
-            told = ledger.recorded(Kind.BLOB, 1, Event.GAVE_UP, saw="half a character: \ud800")
+            ledger.record(Kind.BLOB, 1, Event.GAVE_UP, saw="half a character: \ud800")
             with pytest.raises(MigrateError):
-                await asyncio.wait_for(told, 10)
+                await asyncio.wait_for(ledger.written(), 10)
             with pytest.raises(MigrateError):
                 await ledger.close()
 

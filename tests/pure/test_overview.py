@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS
 from gcr_migrate.model.steps import Event, Kind
-from gcr_migrate.report.gather import report_facts
+from gcr_migrate.report.planned import report_facts
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.overview import STEPS
@@ -35,11 +35,14 @@ async def a_run(path: Path) -> None:
         ledger.start_run()
         for kind, item in ((Kind.BLOB, 1), (Kind.MANIFEST, 1), (Kind.MANIFEST, 2), (Kind.TAG, 1)):
             ledger.record(kind, item, Event.STARTED)
-            await ledger.recorded(kind, item, Event.CONFIRMED, how="uploaded", size_bytes=7)
+            ledger.record(kind, item, Event.CONFIRMED, how="uploaded", size_bytes=7)
+            await ledger.written()
         ledger.record(Kind.BLOB, 2, Event.STARTED)
-        await ledger.recorded(Kind.BLOB, 2, Event.CONFIRMED, how="mounted", size_bytes=4)
+        ledger.record(Kind.BLOB, 2, Event.CONFIRMED, how="mounted", size_bytes=4)
+        await ledger.written()
         code = TOO_MANY_REQUESTS.code
-        await ledger.recorded(Kind.MANIFEST, 3, Event.GAVE_UP, code=code)
+        ledger.record(Kind.MANIFEST, 3, Event.GAVE_UP, code=code)
+        await ledger.written()
         ledger.note_traffic(9, 2, 0)
         ledger.note_traffic(4, 0, 3)
         ledger.end_run("finished")

@@ -26,7 +26,8 @@ from gcr_migrate.errors import (
 from gcr_migrate.model.access import AccessWish
 from gcr_migrate.model.names import ImagePath
 from gcr_migrate.model.pattern import Pattern, expand
-from gcr_migrate.plan.routes import Edge, Refusal, SourcePaths, route_all
+from gcr_migrate.plan.refusals import Refusal
+from gcr_migrate.plan.routes import Edge, SourcePaths, route_all
 from gcr_migrate.plan.wishes import wishes_of
 from gcr_migrate.spec import Spec, load_spec
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
 from gcr_migrate.report.fact import VERSION, Fact
+from gcr_migrate.report.published import PUBLISHED
+from gcr_migrate.report.reading import read
 from gcr_migrate.report.rows import Many, Rows
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Page(Fact):
     before: int = 1
     lines: Many[Line]
     after: str = "é"
-    schema_: Literal["page"] = Field("page", alias="schema")
+    schema_: Literal["page"] = "page"
     version: Literal[1] = VERSION
 
 
@@ -83,3 +84,20 @@ def test_rows_are_read_one_by_one_while_they_are_written() -> None:
     for _ in range(12):
         next(parts)
     assert made <= 12
+
+
+@pytest.mark.parametrize("kind", PUBLISHED.values())
+def test_a_field_hides_no_method(kind: type[Fact]) -> None:
+    """No field has the name of a method of all facts, which would be its value by default."""
+    assert not {*kind.field_names()} & {*vars(Fact)}
+
+
+def test_what_is_read_again_is_what_was_told() -> None:
+    """Rows come back as a list; a name too many is refused with the place where it stands."""
+    told = Page(lines=_rows(["a", "b"]))
+    text = "".join(told.json_parts())
+    assert read(Page, text) == Page(lines=[Line(text="a"), Line(text="b")])
+    with pytest.raises(ValueError, match=r"^lines\.0\.more: "):
+        read(Page, text.replace('{"text": "a"', '{"more": 1, "text": "a"'))
+    with pytest.raises(ValueError, match=r"^schema: "):
+        read(Page, text.replace('"schema": "page"', '"schema": "book"'))

@@ -50,14 +50,14 @@ def test_what_is_wrong_comes_first() -> None:
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_plan_that_is_begun_is_told_apart_from_what_is_left(begun: bool) -> None:  # noqa: FBT001  # drawn
     """The difference is that of the frozen plan, and sums say where they are of what is left."""
-    plan = PLAN.model_copy(update={"begun": begun})
+    plan = PLAN.but(begun=begun)
     told = _told(View(), plan)
     assert any("runs have begun since" in line for line in told) == begun
     assert any(line.endswith(" 8 still to create") for line in told) == begun
     assert any(" in all: by the plan " in line for line in told) == begun
-    document = markdown_text(report(4).model_copy(update={"plan": plan}))
+    document = markdown_text(report(400).but(plan=plan))
     assert ("8 still to create" in document) == begun
-    good = plan.model_copy(update={"findings": [], "left_out": [], "access": []})
+    good = plan.but(findings=[], left_out=[], access=[])
     assert ("begun" in plan_page(good).outcome.text) == begun
 
 
@@ -120,7 +120,7 @@ def test_only_what_is_asked_for_is_told(only: frozenset[Section]) -> None:
 )
 def test_each_tag_says_what_becomes_of_it(action: TagAction, mark: str, word: str) -> None:
     """By a mark for those who see it, and in words for those who listen."""
-    image = PLAN.images[0].model_copy(update={"tags_by_action": {action: ["1.0"]}})
+    image = PLAN.images[0].but(tags_by_action={action: ["1.0"]})
     lines = list(show_lines(PLAN, lambda _: [image], View(frozenset({Section.IMAGES}))))
     assert any(str(one).startswith(f"      {mark}1.0") for one in laid_out(lines, 80))
     assert any(f"tag of {image.source}, " in str(one) and word in str(one) for one in said(lines))
@@ -129,7 +129,7 @@ def test_each_tag_says_what_becomes_of_it(action: TagAction, mark: str, word: st
 def test_many_tags_are_folded_on_one_line() -> None:
     """Eight are named, and how many more there are."""
     tags = {TagAction.SET: [f"v{at}" for at in range(420)]}
-    image = PLAN.images[0].model_copy(update={"tags_by_action": tags})
+    image = PLAN.images[0].but(tags_by_action=tags)
     view = View(frozenset({Section.IMAGES}))
     told = [str(one) for one in laid_out(show_lines(PLAN, lambda _: [image], view), None)]
     assert "      + v0 v1 v2 v3 v4 v5 v6 v7 and 412 more: --full" in told

@@ -22,6 +22,7 @@ from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.alarms import LISTED_AT_MOST, AlarmFacts, alarm_facts, look_of, slack_text
 from gcr_migrate.report.proof import SampleFact
 from gcr_migrate.report.proof_metrics import FINISHED, SUCCEEDED, ProofMetrics, pushed, times_in
+from gcr_migrate.report.reading import json_schema
 from gcr_migrate.report.standing import SAMPLED, Standing
 from gcr_migrate.verify.result import Outcome
 from tests.standings import HOST, STANDINGS, facts, finding, host, level, standing
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 NIGHT = datetime(2026, 11, 27, 3, tzinfo=UTC)
 DAY = timedelta(hours=24)
-SCHEMA = AlarmFacts.model_json_schema(mode="serialization", by_alias=True)
+SCHEMA = json_schema(AlarmFacts)
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:

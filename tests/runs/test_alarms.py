@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from gcr_migrate.report.alarms import AlarmFacts
+from gcr_migrate.report.reading import json_schema
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import Scenario
 from tests.receiving import Receiver, receiving
@@ -50,7 +51,7 @@ SCENARIO = {
         }
     ],
 }
-SCHEMA = AlarmFacts.model_json_schema(mode="serialization", by_alias=True)
+SCHEMA = json_schema(AlarmFacts)
 
 
 class Nights:

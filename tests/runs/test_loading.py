@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,10 @@ import httpx
 import pytest
 
 from gcr_migrate.cli import main
+from gcr_migrate.cli.reach import Way
+from gcr_migrate.cli.worker import Setup
 from gcr_migrate.model.content import OCI_MANIFEST
+from gcr_migrate.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +35,8 @@ print(json.dumps(sorted(sys.modules)))
 GOOGLES = {"cryptography", "google", "requests", "trustme", "urllib3"}
 SPEAKS_HTTP = {"httptools", "httpx"}
 LOGS = {"attr", "pygments", "structlog"}
+# What reads specs and documents, and makes schemas: it takes longer than many a command.
+READS = {"annotated_types", "pydantic", "ruamel"}
 SPEC = """\
 version: 1
 source: {{registry: "{source}"}}
@@ -91,7 +97,7 @@ def target(make_registry: Callable[[], Registry], tmp_path: Path) -> Registry:
 @pytest.mark.parametrize("args", [["--help"], ["plan", "--help"]])
 def test_help_loads_nothing_that_only_runs_need(args: list[str], tmp_path: Path) -> None:
     """Neither what speaks HTTP or waits for it, nor what draws or logs."""
-    unwanted = GOOGLES | SPEAKS_HTTP | LOGS | {"asyncio", "jinja2", "rich", "ruamel", "ssl"}
+    unwanted = GOOGLES | SPEAKS_HTTP | LOGS | READS | {"asyncio", "jinja2", "rich", "ssl"}
 
     assert not unwanted & loaded(tmp_path, args)
 
@@ -111,7 +117,7 @@ def test_status_loads_only_what_reads_the_file_and_draws(tmp_path: Path) -> None
 
     found = loaded(tmp_path, ["status", "m"])
 
-    unwanted = GOOGLES | SPEAKS_HTTP | LOGS | {"asyncio", "jinja2", "ruamel", "ssl"}
+    unwanted = GOOGLES | SPEAKS_HTTP | LOGS | READS | {"asyncio", "jinja2", "ssl"}
     assert not unwanted & found
 
 
@@ -121,7 +127,21 @@ def test_a_run_with_nothing_to_tell_loads_nothing_that_tells_it(tmp_path: Path) 
     """Neither what logs, nor what reads specs: the plan is all that it needs."""
     loaded(tmp_path, ["plan", "spec.yaml", "-o", "m"])
 
-    assert not {"attr", "jinja2", "ruamel", "structlog"} & loaded(tmp_path, ["apply", "m"])
+    for command in ("apply", "verify"):
+        found = loaded(tmp_path, [command, "m"])
+        assert not ({"attr", "jinja2", "structlog"} | READS) & found
+
+
+@pytest.mark.needs("docker-registry")
+@pytest.mark.usefixtures("target")
+def test_a_run_loads_nothing_of_what_its_plan_has_not(tmp_path: Path) -> None:
+    """Neither what makes repositories, nor other processes, nor how plans are told."""
+    loaded(tmp_path, ["plan", "spec.yaml", "-o", "m"])
+
+    unwanted = {"apply.others", "apply.provision", "apply.workers", "report.facts"}
+    for command in ("apply", "status"):
+        found = loaded(tmp_path, [command, "m"])
+        assert not {f"gcr_migrate.{name}" for name in unwanted} & found
 
 
 @pytest.mark.needs("docker-registry")
@@ -140,3 +160,21 @@ def test_a_migration_between_plain_registries_loads_nothing_of_googles(
 
     assert not GOOGLES & found
     assert httpx.get(f"{target.url}/v2/some/app/tags/list").json()["tags"] == ["v1"]
+
+
+def test_a_worker_loads_no_command_line(tmp_path: Path) -> None:
+    """What `apply` tells it first names nothing that reads options, specs or documents."""
+    told = Setup(Way.of(None, quota_project="builds"), tmp_path / "m", Limits(), as_json=True)
+    code = (
+        "import json, pickle, sys, gcr_migrate.cli.worker\n"
+        "pickle.loads(bytes.fromhex(sys.argv[1]))\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, pickle.dumps(told).hex()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert not (READS | LOGS | {"rich", "typer"}) & set(json.loads(done.stdout))

@@ -9,8 +9,8 @@ import pytest
 
 from gcr_migrate.cli.main import outcome
 from gcr_migrate.report.fleet import file_fact
-from gcr_migrate.report.gather import report_facts
 from gcr_migrate.report.html.migration import report_page
+from gcr_migrate.report.planned import report_facts
 from gcr_migrate.state.file import open_migration
 from tests.zoo import opened
 

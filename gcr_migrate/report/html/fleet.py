@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcr_migrate.report.fact import Fact
-    from gcr_migrate.report.facts import ItemCountsFact
     from gcr_migrate.report.fleet import FileFact, FileState, FleetFacts
+    from gcr_migrate.report.runs import ItemCountsFact
 
 _NAME: Final = (Column("Name", "name"),)
 _WHY: Final = (Column("Code", "code"), Column("Saw"))

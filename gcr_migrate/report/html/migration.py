@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.report.facts import ApplyFacts
 from gcr_migrate.report.html.access import access_table
 from gcr_migrate.report.html.columns import Column, Table, filled
 from gcr_migrate.report.html.folders import folders
 from gcr_migrate.report.html.page import Cell, Grid, Notes, Page, Tone, moment, name, number, size
 from gcr_migrate.report.html.pictures import bar, curve, parts
+from gcr_migrate.report.runs import ApplyFacts
 from gcr_migrate.report.summing import money_lines, time_lines
 from gcr_migrate.report.terminal import run_title
 from gcr_migrate.report.words import size_text
@@ -20,10 +20,11 @@ from gcr_migrate.report.words import size_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from gcr_migrate.report.facts import ReportFacts, ShowFacts, StatusFacts
+    from gcr_migrate.report.facts import ReportFacts, ShowFacts
     from gcr_migrate.report.html.folders import Folder
     from gcr_migrate.report.layout import Line
     from gcr_migrate.report.overview import CourseFact, OverviewFact
+    from gcr_migrate.report.runs import StatusFacts
 
     _Filling = tuple[Table, Iterable[Sequence[str | int]]]
 

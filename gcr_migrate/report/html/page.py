@@ -170,7 +170,7 @@ class Notes:
             self._add(one, weight, word or str(weight))
 
     def _add(self, one: Fact, severity: Severity, word: str) -> None:
-        said = one.model_dump(include={"code", "message", "remedy", "subject", "saw"})
+        said = vars(one)
         key = (_ORDER[severity], word, said["code"])
         if key not in self._found:
             words = (said["message"], said["remedy"])

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
 from gcr_migrate.errors import NOT_A_RESULT, MigrateError
 from gcr_migrate.report.access import AccessFacts
-from gcr_migrate.report.facts import ApplyFacts, ReportFacts, ShowFacts, StatusFacts
+from gcr_migrate.report.facts import ReportFacts, ShowFacts
 from gcr_migrate.report.html.access import access_page
 from gcr_migrate.report.html.migration import plan_page, report_page, run_page
 from gcr_migrate.report.html.proof import compare_page, proof_page, proofs_page
 from gcr_migrate.report.inventories import CompareFacts
 from gcr_migrate.report.proof import VerifyAllFacts, VerifyFacts
+from gcr_migrate.report.reading import read
+from gcr_migrate.report.runs import ApplyFacts, StatusFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +51,7 @@ def result_page(text: str, file: str) -> Page:
         known = ", ".join(one.removeprefix("gcr-migrate/") for one in _PAGES)
         raise MigrateError(NOT_A_RESULT, subject=file, saw=f"drawn are {known}") from error
     try:
-        facts = kind.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise MigrateError(NOT_A_RESULT, subject=file, saw=f"{where}: {first['msg']}") from error
+        facts = read(kind, text)
+    except ValueError as error:
+        raise MigrateError(NOT_A_RESULT, subject=file, saw=str(error)) from error
     return page(facts)
