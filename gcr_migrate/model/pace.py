@@ -3,7 +3,8 @@
 A run is blobs, and beside and after them manifests and tags. What binds blobs is the line, requests
 or both. Which of them it is shows in what stays the same while their mixture changes: bytes in a
 second, or requests. Manifests and tags cost nearly nothing beside blobs. But the last of them wait
-for the last blobs, and these are told apart: they come after all else.
+for the last blobs, and these are told apart: they come after all else, as many at once as may be,
+and the very last wait for each other.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ _FIRST_S: Final = 3.0  # before, chance is all that there is
 # how far the first guess may be off, as a power of e. Either cost alone is half as likely as both.
 _RATIOS: Final = tuple(2.0**power for power in range(-8, 9))
 _RATIO_DOUBT: Final = 3.0
-# An item takes two requests, 32 items at once, and as much as this of a server that is near.
+# A manifest or a tag is asked for and written, 32 of them at once. At the end five requests wait
+# for each other: a manifest is written, an index asked for and written, and so is a tag of it.
 _ITEM_REQUESTS: Final = 2
 _ITEMS_AT_ONCE: Final = 32
-_ITEM_S: Final = 0.0042
-_GUESS_ITEMS: Final = 10  # the guess counts as much as so many items that were measured
+_REQUESTS_IN_A_ROW: Final = 5
+# Where answers come at once an item takes what its server needs for it. Nothing tells that before
+# some were measured, so it is a guess, off by half perhaps: where much hangs on it nothing is told.
+_ITEM_S: Final = 0.004
+_ITEM_DOUBT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +192,48 @@ class Pace:
             return None
         if self._last.at_s - self._moved_at_s >= _STALLED_AFTER_S:
             return None
-        stretches = self._stretches(parts)
-        blobs = _told(stretches, left.bytes / _REQUEST_BYTES, float(left.requests))
+        blobs = _told(self._stretches(parts), left.bytes / _REQUEST_BYTES, float(left.requests))
         if left.bytes <= 0 and left.requests <= 0:
-            guess_s = _GUESS_ITEMS * self._item_s(blobs)
-            return left.items * (guess_s + self._items_s) / (_GUESS_ITEMS + self._items)
-        if not blobs.seconds or blobs.doubt_s > _DOUBT_AT_MOST * blobs.seconds:
+            items = self._items_alone(left.items, blobs.request_s)
+        elif blobs.seconds:
+            items = self._items_after(left.items, blobs)
+        else:
             return None
-        # As many come beside the blobs that are left as came beside those that are done.
+        seconds = blobs.seconds + items.seconds
+        doubt_s = math.hypot(blobs.doubt_s, items.doubt_s)
+        return seconds if doubt_s <= _DOUBT_AT_MOST * seconds else None
+
+    def _items_after(self, count: int, blobs: _Told) -> _Told:
+        """Return what items take after the last blob; others come beside blobs, as they did."""
+        if not count:
+            return _Told()
         first, last = self._marks[0], self._last
         beside = (last.done.items - first.done.items) * blobs.seconds / (last.at_s - first.at_s)
-        return blobs.seconds + max(0.0, left.items - beside) * self._item_s(blobs)
+        after = max(0.0, count - beside)
+        item_s, off_s = self._item_s(blobs.request_s)
+        row_s = _REQUESTS_IN_A_ROW * blobs.request_s * self._at_once
+        return _Told(after * item_s + row_s, after * off_s)
 
-    def _item_s(self, blobs: _Told) -> float:
-        """Return what an item is thought to take after the blobs, until some did."""
-        wait_s = blobs.request_s * self._at_once * _ITEM_REQUESTS / _ITEMS_AT_ONCE
-        return max(_ITEM_S, min(wait_s, blobs.request_s))
+    def _items_alone(self, count: int, request_s: float) -> _Told:
+        """Return what items take once all blobs are there, as was measured since.
+
+        Those that end first had begun before: they have taken time that was not measured.
+        """
+        guess_s, off_s = self._item_s(request_s)
+        measured = max(self._items, _ITEMS_AT_ONCE)
+        item_s = (_ITEMS_AT_ONCE * guess_s + self._items_s) / measured
+        off_s *= _ITEMS_AT_ONCE / measured
+        if self._items < _ITEMS_AT_ONCE and item_s > 2 * guess_s:
+            off_s = item_s  # the guess was wrong, and too few have ended
+        return _Told(count * item_s, count * off_s)
+
+    def _item_s(self, request_s: float) -> tuple[float, float]:
+        """Return what an item is thought to take until some were measured, and the doubt of it.
+
+        Requests of as many blobs at once took so long: so one took as many times that.
+        """
+        waits_s = request_s * _ITEM_REQUESTS * min(1.0, self._at_once / _ITEMS_AT_ONCE)
+        return (waits_s, 0.0) if waits_s >= _ITEM_S else (_ITEM_S, _ITEM_S * _ITEM_DOUBT)
 
     def _stretches(self, parts: Sequence[Part]) -> list[_Stretch]:
         now = self._last
@@ -268,7 +299,7 @@ def _told(stretches: list[_Stretch], units: float, requests: float) -> _Told:
     weights = [g.likely * math.exp((least - g.error) / (2 * noise)) for g in guesses]
     seconds, doubt_s = _spread(weights, [guess.seconds for guess in guesses])
     request_s, off_s = _spread(weights, [guess.request_s for guess in guesses])
-    return _Told(seconds, doubt_s, max(0.0, request_s - off_s))
+    return _Told(seconds, doubt_s, max(0.0, request_s - 2 * off_s))
 
 
 def _spread(weights: list[float], values: list[float]) -> tuple[float, float]:

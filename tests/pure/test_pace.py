@@ -270,6 +270,42 @@ def test_items_alone_are_measured() -> None:
     assert only_items.left_s(Amount(0, 0, 100)) == pytest.approx(20, rel=0.1)
 
 
+def test_the_last_items_wait_for_each_other() -> None:
+    """Sixteen at once and 160 requests a second: each takes 0.1 s, and five are in a row."""
+    pace = steady(*[Amount(MIB // 4, 160)] * 10, *[Amount(2 * MIB, 160)] * 10)
+    blobs_s, all_s = pace.left_s(Amount(0, 1600)), pace.left_s(Amount(0, 1600, 3))
+    assert blobs_s is not None
+    assert all_s == pytest.approx(blobs_s + 0.5, abs=0.1)
+
+
+def test_where_a_guess_decides_nothing_is_told() -> None:
+    """On a full line nothing shows what items take: a few do not matter, ten thousand do."""
+    pace = steady(*[Amount(2 * MIB, 8)] * 10, *[Amount(2 * MIB, 40)] * 10)
+    assert pace.left_s(Amount(100 * MIB, 800, 100)) == pytest.approx(50, rel=0.1)
+    assert pace.left_s(Amount(100 * MIB, 800, 10_000)) is None
+
+
+def alone(*items: int) -> Pace:
+    """Return what has seen blobs for a minute, and then so many items alone in each second."""
+    pace = steady(*[Amount(MIB // 4, 160)] * 10, *[Amount(2 * MIB, 160)] * 10)
+    done = Amount(30 * (MIB // 4) + 30 * 2 * MIB, 60 * 160)
+    for second, count in enumerate(items, 61):
+        done += Amount(0, 0, count)
+        pace.sample(float(second), done, at_once=16)
+    return pace
+
+
+def test_items_that_were_under_way_already_do_not_make_it_short() -> None:
+    """A hundred a second: in the first there end 32 more, which had begun before."""
+    assert alone(132).left_s(Amount(0, 0, 500)) == pytest.approx(5, rel=0.25)
+
+
+def test_a_few_items_that_take_longer_than_thought_tell_nothing() -> None:
+    """While fewer have ended than go at once nobody knows; then they are measured."""
+    assert alone(*[1] * 10).left_s(Amount(0, 0, 100)) is None
+    assert alone(*[1] * 60).left_s(Amount(0, 0, 100)) == pytest.approx(100, rel=0.1)
+
+
 def test_a_run_is_measured_from_where_first_something_ended() -> None:
     """Eight requests a second, of which the first end after five seconds."""
     pace, done = Pace(), Amount()
