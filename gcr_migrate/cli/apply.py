@@ -228,11 +228,13 @@ async def _apply(
 
     from gcr_migrate.apply.run import apply_migration, workers_for
     from gcr_migrate.cli.interrupt import stopping
+    from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded
     from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.left import left
 
+    keep_memory()
     stop = asyncio.Event()
     ended = "finished"
 
@@ -257,6 +259,7 @@ async def _apply(
     try:
         async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
+            keep_what_is_loaded()
             ledger.start_run()  # with a login: without one nothing has begun
             with stopping(stop, tell):
                 if order.ends_at:

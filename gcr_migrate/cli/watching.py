@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.output import Output
     from gcr_migrate.model.steps import Step
     from gcr_migrate.report.course import Course
+    from gcr_migrate.report.drawn import Bars
     from gcr_migrate.report.metrics import Metrics, MetricsFile
     from gcr_migrate.report.places import Places
-    from gcr_migrate.report.running import Display
+    from gcr_migrate.report.running import Lines
     from gcr_migrate.report.runs import ApplyFacts
     from gcr_migrate.report.traces import Traces
     from gcr_migrate.state.ledger import Ledger
@@ -116,7 +117,6 @@ class Watched:
         import asyncio
 
         from gcr_migrate.report.course import Course
-        from gcr_migrate.report.running import Display
 
         course = Course(to_do, traffic)
         if self._metrics:
@@ -124,7 +124,7 @@ class Watched:
 
             self._metrics.source = RunMetrics(course)
         places = self._places(to_do)
-        with Display(self._output.err, course, places, as_events=self._output.as_json) as display:
+        with self._display(course, places) as display:
             noting = _Noting(traffic, ledger)
             ticking = asyncio.create_task(self._tick(course, display, noting))
             try:
@@ -144,7 +144,17 @@ class Watched:
 
         return Places(self._migration, to_do)
 
-    async def _tick(self, course: Course, display: Display, noting: _Noting) -> None:
+    def _display(self, course: Course, places: Places | None) -> Bars | Lines:
+        """Return who shows the run."""
+        if places is None:
+            from gcr_migrate.report.running import Lines
+
+            return Lines(course)
+        from gcr_migrate.report.drawn import Bars
+
+        return Bars(self._output.err, course, places)
+
+    async def _tick(self, course: Course, display: Bars | Lines, noting: _Noting) -> None:
         import asyncio
 
         told_at = written_at = noted_at = time.monotonic()

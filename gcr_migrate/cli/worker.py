@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
-from gcr_migrate.cli.litter import keep_what_is_loaded, look_seldom
+from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded, look_seldom
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
 
@@ -109,6 +109,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     set_up_logs(as_json=setup.as_json)
     with open_migration(setup.path) as migration:
         async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
+            keep_what_is_loaded()
             pilot = connections.pilot
             pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
 
@@ -159,6 +160,7 @@ def main() -> int:
     """
     look_seldom()
     keep_what_is_loaded()
+    keep_memory()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # What somebody prints must not get between the frames.

@@ -7,8 +7,6 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from gcr_migrate import logs
 
 if TYPE_CHECKING:
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.console import Console
+    from rich.progress import Progress
 
 EVERY_S: Final = 5.0
 DRAWN_EVERY_S: Final = 0.1
@@ -41,14 +40,7 @@ class Watch:
         self._told: Counter[str] = Counter()
         self._bar: Progress | None = None
         if console.is_terminal and not as_events:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[sums]}"),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-            )
+            self._bar = _bar_on(console)
             self._task = self._bar.add_task(what, total=total, sums="")
 
     def __enter__(self) -> Self:
@@ -109,3 +101,22 @@ class Watch:
     def _rates(self, passed_s: float) -> dict[str, float]:
         """How many of each kind there were in a second, since it was told last."""
         return {w: (n - self._told[w]) / max(passed_s, 0.001) for w, n in self._sums.items()}
+
+
+def _bar_on(console: Console) -> Progress:
+    # What draws takes longer to load than many a command, and most of them draw nothing.
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[sums]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

@@ -6,14 +6,16 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from gcr_migrate.model.steps import Event, Kind, Step
 from gcr_migrate.report.course import Course
+from gcr_migrate.report.drawn import Bars
 from gcr_migrate.report.places import Places
-from gcr_migrate.report.running import Display, time_text, told
+from gcr_migrate.report.running import Lines, time_text, told
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.left import Left, left
 from gcr_migrate.wire.traffic import Traffic
@@ -90,23 +92,6 @@ def test_a_resumed_run_begins_with_what_was_done() -> None:
     assert (line["blobs"], line["of_blobs"], line["time_left"]) == (7, 10, "unknown")
 
 
-def test_a_bar_names_the_largest_in_flight_and_the_rate() -> None:
-    """On a terminal: bytes, items, rate, and the largest blob with its share of what is left."""
-    out = io.StringIO()
-    run = course(4, sent=4)
-    run.tick()
-    end(run, 1, "uploaded")
-    run.item(Step(Kind.BLOB, 2, Event.STARTED, MIB))
-    run.tick()
-    console = Console(file=out, force_terminal=True, width=140)
-    with Display(console, run, as_events=False) as display:
-        display.tell()
-    text = out.getvalue()
-    assert "1.0 MiB of 4.0 MiB" in text
-    assert "1 of 4 blobs" in text
-    assert "1 in flight, the largest 1.0 MiB (33% of what is left)" in text
-
-
 def test_bytes_in_buffers_have_not_arrived() -> None:
     """Of what has left of a blob, that is still to come for which there was no time yet."""
     moments = [0.0]
@@ -142,11 +127,33 @@ def test_what_moves_before_the_first_tick_is_in_the_rate() -> None:
     assert told(run)["bytes_per_s"] != 0
 
 
+def drawn(run: Course, places: Places) -> str:
+    """Return what a terminal shows of a run."""
+    out = io.StringIO()
+    with Bars(Console(file=out, force_terminal=True, width=140), run, places) as display:
+        display.tell()
+    return out.getvalue()
+
+
+def test_bars_tell_bytes_and_items(tmp_path: Path) -> None:
+    """On a terminal: of the whole run, and how much is in flight."""
+    write_plan(tmp_path / "a.migration")
+    run = course(4, sent=4)
+    run.tick()
+    end(run, 1, "uploaded")
+    run.item(Step(Kind.BLOB, 2, Event.STARTED, MIB))
+    run.tick()
+    with open_migration(tmp_path / "a.migration") as migration:
+        text = drawn(run, Places(migration, left(migration)))
+    assert "1.0 MiB of 4.0 MiB" in text
+    assert "1 of 4 blobs" in text
+    assert "1 in flight" in text
+
+
 def test_bars_tell_how_far_each_repository_is(tmp_path: Path) -> None:
     """On a terminal: a repository that moves with its items, the others counted, blobs by name."""
     path = tmp_path / "a.migration"
     write_plan(path, repositories=2)
-    out = io.StringIO()
     with open_migration(path) as migration:
         run, places = Course(left(migration), Traffic(7, 2, 1)), Places(migration, left(migration))
         for step in (
@@ -156,11 +163,7 @@ def test_bars_tell_how_far_each_repository_is(tmp_path: Path) -> None:
         ):
             run.item(step)
             places.item(step)
-        console = Console(file=out, force_terminal=True, width=140)
-        with Display(console, run, places, as_events=False) as display:
-            display.tell()
-        name = places.name_of(run.in_flight[0])
-    text = out.getvalue()
+        text, name = drawn(run, places), places.name_of(run.in_flight[0])
     assert "2 refused by quota, 1 tried again" in text
     # Five blobs, two manifests and two tags for each; one of these is kept as it is.
     assert re.search(r"builds/product1 .* 2 of 9 items", text)
@@ -172,7 +175,7 @@ def test_log_lines_come_seldom_once_a_run_goes_on(monkeypatch: pytest.MonkeyPatc
     """Without a terminal a run tells each five seconds, and after a minute each thirty."""
     moments = iter([0.0, 59.0, 61.0])
     monkeypatch.setattr("time.monotonic", lambda: next(moments))
-    display = Display(Console(file=io.StringIO()), course(1, sent=1), as_events=True)
+    display = Lines(course(1, sent=1))
     assert [display.every_s, display.every_s] == [5.0, 30.0]
 
 

@@ -1,9 +1,12 @@
-"""How often processes of the program look for objects that nobody needs any more."""
+"""What processes of the program do about memory that nobody needs any more."""
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
+
+import pytest
 
 # Ends as soon as it has begun: nobody has work for it, or it has nothing but a version to tell.
 CODE = """\
@@ -12,6 +15,21 @@ atexit.register(lambda: print(gc.get_threshold(), gc.get_freeze_count() > 0, fil
 from {module} import {name}
 sys.argv[1:] = ["--version"]
 sys.exit({name}())
+"""
+
+ROUNDS = 50
+# As a copy does it: some pieces are held at once, and then none.
+PIECES = f"""\
+import resource
+from gcr_migrate.cli.litter import keep_memory
+def hold(): return [b"." * (256 * 1024) for _ in range(8)]
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for keep in (lambda: None, keep_memory):
+    keep()
+    hold()
+    before = faults()
+    for _ in range({ROUNDS}): hold()
+    print(faults() - before)
 """
 
 
@@ -42,3 +60,15 @@ def test_a_worker_looks_as_seldom_as_the_run_that_started_it() -> None:
 
     assert told("gcr_migrate.cli.worker", "main") == run
     assert usual.stdout.strip() not in run
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have other ways")
+def test_memory_of_pieces_is_used_again() -> None:
+    """Without that the system is asked for it in each round, and gives it out page by page."""
+    done = subprocess.run(
+        [sys.executable, "-c", PIECES], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    without, kept = map(int, done.stdout.split())
+    assert without > 100 * ROUNDS
+    assert kept < ROUNDS
