@@ -1,15 +1,18 @@
 """Measure whole copies beside those of other tools: `python -m benchmarks.copying`.
 
 Every pass of every tool goes to a registry that is empty; passes are interleaved; what counts is
-the median. A tool that leaves anything out is shown, but cannot be the best.
+the median. A tool that leaves anything out is shown, but cannot be the best. What is kept of a line
+is replaced when that line is measured anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +20,10 @@ from benchmarks import peers
 from benchmarks.bound import bound
 from benchmarks.corpus import add_shape, make_corpus, push, shape_of
 from benchmarks.google import SPEC, google
-from benchmarks.kept import provenance, write
+from benchmarks.kept import provenance, replace_rows
 from benchmarks.registries import Content, registry
 from benchmarks.scenes import Asked, Row, Scene, interleaved
-from benchmarks.table import write_table
+from benchmarks.table import table, write_table
 
 if TYPE_CHECKING:
     from benchmarks.corpus import Corpus
@@ -60,21 +63,28 @@ def main() -> int:
     shape = shape_of(asked)
     corpus = make_corpus(shape)
     rows: list[Row] = []
+
+    def measure(scene: Scene, *tools: Tool) -> None:
+        found = interleaved(scene, wanted(*tools), how)
+        rows.extend(found)
+        one = facts(corpus, how, built) | {"group": scene.group, "rows": list(map(asdict, found))}
+        replace_rows(asked.keep, [one], itemgetter("group"))
+        print(table([one]), flush=True)
+
     with tempfile.TemporaryDirectory(dir=how.folder) as folder:
         with registry(Path(folder) / "source") as source:
             push(corpus, source.host)
             for latency in asked.latency:
                 name, low = f"Between registries, {latency:g} ms", bound(corpus)
                 scene = Scene(name, source, content_of(corpus), _SPEC, latency, low)
-                rows += interleaved(scene, wanted(*peers.OWN, *peers.BETWEEN_REGISTRIES), how)
+                measure(scene, *peers.OWN, *peers.BETWEEN_REGISTRIES)
         if asked.google:
             with google(shape, Path(folder) / "google") as project:
                 name = "From Google's registry, as the sandbox plays it"
                 scene = Scene(name, project, project.content, SPEC)
-                rows += interleaved(scene, wanted(*peers.OWN, *peers.FROM_GOOGLE), how)
-    result = facts(corpus, how, built) | {"rows": [asdict(row) for row in rows]}
-    write(asked.keep, result)
-    print(write_table(result, asked.keep == RESULTS))
+                measure(scene, *peers.OWN, *peers.FROM_GOOGLE)
+    if asked.keep == RESULTS:
+        write_table(json.loads(RESULTS.read_text("utf-8")))
     return int(any(row.failed or row.missing for row in rows if row.tool.startswith("gcr-migrate")))
 
 

@@ -15,23 +15,25 @@ _HEAD: Final = (
 )
 
 
-def table(result: dict[str, Any]) -> str:
-    """Return the results of a run as Markdown, a table for each group."""
-    corpus, bound = result["corpus"], result["bound"]
-    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+def table(groups: list[dict[str, Any]]) -> str:
+    """Return results as Markdown, a table for each group with what its figures depend on."""
+    return "\n".join(map(_table, groups))
+
+
+def _table(group: dict[str, Any]) -> str:
+    corpus, bound, rows = group["corpus"], group["bound"], group["rows"]
+    versions = ", ".join(f"{name} {number}" for name, number in group["versions"].items())
+    passes = "a single pass" if group["passes"] == 1 else f"medians of {group['passes']} passes"
     said = (
-        f"{result['date']}, {result['machine']}; medians of {result['passes']} passes."
+        f"### {group['group']}\n\n{group['date']}, {group['machine']}; {passes}."
         f" {corpus['manifests']} manifests, {corpus['tags']} tags, {corpus['blobs']} blobs,"
         f" {corpus['bytes'] / 1e6:.0f} MB. The lower bound: {bound['all']} requests,"
         f" {bound['apply']} of them for a plan that is made,"
         f" and {bound['bytes_up'] / 1e6:.0f} MB up. {versions}.\n"
     )
-    for name, why in result["absent"].items():
+    for name, why in group["absent"].items():
         said += f"\nLeft out: {name}: {why}\n"
-    for group in dict.fromkeys(row["group"] for row in result["rows"]):
-        rows = [row for row in result["rows"] if row["group"] == group]
-        said += f"\n### {group}\n\n{_HEAD}{''.join(_line(row, rows) for row in rows)}"
-    return said
+    return f"{said}\n{_HEAD}{''.join(_line(row, rows) for row in rows)}"
 
 
 def best(rows: list[dict[str, Any]], what: str) -> float | None:
@@ -60,12 +62,8 @@ def _line(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def write_table(result: dict[str, Any], keep: bool) -> str:  # noqa: FBT001
-    """Return the table of a result; if wanted, put it between its markers in README.md, too."""
-    text = table(result)
-    if keep:
-        readme = README.read_text("utf-8")
-        before, _, rest = readme.partition(_BEGIN)
-        _, _, after = rest.partition(_END)
-        README.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", "utf-8")
-    return text
+def write_table(groups: list[dict[str, Any]]) -> None:
+    """Put the tables of results between their markers in README.md."""
+    before, _, rest = README.read_text("utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    README.write_text(f"{before}{_BEGIN}\n{table(groups)}\n{_END}{after}", "utf-8")

@@ -1,9 +1,10 @@
 """How long the rest of a run takes: from bytes and requests that are left, not from item counts.
 
-Three things take time: bytes on the line, requests for blobs, and manifests and tags. These last
-go beside the blobs, more of them at once: where answers are slow they cost nearly nothing, and
-where requests are counted as much as any. A run is measured in all three, and what each costs is
-fitted to what was measured.
+A run is blobs, and beside and after them manifests and tags. What binds blobs is the line, requests
+or both. Which of them it is shows in what stays the same while their mixture changes: bytes in a
+second, or requests. Manifests and tags cost nearly nothing beside blobs. But the last of them wait
+for the last blobs, and these are told apart: they come after all else, as many at once as may be,
+and the very last wait for each other.
 """
 
 from __future__ import annotations
@@ -11,26 +12,33 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UPLOAD_REQUESTS: Final = 4  # the source and where it sends on to, the upload's begin and end
-# Until a run has shown what a request costs, it costs as much as so many bytes.
-_REQUEST_BYTES: Final = 512 * 1024
-# A run is divided into so many at most; each is twice as long then. In more of them work comes in
-# bursts, which make the fit too low.
-_STRETCHES: Final = 12
+_REQUEST_BYTES: Final = 512 * 1024  # a unit of bytes: it costs what a request does, by first guess
+_STRETCHES: Final = 24  # at most; beyond, each is twice as long
 _HALF_LIFE_S: Final = 900.0  # what was measured longer ago counts for less: rates change
 _STALLED_AFTER_S: Final = 60.0  # nothing moved for so long: nobody knows when it will
 _NOISE: Final = 0.02  # no stretch is measured better than that
 _DOUBT_AT_MOST: Final = 0.2  # of the time told; beyond it nothing is told
+_FILLING_S: Final = 10.0  # so long a run may take to begin: nothing can have ended yet
 _FIRST_S: Final = 3.0  # before, chance is all that there is
-_ITEM_COST: Final = 0.5  # of a request, until some were measured; and how far that may be off
+# How a request compares with a unit of bytes: from a 256th of its cost to 256 times as much, and
+# how far the first guess may be off, as a power of e. Either cost alone is half as likely as both.
+_RATIOS: Final = tuple(2.0**power for power in range(-8, 9))
+_RATIO_DOUBT: Final = 3.0
+# A manifest or a tag is asked for and written, 32 of them at once. At the end five requests wait
+# for each other: a manifest is written, an index asked for and written, and so is a tag of it.
+_ITEM_REQUESTS: Final = 2
+_ITEMS_AT_ONCE: Final = 32
+_REQUESTS_IN_A_ROW: Final = 5
+# Where answers come at once an item takes what its server needs for it. Nothing tells that before
+# some were measured, so it is a guess, off by half perhaps: where much hangs on it nothing is told.
+_ITEM_S: Final = 0.004
 _ITEM_DOUBT: Final = 0.5
-_SINGULAR: Final = 1e-12
-_MEASURES: Final = (0, 1, 2)  # bytes, requests, items
-_SOME: Final = ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2))
-
-_Costs = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +69,93 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What has arrived of a blob, or all of it.
+
+    Attributes:
+        since_s: when it began, on a clock of the blobs.
+        bytes: how many.
+    """
+
+    since_s: float
+    bytes: float
+
+
+@dataclass(slots=True)
 class _Mark:
-    """How far a run was at a time."""
+    """How far a run was at a time.
+
+    Attributes:
+        at_s: the time.
+        each_s: the same on the clock of the blobs.
+        done: what had ended.
+        under_way: bytes that had arrived by then of blobs that ended later.
+    """
 
     at_s: float
+    each_s: float
     done: Amount
+    under_way: float = 0.0
+
+    def part(self, whole: Part, until_s: float) -> float:
+        """Return how much of a blob had arrived, if it came evenly until then."""
+        if self.each_s <= whole.since_s or until_s <= whole.since_s:
+            return 0.0
+        return whole.bytes * min(1.0, (self.each_s - whole.since_s) / (until_s - whole.since_s))
+
+    def bytes(self, parts: Sequence[Part], until_s: float) -> float:
+        """Return all bytes that had arrived, those of blobs that are still under way too."""
+        return self.done.bytes + self.under_way + sum(self.part(one, until_s) for one in parts)
 
 
 class Pace:
     """Measures a run and tells in seconds what is left of it; knows no clock.
 
-    What a byte, a request and an item cost is a least-squares fit over stretches of the run, none
-    of them below nothing. An item that is under way at the end of a stretch belongs to two
-    of them, so stretches grow with the run, and what that falsifies shrinks. Where they do not
-    tell the costs apart, because all came in one mixture, or some not yet, costs are assumed.
+    The bytes of a blob are spread evenly over the stretches that it was under way in: taken as
+    they leave or when it ends they come in bursts. Requests and items belong to where they end.
     """
 
     def __init__(self) -> None:
         self._marks: list[_Mark] = []
         self._stretch_s = 1.0
-        self._last = _Mark(0.0, Amount())
+        self._last = _Mark(0.0, 0.0, Amount())
+        self._sent = 0
         self._moved_at_s = 0.0
+        self._begun_s = 0.0
+        self._at_once = 0
+        # Items, and their seconds, since the last blob ended.
+        self._items = self._items_s = 0.0
 
-    def sample(self, at_s: float, done: Amount) -> None:
+    def sample(
+        self,
+        at_s: float,
+        done: Amount,
+        *,
+        sent: int = 0,
+        each_s: float | None = None,
+        at_once: int = 0,
+    ) -> None:
         """Take note of how far the run is; every second or so.
 
         Args:
             at_s: seconds on any clock that does not go back.
             done: all that was done until then.
+            sent: bytes that have left: while they do, the run does not stand still.
+            each_s: the time on the clock of the blobs, where they have one.
+            at_once: blobs that are under way.
         """
-        mark = _Mark(at_s, done)
+        mark, last = _Mark(at_s, at_s if each_s is None else each_s, done), self._last
         if not self._marks:
             self._marks.append(mark)
-        if not self._marks[1:] or done != self._last.done:
+            last, self._begun_s = mark, at_s
+        if not self._marks[1:] or (done, sent) != (last.done, self._sent):
             self._moved_at_s = at_s
-        self._last = mark
+        self._at_once = max(self._at_once, at_once)
+        self._measure_items(done - last.done, at_s - last.at_s)
+        self._last, self._sent = mark, sent
+        if done == self._marks[0].done and at_s - self._begun_s <= _FILLING_S:
+            self._marks = [mark]  # it is measured from where first something ended
+            return
         if at_s - self._marks[-1].at_s < self._stretch_s:
             return
         self._marks.append(mark)
@@ -103,121 +163,182 @@ class Pace:
             self._marks = self._marks[::2]
             self._stretch_s *= 2
 
-    def left_s(self, left: Amount) -> float | None:
-        """Return the seconds that the rest takes at this pace; None where nobody can know."""
+    def _measure_items(self, moved: Amount, seconds: float) -> None:
+        if moved.bytes or moved.requests:
+            self._items = self._items_s = 0.0
+            return
+        fades = _fading(seconds)
+        self._items = self._items * fades + moved.items
+        self._items_s = self._items_s * fades + seconds
+
+    def spread(self, blob: Part, each_s: float) -> None:
+        """Take note that a blob ended just now, all of which arrived since it began."""
+        is_marked = self._marks[-1:] == [self._last]
+        for mark in reversed(self._marks if is_marked else [*self._marks, self._last]):
+            if mark.each_s <= blob.since_s:
+                break
+            mark.under_way += mark.part(blob, each_s)
+
+    def left_s(self, left: Amount, parts: Sequence[Part] = ()) -> float | None:
+        """Return the seconds that the rest takes at this pace; None where nobody can know.
+
+        Args:
+            left: the rest.
+            parts: what has arrived of blobs that are under way, and is not left.
+        """
         if left.bytes <= 0 and left.requests <= 0 and left.items <= 0:
             return 0.0
         if not self._marks or self._last.at_s - self._marks[0].at_s < _FIRST_S:
             return None
         if self._last.at_s - self._moved_at_s >= _STALLED_AFTER_S:
             return None
-        rest = (left.bytes / _REQUEST_BYTES, float(left.requests), float(left.items))
-        told_s, doubt_s = _told(self._stretches(), rest)
-        return told_s if told_s > 0 and doubt_s <= _DOUBT_AT_MOST * told_s else None
+        blobs = _told(self._stretches(parts), left.bytes / _REQUEST_BYTES, float(left.requests))
+        if left.bytes <= 0 and left.requests <= 0:
+            items = self._items_alone(left.items, blobs.request_s)
+        elif blobs.seconds:
+            items = self._items_after(left.items, blobs)
+        else:
+            return None
+        seconds = blobs.seconds + items.seconds
+        doubt_s = math.hypot(blobs.doubt_s, items.doubt_s)
+        return seconds if doubt_s <= _DOUBT_AT_MOST * seconds else None
 
-    def _stretches(self) -> list[_Stretch]:
-        marks = [*self._marks, self._last]
+    def _items_after(self, count: int, blobs: _Told) -> _Told:
+        """Return what items take after the last blob; others come beside blobs, as they did."""
+        if not count:
+            return _Told()
+        first, last = self._marks[0], self._last
+        beside = (last.done.items - first.done.items) * blobs.seconds / (last.at_s - first.at_s)
+        after = max(0.0, count - beside)
+        item_s, off_s = self._item_s(blobs.request_s)
+        row_s = _REQUESTS_IN_A_ROW * blobs.request_s * self._at_once
+        return _Told(after * item_s + row_s, after * off_s)
+
+    def _items_alone(self, count: int, request_s: float) -> _Told:
+        """Return what items take once all blobs are there, as was measured since.
+
+        Those that end first had begun before: they have taken time that was not measured.
+        """
+        guess_s, off_s = self._item_s(request_s)
+        measured = max(self._items, _ITEMS_AT_ONCE)
+        item_s = (_ITEMS_AT_ONCE * guess_s + self._items_s) / measured
+        off_s *= _ITEMS_AT_ONCE / measured
+        if self._items < _ITEMS_AT_ONCE and item_s > 2 * guess_s:
+            off_s = item_s  # the guess was wrong, and too few have ended
+        return _Told(count * item_s, count * off_s)
+
+    def _item_s(self, request_s: float) -> tuple[float, float]:
+        """Return what an item is thought to take until some were measured, and the doubt of it.
+
+        Requests of as many blobs at once took so long: so one took as many times that.
+        """
+        waits_s = request_s * _ITEM_REQUESTS * min(1.0, self._at_once / _ITEMS_AT_ONCE)
+        return (waits_s, 0.0) if waits_s >= _ITEM_S else (_ITEM_S, _ITEM_S * _ITEM_DOUBT)
+
+    def _stretches(self, parts: Sequence[Part]) -> list[_Stretch]:
+        now = self._last
+        marks = [(mark, mark.bytes(parts, now.each_s)) for mark in (*self._marks, now)]
         return [
-            _Stretch.between(old, new, 0.5 ** ((self._last.at_s - new.at_s) / _HALF_LIFE_S))
-            for old, new in pairwise(marks)
+            _Stretch.between(old, new, new_bytes - old_bytes, now.at_s)
+            for (old, old_bytes), (new, new_bytes) in pairwise(marks)
             if new.at_s > old.at_s
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """A part of a run: units of bytes, requests and items, its seconds, how much it counts."""
+    """A part of a run: units of bytes and requests of blobs, its seconds, how much it counts."""
 
-    work: _Costs
+    units: float
+    requests: float
     seconds: float
     weight: float
 
     @classmethod
-    def between(cls, old: _Mark, new: _Mark, weight: float) -> _Stretch:
-        moved = new.done - old.done
-        units = max(moved.bytes, 0) / _REQUEST_BYTES
-        work = (units, float(max(moved.requests, 0)), float(max(moved.items, 0)))
-        return cls(work, new.at_s - old.at_s, weight)
+    def between(cls, old: _Mark, new: _Mark, arrived: float, now_s: float) -> _Stretch:
+        units = max(arrived, 0.0) / _REQUEST_BYTES
+        requests = float(max(new.done.requests - old.done.requests, 0))
+        return cls(units, requests, new.at_s - old.at_s, _fading(now_s - new.at_s))
 
 
-class _Fit:
-    """Least squares of t = x·b + y·r + z·i over stretches: weighted sums of their products."""
+class _Told(NamedTuple):
+    """What blobs that are left take, how far that may be off, and what a request takes at least."""
 
-    def __init__(self, stretches: list[_Stretch]) -> None:
-        self.products = [
-            [sum(s.weight * s.work[i] * s.work[k] for s in stretches) for k in _MEASURES]
-            for i in _MEASURES
-        ]
-        self.times = [sum(s.weight * s.work[i] * s.seconds for s in stretches) for i in _MEASURES]
-        self.squares = sum(s.weight * s.seconds * s.seconds for s in stretches)
-        self.weight = sum(s.weight for s in stretches)
-
-    def pull(self, row: _Costs, strength: float) -> None:
-        """Add a stretch of no time: what is assumed of the costs, and how firmly."""
-        for i in _MEASURES:
-            for k in _MEASURES:
-                self.products[i][k] += strength * row[i] * row[k]
-
-    def error(self, costs: _Costs) -> float:
-        """Return the sum of squares that these costs leave."""
-        crossed = sum(
-            costs[i] * costs[k] * self.products[i][k] for i in _MEASURES for k in _MEASURES
-        )
-        return self.squares - 2 * sum(costs[i] * self.times[i] for i in _MEASURES) + crossed
-
-    def best(self) -> _Costs:
-        """Return the costs, none below nothing, that leave the least error."""
-        found = [(0.0, 0.0, 0.0)]
-        for which in _SOME:
-            solved = _solved(self.products, self.times, which)
-            if solved and min(solved) >= 0:
-                found.append(solved)
-        return min(found, key=self.error)
+    seconds: float = 0.0
+    doubt_s: float = 0.0
+    request_s: float = 0.0
 
 
-def _told(stretches: list[_Stretch], rest: _Costs) -> tuple[float, float]:
-    """Return how long the rest takes by the best fit, and how far that may be off.
+class _Guess(NamedTuple):
+    """What follows from a ratio of costs; how likely it was, and the error that it leaves."""
 
-    The fit is pulled towards what is assumed: a unit of bytes costs what a request does, a guess
-    that may be wrong by all of itself, and an item half as much, or nothing, or the same. It is
-    pulled as far as chance may explain what speaks against it.
+    likely: float
+    error: float
+    seconds: float
+    request_s: float
+
+
+def _told(stretches: list[_Stretch], units: float, requests: float) -> _Told:
+    """Return how long the rest of the blobs takes.
+
+    Nobody knows what a request costs beside a unit of bytes. So all ratios are tried, bytes alone
+    and requests alone too; by each the whole run took as long as it did. Each counts for as much
+    as it was likely before, and as it explains the single stretches.
     """
-    fit = _Fit(stretches)
-    both = sum(map(sum, fit.products))
-    if both <= 0:
-        return 0.0, 0.0
-    same = sum(fit.times) / both
-    spread = fit.error(fit.best()) / max(fit.weight - 2.0, 1.0)
-    noise = max(spread, _NOISE * _NOISE * fit.squares / fit.weight)
-    strength = noise / (same * same)
-    fit.pull((1.0, -1.0, 0.0), strength)
-    fit.pull((0.0, _ITEM_COST, -1.0), strength / _ITEM_DOUBT**2)
-    costs = fit.best()
-    # Work comes in bursts, and that makes the costs of a fit too low: together they are not.
-    fitted_s = sum(s.weight * _product(costs, s.work) for s in stretches)
-    spent_s = sum(s.weight * s.seconds for s in stretches)
-    told_s = _product(costs, rest) * (spent_s / fitted_s if fitted_s > 0 else 1.0)
-    spent = _solved(fit.products, list(rest), _MEASURES)
-    variance = _product(spent, rest) * noise if spent else math.inf
-    return told_s, math.sqrt(max(variance, 0.0))
+    guesses = [
+        guess
+        for unit_cost, request_cost, likely in _COSTS
+        if (guess := _guess(stretches, unit_cost, request_cost, likely, (units, requests)))
+    ]
+    if not guesses:
+        return _Told()
+    count = sum(s.weight for s in stretches)
+    squares = sum(s.weight * s.seconds**2 for s in stretches)
+    least = min(guess.error for guess in guesses)
+    noise = max(least / max(count - 1.5, 1.0), _NOISE**2 * squares / count)
+    weights = [g.likely * math.exp((least - g.error) / (2 * noise)) for g in guesses]
+    seconds, doubt_s = _spread(weights, [guess.seconds for guess in guesses])
+    request_s, off_s = _spread(weights, [guess.request_s for guess in guesses])
+    return _Told(seconds, doubt_s, max(0.0, request_s - 2 * off_s))
 
 
-def _product(costs: _Costs, work: _Costs) -> float:
-    return sum(cost * part for cost, part in zip(costs, work, strict=True))
+def _spread(weights: list[float], values: list[float]) -> tuple[float, float]:
+    """Return the mean of values that count for so much, and how far they are from it."""
+    whole = sum(weights)
+    mean = sum(w * v for w, v in zip(weights, values, strict=True)) / whole
+    squares = sum(w * (v - mean) ** 2 for w, v in zip(weights, values, strict=True))
+    return mean, math.sqrt(squares / whole)
 
 
-def _solved(matrix: list[list[float]], right: list[float], which: tuple[int, ...]) -> _Costs | None:
-    """Solve the equations of some measures, with zero for the others; None if nobody can."""
-    rows = [[*(matrix[i][k] for k in which), right[i]] for i in which]
-    for at in range(len(which)):  # positive definite, or not to be solved: no rows are exchanged
-        scale = matrix[which[at]][which[at]]
-        if rows[at][at] <= _SINGULAR * scale:
-            return None
-        for other in range(len(which)):
-            if other != at:
-                part = rows[other][at] / rows[at][at]
-                rows[other] = [a - part * b for a, b in zip(rows[other], rows[at], strict=True)]
-    solved = [0.0, 0.0, 0.0]
-    for at, measure in enumerate(which):
-        solved[measure] = rows[at][-1] / rows[at][at]
-    return solved[0], solved[1], solved[2]
+def _guess(
+    stretches: list[_Stretch],
+    unit_cost: float,
+    request_cost: float,
+    likely: float,
+    rest: tuple[float, float],
+) -> _Guess | None:
+    """Return what follows from a ratio; None where nothing was done that would cost anything."""
+    works = [unit_cost * s.units + request_cost * s.requests for s in stretches]
+    work = sum(s.weight * one for s, one in zip(stretches, works, strict=True))
+    if work <= 0:
+        return None
+    scale_s = sum(s.weight * s.seconds for s in stretches) / work
+    error = sum(
+        s.weight * (s.seconds - scale_s * one) ** 2 for s, one in zip(stretches, works, strict=True)
+    )
+    seconds = scale_s * (unit_cost * rest[0] + request_cost * rest[1])
+    return _Guess(likely, error, seconds, scale_s * request_cost)
+
+
+def _costs() -> tuple[tuple[float, float, float], ...]:
+    """Return costs of a unit of bytes and of a request that are tried, and how likely each is."""
+    both = [(1.0, one, math.exp(-0.5 * (math.log(one) / _RATIO_DOUBT) ** 2)) for one in _RATIOS]
+    alone = sum(likely for _, _, likely in both) / 2
+    return (1.0, 0.0, alone), (0.0, 1.0, alone), *both
+
+
+_COSTS: Final = _costs()
+
+
+def _fading(seconds: float) -> float:
+    return float(0.5 ** (seconds / _HALF_LIFE_S))

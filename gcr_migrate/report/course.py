@@ -7,7 +7,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace
+from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
+from gcr_migrate.model.shares import Shares
 from gcr_migrate.model.steps import CONTENT, Event, Kind
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 _RATE_OVER_S: Final = 60.0
-_ON_ITS_WAY: Final = 8 * 1024 * 1024  # bytes of a blob that sockets of both sides may hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Course:
         self._ended_bytes = 0
         self._given_up_bytes = 0
         self._pace = Pace()
+        self._shares = Shares(clock)
         # What moves before the first tick counts too: it may be most of a short run.
         self._marks = deque([(clock(), 0, traffic.requests)])
 
@@ -92,8 +93,13 @@ class Course:
         if step.event is Event.STARTED:
             self._has_begun = self._has_begun or step.kind in CONTENT
             self._flights[key] = Flight(*key, max(step.size_bytes, 0), self._clock())
+            if step.kind is Kind.BLOB:
+                self._shares.begin(step.item_id, max(step.size_bytes, 0))
             return
         flight = self._flights.pop(key, None)
+        was_sent = step.how == "uploaded"
+        if step.kind is Kind.BLOB and (blob := self._shares.end(step.item_id, was_sent=was_sent)):
+            self._pace.spread(blob, self._shares.each_s())
         outcome = _ENDS.get(step.event)
         if outcome is None:
             return
@@ -103,7 +109,6 @@ class Course:
         if step.kind is not Kind.BLOB:
             self._items += 1
             return
-        was_sent = step.how == "uploaded"
         self._uploads += was_sent
         self._requests += UPLOAD_REQUESTS if was_sent else 1
         size = max(step.size_bytes, flight.size_bytes if flight else 0, 0)
@@ -123,8 +128,9 @@ class Course:
         """Measure; every second or so."""
         now = self._clock()
         if self._has_begun:  # while repositories are made, nothing is learned of their content
-            arrived = self.bytes_sent - self._on_their_way
-            self._pace.sample(now, Amount(arrived, self._requests, self._items))
+            ended = Amount(self._uploaded_bytes, self._requests, self._items)
+            each_s, at_once = self._shares.each_s(), self._shares.at_once
+            self._pace.sample(now, ended, sent=self.bytes_sent, each_s=each_s, at_once=at_once)
         self._marks.append((now, self.bytes_sent, self.traffic.requests))
         while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
             self._marks.popleft()
@@ -177,24 +183,22 @@ class Course:
         uploads = self.left_at_first.uploads - self._uploads
         uploads = blobs if uploads < 0 else min(uploads, blobs)
         items = sum(self.pending(kind) for kind in CONTENT) - blobs
+        arrived = self._uploaded_bytes + sum(part.bytes for part in self._arrived)
         return Amount(
-            self.bytes_left + self._on_their_way, blobs + (UPLOAD_REQUESTS - 1) * uploads, items
+            self.bytes_left + max(0, self.bytes_sent - round(arrived)),
+            blobs + (UPLOAD_REQUESTS - 1) * uploads,
+            items,
         )
 
     @property
-    def _on_their_way(self) -> int:
-        """Bytes that have left and have not arrived, by all that can be known.
-
-        Of what was sent of unfinished blobs some is still held by buffers: by chance half of it.
-        """
-        unfinished = max(0, self.bytes_sent - self._uploaded_bytes)
-        blobs = sum(one.kind is Kind.BLOB for one in self._flights.values())
-        return min(unfinished, blobs * _ON_ITS_WAY) // 2
+    def _arrived(self) -> list[Part]:
+        """What has arrived of unfinished blobs, by all that can be known: no more than has left."""
+        return self._shares.arrived(max(0, self.bytes_sent - self._uploaded_bytes))
 
     @property
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
-        return self._pace.left_s(self.amount_left)
+        return self._pace.left_s(self.amount_left, self._arrived)
 
     def age_s(self, flight: Flight) -> float:
         """Seconds since something in flight began."""

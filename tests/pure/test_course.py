@@ -22,6 +22,7 @@ from gcr_migrate.wire.traffic import Traffic
 from tests.pure.test_ledger import record, write_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
@@ -29,12 +30,19 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
-def course(blobs: int, *, sent: int, of: int = 0, size: int = MIB) -> Course:
+def course(
+    blobs: int,
+    *,
+    sent: int,
+    of: int = 0,
+    size: int = MIB,
+    clock: Callable[[], float] | None = None,
+) -> Course:
     """Begin a run of so many blobs of one size, of which `sent` are to be sent, others mounted."""
     planned = dict.fromkeys(Kind, 0) | {Kind.BLOB: blobs + of}
     pending = dict.fromkeys(Kind, 0) | {Kind.BLOB: blobs}
     first = Left(planned, pending, (sent + of) * size, sent * size, (blobs - sent) * size, sent)
-    return Course(first, Traffic(), iter(range(10_000)).__next__)
+    return Course(first, Traffic(), clock or iter(range(10_000)).__next__)
 
 
 def end(run: Course, item_id: int, how: str, size: int = MIB) -> None:
@@ -85,13 +93,19 @@ def test_a_resumed_run_begins_with_what_was_done() -> None:
 
 
 def test_bytes_in_buffers_have_not_arrived() -> None:
-    """Of what has left of blobs that are not finished, half is still to come."""
-    run = course(2, sent=2)
-    end(run, 1, "uploaded")
+    """Of what has left of a blob, that is still to come for which there was no time yet."""
+    moments = [0.0]
+    run = course(2, sent=2, clock=lambda: moments[0])
+    run.item(Step(Kind.BLOB, 1, Event.STARTED, MIB))
+    run.bytes(MIB)
+    assert run.bytes_left == MIB
+    moments[0] = 4.0
+    run.item(Step(Kind.BLOB, 1, Event.CONFIRMED, MIB, "uploaded"))
     run.item(Step(Kind.BLOB, 2, Event.STARTED, MIB))
     run.bytes(MIB)
+    moments[0] = 5.0
     assert run.bytes_left == 0
-    assert run.amount_left.bytes == MIB // 2
+    assert run.amount_left.bytes == MIB * 3 // 4
 
 
 def test_manifests_and_tags_are_no_requests_for_blobs() -> None:

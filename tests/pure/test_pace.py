@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace
+from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,8 +132,10 @@ def test_time_left_is_within_a_quarter_of_the_truth(run: Run) -> None:
     assert worst(told) <= HONEST
 
 
-def recorded(name: str) -> tuple[list[tuple[float, float | None]], int]:
+def recorded(name: str, at_once: int) -> tuple[list[tuple[float, float | None]], int]:
     """Go through a real run of `apply`, recorded second by second: time left, and what is told.
+
+    Requests bind these runs; `test_time_left.py` has those of which bytes fill the line.
 
     Returns:
         Both, from a fifth of the run on and without its last tenth, and how often it is unknown.
@@ -141,24 +143,22 @@ def recorded(name: str) -> tuple[list[tuple[float, float | None]], int]:
     rows = json.loads((DATA / "courses.json").read_text())[name]
     pace, end_s, told = Pace(), rows[-1][0], []
     for at_s, bytes_, requests, items, *left in rows:
-        pace.sample(at_s, Amount(bytes_, requests, items))
+        pace.sample(at_s, Amount(bytes_, requests, items), at_once=at_once)
         if end_s * 0.2 <= at_s < end_s * 0.9:
             told.append((end_s - at_s, pace.left_s(Amount(*left))))
     return told, [says_s for _, says_s in told].count(None)
 
 
 @pytest.mark.parametrize(
-    ("name", "off"),
+    ("name", "at_once", "off"),
     [
-        ("two at once over 30 ms", HONEST),
-        ("a slow line, small blobs", HONEST),
-        ("many tags, at the processor's limit", 0.26),  # it was slower in its first quarter
-        ("a slow line, large blobs", 0.31),  # whose bytes arrive in bursts
+        ("two at once over 30 ms", 2, HONEST),
+        ("many tags, at the processor's limit", 16, 0.26),  # it was slower in its first quarter
     ],
 )
-def test_time_left_of_real_runs_is_told_well(name: str, off: float) -> None:
-    """Manifests and tags, which come late, and what buffers hold do not deceive it."""
-    told, unknown = recorded(name)
+def test_time_left_of_real_runs_is_told_well(name: str, at_once: int, off: float) -> None:
+    """Manifests and tags, which come late, do not deceive it."""
+    told, unknown = recorded(name, at_once)
     assert worst(told) <= off
     assert unknown <= len(told) / 3
 
@@ -199,6 +199,120 @@ def test_a_run_that_stands_still_has_no_time_left() -> None:
     for second in range(30, 95):
         pace.sample(float(second), Amount(29 * MIB, 29))
     assert pace.left_s(Amount(100 * MIB, 100)) is None
+
+
+def test_a_run_does_not_stand_still_while_bytes_leave() -> None:
+    """Minutes may pass until a large blob ends."""
+    pace = Pace()
+    for second in range(30):
+        pace.sample(float(second), Amount(second * MIB, second), sent=second * MIB)
+    for second in range(30, 95):
+        pace.sample(float(second), Amount(29 * MIB, 29), sent=second * MIB)
+    assert pace.left_s(Amount(100 * MIB, 100), [Part(29.0, 66 * MIB)]) is not None
+
+
+def test_bytes_of_a_blob_belong_to_all_its_time() -> None:
+    """A line of 4 MiB a second that large blobs fill, beside them small ones, now few, now many."""
+    pace, done = Pace(), Amount()
+    for second in range(121):
+        if second and second % 10 == 0:  # each has a quarter of the line, for 40 seconds
+            seconds = min(second, 40)
+            done += Amount(seconds * MIB, UPLOAD_REQUESTS)
+            pace.spread(Part(float(second - seconds), seconds * MIB), float(second))
+        done += Amount(0, UPLOAD_REQUESTS * (second // 10 % 3))
+        pace.sample(float(second), done)
+    parts = [Part(120.0 - since, since * MIB) for since in (10, 20, 30)]
+    assert pace.left_s(Amount(400 * MIB, 40), parts) == pytest.approx(100, rel=0.1)
+
+
+def steady(*amounts: Amount, seconds: int = 60) -> Pace:
+    """Return what has seen these amounts, one in each second and then again from the first."""
+    pace, done = Pace(), Amount()
+    pace.sample(0.0, done, at_once=16)
+    for second in range(seconds):
+        done += amounts[second % len(amounts)]
+        pace.sample(second + 1.0, done, at_once=16)
+    return pace
+
+
+def test_requests_cost_nothing_on_a_full_line() -> None:
+    """Two MiB a second, whether few blobs make them up or many: the bytes that are left tell."""
+    pace = steady(*[Amount(2 * MIB, 8)] * 10, *[Amount(2 * MIB, 40)] * 10)
+    assert pace.left_s(Amount(100 * MIB, 4000)) == pytest.approx(50, rel=0.1)
+
+
+def test_bytes_cost_nothing_where_requests_bind() -> None:
+    """Forty requests a second, whether for small blobs or for large ones: requests tell."""
+    pace = steady(*[Amount(MIB // 4, 40)] * 10, *[Amount(2 * MIB, 40)] * 10)
+    assert pace.left_s(Amount(400 * MIB, 2000)) == pytest.approx(50, rel=0.1)
+
+
+def test_items_that_wait_for_the_last_blobs_come_after_them() -> None:
+    """None came beside the blobs so far: a thousand then take some seconds more."""
+    pace = steady(Amount(2 * MIB, 8))
+    blobs_s, all_s = pace.left_s(Amount(40 * MIB, 160)), pace.left_s(Amount(40 * MIB, 160, 1000))
+    assert blobs_s == pytest.approx(20, rel=0.05)
+    assert all_s is not None
+    assert 23 < all_s < 35
+
+
+def test_items_that_come_beside_the_blobs_take_no_time_of_their_own() -> None:
+    """As many as came so far, for the blobs that are left."""
+    pace = steady(Amount(2 * MIB, 8, 10))
+    assert pace.left_s(Amount(40 * MIB, 160, 200)) == pytest.approx(20, rel=0.05)
+
+
+def test_items_alone_are_measured() -> None:
+    """Once no blob is left, five a second take as long as they took, whatever was guessed."""
+    pace = steady(*[Amount(2 * MIB, 8)] * 60, *[Amount(0, 0, 5)] * 30, seconds=90)
+    assert pace.left_s(Amount(0, 0, 100)) == pytest.approx(20, rel=0.3)
+    only_items = steady(Amount(0, 0, 5))
+    assert only_items.left_s(Amount(0, 0, 100)) == pytest.approx(20, rel=0.1)
+
+
+def test_the_last_items_wait_for_each_other() -> None:
+    """Sixteen at once and 160 requests a second: each takes 0.1 s, and five are in a row."""
+    pace = steady(*[Amount(MIB // 4, 160)] * 10, *[Amount(2 * MIB, 160)] * 10)
+    blobs_s, all_s = pace.left_s(Amount(0, 1600)), pace.left_s(Amount(0, 1600, 3))
+    assert blobs_s is not None
+    assert all_s == pytest.approx(blobs_s + 0.5, abs=0.1)
+
+
+def test_where_a_guess_decides_nothing_is_told() -> None:
+    """On a full line nothing shows what items take: a few do not matter, ten thousand do."""
+    pace = steady(*[Amount(2 * MIB, 8)] * 10, *[Amount(2 * MIB, 40)] * 10)
+    assert pace.left_s(Amount(100 * MIB, 800, 100)) == pytest.approx(50, rel=0.1)
+    assert pace.left_s(Amount(100 * MIB, 800, 10_000)) is None
+
+
+def alone(*items: int) -> Pace:
+    """Return what has seen blobs for a minute, and then so many items alone in each second."""
+    pace = steady(*[Amount(MIB // 4, 160)] * 10, *[Amount(2 * MIB, 160)] * 10)
+    done = Amount(30 * (MIB // 4) + 30 * 2 * MIB, 60 * 160)
+    for second, count in enumerate(items, 61):
+        done += Amount(0, 0, count)
+        pace.sample(float(second), done, at_once=16)
+    return pace
+
+
+def test_items_that_were_under_way_already_do_not_make_it_short() -> None:
+    """A hundred a second: in the first there end 32 more, which had begun before."""
+    assert alone(132).left_s(Amount(0, 0, 500)) == pytest.approx(5, rel=0.25)
+
+
+def test_a_few_items_that_take_longer_than_thought_tell_nothing() -> None:
+    """While fewer have ended than go at once nobody knows; then they are measured."""
+    assert alone(*[1] * 10).left_s(Amount(0, 0, 100)) is None
+    assert alone(*[1] * 60).left_s(Amount(0, 0, 100)) == pytest.approx(100, rel=0.1)
+
+
+def test_a_run_is_measured_from_where_first_something_ended() -> None:
+    """Eight requests a second, of which the first end after five seconds."""
+    pace, done = Pace(), Amount()
+    for second in range(15):
+        done += Amount(second % 3 * 1000, 8 if second > 5 else 0)
+        pace.sample(float(second), Amount(done.bytes if second > 5 else 0, done.requests))
+    assert pace.left_s(Amount(10_000, 240)) == pytest.approx(30, rel=0.05)
 
 
 def test_a_pace_needs_little_memory() -> None:
