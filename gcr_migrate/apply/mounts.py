@@ -47,21 +47,22 @@ class Mounts:
         self._asking: dict[Pair, tuple[int, asyncio.Future[None]]] = {}  # and the blob that asks
         self._open: set[Pair] = set()  # all ask at once
         self._useless: set[Pair] = set()
+        self._begun: set[Pair] = set()  # uploads were begun in place of mounts
         self._taken: set[Pair] = set()
-        self._declined: set[Pair] = set()
-        self._taking: set[str] = set()  # registries that have taken any
+        self._taking: set[str] = set()  # the registries of those
         self._proved: set[Pair] = set()
         self._proving: set[str] = set()  # the registries of those
-        self._lying: set[str] = set()  # registries that have mounted in vain before any was proved
+        self._in_vain: set[str] = set()  # registries that said to have mounted what they lacked
         self._unproved: dict[int, Pair] = {}  # of blobs that no manifest needed so far
 
     def is_useless(self, pair: Pair) -> bool:
         """Whether a mount of this pair was refused, or accepted in vain."""
-        return pair in self._useless or pair.registry in self._lying
+        is_liar = pair.registry in self._in_vain and pair.registry not in self._proving
+        return pair in self._useless or is_liar
 
     def has_declined(self, pair: Pair) -> bool:
         """Whether uploads were begun in place of its mounts so far, and none was taken."""
-        return pair in self._declined
+        return pair in self._begun and pair not in self._taken
 
     def may_be_left_for(self, pair: Pair) -> bool:
         """Whether to ask for this mount though an upload has begun, which would be in vain then."""
@@ -102,10 +103,9 @@ class Mounts:
         if opened is None:
             self._unproved[blob_id] = pair
             self._taken.add(pair)
-            self._declined.discard(pair)
             self._taking.add(pair.registry)
-        elif opened and pair not in self._taken:
-            self._declined.add(pair)
+        elif opened:
+            self._begun.add(pair)
         (self._useless if opened == "" else self._open).add(pair)
         self._tell(pair)
 
@@ -115,15 +115,13 @@ class Mounts:
             if pair := self._unproved.pop(id_, None):
                 self._proved.add(pair)
                 self._proving.add(pair.registry)
-                self._lying.discard(pair.registry)  # it was one blob, not a habit
 
     def in_vain(self, blob_id: int) -> None:
         """Note that the registry lacks a blob that it may have said to have mounted."""
         pair = self._unproved.pop(blob_id, None)
         if pair and pair not in self._proved:
             self._useless.add(pair)
-            if pair.registry not in self._proving:
-                self._lying.add(pair.registry)
+            self._in_vain.add(pair.registry)
 
     def _tell(self, pair: Pair) -> None:
         if pair in self._asking:
