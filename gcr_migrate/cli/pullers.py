@@ -51,12 +51,12 @@ def lines_in(text: str) -> list[str]:
 
 def _of_what_runs(scan: RefsScanFacts, project: Project) -> list[Named]:
     """Return who pulls for what runs, once for each gcr.io host, with an example of what."""
-    from gcr_migrate.refs.consumers import Consumer
     from gcr_migrate.refs.pullers import needs_grant
+    from gcr_migrate.report.references import consumer_of
 
     used: defaultdict[tuple[str, str], list[ReferenceFact]] = defaultdict(list)
     for one in scan.references:
-        consumer = Consumer(**vars(one.consumer)) if one.consumer else None
+        consumer = consumer_of(one)
         if consumer and consumer.identity and one.project == project.id and one.name:
             host = read_place(one.name).gcr_host
             if host and needs_grant(consumer, one.name):

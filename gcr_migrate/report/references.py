@@ -116,10 +116,15 @@ def found_again(one: ReferenceFact) -> Found:
     """Return a name of an earlier scan as it was found where it stands."""
     kind = "topic" if one.whose is Whose.TOPIC else next((w.kind for w in find(one.text)), "name")
     written = Written(one.text, 0, len(one.text), kind)
-    consumer = Consumer(**vars(one.consumer)) if one.consumer else None
+    consumer = consumer_of(one)
     return Found(
         one.file, one.line, one.column, one.file_kind, one.field, written, one.assumed, consumer
     )
+
+
+def consumer_of(one: ReferenceFact) -> Consumer | None:
+    """Return who pulls a name of an earlier scan, where that was found."""
+    return Consumer(**vars(one.consumer)) if one.consumer else None
 
 
 class UnreadFact(Fact):
