@@ -14,7 +14,7 @@ from gcr_migrate.model.places import read_project
 
 if TYPE_CHECKING:
     from gcr_migrate.connect import Connections
-    from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
+    from gcr_migrate.wire.endpoints import Endpoints
     from gcr_migrate.wire.transport import Wire
 
 
@@ -140,11 +140,11 @@ class Way:
 
         return outside(Settings(endpoints=self._where()))
 
-    def _where(self) -> EndpointsFile:
-        from gcr_migrate.wire.endpoints import Endpoints as EndpointsFile
+    def _where(self) -> Endpoints:
+        from gcr_migrate.wire.endpoints import Endpoints
 
         if not self.endpoints:
-            return EndpointsFile()
+            return Endpoints()
         from gcr_migrate.cli.options import read_text
 
-        return EndpointsFile.load(read_text(self.endpoints), str(self.endpoints))
+        return Endpoints.load(read_text(self.endpoints), str(self.endpoints))
