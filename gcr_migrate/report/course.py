@@ -179,11 +179,14 @@ class Course:
     @property
     def amount_left(self) -> Amount:
         """What is left in bytes, requests and items."""
+        return self._amount_left(self._arrived)
+
+    def _amount_left(self, parts: list[Part]) -> Amount:
         blobs = self.pending(Kind.BLOB)
         uploads = self.left_at_first.uploads - self._uploads
         uploads = blobs if uploads < 0 else min(uploads, blobs)
         items = sum(self.pending(kind) for kind in CONTENT) - blobs
-        arrived = self._uploaded_bytes + sum(part.bytes for part in self._arrived)
+        arrived = self._uploaded_bytes + sum(part.bytes for part in parts)
         return Amount(
             self.bytes_left + max(0, self.bytes_sent - round(arrived)),
             blobs + (UPLOAD_REQUESTS - 1) * uploads,
@@ -198,7 +201,8 @@ class Course:
     @property
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
-        return self._pace.left_s(self.amount_left, self._arrived)
+        arrived = self._arrived
+        return self._pace.left_s(self._amount_left(arrived), arrived)
 
     def age_s(self, flight: Flight) -> float:
         """Seconds since something in flight began."""
