@@ -18,9 +18,7 @@ from benchmarks.corpus import add_shape, make_corpus, push, shape_of
 from benchmarks.registries import lines, registry
 
 HONEST: Final = 0.25  # of the truth
-# Or so many seconds, whichever is more. Whole seconds are told, each a moment after it was true,
-# and the last requests are waited for one by one: who reads 5 and waits for 4 or 7 is not misled.
-HONEST_S: Final = 2.0
+_TOLD_TO_S: Final = 1.0  # a second is as exact as it is told
 _FROM, _TO = 0.2, 0.9  # parts of the run within which it is to be honest
 
 
@@ -86,7 +84,9 @@ def _report(told: list[tuple[float, float | None]], seconds: float) -> int:
     for at, says in told:
         left, part = seconds - at, at / seconds
         off = None if says is None else says - left
-        is_wrong = off is not None and _FROM <= part <= _TO and abs(off) > allowed_s(left)
+        is_wrong = (
+            off is not None and _FROM <= part <= _TO and abs(off) > max(HONEST * left, _TOLD_TO_S)
+        )
         print(
             f"at {part:4.0%}: {left:5.1f} s left, told",
             "unknown" if off is None else f"{says:5.0f} ({off:+.1f} s, {off / left:+.0%})",
@@ -97,11 +97,6 @@ def _report(told: list[tuple[float, float | None]], seconds: float) -> int:
             worst = max(worst, abs(off) / left)
     print(f"off by {worst:.0%} at most, from {_FROM:.0%} to {_TO:.0%} of the run; {wrong} wrong")
     return int(wrong > 0)
-
-
-def allowed_s(left: float) -> float:
-    """Return by how many seconds what is told may be off when so many are left."""
-    return max(HONEST * left, HONEST_S)
 
 
 if __name__ == "__main__":
