@@ -12,7 +12,6 @@ from gcr_migrate import errors
 from gcr_migrate.cli.held import Area, Held, held_against
 from gcr_migrate.cli.logins import host_of, hosts_of, hosts_of_spec, logins
 from gcr_migrate.cli.options import read_text
-from gcr_migrate.cli.proving_references import References
 from gcr_migrate.cli.shared import Shared
 from gcr_migrate.cli.wish import kept_path, kind_of
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, Exit, MigrateError
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.cli.proving_references import References
     from gcr_migrate.cli.reach import Way
     from gcr_migrate.cli.target import Target
     from gcr_migrate.cli.wish import Wish
@@ -128,7 +128,8 @@ class Proving:
                 promises = PlanPromises(migration)
                 await self._deep(promises, connections, result)
                 await self._redirect(promises, connections, result, text)
-                await self._references(connections, result).of_plan(text, migration)
+                if used := self._references(connections, result):
+                    await used.of_plan(text, migration)
                 self._tell_quotas(connections, result, text)
                 self._tell_what_nobody_knows(result, text)
             return verify_facts(
@@ -174,8 +175,8 @@ class Proving:
                 await self._deep(promises, connections, result)
                 await self._redirect(promises, connections, result, text, facts_of(promises))
                 roots = [root.shown for root in promises.roots()]
-                used = self._references(connections, result)
-                await used.of_roots(text, roots, NamesKept(snapshot))
+                if used := self._references(connections, result):
+                    await used.of_roots(text, roots, NamesKept(snapshot))
                 self._tell_quotas(connections, result, text)
                 self._tell_what_nobody_knows(result, text)
                 for name, saw in held.untold.items():
@@ -198,7 +199,8 @@ class Proving:
         with self._begun(text, "as it is", levels) as result:
             complete = await self._as_it_is(target, connections, result)
             roots = [domain.shown for domain in domains] or [target.name]
-            await self._references(connections, result).of_roots(text, roots, None)
+            if used := self._references(connections, result):
+                await used.of_roots(text, roots, None)
             self._tell_quotas(connections, result, text)
             self._tell_what_nobody_knows(result, text)
         return verify_facts(text, "live", result, complete=complete)
@@ -293,9 +295,13 @@ class Proving:
             saw = "none of its names is at a gcr.io host"
             Marks(result, self._watch, host).unproven(Level.REDIRECT, text, saw)
 
-    def _references(self, connections: Connections, result: Verification) -> References:
-        names = self._wish.references or ()
-        return References(names, connections, result, self._watch)
+    def _references(self, connections: Connections, result: Verification) -> References | None:
+        """Return who proves the names that files use, if that is wanted."""
+        if Level.REFERENCES not in result.wanted:
+            return None
+        from gcr_migrate.cli.proving_references import References
+
+        return References(self._wish.references or (), connections, result, self._watch)
 
     async def _failed(
         self, result: Verification, target: Target, connections: Connections, error: MigrateError

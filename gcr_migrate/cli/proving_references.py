@@ -83,7 +83,7 @@ class References:
     Args:
         names: as they were found in files.
         connections: how registries are asked.
-        result: takes counts and findings, if it has the level.
+        result: takes counts and findings.
         watch: is told of each check.
     """
 
@@ -120,8 +120,6 @@ class References:
         await self._prove(text, replace(Judge.of((), ()), ours=ours), was)
 
     async def _prove(self, text: str, judge: Judge, was: Was | None) -> None:
-        if _LEVEL not in self._result.wanted:
-            return
         used, gaps = self._used(judge)
         wanted = {name: _asked(one, judge) for name, one in used.items()}
         asked = sorted({one for some in wanted.values() for one in some}, key=str)
