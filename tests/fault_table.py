@@ -199,6 +199,8 @@ MANIFESTS = ("manifest-read-of-plan", "manifest-read-of-verify")
 # A list that is not there is a name that has nothing, which is no fault of the run; where tags are
 # promised they are asked for one by one.
 NOT_THERE = {"listing": HEALS, "listing-of-verify": HEALS}
+# Only the answer is lost, and the target is asked whether it has the blob.
+HAS_COME = {"upload-body": HEALS, "upload-end": HEALS}
 LYING = ("upload-end", "mount", "manifest-write", "tag-write")
 
 ROWS = [
@@ -247,9 +249,9 @@ ROWS = [
     Row("reset-after", HEALS, lie="reset-after", times=1),
     Row("reset-for-ever", fails("unreachable"), lie="reset-before"),
     Row("tls-break", HEALS, lie="tls", times=1),
-    Row("tls-for-ever", fails("unreachable|bad-reply"), lie="tls"),
+    Row("tls-for-ever", fails("unreachable|bad-reply"), lie="tls", but=HAS_COME),
     Row("stall-once", HEALS, lie="stall", times=1),
-    Row("stall-for-ever", fails("unreachable"), lie="stall"),
+    Row("stall-for-ever", fails("unreachable"), lie="stall", but=HAS_COME),
     Row("cut-once", HEALS, lie="cut", times=1, only=BODIES),
     Row("cut-for-ever", fails("bad-reply"), lie="cut", only=BODIES),
     # For ever it may heal or not: it depends on which packet they come in.

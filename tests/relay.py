@@ -76,9 +76,14 @@ class Relay:
     _led_by: dict[str, str] = field(default_factory=dict)
 
     @property
-    def url(self) -> str:
+    def host(self) -> str:
         """Where clients come."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The same, as an address."""
+        return f"{'https' if self.tls else 'http'}://{self.host}"
 
     @contextmanager
     def running(self) -> Iterator[Relay]:

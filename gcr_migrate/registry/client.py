@@ -266,11 +266,15 @@ class RegistryClient:
             reply = await self._call("POST", url, scopes, subject, ok={_ACCEPTED}, body=b"")
             return location_of(reply, self._wire, subject)
 
+        async def is_there() -> bool:
+            return await self.blob_size(name, blob.digest) is not None
+
         upload = Upload(
             wire=self._wire,
             blob=blob,
             subject=subject,
             open_session=open_session,
+            is_there=is_there,
             headers=lambda: self._auth.headers(scopes),
             refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
             on_bytes=on_bytes,

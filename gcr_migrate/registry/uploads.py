@@ -13,7 +13,9 @@ from gcr_migrate.errors import (
     BLOB_TOO_LARGE,
     DIGEST_MISMATCH,
     REQUEST_REFUSED,
+    SERVER_ERROR,
     TOO_MANY_REQUESTS,
+    UNREACHABLE,
     MigrateError,
 )
 from gcr_migrate.wire.pieces import NotTakenError, taken
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 _SESSIONS_AT_MOST: Final = 4
 _WRONG_READS_AT_MOST: Final = 2
 _SESSION_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+# After these the target may have what was sent: its answer was lost, or came of a second try by
+# whoever stands in between.
+_MAY_HAVE_COME: Final = frozenset({BAD_REPLY, REQUEST_REFUSED, SERVER_ERROR, UNREACHABLE})
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Upload:
         blob: what it is.
         subject: its full name, for errors.
         open_session: opens an upload session and returns its URL (OCI end-4a).
+        is_there: asks whether the target has the blob (OCI end-2).
         headers: gives the Authorization for the PUT.
         refused: is told of a 401 and what was sent.
         on_bytes: is told of bytes as they leave; of as many negative ones when they were in vain.
@@ -54,6 +60,7 @@ class Upload:
     blob: Descriptor
     subject: str
     open_session: Callable[[], Awaitable[str]]
+    is_there: Callable[[], Awaitable[bool]]
     headers: Callable[[], Awaitable[dict[str, str]]]
     refused: Callable[[Reply, dict[str, str]], Awaitable[None]]
     on_bytes: Callable[[int], None] | None = None
@@ -68,6 +75,8 @@ class Upload:
             try:
                 await self._once(open_source, session or await self.open_session())
             except TransientError as error:
+                if await self._has_come(error):
+                    return
                 self._forget()
                 session = ""  # whatever is left of it, its address is never used again
                 if error.problem is TOO_MANY_REQUESTS:
@@ -122,6 +131,17 @@ class Upload:
         if "DIGEST_INVALID" in codes:  # our hash was right, so the bytes were damaged on the way
             raise self._wrong(error.saw)
         raise error
+
+    async def _has_come(self, error: TransientError) -> bool:
+        """Whether the target has all of it though it did not say so; raise if nobody answers."""
+        if self._sent != self.blob.size or error.problem not in _MAY_HAVE_COME:
+            return False
+        try:
+            return await self.is_there()
+        except TransientError:
+            raise
+        except MigrateError:  # who may not ask can still send
+            return False
 
     def _wrong(self, saw: str) -> TransientError:
         return TransientError(DIGEST_MISMATCH, subject=self.subject, saw=saw)

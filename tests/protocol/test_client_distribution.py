@@ -22,12 +22,14 @@ from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.transport import Wire
 from tests.feeds import whole
+from tests.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces import Feed, TargetRegistry
+    from tests.relay import Lie
 
 pytestmark = pytest.mark.needs("docker-registry")
 
@@ -171,6 +173,24 @@ def test_a_lost_session_is_replaced(registry: RealRegistry) -> None:
         assert await client.blob_size("team/app", BLOB.digest) == BLOB.size
 
     at(registry, work)
+
+
+@pytest.mark.parametrize(("lie", "reads"), [("reset-after", 1), ("reset-within", 2)])
+def test_an_upload_whose_answer_is_lost_is_not_sent_again(
+    registry: RealRegistry, lie: Lie, reads: int
+) -> None:
+    """Whether the registry has the blob is asked first; if it has not, the blob is sent."""
+    source, seen = Source(DATA), list[int]()
+    port = int(registry.host.rpartition(":")[2])
+    relay = Relay(port, "/blobs/uploads/", lie, times=1, method="PUT")
+
+    async def work(client: TargetRegistry) -> None:
+        await client.upload("team/app", BLOB, source.open, on_bytes=seen.append)
+        assert await client.blob_size("team/app", BLOB.digest) == BLOB.size
+
+    with relay.running():
+        at(relay, work)
+    assert (relay.told, source.opened, sum(seen)) == (1, reads, BLOB.size)
 
 
 @pytest.mark.parametrize("first", [CUT, DAMAGED, DATA[:-1], DATA + b"x"])
