@@ -134,10 +134,14 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
     machine trusts, to which companies add their own authority, and what browsers trust.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
-    named = {name: environ[name] for name in _TRUST_VARIABLES if environ.get(name)}
-    for variable, value in named.items():
-        for path in value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value]:
-            _load(context, Path(path), variable)
+    named: dict[Path, str] = {}  # by which variable; many name one file more than once
+    for variable in _TRUST_VARIABLES:
+        value = environ.get(variable, "")
+        for text in value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value]:
+            if value:
+                named.setdefault(Path(text), variable)
+    for path, variable in named.items():
+        _load(context, path, variable)
     if named:
         return context
     machine = ssl.get_default_verify_paths()
