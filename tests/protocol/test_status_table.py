@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from tests.feeds import whole
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from gcr_migrate.interfaces import Feed
+    from gcr_migrate.interfaces import Feed, TargetRegistry
 
 pytestmark = pytest.mark.usefixtures("each_library")
 
@@ -39,8 +40,7 @@ TAG = "beta-2.0"
 NEW = "builds/us.gcr.io/status/table"
 RESOURCE = "projects/builds/locations/us/repositories/us.gcr.io"
 SETTINGS = "https://artifactregistry.googleapis.com/v1/projects/builds/projectSettings"
-DATA = b"some bytes of a layer"
-BLOB = Descriptor("application/octet-stream", Digest.of(DATA), len(DATA))
+SIZE = 21
 
 
 @dataclass(frozen=True)
@@ -213,11 +213,18 @@ def _endpoints(box: Sandbox) -> Endpoints:
 
 
 @asynccontextmanager
-async def _source() -> AsyncIterator[Feed]:
+async def _source(data: bytes) -> AsyncIterator[Feed]:
     async def chunks() -> AsyncIterator[bytes]:
-        yield DATA
+        yield data
 
     yield Iterated(chunks())
+
+
+async def _send_new_blob(target: TargetRegistry, name: str) -> None:
+    """Upload bytes that no registry has: one that is there would not be sent twice."""
+    data = os.urandom(SIZE)
+    blob = Descriptor("application/octet-stream", Digest.of(data), SIZE)
+    await target.upload(name, blob, lambda: _source(data))
 
 
 async def _other(clients: Connections) -> Manifest:
@@ -243,7 +250,7 @@ async def _blob(clients: Connections) -> None:
 
 
 async def _upload(clients: Connections) -> None:
-    await clients.target(HOST, "artifact-registry").upload(NEW, BLOB, _source)
+    await _send_new_blob(clients.target(HOST, "artifact-registry"), NEW)
 
 
 async def _put(clients: Connections) -> None:
@@ -364,7 +371,7 @@ class Breaking:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and hang up."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        await reader.readexactly(len(DATA) if head.startswith("PUT") else 0)
+        await reader.readexactly(SIZE if head.startswith("PUT") else 0)
         writer.write(self._answer(*head.split(" ")[:2]))
         writer.close()
         await writer.wait_closed()
@@ -377,7 +384,8 @@ class Breaking:
         if method == "PUT":
             self.sessions.append(target.partition("?")[0])
             return self.lie if len(self.sessions) == 1 else b"HTTP/1.1 201 C\r\n" + end
-        return b"HTTP/1.1 200 OK\r\n" + end
+        found = b"404 Not Found" if method == "HEAD" else b"200 OK"  # no blob has come yet
+        return b"HTTP/1.1 %s\r\n" % found + end
 
 
 @pytest.mark.parametrize(
@@ -393,7 +401,7 @@ def test_an_upload_that_broke_starts_over_under_a_new_session(lie: bytes) -> Non
         server = await asyncio.start_server(registry.serve, "127.0.0.1", 0)
         async with server, Connections(Settings(environ={}, tries=2, base_s=0.01)) as clients:
             host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            await clients.target(host, "distribution").upload("a/b", BLOB, _source)
+            await _send_new_blob(clients.target(host, "distribution"), "a/b")
         return registry.sessions
 
     assert asyncio.run(upload()) == ["/session/1", "/session/2"]
