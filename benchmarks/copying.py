@@ -21,7 +21,7 @@ from benchmarks.bound import bound
 from benchmarks.corpus import add_shape, make_corpus, push, shape_of
 from benchmarks.google import SPEC, google
 from benchmarks.kept import provenance, replace_rows
-from benchmarks.registries import Content, registry
+from benchmarks.registries import Content, Secured, registry
 from benchmarks.scenes import Asked, Row, Scene, interleaved
 from benchmarks.table import table, write_table
 
@@ -47,6 +47,7 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=1_800, help="seconds of one pass")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--keep", type=Path, default=RESULTS, metavar="FILE")
+    parser.add_argument("--no-tls", dest="tls", action="store_false")
     parser.add_argument("--no-google", dest="google", action="store_false")
     add_shape(parser)
     asked = parser.parse_args()
@@ -72,12 +73,19 @@ def main() -> int:
         print(table([one]), flush=True)
 
     with tempfile.TemporaryDirectory(dir=how.folder) as folder:
-        with registry(Path(folder) / "source") as source:
+        content, low, stored = content_of(corpus), bound(corpus), Path(folder) / "stored"
+        with registry(Path(folder) / "source", storage=stored) as source:
             push(corpus, source.host)
             for latency in asked.latency:
-                name, low = f"Between registries, {latency:g} ms", bound(corpus)
-                scene = Scene(name, source, content_of(corpus), _SPEC, latency, low)
+                name = f"Between registries, {latency:g} ms"
+                scene = Scene(name, source, content, _SPEC, latency, low)
                 measure(scene, *peers.OWN, *peers.BETWEEN_REGISTRIES)
+        if asked.tls:
+            secured = Secured.made(Path(folder))
+            with registry(Path(folder) / "secured", storage=stored, secured=secured) as source:
+                name = "Between registries, over TLS"
+                scene = Scene(name, source, content, _SPEC, bound=low, secured=secured)
+                measure(scene, *peers.OWN, *peers.OVER_TLS)
         if asked.google:
             with google(shape, Path(folder) / "google") as project:
                 name = "From Google's registry, as the sandbox plays it"

@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import certifi
+import trustme
+
 from benchmarks.corpus import INDEX, MANIFEST
 
 if TYPE_CHECKING:
@@ -107,10 +110,28 @@ def kind_of(method: str, target: str, status: int) -> str:
 
 @dataclass(frozen=True)
 class Secured:
-    """What a registry needs to speak TLS: files in PEM form."""
+    """What it takes to speak TLS, as files in PEM form.
+
+    Attributes:
+        certificate: of a registry.
+        key: of that.
+        trusted: what clients trust: as many authorities as usual, and the one of the certificate.
+    """
 
     certificate: Path
     key: Path
+    trusted: Path
+
+    @classmethod
+    def made(cls, folder: Path) -> Secured:
+        """Make an authority of one's own, and the files."""
+        authority = trustme.CA()
+        leaf = authority.issue_cert("127.0.0.1")
+        files = cls(folder / "certificate.pem", folder / "key.pem", folder / "trusted.pem")
+        leaf.cert_chain_pems[0].write_to_path(files.certificate)
+        leaf.private_key_pem.write_to_path(files.key)
+        files.trusted.write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
+        return files
 
 
 @contextmanager

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import peers
 from benchmarks.measure import measure
-from benchmarks.registries import Content, Registry, lines, missing, registry
+from benchmarks.registries import Content, Registry, Secured, lines, missing, registry
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -110,6 +111,7 @@ class Scene:
         spec: of our own tool, with places for `source` and `target`.
         latency_ms: round trip on the lines to both registries; without any there is no relay.
         bound: the fewest requests and bytes, where they are known.
+        secured: what both registries speak TLS with; None: they speak plain HTTP.
     """
 
     group: str
@@ -118,6 +120,7 @@ class Scene:
     spec: str
     latency_ms: float = 0
     bound: Bound | None = None
+    secured: Secured | None = None
 
     def row(self, tool: Tool) -> Row:
         """Return an empty row for a tool, with the bound of what it does."""
@@ -128,23 +131,36 @@ class Scene:
 
     def one_pass(self, tool: Tool, row: Row, asked: Asked) -> None:
         """Let a tool copy everything to an empty registry, once."""
-        with ExitStack() as stack:
-            work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder)))
-            target = stack.enter_context(registry(work / "target"))
-            with self._lines(target) as (from_host, to_host, up):
+        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+            work, stored = Path(folder), Path(folder) / "stored"
+            with (
+                registry(work / "target", storage=stored, secured=self.secured) as target,
+                self._lines(target) as (from_host, to_host, up),
+            ):
                 environ = environment(work, from_host, to_host, asked.apply)
-                environ |= self.source.log_in(work)
+                environ |= self.source.log_in(work) | self._trust(work, from_host, to_host)
                 self._write(work, from_host, to_host)
                 if tool.before and (before := run(tool.before, work, environ, asked.limit_s)).code:
                     raise SystemExit(f"{tool.name}: `{tool.before}` failed: {before.err}")
                 self.source.forget()
                 target.forget()
-                cost = run(tool.script, work, environ, asked.limit_s)
-            row.add(cost)
-            row.requests = dict(sorted((self.source.requests() + target.requests()).items()))
+                row.add(run(tool.script, work, environ, asked.limit_s))
+                row.requests = dict(sorted((self.source.requests() + target.requests()).items()))
             if up:
                 row.bytes_up = up[0]
-            row.missing += missing(self.content, target.host)
+            with registry(work / "plain", storage=stored) as target:
+                row.missing += missing(self.content, target.host)
+
+    def _trust(self, work: Path, *hosts: str) -> dict[str, str]:
+        """Return variables by which clients speak TLS with these hosts, and trust them."""
+        if not self.secured:
+            return {}
+        ways, file = {host: f"https://{host}" for host in hosts}, work / "endpoints.yaml"
+        file.write_text(json.dumps({"registries": ways}), "utf-8")
+        return {
+            "SSL_CERT_FILE": str(self.secured.trusted),
+            "GCR_MIGRATE_ENDPOINTS": str(file),
+        }
 
     @contextmanager
     def _lines(self, target: Registry) -> Iterator[tuple[str, str, list[int]]]:

@@ -19,9 +19,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import certifi
-import trustme
-
 from benchmarks.copying import content_of
 from benchmarks.corpus import add_shape, make_corpus, push, shape_of
 from benchmarks.kept import load, provenance, write
@@ -132,7 +129,7 @@ class _Bench:
         self._storage = folder / "storage"
         self._limit_s = limit_s
         self._source = ""
-        self.secured, self._trusted = _certificates(folder)
+        self.secured = Secured.made(folder)
 
     def plan(self, source: str) -> None:
         """Plan once: names stay the same, whoever stands behind them."""
@@ -181,23 +178,11 @@ class _Bench:
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         environ = kept | {
             "HOME": str(work),
-            "SSL_CERT_FILE": str(self._trusted),
+            "SSL_CERT_FILE": str(self.secured.trusted),
             "GCR_MIGRATE_ENDPOINTS": str(work / "endpoints.yaml"),
         }
         command = [sys.executable, "-m", "gcr_migrate", *args]
         return measure(command, work, environ, self._limit_s)
-
-
-def _certificates(folder: Path) -> tuple[Secured, Path]:
-    """Make what a server needs, and what clients trust: as many authorities as usual, and ours."""
-    authority = trustme.CA()
-    leaf = authority.issue_cert("127.0.0.1")
-    secured = Secured(folder / "certificate.pem", folder / "key.pem")
-    leaf.cert_chain_pems[0].write_to_path(secured.certificate)
-    leaf.private_key_pem.write_to_path(secured.key)
-    trusted = folder / "trusted.pem"
-    trusted.write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
-    return secured, trusted
 
 
 def _right(cost: Cost) -> Cost:
