@@ -9,8 +9,10 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict, replace
 
 from benchmarks.measure import measure, resident_mb
 from gcr_migrate.sandbox.giant_images import make_image

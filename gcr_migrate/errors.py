@@ -6,9 +6,10 @@ Nothing lies below this module. A problem is worded here once; who meets it rais
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,8 +46,7 @@ def worst(exits: Iterable[Exit]) -> Exit:
     return min(exits, key=WORST_FIRST.index, default=Exit.OK)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One kind of problem.
 
     Attributes:

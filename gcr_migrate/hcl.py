@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,8 +45,7 @@ def label(text: str) -> str:
     return found if _IDENTIFIER.fullmatch(found) else f"_{found}"
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(Struct, frozen=True):
     """An expression that is written as it is, such as `each.value.role`."""
 
     text: str
@@ -54,8 +54,7 @@ class Raw:
 Value = str | bool | int | Raw | dict[str, "Value"] | list["Value"]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A block such as `resource "TYPE" "NAME" { … }`.
 
     Attributes:

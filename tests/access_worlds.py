@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.access_judge import Wish
 from tests.evaluator import World
+from tests.made import made
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -109,7 +110,7 @@ def bindings(
     roles: tuple[str, ...], members: tuple[str, ...], conditions: tuple[str, ...]
 ) -> SearchStrategy[BindingList]:
     """Draw a policy; IAM takes no conditions on basic and legacy roles, nor for everybody."""
-    one = st.builds(
+    one = made(
         _binding,
         st.sampled_from(roles),
         st.lists(st.sampled_from(members), min_size=1, max_size=3, unique=True),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.doctor.answers import Answers, HostAnswers, PlaceAnswers, Pull

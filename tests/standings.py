@@ -17,6 +17,7 @@ from gcr_migrate.report.proof import (
 )
 from gcr_migrate.report.standing import HostStanding, Standing
 from gcr_migrate.verify.result import Outcome
+from tests.made import made
 
 if TYPE_CHECKING:
     from gcr_migrate.errors import Problem
@@ -92,15 +93,15 @@ WORDS = st.one_of(
     ),
 )
 NAMES = WORDS.map(errors.printable)  # a command line's name may be no text; they are cleaned first
-FINDINGS = st.builds(
+FINDINGS = made(
     finding,
     st.sampled_from([errors.TAG_GONE, errors.IMAGE_NEW, errors.NOT_CHECKED, errors.UNREACHABLE]),
     WORDS,
     WORDS,
     st.sampled_from(Severity),
 )
-LEVELS = st.builds(level, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
-HOSTS = st.builds(
+LEVELS = made(level, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+HOSTS = made(
     HostStanding,
     NAMES,
     st.sampled_from(Outcome),
@@ -108,7 +109,7 @@ HOSTS = st.builds(
     st.lists(FINDINGS, max_size=3).map(tuple),
 )
 STANDINGS = st.lists(
-    st.builds(
+    made(
         Standing,
         NAMES,
         st.sampled_from(Outcome),

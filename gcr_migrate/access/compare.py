@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.access.held import Hold, Standing, strongest
 from gcr_migrate.access.roles import included
@@ -17,8 +18,7 @@ _OTHERWISE: Final = "held under another condition, or none, from now on"
 Holds = tuple[Hold, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A right before and after, by what decides about it, and what that means."""
 
     before: Hold

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.access.conditions import Fate, fate_of
 from gcr_migrate.access.members import Kind, kind_of
@@ -31,8 +33,7 @@ class Standing(IntEnum):
     YES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """One right of one member.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.access.compare import compare, is_implied
 from gcr_migrate.access.held import Hold, Standing, basic_holders
@@ -51,8 +52,7 @@ def judge(
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """One right before and after, and what that means."""
 
     right: Right

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.access.held import Standing, holdings
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 _NAMED_AT_MOST: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAccess:
+class SourceAccess(Struct, frozen=True):
     """Who has access to one source of a target, and what is wished.
 
     Attributes:
@@ -38,8 +39,7 @@ class SourceAccess:
     history: Picture | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What becomes of access to one target.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from gcr_migrate.access.held import Standing, holdings
 from gcr_migrate.access.members import Kind, kind_of

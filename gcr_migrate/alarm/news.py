@@ -8,8 +8,10 @@ so. What could not be delivered counts as not told: it is told twice rather than
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 _EARLY: Final = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A trouble that is remembered.
 
     Attributes:
@@ -40,8 +41,7 @@ class Known:
     told_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Struct, frozen=True):
     """What is to be told of one target.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import printable
 from gcr_migrate.model.finding import Severity
@@ -27,8 +28,7 @@ _DIGEST: Final = re.compile(r"\bsha\d+:[0-9a-f]{32,}")
 _WEIGHT: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """One thing that is not as it should be, or many of one kind at one host.
 
     Attributes:
@@ -79,8 +79,7 @@ class Trouble:
         return _WEIGHT[self.severity], self.mark
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What one run saw of one target.
 
     Attributes:

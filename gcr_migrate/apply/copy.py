@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
@@ -33,8 +35,7 @@ _HOLDERS_REMEMBERED: Final = 10_000
 _ENOUGH: Final = nullcontext()  # for what need not wait for room
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True, dict=True):
     """Where one image is read and written.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
@@ -42,8 +43,7 @@ _SHARE: Final = 64  # of the window: a path that waits for its oldest leaves roo
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """What the work on all paths has in common.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import pickle
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from gcr_migrate.errors import MigrateError
@@ -19,16 +20,14 @@ if TYPE_CHECKING:
 _LENGTH: Final = struct.Struct("!I")
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """To a worker: work to do, and the number under which its end is told."""
 
     number: int
     work: Work[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """From a worker: the work of that number gave this, or failed."""
 
     number: int
@@ -36,8 +35,7 @@ class Done:
     error: MigrateError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """From a worker: what has moved since it told this last.
 
     Attributes:
@@ -52,8 +50,7 @@ class Moved:
     retried: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """From a worker and on to all others: a quota is used up.
 
     Attributes:
@@ -65,15 +62,13 @@ class Refused:
     after_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """From a worker, as its last word: what it asked of each service."""
 
     asked: dict[str, Asked]
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """From a worker: a defect stopped it; the text says where, without values."""
 
     where: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.apply.copy import LARGE_BYTES, Blobs, Place
@@ -75,8 +76,7 @@ def workers_for(left_bytes: int, cores: int) -> int:
     return max(1, min(cores, left_bytes // WORKER_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which part of a plan a run is about.
 
     Attributes:
@@ -109,8 +109,7 @@ class Choice:
         return not self.only or any(one.match(path) is not None for one in self.only)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The part of a plan that a run does.
 
     Attributes:

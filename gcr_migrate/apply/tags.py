@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import SharedError
@@ -33,8 +34,7 @@ _FRESH_S: Final = 1.0
 _FRESH_TIMES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class TagsNow:
+class TagsNow(Struct, frozen=True):
     """What a tag points to now, at the source and at the target; None where it is not there."""
 
     source: Digest | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.apply.grants import Grants
 from gcr_migrate.errors import DISK_FULL, MigrateError
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 _POLICIES_AT_ONCE: Final = 8
 
 
-@dataclass(slots=True)
-class Undo:
+class Undo(Struct):
     """What is to be taken back on one repository, and what became of it.
 
     Attributes:

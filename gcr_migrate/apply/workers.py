@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gcr_migrate import errors, logs
 from gcr_migrate.apply.pipe import Broken, Done, Ended, Moved, Refused, Task, receive, send
@@ -36,8 +38,7 @@ class _LostError(Exception):
     """The worker that had a piece of work in hand is gone."""
 
 
-@dataclass(slots=True)
-class _Worker:
+class _Worker(Struct):
     """A process and what it has in hand."""
 
     process: Process

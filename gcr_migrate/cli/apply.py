@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
 from gcr_migrate.cli.options import (
@@ -161,8 +162,7 @@ def apply(
     return over(output, "apply", named, one, full=full)
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(Struct, frozen=True):
     """What the options say of each file."""
 
     choice: Choice

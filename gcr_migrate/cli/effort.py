@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.limits import read_bandwidth
@@ -56,8 +56,7 @@ _TIME: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS: Final[Mapping[str, float]] = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
+class Effort(Struct, frozen=True):
     """What the options of a verification say of its cost.
 
     Attributes:

@@ -6,12 +6,12 @@ import json
 import tempfile
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.cli.interrupt import stops
@@ -49,8 +49,7 @@ Full = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Struct, frozen=True):
     """What a person named.
 
     Attributes:

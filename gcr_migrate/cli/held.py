@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.names import Project
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from gcr_migrate.cli.target import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
+class Area(Struct, frozen=True):
     """A root of a baseline, as far as it was read.
 
     Attributes:
@@ -32,8 +32,7 @@ class Area:
         return tuple(f"{self.shown}/{path}" if path else self.shown for path in self.only or ("",))
 
 
-@dataclass(slots=True)
-class Held:
+class Held(Struct):
     """What of a target can be held against a baseline.
 
     Attributes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.cli.discover import judged, witnesses_of
 from gcr_migrate.cli.files import write_new
@@ -117,8 +118,7 @@ def init(
     return Exit.OK
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """What the command line says.
 
     Attributes:
@@ -138,8 +138,7 @@ class _Asked:
     access: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """What is in the project: the evidence, what each host is, and the policies of those ready."""
 
     project: ProjectEvidence

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate.cli.options import (
     SNAPSHOT_SUFFIX,
@@ -159,8 +159,7 @@ def compare(
         return facts.exit
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """One view, ready to be gone through."""
 
     name: str

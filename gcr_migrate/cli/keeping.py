@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.spec import RegistrySource
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from gcr_migrate.spec import ProjectSource, RepositorySource
 
 
-@dataclass(slots=True)
-class Kept:
+class Kept(Struct):
     """What a command says of its reading, and what the cache spared it.
 
     Attributes:

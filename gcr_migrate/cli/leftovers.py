@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate.cli.options import (
     AccessTokenFile,
@@ -160,8 +160,7 @@ def _check(files: Files, wanted: Sequence[Project]) -> None:
         raise MigrateError(BAD_USAGE, subject="--migration", saw=saw)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
+class _Bounds(Struct, frozen=True):
     """How far it is looked."""
 
     objects_at_most: int

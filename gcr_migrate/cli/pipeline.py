@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.cli.pulls import read_pulls
@@ -53,8 +55,7 @@ if TYPE_CHECKING:
 IMAGES_AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class PlanResult:
+class PlanResult(Struct, frozen=True):
     """A plan that was written: its digest, and whether the whole source could be listed."""
 
     digest: str

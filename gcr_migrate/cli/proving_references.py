@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.cli.options import read_text
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
 _LEVEL = Level.REFERENCES
 
 
-@dataclass(slots=True)
-class _Used:
+class _Used(Struct):
     """A name that files use.
 
     Attributes:

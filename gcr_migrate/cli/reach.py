@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.limits import LEAST_PER_SECOND, MOST_AT_ONCE, Limits, read_bandwidth
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.transport import Wire
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """What options say instead of the limits of a spec; None where they say nothing.
 
     Attributes:
@@ -66,8 +66,7 @@ class Pace:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """How a command reaches the services: what its options say.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.listings import Listings, Shelf
 
 
-@dataclass(slots=True)
-class Root:
+class Root(Struct):
     """One root of a source; where it is listed, what it has.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import asdict
 
 from gcr_migrate.errors import FILE_MISSING, NOT_WRITABLE, MigrateError
 from gcr_migrate.state.moves import MoveRow, moves_in, record_move

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import typer
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.cli.recording import Recorder
@@ -46,8 +47,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _CUT_OFF: Final = "an earlier run was cut off before it had proven this; nothing was written now"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a person gives beside what can be read.
 
     Attributes:
@@ -65,8 +65,7 @@ class Evidence:
     rescued: Mapping[str, Rescued] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(Struct, frozen=True):
     """How a move is confirmed; where there is none to make, nothing has to be.
 
     Attributes:

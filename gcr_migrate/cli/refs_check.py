@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from gcr_migrate.cli.files import write_parts
 from gcr_migrate.cli.options import (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.cli.logins import announce, logins
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
 Names = list[tuple["Found", "Reference", "Covered"]]
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Struct, frozen=True):
     """Asks about names.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.cli.reading import Root
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a person wants to be rescued.
 
     Attributes:
@@ -81,8 +80,7 @@ class Wish:
         return target_in(self.to, host, self.project, self.start)
 
 
-@dataclass(slots=True)
-class Course:
+class Course(Struct):
     """What became of a run, before it is told.
 
     Attributes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import BAD_USAGE, FILE_MISSING, MigrateError
 from gcr_migrate.model.places import read_place
@@ -62,8 +63,7 @@ _HEAD: Final = 200  # bytes in which a list says what it is
 _SHARE: Final = 500  # files of one piece of work
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """Tells what names say, and what becomes of them.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate.cli.files import check_files, write_file
 from gcr_migrate.cli.options import SPEC_SUFFIXES, Json, chosen
@@ -252,8 +252,7 @@ def _check_options(form: Form, given: dict[str, str | None]) -> None:
             raise MigrateError(BAD_USAGE, subject=_SUBJECT, saw=f"{form} needs {option}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """What a command asks for, as `verify` itself reads it.
 
     Attributes:

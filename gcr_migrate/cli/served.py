@@ -9,9 +9,10 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.access import Standing, holdings
 from gcr_migrate.cli.taking import take
@@ -48,8 +49,7 @@ _AT_ONCE: Final = 32
 _AR: Final = "artifact-registry"  # its dialect
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """What the repositories of a project's hosts showed.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from gcr_migrate.cli.logins import announce
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.budget import Budget
 
 
-@dataclass(slots=True)
-class Shared:
+class Shared(Struct):
     """Connections by how they log in and how fast they ask, each opened once."""
 
     output: Output

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate.cli.options import chosen
 from gcr_migrate.errors import BAD_USAGE, MigrateError
@@ -48,8 +48,7 @@ Plain = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(Struct, frozen=True):
     """What the options of `show` say.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from gcr_migrate import errors
@@ -32,8 +32,7 @@ _GOOGLES: Final = re.compile(
 _FILES: Final = (SNAPSHOT_SUFFIX, ".migration", ".cache", *SPEC_SUFFIXES, ".json", ".db")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What is to be read.
 
     Attributes:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.cli.options import chosen, read_text
@@ -83,8 +83,7 @@ RemindAfter = Annotated[
 REMIND_AFTER: Final = "24h"
 
 
-@dataclass(frozen=True, slots=True)
-class Receivers:
+class Receivers(Struct, frozen=True):
     """Who is told, as the options say.
 
     Attributes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import logs
 from gcr_migrate.errors import Exit, MigrateError
@@ -63,8 +64,7 @@ _NOTED_EVERY_S: Final = 15.0
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
-@dataclass(frozen=True, slots=True)
-class Watchers:
+class Watchers(Struct, frozen=True):
     """Who is to be told of a run beside the person who started it.
 
     Attributes:

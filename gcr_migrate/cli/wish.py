@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct, field
 
 from gcr_migrate.cli.effort import Effort
 from gcr_migrate.cli.options import SNAPSHOT_SUFFIX, SPEC_SUFFIXES, is_file
@@ -51,8 +52,7 @@ def kept_path(text: str) -> Path:
     return Path(name + KEPT_SUFFIX)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What is to be proven of each target.
 
     Attributes:

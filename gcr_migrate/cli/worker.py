@@ -11,9 +11,11 @@ import signal
 import sys
 import traceback
 from asyncio.subprocess import PIPE
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
 from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded, look_seldom
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 _TOLD_EVERY_S: Final = 0.5  # progress is drawn no more often, and each telling wakes two processes
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """What a worker has to know before its first piece of work.
 
     Attributes:

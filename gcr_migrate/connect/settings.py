@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from gcr_migrate.model.dialect import BY_NAME
 from gcr_migrate.model.limits import CREATION_S, Limits

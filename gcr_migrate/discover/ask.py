@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.discover.evidence import Answer, BucketEvidence, HostEvidence, ProjectEvidence
 from gcr_migrate.discover.scope import AT_ONCE, own_buckets
@@ -43,8 +45,7 @@ class Hosts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
+class Witnesses(Struct, frozen=True):
     """Everybody who is asked.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.errors import API_DISABLED, DENIED, MigrateError
 from gcr_migrate.model.names import ar_host
@@ -29,8 +30,7 @@ class Answer(StrEnum):
     OTHER = "other"  # without the mark of Artifact Registry
 
 
-@dataclass(frozen=True, slots=True)
-class BucketEvidence:
+class BucketEvidence(Struct, frozen=True):
     """Whether the bucket of a host is there.
 
     Attributes:
@@ -59,8 +59,7 @@ class BucketEvidence:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class HostEvidence:
+class HostEvidence(Struct, frozen=True):
     """All that is known about one host of a project.
 
     Attributes:
@@ -102,8 +101,7 @@ class HostEvidence:
         return holds_repository(said, self.is_listed)
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectEvidence:
+class ProjectEvidence(Struct, frozen=True):
     """All that is known about a project.
 
     Attributes:

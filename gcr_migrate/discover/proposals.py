@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import (
@@ -39,8 +40,7 @@ class By(StrEnum):
     KEEP = "keep"
 
 
-@dataclass(frozen=True, slots=True)
-class HostPaths:
+class HostPaths(Struct, frozen=True):
     """The images of a host, and where its repositories are made.
 
     Attributes:
@@ -60,8 +60,7 @@ class HostPaths:
         return not self.paths.isdisjoint(other.paths)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a route of a spec says.
 
     Attributes:
@@ -84,8 +83,7 @@ class Rule:
         return self.why == _NOT_ALLOWED
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A way to part images.
 
     Attributes:
@@ -179,8 +177,7 @@ def _kinds(paths: Iterable[str]) -> Counter[str]:
 
 
 # --- repository ids ----------------------------------------------------------------------------
-@dataclass(slots=True)
-class _Ids:
+class _Ids(Struct):
     """Ids of repositories that are given away already."""
 
     taken: set[str] = field(default_factory=set)
@@ -208,8 +205,7 @@ def _is_legal(id_: str) -> bool:
 
 
 # --- groups of hosts ---------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     """Images that the same rules part.
 
     Attributes:

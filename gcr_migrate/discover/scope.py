@@ -7,8 +7,9 @@ buckets a search shows, which has no need to see the folders.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import Project
@@ -38,8 +39,7 @@ class ScopeClients(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """What there is to ask about, and what of that could not be seen.
 
     Attributes:

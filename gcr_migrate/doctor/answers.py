@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.doctor.checks import Check, Status, given
@@ -36,8 +37,7 @@ STORAGE: Final = "storage.googleapis.com"
 BUCKET: Final = "gs://"
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """An image that was really pulled: its manifest, and the beginning of one blob.
 
     Attributes:
@@ -49,8 +49,7 @@ class Pull:
     blob_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceAnswers:
+class PlaceAnswers(Struct, frozen=True):
     """What was asked about a project with the credentials of one side.
 
     Attributes:
@@ -132,8 +131,7 @@ class PlaceAnswers:
                 yield service, answer
 
 
-@dataclass(frozen=True, slots=True)
-class HostAnswers:
+class HostAnswers(Struct, frozen=True):
     """What was asked about one gcr.io host of the source's project.
 
     Attributes:
@@ -145,8 +143,7 @@ class HostAnswers:
     pull: Pull | MigrateError | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """Everything that was asked about one case.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,8 +76,7 @@ def worst(statuses: Iterable[Status]) -> Status:
     return max(statuses, key=_WEIGHT.__getitem__, default=Status.OK)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One line of the list.
 
     Attributes:
@@ -91,7 +91,7 @@ class Check:
 
     area: Area
     subject: str
-    verdicts: Mapping[Step, Status] = field(hash=False)
+    verdicts: Mapping[Step, Status]
     saw: str = ""
     remedy: str = ""
     commands: tuple[str, ...] = ()
@@ -103,8 +103,7 @@ class Check:
         return worst(self.verdicts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class PlainRegistry:
+class PlainRegistry(Struct, frozen=True):
     """A registry that is not told by project: where it is and how it speaks."""
 
     host: str
@@ -112,8 +111,7 @@ class PlainRegistry:
     plain_http: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """What a person asked about.
 
     Attributes:
@@ -173,8 +171,7 @@ class Case:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A project as one side of a migration sees it.
 
     Attributes:

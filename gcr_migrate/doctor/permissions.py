@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.doctor.checks import STEPS_OF, Side, Step
 
@@ -36,8 +37,7 @@ SEE_SERVICE: Final = "serviceusage.services.get"
 ANALYSE: Final = "cloudasset.assets.analyzeIamPolicy"
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """One permission of one step.
 
     Attributes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.doctor.answers import BUCKET, PlaceAnswers, reason
 from gcr_migrate.doctor.checks import Area, Check, Status, Step, in_order, worst
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 GRANT_LEAST: Final = "Grant the least role that has it, or ask an owner of the project to."
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What is known about one permission.
 
     Attributes:
@@ -46,8 +47,7 @@ class _Found:
     lacking: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """What is looked for once, for all the steps that need it.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.doctor.checks import Step
 from gcr_migrate.model.cloud import BucketFacts, Redirection, RedirectSettings
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.names import GcrHost
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """One host with all that is known about it.
 
     Attributes:

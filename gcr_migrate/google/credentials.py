@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.errors import NO_CREDENTIALS, MigrateError
@@ -38,16 +39,14 @@ _OK: Final = 200
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 
 
-@dataclass(frozen=True, slots=True)
-class _TokenInfo:
+class _TokenInfo(Struct, frozen=True):
     """What Google says of an access token."""
 
     account: str = ""
     expires_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """Who holds our token; None: we go anonymously."""
 
     holder: Holder | None

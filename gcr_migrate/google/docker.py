@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_CREDENTIALS, MigrateError
 from gcr_migrate.google.files import object_of, text_of
@@ -27,8 +28,7 @@ _NOT_FOUND: Final = "credentials not found"
 _KEPT_S: Final = 300.0  # Google's helper gives tokens that last 55 minutes at least
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """User and password of a registry.
 
     Attributes:

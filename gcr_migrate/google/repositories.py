@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -259,8 +261,7 @@ class ArtifactRegistry:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Progress:
+class _Progress(Struct, frozen=True):
     """How far a long-running operation is; `code` is 0 unless it failed."""
 
     name: str

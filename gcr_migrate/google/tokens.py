@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.wire.renewed import Renewed
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 _LONGEST_LIFE_S: Final = 86_400.0  # no access token of Google's lasts for longer
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(Struct, frozen=True):
     """A token.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -21,8 +22,7 @@ _READS_AT_MOST: Final = 3
 _ROWS: Final = 1_000  # kept at once
 
 
-@dataclass(slots=True)
-class ApiView:
+class ApiView(Struct):
     """A repository by the API.
 
     Attributes:

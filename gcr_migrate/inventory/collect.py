@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, printable
@@ -30,16 +31,14 @@ _UNSAID = -1  # schema 1 says no sizes
 _DAMAGE = (errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH, errors.BAD_MANIFEST, errors.BAD_DIGEST)
 
 
-@dataclass(frozen=True, slots=True)
-class ListingFailed:
+class ListingFailed(Struct, frozen=True):
     """A name that could not be listed: what lies below it is unknown."""
 
     name: str
     error: MigrateError
 
 
-@dataclass(frozen=True, slots=True)
-class ReadManifest:
+class ReadManifest(Struct, frozen=True):
     """A manifest with the blobs that it needs from the registry itself.
 
     Attributes:

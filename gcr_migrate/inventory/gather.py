@@ -6,8 +6,10 @@ in the registry's answers, each of which is one moment or is read until it holds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 _READS_AT_MOST: Final = 2
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(Struct):
     """What was found under one root, besides its lists.
 
     Attributes:
@@ -44,8 +45,7 @@ class Gathered:
     complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which image paths the spec asks for.
 
     Attributes:
@@ -93,8 +93,7 @@ async def gather(
     return gathering.finish(wanted)
 
 
-@dataclass(slots=True)
-class _Path:
+class _Path(Struct):
     """What is known of a path, besides its list.
 
     Attributes:
@@ -114,8 +113,7 @@ class _Path:
     differences: tuple[Difference, ...] = ()
 
 
-@dataclass(slots=True)
-class _Pair:
+class _Pair(Struct):
     """What both views list of one path."""
 
     name: str

@@ -6,8 +6,9 @@ its digest, and a manifest only where no tag at the target tells of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.inventory import ImageContent
 
 
-@dataclass(frozen=True, slots=True)
-class TagsThere:
+class TagsThere(Struct, frozen=True):
     """What the tags of a target name point to.
 
     Attributes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.model.inventory import Listing
 
@@ -12,8 +14,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.inventory import ListedManifest
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Something of which the registry's list and the API's do not say the same.
 
     Attributes:
@@ -36,8 +37,7 @@ class Difference:
         return f"the registry lists {self.registry}, the API {self.api}"
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """Both views of a path as one list, and where they differ."""
 
     listing: Listing

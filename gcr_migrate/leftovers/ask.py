@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import BAD_REPLY, DENIED, NOT_THERE, MigrateError
 from gcr_migrate.inventory.api_view import read_package
@@ -40,8 +42,7 @@ _BLOBS_AT_ONCE: Final = 16
 _TAGS_TOLD: Final = 100  # of a manifest in a list of images, at least; it may have more
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
+class Witnesses(Struct, frozen=True):
     """Who is asked, and what was given.
 
     Attributes:

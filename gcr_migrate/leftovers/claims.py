@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from gcr_migrate.leftovers.costs import Cost
@@ -48,8 +49,7 @@ TITLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """One thing that has to be true.
 
     Attributes:
@@ -74,8 +74,7 @@ class Verdict(StrEnum):
     NOT_YOURS = "not-yours"  # it only has the name
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """Something that a migration left behind.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.model.prices import GIB, dollars
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.storage import BucketSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What something costs.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from gcr_migrate.model.origin import Origin, origin_of  # dataclasses name it
+from msgspec import Struct, field
+
+from gcr_migrate.model.origin import Origin, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +32,7 @@ _OLD: Final = "containers/repositories/"
 Target = tuple[str, str]  # resource of a repository, and image path in it
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """What a file says that Artifact Registry held for a host.
 
     Attributes:
@@ -55,8 +55,7 @@ class Listed:
     gone: int | MigrateError = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
+class Moves(Struct, frozen=True):
     """Where migration files say that the images of a host go.
 
     Attributes:
@@ -73,8 +72,7 @@ class Moves:
     is_round: bool = False
 
 
-@dataclass(slots=True)
-class BucketContents:
+class BucketContents(Struct):
     """What lies in a bucket, taken in object by object.
 
     Attributes:
@@ -128,8 +126,7 @@ class BucketContents:
         return self.bytes_by_class.total()
 
 
-@dataclass(slots=True)
-class Compared:
+class Compared(Struct):
     """An old repository as it is now against where its images should have gone.
 
     Attributes:
@@ -186,8 +183,7 @@ class Compared:
             self.examples.append(name)
 
 
-@dataclass(slots=True)
-class Held:
+class Held(Struct):
     """What a target repository has.
 
     Attributes:
@@ -205,8 +201,7 @@ class Held:
         self.tags |= {(one.path, tag): digest for tag in one.tags}
 
 
-@dataclass(frozen=True, slots=True)
-class BucketEvidence:
+class BucketEvidence(Struct, frozen=True):
     """A bucket that Container Registry used.
 
     Attributes:
@@ -227,8 +222,7 @@ class BucketEvidence:
     lost: frozenset[str] | MigrateError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryEvidence:
+class RepositoryEvidence(Struct, frozen=True):
     """A repository that answers for a gcr.io host.
 
     Attributes:
@@ -248,8 +242,7 @@ class RepositoryEvidence:
     pulls: LoggedPulls | None
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedPulls:
+class LoggedPulls(Struct, frozen=True):
     """What an audit log tells of the pulls of one repository; times in milliseconds since 1970.
 
     Attributes:
@@ -271,8 +264,7 @@ class LoggedPulls:
     silences: tuple[Silence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectEvidence:
+class ProjectEvidence(Struct, frozen=True):
     """All that was seen of one project.
 
     Attributes:

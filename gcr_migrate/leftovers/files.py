@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from gcr_migrate.leftovers.evidence import Listed, Moves
 from gcr_migrate.model.names import GCR_HOSTS, Project, ar_host, ar_name
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 Root = tuple[str, str]  # registry, and prefix of image names there
 
 
-@dataclass(slots=True)
-class _Said:
+class _Said(Struct):
     """What files say of one root."""
 
     contents: list[tuple[Listed, RootContent]] = field(default_factory=list)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import total_ordering
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +15,7 @@ PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _AS_WRITTEN: Final = ("principal:", "principalSet:", "principalHierarchy:", "deleted:")
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """When a binding counts."""
 
     title: str
@@ -23,9 +23,7 @@ class Condition:
     description: str = ""
 
 
-@total_ordering
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """One role for one member, such as `roles/artifactregistry.reader` for `group:a@b.example`.
 
     Attributes:
@@ -47,8 +45,7 @@ class Grant:
         return (self.role, self.member, *conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """A role, its members, and the condition under which they hold it."""
 
     role: str
@@ -56,8 +53,7 @@ class Binding:
     condition: Condition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """A whole access policy as read; `etag` goes back with a write so that no change is lost."""
 
     bindings: tuple[Binding, ...]
@@ -149,8 +145,7 @@ class Level(StrEnum):
 READ: Final = "policies"  # the policies themselves were read
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyOn:
+class PolicyOn(Struct, frozen=True):
     """A policy and where it was read.
 
     Attributes:
@@ -169,8 +164,7 @@ class PolicyOn:
     read_by: str = READ
 
 
-@dataclass(frozen=True, slots=True)
-class BucketRules:
+class BucketRules(Struct, frozen=True):
     """What decides about access to a bucket, beside policies.
 
     Attributes:
@@ -184,8 +178,7 @@ class BucketRules:
     project_number: str
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectAccess:
+class ObjectAccess(Struct, frozen=True):
     """What access lists of a bucket's objects give, which no policy shows.
 
     Attributes:
@@ -202,8 +195,7 @@ class ObjectAccess:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Struct, frozen=True):
     """What a policy analysis tells of one bucket.
 
     Attributes:
@@ -217,8 +209,7 @@ class Analysis:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """All that is known about who can do what with one bucket or repository.
 
     Attributes:
@@ -255,8 +246,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRow:
+class AccessRow(Struct, frozen=True):
     """One right of one member, before at a source and after at a target.
 
     Attributes:
@@ -293,8 +283,7 @@ class AccessRow:
         return self.verdict in {Verdict.LOST, Verdict.GAINED} and not self.consent
 
 
-@dataclass(frozen=True, slots=True)
-class AccessWish:
+class AccessWish(Struct, frozen=True):
     """What the spec says about access to one target.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import UNTRUSTED
 
@@ -36,8 +37,7 @@ _RESTRICTED: Final = ipaddress.ip_network("199.36.153.4/30")
 _PRIVATE: Final = ipaddress.ip_network("199.36.153.8/30")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """The way to a host.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """Blobs that go from one registry to another.
 
     Attributes:
@@ -24,8 +23,7 @@ class Stream:
     unsized: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What a registry has to keep more than before, each blob once in each repository.
 
     Attributes:
@@ -41,8 +39,7 @@ class Stored:
     is_googles: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """What is still to be done at a target registry.
 
     Attributes:

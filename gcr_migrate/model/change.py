@@ -6,9 +6,10 @@ largest ones take no more memory than the smallest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.model.content import is_fallback_tag
 
@@ -32,8 +33,7 @@ class How(StrEnum):
     RETAGGED = "retagged"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One thing that a view shows.
 
     Attributes:
@@ -54,8 +54,7 @@ class Entry:
         return self.image, self.what.value, self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
@@ -31,8 +32,7 @@ class Redirection(StrEnum):
     PARTIAL_AND_COPYING = "REDIRECTION_FROM_GCR_IO_PARTIAL_AND_COPYING"
 
 
-@dataclass(frozen=True, slots=True)
-class RedirectSettings:
+class RedirectSettings(Struct, frozen=True):
     """The redirect setting of a project.
 
     Attributes:
@@ -46,8 +46,7 @@ class RedirectSettings:
     pull_percent: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectFacts:
+class ProjectFacts(Struct, frozen=True):
     """A Google Cloud project.
 
     Attributes:
@@ -63,8 +62,7 @@ class ProjectFacts:
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryFacts:
+class RepositoryFacts(Struct, frozen=True):
     """A repository of Artifact Registry, as a list of them shows it.
 
     Attributes:
@@ -90,8 +88,7 @@ class RepositoryFacts:
         return self.mode in {"", UNTOLD, STANDARD}
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """An image path of a repository, as Artifact Registry counts it.
 
     Attributes:
@@ -105,16 +102,14 @@ class Package:
     updated_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TagRow:
+class TagRow(Struct, frozen=True):
     """A tag of an image path, and what it points to."""
 
     tag: str
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A manifest, as the list of versions of an image path shows it.
 
     Attributes:
@@ -136,8 +131,7 @@ class Version:
     created_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DockerImage:
+class DockerImage(Struct, frozen=True):
     """A manifest, as the list of all manifests of a repository shows it.
 
     Attributes:
@@ -161,8 +155,7 @@ class DockerImage:
     uploaded_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BucketFacts:
+class BucketFacts(Struct, frozen=True):
     """A bucket of Cloud Storage.
 
     Attributes:
@@ -179,8 +172,7 @@ class BucketFacts:
     readable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BucketAsset:
+class BucketAsset(Struct, frozen=True):
     """A bucket as a search over many projects shows it.
 
     Attributes:
@@ -192,8 +184,7 @@ class BucketAsset:
     project: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrgPolicy:
+class OrgPolicy(Struct, frozen=True):
     """The effective rule of an organisation policy for a project.
 
     Attributes:
@@ -211,8 +202,7 @@ class OrgPolicy:
     deny_all: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
+class Subscriber(Struct, frozen=True):
     """A subscription of a Pub/Sub topic.
 
     Attributes:

@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 import sys
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_DIGEST, BAD_MANIFEST, DIGEST_MISMATCH, MigrateError
 
@@ -47,8 +48,7 @@ class Hasher(Protocol):
         """Return the hash of everything taken in so far."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Struct, frozen=True, order=True):
     """The name of some bytes: the hash over them.
 
     Attributes:
@@ -119,8 +119,7 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(Struct, frozen=True):
     """What a manifest says about something that it needs.
 
     Attributes:
@@ -138,8 +137,7 @@ class Descriptor:
     artifact_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """A manifest as received, and what it needs.
 
     Attributes:
@@ -153,7 +151,7 @@ class Manifest:
         artifact_type: what the artifact is, if it is one.
     """
 
-    raw: bytes = field(repr=False)
+    raw: bytes
     media_type: str
     digest: Digest
     kind: Kind

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import MigrateError, Problem, printable
 from gcr_migrate.model.content import Digest
@@ -26,8 +27,7 @@ _WORDS: Final = 300
 _LONGEST_TOKEN: Final = 8_000
 
 
-@dataclass(frozen=True, slots=True)
-class CopyQuery:
+class CopyQuery(Struct, frozen=True):
     """One page of the copying of one name.
 
     Attributes:
@@ -55,8 +55,7 @@ class CopyQuery:
         return fields | ({"NextPage": self.page} if self.page else {})
 
 
-@dataclass(frozen=True, slots=True)
-class CopyReply:
+class CopyReply(Struct, frozen=True):
     """What came back, as it came.
 
     Attributes:
@@ -72,8 +71,7 @@ class CopyReply:
     saw: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyPage:
+class CopyPage(Struct, frozen=True):
     """One answer that says what was done.
 
     Attributes:
@@ -138,8 +136,7 @@ def read_page(body: bytes) -> CopyPage | None:
     return _Reader(value).page()
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """Reads one object, and remembers what in it makes no sense."""
 
     body: dict[str, Any]

@@ -5,12 +5,12 @@ Code asks a dialect, never which host it talks to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+
+class Dialect(Struct, frozen=True):
     """Habits of one kind of registry.
 
     Attributes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import Project, ar_host, ar_name, gcr_host, repository_resource
@@ -15,8 +17,7 @@ FACT: Final = "domain"
 """Name under which a snapshot keeps it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(Struct, frozen=True):
     """All names of a project at one of the four hosts, such as `us.gcr.io/builds`.
 
     Attributes:
@@ -68,8 +69,7 @@ class Domain:
         return ar_name(self.project, self.host.repository_id)
 
 
-@dataclass(frozen=True, slots=True)
-class DomainFacts:
+class DomainFacts(Struct, frozen=True):
     """What a snapshot keeps of a domain, as far as it could be seen.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.finding import Finding, LeftOut
 
 
-@dataclass(frozen=True, slots=True)
-class ListedManifest:
+class ListedManifest(Struct, frozen=True):
     """One entry of a `manifest` map; size in bytes, time in milliseconds since 1970."""
 
     digest: Digest
@@ -25,8 +25,7 @@ class ListedManifest:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What one name shows.
 
     Attributes:
@@ -44,8 +43,7 @@ class Listing:
     cut: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestHead:
+class ManifestHead(Struct, frozen=True):
     """What a HEAD of a manifest tells; size in bytes where the registry says it."""
 
     digest: Digest
@@ -53,8 +51,7 @@ class ManifestHead:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A manifest of one image path and what it hangs together with.
 
     Attributes:
@@ -78,8 +75,7 @@ class Node:
     statement: Statement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """What a manifest that could be read lacks at the source.
 
     Attributes:
@@ -92,8 +88,7 @@ class Damage:
     saw: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageContent:
+class ImageContent(Struct, frozen=True):
     """Everything that the source has under one image path.
 
     Attributes:
@@ -113,8 +108,7 @@ class ImageContent:
     damaged: Mapping[Digest, Damage] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetView:
+class TargetView(Struct, frozen=True):
     """What a target name has already."""
 
     tags: Mapping[str, Digest]

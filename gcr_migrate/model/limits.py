@@ -7,8 +7,10 @@ from production's pulls (FACTS section 8). So what is known of a quota is never 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import replace
 
 from gcr_migrate.model.names import ar_host, gcr_host
 
@@ -38,8 +40,7 @@ _SLOWEST: Final = 1_000.0  # a connection on which nothing moves for a minute br
 _PERCENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3})?) ?%")
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """What a service takes in a second, and how much of that is left to others.
 
     Attributes:
@@ -65,8 +66,7 @@ ARTIFACT_REGISTRY: Final = Quota(1_000.0, 300.0)  # 60,000 and 18,000 a minute (
 _FIRST_PER_S: Final = 150.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """How fast one process asks a service at most; None: as fast as it can.
 
     Attributes:
@@ -81,8 +81,7 @@ class Rates:
     first_per_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Everything that keeps a command from doing its best.
 
     Attributes:
@@ -105,7 +104,7 @@ class Limits:
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Limits:
         """Return what `kept` gave; what is missing there is as by default."""
-        known = {name: kept[name] for name in cls.__slots__ if name in kept}
+        known = {name: kept[name] for name in cls.__struct_fields__ if name in kept}
         if "quota" in known:
             known["quota"] = Quota(**known["quota"])
         if "at" in known:
@@ -114,7 +113,7 @@ class Limits:
 
     def kept(self) -> dict[str, Any]:
         """Return the same in types that JSON has."""
-        return asdict(self)
+        return dict(to_builtins(self))
 
     def rates(self, service: str) -> Rates:
         """Return how fast a service is asked at most: its quota, less the head-room.
@@ -200,8 +199,7 @@ def quota_host(host: str) -> str:
     return ar_host(found.location) if found else host
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What one service was asked.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_NAME, REPOSITORY_NAME_REFUSED, MigrateError
 from gcr_migrate.model.content import Digest
@@ -45,8 +46,7 @@ GOOGLES_OWN: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GcrHost:
+class GcrHost(Struct, frozen=True):
     """One of the four hosts of Container Registry.
 
     Attributes:
@@ -73,8 +73,7 @@ def gcr_host(name: str) -> GcrHost | None:
     return next((host for host in GCR_HOSTS if host.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Project:
+class Project(Struct, frozen=True, order=True):
     """A Google Cloud project by its id.
 
     Attributes:
@@ -114,8 +113,7 @@ class Project:
         return self.id
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ImagePath:
+class ImagePath(Struct, frozen=True, order=True):
     """The path of an image below its project, repository or registry.
 
     Attributes:
@@ -147,8 +145,7 @@ class ImagePath:
         return "/".join(self.components)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Tag:
+class Tag(Struct, frozen=True, order=True):
     """A tag.
 
     Attributes:
@@ -175,8 +172,7 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """An image under a name of Container Registry.
 
     Attributes:
@@ -216,8 +212,7 @@ class Reference:
         return _join(f"{self.host}/{self.project.path}/{self.path}", self.tag, self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class ArImage:
+class ArImage(Struct, frozen=True):
     """An image under a name of Artifact Registry.
 
     Attributes:

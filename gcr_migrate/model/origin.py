@@ -7,12 +7,12 @@ that a person can leave them out, and are never left out otherwise.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+
+class Origin(Struct, frozen=True):
     """A group of images.
 
     Attributes:

@@ -10,9 +10,10 @@ and the very last wait for each other.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +42,7 @@ _ITEM_S: Final = 0.004
 _ITEM_DOUBT: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """Work of a run in its measures.
 
     Attributes:
@@ -68,8 +68,7 @@ class Amount:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What has arrived of a blob, or all of it.
 
     Attributes:
@@ -81,8 +80,7 @@ class Part:
     bytes: float
 
 
-@dataclass(slots=True)
-class _Mark:
+class _Mark(Struct):
     """How far a run was at a time.
 
     Attributes:
@@ -245,8 +243,7 @@ class Pace:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Stretch(Struct, frozen=True):
     """A part of a run: units of bytes and requests of blobs, its seconds, how much it counts."""
 
     units: float

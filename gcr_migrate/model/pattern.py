@@ -7,8 +7,9 @@ much as they can, the left one first, so that a path is taken apart in one way o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_NAME, MigrateError
 
@@ -23,8 +24,7 @@ _TOKEN = re.compile(r"\{[^{}]*\}|[^{}]+|[{}]")
 _BELOW: Final = "/**"
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A pattern for image paths.
 
     Attributes:
@@ -36,7 +36,7 @@ class Pattern:
     text: str
     names: frozenset[str]
     folder: Pattern | None
-    _regex: re.Pattern[str] = field(repr=False)
+    _regex: re.Pattern[str]
 
     @classmethod
     def parse(cls, text: str) -> Pattern:

@@ -8,9 +8,10 @@ is left out, so that a place is never wider than what was pasted.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import parse_qs, unquote
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_NAME, MigrateError
 from gcr_migrate.model.content import Digest
@@ -80,8 +81,7 @@ _KNOWN_HOSTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What a pasted text means.
 
     Attributes:

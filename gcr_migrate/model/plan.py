@@ -5,9 +5,10 @@ Ids are those of the migration file; they join rows and mean nothing outside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.model.settings import AS_IT_COMES, RepositorySettings
 
@@ -28,8 +29,7 @@ class TagAction(StrEnum):
     CONFLICT = "conflict"  # it points elsewhere, and the spec says to fail
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A root under which images are read.
 
     Attributes:
@@ -51,8 +51,7 @@ class Source:
         return f"{self.prefix}/{path}" if self.prefix else path
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A target repository, or a whole plain registry.
 
     Attributes:
@@ -103,8 +102,7 @@ def upstream_policies(upstreams: Sequence[str]) -> Iterator[tuple[str, str, int]
         yield f"u{at + 1}-{name}", one, len(upstreams) - at
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """One image path of the source and the name that it gets at the target."""
 
     id: int
@@ -116,8 +114,7 @@ class Image:
     moved_tags: str  # fail | pin | skip
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedManifest:
+class PlannedManifest(Struct, frozen=True):
     """A manifest that belongs under a target name.
 
     Attributes:
@@ -133,8 +130,7 @@ class PlannedManifest:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTag:
+class PlannedTag(Struct, frozen=True):
     """A tag and what is done with it; `found` is the digest that the target had, or None."""
 
     tag: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
 
 from gcr_migrate.model.access import Grant, spelled
 
@@ -21,8 +22,7 @@ GROUPS_AT_MOST: Final = 250  # groups once each, domains each time that they app
 CONDITIONS_AT_MOST: Final = 20  # of one member in one role
 
 
-@dataclass(frozen=True, slots=True)
-class ExactPolicy:
+class ExactPolicy(Struct, frozen=True):
     """A policy as it was read, for who writes it back.
 
     Attributes:

@@ -6,8 +6,10 @@ A price that nobody stated is None: it is unknown, which is never nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.locations import MULTI_REGIONS, area_of
@@ -27,8 +29,7 @@ SCAN: Final = 0.26
 _OPTION: Final = re.compile(r"(artifact-registry|[A-Z_]+/[A-Z0-9-]+)=([0-9]{1,6}(?:\.[0-9]{1,6})?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True):
     """Prices that somebody stated, before those that are known here.
 
     Attributes:

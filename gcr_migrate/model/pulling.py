@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import NOT_MIGRATED, UNREACHABLE, UNTRUSTED
 
@@ -36,8 +37,7 @@ class Answerer(StrEnum):
     NOBODY = "nobody"
 
 
-@dataclass(frozen=True, slots=True)
-class PullMarks:
+class PullMarks(Struct, frozen=True):
     """What answers carried beside what was asked for.
 
     Attributes:
@@ -53,8 +53,7 @@ class PullMarks:
     refusal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """What came of a pull.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.names import ar_host
 
@@ -19,8 +20,7 @@ _EPOCH: Final = date(1970, 1, 1)
 ANY: Final = ""  # the log names the image, and not what of it
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePulls:
+class ImagePulls(Struct, frozen=True):
     """The last pulls of one image.
 
     Attributes:
@@ -45,8 +45,7 @@ class ImagePulls:
         return max(times, default=None)
 
 
-@dataclass(slots=True)
-class Use:
+class Use(Struct):
     """What somebody did with an image, as a log tells.
 
     Attributes:
@@ -79,8 +78,7 @@ def _counted(count: int, word: str) -> str:
     return f"{count} {word if count == 1 else plural}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Silence:
+class Silence(Struct, frozen=True, order=True):
     """Days within a log of which it tells nothing at all, both included."""
 
     first: date
@@ -97,8 +95,7 @@ class Silence:
         return f"{self.first} to {self.last}" if self.days > 1 else str(self.first)
 
 
-@dataclass(slots=True)
-class Pulls:
+class Pulls(Struct):
     """The last pulls that a log tells.
 
     Logs are switched on project by project, so one of another project tells nothing.
@@ -120,9 +117,7 @@ class Pulls:
     pushed_ms: dict[str, dict[str, int]] = field(default_factory=dict)
     sought: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[str, dict[str, Use]] = field(default_factory=dict)
-    _silences: dict[str, tuple[Silence, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _silences: dict[str, tuple[Silence, ...]] = field(default_factory=dict)
 
     def note(self, project: str, at_ms: int) -> None:
         """Take in that the log of a project was written then."""

@@ -6,9 +6,11 @@ would meet the copy itself (FACTS 4.2, 8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import astuple
 
 
 class Scanning(StrEnum):
@@ -19,8 +21,7 @@ class Scanning(StrEnum):
     ON = "on"  # the copy too
 
 
-@dataclass(frozen=True, slots=True)
-class CleanupCondition:
+class CleanupCondition(Struct, frozen=True):
     """What a clean-up policy picks; ages are in seconds, None where it does not ask.
 
     Attributes:
@@ -42,8 +43,7 @@ class CleanupCondition:
     more_stale_than_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CleanupPolicy:
+class CleanupPolicy(Struct, frozen=True):
     """One rule by which a repository deletes versions of images, or keeps them from others.
 
     Attributes:
@@ -90,8 +90,7 @@ def _age(word: str, seconds: int | None) -> str:
     return f"{word} {seconds // _DAY_S} days" if days else f"{word} {seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
-class RepositorySettings:
+class RepositorySettings(Struct, frozen=True):
     """How a repository is set up, or shall be.
 
     Attributes:
@@ -138,8 +137,7 @@ def after_copy(wants: RepositorySettings) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A setting that a repository has otherwise than the spec says.
 
     Attributes:
@@ -238,14 +236,15 @@ def _tuples(data: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: RepositorySettings | CleanupPolicy | CleanupCondition) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for field in fields(value):
-        one = getattr(value, field.name)
-        if one == field.default and field.name != "condition":
+    names, usual = value.__struct_fields__, value.__struct_defaults__
+    usual = (NODEFAULT,) * (len(names) - len(usual)) + usual
+    for name, one, default in zip(names, astuple(value), usual, strict=True):
+        if one == default and name != "condition":
             continue
         if isinstance(one, CleanupCondition):
-            found[field.name] = _plain(one)
-        elif field.name == "cleanup":
-            found[field.name] = [_plain(policy) for policy in one]
+            found[name] = _plain(one)
+        elif name == "cleanup":
+            found[name] = [_plain(policy) for policy in one]
         elif one is not None:
-            found[field.name] = [*one] if isinstance(one, tuple) else one
+            found[name] = [*one] if isinstance(one, tuple) else one
     return found

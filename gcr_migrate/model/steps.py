@@ -5,9 +5,10 @@ The state of an item is the sum of its events, never a stored field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,8 +49,7 @@ class Event(StrEnum):
     UNDONE = "undone"  # what a run had added was taken back, or is gone
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One event in the life of one item, as listeners are told of it.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class BucketSettings:
+class BucketSettings(Struct, frozen=True):
     """What decides about the end of a bucket, and what it costs until then.
 
     Attributes:
@@ -36,8 +35,7 @@ class BucketSettings:
     deletes_by_itself: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True):
     """An object of a bucket, or an older version of one.
 
     Attributes:

@@ -6,8 +6,9 @@ of what was done before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 R_co = TypeVar("R_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """One name at one registry.
 
     Attributes:
@@ -38,8 +38,7 @@ class End:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """A name of the target's registry from which a blob may be mounted.
 
     Attributes:
@@ -52,13 +51,11 @@ class Origin:
     is_sure: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Work(Generic[R_co]):
+class Work(Struct, Generic[R_co], frozen=True):
     """Anything that a hand does; the parameter is what it gives back."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobWork(Work[str]):
+class BlobWork(Work[str], frozen=True):
     """Send a blob under a name; gives `present` or `uploaded`.
 
     Attributes:
@@ -77,8 +74,7 @@ class BlobWork(Work[str]):
     asks_first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MountWork(Work["str | None"]):
+class MountWork(Work["str | None"], frozen=True):
     """Mount a blob from another name; gives None where it was, else the upload left open, or ""."""
 
     target: End
@@ -86,8 +82,7 @@ class MountWork(Work["str | None"]):
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestWork(Work[None]):
+class ManifestWork(Work[None], frozen=True):
     """Write a manifest's bytes under a tag or its digest."""
 
     target: End
@@ -95,31 +90,27 @@ class ManifestWork(Work[None]):
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListWork(Work["Tags"]):
+class ListWork(Work["Tags"], frozen=True):
     """List what the tags of a name point to."""
 
     end: End
 
 
-@dataclass(frozen=True, slots=True)
-class HeadWork(Work["Digest | None"]):
+class HeadWork(Work["Digest | None"], frozen=True):
     """Ask what one tag points to, or for a digest; gives None where it is not there."""
 
     end: End
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class SizeWork(Work["int | None"]):
+class SizeWork(Work["int | None"], frozen=True):
     """Ask for the size of a blob under a name; gives None where it is not there."""
 
     end: End
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(Struct, frozen=True):
     """The tags of a name.
 
     Attributes:

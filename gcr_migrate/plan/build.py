@@ -5,8 +5,10 @@ Pure: from what the source has, what the target has, and the rules of the spec.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.model.attestation import names_that_stay
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 _LAST = 1 << 62  # a manifest without an upload time comes after those that have one
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What the spec and the target's habits say about one image path.
 
     Attributes:
@@ -47,8 +48,7 @@ class Rules:
     tags_move: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePlan:
+class ImagePlan(Struct, frozen=True):
     """Rows of one image path; manifests stand in the order in which they are written.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.names import location_of_host
 from gcr_migrate.model.prices import GIB, INTERNET, is_free
@@ -32,8 +33,7 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """One thing that is billed.
 
     Attributes:

@@ -7,9 +7,10 @@ is never carried without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.model.finding import LeftOut
@@ -35,8 +36,7 @@ class Kind(StrEnum):
     CHILDREN = "children"
 
 
-@dataclass(frozen=True, slots=True)
-class Unmovable:
+class Unmovable(Struct, frozen=True):
     """Manifests that are left out, and indexes that go without some of their children.
 
     Attributes:
@@ -95,8 +95,7 @@ def _shown(content: ImageContent, digest: Digest) -> str:
     return f"{content.shown}@{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
+class _Reason(Struct, frozen=True):
     problem: errors.Problem
     saw: str = ""
 

@@ -6,8 +6,9 @@ are those that are written last (FACTS 4.2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import CLEANUP_DELETES
 from gcr_migrate.model.finding import Finding, Severity
@@ -25,8 +26,7 @@ _NAMED_AT_MOST: Final = 3
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
-@dataclass(frozen=True, slots=True)
-class CopiedVersion:
+class CopiedVersion(Struct, frozen=True):
     """A version that the target will have.
 
     Attributes:
@@ -105,8 +105,7 @@ def effective(
     return tuple(policy for _, policy in sorted((there | stated).items())), not dry_run
 
 
-@dataclass(slots=True)
-class _Loss:
+class _Loss(Struct):
     """What one policy deletes."""
 
     at_once: int = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import LOCATION_CHANGES, LOCATION_UNKNOWN
 from gcr_migrate.model.finding import Finding, Severity
@@ -20,8 +21,7 @@ _MB: Final = 1_000_000
 _NAMED_AT_MOST: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Streamed:
+class Streamed(Struct, frozen=True):
     """What has to cross the line, as the target's service has it under no name.
 
     Attributes:

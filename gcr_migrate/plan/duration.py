@@ -6,8 +6,9 @@ may be asked, and of the line between them a slow and a fast one are assumed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.limits import CREATION_S, quota_host
 from gcr_migrate.model.pace import Amount, Pace
@@ -25,8 +26,7 @@ _LEAST_S: Final = 3.0  # of a run from which something is concluded
 _REQUEST_BYTES: Final = 512 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """A run that was made, in equal steps of time.
 
     Attributes:
@@ -45,8 +45,7 @@ class Course:
         return sum(self.steps, Amount())
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """How long something takes.
 
     Attributes:
@@ -64,8 +63,7 @@ class Span:
     is_measured: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
+class _Share(Struct, frozen=True):
     """What one cause makes of the time."""
 
     cause: str

@@ -7,8 +7,10 @@ so that a spec is mended in one go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import (
     BAD_NAME,
@@ -49,8 +51,7 @@ _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _NAMED_AT_MOST: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePaths:
+class SourcePaths(Struct, frozen=True):
     """The image paths under one root of the source.
 
     Attributes:
@@ -73,8 +74,7 @@ class SourcePaths:
         return ImagePath((self.repository, *path.components)) if self.repository else path
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """One image path of the source and where it goes.
 
     Attributes:
@@ -133,8 +133,7 @@ class Edge:
         return f"{self.registry}/{below}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """A route of the spec, ready to be matched."""
 
     index: int

@@ -7,10 +7,12 @@ attached to it. Everything else is named with the rule that left it out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.model.content import Digest, cosign_subject, is_fallback_tag
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 _NAMED: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Since:
+class Since(Struct, frozen=True):
     """A rule about time.
 
     Attributes:
@@ -39,8 +40,7 @@ class Since:
     from_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What a spec selects of an image path.
 
     Attributes:
@@ -64,8 +64,7 @@ class Choice:
     attachments: bool = True
 
 
-@dataclass(slots=True)
-class Selection:
+class Selection(Struct):
     """What is selected of an image path.
 
     Attributes:

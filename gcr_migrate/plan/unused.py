@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from gcr_migrate.errors import ROUTE_UNUSED, UNROUTED
 from gcr_migrate.model.finding import Finding, Severity

@@ -6,8 +6,9 @@ one image for a path (FACTS 4.2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import (
     VIRTUAL_IMPOSSIBLE,
@@ -35,8 +36,7 @@ _NAMED_AT_MOST: Final = 3
 _NAMES: Final = ("images", "all-images", "every-image")  # one is free
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """The targets of a plan in one project and location.
 
     Attributes:

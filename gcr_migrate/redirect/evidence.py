@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import NOT_MIGRATED, NOT_THERE, MigrateError
 from gcr_migrate.model.cloud import RedirectSettings
@@ -39,8 +40,7 @@ class Answer(StrEnum):
     OTHER = "other"  # without the mark of Artifact Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True):
     """How much of a host's bucket is in its repository, by the hashes of blobs.
 
     Attributes:
@@ -56,8 +56,7 @@ class Copied:
     mark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What a baseline says of a host, held against its repository.
 
     Attributes:
@@ -75,8 +74,7 @@ class Expected:
     mark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A baseline: what has to be there.
 
     Attributes:
@@ -90,8 +88,7 @@ class Wanted:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
+class Pulled(Struct, frozen=True):
     """What a log shows that was pulled or pushed, held against Artifact Registry.
 
     Attributes:
@@ -111,8 +108,7 @@ class Pulled:
     silences: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rescued:
+class Rescued(Struct, frozen=True):
     """What Google's copy answered about a host, by the file of a rescue; counts are its words.
 
     Attributes:
@@ -146,8 +142,7 @@ class Rescued:
         return None if self.unended else True
 
 
-@dataclass(frozen=True, slots=True)
-class HostReading:
+class HostReading(Struct, frozen=True):
     """What was read about one host.
 
     Attributes:
@@ -198,8 +193,7 @@ class HostReading:
         return isinstance(answer, MigrateError) and answer.problem is NOT_MIGRATED
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What was read about a project.
 
     Attributes:

@@ -5,9 +5,10 @@ A gate is passed only by evidence. What could not be read is not passed, whateve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import NOT_MIGRATED, NOT_THERE, MigrateError
 from gcr_migrate.model.cloud import Redirection
@@ -38,8 +39,7 @@ class Passing(StrEnum):
 HOLDING: Final = frozenset({Passing.FAILED, Passing.UNKNOWN})
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """One gate.
 
     Attributes:
@@ -213,8 +213,7 @@ def pullers_gate(
     return Gate(gate.name, Passing.ACCEPTED, gate.evidence) if passed and reasons else gate
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What a verification of the domain came to.
 
     Attributes:

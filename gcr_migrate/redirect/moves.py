@@ -6,9 +6,10 @@ Container Registry was shut down, whatever is not answered by Artifact Registry 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.model.cloud import Redirection
@@ -49,8 +50,7 @@ REDIRECTS: Final = frozenset(
 """States in which Artifact Registry answers everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What becomes of a move that was asked for.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection, RedirectSettings
@@ -45,8 +47,7 @@ _CODE_PARTS: Final = 3
 _CODE_DIGITS: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class HostPlan:
+class HostPlan(Struct, frozen=True):
     """What a move means for one host.
 
     Attributes:
@@ -60,8 +61,7 @@ class HostPlan:
     afterwards: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A move and all that it rests on.
 
     Attributes:

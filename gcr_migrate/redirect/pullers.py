@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.access import Hold, Standing, holdings
 from gcr_migrate.access.judge import judge
@@ -22,8 +23,7 @@ _PEOPLE: Final = ("user:", "group:")
 _KEPT: Final = frozenset({Verdict.SAME, Verdict.IMPLIED, Verdict.GAINED})
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """Somebody who pulls or pushes, by what a log or a list says.
 
     Attributes:
@@ -39,8 +39,7 @@ class Named:
     right: Right = Right.PULL
 
 
-@dataclass(frozen=True, slots=True)
-class Puller:
+class Puller(Struct, frozen=True):
     """Somebody who is known to pull from a host, or to push to it.
 
     Attributes:

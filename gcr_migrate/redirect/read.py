@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from array import array
 from bisect import bisect_left
-from dataclasses import replace
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from gcr_migrate.errors import NOT_THERE, MigrateError
 from gcr_migrate.inventory.access import AccessReader

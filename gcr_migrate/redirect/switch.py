@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 _OPEN: Final = frozenset({errors.UNREACHABLE, errors.SERVER_ERROR, errors.BAD_REPLY})
 
 
-@dataclass(frozen=True, slots=True)
-class Switched:
+class Switched(Struct, frozen=True):
     """A change that was made.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.refs.finder import TEXT_MARKS
 from gcr_migrate.refs.hcl_shape import assigned, declared
@@ -22,8 +23,7 @@ _ASKS: Final = re.compile(rb"\$\{\s*(?:var|local)\.")
 _LONGEST: Final = 1 << 20  # bytes of a file that says such things
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What other files say.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.refs.beside import NOTHING
 from gcr_migrate.refs.cover import Verdict
@@ -37,8 +38,7 @@ _CONTEXT: Final = 3
 _SPECIAL: Final = '"\\'
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """What became of a file.
 
     Attributes:
@@ -64,8 +64,7 @@ class Change:
         return self.before != self.after
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """What is known beyond a file that is rewritten.
 
     Attributes:

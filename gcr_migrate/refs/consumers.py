@@ -6,15 +6,15 @@ told only where the resource names it, or where the platform has no other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Consumer:
+class Consumer(Struct, frozen=True):
     """Something that runs, or is started, with images.
 
     Attributes:
@@ -113,8 +113,7 @@ def is_asset(item: Mapping[str, Any]) -> bool:
     return bool(_type_of(item)) and isinstance(item.get("name"), str)
 
 
-@dataclass(slots=True)
-class Clusters:
+class Clusters(Struct):
     """Whose accounts the nodes of clusters have, as an inventory tells.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.refs.reading import Whose
 
@@ -33,8 +34,7 @@ class Verdict(StrEnum):
     BY_HAND = "by-hand"  # a host, a bucket or a page: no image
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(Struct, frozen=True):
     """What becomes of a name.
 
     Attributes:

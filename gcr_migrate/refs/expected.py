@@ -5,8 +5,9 @@ Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate.model.names import GCR_HOSTS
 from gcr_migrate.refs.cover import image_name
@@ -34,8 +35,7 @@ class Was(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What a name should lead to.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.refs.consumers import Clusters, is_asset, is_workload, resource, workload
 from gcr_migrate.refs.finder import TEXT_MARKS, Written, find
@@ -32,8 +34,7 @@ _COPIES: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """A name in an export.
 
     Attributes:

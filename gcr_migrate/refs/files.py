@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import os
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from pathspec import GitIgnoreSpec
 
 from gcr_migrate.refs.beside import NOTHING, Beside
@@ -43,8 +44,7 @@ Ignored = tuple[tuple[Path, str, GitIgnoreSpec], ...]
 what is the path of that folder, with a slash, from where they stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What may be a name, and where.
 
     Attributes:
@@ -66,11 +66,10 @@ class Found:
     written: Written
     values: Mapping[str, str]
     consumer: Consumer | None = None
-    beside: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    beside: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A file that could not be read, and why."""
 
     file: str

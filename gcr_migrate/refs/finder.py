@@ -7,8 +7,9 @@ such a gap is called matters as much as where it stands: with its value the name
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,8 +140,7 @@ _EMPHASIS: Final = frozenset("_~")  # on both sides of it in prose
 _PROSE: Final = ".,;:!?"  # at the end of a sentence, and of no name
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a name that stands apart from the others.
 
     Attributes:
@@ -155,8 +155,7 @@ class Part:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """What may be a name, where it stands.
 
     Attributes:

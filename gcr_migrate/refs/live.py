@@ -5,8 +5,10 @@ The judgement is pure. What could not be asked is told as such: it may be there 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import (
     DENIED,
@@ -38,8 +40,7 @@ _REFUSALS: Final = frozenset({DENIED, NAME_UNKNOWN, PERIMETER, UNAUTHORIZED})
 _WITHOUT_PLAN: Final = frozenset({Verdict.OLD, Verdict.STAYS})
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What a registry is asked for.
 
     Attributes:
@@ -61,8 +62,7 @@ class Question:
         return f"{self.host}/{self.name}{mark}{self.reference}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a registry said.
 
     Attributes:

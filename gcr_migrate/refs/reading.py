@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import GCR_HOSTS, GOOGLES_OWN, gcr_host
@@ -73,8 +75,7 @@ _ASKED: Final = re.compile(r"/v2(?:/(?:token|_catalog)?)?$")
 _PROTOCOL: Final = re.compile(r"/v2/(.+?)(?:/(?:tags/list|(?:manifests|blobs|referrers)/[^/]*))?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """What a written name says.
 
     Attributes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +20,7 @@ _LISTS: Final = ("assets", "items", "results")  # in which an object of an API k
 _DECODER: Final = json.JSONDecoder(strict=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One object of an export.
 
     Attributes:
@@ -33,8 +33,7 @@ class Record:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A string in a record.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.refs.cover import Verdict, image_name
 from gcr_migrate.refs.finder import filled, gaps
@@ -26,8 +27,7 @@ _NO_TEXT: Final = re.compile(
 _PORT: Final = re.compile(r"^([^/]*):443(?=/)")
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """One change of a text.
 
     Attributes:
@@ -40,8 +40,7 @@ class Edit:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a name that moves is not rewritten where it stands.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,7 @@ LONE_RETURN: Final = re.compile(r"[\r\f](?!\n)")  # ends a line for some readers
 _NEAR: Final = 200  # characters before a name in which its line says what it is
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """Where one value stands.
 
     Attributes:
@@ -34,8 +34,7 @@ class Field:
     path: str
 
 
-@dataclass(slots=True)
-class Shape:
+class Shape(Struct):
     """What is known of a text.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from gcr_migrate.refs.joined import joined
 from gcr_migrate.refs.yaml_nodes import Mapping, texts, word

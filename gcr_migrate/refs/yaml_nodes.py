@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from msgspec import Struct, field
 from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -29,8 +29,7 @@ _BEFORE: Final = frozenset("&!")
 _PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)+")  # an anchor, a type
 
 
-@dataclass(slots=True, eq=False)
-class Scalar:
+class Scalar(Struct, eq=False):
     """A value that has no other in it.
 
     Attributes:
@@ -48,15 +47,13 @@ class Scalar:
     is_block: bool
 
 
-@dataclass(slots=True, eq=False)
-class Mapping:
+class Mapping(Struct, eq=False):
     """Values by their keys, in the order of the text."""
 
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
-class Sequence:
+class Sequence(Struct, eq=False):
     """Values one after another."""
 
     items: list[Node] = field(default_factory=list)

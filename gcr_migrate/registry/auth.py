@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
@@ -25,8 +26,7 @@ _UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """What a registry asks for; an empty scheme asks for nothing."""
 
     scheme: str

@@ -6,9 +6,10 @@ that the whole way works for somebody who comes with nothing but a login.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
+
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError

@@ -10,8 +10,9 @@ import asyncio
 import random
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
@@ -38,8 +39,7 @@ class _NoRangeError(TransientError):
     """The registry does not give just these bytes: whoever reads has to start over."""
 
 
-@dataclass(slots=True)
-class Download:
+class Download(Struct):
     """One blob and where it comes from.
 
     Attributes:
@@ -148,8 +148,7 @@ class Download:
         await asyncio.sleep(random.uniform(0, most))  # noqa: S311  # jitter
 
 
-@dataclass(slots=True)
-class _Parts:
+class _Parts(Struct):
     """The bytes of a download that was opened.
 
     Attributes:

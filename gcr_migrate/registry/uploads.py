@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -41,8 +42,7 @@ _SESSION_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"}
 _MAY_HAVE_COME: Final = frozenset({BAD_REPLY, REQUEST_REFUSED, SERVER_ERROR, UNREACHABLE})
 
 
-@dataclass(slots=True)
-class Upload:
+class Upload(Struct):
     """One blob and where it goes.
 
     Attributes:

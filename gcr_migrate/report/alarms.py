@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, Self
+
+from msgspec.structs import replace
 
 from gcr_migrate.alarm.trouble import Look, Trouble, most_of_a_kind, seen, told_apart
 from gcr_migrate.errors import BLOB_GONE, BYTES_DIFFER, named

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
 from gcr_migrate.model.shares import Shares
@@ -22,8 +23,7 @@ _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP
 _RATE_OVER_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(Struct, frozen=True):
     """An item that is under way.
 
     Attributes:
@@ -38,8 +38,7 @@ class Flight:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """What moved in a second, over the last minute."""
 
     bytes: float = 0.0

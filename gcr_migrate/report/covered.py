@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from msgspec import Struct
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable
@@ -56,8 +56,7 @@ class Read(StrEnum):
         return cls.UNKNOWN if can is None else cls.YES if can else cls.NO
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """All that is known of one name.
 
     Attributes:

@@ -6,8 +6,9 @@ Every word of a stranger is a code span: no name can begin a link, a mention, HT
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.access import Verdict
 from gcr_migrate.model.finding import Severity
@@ -32,8 +33,7 @@ _MARKUP: Final = re.compile(r"[\\`*_\[\]<>&|#@~]|:(?=//)")
 _HELD: Final = {True: "yes", False: "no", None: "?"}
 
 
-@dataclass(slots=True)
-class _Table:
+class _Table(Struct):
     """A table of the document.
 
     Attributes:

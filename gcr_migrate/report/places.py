@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.steps import CONTENT, Event
 from gcr_migrate.state.left import repositories_of
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 _ENDS: Final = (Event.CONFIRMED, Event.SKIPPED, Event.GAVE_UP)
 
 
-@dataclass(slots=True)
-class Place:
+class Place(Struct):
     """A target repository while a run goes on.
 
     Attributes:

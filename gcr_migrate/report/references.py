@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from msgspec.structs import asdict
 from rich.text import Text
 
 from gcr_migrate.errors import Exit, printable

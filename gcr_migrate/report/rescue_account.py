@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from gcr_migrate.report.fact import FindingFact
 from gcr_migrate.report.rescues import (
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from gcr_migrate.rescue.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
-class RunOfRescue:
+class RunOfRescue(Struct, frozen=True):
     """What is told of a run beside its account.
 
     Attributes:

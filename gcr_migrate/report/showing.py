@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
 
 from gcr_migrate.model.access import Verdict
 from gcr_migrate.model.finding import Severity
@@ -61,8 +62,7 @@ class Section(StrEnum):
     LEFT_OUT = "left-out"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """How much of a plan is shown.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import NOT_CHECKED, Exit, named, printable
 from gcr_migrate.model.finding import Finding, Severity
@@ -21,8 +22,7 @@ SAMPLED: Final = "deep: what was drawn"
 _FROZEN: Final = frozenset({"migration", "spec"})
 
 
-@dataclass(frozen=True, slots=True)
-class HostStanding:
+class HostStanding(Struct, frozen=True):
     """What was found at one host of a project.
 
     Attributes:
@@ -50,8 +50,7 @@ class HostStanding:
         return sum(int(getattr(level, what)) for level in self.levels.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What was found of one target of `verify`.
 
     Attributes:

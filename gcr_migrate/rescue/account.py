@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.rescued import RescueFile
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One name of a target.
 
     Attributes:
@@ -82,8 +82,7 @@ class Row:
         return any(counts) or self.problem is not None
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(Struct):
     """What an inventory of the targets shows.
 
     Attributes:
@@ -220,8 +219,7 @@ def not_there(row: Row, lacking: tuple[set[str], set[str]]) -> Iterator[Finding]
             yield Finding(COPY_SHORT, Severity.ERROR, row.name, saw)
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """The whole account of a rescue.
 
     Attributes:

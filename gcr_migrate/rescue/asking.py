@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _IMAGES_AT_ONCE: Final = 8
 
 
-@dataclass(slots=True)
-class _Sought:
+class _Sought(Struct):
     """What is asked for of one image."""
 
     tags: set[str] = field(default_factory=set)

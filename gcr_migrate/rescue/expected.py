@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest
@@ -39,8 +40,7 @@ class Verdict(StrEnum):
 MET: Final = frozenset({Verdict.SAME, Verdict.THERE})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Expected:
+class Expected(Struct, frozen=True, order=True):
     """One name.
 
     Attributes:
@@ -61,8 +61,7 @@ class Expected:
         return name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" * bool(self.digest))
 
 
-@dataclass(slots=True)
-class Wanted:
+class Wanted(Struct):
     """All names that are expected of one project at some hosts.
 
     Args:

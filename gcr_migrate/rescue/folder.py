@@ -11,8 +11,9 @@ until the whole of it can be asked for again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -37,8 +38,7 @@ _EXAMPLES: Final = 10
 _SLOW: Final = frozenset({SERVER_ERROR, UNREACHABLE})
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One request.
 
     Attributes:
@@ -52,8 +52,7 @@ class Step:
     tries: int = 0
 
 
-@dataclass(slots=True)
-class Failures:
+class Failures(Struct):
     """What one round says that it could not do.
 
     Attributes:

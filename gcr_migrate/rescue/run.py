@@ -6,8 +6,9 @@ import asyncio
 import random
 from collections import Counter, deque
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.model.copying import CopyQuery, CopyReply, read_page
@@ -25,8 +26,7 @@ AT_ONCE: Final = 8  # as many as Google's own tool has in flight
 _LONGEST_PAUSE_S: Final = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """How one target is asked.
 
     Attributes:
@@ -40,8 +40,7 @@ class Way:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """Which part of the images is wanted.
 
     Attributes:

@@ -6,8 +6,9 @@ where it stood: that is how a rescue goes on after it was killed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import BAD_REPLY, COPY_UNAVAILABLE
@@ -37,8 +38,7 @@ _FOR_ALL: Final = frozenset(
 _AT_START: Final = errors.NOT_THERE | {errors.DENIED}
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One request of the walk.
 
     Attributes:

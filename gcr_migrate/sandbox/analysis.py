@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from gcr_migrate.sandbox.analysis_query import Query, read_query
 from gcr_migrate.sandbox.answers import RefusalError, error, error_info
@@ -31,8 +32,7 @@ _A_DAY: Final = 20  # of one organisation, without a paid tier of Security Comma
 _DENIED: Final = "PERMISSION_DENIED"
 
 
-@dataclass(frozen=True, slots=True)
-class _Attached:
+class _Attached(Struct, frozen=True):
     """A policy, and the full name of what it stands on."""
 
     name: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from gcr_migrate.sandbox.answers import bad
 
@@ -15,8 +16,7 @@ _LARGEST_ACCESS: Final = 10  # roles and permissions together
 _QUERY: Final = "analysisQuery."
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """What is asked.
 
     Attributes:

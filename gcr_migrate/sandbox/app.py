@@ -10,9 +10,9 @@ import asyncio
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import asdict
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from starlette.requests import ClientDisconnect, Request

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from gcr_migrate.sandbox.permissions import held
 from gcr_migrate.sandbox.rest import REGISTRY_API, need
@@ -21,8 +22,7 @@ _PROJECT, _LOCATION, _REPOSITORY = 1, 3, 5
 _REPOSITORY_DEPTH: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A call that came with a good access token.
 
     Attributes:

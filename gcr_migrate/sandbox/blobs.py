@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from msgspec import Struct
 from starlette.responses import FileResponse, Response
 
 from gcr_migrate.errors import MigrateError
@@ -32,8 +32,7 @@ _BINARY: Final = "application/octet-stream"
 _RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 
 
-@dataclass(slots=True)
-class _Upload:
+class _Upload(Struct):
     """An upload that was opened and not finished."""
 
     name: str

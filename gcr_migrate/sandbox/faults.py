@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, deque
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 _KEPT: Final = 100_000
@@ -19,8 +20,7 @@ _NAMED: Final = re.compile(r"/v2/(.+?)/(manifests|blobs|tags|referrers)(?:/|$)")
 _SECRET: Final = re.compile(r"((?:^|&)access_token=)[^&]*")
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One request, and what became of it.
 
     Attributes:
@@ -52,8 +52,7 @@ class Entry:
     at: float = field(default_factory=time.time)
 
 
-@dataclass(slots=True)
-class Log:
+class Log(Struct):
     """The requests since the start or the last reset, as far as they are kept, and their count.
 
     Attributes:
@@ -179,8 +178,7 @@ class Fault(BaseModel):
         return self.model_dump(mode="json") | {"hits": self._hits, "seen": self._seen}
 
 
-@dataclass(slots=True)
-class Faults:
+class Faults(Struct):
     """The rules in force; the first that matches strikes."""
 
     rules: list[Fault] = field(default_factory=list)

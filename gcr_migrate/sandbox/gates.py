@@ -11,9 +11,10 @@ import math
 import re
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
+
+from msgspec import Struct
 
 from gcr_migrate.sandbox.answers import error, error_info
 from gcr_migrate.sandbox.calls import refuse
@@ -50,8 +51,7 @@ _PRECONDITION: Final = "type.googleapis.com/google.rpc.PreconditionFailure"
 _METRIC: Final = "Requests per project per region"
 
 
-@dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Struct, frozen=True):
     """A request as the gates see it.
 
     Attributes:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.content import Digest
 
@@ -36,8 +37,7 @@ _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """What there is in a giant.
 
     Attributes:
@@ -63,8 +63,7 @@ class Counts:
     blob_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Giant:
+class Giant(Struct, frozen=True):
     """What all images of a giant have in common.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import UserDict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.content import OCI_INDEX, Digest, Manifest
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A manifest as it was pushed, and when."""
 
     manifest: Manifest
@@ -27,8 +27,7 @@ class Stored:
         return sum(max(blob.size, 0) for blob in self.manifest.blobs)
 
 
-@dataclass(slots=True)
-class Image:
+class Image(Struct):
     """Everything under one image path; blobs are linked per path, as OCI asks of a name.
 
     Attributes:

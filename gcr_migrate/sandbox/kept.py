@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.content import Kind
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 DAY_MS: Final = 86_400_000
 
 
-@dataclass(slots=True)
-class Kept:
+class Kept(Struct):
     """What is kept of one project, and how it is copied.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.names import gcr_host
 from gcr_migrate.sandbox.answers import (
@@ -56,8 +57,7 @@ _MOST_LABELS: Final = 64
 _MADE_MS: Final = 1_704_067_200_000  # when what was there from the start was made: 2024-01-01
 
 
-@dataclass(slots=True)
-class _Operation:
+class _Operation(Struct):
     """A long-running operation: done after some polls, or after a second without any."""
 
     name: str

@@ -8,9 +8,9 @@ names are below. It renames nothing, and what it has copied stays copied, whatev
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct, field
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from gcr_migrate.model.content import Kind
@@ -41,8 +41,7 @@ _EXAMPLES: Final = 10
 _COPYING: Final = "_AND_COPYING"
 
 
-@dataclass(slots=True)
-class _Counts:
+class _Counts(Struct):
     """What one request did."""
 
     copied: int = 0

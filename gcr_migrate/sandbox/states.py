@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
@@ -16,8 +17,7 @@ NOT_REDIRECTED: Final = f"{STATES}DISABLED"
 _NOT_MIGRATED: Final = frozenset({NOT_REDIRECTED, "REDIRECTION_STATE_UNSPECIFIED"})
 
 
-@dataclass(slots=True)
-class ProjectState:
+class ProjectState(Struct):
     """A project, as far as services ask for it.
 
     Attributes:
@@ -93,8 +93,7 @@ class ProjectState:
         return self.reads * share // 100 > (self.reads - 1) * share // 100
 
 
-@dataclass(frozen=True, slots=True)
-class BucketObject:
+class BucketObject(Struct, frozen=True):
     """An object of a bucket.
 
     Attributes:
@@ -115,8 +114,7 @@ class BucketObject:
         return str(self.updated_ms * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class CustomRole:
+class CustomRole(Struct, frozen=True):
     """A role that a project or organisation made for itself.
 
     Attributes:
@@ -135,8 +133,7 @@ class CustomRole:
         return not self.deleted and self.stage != "DISABLED"
 
 
-@dataclass(slots=True)
-class BucketState:
+class BucketState(Struct):
     """A bucket of Cloud Storage.
 
     Attributes:
@@ -165,8 +162,7 @@ class BucketState:
     object_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class FolderState:
+class FolderState(Struct):
     """A folder or an organisation.
 
     Attributes:

@@ -7,8 +7,10 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from gcr_migrate.model.content import OCI_INDEX, Digest, Manifest, fallback_tag
 from gcr_migrate.model.names import GCR_HOSTS, gcr_host
@@ -40,8 +42,7 @@ _AR_SUFFIX: Final = "-docker.pkg.dev"
 _REPOSITORY_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-@dataclass(slots=True)
-class Repository:
+class Repository(Struct):
     """One Artifact Registry repository.
 
     Attributes:
@@ -122,8 +123,7 @@ class Repository:
         image.tags[tag] = index.digest
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a registry name leads: the repository's key and the image path in it."""
 
     project: str

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from starlette.responses import JSONResponse, Response
 
 from gcr_migrate.sandbox.keys import Keys, timely
@@ -64,8 +65,7 @@ class Identity:
         return name if kind in {"user", "serviceAccount"} else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """What an OAuth access token stands for.
 
     Attributes:
@@ -84,8 +84,7 @@ class Access:
         return self.until - time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who sent a request, and what the token that came with it covers.
 
     Attributes:

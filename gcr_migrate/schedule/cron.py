@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_SCHEDULE, MigrateError
 
@@ -28,8 +28,7 @@ _FIRST: Final = date(2001, 1, 1)
 _YEARS: Final = 28
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Struct, frozen=True):
     """An expression that means one thing to every scheduler.
 
     Attributes:

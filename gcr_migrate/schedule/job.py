@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_SCHEDULE, MigrateError
 from gcr_migrate.model.names import Project
@@ -31,8 +32,7 @@ class Form(StrEnum):
     GITHUB = "github"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """What every form is rendered from.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_SCHEDULE, MigrateError
 
@@ -20,8 +21,7 @@ _NAMES: Final[dict[str, re.Pattern[str]]] = {
 _INPUT: Final = re.compile(r"((?:.*=)?)(secret|file):([^:]*)((?::.*)?)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Input:
+class Input(Struct, frozen=True, order=True):
     """A file that the job is given: `secret:webhook` or `file:builds.migration`.
 
     Attributes:
@@ -33,8 +33,7 @@ class Input:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A word of the command.
 
     Attributes:

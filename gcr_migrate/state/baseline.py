@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.model.content import Digest, is_fallback_tag
 from gcr_migrate.model.plan import Source
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class KeptImage:
+class KeptImage(Struct, frozen=True):
     """An image path that a snapshot shows.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import asdict
 
 from gcr_migrate.errors import DISK_FULL, MigrateError
 from gcr_migrate.model.content import Digest, Manifest

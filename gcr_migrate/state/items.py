@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.plan import TagAction
@@ -13,8 +14,7 @@ from gcr_migrate.model.steps import NEXT, State
 STATE_BY_LAST: Final = {event.value: state for (_, event), state in NEXT.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestItem:
+class ManifestItem(Struct, frozen=True):
     """A manifest under a target name.
 
     Attributes:
@@ -40,8 +40,7 @@ class ManifestItem:
     needs: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BlobItem:
+class BlobItem(Struct, frozen=True):
     """A blob under a target name.
 
     Attributes:
@@ -65,8 +64,7 @@ class BlobItem:
     shared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TagItem:
+class TagItem(Struct, frozen=True):
     """A tag under a target name.
 
     Attributes:
@@ -90,8 +88,7 @@ class TagItem:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class PlanCounts:
+class PlanCounts(Struct, frozen=True):
     """How many of each a plan has."""
 
     repositories: int

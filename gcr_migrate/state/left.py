@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
 from gcr_migrate.model.steps import CONTENT, Kind
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """What a run begins with.
 
     Attributes:

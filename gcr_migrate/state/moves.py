@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from gcr_migrate.state.file import connect, open_migration
 from gcr_migrate.state.frozen import disk_trouble
@@ -32,8 +34,7 @@ CREATE TABLE IF NOT EXISTS redirect_move (
 _COLUMNS: Final = "at, project, event, state, target, code, saw"
 
 
-@dataclass(frozen=True, slots=True)
-class MoveRow:
+class MoveRow(Struct, frozen=True):
     """One event of a move.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS
 
@@ -54,8 +55,7 @@ class Layer(NamedTuple):
     images: int
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """A run as time went by, cut into equal steps.
 
     Attributes:

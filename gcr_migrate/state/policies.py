@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.access import Condition, Grant
 
@@ -29,8 +30,7 @@ _KEPT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPolicy:
+class KeptPolicy(Struct, frozen=True):
     """A policy as it was read just before a write.
 
     Attributes:

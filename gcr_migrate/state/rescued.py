@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import FILE_MISSING, NOT_A_RESCUE, MigrateError, named
 from gcr_migrate.model.copying import CopyReply
@@ -30,8 +31,7 @@ VERSION: Final = 1
 _NO_SPACE: Final = ("SQLITE_FULL", "SQLITE_IOERR")
 
 
-@dataclass(frozen=True, slots=True)
-class RescueTarget:
+class RescueTarget(Struct, frozen=True):
     """One target of a rescue.
 
     Attributes:
@@ -43,8 +43,7 @@ class RescueTarget:
     resource: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeptReply:
+class KeptReply(Struct, frozen=True):
     """A reply, and what was asked.
 
     Attributes:

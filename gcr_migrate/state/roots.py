@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,7 @@ _KEPT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RootContent:
+class RootContent(Struct, frozen=True):
     """What a file says that a root had.
 
     Attributes:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import (
     BAD_USAGE,
@@ -43,8 +44,7 @@ SETTINGS: Final = "settings"  # of its repository
 _LINKS: Final = "INSERT OR IGNORE INTO manifest_link (manifest_id, linked_id, kind) VALUES (?,?,?)"
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotCounts:
+class SnapshotCounts(Struct, frozen=True):
     """How much a snapshot shows; a manifest counts once for each image that has it."""
 
     images: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.state.items import STATE_BY_LAST
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 
-@dataclass(slots=True)
-class KindTally:
+class KindTally(Struct):
     """How far the items of one kind are.
 
     Attributes:
@@ -36,8 +36,7 @@ class KindTally:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """An item that was given up, with its full target name."""
 
     kind: Kind
@@ -46,8 +45,7 @@ class Failure:
     saw: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run; `ended_at` is None while it goes on, or if it was killed."""
 
     id: int
@@ -56,8 +54,7 @@ class Run:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """What the ledger adds up to."""
 
     kinds: dict[Kind, KindTally]
@@ -65,7 +62,7 @@ class Tally:
     bytes_mounted: int
     bytes_already_there: int
     runs: list[Run]
-    _migration: Migration = field(repr=False)
+    _migration: Migration
 
     def failures(self) -> Iterator[Failure]:
         """Go through the items that are given up at the moment, oldest first."""

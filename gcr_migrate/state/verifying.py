@@ -14,9 +14,10 @@ import secrets
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.state.file import mark_of
@@ -53,8 +54,7 @@ CREATE TABLE walked (
 _TROUBLES: Final = (sqlite3.DatabaseError, OSError)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """An earlier run whose checks are believed; seconds since 1970."""
 
     began_s: float

@@ -6,9 +6,10 @@ large the plan is. What is seen may be some moments old while a run goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.model.steps import State
 from gcr_migrate.state.items import STATE_BY_LAST
@@ -22,8 +23,7 @@ _NAMES_LOOKED_AT: Final = 400  # under which these are found
 _NAMED_TAGS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
+class Moving(Struct, frozen=True):
     """A blob that is under way: its full target name, and since when it is."""
 
     subject: str
@@ -31,8 +31,7 @@ class Moving:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Flights:
+class Flights(Struct, frozen=True):
     """What was started and has not ended.
 
     Attributes:
@@ -46,8 +45,7 @@ class Flights:
     largest: tuple[Moving, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HoldUp:
+class HoldUp(Struct, frozen=True):
     """A blob and what waits for it under one name.
 
     Attributes:

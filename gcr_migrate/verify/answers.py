@@ -6,9 +6,10 @@ tells nothing of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -55,8 +56,7 @@ class Mark(Enum):
     UNCHECKED = "unchecked"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What one look at a domain comes to.
 
     Attributes:
@@ -74,8 +74,7 @@ class Verdict:
     all_names: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """All that was looked at of a domain: one verdict each."""
 
     setting: Verdict

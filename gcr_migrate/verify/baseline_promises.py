@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.baseline import Baseline, KeptImage
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineImage:
+class BaselineImage(Struct, frozen=True):
     """An image path of a snapshot.
 
     Attributes:

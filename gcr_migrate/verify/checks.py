@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.tasks import a_few_of
@@ -25,8 +26,7 @@ AT_ONCE: Final = 32  # requests
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
+class Wrong(Struct, frozen=True):
     """What a check found that is not as it should be.
 
     Attributes:
@@ -40,8 +40,7 @@ class Wrong:
     is_told: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing to be asked.
 
     Attributes:

@@ -9,9 +9,10 @@ without its largest layer, and the number that is told counts blobs, not bytes.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -121,8 +122,7 @@ async def _asked(read: _Reading, room: Room, *, is_told: bool) -> Wrong | None:
     raise MigrateError(errors.DIGEST_MISMATCH, subject=read.subject, saw="; then ".join(found))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """A blob to be read.
 
     Attributes:

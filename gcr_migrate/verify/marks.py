@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.model.address import in_the_way
@@ -27,8 +28,7 @@ class Progress(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What some marks came to.
 
     Attributes:

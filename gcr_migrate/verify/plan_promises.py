@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.state.planned import manifests_needing, planned_version
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedImage:
+class PlannedImage(Struct, frozen=True):
     """An image path of a target, as a plan has it.
 
     Attributes:

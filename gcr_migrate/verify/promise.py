@@ -6,8 +6,9 @@ with ten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
 
@@ -46,8 +47,7 @@ class Readers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PromisedRoot:
+class PromisedRoot(Struct, frozen=True):
     """A repository, or a whole plain registry, below which images should be.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -66,8 +67,7 @@ class Doors(Readers, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Somebody of whom it is known what a pull should come to.
 
     Attributes:
@@ -81,8 +81,7 @@ class Identity:
     expects: Expect
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What is expected besides content.
 
     Attributes:
@@ -99,8 +98,7 @@ class Expected:
     domains: tuple[Domain, ...] = ()
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """A domain under verification.
 
     Attributes:

@@ -6,9 +6,10 @@ A host is what people call one, such as `us.gcr.io/builds` or `us-docker.pkg.dev
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.model.few import FewFindings
@@ -64,8 +65,7 @@ OF_A_WHOLE_HOST: Final = frozenset({errors.UNREACHABLE, errors.UNTRUSTED, errors
 """What meets every name of a host alike, so that it is told once."""
 
 
-@dataclass(slots=True)
-class LevelCount:
+class LevelCount(Struct):
     """What came out at one level; checked = ok + wrong.
 
     Of these `earlier` were found right by a run that did not come to its end.
@@ -86,8 +86,7 @@ class LevelCount:
         self.earlier += other.earlier
 
 
-@dataclass(slots=True)
-class _Fold:
+class _Fold(Struct):
     """One finding that stands for many checks, by level."""
 
     severity: Severity
@@ -96,8 +95,7 @@ class _Fold:
     names: set[str] = field(default_factory=set)  # of which it is, as long as they are few
 
 
-@dataclass(frozen=True, slots=True)
-class DomainSeen:
+class DomainSeen(Struct, frozen=True):
     """Who answers the gcr.io names of a project at one host.
 
     Attributes:
@@ -111,8 +109,7 @@ class DomainSeen:
     redirection: str
 
 
-@dataclass(slots=True)
-class HostResult:
+class HostResult(Struct):
     """What came out at one host.
 
     Attributes:
@@ -190,8 +187,7 @@ def _gravest_first(one: Finding) -> tuple[bool, str, str]:
     return one.severity is not Severity.ERROR, one.subject, one.problem.code
 
 
-@dataclass(slots=True)
-class Verification:
+class Verification(Struct):
     """Outcome of a verification; it is proven when nothing is wrong and nothing unchecked.
 
     Attributes:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, exp, lgamma
 from typing import Final
+
+from msgspec import Struct
 
 CONFIDENCE: Final = 0.95
 _ALPHA: Final = 1 - CONFIDENCE
@@ -22,8 +23,7 @@ _ITEMS: Final = re.compile(r"[1-9][0-9]{0,11}")
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """How many of all are drawn.
 
     Attributes:
@@ -67,8 +67,7 @@ def rank(seed: int, name: str) -> bytes:
     return hashlib.blake2b(name.encode(), digest_size=8, key=seed.to_bytes(8, "big")).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How many of all may be bad, by a sample of them.
 
     Attributes:
@@ -104,8 +103,7 @@ class Bounds:
         return f"{checked}, {self.bad} bad; with 90% confidence {between} are bad"
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """What became of a sample.
 
     Attributes:

@@ -5,10 +5,11 @@ Names, token scopes and reports keep the real host; only the wire asks this tabl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import ENDPOINT_UNMAPPED, MigrateError
 from gcr_migrate.model.names import is_loopback
@@ -30,8 +31,7 @@ SERVICES: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Endpoints:
+class Endpoints(Struct, frozen=True, dict=True):
     """The addresses of an endpoints file; without a file nothing is mapped and nothing refused.
 
     Attributes:

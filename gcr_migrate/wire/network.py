@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import certifi
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_NETWORK, MigrateError
 from gcr_migrate.model.names import is_loopback
@@ -108,8 +109,7 @@ class Network:
         return None if any(one.covers(host, number) for one in self._without) else proxy
 
 
-@dataclass(frozen=True, slots=True)
-class _Exempt:
+class _Exempt(Struct, frozen=True):
     """One entry of NO_PROXY: a host and what is below it, a network, or everything."""
 
     host: str

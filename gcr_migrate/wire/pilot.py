@@ -12,8 +12,9 @@ import asyncio
 import random
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate import logs
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
@@ -33,8 +34,7 @@ _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
 _LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
 
 
-@dataclass(slots=True)
-class _Pause:
+class _Pause(Struct):
     """What is known of a service that refused.
 
     Attributes:
@@ -50,8 +50,7 @@ class _Pause:
     saw: str = ""
 
 
-@dataclass(slots=True)
-class _Service:
+class _Service(Struct):
     """A service that is asked.
 
     Attributes:

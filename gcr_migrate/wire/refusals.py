@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import (
     AGENT_DENIED,
@@ -45,8 +46,7 @@ _ACCOUNT: Final = re.compile(r"[\w.-]+@[\w.-]*gserviceaccount\.com")
 _SECONDS: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """One error body.
 
     Attributes:

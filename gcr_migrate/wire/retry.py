@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
@@ -20,8 +20,7 @@ RETRIED: Final = frozenset({408, 429, 499, 500, 502, 503, 504})
 RETRY_AFTER_AT_MOST_S: Final = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Struct, frozen=True):
     """How often and how long.
 
     Attributes:

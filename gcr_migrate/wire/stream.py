@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from gcr_migrate.errors import BAD_REPLY
 from gcr_migrate.wire.failures import FAILURES, named
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 
 
-@dataclass(slots=True)
-class Stream:
+class Stream(Struct):
     """A reply whose body is still to be read.
 
     Attributes:
@@ -35,9 +35,9 @@ class Stream:
     headers: Mapping[str, str]
     url: str
     length: int | None
-    _answer: Answer = field(repr=False)
-    _subject: str = field(repr=False)
-    _limits: Limits = field(repr=False)
+    _answer: Answer
+    _subject: str
+    _limits: Limits
 
     async def into(self, take: Take) -> None:
         """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""

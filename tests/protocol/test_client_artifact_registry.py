@@ -6,10 +6,10 @@ import asyncio
 import json
 import urllib.request
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from ruamel.yaml import YAML
 
 from gcr_migrate.connect import Connections, Settings

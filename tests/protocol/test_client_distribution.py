@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from msgspec.structs import replace
 
 from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import BAD_REPLY, MigrateError

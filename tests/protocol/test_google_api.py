@@ -6,10 +6,10 @@ import asyncio
 import json
 import threading
 import urllib.request
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from gcr_migrate.connect import Connections, Settings
 from gcr_migrate.errors import MigrateError

@@ -15,7 +15,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 resolved: Counter[str] = Counter()
 
 
-class Counting(Endpoints):
+class Counting(Endpoints, frozen=True):
     """Counts what it is asked."""
 
     def resolve(self, url: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from gcr_migrate.access import SourceAccess, settle
 from gcr_migrate.access.conditions import Fate, fate_of

@@ -6,12 +6,13 @@ proof must say of that; neither imports anything of the tool.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from gcr_migrate.access import SourceAccess, known, settle
 from gcr_migrate.model.access import (
@@ -145,7 +146,7 @@ def test_two_sources_of_one_target_are_judged_each_for_itself(
 ) -> None:
     """Who has a right at one of them only has gained it on what comes from the other."""
     world, wish = case
-    beside = replace(world, **other)
+    beside = dataclasses.replace(world, **other)
     settled = _settled(wish, world, beside)
     resulting = _plain(_policy(world.target).added(settled.grants))
     assert not complaints(world, wish, resulting, _rows(settled, 0), NOW, (beside,))
@@ -157,5 +158,5 @@ def test_settling_again_adds_nothing(case: tuple[World, Wish]) -> None:
     """After the run the same question finds everything there."""
     world, wish = case
     done = _policy(world.target).added(_settled(wish, world).grants)
-    again = _settled(wish, replace(world, target=_plain(done)))
+    again = _settled(wish, dataclasses.replace(world, target=_plain(done)))
     assert done.added(again.grants) == done

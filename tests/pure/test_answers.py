@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, Problem
@@ -19,6 +20,7 @@ from gcr_migrate.model.names import GCR_HOSTS, Project
 from gcr_migrate.model.pulling import Answerer, Pull, PullMarks, PullStep, answerer
 from gcr_migrate.model.settings import RepositorySettings
 from gcr_migrate.verify.answers import Expect, Mark, judge, judge_identity
+from tests.made import made
 
 DIGEST: Final = Digest.of(b"{}")
 AR: Final = PullMarks(header="true")
@@ -292,7 +294,7 @@ def test_a_domain_is_found_by_both_of_its_names(project: str) -> None:
 
 
 @given(
-    st.builds(DomainFacts, st.text(), st.text(), st.none() | st.booleans()),
+    made(DomainFacts, st.text(), st.text(), st.none() | st.booleans()),
     st.none() | st.integers() | st.text() | st.dictionaries(st.text(), st.text()),
 )
 def test_what_a_snapshot_keeps_comes_back(facts: DomainFacts, other: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -19,6 +19,7 @@ from gcr_migrate.model.plan import TagAction
 from gcr_migrate.plan.build import Rules, plan_image
 from gcr_migrate.plan.damage import Kind, stops_at
 from gcr_migrate.plan.selection import Choice
+from tests.made import made
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -78,9 +79,9 @@ def damaged_contents(draw: DrawFn) -> ImageContent:
     return replace(whole, damaged=problems)
 
 
-RULES = st.builds(
+RULES = made(
     Rules,
-    st.builds(Choice, untagged=st.booleans(), attachments=st.booleans()),
+    made(Choice, untagged=st.booleans(), attachments=st.booleans()),
     existing_tags=st.sampled_from(["fail", "keep", "overwrite"]),
     target=st.sampled_from([ARTIFACT_REGISTRY, DISTRIBUTION]),
     copies_sparse=st.booleans(),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION, GCR
 from gcr_migrate.plan.checks import least_answer, over_one_answer
+from tests.made import made
 
 if TYPE_CHECKING:
     from gcr_migrate.model.dialect import Dialect
 
 
-DIALECTS = st.builds(
+DIALECTS = made(
     replace,
     st.sampled_from([GCR, ARTIFACT_REGISTRY, DISTRIBUTION]),
     read_bytes_at_most=st.none() | st.integers(1, 100),

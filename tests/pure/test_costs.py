@@ -12,6 +12,7 @@ from gcr_migrate.model.prices import GIB, Prices
 from gcr_migrate.plan.costs import Kind, charges, total
 from gcr_migrate.plan.duration import Course, time_left
 from gcr_migrate.report.figures import span_text, usd_text
+from tests.made import made
 
 US, EU, OWN = "us-docker.pkg.dev", "europe-west1-docker.pkg.dev", "127.0.0.1:5000"
 STATED = Prices("p", transfer={("us", "europe-west1"): 0.02, ("us", "internet"): 0.1})
@@ -64,7 +65,7 @@ def test_where_nothing_is_sent_that_is_told() -> None:
 
 
 SERVICES = st.lists(
-    st.builds(
+    made(
         Service,
         st.sampled_from([US, EU, OWN]),
         st.integers(0, 10**6),

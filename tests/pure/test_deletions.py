@@ -18,6 +18,7 @@ from gcr_migrate.plan.deletions import (
     effective,
 )
 from gcr_migrate.plan.moved_cleanup import MovedPath, prefix_at, stays_behind
+from tests.made import made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ DAY = 86_400
 AGES = (0, 1, 2, 3, 5, 8)
 _ages = st.none() | st.sampled_from(AGES[1:])
 _prefixes = st.sampled_from(((), (), (), ("a",), ("ab", "x"), ("x",)))  # most of them fit
-conditions = st.builds(
+conditions = made(
     CleanupCondition,
     tag_state=st.sampled_from(("any", "any", "tagged", "untagged")),
     tag_prefixes=_prefixes,
@@ -36,12 +37,12 @@ conditions = st.builds(
     newer_than_s=_ages,
     more_stale_than_s=_ages,
 )
-ages_alone = st.builds(
+ages_alone = made(
     CleanupCondition, older_than_s=_ages, newer_than_s=_ages, more_stale_than_s=st.none()
 )
 policies = st.lists(
-    st.builds(CleanupPolicy, st.just(""), st.booleans(), ages_alone | conditions)
-    | st.builds(
+    made(CleanupPolicy, st.just(""), st.booleans(), ages_alone | conditions)
+    | made(
         CleanupPolicy,
         st.just(""),
         st.just(value=False),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.doctor.above import policy_permission
@@ -53,6 +53,7 @@ from tests.doctor import (
     well,
     well_but,
 )
+from tests.made import made
 
 _OK, _UNASKED, _WARNING, _MISSING = Status.OK, Status.NOT_ASKED, Status.WARNING, Status.MISSING
 
@@ -571,7 +572,7 @@ def _or_error(value: Any) -> st.SearchStrategy[Any]:
     return st.just(value) | _ANY
 
 
-_ANSWERS: Final = st.builds(
+_ANSWERS: Final = made(
     lambda place, hosts, steps, skew, named: well(
         places=(place,),
         hosts=dict(zip(GCR_HOSTS, hosts, strict=True)),
@@ -579,7 +580,7 @@ _ANSWERS: Final = st.builds(
         skew_s=skew,
         case=replace(CASE, hosts_named=named, repositories=(US,), grants=True),
     ),
-    st.builds(
+    made(
         a_place,
         caller=_or_error(a_caller()),
         facts=_or_error(ProjectFacts("builds", "1", "", active=True)),
@@ -595,7 +596,7 @@ _ANSWERS: Final = st.builds(
         held_on=st.fixed_dictionaries({US: _or_error(ALL)}),
     ),
     st.lists(
-        st.builds(HostAnswers, _or_error(None) | st.just(BUCKET), _or_error(Pull("a", 1))),
+        made(HostAnswers, _or_error(None) | st.just(BUCKET), _or_error(Pull("a", 1))),
         min_size=4,
         max_size=4,
     ),

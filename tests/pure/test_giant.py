@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate.model.content import Manifest
 from gcr_migrate.sandbox.giant import Counts, Giant
 from gcr_migrate.sandbox.giant_images import GiantImages, make_image
 from gcr_migrate.sandbox.images import Images
+from tests.made import made
 
 if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
 
 MILLION = Giant(seed=1, images=20_000, manifests=50, tags=40, layers=5)
-giants = st.builds(
+giants = made(
     Giant,
     seed=st.integers(0, 10**18 - 1),
     images=st.integers(1, 5),

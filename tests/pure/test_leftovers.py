@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.leftovers.ask import logged_pulls
@@ -40,9 +40,10 @@ from tests.leftovers import (
     redirect,
     repository,
 )
+from tests.made import made
 
 _NAMES, _STANDINGS = st.sampled_from(ClaimName), st.sampled_from(Standing)
-_CLAIMS = st.lists(st.builds(Claim, _NAMES, _STANDINGS, st.just("")), min_size=1).map(tuple)
+_CLAIMS = st.lists(made(Claim, _NAMES, _STANDINGS, st.just("")), min_size=1).map(tuple)
 KEEP, UNPROVEN = Verdict.KEEP, Verdict.UNPROVEN
 STRANGE = StoredObject("backups/db.sql", 7, "STANDARD", NOW_MS)
 OLD_TAG = StoredObject("containers/repositories/library/web/app/tag_1.0", 5, "STANDARD", 0)

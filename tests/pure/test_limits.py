@@ -23,13 +23,14 @@ from gcr_migrate.model.limits import (
 )
 from gcr_migrate.spec import load_spec
 from gcr_migrate.wire.minute import Minute
+from tests.made import made
 
 US, EUROPE, PLAIN = "us-docker.pkg.dev", "europe-docker.pkg.dev", "registry.example:5000"
 SPEC = "source: {project: builds, hosts: [us.gcr.io]}\n"
 
 per_second = st.none() | st.floats(0.1, 10_000)
-quotas = st.builds(Quota, per_second, per_second, st.none() | st.floats(0, 0.99))
-limits = st.builds(
+quotas = made(Quota, per_second, per_second, st.none() | st.floats(0, 0.99))
+limits = made(
     Limits,
     quotas,
     st.lists(st.tuples(st.sampled_from([US, EUROPE, PLAIN]), quotas), max_size=2).map(tuple),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.inventory import ListedManifest, Listing
 from gcr_migrate.state.listings import Shelf, open_shelf
+from tests.made import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 texts = st.text(string.ascii_letters + string.digits + "._-/é", min_size=1, max_size=8)
 digests = st.binary(max_size=2).map(Digest.of)
 numbers = st.none() | st.integers(0, 10**17)
-entries = st.builds(
+entries = made(
     ListedManifest,
     digests,
     texts,
@@ -27,7 +28,7 @@ entries = st.builds(
     uploaded_ms=numbers,
     size_bytes=numbers,
 )
-listed = st.builds(
+listed = made(
     Listing,
     texts,
     st.lists(texts).map(tuple),

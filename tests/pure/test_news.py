@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate.alarm.memory import Memory
 from gcr_migrate.alarm.news import Known, News, delivered, news_of, remembered
@@ -21,6 +22,7 @@ from gcr_migrate.alarm.trouble import (
 )
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.finding import Severity
+from tests.made import made
 
 DAY = timedelta(hours=24)
 NIGHT = datetime(2026, 11, 27, 3, tzinfo=UTC)
@@ -275,7 +277,7 @@ def _is_other(now: tuple[str, Severity], before: tuple[str, Severity]) -> bool:
     return now != before
 
 
-TROUBLES = st.builds(
+TROUBLES = made(
     seen,
     st.text(min_size=1, max_size=20),
     st.sampled_from(Severity),

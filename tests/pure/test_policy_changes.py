@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate.model.access import Binding, Condition, Grant, Policy, spelled
+from tests.made import made
 
 _ROLES = st.sampled_from(["roles/a", "roles/b"])
 _MEMBERS = st.sampled_from(["user:a@x.y", "User:A@x.y", "user:A@X.Y", "group:b@x.y", "allUsers"])
 _CONDITIONS = st.sampled_from([None, Condition("t", "x"), Condition("t", "y")])
-_BINDINGS = st.builds(Binding, _ROLES, st.lists(_MEMBERS, max_size=4).map(tuple), _CONDITIONS)
-_POLICIES = st.builds(Policy, st.lists(_BINDINGS, max_size=5).map(tuple), st.just("e"))
-_GRANTS = st.lists(st.builds(Grant, _ROLES, _MEMBERS, _CONDITIONS), max_size=6).map(tuple)
+_BINDINGS = made(Binding, _ROLES, st.lists(_MEMBERS, max_size=4).map(tuple), _CONDITIONS)
+_POLICIES = made(Policy, st.lists(_BINDINGS, max_size=5).map(tuple), st.just("e"))
+_GRANTS = st.lists(made(Grant, _ROLES, _MEMBERS, _CONDITIONS), max_size=6).map(tuple)
 
 
 def _pairs(policy: Policy) -> set[Grant]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gcr_migrate.redirect.copy_gates import copy_gate, is_copied
 from gcr_migrate.redirect.evidence import Copied, Pulled, Rescued

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -34,6 +34,7 @@ from gcr_migrate.redirect.gates import Gate, Passing, Proof, proof_gate
 from gcr_migrate.redirect.moves import Move
 from gcr_migrate.redirect.plan import Plan, plan_move
 from gcr_migrate.redirect.pullers import Named
+from tests.made import made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -337,9 +338,7 @@ def test_what_was_pulled_has_to_be_there_once_copying_ends() -> None:
         assert gate(planned(found, pulled=unasked), "pulled").passing is Passing.UNKNOWN
 
 
-@given(
-    proof=st.builds(Proof, st.integers(0, 9), st.integers(0, 2), st.integers(0, 2), st.booleans())
-)
+@given(proof=made(Proof, st.integers(0, 9), st.integers(0, 2), st.integers(0, 2), st.booleans()))
 def test_a_verification_passes_only_whole_and_right(proof: Proof) -> None:
     """Wrong is failed, unchecked or unfinished is unknown, an error is unknown."""
     found = proof_gate(proof, ()).passing

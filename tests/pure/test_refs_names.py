@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gcr_migrate.refs.finder import filled, find, gaps, name_of
 from gcr_migrate.refs.reading import Whose, read
+from tests.made import made
 
 HEX = "a" * 64
 
@@ -134,7 +135,7 @@ def test_a_shells_default_may_be_the_beginning_of_a_name(host: str, default: str
 COMPONENT = st.from_regex(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*", fullmatch=True).filter(
     lambda text: len(text) < 40
 )
-NAMES = st.builds(
+NAMES = made(
     lambda host, project, path, tag: f"{host}/{project}/{'/'.join(path)}{tag}",
     st.sampled_from(["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"]),
     st.from_regex(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", fullmatch=True),

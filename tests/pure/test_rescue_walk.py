@@ -21,9 +21,10 @@ from gcr_migrate.model.copying import CopyReply, read_page
 from gcr_migrate.rescue.folder import LARGEST_PART, TRIES
 from gcr_migrate.rescue.walk import DEEPEST, Ask, Walk
 from tests.copying_server import Manifest, Name, Server, Trouble
+from tests.made import made
 
 PATHS = st.lists(st.sampled_from("abc"), max_size=4).map("/".join)
-NAMES = st.builds(
+NAMES = made(
     Name,
     manifests=st.lists(st.sampled_from(["whole", "whole", "damaged", "broken"]), max_size=7),
     page_size=st.integers(1, 4),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.model.content import Digest, cosign_subject, fallback_tag, is_fallback_tag
@@ -16,6 +16,7 @@ from gcr_migrate.model.finding import LeftOut
 from gcr_migrate.model.inventory import ImageContent, Node
 from gcr_migrate.model.pulls import ANY, ImagePulls, Pulls
 from gcr_migrate.plan.selection import Choice, Selection, Since, select, with_children
+from tests.made import made
 from tests.pure.test_build import content, contents, node
 
 if TYPE_CHECKING:
@@ -37,13 +38,13 @@ def images(draw: DrawFn) -> ImageContent:
     return replace(image, tags=tags)
 
 
-sinces = st.none() | st.builds(Since, st.just("select.x"), st.integers(0, 50))
-pulls = st.builds(
+sinces = st.none() | made(Since, st.just("select.x"), st.integers(0, 50))
+pulls = made(
     ImagePulls,
     st.none() | st.integers(0, 50),
     st.dictionaries(st.sampled_from(["a", "b", ANY]), st.integers(0, 60)),
 )
-choices = st.builds(
+choices = made(
     Choice,
     st.lists(st.sampled_from(["a", "b*", "?", "1.*"]), max_size=2).map(tuple),
     st.lists(st.sampled_from(["c", "1*", "v*"]), max_size=2).map(tuple),

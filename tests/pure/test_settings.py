@@ -24,11 +24,12 @@ from gcr_migrate.model.settings import (
 )
 from gcr_migrate.spec import load_spec
 from gcr_migrate.spec.settings import read_duration
+from tests.made import made
 
 WORDS = st.text("abc-", min_size=1, max_size=5)
 PREFIXES = st.lists(WORDS, max_size=2).map(tuple)
 AGES = st.none() | st.integers(1, 10**9)
-CONDITIONS = st.builds(
+CONDITIONS = made(
     CleanupCondition,
     st.sampled_from(["any", "tagged", "untagged"]),
     PREFIXES,
@@ -39,8 +40,8 @@ CONDITIONS = st.builds(
     AGES,
 )
 POLICIES = st.one_of(
-    st.builds(CleanupPolicy, WORDS, st.booleans(), CONDITIONS),
-    st.builds(
+    made(CleanupPolicy, WORDS, st.booleans(), CONDITIONS),
+    made(
         CleanupPolicy,
         WORDS,
         deletes=st.sampled_from([False]),
@@ -48,7 +49,7 @@ POLICIES = st.one_of(
         newest_prefixes=PREFIXES,
     ),
 )
-SETTINGS = st.builds(
+SETTINGS = made(
     RepositorySettings,
     st.text(max_size=5),
     st.dictionaries(WORDS, WORDS, max_size=2).map(lambda one: tuple(sorted(one.items()))),

@@ -8,7 +8,7 @@ import os
 import resource
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -28,6 +29,7 @@ from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Sour
 from gcr_migrate.state.amounts import Amounts
 from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger
+from tests.made import made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -438,7 +440,7 @@ class Named:
     present: bool
 
 
-NAMED = st.builds(
+NAMED = made(
     Named,
     st.sampled_from(["us", "eu"]),
     st.sampled_from(["us", "eu"]),

@@ -7,13 +7,13 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hcl2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gcr_migrate.export.terraform import terraform_files
 from gcr_migrate.hcl import quoted

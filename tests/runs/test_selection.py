@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from gcr_migrate.model.content import fallback_tag
 from tests.zoo import SPEC, Zoo, found, grave, opened
@@ -32,7 +33,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
         one.image("gcf/europe-west1/f", "version_1", name="function")
         one.image("team/app/cache", "layer", name="cache")
         for number, stored in enumerate(one.repository.images["team/app"].manifests.values()):
-            object.__setattr__(stored, "uploaded_ms", FIRST_MS + number * DAY)
+            force_setattr(stored, "uploaded_ms", FIRST_MS + number * DAY)
         yield one
 
 

@@ -7,8 +7,9 @@ as the number of characters that each begins with like the one before, and the r
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct, field
 
 from gcr_migrate.report.words import visible
 
@@ -25,16 +26,14 @@ SHOWN_AT_ONCE: Final = 50
 ROOM: Final = 14_000_000  # bytes of all tables: what can be mailed, with 100,000 images in it
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """Head and kind of a column; `names` are several in one cell with spaces between them."""
 
     label: str
     kind: ColumnKind = "text"
 
 
-@dataclass(slots=True)
-class Table:
+class Table(Struct):
     """A long table.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,8 +14,7 @@ _DEEPEST: Final = 12
 _ITSELF: Final = "(itself)"
 
 
-@dataclass(slots=True)
-class Folder:
+class Folder(Struct):
     """A folder of the source, or an image.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct, field
 
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.report.words import size_text, visible
@@ -29,8 +30,7 @@ _TONES: Final[dict[Severity, Tone]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A value of a small table; `picture` stands beside its text."""
 
     text: str
@@ -67,8 +67,7 @@ def short(text: str) -> str:
     return f"{told[:_LONGEST]}… ({len(told):,} characters)"
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """A small table with all its rows in the page.
 
     Attributes:
@@ -84,8 +83,7 @@ class Grid:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What was found of one kind.
 
     Attributes:
@@ -122,8 +120,7 @@ class Note:
         return self.count - len(self.subjects)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A whole page.
 
     Attributes:
