@@ -30,7 +30,7 @@ from gcr_migrate.registry.listing import Lists, pages
 from gcr_migrate.registry.uploads import Upload, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
-from gcr_migrate.wire.retry import retrying
+from gcr_migrate.wire.retry import persistently
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -331,12 +331,13 @@ class RegistryClient:
 
     async def _json(self, method: str, url: str, scopes: tuple[str, ...], subject: str) -> Reply:
         """Call for a JSON object; one that was cut short may be whole at the next try."""
-        async for attempt in retrying(self._wire.backoff):
-            with attempt:
-                reply = await self._call(method, url, scopes, subject, ok={_OK})
-                reply.json(subject)
-                return reply
-        raise MigrateError(BAD_REPLY, subject=subject, saw="no try was made")
+
+        async def call() -> Reply:
+            reply = await self._call(method, url, scopes, subject, ok={_OK})
+            reply.json(subject)
+            return reply
+
+        return await persistently(call, self._wire.backoff)
 
     async def _call(
         self,

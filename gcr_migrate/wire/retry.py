@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from gcr_migrate import logs
 from gcr_migrate.errors import MigrateError, Problem
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState
+    from collections.abc import Awaitable, Callable
+
+    from tenacity import AsyncRetrying, RetryCallState
+
+_T = TypeVar("_T")
 
 RETRIED: Final = frozenset({408, 429, 499, 500, 502, 503, 504})
 RETRY_AFTER_AT_MOST_S: Final = 120.0
@@ -51,15 +53,49 @@ class TransientError(MigrateError):
         self.after_s = after_s
 
 
-def retrying(backoff: Backoff) -> AsyncRetrying:
+def _retrying(backoff: Backoff) -> AsyncRetrying:
     """Return a loop of attempts that ends with the last error as it was raised."""
+    from tenacity import (  # noqa: PLC0415  # most runs need no second attempt
+        AsyncRetrying,
+        retry_if_exception_type,
+        stop_after_attempt,
+    )
+
     return AsyncRetrying(
         retry=retry_if_exception_type(TransientError),
         stop=stop_after_attempt(backoff.tries),
-        wait=_Wait(backoff),
+        wait=_wait(backoff),
         before_sleep=_log_retry,
         reraise=True,
     )
+
+
+async def persistently(
+    do: Callable[[], Awaitable[_T]], backoff: Backoff, again: Callable[[], None] | None = None
+) -> _T:
+    """Do something until it works, or has been tried enough.
+
+    Args:
+        do: what is done; what may be gone at the next try is a TransientError.
+        backoff: how often and how long it is tried.
+        again: is called before each try but the first.
+
+    Raises:
+        MigrateError: as the last try did.
+    """
+    try:
+        return await do()
+    except TransientError as error:
+        first: TransientError | None = error
+    async for attempt in _retrying(backoff):  # made only now: most things work at once
+        with attempt:
+            if first:
+                failed, first = first, None
+                raise failed
+            if again:
+                again()
+            return await do()
+    raise RuntimeError("nothing was tried")
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -85,16 +121,18 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
-class _Wait(wait_random_exponential):
-    """Full jitter; where the server asked for a pause, that pause first."""
+def _wait(backoff: Backoff) -> Callable[[RetryCallState], float]:
+    """Return full jitter; where the server asked for a pause, that pause first."""
+    from tenacity.wait import wait_random_exponential  # noqa: PLC0415  # as above
 
-    def __init__(self, backoff: Backoff) -> None:
-        super().__init__(multiplier=backoff.base_s, max=backoff.cap_s)
+    jitter = wait_random_exponential(multiplier=backoff.base_s, max=backoff.cap_s)
 
-    def __call__(self, retry_state: RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
         asked = error.after_s if isinstance(error, TransientError) else None
-        return super().__call__(retry_state) + (asked or 0.0)
+        return jitter(state) + (asked or 0.0)
+
+    return wait
 
 
 def _log_retry(state: RetryCallState) -> None:

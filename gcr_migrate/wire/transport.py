@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, UNREACHABLE, MigrateError
+from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.places import Places
 from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
-from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, retrying
+from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, persistently
 from gcr_migrate.wire.routes import sender_for
 from gcr_migrate.wire.stream import Stream
 
@@ -144,23 +144,17 @@ class Wire:
                 of which the second answer would not tell what became of the first.
         """
         subject = subject or _shown(url)
-        try:
+
+        async def ask() -> Reply:
             return await self._asked(method, url, ok, headers or {}, body, subject)
-        except TransientError as error:
-            if once:
-                raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
-            first: TransientError | None = error
-        try:  # the loop is made only where it is needed: most requests are answered at once
-            async for attempt in retrying(self.backoff):
-                with attempt:
-                    if first:
-                        failed, first = first, None
-                        raise failed
-                    self._pilot.traffic.retried += 1
-                    return await self._asked(method, url, ok, headers or {}, body, subject)
+
+        def again() -> None:
+            self._pilot.traffic.retried += 1
+
+        try:
+            return await (ask() if once else persistently(ask, self.backoff, again))
         except TransientError as error:  # tried enough: nobody above is to try it yet again
             raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
-        raise MigrateError(UNREACHABLE, subject=subject, saw="no try was made")
 
     async def _asked(
         self,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gcr_migrate.errors import DENIED, SERVER_ERROR, MigrateError
 from gcr_migrate.wire.replies import Reply, problem_of
-from gcr_migrate.wire.retry import Backoff, TransientError, retry_after, retrying
+from gcr_migrate.wire.retry import Backoff, TransientError, persistently, retry_after
 
 NOW = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
 
@@ -22,14 +22,12 @@ async def _attempts(backoff: Backoff, error: MigrateError) -> int:
     made = 0
 
     async def fail() -> None:
-        async for attempt in retrying(backoff):
-            with attempt:
-                nonlocal made
-                made += 1
-                raise error
+        nonlocal made
+        made += 1
+        raise error
 
     with pytest.raises(MigrateError) as raised:
-        await fail()
+        await persistently(fail, backoff)
     assert raised.value is error
     return made
 
