@@ -1,19 +1,24 @@
-"""Words of the command line that are taken as they are written.
+"""Words of the command line that are read without what reads all kinds of them.
 
-For any parameter, also for one that nobody gave, typer loads what reads numbers, dates and the
-like, which takes longer than many a command. Text needs no reading.
+For any parameter, also for one that nobody gave, typer loads what reads dates, files and the
+like, which takes longer than many a command. Text needs no reading, and whole numbers little.
 """
 
 from __future__ import annotations
 
+import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from typer import Context
 from typer.core import TyperArgument, TyperOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from typer.models import ParameterInfo
+
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
 def take_as_written(command: Any) -> None:
@@ -38,9 +43,19 @@ def _taken(
         taken = str(value)
     elif kind == list[str] and value and all(map(_is_plain, value)):
         taken = [*value]
+    elif kind is int and _is_number(value, parameter.type_descriptor.parameter_info):
+        taken = int(value)
     else:
         return usual(context, value)
     return parameter.callback(context, parameter, taken) if parameter.callback else taken
+
+
+def _is_number(value: object, limits: ParameterInfo) -> bool:
+    """Whether it is a whole number that nobody can refuse."""
+    if not isinstance(value, str) or not _DIGITS.fullmatch(value):
+        return False
+    least, most = limits.min, limits.max
+    return (least is None or least <= int(value)) and (most is None or int(value) <= most)
 
 
 def _is_plain(value: object) -> bool:
