@@ -27,6 +27,7 @@ from gcr_migrate.cli.options import (
 )
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.reach import Pace, Way
+from gcr_migrate.cli.streams import write
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def show(
     from gcr_migrate.report.access import AccessFacts
     from gcr_migrate.report.matrix import access_lines
     from gcr_migrate.report.sheets import access_sheet
-    from gcr_migrate.report.terminal import show_raw
     from gcr_migrate.state.file import open_migration
 
     if as_csv and as_json:
@@ -132,7 +132,7 @@ def show(
             losses(migration, pulls) if pulls else (),
         )
         if as_csv:
-            show_raw(output.out, access_sheet(facts.rows))
+            write(access_sheet(facts.rows))
         else:
             output.result(facts, access_lines(facts, output.out.width))
     return Exit.OK
@@ -162,7 +162,7 @@ def _read_now(
         ) as connections:
             await announce(output, connections, hosts_of_spec(loaded))
             with (
-                Watch(output.err, "access", as_events=output.as_json) as watch,
+                Watch(output.screen, "access") as watch,
                 open_shelf() as shelf,
                 ExitStack() as stack,
             ):

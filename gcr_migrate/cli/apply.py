@@ -183,7 +183,6 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
     from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import check_gates
     from gcr_migrate.report.gather import apply_facts
-    from gcr_migrate.report.terminal import run_lines
     from gcr_migrate.state.file import lock, open_migration
     from gcr_migrate.state.left import left
 
@@ -205,7 +204,10 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             watched = stack.enter_context(watching(output, migration, order.watchers))
             facts = asyncio.run(_apply(output, migration, way, order, watched))
             watched.came_out(facts)
-        output.result(facts, run_lines(facts))
+        if not output.told(facts):
+            from gcr_migrate.report.terminal import run_lines
+
+            output.show(run_lines(facts))
     return facts.exit
 
 

@@ -141,7 +141,7 @@ async def _discover(
         else:
             scope = Scope({id_: Project.parse(id_) for id_ in hosts})
         total = len(scope.projects)
-        with Watch(output.err, "discover", total, as_events=output.as_json) as watch:
+        with Watch(output.screen, "discover", total) as watch:
             found = await examine_all(
                 scope,
                 lambda id_: hosts.get(id_, GCR_HOSTS),

@@ -114,7 +114,7 @@ async def _take(
         source = host_of(target.source)
         await announce(output, connections, {"source": source, "target": set()})
         with (
-            Watch(output.err, "inventory", as_events=output.as_json) as watch,
+            Watch(output.screen, "inventory") as watch,
             keeping(output, connections, cache, f"inventory {target.name}") as kept,
             open_shelf() as shelf,
         ):

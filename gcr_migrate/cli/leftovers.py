@@ -200,7 +200,7 @@ async def _ask(
             )
         )
         turns = asyncio.Semaphore(AT_ONCE)
-        with Watch(output.err, "leftovers", len(wanted), as_events=output.as_json) as watch:
+        with Watch(output.screen, "leftovers", len(wanted)) as watch:
 
             async def one(project: Project) -> ProjectEvidence:
                 async with turns:

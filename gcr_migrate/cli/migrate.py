@@ -106,7 +106,6 @@ def plan(
     """
     from gcr_migrate.cli.keeping import cache_beside, name_of
     from gcr_migrate.report.planned import plan_facts
-    from gcr_migrate.report.showing import plan_lines
     from gcr_migrate.spec import load_spec
     from gcr_migrate.state.file import open_migration
 
@@ -133,7 +132,10 @@ def plan(
             return Exit(output.errors(refused))
         with open_migration(path) as migration:
             facts = plan_facts(migration)
-            output.result(facts, laid_out_for(output.out, plan_lines(facts)))
+            if not output.told(facts):
+                from gcr_migrate.report.showing import plan_lines
+
+                output.show(laid_out_for(output.out, plan_lines(facts)))
             return _plan_exit(facts, detailed=detailed_exitcode)
 
     named = files_named(specs, SPEC_SUFFIXES)
@@ -241,7 +243,7 @@ def _make_plan(
         ) as connections:
             await announce(output, connections, hosts_of_spec(spec))
             with (
-                Watch(output.err, "plan", as_events=output.as_json) as watch,
+                Watch(output.screen, "plan") as watch,
                 keeping(output, connections, paths[1], f"plan {written[0]}") as kept,
                 open_shelf() as shelf,
             ):

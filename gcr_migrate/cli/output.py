@@ -9,10 +9,12 @@ import errno
 import os
 import sys
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import logs
+from gcr_migrate.cli.streams import escape_what_cannot_be_written, write
 from gcr_migrate.errors import DEFECT, FILE_MISSING, MigrateError, printable
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Output:
     @cached_property
     def out(self) -> Console:
         """Where results go."""
-        from gcr_migrate.cli.console import PatientConsole, escape_what_cannot_be_written
+        from gcr_migrate.cli.console import PatientConsole
 
         escape_what_cannot_be_written()
         return PatientConsole()
@@ -60,28 +62,41 @@ class Output:
 
         return PatientConsole(stderr=True)
 
+    @property
+    def screen(self) -> Console | None:
+        """Where progress is drawn; None where log lines for machines tell of it."""
+        return None if self.as_json else self.err
+
     def result(self, facts: Fact, lines: Iterable[Text | str]) -> None:
         """Print a command's result: the object, or its lines."""
-        from gcr_migrate.report.terminal import show, show_whole
+        if not self.told(facts):
+            self.show(lines)
 
+    def told(self, facts: Fact) -> bool:
+        """Hand on a result or print it as an object; return False where lines are wanted instead.
+
+        Who asks by this before lines are made loads what draws only for them.
+        """
         if self._take:
             self._take(facts)
         elif self.as_json:
-            show_whole(self.out, facts.json_parts())
-        else:
-            show(self.out, lines)
+            write(chain(facts.json_parts(), "\n"))
+        return bool(self._take) or self.as_json
+
+    def show(self, lines: Iterable[Text | str]) -> None:
+        """Print the lines of a result."""
+        from gcr_migrate.report.terminal import show
+
+        show(self.out, lines)
 
     def errors(self, errors: Sequence[MigrateError]) -> int:
         """Print what stopped a command, and return the exit code that says so."""
         from gcr_migrate.report.problems import ErrorFacts
-        from gcr_migrate.report.terminal import error_lines, show, show_whole
 
         facts = ErrorFacts.of_all(errors)
-        if self._take:
-            self._take(facts)
-        elif self.as_json:
-            show_whole(self.out, facts.json_parts())
-        else:
+        if not self.told(facts):
+            from gcr_migrate.report.terminal import error_lines, show
+
             show(self.err, error_lines(facts))
         return facts.exit
 

@@ -164,7 +164,7 @@ async def _status(
         scope = await below(where, witnesses_of(connections)) if where else Scope(wanted)
         lookouts: Lookouts = connections
         turns = asyncio.Semaphore(_AT_ONCE)
-        with Watch(output.err, "redirect", len(scope.projects), as_events=output.as_json) as watch:
+        with Watch(output.screen, "redirect", len(scope.projects)) as watch:
 
             async def one(project: Project) -> Reading:
                 async with turns:
@@ -218,7 +218,7 @@ def plan(
             from gcr_migrate.report.progress import Watch
 
             async with way.open() as connections:
-                with Watch(output.err, "redirect", as_events=output.as_json) as watch:
+                with Watch(output.screen, "redirect") as watch:
                     redirecting = Redirecting(wanted, connections, evidence, watch)
                     return RedirectPlanFacts.of((await redirecting.plan(None))[1])
 
@@ -354,7 +354,7 @@ def _moved(
 
     async def work() -> RedirectMoveFacts:
         async with way.open() as connections:
-            with Watch(output.err, "redirect", as_events=output.as_json) as watch:
+            with Watch(output.screen, "redirect") as watch:
                 redirecting = Redirecting(project, connections, evidence, watch)
                 return await redirecting.move(move, consent, output, migration, wait_s)
 

@@ -15,6 +15,7 @@ from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, files_named, over
 from gcr_migrate.cli.options import Json, chosen
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.pricing import PricesFile, prices_of
+from gcr_migrate.cli.streams import write
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 
 if TYPE_CHECKING:
@@ -90,7 +91,6 @@ def _of_one(
     from gcr_migrate.report.documents import markdown_text
     from gcr_migrate.report.planned import report_facts, show_facts
     from gcr_migrate.report.sheets import Sheet, sheet_lines
-    from gcr_migrate.report.terminal import show_raw
     from gcr_migrate.state.file import open_migration
 
     sheet = next(iter(chosen("--csv", Sheet, [csv] if csv else [])), None)
@@ -103,7 +103,7 @@ def _of_one(
         else:
             parts = [markdown_text(report_facts(migration, prices))]
         if output_file is None:
-            show_raw(output.out, parts)
+            write(parts)
         else:
             write_parts(output_file, parts)
 

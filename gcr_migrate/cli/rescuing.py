@@ -176,7 +176,7 @@ class Run:
         try:
             with (
                 stopping(stop, tell),
-                Watch(self._output.err, "rescue", as_events=self._output.as_json) as watch,
+                Watch(self._output.screen, "rescue") as watch,
             ):
                 await self._make(course, rescue, file, stop)
                 ways = {at: self._way(course, at) for at in course.made}
@@ -249,7 +249,7 @@ class Run:
         try:
             with (
                 create_snapshot(path, force=True) as draft,
-                Watch(self._output.err, "inventory", as_events=self._output.as_json) as watch,
+                Watch(self._output.screen, "inventory") as watch,
                 open_shelf() as shelf,
             ):
                 await take_roots(

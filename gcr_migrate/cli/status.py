@@ -28,13 +28,15 @@ def status(files: MigrationFiles, full: Full = False, as_json: Json = False) -> 
     Exit codes: 0 told, 2 not a migration file.
     """
     from gcr_migrate.report.gather import status_facts
-    from gcr_migrate.report.terminal import status_lines
     from gcr_migrate.state.file import open_migration
 
     def one(output: Output, name: str) -> int:
         with open_migration(Path(name)) as migration:
             facts = status_facts(migration)
-        output.result(facts, status_lines(facts))
+        if not output.told(facts):
+            from gcr_migrate.report.terminal import status_lines
+
+            output.show(status_lines(facts))
         return Exit.OK
 
     named = files_named(files, MIGRATION_SUFFIXES)

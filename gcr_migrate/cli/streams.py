@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
 from gcr_migrate.errors import OUTPUT_LOST, MigrateError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from _typeshed import ReadableBuffer
 
 _OUT: Final = 1
 _ERR: Final = 2
+_ESCAPED: Final = "gcr-migrate-escaped"
 
 
 class ReaderGoneError(BrokenPipeError):
@@ -51,6 +57,28 @@ def set_up_streams() -> None:
     sys.stderr = _patient(sys.stderr, _ERR)
 
 
+def escape_what_cannot_be_written() -> None:
+    """Let results go to a terminal or file that lacks characters: these are written as numbers.
+
+    They are those of JSON, so that an object stays one.
+    """
+    codecs.register_error(_ESCAPED, _escape)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_ESCAPED)
+
+
+def write(parts: Iterable[str]) -> None:
+    """Write parts of a text to stdout as they come, and nothing between them.
+
+    Who reads it may leave: the command's own exit code stays what it is.
+    """
+    escape_what_cannot_be_written()
+    with suppress(BrokenPipeError):
+        for part in parts:
+            sys.stdout.write(part)
+        sys.stdout.flush()
+
+
 def check_output() -> None:
     """See to it that all results are where they should be; a reader may leave when it likes.
 
@@ -81,3 +109,9 @@ def _patient(stream: TextIO | None, number: int) -> TextIO:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

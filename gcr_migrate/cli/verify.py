@@ -138,7 +138,6 @@ def verify(
 
     from gcr_migrate.cli.wish import Wish
     from gcr_migrate.report.proof import all_facts
-    from gcr_migrate.report.proof_lines import verify_all_lines, verify_lines
     from gcr_migrate.verify.result import Level
 
     output = Output(as_json=as_json)
@@ -180,12 +179,18 @@ def verify(
         told.came_out(found)
         if named.several or projects:
             all_found = all_facts(found.proofs, found.first_errors)
-            output.result(all_found, verify_all_lines(all_found))
+            if not output.told(all_found):
+                from gcr_migrate.report.proof_lines import verify_all_lines
+
+                output.show(verify_all_lines(all_found))
             return all_found.exit
         if found.failed:
             return Exit(output.errors(found.failed[names[0]]))
         proof = found.proofs[0]
-        output.result(proof, verify_lines(proof))
+        if not output.told(proof):
+            from gcr_migrate.report.proof_lines import verify_lines
+
+            output.show(verify_lines(proof))
         return proof.exit
 
 
@@ -210,7 +215,7 @@ async def _prove(output: Output, way: Way, wish: Wish, names: list[str]) -> Foun
 
     found = Found(names)
     async with AsyncExitStack() as stack:
-        with Watch(output.err, "verify", as_events=output.as_json) as watch:
+        with Watch(output.screen, "verify") as watch:
             proving = Proving(output, way, wish, watch, stack)
             await a_few_of((found.add(proving, name) for name in names), TARGETS_AT_ONCE)
             found.requests = proving.requests

@@ -24,23 +24,20 @@ class Watch:
     """What a station tells of its work.
 
     Args:
-        console: where progress goes: stderr.
+        screen: where progress goes: stderr; None: only log lines tell of it.
         what: the verb of the command, such as `apply`.
         total: number of items, None where nobody knows it.
-        as_events: log lines instead of a bar even on a terminal.
     """
 
-    def __init__(
-        self, console: Console, what: str, total: int | None = None, *, as_events: bool = False
-    ) -> None:
+    def __init__(self, screen: Console | None, what: str, total: int | None = None) -> None:
         self._what = what
         self._total = total
         self._sums: Counter[str] = Counter()
         self._told_at = time.monotonic()
         self._told: Counter[str] = Counter()
         self._bar: Progress | None = None
-        if console.is_terminal and not as_events:
-            self._bar = _bar_on(console)
+        if screen and screen.is_terminal:
+            self._bar = _bar_on(screen)
             self._task = self._bar.add_task(what, total=total, sums="")
 
     def __enter__(self) -> Self:

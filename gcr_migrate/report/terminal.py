@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.cells import cell_len
@@ -38,7 +38,7 @@ def show(console: Console, lines: Iterable[Text | str]) -> None:
     """Print lines as they are: no folding inside names, no guessed colours, nothing that steers."""
     lines = map(_harmless, lines)
     if not console.is_terminal:  # there is nothing to draw, and there may be a million lines
-        show_raw(console, (f"{line}\n" for line in lines))
+        _show_raw(console, (f"{line}\n" for line in lines))
         return
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
@@ -53,13 +53,7 @@ def _harmless(line: Text | str) -> Text | str:
     return Text(clean, style=line.style) if isinstance(line, Text) else clean
 
 
-def show_whole(console: Console, parts: Iterable[str]) -> None:
-    """Print parts of one line as they come, without holding the line."""
-    show_raw(console, chain(parts, ["\n"]))
-
-
-def show_raw(console: Console, parts: Iterable[str]) -> None:
-    """Print parts of a text as they come, and nothing between them."""
+def _show_raw(console: Console, parts: Iterable[str]) -> None:
     try:
         for part in parts:
             console.file.write(part)

@@ -35,6 +35,6 @@ def test_log_lines_tell_counts_and_their_rate(monkeypatch: pytest.MonkeyPatch) -
     moments = iter([0.0, 2 * EVERY_S])
     monkeypatch.setattr("time.monotonic", lambda: next(moments))
     with structlog.testing.capture_logs() as logs:
-        Watch(Console(file=io.StringIO()), "inventory", as_events=True).listed("read", 100)
+        Watch(None, "inventory").listed("read", 100)
     assert logs[0]["event"] == "inventory.progress"
     assert (logs[0]["read"], logs[0]["read_per_s"]) == (100, 10.0)
