@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 import pytest
 
 from gcr_migrate.wire.network import LIBRARIES, LIBRARY_VARIABLE, Network
-from gcr_migrate.wire.routes import transport_for
+from gcr_migrate.wire.pieces import Iterated
+from gcr_migrate.wire.routes import sender_for
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
+
+    from gcr_migrate.wire import sender
 
     Answer = Callable[["Peer", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -101,6 +104,43 @@ def script(*answers: bytes) -> Answer:
     return serve
 
 
+class _Through(httpx.AsyncBaseTransport):
+    """Has what sends our requests send those of a client of httpx."""
+
+    def __init__(self, sends: sender.Sender) -> None:
+        self._sends = sends
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url, stream = request.url, request.stream
+        answer = await self._sends.send(
+            request.method,
+            f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode()}",
+            {name.decode().lower(): value.decode() for name, value in request.headers.raw},
+            (b"".join(stream) or None)
+            if isinstance(stream, httpx.ByteStream)
+            else Iterated(cast("AsyncIterable[bytes]", stream)),  # an asynchronous client's are
+            request.extensions["timeout"],
+        )
+        fields = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers.items()]
+        return httpx.Response(answer.status, headers=fields, stream=_Body(answer))
+
+    async def aclose(self) -> None:
+        await self._sends.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer, as httpx takes it."""
+
+    def __init__(self, answer: sender.Answer) -> None:
+        self._answer = answer
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._answer)
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
 @asynccontextmanager
 async def client(
     library: str,
@@ -113,7 +153,7 @@ async def client(
     phases = dict.fromkeys(("connect", "read", "write", "pool"), LONG_S) | limits_s
     network = Network({**(environ or {}), LIBRARY_VARIABLE: library})
     async with httpx.AsyncClient(
-        transport=transport_for(network, connections),
+        transport=_Through(sender_for(network, connections)),
         trust_env=False,
         timeout=httpx.Timeout(**phases),
         headers={"user-agent": "test", "accept-encoding": "identity"},

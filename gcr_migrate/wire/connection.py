@@ -11,8 +11,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Final, cast
 
-import httpx
-
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.pieces import NotTakenError
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._due_at:
             self._watch(self._due_at)
         else:
-            self.fail(httpx.ReadTimeout(""))
+            self.fail(trouble.ReadTimeout())
 
     def eof_received(self) -> None:
         """Take note that no more will come; nobody waits until what is still to leave has left."""

@@ -1,4 +1,4 @@
-"""What the HTTP library and TLS raise, as problems of the catalogue."""
+"""What connections, the system and TLS raise, as problems of the catalogue."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import httpx
-
 from gcr_migrate.errors import BAD_REPLY, UNREACHABLE, UNTRUSTED, MigrateError
 from gcr_migrate.model.address import NO_ADDRESS
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=OSError)
 
 FAILURES: Final = (
-    httpx.TransportError,
-    OSError,  # the library lets some of TLS and of the system through as they are
+    trouble.TransportError,
+    OSError,  # some of TLS and of the system comes through as it is
     UnicodeError,  # of a host that cannot be a name of the Internet
-    httpx.InvalidURL,
-    httpx.DecodingError,
+    trouble.InvalidURL,
+    trouble.DecodingError,
 )
 
 _URL: Final = re.compile(r"https?://\S+")
@@ -47,9 +46,9 @@ def named(
         limits: seconds that each phase may take, to be told where one was over.
     """
     match error:
-        case httpx.RemoteProtocolError():
+        case trouble.RemoteProtocolError():
             return TransientError(BAD_REPLY, subject=subject, saw=_why(error))
-        case httpx.TransportError():
+        case trouble.TransportError():
             return _of_transport(error, subject, via, limits)
         case OSError():
             return _of_system(error, subject, via)
@@ -60,9 +59,9 @@ def named(
 
 
 def _of_transport(
-    error: httpx.TransportError, subject: str, via: str, limits: Limits | None
+    error: trouble.TransportError, subject: str, via: str, limits: Limits | None
 ) -> MigrateError:
-    if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+    if isinstance(error, (trouble.UnsupportedProtocol, trouble.LocalProtocolError)):
         return MigrateError(BAD_REPLY, subject=subject, saw=_why(error))
     tls = _cause(error, ssl.SSLError)
     if tls is not None:
@@ -72,7 +71,7 @@ def _of_transport(
         saw = f"{_way(via)}{NO_ADDRESS}{lookup.strerror or 'the name is not known'}"
         return TransientError(UNREACHABLE, subject=subject, saw=saw)
     saw = _way(via) + (_waited(error, limits) or _why(error))
-    if isinstance(error, httpx.ProxyError) and _PROXY_REFUSES.match(str(error)):
+    if isinstance(error, trouble.ProxyError) and _PROXY_REFUSES.match(str(error)):
         return MigrateError(UNREACHABLE, subject=subject, saw=saw)
     return TransientError(UNREACHABLE, subject=subject, saw=saw)
 
@@ -120,13 +119,13 @@ def _waited(error: Exception, limits: Limits | None) -> str:
     if limits is None:
         return ""
     match error:
-        case httpx.ConnectTimeout():
+        case trouble.ConnectTimeout():
             return f"no connection within {limits['connect']:g} s"
-        case httpx.PoolTimeout():
+        case trouble.PoolTimeout():
             return f"all connections were in use for {limits['pool']:g} s"
-        case httpx.WriteTimeout():
+        case trouble.WriteTimeout():
             return f"no byte was taken for {limits['write']:g} s"
-        case httpx.ReadTimeout():
+        case trouble.ReadTimeout():
             return f"no byte for {limits['read']:g} s"
         case _:
             return ""

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 from msgspec import Struct
 
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import PORTS
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ class Origin(Struct, frozen=True):
             netloc: what is behind it, a login included, which is not sent.
 
         Raises:
-            httpx.UnsupportedProtocol: it is not that of an HTTP server.
-            httpx.InvalidURL: it is none at all.
+            trouble.UnsupportedProtocol: it is not that of an HTTP server.
+            trouble.InvalidURL: it is none at all.
         """
         try:
             parts = urlsplit(f"{scheme}://{netloc}")
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise httpx.InvalidURL("it is no address") from error
+            raise trouble.InvalidURL("it is no address") from error
         if scheme not in PORTS or not host:
-            raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
+            raise trouble.UnsupportedProtocol("it is not the address of an HTTP server")
         usual = port in {None, PORTS[scheme]}
         named = f"[{host}]" if ":" in host else host
         return cls(scheme, host, port or PORTS[scheme], named if usual else f"{named}:{port}")
@@ -68,15 +68,15 @@ def split_address(text: str) -> tuple[Origin, str]:
     """Return where a URL leads to, and what is asked for there: it goes out byte for byte.
 
     Raises:
-        httpx.UnsupportedProtocol: it is not the address of an HTTP server.
-        httpx.InvalidURL: it is no address.
+        trouble.UnsupportedProtocol: it is not the address of an HTTP server.
+        trouble.InvalidURL: it is no address.
     """
     text = text.replace(" ", "%20")
     if not text.isascii() or not text.isprintable():
-        raise httpx.InvalidURL("it has characters that no address has")
+        raise trouble.InvalidURL("it has characters that no address has")
     parts = _ADDRESS.match(text)
     if parts is None:
-        raise httpx.UnsupportedProtocol("it is not the address of an HTTP server")
+        raise trouble.UnsupportedProtocol("it is not the address of an HTTP server")
     path = parts[3]
     return Origin.read(parts[1], parts[2]), path if path.startswith("/") else f"/{path}"
 
@@ -90,13 +90,13 @@ def request_head(method: str, target: str, fields: Iterable[tuple[str, str]]) ->
         fields: names and values.
 
     Raises:
-        httpx.LocalProtocolError: a field could be read as something else than a field.
+        trouble.LocalProtocolError: a field could be read as something else than a field.
         UnicodeEncodeError: a value has characters that none can have.
     """
     lines = [f"{method} {target} HTTP/1.1"]
     for name, value in fields:
         if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
-            raise httpx.LocalProtocolError(f"a field {name!r} cannot be sent")
+            raise trouble.LocalProtocolError(f"a field {name!r} cannot be sent")
         lines.append(f"{name}: {value}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

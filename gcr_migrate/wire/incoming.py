@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
-import httpx
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.heads import Fields
 from gcr_migrate.wire.pieces import taken
 
@@ -32,7 +32,6 @@ class Incoming:
     Attributes:
         status: HTTP status.
         headers: header fields; names in any case.
-        raw_headers: the same as they came.
         reason: words beside the status.
         head: is done when the head is there, or fails with the reason why there is none.
         is_over: whether all of it has come.
@@ -46,7 +45,7 @@ class Incoming:
     def __init__(self, connection: Connection, *, is_bare: bool) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
-        self.raw_headers: list[tuple[bytes, bytes]] = []
+        self._raw_headers: list[tuple[bytes, bytes]] = []
         self.reason = ""
         self.is_over = False
         self.stays = False
@@ -75,7 +74,7 @@ class Incoming:
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:  # its words quote nothing
-            self._end(httpx.RemoteProtocolError(_SURPLUS if self.is_over else str(error)))
+            self._end(trouble.RemoteProtocolError(_SURPLUS if self.is_over else str(error)))
             return
         if self._left is not None or self.is_over:
             self._parser = None  # what is still to come need not be looked at
@@ -87,12 +86,12 @@ class Incoming:
         if self.status and error is None and self._left is None and self._is_open_ended:
             self._over()
         elif self.status:
-            self.fail(httpx.RemoteProtocolError(_CUT))
+            self.fail(trouble.RemoteProtocolError(_CUT))
         elif error is None:
             words = "Server disconnected without sending a response."
-            self.fail(httpx.RemoteProtocolError(words))
+            self.fail(trouble.RemoteProtocolError(words))
         else:
-            failure = httpx.ReadError(getattr(error, "strerror", None) or "")
+            failure = trouble.ReadError(getattr(error, "strerror", None) or "")
             failure.__cause__ = error
             self.fail(failure)
 
@@ -112,7 +111,7 @@ class Incoming:
         """Begin a head; after the answer's own there may be none."""
         self.reason = ""
         if self.status:
-            self._end(httpx.RemoteProtocolError(_SURPLUS))
+            self._end(trouble.RemoteProtocolError(_SURPLUS))
 
     def on_status(self, words: bytes) -> None:
         """Read words beside the status."""
@@ -121,7 +120,7 @@ class Incoming:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a field of a head; those behind a body are of no use."""
         if not self.status:
-            self.raw_headers.append((name, value.rstrip()))
+            self._raw_headers.append((name, value.rstrip()))
 
     def on_headers_complete(self) -> None:
         """Read the end of a head; those before the last one only say that it is to come."""
@@ -129,14 +128,14 @@ class Incoming:
             return
         status = self._parser.get_status_code()
         if status < _INTERIM or status == _SWITCHING:
-            self._end(httpx.RemoteProtocolError(f"Its status is {status}."))
+            self._end(trouble.RemoteProtocolError(f"Its status is {status}."))
             return
         if status < _FINAL:
-            self.raw_headers.clear()
+            self._raw_headers.clear()
             return
         if self._seen > _HEAD_AT_MOST:  # a part of which may be the body's
-            self._limit(sum(len(name) + len(value) for name, value in self.raw_headers))
-        self.status, self.headers = status, Fields(self.raw_headers)
+            self._limit(sum(len(name) + len(value) for name, value in self._raw_headers))
+        self.status, self.headers = status, Fields(self._raw_headers)
         self.stays = self._keeps(self._parser.get_http_version())
         length = self.headers.get("content-length")
         if self._is_bare:
@@ -158,7 +157,7 @@ class Incoming:
 
     def _limit(self, size_bytes: int) -> None:
         if size_bytes > _HEAD_AT_MOST:
-            self._end(httpx.RemoteProtocolError("The head is too long."))
+            self._end(trouble.RemoteProtocolError("The head is too long."))
 
     def _keeps(self, version: str) -> bool:
         said = self.headers.get("connection", "").lower()
@@ -178,7 +177,7 @@ class Incoming:
         if self._left is not None:
             self._left -= len(data)
         if self.is_over or (self._left is not None and self._left < 0):
-            self._end(httpx.RemoteProtocolError(_SURPLUS))
+            self._end(trouble.RemoteProtocolError(_SURPLUS))
             return
         if self._take is not None:
             self._give(self._take, data)

@@ -9,8 +9,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.connection import Connection
 from gcr_migrate.wire.heads import Origin, request_head
 from gcr_migrate.wire.incoming import Incoming
@@ -50,9 +49,9 @@ class Opener:
             connect_s: seconds that it may take, TLS and tunnel included; None: any.
 
         Raises:
-            httpx.ConnectError: there is none.
-            httpx.ConnectTimeout: it took too long.
-            httpx.ProxyError: the proxy does not open a tunnel.
+            trouble.ConnectError: there is none.
+            trouble.ConnectTimeout: it took too long.
+            trouble.ProxyError: the proxy does not open a tunnel.
         """
         with _told():
             async with asyncio.timeout(connect_s):
@@ -103,7 +102,7 @@ class Opener:
         connection.send(request_head("CONNECT", target, fields))
         await incoming.head
         if incoming.status not in _OK:
-            raise httpx.ProxyError(f"{incoming.status} {incoming.reason}")
+            raise trouble.ProxyError(f"{incoming.status} {incoming.reason}")
         return await self._encrypted(connection, origin)
 
     @functools.cached_property
@@ -177,10 +176,10 @@ async def _either(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turn what the system and TLS raise into what httpx would raise."""
+    """Turn what the system and TLS raise into exceptions of ours."""
     try:
         yield
     except TimeoutError as error:
-        raise httpx.ConnectTimeout("") from error
+        raise trouble.ConnectTimeout from error
     except OSError as error:
-        raise httpx.ConnectError(str(error)) from error
+        raise trouble.ConnectError(str(error)) from error

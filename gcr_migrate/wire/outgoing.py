@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-import httpx
-
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.pieces import NotTakenError, taken
 
 if TYPE_CHECKING:
@@ -127,10 +126,10 @@ class Outgoing:
         if not self._connection.is_full or left > self._left:
             self._left, self._moved_at = left, now
         elif now - self._moved_at >= stall_s:
-            self._connection.fail(httpx.WriteTimeout(""))
+            self._connection.fail(trouble.WriteTimeout())
             return
         self._look_later()
 
 
-def _not_as_declared(words: str) -> httpx.LocalProtocolError:
-    return httpx.LocalProtocolError(f"Too {words} data for declared Content-Length")
+def _not_as_declared(words: str) -> trouble.LocalProtocolError:
+    return trouble.LocalProtocolError(f"Too {words} data for declared Content-Length")

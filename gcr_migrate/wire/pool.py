@@ -1,4 +1,4 @@
-"""Connections under httpx's interface: little work for each request, and less for each byte.
+"""Connections of our own: little work for each request, and less for each byte.
 
 What httpx's own connections do, these do too (tests/protocol/test_transports.py holds both to
 it): URLs byte for byte, no redirects, cookies or unpacking, a time-out for each phase, and errors
@@ -8,18 +8,17 @@ that tell what happened. A request is sent once; whether it may be sent again, c
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-import httpx
-
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.heads import Origin, request_head, split_address
 from gcr_migrate.wire.incoming import Incoming
 from gcr_migrate.wire.opening import Opener, login
 from gcr_migrate.wire.outgoing import Outgoing
-from gcr_migrate.wire.pieces import Iterated, taken
+from gcr_migrate.wire.pieces import taken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from gcr_migrate.interfaces import Feed, Take
     from gcr_migrate.wire.connection import Connection
@@ -35,7 +34,7 @@ _CLOSED: Final = "The connections were closed."
 _Way = tuple[Origin, "Proxy | None"]
 
 
-class Pool(httpx.AsyncBaseTransport):
+class Pool:
     """Connections to all hosts, straight and through proxies.
 
     Args:
@@ -50,20 +49,6 @@ class Pool(httpx.AsyncBaseTransport):
         self._in_use: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_closed = False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request of httpx's, and return its response as soon as the head is there."""
-        url, stream = request.url, request.stream
-        answer = await self.send(
-            request.method,
-            f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode()}",
-            {name.decode().lower(): value.decode() for name, value in request.headers.raw},
-            (b"".join(stream) or None)
-            if isinstance(stream, httpx.ByteStream)
-            else Iterated(cast("AsyncIterable[bytes]", stream)),  # an asynchronous client's are
-            request.extensions.get("timeout", {}),
-        )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=answer)
 
     async def send(
         self,
@@ -111,7 +96,7 @@ class Pool(httpx.AsyncBaseTransport):
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in self._in_use:
-            connection.fail(httpx.ReadError(_CLOSED))
+            connection.fail(trouble.ReadError(_CLOSED))
         for kept in self._idle.values():
             for connection in kept:
                 connection.drop()
@@ -131,7 +116,7 @@ class Pool(httpx.AsyncBaseTransport):
         if self._is_closed:
             found.drop()
             self._left(way, found)
-            raise httpx.ConnectError(_CLOSED)
+            raise trouble.ConnectError(_CLOSED)
         return found
 
     async def _slot(self, wait_s: float | None) -> None:
@@ -142,7 +127,7 @@ class Pool(httpx.AsyncBaseTransport):
             async with asyncio.timeout(wait_s):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise httpx.PoolTimeout("") from error
+            raise trouble.PoolTimeout from error
 
     def _kept(self, way: _Way) -> Connection | None:
         kept = self._idle.get(way)
@@ -178,13 +163,12 @@ class Pool(httpx.AsyncBaseTransport):
         self._sweeper = loop.call_later(_IDLE_S, self._sweep) if self._idle else None
 
 
-class PooledAnswer(httpx.AsyncByteStream):
+class PooledAnswer:
     """An answer, and its body in pieces as they come.
 
     Attributes:
         status: HTTP status.
         headers: header fields; names in any case.
-        raw_headers: the same as they came.
 
     Args:
         incoming: reads it; its head is there.
@@ -194,7 +178,6 @@ class PooledAnswer(httpx.AsyncByteStream):
     def __init__(self, incoming: Incoming, left: Callable[[], None]) -> None:
         self.status = incoming.status
         self.headers = incoming.headers
-        self.raw_headers = incoming.raw_headers
         self._incoming = incoming
         self._left: Callable[[], None] | None = left
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol, Self
-
-import httpx
-
-from gcr_migrate.wire.pieces import Iterated, pulled
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -62,86 +57,10 @@ class Sender(Protocol):
             limits: seconds for `connect`, `pool`, `read` and `write`.
 
         Raises:
-            httpx.TransportError: by the phase in which it failed.
+            trouble.TransportError: by the phase in which it failed.
         """
         ...
 
     async def aclose(self) -> None:
         """Close all connections."""
         ...
-
-
-class ByHttpx:
-    """Sends by a transport of httpx.
-
-    Args:
-        transport: whose connections are used.
-    """
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def send(
-        self,
-        method: str,
-        address: str,
-        fields: dict[str, str],
-        body: bytes | Feed | None,
-        limits: Limits,
-    ) -> Answer:
-        """Send a request; see `Sender`."""
-        if body is None or isinstance(body, bytes):
-            return await self._sent(method, address, fields, body, limits)
-        async with aclosing(pulled(body)) as pieces:
-            return await self._sent(method, address, fields, pieces, limits)
-
-    async def _sent(
-        self,
-        method: str,
-        address: str,
-        fields: dict[str, str],
-        content: bytes | AsyncIterator[bytes] | None,
-        limits: Limits,
-    ) -> Answer:
-        request = httpx.Request(
-            method, address, headers=fields, content=content, extensions={"timeout": limits}
-        )
-        return _Response(await self._transport.handle_async_request(request))
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._transport.aclose()
-
-
-class _Response:
-    """A response of httpx."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self._response = response
-        self._pieces = response.aiter_raw()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        return await anext(self._pieces)
-
-    async def into(self, take: Take) -> None:
-        await Iterated(self).into(take)
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-
-def unpacked(answer: Answer, body: bytes) -> bytes:
-    """Return a body as it was before a server packed it, though it was asked not to.
-
-    Raises:
-        httpx.DecodingError: it is not what its head says.
-    """
-    packed = answer.headers.get("content-encoding")
-    if not packed or packed == "identity":
-        return body
-    return httpx.Response(answer.status, headers={"content-encoding": packed}, content=body).content

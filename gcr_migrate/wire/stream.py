@@ -10,7 +10,6 @@ from gcr_migrate.errors import BAD_REPLY
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import TransientError
-from gcr_migrate.wire.sender import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -69,7 +68,7 @@ class Stream(Struct):
                 size += len(piece)
                 if size > at_most:
                     break
-            body = unpacked(self._answer, b"".join(pieces))
+            body = _unpacked(self._answer, b"".join(pieces))
         except FAILURES as error:
             raise named(error, self._subject, limits=self._limits) from error
         return Reply(self.status, self.headers, body, self.url)
@@ -77,3 +76,13 @@ class Stream(Struct):
     async def aclose(self) -> None:
         """Give the connection back, or drop it if something is still to come."""
         await self._answer.aclose()
+
+
+def _unpacked(answer: Answer, body: bytes) -> bytes:
+    """Return a body as it was before a server packed it, though it was asked not to."""
+    packed = answer.headers.get("content-encoding")
+    if not packed or packed == "identity":
+        return body
+    from gcr_migrate.wire.by_httpx import unpacked  # noqa: PLC0415  # slow to load
+
+    return unpacked(body, packed)

@@ -88,7 +88,6 @@ class Wire:
             "write": idle_s,
         }
         self._limits_by_method = {"PUT": self._limits | {"read": idle_s * _SLOW_ANSWER}}
-        # No httpx.AsyncClient: it remembers cookies, and takes time for what is not wanted here.
         self._connections = sender_for(self._network, _CONNECTIONS)
 
     async def __aenter__(self) -> Self:
@@ -208,7 +207,7 @@ class Wire:
     ) -> Reply:
         """Send a body piece by piece, once; whatever the answer is, it is returned."""
         subject = subject or _shown(url)
-        # Without a length httpx would send it chunked, which registries need not take.
+        # Without a length it would be sent chunked, which registries need not take.
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
         paced = self._pilot.bandwidth.shared(content)

@@ -7,10 +7,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pool import Pool
 from tests.feeds import whole
@@ -60,7 +60,9 @@ class Script:
         """Whether a request may come to this."""
         if isinstance(outcome, Exception):
             good = self.kept == len(self.answer) and self.end != "reset" and not self.early
-            return not good and isinstance(outcome, (httpx.RemoteProtocolError, httpx.ReadError))
+            return not good and isinstance(
+                outcome, (trouble.RemoteProtocolError, trouble.ReadError)
+            )
         if not self.is_open:
             return self.kept >= len(self.answer) and outcome == self.body
         begin = len(self.answer) - len(self.body)
@@ -153,7 +155,7 @@ async def outcome(pool: Pool, method: str, url: str) -> bytes | Exception:
         answer = await pool.send(method, url, fields, body, LIMITS | {"pool": 5.0, "read": 5.0})
         async with aclosing(answer):
             return await whole(answer)
-    except httpx.TransportError as error:
+    except trouble.TransportError as error:
         return error
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import LIBRARY_VARIABLE, Network
 from gcr_migrate.wire.routes import sender_for
 from tests.peer import EACH, EMPTY, LONG_S, Peer, run, script
@@ -68,7 +68,7 @@ def test_without_one_such_a_server_lets_nobody_in(
     library: str, authority: trustme.CA, tmp_path: Path
 ) -> None:
     """So that the test before this one says something."""
-    with pytest.raises((httpx.TransportError, ssl.SSLError)):
+    with pytest.raises((trouble.TransportError, ssl.SSLError)):
         run(status(authority, library, SSL_CERT_FILE=str(tmp_path / "ca.pem")))
 
 

@@ -10,9 +10,9 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pool import Pool
 from tests.conftest import refusing_port
@@ -101,7 +101,7 @@ def test_a_host_of_which_no_address_answers_is_a_connect_error(
 
     with (
         refusing_port() as closed,
-        pytest.raises(httpx.ConnectError, match=f"Connect call failed.*{closed}"),
+        pytest.raises(trouble.ConnectError, match=f"Connect call failed.*{closed}"),
     ):
         run(work(closed))
 
@@ -155,12 +155,15 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"", httpx.RemoteProtocolError),
-        (b"SSH-2.0-OpenSSH_9\r\n", httpx.RemoteProtocolError),
-        (b"HTTP/1.1 407 Login, please\r\nContent-Length: 4\r\n\r\nbody", httpx.ProxyError),
-        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", httpx.ProxyError),
-        (OK + b"\r\n", httpx.ConnectError),
-        (OK + b"\r\nHTTP/1.1 400 What?\r\n\r\n", (httpx.ConnectError, httpx.RemoteProtocolError)),
+        (b"", trouble.RemoteProtocolError),
+        (b"SSH-2.0-OpenSSH_9\r\n", trouble.RemoteProtocolError),
+        (b"HTTP/1.1 407 Login, please\r\nContent-Length: 4\r\n\r\nbody", trouble.ProxyError),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", trouble.ProxyError),
+        (OK + b"\r\n", trouble.ConnectError),
+        (
+            OK + b"\r\nHTTP/1.1 400 What?\r\n\r\n",
+            (trouble.ConnectError, trouble.RemoteProtocolError),
+        ),
     ],
     ids=["gone", "ssh", "407", "302", "cut", "surplus"],
 )
@@ -184,7 +187,7 @@ def test_the_words_of_a_proxy_are_told_whole(trusted: Path) -> None:
             await writer.drain()
             await asyncio.sleep(0.002)
 
-    with pytest.raises(httpx.ProxyError, match=r"^407 Login, please$"):
+    with pytest.raises(trouble.ProxyError, match=r"^407 Login, please$"):
         run(through(Peer(drip), trusted))
 
 
@@ -214,7 +217,7 @@ def test_a_tunnel_leads_to_the_server(
 
     peer = Peer(serve)
     if first:
-        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        with pytest.raises((trouble.RemoteProtocolError, trouble.ReadError)):
             run(through(peer, trusted))
     else:
         assert run(through(peer, trusted)) == 200
@@ -232,7 +235,7 @@ def test_an_address_of_version_6_is_asked_for_in_brackets(trusted: Path) -> None
                 await status(pool, "https://[2001:db8::1]:5000/v2/")
 
     proxy = Peer(script(b"HTTP/1.1 502 No\r\n\r\n"))
-    with pytest.raises(httpx.ProxyError):
+    with pytest.raises(trouble.ProxyError):
         run(work(proxy))
     assert proxy.heads[0].startswith("CONNECT [2001:db8::1]:5000 HTTP/1.1\r\n")
     assert proxy.fields()["host"] == "[2001:db8::1]:5000"

@@ -12,9 +12,9 @@ import ssl
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pool import Pool
 from tests.peer import EMPTY, LONG_S, OK, Peer, run, script
@@ -145,7 +145,7 @@ def test_who_ends_its_side_and_reads_no_more_is_given_up(
         ):
             await put(pool, peer.url, Pieces(1000), write=2.0 if secret else LONG_S)
 
-    with pytest.raises((httpx.RemoteProtocolError, httpx.WriteTimeout)):
+    with pytest.raises((trouble.RemoteProtocolError, trouble.WriteTimeout)):
         run(work())
 
 
@@ -173,7 +173,7 @@ def test_who_ends_its_side_while_the_source_is_slow_is_given_up() -> None:
         async with aclosing(Pool(Network(), 1)) as pool, Peer(half).running() as peer:
             await put(pool, peer.url, Hesitating(pool))
 
-    with pytest.raises(httpx.RemoteProtocolError, match="without sending"):
+    with pytest.raises(trouble.RemoteProtocolError, match="without sending"):
         run(work())
 
 
@@ -278,7 +278,7 @@ def test_who_closes_ends_what_is_under_way(waits_for: str) -> None:
                 await asyncio.sleep(0.05)
             await pool.aclose()
             errors = await asyncio.gather(*asking, return_exceptions=True)
-            assert {type(error) for error in errors} <= {httpx.ReadError, httpx.ConnectError}
+            assert {type(error) for error in errors} <= {trouble.ReadError, trouble.ConnectError}
             gc.collect()
 
     came = asyncio.Event()

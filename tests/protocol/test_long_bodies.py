@@ -10,10 +10,10 @@ import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 import trustme
 
+from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import LIBRARY_VARIABLE, Network
 from gcr_migrate.wire.pieces import taken
 from gcr_migrate.wire.routes import sender_for
@@ -89,7 +89,7 @@ def test_a_long_body_that_is_cut_is_no_whole_one(library: str) -> None:
         async with Peer(script(ANSWER[:-1])).running() as peer, sender(library) as sends:
             await fetched(sends, peer.url)
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(trouble.RemoteProtocolError):
         run(work())
 
 
@@ -106,7 +106,7 @@ def test_a_long_body_that_stops_is_given_up(library: str) -> None:
         async with Peer(stop).running() as peer, sender(library) as sends:
             await fetched(sends, peer.url, read=0.3)
 
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(trouble.ReadTimeout):
         run(work())
 
 
@@ -178,7 +178,7 @@ def test_bytes_beyond_the_stated_end_make_the_answer_bad() -> None:
         async with Peer(script(ANSWER + b"more")).running() as peer, sender("asyncio") as sends:
             await fetched(sends, peer.url)
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(trouble.RemoteProtocolError):
         run(work())
 
 
@@ -213,7 +213,7 @@ def test_a_body_goes_from_one_server_to_another(library: str) -> None:
 def test_a_source_that_breaks_stops_what_it_feeds(library: str) -> None:
     """It is the source's error that is told."""
     target = Peer(lambda peer, reader, _: peer.until_lost(reader))
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(trouble.RemoteProtocolError):
         run(_through(library, Peer(script(ANSWER[:-1])), target))
 
 
@@ -279,6 +279,8 @@ def test_a_target_that_hangs_up_is_the_one_that_failed(library: str) -> None:
         await peer.head(reader)
         writer.transport.abort()
 
-    with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)) as raised:
+    with pytest.raises(
+        (trouble.ReadError, trouble.WriteError, trouble.RemoteProtocolError)
+    ) as raised:
         run(_through(library, Peer(script(ANSWER)), Peer(hang_up)))
     assert "cut short" not in str(raised.value)

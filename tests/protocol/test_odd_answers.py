@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from gcr_migrate.wire import trouble
 from tests.peer import EACH, OK, Peer, client, run, script
 
 if TYPE_CHECKING:
     import asyncio
+
+    import httpx
 
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n"
 
@@ -59,7 +61,7 @@ def test_a_field_has_its_value_without_the_space_around_it(
 )
 def test_a_length_that_is_none_is_an_error(library: str, fields: bytes) -> None:
     """Nobody guesses where the body ends."""
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(trouble.RemoteProtocolError):
         run(asked(library, OK + fields + b"\r\nbody"))
 
 
@@ -85,14 +87,14 @@ def test_a_length_that_is_none_is_an_error(library: str, fields: bytes) -> None:
 )
 def test_what_can_be_read_in_two_ways_is_an_error(answer: bytes) -> None:
     """Our own connections are strict; httpx's read some of these."""
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(trouble.RemoteProtocolError):
         run(asked("asyncio", answer))
 
 
 def test_another_protocol_is_named_by_its_status() -> None:
     """Nobody asked for it."""
     answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
-    with pytest.raises(httpx.RemoteProtocolError, match="101"):
+    with pytest.raises(trouble.RemoteProtocolError, match="101"):
         run(asked("asyncio", answer))
 
 
@@ -129,5 +131,5 @@ def test_what_never_comes_to_its_end_is_given_up(begin: bytes, again: bytes) -> 
         async with Peer(flood).running() as peer, client("asyncio") as http:
             await http.get(peer.url)
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(trouble.RemoteProtocolError):
         run(work())

@@ -7,14 +7,16 @@ import socket
 from contextlib import ExitStack, aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from gcr_migrate.wire import trouble
 from tests.conftest import refusing_port
 from tests.peer import EACH, EMPTY, OK, Peer, client, run, script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    import httpx
 
     from tests.peer import Answer
 
@@ -66,15 +68,15 @@ async def deaf(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamW
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (silent, httpx.ReadTimeout),
-        (stalling, httpx.ReadTimeout),
-        (only_hinting, httpx.ReadTimeout),
-        (resetting, (httpx.ReadError, httpx.RemoteProtocolError)),
-        (script(b""), httpx.RemoteProtocolError),
-        (script(b"SSH-2.0-OpenSSH_9\r\n\r\n"), httpx.RemoteProtocolError),
-        (script(OK + b"Secret Location\r\n\r\n"), httpx.RemoteProtocolError),
-        (script(CUT), httpx.RemoteProtocolError),
-        (script(CUT_CHUNKS), httpx.RemoteProtocolError),
+        (silent, trouble.ReadTimeout),
+        (stalling, trouble.ReadTimeout),
+        (only_hinting, trouble.ReadTimeout),
+        (resetting, (trouble.ReadError, trouble.RemoteProtocolError)),
+        (script(b""), trouble.RemoteProtocolError),
+        (script(b"SSH-2.0-OpenSSH_9\r\n\r\n"), trouble.RemoteProtocolError),
+        (script(OK + b"Secret Location\r\n\r\n"), trouble.RemoteProtocolError),
+        (script(CUT), trouble.RemoteProtocolError),
+        (script(CUT_CHUNKS), trouble.RemoteProtocolError),
     ],
     ids=["silent", "stall", "103", "reset", "gone", "ssh", "no-field", "cut", "cut-chunk"],
 )
@@ -109,7 +111,7 @@ def test_more_bytes_than_announced_are_never_part_of_a_body(library: str) -> Non
     if library == "httpx":
         assert run(work()) == b"body"
     else:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(trouble.RemoteProtocolError):
             run(work())
 
 
@@ -154,7 +156,7 @@ def test_who_never_takes_the_connection_is_a_connect_time_out(library: str) -> N
         async with client(library, connect=SHORT_S) as http:
             await http.get(url)
 
-    with full_backlog() as url, pytest.raises(httpx.ConnectTimeout):
+    with full_backlog() as url, pytest.raises(trouble.ConnectTimeout):
         run(work(url))
 
 
@@ -166,7 +168,7 @@ def test_who_never_ends_the_handshake_is_a_connect_time_out(library: str) -> Non
         async with Peer(silent).running() as peer, client(library, connect=SHORT_S) as http:
             await http.get(peer.url.replace("http:", "https:"))
 
-    with pytest.raises(httpx.ConnectTimeout):
+    with pytest.raises(trouble.ConnectTimeout):
         run(work())
 
 
@@ -179,7 +181,7 @@ def test_who_is_not_there_is_a_connect_error(library: str, host: str) -> None:
         async with client(library) as http:
             await http.get(url)
 
-    with refusing_port() as port, pytest.raises(httpx.ConnectError):
+    with refusing_port() as port, pytest.raises(trouble.ConnectError):
         run(work(f"http://127.0.0.1:{port}" if host == "refusing" else f"http://{host}"))
 
 
@@ -192,7 +194,7 @@ def test_what_is_no_address_of_http_is_unsupported(library: str, url: str) -> No
         async with client(library) as http:
             await http.get(url)
 
-    with pytest.raises(httpx.UnsupportedProtocol):
+    with pytest.raises(trouble.UnsupportedProtocol):
         run(work())
 
 
@@ -206,7 +208,7 @@ def test_waiting_for_a_connection_has_a_time_out_of_its_own(library: str) -> Non
             client(library, connections=1, pool=SHORT_S) as http,
             http.stream("GET", peer.url),
         ):
-            with pytest.raises(httpx.PoolTimeout):
+            with pytest.raises(trouble.PoolTimeout):
                 await http.get(peer.url)
             return peer
 
@@ -226,7 +228,7 @@ def test_who_takes_no_bytes_is_a_write_time_out(library: str) -> None:
             sent = {"content-length": "1000000000"}
             await http.put(peer.url, content=endless(), headers=sent)
 
-    with pytest.raises(httpx.WriteTimeout):
+    with pytest.raises(trouble.WriteTimeout):
         run(work())
 
 
@@ -312,7 +314,7 @@ async def received(count: int, error: Exception | None) -> int:
     lost = asyncio.Event()
     async with Peer(keeping).running() as peer, client("asyncio") as http:
         sent, source = {"content-length": str(3 * len(PIECE))}, Source(error, count)
-        with pytest.raises(type(error or httpx.LocalProtocolError(""))):
+        with pytest.raises(type(error or trouble.LocalProtocolError(""))):
             await http.put(peer.url, content=source.pieces(), headers=sent)
         await lost.wait()
     return sum(got)

@@ -156,12 +156,12 @@ def test_nothing_is_followed_remembered_or_unpacked(library: str) -> None:
 
 @EACH
 def test_a_head_of_more_than_64_kilobytes_is_read(library: str) -> None:
-    """One field of it may be as long, there may be many, and each is given as it came."""
+    """One field of it may be as long, and there may be many, also of one name."""
     many = "".join(f"X-{n}: {n}\r\n" for n in range(300))
     fields = f"Location: /{'l' * 70_000}\r\nX-Two: a\r\nX-Two: b\r\n{many}"
     _, response = run(asked(library, OK + fields.encode() + b"Content-Length: 0\r\n\r\n"))
     assert len(response.headers["location"]) == 70_001
-    assert response.headers.get_list("x-two") == ["a", "b"]
+    assert response.headers["x-two"] == "a, b"
     assert response.headers["x-299"] == "299"
 
 

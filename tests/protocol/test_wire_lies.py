@@ -6,6 +6,7 @@ Each server is a socket that sends bytes as written, so that no library mends th
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -344,6 +345,21 @@ def test_a_stream_is_not_recoded() -> None:
     assert asyncio.run(_read(body(b"\x1f\x8bnot gzip", "Content-Encoding: gzip"))) == (
         b"\x1f\x8bnot gzip"
     )
+
+
+def test_a_reply_that_came_packed_is_read() -> None:
+    """Though nobody asked for that."""
+    packed = gzip.compress(b"whole")
+    assert fetch([body(packed, "Content-Encoding: gzip")])[0] == b"whole"
+    assert fetch([body(packed, "Content-Encoding: identity")])[0] == packed
+
+
+def test_a_reply_that_is_not_packed_as_it_says_is_a_bad_reply() -> None:
+    """It is named, and not asked for again."""
+    error = failure([body(b"not gzip", "Content-Encoding: gzip")])
+    assert error.problem.code == "bad-reply"
+    assert not isinstance(error, TransientError)
+    assert "DecodingError: " in str(error)
 
 
 def test_an_early_answer_to_an_upload_is_read() -> None:
