@@ -1,7 +1,12 @@
-"""When a request is tried again, and after how long."""
+"""When a request is tried again, and after how long.
+
+What tries again is loaded before anything fails: with no descriptor left nothing more can be.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -14,12 +19,11 @@ from gcr_migrate.errors import MigrateError, Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tenacity import AsyncRetrying, RetryCallState
-
 _T = TypeVar("_T")
 
 RETRIED: Final = frozenset({408, 429, 499, 500, 502, 503, 504})
 RETRY_AFTER_AT_MOST_S: Final = 120.0
+_DOUBLED_AT_MOST: Final = 64  # any cap is reached by then, and no number is too large
 
 
 class Backoff(Struct, frozen=True):
@@ -53,23 +57,6 @@ class TransientError(MigrateError):
         self.after_s = after_s
 
 
-def _retrying(backoff: Backoff) -> AsyncRetrying:
-    """Return a loop of attempts that ends with the last error as it was raised."""
-    from tenacity import (  # noqa: PLC0415  # most runs need no second attempt
-        AsyncRetrying,
-        retry_if_exception_type,
-        stop_after_attempt,
-    )
-
-    return AsyncRetrying(
-        retry=retry_if_exception_type(TransientError),
-        stop=stop_after_attempt(backoff.tries),
-        wait=_wait(backoff),
-        before_sleep=_log_retry,
-        reraise=True,
-    )
-
-
 async def persistently(
     do: Callable[[], Awaitable[_T]], backoff: Backoff, again: Callable[[], None] | None = None
 ) -> _T:
@@ -83,19 +70,26 @@ async def persistently(
     Raises:
         MigrateError: as the last try did.
     """
-    try:
-        return await do()
-    except TransientError as error:
-        first: TransientError | None = error
-    async for attempt in _retrying(backoff):  # made only now: most things work at once
-        with attempt:
-            if first:
-                failed, first = first, None
-                raise failed
-            if again:
-                again()
+    tried = 0
+    while True:
+        tried += 1
+        try:
             return await do()
-    raise RuntimeError("nothing was tried")
+        except TransientError as error:
+            if tried >= backoff.tries:
+                raise
+            wait_s = _wait_s(backoff, tried) + (error.after_s or 0.0)
+            logs.debug(
+                "retry",
+                code=error.problem.code,
+                subject=error.subject,
+                saw=error.saw,
+                attempt=tried,
+                wait_s=round(wait_s, 3),
+            )
+        await asyncio.sleep(wait_s)
+        if again:
+            again()
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -121,28 +115,7 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
-def _wait(backoff: Backoff) -> Callable[[RetryCallState], float]:
-    """Return full jitter; where the server asked for a pause, that pause first."""
-    from tenacity.wait import wait_random_exponential  # noqa: PLC0415  # as above
-
-    jitter = wait_random_exponential(multiplier=backoff.base_s, max=backoff.cap_s)
-
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.after_s if isinstance(error, TransientError) else None
-        return jitter(state) + (asked or 0.0)
-
-    return wait
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, MigrateError):
-        logs.debug(
-            "retry",
-            code=error.problem.code,
-            subject=error.subject,
-            saw=error.saw,
-            attempt=state.attempt_number,
-            wait_s=round(state.upcoming_sleep, 3),
-        )
+def _wait_s(backoff: Backoff, tried: int) -> float:
+    """Return full jitter."""
+    most = min(backoff.cap_s, backoff.base_s * 2 ** min(tried - 1, _DOUBLED_AT_MOST))
+    return random.uniform(0, most)  # noqa: S311  # jitter
