@@ -60,6 +60,8 @@ def _for_people(level: str, event: str, about: dict[str, object]) -> None:
 
 
 def _first_for_people(level: str, event: str, about: dict[str, object]) -> None:
+    if level == "debug":  # nothing is loaded for what is not told, such as that files ran out
+        return
     import logging  # noqa: PLC0415  # see above
 
     import structlog  # noqa: PLC0415

@@ -1,4 +1,7 @@
-"""When a request is tried again, and after how long."""
+"""When a request is tried again, and after how long.
+
+What tries again is loaded before anything fails: with no descriptor left nothing more can be.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
 
 from gcr_migrate import logs
 from gcr_migrate.errors import MigrateError, Problem
@@ -14,7 +19,7 @@ from gcr_migrate.errors import MigrateError, Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tenacity import AsyncRetrying, RetryCallState
+    from tenacity import RetryCallState
 
 _T = TypeVar("_T")
 
@@ -53,23 +58,6 @@ class TransientError(MigrateError):
         self.after_s = after_s
 
 
-def _retrying(backoff: Backoff) -> AsyncRetrying:
-    """Return a loop of attempts that ends with the last error as it was raised."""
-    from tenacity import (  # noqa: PLC0415  # most runs need no second attempt
-        AsyncRetrying,
-        retry_if_exception_type,
-        stop_after_attempt,
-    )
-
-    return AsyncRetrying(
-        retry=retry_if_exception_type(TransientError),
-        stop=stop_after_attempt(backoff.tries),
-        wait=_wait(backoff),
-        before_sleep=_log_retry,
-        reraise=True,
-    )
-
-
 async def persistently(
     do: Callable[[], Awaitable[_T]], backoff: Backoff, again: Callable[[], None] | None = None
 ) -> _T:
@@ -87,7 +75,14 @@ async def persistently(
         return await do()
     except TransientError as error:
         first: TransientError | None = error
-    async for attempt in _retrying(backoff):  # made only now: most things work at once
+    attempts = AsyncRetrying(  # made only now: most things work at once
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_attempt(backoff.tries),
+        wait=_Wait(backoff),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+    async for attempt in attempts:
         with attempt:
             if first:
                 failed, first = first, None
@@ -121,18 +116,16 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
-def _wait(backoff: Backoff) -> Callable[[RetryCallState], float]:
-    """Return full jitter; where the server asked for a pause, that pause first."""
-    from tenacity.wait import wait_random_exponential  # noqa: PLC0415  # as above
+class _Wait(wait_random_exponential):
+    """Full jitter; where the server asked for a pause, that pause first."""
 
-    jitter = wait_random_exponential(multiplier=backoff.base_s, max=backoff.cap_s)
+    def __init__(self, backoff: Backoff) -> None:
+        super().__init__(multiplier=backoff.base_s, max=backoff.cap_s)
 
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
         asked = error.after_s if isinstance(error, TransientError) else None
-        return jitter(state) + (asked or 0.0)
-
-    return wait
+        return super().__call__(retry_state) + (asked or 0.0)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -14,6 +16,28 @@ from gcr_migrate.errors import DENIED, SERVER_ERROR, MigrateError
 from gcr_migrate.wire.replies import Reply, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, persistently, retry_after
 
+# Has no descriptor left when something fails, as it is told for people.
+NOTHING_CAN_BE_OPENED = """\
+import asyncio, resource
+from gcr_migrate import logs
+from gcr_migrate.errors import UNREACHABLE
+from gcr_migrate.wire.retry import Backoff, TransientError, persistently
+
+async def fail():
+    made.append(1)
+    raise TransientError(UNREACHABLE, subject="x")
+
+async def work():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    await persistently(fail, Backoff(tries=3, base_s=0))
+
+made = []
+logs.set_up(as_json=False)
+try:
+    asyncio.run(work())
+except TransientError:
+    print(len(made))
+"""
 NOW = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
 
 
@@ -69,6 +93,14 @@ def test_transient_problems_are_tried_as_often_as_set() -> None:
     """The last error comes out as it was raised, after exactly the tries that are set."""
     error = TransientError(SERVER_ERROR, subject="x")
     assert asyncio.run(_attempts(Backoff(tries=4, base_s=0), error)) == 4
+
+
+def test_what_failed_as_nothing_can_be_opened_is_tried_again() -> None:
+    """Trying again opens no file: descriptors that ran out are back at a later try."""
+    done = subprocess.run(
+        [sys.executable, "-c", NOTHING_CAN_BE_OPENED], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("3\n", "")
 
 
 def test_other_problems_are_never_tried_again() -> None:

@@ -76,6 +76,16 @@ def test_one_host_and_stdout(stage: Stage) -> None:
     assert sorted(stage.cli.home.iterdir()) == before
 
 
+def test_prefixes_that_part_as_folders_do_are_those_folders(stage: Stage) -> None:
+    """Who asks for prefixes where no image has one of its own gets the spec by first folder."""
+    args = ["init", "builds-two", "us.gcr.io", "--stdout", "--json", "--by"]
+    done = stage.run(*args, "prefix")
+    assert done.returncode == 0, done.stdout + done.stderr
+    facts = json.loads(done.stdout)
+    assert [one["by"] for one in facts["proposals"] if one["chosen"]] == ["first-folder"]
+    assert facts["text"] == json.loads(stage.run(*args, "first-folder").stdout)["text"]
+
+
 def test_what_is_chosen_is_told_with_what_follows(stage: Stage) -> None:
     """Names that would be refused, who has access, and whether bytes move are told."""
     done = stage.run("init", "builds-two", "--stdout", "--by", "prefix")
