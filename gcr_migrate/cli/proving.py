@@ -180,7 +180,7 @@ class Proving:
                 self._tell_quotas(connections, result, text)
                 self._tell_what_nobody_knows(result, text)
                 for name, saw in held.untold.items():
-                    for level in result.wanted:
+                    for level in result.in_order:
                         Marks(result, self._watch, name).all_unchecked(
                             level, 1, errors.NOT_CHECKED, name, saw
                         )
@@ -321,7 +321,9 @@ class Proving:
             raise _no_such_thing(target, error) or error
         marks = Marks(result, self._watch, target.name)
         told = result.outcome is not Outcome.PROVEN  # by level redirect
-        for level in result.wanted - {Level.REDIRECT} if told else result.wanted:
+        for level in result.in_order:
+            if told and level is Level.REDIRECT:
+                continue
             if error.problem in OF_A_WHOLE_HOST | OF_ALL_THAT_IS_LEFT:
                 marks.unchecked(level, target.name, error)
             else:
@@ -332,7 +334,7 @@ class Proving:
         if next(iter(promises.images()), None) is None:
             marks = Marks(result, self._watch, next(iter(result.hosts), target.name))
             saw = "no image is listed there; only a baseline tells whether there should be one"
-            for level in result.wanted & {*CONTENT, Level.DEEP}:
+            for level in filter({*CONTENT, Level.DEEP}.__contains__, result.in_order):
                 marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, saw)
 
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:

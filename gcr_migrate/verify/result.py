@@ -205,17 +205,18 @@ class Verification(Struct):
     def host(self, name: str) -> HostResult:
         """Return the result of a host, which is begun if there is none."""
         if name not in self.hosts:
-            self.hosts[name] = HostResult(name, {level: LevelCount() for level in self._in_order})
+            self.hosts[name] = HostResult(name, {level: LevelCount() for level in self.in_order})
         return self.hosts[name]
 
     @property
-    def _in_order(self) -> list[Level]:
+    def in_order(self) -> list[Level]:
+        """The levels that were asked for, as they are told."""
         return [level for level in Level if level in self.wanted]
 
     @property
     def levels(self) -> dict[Level, LevelCount]:
         """Counts of all hosts together."""
-        summed = {level: LevelCount() for level in self._in_order}
+        summed = {level: LevelCount() for level in self.in_order}
         for host in self.hosts.values():
             for level, count in host.levels.items():
                 summed[level].add(count)

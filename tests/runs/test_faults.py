@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -313,3 +314,15 @@ def test_each_fault_has_its_code_and_can_be_got_over(
         elif "m" in case.files:
             shutil.copy(planned[case.command], home / "m")
         assert _quietly(box, home, "apply", home / "m") == 0
+
+
+def test_levels_that_nobody_could_look_at_are_told_in_their_order(cli: Cli) -> None:
+    """Whatever order a set has in that process, so that two runs can be compared."""
+    told = set()
+    with refusing_port() as port:
+        for seed in ("1", "2", "3"):
+            more = {"PYTHONHASHSEED": seed, "GCR_MIGRATE_TRIES": "1"}
+            with cli.start_anew("verify", f"127.0.0.1:{port}/team", **more) as one:
+                told.update(re.findall(r"\w+: 1, \w+: 1, \w+: 1", one.communicate(timeout=60)[0]))
+
+    assert told == {"tags: 1, manifests: 1, blobs: 1"}
