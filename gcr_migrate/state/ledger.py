@@ -1,9 +1,7 @@
 """Recording what happens to a plan's items.
 
-What somebody waits for is committed with all else that happens in that round of the loop; what
-nobody waits for goes along with the next of these, or by itself a little later. A commit only
-appends to a file that the system keeps in memory; what waits for the disk, moving it to its place,
-is left to a thread.
+What happens in one round of the loop is committed at once. A commit only appends to a file that
+the system keeps in memory; what waits for the disk, moving it to its place, is left to a thread.
 """
 
 from __future__ import annotations
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.state.migration import Migration
 
-_AT_LEISURE_S: Final = 0.05  # a run that is killed asks again what became of so much
 _CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
 # That moves nothing out of its place, so it is no new fact either.
@@ -51,8 +48,6 @@ class Ledger:
         self._sql = connect(migration.path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
-        self._settling: asyncio.Handle | None = None  # what will write these down
-        self._is_soon = False
         self._under_way: set[tuple[str, int]] = set()  # what this run began and did not end
         self._commits = 0
         self._checkpoint: threading.Thread | None = None
@@ -83,7 +78,7 @@ class Ledger:
         saw: str = "",
         size_bytes: int = 0,
     ) -> None:
-        """Write down an event, soon.
+        """Write down an event, with all others of this round of the loop.
 
         What goes wrong is DISK_FULL, or ValueError if the event cannot follow on what the item has
         been through; to move again what is present is no error, and not recorded. Who does not
@@ -114,9 +109,8 @@ class Ledger:
             size_bytes,
             _now(),
         )
-        if self._settling is None:
-            loop = asyncio.get_running_loop()
-            self._settling = loop.call_later(_AT_LEISURE_S, self.settle)
+        if not self._gathered:  # committed once for all that happens meanwhile
+            asyncio.get_running_loop().call_soon(self.settle)
         self._gathered.append((row, None))
 
     def written(self) -> asyncio.Future[None]:
@@ -125,11 +119,7 @@ class Ledger:
         Returns:
             A future that is done then, or raises why that will never be.
         """
-        loop = asyncio.get_running_loop()
-        if self._settling is not None and not self._is_soon:  # once for all that happens meanwhile
-            self._settling.cancel()
-            self._settling, self._is_soon = loop.call_soon(self.settle), True
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         row, _ = self._gathered[-1]
         self._gathered[-1] = (row, done)
         return done
@@ -197,9 +187,6 @@ class Ledger:
     def settle(self) -> None:
         """Write down all that was recorded, so that it can be read in the file."""
         entries, self._gathered = self._gathered, []
-        if self._settling is not None:
-            self._settling.cancel()
-        self._settling, self._is_soon = None, False
         if not entries:
             return
         results = self._commit(entries)
