@@ -113,7 +113,8 @@ class Limits(Struct, frozen=True):
 
     def kept(self) -> dict[str, Any]:
         """Return the same in types that JSON has."""
-        return dict(to_builtins(self))
+        kept: dict[str, Any] = to_builtins(self)
+        return kept
 
     def rates(self, service: str) -> Rates:
         """Return how fast a service is asked at most: its quota, less the head-room.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final
 
-from msgspec import NODEFAULT, Struct
-from msgspec.structs import astuple
+from msgspec import Struct
+from msgspec.structs import fields
 
 
 class Scanning(StrEnum):
@@ -236,15 +236,14 @@ def _tuples(data: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: RepositorySettings | CleanupPolicy | CleanupCondition) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    names, usual = value.__struct_fields__, value.__struct_defaults__
-    usual = (NODEFAULT,) * (len(names) - len(usual)) + usual
-    for name, one, default in zip(names, astuple(value), usual, strict=True):
-        if one == default and name != "condition":
+    for field in fields(value):
+        one = getattr(value, field.name)
+        if one == field.default and field.name != "condition":
             continue
         if isinstance(one, CleanupCondition):
-            found[name] = _plain(one)
-        elif name == "cleanup":
-            found[name] = [_plain(policy) for policy in one]
+            found[field.name] = _plain(one)
+        elif field.name == "cleanup":
+            found[field.name] = [_plain(policy) for policy in one]
         elif one is not None:
-            found[name] = [*one] if isinstance(one, tuple) else one
+            found[field.name] = [*one] if isinstance(one, tuple) else one
     return found
