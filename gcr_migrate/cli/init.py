@@ -238,16 +238,14 @@ async def _policies(ready: Sequence[HostEvidence], connections: Connections) -> 
 
 def _choose(asked: _Asked, seen: _Seen, output: Output, *, file: str, asks: bool) -> InitFacts:
     """Choose a way, by asking where somebody can answer, and draft the spec."""
-    from gcr_migrate.discover.proposals import By, proposals, recommended
+    from gcr_migrate.discover.proposals import offered, proposals, recommended
     from gcr_migrate.discover.specs import Wishes, host_paths, spec_text
     from gcr_migrate.report.drafting import InitFacts, bytes_by_way, host_facts, proposed
 
     ways = proposals(host_paths(seen.ready, asked.location), elsewhere=asked.target is not None)
     best = recommended(ways)
-    by = asked.by or best
     wishes = Wishes(
-        # Prefixes are no way of their own where they part the images as folders do.
-        by=by if by in {one.by for one in ways} else By.FIRST_FOLDER,
+        by=offered(ways, asked.by or best),
         target=asked.target,
         location=asked.location,
         carry_access=seen.shows_access if asked.access is None else asked.access,

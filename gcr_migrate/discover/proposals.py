@@ -144,6 +144,12 @@ def proposals(hosts: Sequence[HostPaths], *, elsewhere: bool) -> list[Proposal]:
     return found
 
 
+def offered(found: Sequence[Proposal], by: By) -> By:
+    """Return the way that is offered in place of one: prefixes may part images as folders do."""
+    is_folders = by is By.PREFIX and all(one.by is not By.PREFIX for one in found)
+    return By.FIRST_FOLDER if is_folders else by
+
+
 def recommended(found: Sequence[Proposal]) -> By:
     """Return the finest way that tells at least half of the images apart."""
     for one in found:
