@@ -133,6 +133,20 @@ class Secured:
         files.trusted.write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
         return files
 
+    def variables(self, folder: Path, hosts: Mapping[str, str]) -> dict[str, str]:
+        """Return variables by which clients trust registries that speak TLS.
+
+        Args:
+            folder: where it is written what our own tool has to know of them.
+            hosts: where they are, by the names that they are called by.
+        """
+        ways, file = (
+            {name: f"https://{at}" for name, at in hosts.items()},
+            folder / "endpoints.yaml",
+        )
+        file.write_text(json.dumps({"registries": ways}), "utf-8")
+        return {"SSL_CERT_FILE": str(self.trusted), "GCR_MIGRATE_ENDPOINTS": str(file)}
+
 
 @contextmanager
 def registry(

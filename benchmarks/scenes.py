@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -138,7 +137,10 @@ class Scene:
                 self._lines(target) as (from_host, to_host, up),
             ):
                 environ = environment(work, from_host, to_host, asked.apply)
-                environ |= self.source.log_in(work) | self._trust(work, from_host, to_host)
+                environ |= self.source.log_in(work)
+                if self.secured:
+                    hosts = {host: host for host in (from_host, to_host)}
+                    environ |= self.secured.variables(work, hosts)
                 self._write(work, from_host, to_host)
                 if tool.before and (before := run(tool.before, work, environ, asked.limit_s)).code:
                     raise SystemExit(f"{tool.name}: `{tool.before}` failed: {before.err}")
@@ -150,17 +152,6 @@ class Scene:
                 row.bytes_up = up[0]
             with registry(work / "plain", storage=stored) as target:
                 row.missing += missing(self.content, target.host)
-
-    def _trust(self, work: Path, *hosts: str) -> dict[str, str]:
-        """Return variables by which clients speak TLS with these hosts, and trust them."""
-        if not self.secured:
-            return {}
-        ways, file = {host: f"https://{host}" for host in hosts}, work / "endpoints.yaml"
-        file.write_text(json.dumps({"registries": ways}), "utf-8")
-        return {
-            "SSL_CERT_FILE": str(self.secured.trusted),
-            "GCR_MIGRATE_ENDPOINTS": str(file),
-        }
 
     @contextmanager
     def _lines(self, target: Registry) -> Iterator[tuple[str, str, list[int]]]:

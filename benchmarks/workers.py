@@ -8,7 +8,6 @@ processor is told apart for the process that a person starts and for those that 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import ssl
@@ -135,9 +134,9 @@ class _Bench:
         """Plan once: names stay the same, whoever stands behind them."""
         self._source = source
         with registry(self._folder / "t", secured=self.secured) as target:
-            work = self._work("plan", target.host)
+            work, environ = self._work("plan", target.host)
             (work / "spec.yaml").write_text(_SPEC, "utf-8")
-            _right(self._run(work, "plan", "spec.yaml", "-o", "../m", "--json"))
+            _right(self._run(work, environ, "plan", "spec.yaml", "-o", "../m", "--json"))
 
     def one_pass(self, row: Row, content: Content) -> None:
         """Copy everything once, then once more what is there already.
@@ -147,9 +146,9 @@ class _Bench:
         """
         command = ["apply", "m", "--workers", str(row.workers), "--json"]
         with registry(self._folder / "t", storage=self._storage, secured=self.secured) as target:
-            work = self._work("work", target.host)
+            work, environ = self._work("work", target.host)
             shutil.copy(self._folder / "m", work / "m")
-            cost, start = (_right(self._run(work, *command)) for _ in range(2))
+            cost, start = (_right(self._run(work, environ, *command)) for _ in range(2))
         with registry(self._folder / "plain", storage=self._storage) as target:
             if lost := missing(content, target.host):
                 raise SystemExit(f"{len(lost)} are left out, such as {lost[0]}")
@@ -167,20 +166,15 @@ class _Bench:
             flush=True,
         )
 
-    def _work(self, name: str, target: str) -> Path:
+    def _work(self, name: str, target: str) -> tuple[Path, dict[str, str]]:
+        """Make a folder to run in; return it, and the variables for that."""
         work = self._folder / name
         work.mkdir()
-        ways = {"source.example": f"https://{self._source}", "target.example": f"https://{target}"}
-        (work / "endpoints.yaml").write_text(json.dumps({"registries": ways}), "utf-8")
-        return work
-
-    def _run(self, work: Path, *args: str) -> Cost:
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        environ = kept | {
-            "HOME": str(work),
-            "SSL_CERT_FILE": str(self.secured.trusted),
-            "GCR_MIGRATE_ENDPOINTS": str(work / "endpoints.yaml"),
-        }
+        hosts = {"source.example": self._source, "target.example": target}
+        return work, kept | {"HOME": str(work)} | self.secured.variables(work, hosts)
+
+    def _run(self, work: Path, environ: dict[str, str], *args: str) -> Cost:
         command = [sys.executable, "-m", "gcr_migrate", *args]
         return measure(command, work, environ, self._limit_s)
 
