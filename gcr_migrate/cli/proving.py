@@ -334,8 +334,9 @@ class Proving:
         if next(iter(promises.images()), None) is None:
             marks = Marks(result, self._watch, next(iter(result.hosts), target.name))
             saw = "no image is listed there; only a baseline tells whether there should be one"
-            for level in filter({*CONTENT, Level.DEEP}.__contains__, result.in_order):
-                marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, saw)
+            for level in result.in_order:
+                if level in {*CONTENT, Level.DEEP}:
+                    marks.all_unchecked(level, 1, errors.NOT_CHECKED, target.name, saw)
 
     def _tell_what_nobody_knows(self, result: Verification, text: str) -> None:
         """Tell of levels that were asked for, and of which nothing was said that could be held."""

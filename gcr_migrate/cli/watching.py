@@ -138,7 +138,8 @@ class Watched:
 
     def _places(self, to_do: Left) -> Places | None:
         """Return who follows single repositories, where somebody looks."""
-        if self._output.as_json or not self._output.err.is_terminal:
+        screen = self._output.screen
+        if screen is None or not screen.is_terminal:
             return None
         from gcr_migrate.report.places import Places
 
