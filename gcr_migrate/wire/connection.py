@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.wire.incoming import Incoming
 
-_READ_AT_MOST: Final = 256 * 1024
+READ_AT_MOST: Final = 256 * 1024
 _WAITING_AT_MOST: Final = 64 * 1024  # bytes that the system does not take yet
 
 
@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
         """Read what a server said before it hung up: a failed write is noticed before it."""
         door = self.transport.get_extra_info("socket").fileno()
         try:
-            while self._incoming and (data := os.read(door, _READ_AT_MOST)):
+            while self._incoming and (data := os.read(door, READ_AT_MOST)):
                 if self._below is None:
                     self._incoming.came(data)
                 else:
@@ -197,7 +197,7 @@ class Connection(asyncio.Protocol):
 
     # What leaves.
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Send the bytes of a request, all of them together."""
         self._given += len(data)
         self.transport.write(data)
@@ -214,18 +214,25 @@ class Connection(asyncio.Protocol):
             self.transport.abort()  # else it might wait until all has left, which may be never
             raise NotTakenError
         if self._is_secret and len(piece) > _WAITING_AT_MOST:
-            return self._by_little(piece)
+            return self._by_little(memoryview(piece))
         self.send(piece)
         return self._room() if self.is_full else None
 
-    async def _by_little(self, piece: bytes) -> None:
+    def _by_little(self, piece: memoryview) -> Awaitable[None] | None:
         """Send a piece in parts: how much of it waits behind TLS cannot be seen."""
-        for start in range(0, len(piece), _WAITING_AT_MOST):
-            if self.is_closed:
-                raise NotTakenError
-            self.send(piece[start : start + _WAITING_AT_MOST])
+        while piece:
             if self.is_full:
-                await self._room()
+                return self._later(piece)
+            self.send(piece[:_WAITING_AT_MOST])
+            piece = piece[_WAITING_AT_MOST:]
+        return self._room() if self.is_full else None
+
+    async def _later(self, piece: memoryview) -> None:
+        await self._room()
+        if self.is_closed:
+            raise NotTakenError
+        if (wait := self._by_little(piece)) is not None:
+            await wait
 
     def _room(self) -> asyncio.Future[None]:
         self._taken_up = self._loop.create_future()
@@ -240,3 +247,27 @@ class Connection(asyncio.Protocol):
         self.is_full = False
         if self._taken_up is not None and not self._taken_up.done():
             self._taken_up.set_result(None)
+
+
+class SecretConnection(Connection, asyncio.BufferedProtocol):
+    """A connection behind TLS, of which a read gives many records of 16 KB.
+
+    They are deciphered one behind the other into one place, and copied from there together: asyncio
+    would reserve a quarter of a megabyte for each of them, and join them.
+
+    Args:
+        place: where they come to stand; others may use it, too, as nothing stays there.
+        below: what TLS goes over, where that is the socket.
+    """
+
+    def __init__(self, place: memoryview, below: asyncio.Transport | None) -> None:
+        super().__init__(below)
+        self._place = place
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's
+        """Return where to write what comes."""
+        return self._place
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Hand on what came."""
+        self.data_received(bytes(self._place[:nbytes]))

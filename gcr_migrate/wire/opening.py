@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.wire import trouble
-from gcr_migrate.wire.connection import Connection
+from gcr_migrate.wire.connection import READ_AT_MOST, Connection, SecretConnection
 from gcr_migrate.wire.heads import Origin, request_head
 from gcr_migrate.wire.incoming import Incoming
 
@@ -33,6 +33,7 @@ class Opener:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._place = memoryview(bytearray(READ_AT_MOST))
 
     def proxy_for(self, origin: Origin) -> Proxy | None:
         """Return the proxy that a server is asked through, if any."""
@@ -77,7 +78,8 @@ class Opener:
         below = connection.transport
         if connection.is_closed:  # as more came than there should
             raise ConnectionResetError
-        made = Connection(below if below.get_extra_info("sslcontext") is None else None)
+        is_socket = below.get_extra_info("sslcontext") is None
+        made = SecretConnection(self._place, below if is_socket else None)
         made.connection_made(below)  # if the server speaks before it is ours
         transport = None
         try:
