@@ -12,7 +12,7 @@ from gcr_migrate.wire.heads import Fields
 from gcr_migrate.wire.pieces import taken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from gcr_migrate.interfaces import Take
     from gcr_migrate.wire.connection import Connection
@@ -179,24 +179,24 @@ class Incoming:
         if self.is_over or (self._left is not None and self._left < 0):
             self._end(trouble.RemoteProtocolError(_SURPLUS))
             return
-        if self._take is not None:
-            self._give(self._take, data)
-        else:
+        if self._take is None:
             self._keep(data)
+        else:
+            try:
+                wait = self._take(data)
+            except Exception as error:  # noqa: BLE001  # it goes to who waits for the end
+                self._end(error)
+                return
+            if wait is not None:
+                self._wait_before_more(wait)
         if self._left == 0:
             self._over()
 
-    def _give(self, take: Take, data: bytes) -> None:
-        """Give a piece to who waits for it; if it is waited for in turn, read no more."""
-        try:
-            wait = take(data)
-        except Exception as error:  # noqa: BLE001  # it goes to who waits for the end
-            self._end(error)
-            return
-        if wait is not None:
-            self._take, self._wait = None, asyncio.ensure_future(wait)
-            self._connection.pause()
-            self._tell()
+    def _wait_before_more(self, wait: Awaitable[None]) -> None:
+        """Read no more until who took a piece wants the next one."""
+        self._take, self._wait = None, asyncio.ensure_future(wait)
+        self._connection.pause()
+        self._tell()
 
     def _keep(self, data: bytes) -> None:
         """Keep a piece for who comes for it; if there are many, read no more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import ipaddress
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -137,7 +138,7 @@ async def _socket_to(host: str, port: int) -> socket.socket:
     won: asyncio.Future[socket.socket] = loop.create_future()
     tries: list[asyncio.Task[OSError | None]] = []
     try:
-        for address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for address in await _addresses(host, port):
             tries.append(loop.create_task(_try(address, won)))
             await _either(won, tries[-1], _NEXT_ADDRESS_S)
             if won.done():
@@ -154,6 +155,16 @@ async def _socket_to(host: str, port: int) -> socket.socket:
     if won.done():
         return won.result()
     raise next(error for one in tries if (error := one.result()))
+
+
+async def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+    """Look a host up; what is an address already needs no thread that waits for an answer."""
+    kind = socket.SOCK_STREAM
+    try:
+        known = str(ipaddress.ip_address(host)).encode()
+    except ValueError:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)
+    return socket.getaddrinfo(known, port, type=kind)
 
 
 async def _try(address: tuple[Any, ...], won: asyncio.Future[socket.socket]) -> OSError | None:

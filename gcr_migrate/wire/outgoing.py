@@ -52,8 +52,9 @@ class Outgoing:
 
     async def end(self) -> None:
         """Send no more; return when nothing is taken from the source any more."""
-        self._sending.cancel()
-        await asyncio.wait({self._sending})
+        if not self._sending.done():
+            self._sending.cancel()
+            await asyncio.wait({self._sending})
 
     async def _send_all(self) -> None:
         """Send all of it; what goes wrong ends the connection, and is told to who waits there."""

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from gcr_migrate.errors import BAD_REPLY
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.replies import Reply
-from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Mapping
 
     from gcr_migrate.interfaces import Take
     from gcr_migrate.wire.sender import Answer, Limits
@@ -27,33 +25,21 @@ class Stream(Struct):
         status: HTTP status.
         headers: header fields; names in any case.
         url: the URL, with the real host, that gave it; never to be shown.
-        length: bytes that the reply promises, None if it does not say.
     """
 
     status: int
     headers: Mapping[str, str]
     url: str
-    length: int | None
     _answer: Answer
     _subject: str
     _limits: Limits
 
     async def into(self, take: Take) -> None:
-        """Give the body's bytes; raise BAD_REPLY (transient) if fewer or more than promised."""
-        got = 0
-
-        def counted(piece: bytes) -> Awaitable[None] | None:
-            nonlocal got
-            got += len(piece)
-            return take(piece)
-
+        """Give the body's bytes; one that was cut short is BAD_REPLY (transient)."""
         try:
-            await self._answer.into(counted)
+            await self._answer.into(take)
         except FAILURES as error:
             raise named(error, self._subject, limits=self._limits) from error
-        if self.length is not None and got != self.length:
-            saw = f"{got} of {self.length} bytes arrived"
-            raise TransientError(BAD_REPLY, subject=self._subject, saw=saw)
 
     async def reply(self) -> Reply:
         """Read a short body to its end, for its error."""

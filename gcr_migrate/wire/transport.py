@@ -290,8 +290,8 @@ class Wire:
             answer = await self._send(method, url, sent, body, subject)
             target = _redirect(method, answer)
             if target is None:
-                length, limits = _length(method, answer), self._limits_of(method)
-                return Stream(answer.status, answer.headers, url, length, answer, subject, limits)
+                limits = self._limits_of(method)
+                return Stream(answer.status, answer.headers, url, answer, subject, limits)
             await answer.aclose()
             onward = joined(url, target, subject)
             if not self._places.same_origin(url, onward):
@@ -377,11 +377,6 @@ def _redirect(method: str, answer: Answer) -> str | None:
     if method not in {"GET", "HEAD"} or answer.status not in _REDIRECTS:
         return None
     return answer.headers.get("location") or None
-
-
-def _length(method: str, answer: Answer) -> int | None:
-    text = answer.headers.get("content-length", "")
-    return int(text) if text.isdecimal() and method != "HEAD" else None
 
 
 def _shown(url: str) -> str:

@@ -106,6 +106,21 @@ def test_a_host_of_which_no_address_answers_is_a_connect_error(
         run(work(closed))
 
 
+def test_an_address_is_not_looked_up(has_addresses: Callable[..., None]) -> None:
+    """Where a host is an address, nobody is asked for it: here a look-up would find none."""
+
+    async def work() -> int:
+        async with Peer(script(EMPTY)).running() as peer:
+            has_addresses()
+            pool = Pool(Network(), 1)
+            try:
+                return await status(pool, f"http://127.0.0.1:{port_of(peer.url)}")
+            finally:
+                await pool.aclose()
+
+    assert run(work()) == 200
+
+
 def test_connecting_can_be_cancelled_at_any_moment(has_addresses: Callable[..., None]) -> None:
     """No socket is left behind, nor the place of a connection."""
 
