@@ -220,19 +220,22 @@ class Connection(asyncio.Protocol):
 
     def _by_little(self, piece: memoryview) -> Awaitable[None] | None:
         """Send a piece in parts: how much of it waits behind TLS cannot be seen."""
-        while piece:
-            if self.is_full:
-                return self._later(piece)
+        rest = self._what_is_too_much(piece)
+        return self._later(rest) if self.is_full else None
+
+    def _what_is_too_much(self, piece: memoryview) -> memoryview:
+        """Send parts of a piece until much waits to leave; return what is left of it."""
+        while piece and not self.is_full:
             self.send(piece[:_WAITING_AT_MOST])
             piece = piece[_WAITING_AT_MOST:]
-        return self._room() if self.is_full else None
+        return piece
 
-    async def _later(self, piece: memoryview) -> None:
-        await self._room()
-        if self.is_closed:
-            raise NotTakenError
-        if (wait := self._by_little(piece)) is not None:
-            await wait
+    async def _later(self, rest: memoryview) -> None:
+        while self.is_full:
+            await self._room()
+            if self.is_closed:
+                raise NotTakenError
+            rest = self._what_is_too_much(rest)
 
     def _room(self) -> asyncio.Future[None]:
         self._taken_up = self._loop.create_future()
