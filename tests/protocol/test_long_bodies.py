@@ -210,6 +210,44 @@ def test_a_body_goes_from_one_server_to_another(library: str) -> None:
 
 
 @EACH
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+def test_a_target_that_takes_its_time_gets_all_of_it(
+    library: str, authority: trustme.CA, trusted: Path, *, secret: bool
+) -> None:
+    """In order, though more of it than the system keeps waits to leave."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    count, got = 10, list[bytes]()
+
+    async def keep(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        for _ in range(count):
+            await asyncio.sleep(0.02)
+            got.append(await reader.readexactly(len(DATA)))
+        writer.write(EMPTY)
+
+    class Source:
+        async def into(self, take: Take) -> None:
+            """Give large pieces of many lengths."""
+            for _ in range(count):
+                half = len(DATA) // 2
+                await taken(take, DATA[:half])
+                await taken(take, DATA[half : half + 100_000])
+                await taken(take, DATA[half + 100_000 :])
+
+    async def work() -> int:
+        target = Peer(keep, tls=context if secret else None)
+        async with target.running(), sender(library, trusted=trusted) as sends:
+            fields = {"host": "x", "content-length": str(count * len(DATA))}
+            reply = await sends.send("PUT", target.url, fields, Source(), LIMITS)
+            await reply.aclose()
+            return reply.status
+
+    assert run(work()) == 200
+    assert all(one == DATA for one in got)
+
+
+@EACH
 def test_a_source_that_breaks_stops_what_it_feeds(library: str) -> None:
     """It is the source's error that is told."""
     target = Peer(lambda peer, reader, _: peer.until_lost(reader))
