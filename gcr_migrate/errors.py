@@ -193,6 +193,13 @@ BAD_PRICES: Final = _problem(
     "A field is unknown, or holds something that is no price, place or date.",
     "Correct the field that is named; `gcr-migrate schema prices` prints the model.",
 )
+BAD_VARIABLE: Final = _problem(
+    "bad-variable",
+    Exit.BAD_INPUT,
+    "an environment variable cannot be used",
+    "It holds something else than it can hold; without it, a usual value counts.",
+    "Correct the variable that is named, or take it away.",
+)
 BAD_NETWORK: Final = _problem(
     "bad-network",
     Exit.BAD_INPUT,

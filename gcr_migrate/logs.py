@@ -7,25 +7,35 @@ the first event.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Tell = Callable[[str, str, dict[str, object]], None]
 
+LEVELS: Final = ("debug", "info", "warning", "error")
+USUAL: Final = "info"
 
-def set_up(*, as_json: bool) -> None:
-    """Have events told for people, or for machines, from now on."""
-    _tell[:] = [_for_machines if as_json else _first_for_people]
+
+def set_up(*, as_json: bool, least: str = USUAL) -> None:
+    """Have events told for people, or for machines, from now on.
+
+    Args:
+        as_json: for machines.
+        least: level of the least of them that is told, one of `LEVELS`.
+    """
+    told = LEVELS[LEVELS.index(least) :]
+    _tell[:] = [functools.partial(_for_machines if as_json else _first_for_people, told)]
 
 
 def debug(event: str, /, **about: object) -> None:
-    """Take note of what only who mends this program wants to know."""
+    """Tell of what is over already, to who wants to know why a run is slow."""
     _tell[0]("debug", event, about)
 
 
@@ -44,8 +54,8 @@ def error(event: str, /, **about: object) -> None:
     _tell[0]("error", event, about)
 
 
-def _for_machines(level: str, event: str, about: dict[str, object]) -> None:
-    if level == "debug":
+def _for_machines(told: tuple[str, ...], level: str, event: str, about: dict[str, object]) -> None:
+    if level not in told:
         return
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     line = json.dumps({**about, "event": event, "level": level, "timestamp": now}, default=repr)
@@ -59,12 +69,12 @@ def _for_people(level: str, event: str, about: dict[str, object]) -> None:
     getattr(structlog.get_logger(), level)(event, **about)
 
 
-def _first_for_people(level: str, event: str, about: dict[str, object]) -> None:
-    if level == "debug":  # nothing is loaded for what is not told, such as that files ran out
+def _first_for_people(
+    told: tuple[str, ...], level: str, event: str, about: dict[str, object]
+) -> None:
+    if level not in told:  # nothing is loaded for what is not told, such as that files ran out
         return
-    import logging  # noqa: PLC0415  # see above
-
-    import structlog  # noqa: PLC0415
+    import structlog  # noqa: PLC0415  # see above
 
     coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     structlog.configure(
@@ -73,7 +83,7 @@ def _first_for_people(level: str, event: str, about: dict[str, object]) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=coloured),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(told[0]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     _tell[:] = [_for_people]

@@ -129,9 +129,9 @@ def outcome(args: Sequence[str]) -> int:
     """
     # Usage errors come before any option is read, and must be told in the form asked for too.
     output = Output(as_json="--json" in args)
-    if "--help" not in args:
-        set_up_logs(as_json=output.as_json)
     try:
+        if "--help" not in args:
+            set_up_logs(as_json=output.as_json)
         _check_filled(args)
         result = command(_called(args))(list(args), prog_name=_PROGRAM, standalone_mode=False)
     except MigrateError as error:

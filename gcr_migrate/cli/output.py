@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import logs
 from gcr_migrate.cli.streams import escape_what_cannot_be_written, write
-from gcr_migrate.errors import DEFECT, FILE_MISSING, MigrateError, printable
+from gcr_migrate.errors import BAD_VARIABLE, DEFECT, FILE_MISSING, MigrateError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gcr_migrate.errors import Exit
     from gcr_migrate.report.fact import Fact
 
+LOG_VARIABLE: Final = "GCR_MIGRATE_LOG"
 # Whether a file is there can be asked only of a name that fits, in a folder that may be entered.
 _KEPT_FROM_US: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG})
 
@@ -108,11 +109,19 @@ class Output:
 
 
 def set_up_logs(*, as_json: bool) -> None:
-    """Log events with keys to stderr, for people or for machines; libraries only warn."""
+    """Log events with keys to stderr, for people or for machines; libraries only warn.
+
+    Raises:
+        MigrateError: BAD_VARIABLE, there is no such level.
+    """
     import logging
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    logs.set_up(as_json=as_json)
+    least = os.environ.get(LOG_VARIABLE) or logs.USUAL
+    if least not in logs.LEVELS:
+        saw = f"it is none of {', '.join(logs.LEVELS)}"
+        raise MigrateError(BAD_VARIABLE, subject=f"{LOG_VARIABLE}={printable(least)}", saw=saw)
+    logs.set_up(as_json=as_json, least=least)
 
 
 def defect_of(error: Exception) -> MigrateError:

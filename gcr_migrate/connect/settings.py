@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from gcr_migrate.errors import BAD_VARIABLE, MigrateError, printable
 from gcr_migrate.model.dialect import BY_NAME
 from gcr_migrate.model.limits import CREATION_S, Limits
 from gcr_migrate.model.login import Login
@@ -29,6 +31,18 @@ COPY_VARIABLE: Final = "GCR_MIGRATE_COPY_TIMEOUT_S"
 PATIENCE_VARIABLE: Final = "GCR_MIGRATE_QUOTA_WAIT_S"
 READ_VARIABLE: Final = "GCR_MIGRATE_READ_BYTES"
 CREATION_PAUSE_VARIABLE: Final = "GCR_MIGRATE_CREATION_PAUSE_S"
+# The least that each can hold; those of whole numbers take no others.
+_LEAST: Final[dict[str, float]] = {
+    TRIES_VARIABLE: 1,
+    PAUSE_VARIABLE: 0.0,
+    IDLE_VARIABLE: 0.1,
+    COPY_VARIABLE: 0.1,
+    PATIENCE_VARIABLE: 0.0,
+    READ_VARIABLE: 1,
+    CREATION_PAUSE_VARIABLE: 0.0,
+}
+_WHOLE: Final = re.compile("[0-9]{1,15}")
+_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +69,55 @@ class Settings:
     base_s: float | None = None
     patience_s: float | None = None
 
+    def __post_init__(self) -> None:
+        """Look at all numbers now, and not in mid-run.
+
+        Raises:
+            MigrateError: BAD_VARIABLE.
+        """
+        for variable in _LEAST:
+            self._number(variable)
+
     def backoff(self) -> Backoff:
         """Return how often and how long requests are tried again."""
-        text = self.environ.get(TRIES_VARIABLE, "")
-        written = int(text) if text.isascii() and text.isdigit() else Backoff().tries
-        base_s = self._seconds(PAUSE_VARIABLE, Backoff().base_s)
+        usual = Backoff()
+        base_s = self._number(PAUSE_VARIABLE, usual.base_s)
         return Backoff(
-            tries=max(1, self.tries or written),
+            tries=self.tries or int(self._number(TRIES_VARIABLE, usual.tries)),
             base_s=base_s if self.base_s is None else self.base_s,
         )
 
     def pilot(self) -> Pilot:
         """Return who makes requests wait for their turn under the services' quotas."""
-        text = self.environ.get(PATIENCE_VARIABLE, "")
-        written = float(text) if text.isascii() and text.isdigit() else PATIENCE_S
+        written = self._number(PATIENCE_VARIABLE, PATIENCE_S)
         patience_s = written if self.patience_s is None else min(written, self.patience_s)
         return Pilot(patience_s, limits=self.limits)
 
     def dialect(self, name: str) -> Dialect:
         """Return a dialect, with the bytes per answer that GCR_MIGRATE_READ_BYTES states."""
-        text = self.environ.get(READ_VARIABLE, "")
-        usable = text.isascii() and text.isdigit() and int(text)
         known = BY_NAME[name]
-        return replace(known, read_bytes_at_most=int(text)) if usable else known
+        at_most = int(self._number(READ_VARIABLE, 0))
+        return replace(known, read_bytes_at_most=at_most) if at_most else known
 
     def creation_pause_s(self) -> float:
         """Return the seconds between two creations of repositories."""
-        return self._seconds(CREATION_PAUSE_VARIABLE, CREATION_S)
+        return self._number(CREATION_PAUSE_VARIABLE, CREATION_S)
 
     def idle_s(self) -> float:
         """Return after how many seconds without a byte a connection is given up."""
-        return self._seconds(IDLE_VARIABLE, IDLE_S) or IDLE_S
+        return self._number(IDLE_VARIABLE, IDLE_S)
 
     def copy_s(self) -> float:
         """Return after how many seconds an answer of the server-side copy is given up."""
-        return self._seconds(COPY_VARIABLE, COPY_TIMEOUT_S) or COPY_TIMEOUT_S
+        return self._number(COPY_VARIABLE, COPY_TIMEOUT_S)
 
-    def _seconds(self, variable: str, default: float) -> float:
-        text = self.environ.get(variable, "")
-        usable = text.isascii() and text.replace(".", "", 1).isdigit()
-        return float(text) if usable else default
+    def _number(self, variable: str, usual: float = 0.0) -> float:
+        """Return what a variable states, or what counts where it is not set."""
+        text, least = self.environ.get(variable, ""), _LEAST[variable]
+        if not text:
+            return usual
+        kind, form = ("whole number", _WHOLE) if type(least) is int else ("number", _DECIMAL)
+        if form.fullmatch(text) and float(text) >= least:
+            return float(text)
+        saw = f"it is no {kind} of {least:g} or more"
+        raise MigrateError(BAD_VARIABLE, subject=f"{variable}={printable(text)}", saw=saw)

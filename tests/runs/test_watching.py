@@ -62,7 +62,11 @@ def planned(cli: Cli, folder: Path) -> Iterator[tuple[Sandbox, dict[str, Any]]]:
 
 def hold_uploads(box: Sandbox, seconds: float) -> None:
     """Have the sandbox hold the end of each upload for so long."""
-    rule = {"method": "PUT", "path": UPLOAD, "when": "before", "delay_s": seconds, "times": 99}
+    fault(box, {"method": "PUT", "path": UPLOAD, "when": "before", "delay_s": seconds, "times": 99})
+
+
+def fault(box: Sandbox, rule: dict[str, Any]) -> None:
+    """Have the sandbox do something wrong."""
     request = urllib.request.Request(  # noqa: S310  # loopback
         f"{box.control_url}/faults", json.dumps(rule).encode()
     )
@@ -199,6 +203,30 @@ def test_a_run_leaves_a_text_file_and_traces(cli: Cli, tmp_path: Path) -> None:
     assert box.token not in str(spans)
     told_words = [str(one.value) for span in spans for one in span.attributes]
     assert not [text for text in told_words if "?" in text]  # no URL with a query
+
+
+@pytest.mark.parametrize(
+    ("level", "told"), [("debug", [("retry", "server-error")]), ("", []), ("error", [])]
+)
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "people"])
+def test_a_request_that_is_sent_once_more_is_logged_to_who_wants_to_know(
+    cli: Cli, tmp_path: Path, level: str, told: list[tuple[str, str]], *, as_json: bool
+) -> None:
+    """With its cause and what it was about, where `GCR_MIGRATE_LOG` says so; else it is counted."""
+    options = ["--json"] if as_json else []
+    with planned(cli, tmp_path) as (box, way):
+        fault(box, {"method": "PUT", "path": "/manifests/1.0$", "status": 503, "times": 1})
+        done = cli("apply", "m", *options, GCR_MIGRATE_LOG=level, **way)
+
+    assert done.returncode == 0, done.stderr
+    if as_json:
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        found = [(one["event"], one["code"]) for one in lines if "code" in one]
+        assert found == told
+        assert level != "error" or not lines
+    else:
+        assert [("retry", "server-error")] * done.stderr.count("code=server-error") == told
+        assert ("moved/app:1.0" in done.stderr) == bool(told)
 
 
 def test_who_cannot_follow_says_so_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:

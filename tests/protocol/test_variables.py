@@ -1,0 +1,76 @@
+"""Numbers and words in environment variables: what cannot be used is told, and nothing is begun."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gcr_migrate.connect.settings import Settings
+from gcr_migrate.errors import MigrateError
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+SPEC = """\
+version: 1
+source: {project: builds}
+target: {location: europe}
+routes: [{match: "**", repository: moved}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "saw"),
+    [
+        ("GCR_MIGRATE_RETRY_TRIES", "many", "it is no whole number of 1 or more"),
+        ("GCR_MIGRATE_RETRY_TRIES", "0", "it is no whole number of 1 or more"),
+        ("GCR_MIGRATE_RETRY_TRIES", "2.5", "it is no whole number of 1 or more"),
+        ("GCR_MIGRATE_RETRY_PAUSE_S", "-1", "it is no number of 0 or more"),
+        ("GCR_MIGRATE_IDLE_TIMEOUT_S", "0", "it is no number of 0.1 or more"),
+        ("GCR_MIGRATE_COPY_TIMEOUT_S", "nan", "it is no number of 0.1 or more"),
+        ("GCR_MIGRATE_QUOTA_WAIT_S", "2m", "it is no number of 0 or more"),
+        ("GCR_MIGRATE_READ_BYTES", "4GiB", "it is no whole number of 1 or more"),
+        ("GCR_MIGRATE_CREATION_PAUSE_S", "1e3", "it is no number of 0 or more"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(name: str, text: str, saw: str) -> None:
+    """By the name of its variable, with what it can hold."""
+    with pytest.raises(MigrateError) as raised:
+        Settings(environ={name: text})
+
+    error = raised.value
+    assert (error.problem.code, error.subject, error.saw) == ("bad-variable", f"{name}={text}", saw)
+
+
+def test_numbers_count_as_they_are_written() -> None:
+    """Fractions where seconds are told, and what is empty is not set."""
+    settings = Settings(
+        environ={
+            "GCR_MIGRATE_RETRY_TRIES": "3",
+            "GCR_MIGRATE_RETRY_PAUSE_S": "0.5",
+            "GCR_MIGRATE_IDLE_TIMEOUT_S": "1.5",
+            "GCR_MIGRATE_READ_BYTES": "9900000000",
+            "GCR_MIGRATE_COPY_TIMEOUT_S": "",
+        }
+    )
+
+    assert (settings.backoff().tries, settings.backoff().base_s) == (3, 0.5)
+    assert settings.idle_s() == 1.5
+    assert settings.dialect("distribution").read_bytes_at_most == 9_900_000_000
+    assert settings.copy_s() == Settings(environ={}).copy_s() == 600
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("GCR_MIGRATE_RETRY_TRIES", "many"), ("GCR_MIGRATE_LOG", "loud")]
+)
+def test_a_variable_that_cannot_be_used_ends_a_command(cli: Cli, name: str, value: str) -> None:
+    """With a code, before anything is called."""
+    (cli.home / "spec.yaml").write_text(SPEC)
+
+    done = cli("plan", "spec.yaml", "--json", **{name: value})
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["code"]) == (2, "bad-variable")
+    assert told["subject"] == f"{name}={value}"
