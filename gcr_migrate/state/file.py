@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
 SCHEMA_VERSION: Final = 1
+BUSY_S: Final = 30  # that a statement waits for another process
 _LOCK_TRIES: Final = 100
 
 
@@ -290,7 +291,7 @@ def _opened(place: str) -> sqlite3.Connection:
         place,
         isolation_level=None,
         check_same_thread=False,
-        timeout=30,
+        timeout=BUSY_S,
         cached_statements=256,
         uri=place.startswith("file:///"),
     )

@@ -2,29 +2,32 @@
 
 What happens in one round of the loop is committed at once. A commit only appends to a file that
 the system keeps in memory; what waits for the disk, moving it to its place, is left to a thread.
+All but the last of it is moved before that file is written from its start again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 import threading
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.steps import NEXT, Event, Kind, State
-from gcr_migrate.state.file import connect
+from gcr_migrate.state.file import BUSY_S, connect
 from gcr_migrate.state.frozen import disk_trouble
 from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gcr_migrate.state.migration import Migration
 
 _CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
+_APPENDED_AT_MOST: Final = 64 * 1024 * 1024  # bytes; then the file of them begins anew
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
 # That moves nothing out of its place, so it is no new fact either.
 _REPEATS: Final = frozenset({Event.STARTED.value, Event.CONFIRMED.value})
@@ -202,10 +205,27 @@ class Ledger:
     def _tidy_up(self) -> None:
         """Have what was appended moved to its place, where reading it is quick."""
         if self._checkpoint is None or not self._checkpoint.is_alive():
+            loop = asyncio.get_running_loop()
+            then = functools.partial(loop.call_soon_threadsafe, self._begin_anew)
             self._checkpoint = threading.Thread(
-                target=_checkpoint, args=[self._path], name="checkpoint", daemon=True
+                target=_checkpoint, args=[self._path, then], name="checkpoint", daemon=True
             )
             self._checkpoint.start()
+
+    def _begin_anew(self) -> None:
+        """Have the file of what was appended written from its start again, if it is long.
+
+        Nothing of it is needed any more but what came in the last moment. While a run goes on this
+        never comes of itself: there is always something that was not moved yet.
+        """
+        with suppress(sqlite3.Error, OSError):  # closed; or somebody reads: then the next time
+            if Path(f"{self._path}-wal").stat().st_size < _APPENDED_AT_MOST:
+                return
+            self._sql.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._sql.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            finally:
+                self._sql.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
 
     def _commit(self, entries: list[_Entry]) -> list[Exception | None]:
         """Write a batch; give the error of each entry that was not written."""
@@ -250,10 +270,12 @@ class Ledger:
         return STATE_BY_LAST[last[0][0]] if last else State.PLANNED
 
 
-def _checkpoint(path: Path) -> None:
+def _checkpoint(path: Path, then: Callable[[], object]) -> None:
     """Move what was appended to its place; where that fails, it stays where it is as good."""
     with suppress(sqlite3.Error), closing(connect(path)) as sql:
         sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    with suppress(RuntimeError):  # the loop has ended
+        then()
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:

@@ -20,6 +20,7 @@ from gcr_migrate.model.access import Grant
 from gcr_migrate.model.content import OCI_MANIFEST, Digest, Manifest
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
 from gcr_migrate.model.steps import NEXT, Event, Kind, State, state_after
+from gcr_migrate.state import ledger as at
 from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.policies import added_grants, kept_policies
@@ -169,6 +170,35 @@ def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
             await ledger.close()
 
     asyncio.run(look())
+
+
+def test_what_is_appended_takes_no_more_room_than_it_has_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a run is, and though others read: a later one writes where others were."""
+    path, appended = tmp_path / "a.migration", tmp_path / "a.migration-wal"
+    write_plan(path)
+    monkeypatch.setattr(at, "_CHECKPOINT_COMMITS", 20)
+    monkeypatch.setattr(at, "_APPENDED_AT_MOST", 500_000)
+    events = 8_000  # of some kilobytes each
+
+    async def write() -> int:
+        most = 0
+        with open_migration(path) as migration, open_migration(path) as other:
+            ledger = Ledger(migration)
+            ledger.start_run()
+            for number in range(events):
+                ledger.record(Kind.BLOB, 1, Event.LOST if number % 2 else Event.STARTED)
+                await ledger.written()
+                if number % 100 == 0:
+                    assert len(other.rows("SELECT id FROM event")) == number + 1
+                    most = max(most, appended.stat().st_size)
+            ledger.end_run("done")
+            await ledger.close()
+            assert len(other.rows("SELECT id FROM event")) == events
+        return most
+
+    assert asyncio.run(write()) < 10_000_000
 
 
 def test_a_start_without_an_end_is_found_by_blob(tmp_path: Path) -> None:
