@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_LIFE_S: Final = 60.0
 _LONGEST_LIFE_S: Final = 86_400.0
-_TOKENS_AT_MOST: Final = 4_096  # each name has its own, of a kilobyte or two
+_TOKENS_AT_MOST: Final = 1_024  # each name has its own, of a kilobyte or two; few are at work
 _UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
