@@ -13,7 +13,6 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.model.steps import NEXT, Event, Kind, State
@@ -23,6 +22,7 @@ from gcr_migrate.state.items import STATE_BY_LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from gcr_migrate.state.migration import Migration
 
@@ -213,14 +213,12 @@ class Ledger:
             self._checkpoint.start()
 
     def _begin_anew(self) -> None:
-        """Have the file of what was appended written from its start again, if it is long.
+        """Have the file of what was appended written from its start again.
 
         Nothing of it is needed any more but what came in the last moment. While a run goes on this
         never comes of itself: there is always something that was not moved yet.
         """
-        with suppress(sqlite3.Error, OSError):  # closed; or somebody reads: then the next time
-            if Path(f"{self._path}-wal").stat().st_size < _APPENDED_AT_MOST:
-                return
+        with suppress(sqlite3.Error):  # closed; or somebody reads: then the next time
             self._sql.execute("PRAGMA busy_timeout = 0")
             try:
                 self._sql.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
@@ -271,11 +269,18 @@ class Ledger:
 
 
 def _checkpoint(path: Path, then: Callable[[], object]) -> None:
-    """Move what was appended to its place; where that fails, it stays where it is as good."""
-    with suppress(sqlite3.Error), closing(connect(path)) as sql:
-        sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    with suppress(RuntimeError):  # the loop has ended
-        then()
+    """Move what was appended to its place; where that fails, it stays where it is as good.
+
+    Args:
+        path: of the migration file.
+        then: is called where all of it was moved, and it is long.
+    """
+    with suppress(sqlite3.Error, RuntimeError), closing(connect(path)) as sql:
+        _, pages, moved = sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
+        page_bytes = sql.execute("PRAGMA page_size").fetchall()[0][0]
+        # Else who reads for long would have had the rest moved while nothing else is done.
+        if moved == pages and pages * page_bytes >= _APPENDED_AT_MOST:
+            then()  # RuntimeError: the loop has ended
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:

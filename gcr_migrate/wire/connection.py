@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from gcr_migrate.wire.incoming import Incoming
 
-READ_AT_MOST: Final = 256 * 1024
+_READ_AT_MOST: Final = 256 * 1024
+# For a read and the rest of a record before it: of what a server says before it hangs up, asyncio
+# asks us only once, and drops what has no room.
+PLACE_BYTES: Final = _READ_AT_MOST + 32 * 1024
 _WAITING_AT_MOST: Final = 64 * 1024  # bytes that the system does not take yet
 
 
@@ -185,7 +188,7 @@ class Connection(asyncio.Protocol):
         """Read what a server said before it hung up: a failed write is noticed before it."""
         door = self.transport.get_extra_info("socket").fileno()
         try:
-            while self._incoming and (data := os.read(door, READ_AT_MOST)):
+            while self._incoming and (data := os.read(door, _READ_AT_MOST)):
                 if self._below is None:
                     self._incoming.came(data)
                 else:
@@ -224,8 +227,14 @@ class Connection(asyncio.Protocol):
         return self._later(rest) if self.is_full else None
 
     def _what_is_too_much(self, piece: memoryview) -> memoryview:
-        """Send parts of a piece until much waits to leave; return what is left of it."""
+        """Send parts of a piece until much waits to leave; return what is left of it.
+
+        Raises:
+            NotTakenError: the connection is gone.
+        """
         while piece and not self.is_full:
+            if self.is_closed:  # asyncio warns of parts that it throws away
+                raise NotTakenError
             self.send(piece[:_WAITING_AT_MOST])
             piece = piece[_WAITING_AT_MOST:]
         return piece
@@ -259,7 +268,7 @@ class SecretConnection(Connection, asyncio.BufferedProtocol):
     would reserve a quarter of a megabyte for each of them, and join them.
 
     Args:
-        place: where they come to stand; others may use it, too, as nothing stays there.
+        place: where they come to stand, of `PLACE_BYTES`; others may use it, too, as nothing stays.
         below: what TLS goes over, where that is the socket.
     """
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.wire import trouble
-from gcr_migrate.wire.connection import READ_AT_MOST, Connection, SecretConnection
+from gcr_migrate.wire.connection import PLACE_BYTES, Connection, SecretConnection
 from gcr_migrate.wire.heads import Origin, request_head
 from gcr_migrate.wire.incoming import Incoming
 
@@ -34,7 +34,7 @@ class Opener:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._place = memoryview(bytearray(READ_AT_MOST))
+        self._place = memoryview(bytearray(PLACE_BYTES))
 
     def proxy_for(self, origin: Origin) -> Proxy | None:
         """Return the proxy that a server is asked through, if any."""

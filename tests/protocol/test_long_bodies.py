@@ -247,6 +247,86 @@ def test_a_target_that_takes_its_time_gets_all_of_it(
     assert all(one == DATA for one in got)
 
 
+def test_what_came_before_the_end_of_a_connection_is_read(
+    authority: trustme.CA, trusted: Path
+) -> None:
+    """Over TLS, too, where more of it waits than one read brings: the rest of a record before."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    first, rest = (10_000, 250_000, 50_000), 226_884
+    size = sum(first) + rest
+    data = DATA[:size]
+    paused = asyncio.Event()
+
+    async def serve(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        writer.write(OK + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size)
+        at = 0
+        for length in (*first, rest):
+            await asyncio.sleep(0.1)
+            if length == rest:
+                await paused.wait()
+            writer.write(data[at : at + length])
+            await writer.drain()
+            at += length
+        await asyncio.sleep(0.1)
+        writer.transport.abort()  # all is with the system, which sends it, but no last words of TLS
+
+    async def work() -> bytes:
+        peer, got = Peer(serve, tls=context), list[bytes]()
+
+        async def take(piece: bytes) -> None:
+            got.append(piece)
+            if sum(map(len, got)) > first[0]:
+                paused.set()
+            await asyncio.sleep(0.4)
+
+        async with peer.running(), sender("asyncio", trusted=trusted) as sends:
+            answer = await get(sends, peer.url)
+            await answer.into(take)
+            await answer.aclose()
+        return b"".join(got)
+
+    assert run(work()) == data
+
+
+def test_a_connection_that_breaks_in_a_piece_is_no_warning(
+    authority: trustme.CA, trusted: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is left of the piece is not given to a connection that is gone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    gone = threading.Event()
+
+    def refuse(peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with context.wrap_socket(peer, server_side=True) as client:
+            read_head(client)
+            client.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            reset = struct.pack("ii", 1, 0)  # closing sends a reset
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        gone.set()
+
+    class Source:
+        async def into(self, take: Take) -> None:
+            """Give a little, and much when the target has gone and nobody was told of it."""
+            await taken(take, bytes(1000))
+            assert gone.wait(LONG_S)
+            await taken(take, DATA)
+
+    async def work(port: int) -> int:
+        async with sender("asyncio", trusted=trusted) as sends:
+            fields = {"host": "x", "content-length": str(len(DATA) + 2000)}
+            url = f"https://127.0.0.1:{port}"
+            reply = await sends.send("PUT", url, fields, Source(), LIMITS)
+            await reply.aclose()
+            return reply.status
+
+    with listening(refuse) as port:
+        assert run(work(port)) == 413
+    assert not caplog.records
+
+
 @EACH
 def test_a_source_that_breaks_stops_what_it_feeds(library: str) -> None:
     """It is the source's error that is told."""

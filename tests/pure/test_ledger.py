@@ -172,19 +172,23 @@ def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
     asyncio.run(look())
 
 
+@pytest.mark.parametrize("linked", [False, True], ids=["by name", "by link"])
 def test_what_is_appended_takes_no_more_room_than_it_has_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, linked: bool
 ) -> None:
     """However long a run is, and though others read: a later one writes where others were."""
     path, appended = tmp_path / "a.migration", tmp_path / "a.migration-wal"
     write_plan(path)
+    name = tmp_path / "link" if linked else path
+    if linked:
+        name.symlink_to(path)
     monkeypatch.setattr(at, "_CHECKPOINT_COMMITS", 20)
     monkeypatch.setattr(at, "_APPENDED_AT_MOST", 500_000)
     events = 8_000  # of some kilobytes each
 
     async def write() -> int:
         most = 0
-        with open_migration(path) as migration, open_migration(path) as other:
+        with open_migration(name) as migration, open_migration(path) as other:
             ledger = Ledger(migration)
             ledger.start_run()
             for number in range(events):
