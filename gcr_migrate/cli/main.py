@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PROGRAM: Final = "gcr-migrate"
 
+_ASKS_ONLY: Final = frozenset({"--help", "--version"})
+
 _HELP: Final = (
     "Move images from Container Registry to Artifact Registry: planned, resumable, proven."
 )
@@ -130,7 +132,7 @@ def outcome(args: Sequence[str]) -> int:
     # Usage errors come before any option is read, and must be told in the form asked for too.
     output = Output(as_json="--json" in args)
     try:
-        if "--help" not in args:
+        if not _ASKS_ONLY & {*args} and _called(args) != "explain":  # these log nothing
             set_up_logs(as_json=output.as_json)
         _check_filled(args)
         result = command(_called(args))(list(args), prog_name=_PROGRAM, standalone_mode=False)

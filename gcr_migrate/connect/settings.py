@@ -42,7 +42,7 @@ _LEAST: Final[dict[str, float]] = {
     CREATION_PAUSE_VARIABLE: 0.0,
 }
 _WHOLE: Final = re.compile("[0-9]{1,15}")
-_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)

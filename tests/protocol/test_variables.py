@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -51,13 +51,15 @@ def test_numbers_count_as_they_are_written() -> None:
             "GCR_MIGRATE_RETRY_TRIES": "3",
             "GCR_MIGRATE_RETRY_PAUSE_S": "0.5",
             "GCR_MIGRATE_IDLE_TIMEOUT_S": "1.5",
+            "GCR_MIGRATE_QUOTA_WAIT_S": ".5",
+            "GCR_MIGRATE_CREATION_PAUSE_S": "2.",
             "GCR_MIGRATE_READ_BYTES": "9900000000",
             "GCR_MIGRATE_COPY_TIMEOUT_S": "",
         }
     )
 
     assert (settings.backoff().tries, settings.backoff().base_s) == (3, 0.5)
-    assert settings.idle_s() == 1.5
+    assert (settings.idle_s(), settings.creation_pause_s()) == (1.5, 2)
     assert settings.dialect("distribution").read_bytes_at_most == 9_900_000_000
     assert settings.copy_s() == Settings(environ={}).copy_s() == 600
 
@@ -69,8 +71,17 @@ def test_a_variable_that_cannot_be_used_ends_a_command(cli: Cli, name: str, valu
     """With a code, before anything is called."""
     (cli.home / "spec.yaml").write_text(SPEC)
 
-    done = cli("plan", "spec.yaml", "--json", **{name: value})
+    variables: dict[str, Any] = {name: value}
+    done = cli("plan", "spec.yaml", "--json", **variables)
 
     told = json.loads(done.stdout)
     assert (done.returncode, told["code"]) == (2, "bad-variable")
     assert told["subject"] == f"{name}={value}"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["apply", "--help"], ["explain", "bad-variable"]])
+def test_who_asks_what_to_do_about_a_variable_is_answered(cli: Cli, words: list[str]) -> None:
+    """Whatever is in it."""
+    variables: dict[str, Any] = {"GCR_MIGRATE_LOG": "loud"}
+
+    assert cli(*words, **variables).returncode == 0
