@@ -182,6 +182,42 @@ def test_bytes_beyond_the_stated_end_make_the_answer_bad() -> None:
         run(work())
 
 
+def _to_who_refuses_early(context: ssl.SSLContext | None, trusted: Path, piece: bytes) -> int:
+    """Send a little, and then a piece to a target that has answered and is gone; return its status.
+
+    More than both is announced, so that the end of the piece is not the end of the body.
+    """
+    gone = threading.Event()
+
+    def refuse(peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with context.wrap_socket(peer, server_side=True) if context else peer as client:
+            read_head(client)
+            client.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            reset = struct.pack("ii", 1, 0)  # closing sends a reset
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        gone.set()
+
+    class Source:
+        async def into(self, take: Take) -> None:
+            """Give a piece, another one when the target has gone, and the rest never."""
+            await taken(take, bytes(1000))
+            assert gone.wait(LONG_S)
+            await taken(take, piece)
+            await asyncio.sleep(LONG_S)
+
+    async def work(port: int) -> int:
+        url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
+        async with sender("asyncio", trusted=trusted) as sends:
+            fields = {"host": "x", "content-length": str(2000 + len(piece))}
+            reply = await sends.send("PUT", url, fields, Source(), LIMITS)
+            await reply.aclose()
+            return reply.status
+
+    with listening(refuse) as port:
+        return run(work(port))
+
+
 async def _through(library: str, source: Peer, target: Peer) -> int:
     """Send what one peer gives to another one; return the status."""
     async with source.running(), target.running(), sender(library) as sends:
@@ -296,34 +332,8 @@ def test_a_connection_that_breaks_in_a_piece_is_no_warning(
     """What is left of the piece is not given to a connection that is gone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    gone = threading.Event()
 
-    def refuse(peer: socket.socket) -> None:
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with context.wrap_socket(peer, server_side=True) as client:
-            read_head(client)
-            client.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            reset = struct.pack("ii", 1, 0)  # closing sends a reset
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-        gone.set()
-
-    class Source:
-        async def into(self, take: Take) -> None:
-            """Give a little, and much when the target has gone and nobody was told of it."""
-            await taken(take, bytes(1000))
-            assert gone.wait(LONG_S)
-            await taken(take, DATA)
-
-    async def work(port: int) -> int:
-        async with sender("asyncio", trusted=trusted) as sends:
-            fields = {"host": "x", "content-length": str(len(DATA) + 2000)}
-            url = f"https://127.0.0.1:{port}"
-            reply = await sends.send("PUT", url, fields, Source(), LIMITS)
-            await reply.aclose()
-            return reply.status
-
-    with listening(refuse) as port:
-        assert run(work(port)) == 413
+    assert _to_who_refuses_early(context, trusted, DATA) == 413
     assert not caplog.records
 
 
@@ -356,35 +366,8 @@ def test_a_target_that_refuses_early_and_resets_the_connection_is_heard(
     """Though nobody reads its answer before the next piece is found not to leave."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    gone = threading.Event()
 
-    def refuse(peer: socket.socket) -> None:
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with context.wrap_socket(peer, server_side=True) if secret else peer as client:
-            read_head(client)
-            client.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            reset = struct.pack("ii", 1, 0)  # closing sends a reset
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-        gone.set()
-
-    class Source:
-        async def into(self, take: Take) -> None:
-            """Give a piece, and another one when the target has gone."""
-            await taken(take, bytes(1000))
-            assert gone.wait(LONG_S)
-            await taken(take, bytes(1000))
-            pytest.fail("there was nobody to take it")
-
-    async def work(port: int) -> int:
-        url = f"{'https' if secret else 'http'}://127.0.0.1:{port}"
-        async with sender("asyncio", trusted=trusted) as sends:
-            fields = {"host": "x", "content-length": "3000"}
-            reply = await sends.send("PUT", url, fields, Source(), LIMITS)
-            await reply.aclose()
-            return reply.status
-
-    with listening(refuse) as port:
-        assert run(work(port)) == 413
+    assert _to_who_refuses_early(context if secret else None, trusted, bytes(1000)) == 413
 
 
 @EACH
