@@ -240,8 +240,10 @@ class Connection(asyncio.Protocol):
         return piece
 
     async def _later(self, rest: memoryview) -> None:
-        while self.is_full:
-            await self._room()
+        """Send what is left of a piece; when this begins, there may be room again."""
+        while rest or self.is_full:
+            if self.is_full:
+                await self._room()
             if self.is_closed:
                 raise NotTakenError
             rest = self._what_is_too_much(rest)

@@ -337,6 +337,44 @@ def test_a_connection_that_breaks_in_a_piece_is_no_warning(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
+def test_a_piece_goes_out_whole_however_late_it_is_waited_for(
+    authority: trustme.CA, trusted: Path, *, secret: bool
+) -> None:
+    """Though a target that could not follow at first has caught up by then."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    piece, got, is_quiet = DATA * 10, list[int](), asyncio.Event()
+
+    async def keep(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        while sum(got) < len(piece) + 4:
+            try:
+                got.append(len(await asyncio.wait_for(reader.read(1 << 20), 0.3)))
+            except TimeoutError:
+                is_quiet.set()
+        writer.write(EMPTY)
+
+    class Source:
+        async def into(self, take: Take) -> None:
+            """Give a large piece, wait until no more of it comes, and only then for the piece."""
+            wait = take(piece)
+            await is_quiet.wait()
+            if wait is not None:
+                await wait
+            await taken(take, b"last")
+
+    async def work() -> int:
+        target = Peer(keep, tls=context if secret else None)
+        async with target.running(), sender("asyncio", trusted=trusted) as sends:
+            fields = {"host": "x", "content-length": str(len(piece) + 4)}
+            reply = await sends.send("PUT", target.url, fields, Source(), LIMITS)
+            await reply.aclose()
+            return reply.status
+
+    assert run(work()) == 200
+
+
 @EACH
 def test_a_source_that_breaks_stops_what_it_feeds(library: str) -> None:
     """It is the source's error that is told."""
