@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-import ssl
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -20,9 +19,8 @@ from gcr_migrate.wire.pool import Pool
 from tests.peer import EMPTY, LONG_S, OK, Peer, run, script
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
-
-    import trustme
 
     from gcr_migrate.interfaces import Take
     from tests.peer import Answer
@@ -67,14 +65,6 @@ async def get(connections: Pool, url: str, **limits_s: float) -> bytes:
 def network(trusted: Path) -> Network:
     """The way to servers with TLS."""
     return Network({"SSL_CERT_FILE": str(trusted)})
-
-
-@pytest.fixture
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    """What a server speaks TLS with."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
 
 
 async def reading(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import struct
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
 from gcr_migrate.wire import trouble
 from gcr_migrate.wire.network import LIBRARY_VARIABLE, Network
@@ -22,6 +20,7 @@ from tests.listening import listening, read_head
 from tests.peer import EACH, EMPTY, LONG_S, OK, Peer, run, script
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -63,17 +62,14 @@ async def fetched(sends: Sender, url: str, **limits_s: float) -> bytes:
 @EACH
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
 def test_a_long_body_leaves_its_connection_to_the_next(
-    library: str, tmp_path: Path, *, secret: bool
+    library: str, tls: ssl.SSLContext, trusted: Path, *, secret: bool
 ) -> None:
     """All bytes come, in order, and so do those of a short answer and a long one after it."""
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     answers = script(ANSWER, EMPTY, ANSWER)
 
     async def work() -> tuple[list[bytes], int]:
-        peer = Peer(answers, tls=context if secret else None)
-        async with peer.running(), sender(library, trusted=tmp_path / "ca.pem") as sends:
+        peer = Peer(answers, tls=tls if secret else None)
+        async with peer.running(), sender(library, trusted=trusted) as sends:
             return [await fetched(sends, peer.url) for _ in range(3)], peer.connections
 
     came, connections = run(work())
@@ -248,11 +244,9 @@ def test_a_body_goes_from_one_server_to_another(library: str) -> None:
 @EACH
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
 def test_a_target_that_takes_its_time_gets_all_of_it(
-    library: str, authority: trustme.CA, trusted: Path, *, secret: bool
+    library: str, tls: ssl.SSLContext, trusted: Path, *, secret: bool
 ) -> None:
     """In order, though more of it than the system keeps waits to leave."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     count, got = 10, list[bytes]()
 
     async def keep(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -272,7 +266,7 @@ def test_a_target_that_takes_its_time_gets_all_of_it(
                 await taken(take, DATA[half + 100_000 :])
 
     async def work() -> int:
-        target = Peer(keep, tls=context if secret else None)
+        target = Peer(keep, tls=tls if secret else None)
         async with target.running(), sender(library, trusted=trusted) as sends:
             fields = {"host": "x", "content-length": str(count * len(DATA))}
             reply = await sends.send("PUT", target.url, fields, Source(), LIMITS)
@@ -284,11 +278,9 @@ def test_a_target_that_takes_its_time_gets_all_of_it(
 
 
 def test_what_came_before_the_end_of_a_connection_is_read(
-    authority: trustme.CA, trusted: Path
+    tls: ssl.SSLContext, trusted: Path
 ) -> None:
     """Over TLS, too, where more of it waits than one read brings: the rest of a record before."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     first, rest = (10_000, 250_000, 50_000), 226_884
     size = sum(first) + rest
     data = DATA[:size]
@@ -309,7 +301,7 @@ def test_what_came_before_the_end_of_a_connection_is_read(
         writer.transport.abort()  # all is with the system, which sends it, but no last words of TLS
 
     async def work() -> bytes:
-        peer, got = Peer(serve, tls=context), list[bytes]()
+        peer, got = Peer(serve, tls=tls), list[bytes]()
 
         async def take(piece: bytes) -> None:
             got.append(piece)
@@ -327,23 +319,18 @@ def test_what_came_before_the_end_of_a_connection_is_read(
 
 
 def test_a_connection_that_breaks_in_a_piece_is_no_warning(
-    authority: trustme.CA, trusted: Path, caplog: pytest.LogCaptureFixture
+    tls: ssl.SSLContext, trusted: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What is left of the piece is not given to a connection that is gone."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-
-    assert _to_who_refuses_early(context, trusted, DATA) == 413
+    assert _to_who_refuses_early(tls, trusted, DATA) == 413
     assert not caplog.records
 
 
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
 def test_a_piece_goes_out_whole_however_late_it_is_waited_for(
-    authority: trustme.CA, trusted: Path, *, secret: bool
+    tls: ssl.SSLContext, trusted: Path, *, secret: bool
 ) -> None:
     """Though a target that could not follow at first has caught up by then."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     piece, got, is_quiet = DATA * 10, list[int](), asyncio.Event()
 
     async def keep(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -365,7 +352,7 @@ def test_a_piece_goes_out_whole_however_late_it_is_waited_for(
             await taken(take, b"last")
 
     async def work() -> int:
-        target = Peer(keep, tls=context if secret else None)
+        target = Peer(keep, tls=tls if secret else None)
         async with target.running(), sender("asyncio", trusted=trusted) as sends:
             fields = {"host": "x", "content-length": str(len(piece) + 4)}
             reply = await sends.send("PUT", target.url, fields, Source(), LIMITS)
@@ -399,13 +386,10 @@ def test_a_target_that_refuses_early_is_heard() -> None:
 
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
 def test_a_target_that_refuses_early_and_resets_the_connection_is_heard(
-    authority: trustme.CA, trusted: Path, *, secret: bool
+    tls: ssl.SSLContext, trusted: Path, *, secret: bool
 ) -> None:
     """Though nobody reads its answer before the next piece is found not to leave."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-
-    assert _to_who_refuses_early(context if secret else None, trusted, bytes(1000)) == 413
+    assert _to_who_refuses_early(tls if secret else None, trusted, bytes(1000)) == 413
 
 
 @EACH

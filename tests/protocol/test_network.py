@@ -340,16 +340,24 @@ def test_variables_for_certificates_add_up(firm: Company) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("SSL_CERT_FILE", "/nowhere/ca.pem"), (LIBRARY_VARIABLE, "curl")]
+    ("name", "value", "code"),
+    [
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "bad-network"),
+        (LIBRARY_VARIABLE, "curl", "bad-network"),
+        ("GCR_MIGRATE_RETRY_TRIES", "many", "bad-variable"),
+        ("GCR_MIGRATE_LOG", "loud", "bad-variable"),
+    ],
 )
-def test_a_bad_variable_ends_a_command_with_a_code(cli: Cli, name: str, value: str) -> None:
+def test_a_bad_variable_ends_a_command_with_a_code(
+    cli: Cli, name: str, value: str, code: str
+) -> None:
     """It is found before anything is called, and gives no traceback."""
     (cli.home / "spec.yaml").write_text(SPEC)
     variables: dict[str, Any] = {name: value}
     done = cli("plan", "spec.yaml", "--json", **variables)
     assert done.returncode == 2
     told = json.loads(done.stdout)
-    assert (told["code"], told["subject"]) == ("bad-network", f"{name}={value}")
+    assert (told["code"], told["subject"]) == (code, f"{name}={value}")
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""Numbers and words in environment variables: what cannot be used is told, and nothing is begun."""
+"""Numbers and words in environment variables: what cannot be used is told."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +11,6 @@ from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
-
-SPEC = """\
-version: 1
-source: {project: builds}
-target: {location: europe}
-routes: [{match: "**", repository: moved}]
-"""
 
 
 @pytest.mark.parametrize(
@@ -62,21 +54,6 @@ def test_numbers_count_as_they_are_written() -> None:
     assert (settings.idle_s(), settings.creation_pause_s()) == (1.5, 2)
     assert settings.dialect("distribution").read_bytes_at_most == 9_900_000_000
     assert settings.copy_s() == Settings(environ={}).copy_s() == 600
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("GCR_MIGRATE_RETRY_TRIES", "many"), ("GCR_MIGRATE_LOG", "loud")]
-)
-def test_a_variable_that_cannot_be_used_ends_a_command(cli: Cli, name: str, value: str) -> None:
-    """With a code, before anything is called."""
-    (cli.home / "spec.yaml").write_text(SPEC)
-
-    variables: dict[str, Any] = {name: value}
-    done = cli("plan", "spec.yaml", "--json", **variables)
-
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["code"]) == (2, "bad-variable")
-    assert told["subject"] == f"{name}={value}"
 
 
 @pytest.mark.parametrize("words", [["--version"], ["apply", "--help"], ["explain", "bad-variable"]])
