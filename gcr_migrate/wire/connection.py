@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
     """
 
     transport: asyncio.Transport
+    _is_secret = False
 
     def __init__(self, below: asyncio.Transport | None = None) -> None:
         self.is_free = False
@@ -48,7 +49,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._below = below
         self._incoming: Incoming | None = None
-        self._is_secret = False
         self._is_sent = False
         self._taken_up: asyncio.Future[None] | None = None
         self._read_s: float | None = None
@@ -60,7 +60,6 @@ class Connection(asyncio.Protocol):
         """Take the connection that was made."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=_WAITING_AT_MOST)
-        self._is_secret = self.transport.get_extra_info("sslcontext") is not None
 
     @property
     def is_closed(self) -> bool:
@@ -244,8 +243,6 @@ class Connection(asyncio.Protocol):
         while rest or self.is_full:
             if self.is_full:
                 await self._room()
-            if self.is_closed:
-                raise NotTakenError
             rest = self._what_is_too_much(rest)
 
     def _room(self) -> asyncio.Future[None]:
@@ -273,6 +270,8 @@ class SecretConnection(Connection, asyncio.BufferedProtocol):
         place: where they come to stand, of `PLACE_BYTES`; others may use it, too, as nothing stays.
         below: what TLS goes over, where that is the socket.
     """
+
+    _is_secret = True
 
     def __init__(self, place: memoryview, below: asyncio.Transport | None) -> None:
         super().__init__(below)
