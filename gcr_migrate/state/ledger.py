@@ -1,8 +1,10 @@
 """Recording what happens to a plan's items.
 
-What happens in one round of the loop is committed at once. A commit only appends to a file that
-the system keeps in memory; what waits for the disk, moving it to its place, is left to a thread.
-All but the last of it is moved before that file is written from its start again.
+What somebody waits for is committed with all else that happens in that round of the loop; what
+nobody waits for goes along with the next of these, or by itself a little later. A commit only
+appends to a file that the system keeps in memory; what waits for the disk, moving it to its place,
+is left to a thread. All but the last of it is moved before that file is written from its start
+again.
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ if TYPE_CHECKING:
 
     from gcr_migrate.state.migration import Migration
 
+_AT_LEISURE_S: Final = 0.05  # a run that is killed asks again what became of so much
 _CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
 _APPENDED_AT_MOST: Final = 64 * 1024 * 1024  # bytes; then the file of them begins anew
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
 # That moves nothing out of its place, so it is no new fact either.
 _REPEATS: Final = frozenset({Event.STARTED.value, Event.CONFIRMED.value})
 _NEXT: Final = {(state, event.value): after for (state, event), after in NEXT.items()}
-_Row = tuple[int, str, int, str, str, str, str, int, str]  # as the columns of `event`
+_Row = tuple[int, str, int, str, str, str, str, int]  # as the columns of `event`, without `at`
 _Entry = tuple[_Row, "asyncio.Future[None] | None"]
 
 
@@ -51,6 +54,8 @@ class Ledger:
         self._sql = connect(migration.path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
+        self._settling: asyncio.Handle | None = None  # what will write these down
+        self._is_soon = False
         self._under_way: set[tuple[str, int]] = set()  # what this run began and did not end
         self._commits = 0
         self._checkpoint: threading.Thread | None = None
@@ -81,7 +86,7 @@ class Ledger:
         saw: str = "",
         size_bytes: int = 0,
     ) -> None:
-        """Write down an event, with all others of this round of the loop.
+        """Write down an event, soon.
 
         What goes wrong is DISK_FULL, or ValueError if the event cannot follow on what the item has
         been through; to move again what is present is no error, and not recorded. Who does not
@@ -103,17 +108,17 @@ class Ledger:
             raise RuntimeError("no run was started")
         row = (
             self._run,
-            kind.value,
+            str(kind),
             item_id,
-            event.value,
+            str(event),
             how,
             code,
             saw,
             size_bytes,
-            _now(),
         )
-        if not self._gathered:  # committed once for all that happens meanwhile
-            asyncio.get_running_loop().call_soon(self.settle)
+        if self._settling is None:
+            loop = asyncio.get_running_loop()
+            self._settling = loop.call_later(_AT_LEISURE_S, self.settle)
         self._gathered.append((row, None))
 
     def written(self) -> asyncio.Future[None]:
@@ -122,7 +127,11 @@ class Ledger:
         Returns:
             A future that is done then, or raises why that will never be.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._settling is not None and not self._is_soon:  # once for all that happens meanwhile
+            self._settling.cancel()
+            self._settling, self._is_soon = loop.call_soon(self.settle), True
+        done: asyncio.Future[None] = loop.create_future()
         row, _ = self._gathered[-1]
         self._gathered[-1] = (row, done)
         return done
@@ -190,6 +199,9 @@ class Ledger:
     def settle(self) -> None:
         """Write down all that was recorded, so that it can be read in the file."""
         entries, self._gathered = self._gathered, []
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling, self._is_soon = None, False
         if not entries:
             return
         results = self._commit(entries)
@@ -230,7 +242,8 @@ class Ledger:
         try:
             self._sql.execute("BEGIN IMMEDIATE")
             try:
-                results = [self._append(row) for row, _ in entries]
+                now = _now()
+                results = [self._append(row, now) for row, _ in entries]
                 self._sql.execute("COMMIT")
             finally:
                 if self._sql.in_transaction:
@@ -241,7 +254,7 @@ class Ledger:
             return [disk_trouble(str(self._path), error) for _ in entries]
         return results
 
-    def _append(self, row: _Row) -> Exception | None:
+    def _append(self, row: _Row, now: str) -> Exception | None:
         _, kind, item_id, event, *_ = row
         key = (kind, item_id)
         state = State.MOVING if key in self._under_way else self._state(key)
@@ -253,7 +266,7 @@ class Ledger:
         self._sql.execute(
             "INSERT INTO event (run_id, kind, item_id, event, how, code, saw, size_bytes, at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
+            (*row, now),
         )
         if after is State.MOVING:
             self._under_way.add(key)
