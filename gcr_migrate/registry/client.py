@@ -6,7 +6,7 @@ Nothing here can delete. The type under which a station gets a client says what 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -27,7 +27,7 @@ from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
 from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, pages
-from gcr_migrate.registry.uploads import Upload, location_of
+from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 from gcr_migrate.wire.retry import persistently
@@ -234,7 +234,7 @@ class RegistryClient:
     async def mount(self, name: str, digest: Digest, from_name: str) -> str | None:
         """Mount a blob from another name; see `TargetRegistry` for what is returned."""
         subject = self._named(name, str(digest))
-        query = urlencode({"mount": str(digest), "from": from_name})
+        query = f"mount={in_query(str(digest))}&from={quote(from_name, safe='')}"
         url = self._url(name, f"blobs/uploads/?{query}")
         scopes, ok = (_push(name), _pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
         try:

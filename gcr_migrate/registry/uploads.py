@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -228,8 +228,13 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
     return url
 
 
+def in_query(digest: str) -> str:
+    """Return a digest as it stands in a query."""
+    return quote(digest, safe=":").replace(":", "%3A")  # the colon alone makes `quote` slow
+
+
 def with_digest(session: str, digest: str) -> str:
     """Add the digest to a session's own query, which is not touched."""
     address, hash_sign, fragment = session.partition("#")
     joint = "?" if "?" not in address else "" if address.endswith("?") else "&"
-    return f"{address}{joint}{urlencode({'digest': digest})}{hash_sign}{fragment}"
+    return f"{address}{joint}digest={in_query(digest)}{hash_sign}{fragment}"

@@ -95,10 +95,20 @@ def request_head(method: str, target: str, fields: Iterable[tuple[str, str]]) ->
     """
     lines = [f"{method} {target} HTTP/1.1"]
     for name, value in fields:
-        if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
+        if not _is_name(name) or (not value.isprintable() and _NO_VALUE.search(value)):
             raise trouble.LocalProtocolError(f"a field {name!r} cannot be sent")
         lines.append(f"{name}: {value}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+@functools.lru_cache(maxsize=256)
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _key(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class Fields(Mapping[str, str]):
@@ -111,11 +121,12 @@ class Fields(Mapping[str, str]):
     __slots__ = ("_values",)
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        self._values: dict[str, str] = {}
+        values: dict[str, str] = {}
         for name, value in raw:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            known = self._values.get(key)
-            self._values[key] = text if known is None else f"{known}, {text}"
+            key, text = _key(name), value.decode("latin-1")
+            known = values.get(key)
+            values[key] = text if known is None else f"{known}, {text}"
+        self._values = values
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
