@@ -35,14 +35,52 @@ def _json_name(name: str) -> str:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 class Fact:
-    """A part of a command's result; it never changes once it is made."""
+    """A part of a command's result; it never changes once it is made.
+
+    It is a dataclass, of which no method is made of its own: to compile those takes a millisecond
+    for each class, and a command loads dozens.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "alias_generator": _json_name}
+    _defaults: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls) -> None:
         """Make it a dataclass."""
-        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
+        cls._defaults = {
+            name: one.default
+            for name, one in cls.__dataclass_fields__.items()
+            if one.default is not dataclasses.MISSING
+        }
+
+    def __init__(self, **values: Any) -> None:
+        told = self._defaults | values
+        fields = self.__dataclass_fields__
+        if told.keys() != fields.keys():
+            odd = ", ".join(sorted(told.keys() ^ fields.keys()))
+            raise TypeError(f"{type(self).__name__}: missing or unknown: {odd}")
+        vars(self).update((name, told[name]) for name in fields)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Refuse values that contradict each other."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise dataclasses.FrozenInstanceError(name)
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(name)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({told})"
 
     @classmethod
     def like(cls, other: object) -> Self:

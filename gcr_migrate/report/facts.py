@@ -54,6 +54,8 @@ class TodoFact(Fact):
 
 
 class _PlanLike(Fact):
+    """What is told of a plan, whoever tells it."""
+
     file: str
     digest: str = Field(description="Digest of the frozen plan, for `apply --expect-digest`.")
     complete: bool = Field(description="Whether every listing is known to be whole.")

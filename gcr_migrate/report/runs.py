@@ -71,6 +71,8 @@ RunOutcome = Literal["complete", "partial", "failed", "interrupted", "time-is-up
 
 
 class _RunLike(Fact):
+    """What is told of a run, and of all runs together."""
+
     file: str
     digest: str
     outcome: RunOutcome = Field(
