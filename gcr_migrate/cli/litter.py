@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-_LITTER: Final = 20_000  # objects that may lie about before cycles are looked for
+_LITTER: Final = 50_000  # objects that may lie about before cycles are looked for
 _KEPT: Final = 4 * 1024 * 1024
 
 
