@@ -54,7 +54,7 @@ class Ledger:
         self._sql = connect(migration.path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
-        self._settling: asyncio.Handle | None = None  # what will write these down
+        self._later: asyncio.TimerHandle | None = None  # what writes these down at the latest
         self._is_soon = False
         self._under_way: set[tuple[str, int]] = set()  # what this run began and did not end
         self._commits = 0
@@ -116,9 +116,9 @@ class Ledger:
             saw,
             size_bytes,
         )
-        if self._settling is None:
+        if self._later is None:
             loop = asyncio.get_running_loop()
-            self._settling = loop.call_later(_AT_LEISURE_S, self.settle)
+            self._later = loop.call_later(_AT_LEISURE_S, self._settle_later)
         self._gathered.append((row, None))
 
     def written(self) -> asyncio.Future[None]:
@@ -128,9 +128,9 @@ class Ledger:
             A future that is done then, or raises why that will never be.
         """
         loop = asyncio.get_running_loop()
-        if self._settling is not None and not self._is_soon:  # once for all that happens meanwhile
-            self._settling.cancel()
-            self._settling, self._is_soon = loop.call_soon(self.settle), True
+        if not self._is_soon:  # once for all that happens meanwhile
+            self._is_soon = True
+            loop.call_soon(self.settle)
         done: asyncio.Future[None] = loop.create_future()
         row, _ = self._gathered[-1]
         self._gathered[-1] = (row, done)
@@ -184,6 +184,8 @@ class Ledger:
     async def close(self) -> None:
         """Write down what was recorded and close the file; raise what went wrong, if anything."""
         self.settle()
+        if self._later is not None:
+            self._later.cancel()
         if self._checkpoint is not None:
             await asyncio.to_thread(self._checkpoint.join)
         self._sql.close()
@@ -199,9 +201,7 @@ class Ledger:
     def settle(self) -> None:
         """Write down all that was recorded, so that it can be read in the file."""
         entries, self._gathered = self._gathered, []
-        if self._settling is not None:
-            self._settling.cancel()
-        self._settling, self._is_soon = None, False
+        self._is_soon = False
         if not entries:
             return
         results = self._commit(entries)
@@ -213,6 +213,10 @@ class Ledger:
         self._commits += 1
         if self._commits % _CHECKPOINT_COMMITS == 0:
             self._tidy_up()
+
+    def _settle_later(self) -> None:
+        self._later = None
+        self.settle()
 
     def _tidy_up(self) -> None:
         """Have what was appended moved to its place, where reading it is quick."""
