@@ -103,7 +103,7 @@ def request_head(method: str, target: str, fields: Collection[tuple[str, str]]) 
     ends = len(lines) - 1  # all of them together are looked at in a fraction of the time
     if "\0" in text or text.count("\r") != ends or text.count("\n") != ends:
         odd = [name for name, value in fields if _NO_VALUE.search(value)]
-        raise trouble.LocalProtocolError(f"a field {odd} cannot be sent")
+        raise trouble.LocalProtocolError(f"fields {odd} cannot be sent")
     return text.encode("latin-1")
 
 
