@@ -43,24 +43,22 @@ class Fact:
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "alias_generator": _json_name}
-    _defaults: ClassVar[dict[str, Any]]
+    _blank: ClassVar[dict[str, Any]]
+    _required: ClassVar[frozenset[str]]
 
     def __init_subclass__(cls) -> None:
         """Make it a dataclass."""
         dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
-        cls._defaults = {
-            name: one.default
-            for name, one in cls.__dataclass_fields__.items()
-            if one.default is not dataclasses.MISSING
-        }
+        blank = {name: one.default for name, one in cls.__dataclass_fields__.items()}
+        cls._blank = blank
+        cls._required = frozenset(k for k, v in blank.items() if v is dataclasses.MISSING)
 
     def __init__(self, **values: Any) -> None:
-        told = self._defaults | values
-        fields = self.__dataclass_fields__
-        if told.keys() != fields.keys():
-            odd = ", ".join(sorted(told.keys() ^ fields.keys()))
-            raise TypeError(f"{type(self).__name__}: missing or unknown: {odd}")
-        vars(self).update((name, told[name]) for name in fields)
+        told = self._blank | values
+        if len(told) != len(self._blank) or not self._required <= values.keys():
+            odd = (told.keys() - self._blank.keys()) | (self._required - values.keys())
+            raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(sorted(odd))}")
+        vars(self).update(told)
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -73,7 +71,9 @@ class Fact:
         raise dataclasses.FrozenInstanceError(name)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        if type(self) is not type(other):
+            return NotImplemented
+        return vars(self) == vars(other)
 
     def __hash__(self) -> int:
         return hash(tuple(vars(self).values()))

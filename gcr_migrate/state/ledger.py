@@ -1,10 +1,10 @@
 """Recording what happens to a plan's items.
 
-What somebody waits for is committed with all else that happens in that round of the loop; what
-nobody waits for goes along with the next of these, or by itself a little later. A commit only
-appends to a file that the system keeps in memory; what waits for the disk, moving it to its place,
-is left to a thread. All but the last of it is moved before that file is written from its start
-again.
+What somebody waits for, and what went wrong, is committed with all else that happens in that round
+of the loop; what goes well goes along with the next of these, or by itself a little later. A
+commit only appends to a file that the system keeps in memory; what waits for the disk, moving it
+to its place, is left to a thread. All but the last of it is moved before that file is written from
+its start again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 _AT_LEISURE_S: Final = 0.05  # a run that is killed asks again what became of so much
+# What else happens decides what others may do next, and is seldom.
+_AT_LEISURE: Final = frozenset({Event.STARTED, Event.CONFIRMED, Event.SKIPPED})
 _CHECKPOINT_COMMITS: Final = 1000  # each adds a few pages to what a reader has to look through
 _APPENDED_AT_MOST: Final = 64 * 1024 * 1024  # bytes; then the file of them begins anew
 # Two manifests may need one blob, and the second may ask before it sees the first one's success.
@@ -116,10 +118,12 @@ class Ledger:
             saw,
             size_bytes,
         )
-        if self._later is None:
+        self._gathered.append((row, None))
+        if event not in _AT_LEISURE:
+            self._settle_soon()
+        elif self._later is None:
             loop = asyncio.get_running_loop()
             self._later = loop.call_later(_AT_LEISURE_S, self._settle_later)
-        self._gathered.append((row, None))
 
     def written(self) -> asyncio.Future[None]:
         """Return when the event that was recorded just now will be in the file.
@@ -127,11 +131,8 @@ class Ledger:
         Returns:
             A future that is done then, or raises why that will never be.
         """
-        loop = asyncio.get_running_loop()
-        if not self._is_soon:  # once for all that happens meanwhile
-            self._is_soon = True
-            loop.call_soon(self.settle)
-        done: asyncio.Future[None] = loop.create_future()
+        self._settle_soon()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         row, _ = self._gathered[-1]
         self._gathered[-1] = (row, done)
         return done
@@ -183,11 +184,11 @@ class Ledger:
 
     async def close(self) -> None:
         """Write down what was recorded and close the file; raise what went wrong, if anything."""
+        if self._checkpoint is not None:
+            await asyncio.to_thread(self._checkpoint.join)
         self.settle()
         if self._later is not None:
             self._later.cancel()
-        if self._checkpoint is not None:
-            await asyncio.to_thread(self._checkpoint.join)
         self._sql.close()
         if self._trouble:
             raise self._trouble
@@ -213,6 +214,11 @@ class Ledger:
         self._commits += 1
         if self._commits % _CHECKPOINT_COMMITS == 0:
             self._tidy_up()
+
+    def _settle_soon(self) -> None:
+        if not self._is_soon:  # once for all that happens meanwhile
+            self._is_soon = True
+            asyncio.get_running_loop().call_soon(self.settle)
 
     def _settle_later(self) -> None:
         self._later = None

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -192,6 +193,59 @@ def test_what_nobody_waits_for_is_written_all_the_same(tmp_path: Path) -> None:
         assert asyncio.run(run(file)) == 1
 
 
+@pytest.mark.parametrize("event", [Event.GAVE_UP, Event.LOST])
+def test_what_went_wrong_is_written_in_the_round_in_which_it_happens(
+    tmp_path: Path, event: Event
+) -> None:
+    """Who goes on in the next one finds it in the file, and takes nothing for begun."""
+    write_plan(tmp_path / "m")
+
+    async def run(file: Migration) -> bool:
+        ledger = Ledger(file)
+        ledger.start_run()
+        blob = next(file.blobs(1))
+        ledger.record(Kind.BLOB, blob.id, Event.STARTED)
+        await ledger.written()
+        begun = bool(file.interrupted(blob.blob_id, TARGET))
+        ledger.record(Kind.BLOB, blob.id, event)
+        await asyncio.sleep(0)
+        found = begun and not file.interrupted(blob.blob_id, TARGET)
+        await ledger.close()
+        return found
+
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        assert asyncio.run(run(file))
+
+
+def test_what_happens_while_the_file_is_closed_is_written(tmp_path: Path) -> None:
+    """To close it may take a while; what is recorded meanwhile is no less true."""
+    write_plan(tmp_path / "m")
+
+    async def run(file: Migration) -> int:
+        ledger = Ledger(file)
+        ledger.start_run()
+        ledger.record(Kind.BLOB, 1, Event.STARTED)
+        begun, over = threading.Event(), threading.Event()
+
+        def move() -> None:
+            begun.set()
+            over.wait(10)
+
+        moving = threading.Thread(target=move)
+        ledger._checkpoint = moving  # noqa: SLF001  # one that takes its time
+        moving.start()
+        closing = asyncio.create_task(ledger.close())
+        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.sleep(0)
+        ledger.record(Kind.BLOB, 1, Event.CONFIRMED, how="uploaded")
+        over.set()
+        await closing
+        return tally(file).kinds[Kind.BLOB].done
+
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        assert asyncio.run(run(file)) == 1
+
+
 def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
     """An open walk through the images does not hide events that were written since."""
     path = tmp_path / "a.migration"
@@ -243,7 +297,7 @@ def test_what_is_appended_takes_no_more_room_than_it_has_to(
             assert len(other.rows("SELECT id FROM event")) == events
         return most
 
-    assert asyncio.run(write()) < 10_000_000
+    assert asyncio.run(write()) < 35_000_000  # else it is 70 MB; a busy machine moves it late
 
 
 def test_a_start_without_an_end_is_found_by_blob(tmp_path: Path) -> None:
