@@ -184,9 +184,10 @@ class Ledger:
 
     async def close(self) -> None:
         """Write down what was recorded and close the file; raise what went wrong, if anything."""
+        self.settle()
         if self._checkpoint is not None:
             await asyncio.to_thread(self._checkpoint.join)
-        self.settle()
+            self.settle()  # what came meanwhile
         if self._later is not None:
             self._later.cancel()
         self._sql.close()

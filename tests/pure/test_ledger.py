@@ -154,8 +154,9 @@ def test_a_blob_interrupted_by_a_kill_shows_as_moving(tmp_path: Path) -> None:
         migration.check_seal()
 
 
-def test_what_nobody_waits_for_is_written_with_what_somebody_does(tmp_path: Path) -> None:
-    """Events are in the file in their order when the last of them is."""
+@pytest.mark.parametrize("waited_for", [True, False], ids=["another", "nobody"])
+def test_what_nobody_waits_for_is_written_all_the_same(tmp_path: Path, *, waited_for: bool) -> None:
+    """With the next event that somebody waits for, or by itself in far less than a second."""
     write_plan(tmp_path / "m")
 
     async def run(file: Migration) -> int:
@@ -163,28 +164,13 @@ def test_what_nobody_waits_for_is_written_with_what_somebody_does(tmp_path: Path
         ledger.start_run()
         ledger.record(Kind.BLOB, 1, Event.STARTED)
         ledger.record(Kind.BLOB, 1, Event.CONFIRMED, how="uploaded")
-        ledger.record(Kind.BLOB, 2, Event.STARTED)
-        await ledger.written()
-        done = tally(file).kinds[Kind.BLOB].done
-        await ledger.close()
-        return done
-
-    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
-        assert asyncio.run(run(file)) == 1
-
-
-def test_what_nobody_waits_for_is_written_all_the_same(tmp_path: Path) -> None:
-    """Nothing else has to happen for that, and it takes far less than a second."""
-    write_plan(tmp_path / "m")
-
-    async def run(file: Migration) -> int:
-        ledger = Ledger(file)
-        ledger.start_run()
-        ledger.record(Kind.BLOB, 1, Event.STARTED)
-        ledger.record(Kind.BLOB, 1, Event.CONFIRMED, how="uploaded")
-        settled = asyncio.Event()
-        ledger.on_settled = settled.set
-        await asyncio.wait_for(settled.wait(), 5)
+        if waited_for:
+            ledger.record(Kind.BLOB, 2, Event.STARTED)
+            await ledger.written()
+        else:
+            settled = asyncio.Event()
+            ledger.on_settled = settled.set
+            await asyncio.wait_for(settled.wait(), 5)
         done = tally(file).kinds[Kind.BLOB].done
         await ledger.close()
         return done
