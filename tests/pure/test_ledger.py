@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 TARGET = "eu-docker.pkg.dev"
+_A_MOMENT_S = 0.0002
 
 
 def image_manifest(*layers: bytes) -> Manifest:
@@ -275,6 +277,7 @@ def test_what_is_appended_takes_no_more_room_than_it_has_to(
             for number in range(events):
                 ledger.record(Kind.BLOB, 1, Event.LOST if number % 2 else Event.STARTED)
                 await ledger.written()
+                time.sleep(_A_MOMENT_S)  # noqa: ASYNC251  # else a busy machine moves it late
                 if number % 100 == 0:
                     assert len(other.rows("SELECT id FROM event")) == number + 1
                     most = max(most, appended.stat().st_size)
@@ -283,7 +286,7 @@ def test_what_is_appended_takes_no_more_room_than_it_has_to(
             assert len(other.rows("SELECT id FROM event")) == events
         return most
 
-    assert asyncio.run(write()) < 35_000_000  # else it is 70 MB; a busy machine moves it late
+    assert asyncio.run(write()) < 10_000_000
 
 
 def test_a_start_without_an_end_is_found_by_blob(tmp_path: Path) -> None:
