@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from gcr_migrate.state.policies import KeptPolicy
 
 
-class _Listener:
-    def item(self, step: Step) -> None: ...
-    def bytes(self, count: int) -> None: ...
+class Nobody:
+    """Hears of a run's progress, and needs none of it."""
+
+    def item(self, step: Step) -> None:
+        """Take note of nothing."""
+
+    def bytes(self, count: int) -> None:
+        """Take note of nothing."""
 
 
 class Plan:
@@ -67,7 +72,7 @@ class Plan:
             ledger = Ledger(migration)
             ledger.start_run()
             try:
-                journal = Journal(ledger, _Listener(), self.stop)
+                journal = Journal(ledger, Nobody(), self.stop)
                 grants = Grants(migration, 1, self._resource, policies, journal)
                 if take_back:
                     return await grants.take_back()

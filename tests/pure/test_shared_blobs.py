@@ -12,23 +12,13 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.work import BlobWork, SizeWork
 from gcr_migrate.state.file import lock, open_migration
 from gcr_migrate.state.ledger import Ledger
+from tests.granting import Nobody
 from tests.pure.test_ledger import write_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gcr_migrate.model.steps import Step
     from gcr_migrate.state.migration import Migration
-
-
-class Deaf:
-    """Hears of progress, and needs none of it."""
-
-    def item(self, step: Step) -> None:
-        """Take note of nothing."""
-
-    def bytes(self, count: int) -> None:
-        """Take note of nothing."""
 
 
 class HalfClosed:
@@ -61,7 +51,7 @@ def test_a_blob_that_fails_in_one_repository_is_sent_to_the_next_one(tmp_path: P
     async def run(file: Migration) -> list[Outcome]:
         ledger = Ledger(file)
         ledger.start_run()
-        blobs = Blobs(file, Journal(ledger, Deaf(), asyncio.Event()), hands, 8)
+        blobs = Blobs(file, Journal(ledger, Nobody(), asyncio.Event()), hands, 8)
         sources, repositories = file.sources(), file.repositories()
         brought = []
         for image in file.images():
