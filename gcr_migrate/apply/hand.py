@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces import Feed, SourceRegistry, TargetRegistry
-    from gcr_migrate.model.content import Digest, Manifest
+    from gcr_migrate.model.content import Digest, RawManifest
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import End
 
@@ -88,7 +88,7 @@ class Hand:
     def __init__(
         self,
         registries: Registries,
-        manifest: Callable[[Digest], Manifest],
+        manifest: Callable[[Digest], RawManifest],
         on_bytes: Callable[[int], None],
     ) -> None:
         self._registries = registries
@@ -110,8 +110,8 @@ class Hand:
             case MountWork(target, digest, origin):
                 return await self._writer(target).mount(target.name, digest, origin)
             case ManifestWork(target, digest, reference):
-                raw = self._manifest(digest)
-                await self._writer(target).put_manifest(target.name, reference, raw)
+                manifest = self._manifest(digest)
+                await self._writer(target).put_manifest(target.name, reference, manifest)
                 return None
             case ListWork(end):
                 return await self._tags(end)

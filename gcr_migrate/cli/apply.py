@@ -309,7 +309,7 @@ async def _hands(
     from gcr_migrate.apply.hand import Hand
 
     if count == 1:
-        return Hand(connections, migration.manifest_raw, ears.bytes)
+        return Hand(connections, migration.raw_manifest, ears.bytes)
     from gcr_migrate.apply.workers import working
     from gcr_migrate.cli.worker import Setup, starter
 

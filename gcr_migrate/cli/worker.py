@@ -118,7 +118,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 pilot.refused(refused.service, refused.after_s, told=True)
 
             tally = _Tally(writer, connections.traffic)
-            hand = Hand(connections, migration.manifest_raw, tally.add)
+            hand = Hand(connections, migration.raw_manifest, tally.add)
 
             async def do(work: Work[Any]) -> Any:
                 try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces.feed import Feed
-    from gcr_migrate.model.content import Descriptor, Digest, Manifest
+    from gcr_migrate.model.content import Descriptor, Digest, Manifest, RawManifest
     from gcr_migrate.model.copying import CopyQuery, CopyReply
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.model.inventory import Listing, ManifestHead
@@ -153,7 +153,7 @@ class TargetRegistry(SourceRegistry, Protocol):
         """
         ...
 
-    async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
+    async def put_manifest(self, name: str, reference: str, manifest: RawManifest) -> None:
         """Write raw manifest bytes under a tag or digest (OCI end-7).
 
         Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,

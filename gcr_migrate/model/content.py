@@ -137,13 +137,24 @@ class Descriptor(Struct, frozen=True):
     artifact_type: str | None = None
 
 
-class Manifest(Struct, frozen=True):
-    """A manifest as received, and what it needs.
+class RawManifest(Struct, frozen=True):
+    """A manifest as received: all that it takes to send it on.
 
     Attributes:
         raw: the bytes from the wire; what is sent on.
         media_type: the type under which to send it on.
         digest: the digest of the bytes.
+    """
+
+    raw: bytes
+    media_type: str
+    digest: Digest
+
+
+class Manifest(RawManifest, frozen=True):
+    """A manifest, and what it needs.
+
+    Attributes:
         kind: what it is.
         children: the entries of an index.
         blobs: config and layers, each digest once, in order.
@@ -151,9 +162,6 @@ class Manifest(Struct, frozen=True):
         artifact_type: what the artifact is, if it is one.
     """
 
-    raw: bytes
-    media_type: str
-    digest: Digest
     kind: Kind
     children: tuple[Descriptor, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
@@ -173,13 +181,8 @@ class Manifest(Struct, frozen=True):
             MigrateError: DIGEST_MISMATCH; BAD_MANIFEST if it cannot be read; BAD_DIGEST if it was
                 asked for by a digest that cannot be checked.
         """
-        digest = Digest.of(raw)
-        name = str(expected or digest)
-        intact = expected is None or expected == digest or expected.matches(raw)
-        if expected and not intact and _unsigned_matches(raw, expected):
-            intact = True  # the digest of a signed schema 1 leaves its signatures out
-        if not intact:
-            raise MigrateError(DIGEST_MISMATCH, subject=name, saw=f"bytes hash to {digest}")
+        digest = checked(raw, expected)
+        name = str(digest)
         body = _json_object(raw, name)
         type_ = sys.intern(_media_type(body, media_type, name))
         kind = _KINDS.get(type_, Kind.UNKNOWN)
@@ -187,13 +190,31 @@ class Manifest(Struct, frozen=True):
         return cls(
             raw=raw,
             media_type=type_,
-            digest=expected or digest,
+            digest=digest,
             kind=kind,
             children=_once(_listed(body, "manifests", name)) if kind is Kind.INDEX else (),
             blobs=_blobs(body, kind, name),
             subject=_subject(body, kind, name),
             artifact_type=artifact_type if isinstance(artifact_type, str) else None,
         )
+
+
+def checked(raw: bytes, expected: Digest | None) -> Digest:
+    """Return the digest of a manifest's bytes, which is the one that was asked for.
+
+    Args:
+        raw: the bytes.
+        expected: digest under which they were asked for, if they were.
+
+    Raises:
+        MigrateError: DIGEST_MISMATCH; BAD_DIGEST if it is one that cannot be checked.
+    """
+    digest = Digest.of(raw)
+    if expected is None or expected == digest or expected.matches(raw):
+        return expected or digest
+    if _unsigned_matches(raw, expected):
+        return expected  # the digest of a signed schema 1 leaves its signatures out
+    raise MigrateError(DIGEST_MISMATCH, subject=str(expected), saw=f"bytes hash to {digest}")
 
 
 def fallback_tag(digest: Digest) -> str:

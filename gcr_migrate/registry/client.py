@@ -5,6 +5,7 @@ Nothing here can delete. The type under which a station gets a client says what 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from gcr_migrate.errors import (
     REQUEST_REFUSED,
     MigrateError,
 )
-from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest
+from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest, RawManifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
@@ -281,7 +282,7 @@ class RegistryClient:
         )
         await upload.run(open_source, session)
 
-    async def put_manifest(self, name: str, reference: str, manifest: Manifest) -> None:
+    async def put_manifest(self, name: str, reference: str, manifest: RawManifest) -> None:
         """Write a manifest's raw bytes under a tag or digest (OCI end-7).
 
         What the registry got damaged is sent once more: under a tag it may have kept it.
@@ -293,7 +294,7 @@ class RegistryClient:
                 return
         raise MigrateError(DIGEST_MISMATCH, subject=self._named(name, reference), saw=wrong)
 
-    async def _put_manifest(self, name: str, reference: str, manifest: Manifest) -> str:
+    async def _put_manifest(self, name: str, reference: str, manifest: RawManifest) -> str:
         """Write it once; return in which words the registry says that it got other bytes."""
         subject = self._named(name, reference)
         reply = await self._call(
@@ -317,7 +318,9 @@ class RegistryClient:
         named_so = not comparable or stated == str(manifest.digest)
         return "" if named_so else f"the registry names it {stated}"[:200]
 
-    async def _tag_stays(self, name: str, reference: str, manifest: Manifest, reply: Reply) -> None:
+    async def _tag_stays(
+        self, name: str, reference: str, manifest: RawManifest, reply: Reply
+    ) -> None:
         """Judge a refusal to write: a tag that cannot move is fine where it points already."""
         subject = self._named(name, reference)
         if "MANIFEST_BLOB_UNKNOWN" in codes_of(reply):  # a blob or a child
@@ -402,13 +405,18 @@ class RegistryClient:
         await self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
 
     def _url(self, name: str, tail: str) -> str:
-        return f"{self._base}/v2/{quote(name)}/{tail}"
+        return f"{self._base}/v2/{_quoted(name)}/{tail}"
 
     def _manifest_url(self, name: str, reference: str) -> str:
         return self._url(name, f"manifests/{quote(reference, safe=':')}")
 
     def _named(self, name: str, reference: str) -> str:
         return f"{self._host}/{name}{'@' if ':' in reference else ':'}{reference}"
+
+
+@functools.lru_cache(maxsize=256)
+def _quoted(name: str) -> str:
+    return quote(name)
 
 
 def _pull(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -229,8 +228,8 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
 
 
 def in_query(digest: str) -> str:
-    """Return a digest as it stands in a query."""
-    return quote(digest, safe=":").replace(":", "%3A")  # the colon alone makes `quote` slow
+    """Return a digest as it stands in a query, where some of its characters mean something."""
+    return digest.replace("+", "%2B").replace("=", "%3D").replace(":", "%3A")
 
 
 def with_digest(session: str, digest: str) -> str:

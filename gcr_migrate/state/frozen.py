@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import asdict
 
 from gcr_migrate.errors import DISK_FULL, MigrateError
-from gcr_migrate.model.content import Digest, Manifest
+from gcr_migrate.model.content import Digest, Manifest, RawManifest, checked
 from gcr_migrate.model.settings import plain
 from gcr_migrate.state.totals import Totals
 
@@ -334,11 +334,22 @@ def read_manifest(connection: sqlite3.Connection, digest: Digest) -> Manifest:
         KeyError: the file does not have it.
         MigrateError: DIGEST_MISMATCH, if its bytes are damaged.
     """
+    return Manifest.read(*_raw_and_type(connection, digest), digest)
+
+
+def read_raw_manifest(connection: sqlite3.Connection, digest: Digest) -> RawManifest:
+    """Return the bytes of a manifest; as `read_manifest`, but what it needs is not looked at."""
+    raw, media_type = _raw_and_type(connection, digest)
+    return RawManifest(raw, media_type, checked(raw, digest))
+
+
+def _raw_and_type(connection: sqlite3.Connection, digest: Digest) -> tuple[bytes, str]:
     sql = "SELECT raw, media_type FROM manifest WHERE digest = ? AND raw IS NOT NULL"
     rows = connection.execute(sql, (str(digest),)).fetchall()
     if not rows:
         raise KeyError(str(digest))
-    return Manifest.read(rows[0][0], rows[0][1], digest)
+    raw, media_type = rows[0]
+    return raw, media_type
 
 
 def _condition(grant: Grant) -> tuple[str, str, str]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import PLAN_DAMAGED, MigrateError, named
 from gcr_migrate.model.access import AccessRow, Condition, Grant, Right, Verdict
-from gcr_migrate.model.content import Digest, Manifest
+from gcr_migrate.model.content import Digest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import Image, Repository, Source
 from gcr_migrate.model.settings import settings_of
-from gcr_migrate.state.frozen import plan_digest, read_manifest
+from gcr_migrate.state.frozen import plan_digest, read_manifest, read_raw_manifest
 from gcr_migrate.state.items import (
     BlobItem,
     ManifestItem,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcr_migrate.errors import Problem
+    from gcr_migrate.model.content import Manifest, RawManifest
     from gcr_migrate.model.steps import State
 
 PAGE: Final = 256
@@ -278,7 +279,7 @@ class Migration:
             " WHERE e.kind = 'manifest' AND e.item_id = o.id ORDER BY e.id DESC LIMIT 1)"
             " IS NOT 'confirmed'"
         )
-        waiting = (self.manifest_raw(Digest.parse(row[0])) for row in self.rows(sql, item.id))
+        waiting = (self.manifest(Digest.parse(row[0])) for row in self.rows(sql, item.id))
         return any(one.subject and one.subject.digest == item.digest for one in waiting)
 
     def has_failed(self, image_id: int) -> bool:
@@ -311,9 +312,13 @@ class Migration:
                 row = self.rows(f"{_BLOBS} WHERE id = ?", item_id)[0]
                 yield blob_item(row)
 
-    def manifest_raw(self, digest: Digest) -> Manifest:
+    def manifest(self, digest: Digest) -> Manifest:
         """Return a manifest, its bytes checked against the digest; KeyError if it is not here."""
         return read_manifest(self._sql, digest)
+
+    def raw_manifest(self, digest: Digest) -> RawManifest:
+        """Return the bytes of a manifest, likewise."""
+        return read_raw_manifest(self._sql, digest)
 
     def left_outs(self) -> Iterator[LeftOut]:
         """Go through what the plan does not carry."""

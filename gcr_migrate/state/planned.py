@@ -126,9 +126,9 @@ def _lists_of_referrers(migration: Migration, manifests: str, *values: object) -
 def _lists_one_subject(migration: Migration, digest: Digest) -> bool:
     """Whether all entries of an index have one subject; the rows do not tell it from a child."""
     subjects = set()
-    for child in migration.manifest_raw(digest).children:
+    for child in migration.manifest(digest).children:
         try:
-            subject = migration.manifest_raw(child.digest).subject
+            subject = migration.manifest(child.digest).subject
         except KeyError:
             return False  # it could not be read
         subjects.add(subject.digest if subject else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
 
 import pytest
 from hypothesis import given
@@ -49,3 +49,11 @@ def test_a_digest_is_added_to_a_session_that_stays_as_it_is(session: str, whole:
     """Whatever its path and its query end with."""
     assert with_digest(session, "sha256:a") == whole
     assert urldefrag(whole)[1] == urldefrag(session)[1]
+
+
+@given(st.from_regex(r"[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+", fullmatch=True))
+def test_any_digest_in_a_query_is_read_as_what_it_is(digest: str) -> None:
+    """Also one with characters that mean something there."""
+    query = urlsplit(with_digest("http://h/u?s=1", digest)).query
+
+    assert parse_qsl(query) == [("s", "1"), ("digest", digest)]

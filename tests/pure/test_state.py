@@ -22,17 +22,25 @@ from msgspec.structs import replace
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.access import AccessRow, Condition, Grant, Right, Verdict
-from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Descriptor, Digest, Manifest
+from gcr_migrate.model.content import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    Digest,
+    Manifest,
+    RawManifest,
+)
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
 from gcr_migrate.state.amounts import Amounts
 from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger
+from gcr_migrate.state.migration import Migration
 from tests.made import made
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gcr_migrate.errors import Problem
     from gcr_migrate.state.frozen import Draft
@@ -184,7 +192,10 @@ def test_what_was_planned_is_read_back(tmp_path: Path) -> None:
         assert [image.target_path for image in migration.images()] == ["app", "web"]
         assert [m.digest for m in manifests] == [AMD.digest, ARM.digest, BOTH.digest]
         assert manifests[2].needs == (manifests[0].id, manifests[1].id)
-        assert migration.manifest_raw(BOTH.digest) == BOTH
+        assert migration.manifest(BOTH.digest) == BOTH
+        assert migration.raw_manifest(BOTH.digest) == RawManifest(
+            BOTH.raw, BOTH.media_type, BOTH.digest
+        )
         assert [b.digest for b in migration.blobs_of(manifests[0].id)] == [
             b.digest for b in AMD.blobs
         ]
@@ -193,6 +204,25 @@ def test_what_was_planned_is_read_back(tmp_path: Path) -> None:
         assert tags[1].found == Digest.of(b"elsewhere")
         assert next(migration.findings()).saw == "404"
         assert next(migration.left_outs()).by_rule
+
+
+@pytest.mark.parametrize("read", [Migration.manifest, Migration.raw_manifest])
+def test_a_manifest_that_was_damaged_in_the_file_is_never_given(
+    tmp_path: Path, read: Callable[[Migration, Digest], object]
+) -> None:
+    """Neither to be looked at nor to be sent on."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    with closing(sqlite3.connect(path)) as sql, sql:
+        sql.execute("DROP TRIGGER manifest_frozen_update")
+        sql.execute(
+            "UPDATE manifest SET raw = ? WHERE digest = ?", (AMD.raw + b" ", str(AMD.digest))
+        )
+
+    with open_migration(path) as migration, pytest.raises(MigrateError) as caught:
+        read(migration, AMD.digest)
+
+    assert caught.value.problem is errors.DIGEST_MISMATCH
 
 
 def test_a_plan_is_read_where_nothing_can_be_written() -> None:
