@@ -41,6 +41,7 @@ _LEAST: Final[dict[str, float]] = {
     READ_VARIABLE: 1,
     CREATION_PAUSE_VARIABLE: 0.0,
 }
+_MOST: Final = {TRIES_VARIABLE: 100}  # waits of up to 20 s between them: half an hour
 _WHOLE: Final = re.compile("[0-9]{1,15}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15}")
 
@@ -113,11 +114,12 @@ class Settings:
 
     def _number(self, variable: str, usual: float = 0.0) -> float:
         """Return what a variable states, or what counts where it is not set."""
-        text, least = self.environ.get(variable, ""), _LEAST[variable]
+        text, least, most = self.environ.get(variable, ""), _LEAST[variable], _MOST.get(variable)
         if not text:
             return usual
         kind, form = ("whole number", _WHOLE) if type(least) is int else ("number", _DECIMAL)
-        if form.fullmatch(text) and float(text) >= least:
+        if form.fullmatch(text) and least <= float(text) <= (most or float("inf")):
             return float(text)
-        saw = f"it is no {kind} of {least:g} or more"
+        span = f"from {least:g} to {most:g}" if most else f"of {least:g} or more"
+        saw = f"it is no {kind} {span}"
         raise MigrateError(BAD_VARIABLE, subject=f"{variable}={printable(text)}", saw=saw)

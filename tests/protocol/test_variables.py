@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("name", "text", "saw"),
     [
-        ("GCR_MIGRATE_RETRY_TRIES", "many", "it is no whole number of 1 or more"),
-        ("GCR_MIGRATE_RETRY_TRIES", "0", "it is no whole number of 1 or more"),
-        ("GCR_MIGRATE_RETRY_TRIES", "2.5", "it is no whole number of 1 or more"),
+        ("GCR_MIGRATE_RETRY_TRIES", "many", "it is no whole number from 1 to 100"),
+        ("GCR_MIGRATE_RETRY_TRIES", "0", "it is no whole number from 1 to 100"),
+        ("GCR_MIGRATE_RETRY_TRIES", "2.5", "it is no whole number from 1 to 100"),
+        ("GCR_MIGRATE_RETRY_TRIES", "101", "it is no whole number from 1 to 100"),
         ("GCR_MIGRATE_RETRY_PAUSE_S", "-1", "it is no number of 0 or more"),
         ("GCR_MIGRATE_IDLE_TIMEOUT_S", "0", "it is no number of 0.1 or more"),
         ("GCR_MIGRATE_COPY_TIMEOUT_S", "nan", "it is no number of 0.1 or more"),
@@ -40,7 +41,7 @@ def test_numbers_count_as_they_are_written() -> None:
     """Fractions where seconds are told, and what is empty is not set."""
     settings = Settings(
         environ={
-            "GCR_MIGRATE_RETRY_TRIES": "3",
+            "GCR_MIGRATE_RETRY_TRIES": "100",
             "GCR_MIGRATE_RETRY_PAUSE_S": "0.5",
             "GCR_MIGRATE_IDLE_TIMEOUT_S": "1.5",
             "GCR_MIGRATE_QUOTA_WAIT_S": ".5",
@@ -50,7 +51,7 @@ def test_numbers_count_as_they_are_written() -> None:
         }
     )
 
-    assert (settings.backoff().tries, settings.backoff().base_s) == (3, 0.5)
+    assert (settings.backoff().tries, settings.backoff().base_s) == (100, 0.5)
     assert (settings.idle_s(), settings.creation_pause_s()) == (1.5, 2)
     assert settings.dialect("distribution").read_bytes_at_most == 9_900_000_000
     assert settings.copy_s() == Settings(environ={}).copy_s() == 600
