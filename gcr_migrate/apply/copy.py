@@ -109,7 +109,7 @@ class Blobs:
             return Outcome.DONE
         if item.id in self._gone or item.state is State.SKIPPED:
             return Outcome.GONE
-        if known := self._journal.came_out(Kind.BLOB, item.id):
+        if known := self._journal.came_out(item.id):
             return known
         going = self._going.get(item.id)
         if going is None:

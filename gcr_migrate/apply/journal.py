@@ -76,20 +76,20 @@ class Journal:
         self.stop = stop
         self.fatal: MigrateError | None = None
         self._moving: set[tuple[Kind, int]] = set()
-        # What came out and may not be on disk yet, where the plan's rows would show it; and all
-        # that failed, which is not tried twice in a run.
-        self._fresh: set[tuple[Kind, int]] = set()
-        ledger.on_settled = self._fresh.clear
-        self._failed: set[tuple[Kind, int]] = set()
+        # Many manifests ask for one blob. These came out and may not be on disk yet, where the
+        # plan's rows would show it; and these failed, and are not tried twice in a run.
+        self._fresh_blobs: set[int] = set()
+        ledger.on_settled = self._fresh_blobs.clear
+        self._failed_blobs: set[int] = set()
         self._confirmed_any = False
         self._in_a_row: list[MigrateError] = []  # what failed first of each cause
         self._first_out_of_reach: MigrateError | None = None
 
-    def came_out(self, kind: Kind, item_id: int) -> Outcome | None:
-        """Return what became of an item in this run, where its row may not tell it yet."""
-        if (kind, item_id) in self._failed:
+    def came_out(self, blob_id: int) -> Outcome | None:
+        """Return what became of a blob in this run, where its row may not tell it yet."""
+        if blob_id in self._failed_blobs:
             return Outcome.FAILED
-        return Outcome.DONE if (kind, item_id) in self._fresh else None
+        return Outcome.DONE if blob_id in self._fresh_blobs else None
 
     def begins(self, kind: Kind, item_id: int) -> None:
         """Record the start of what may be done twice, and need not wait for the disk."""
@@ -168,7 +168,8 @@ class Journal:
         self._in_a_row.clear()
         self._moving.discard((kind, item_id))
         self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
-        self._fresh.add((kind, item_id))
+        if kind is Kind.BLOB:
+            self._fresh_blobs.add(item_id)
         self.listener.item(Step(kind, item_id, Event.CONFIRMED, size_bytes, how))
         return Outcome.DONE
 
@@ -177,7 +178,8 @@ class Journal:
     ) -> Outcome:
         """Record that a rule of the spec leaves the item as it is; a blob, with its length."""
         self._ledger.record(kind, item_id, Event.SKIPPED, code=code, saw=saw)
-        self._fresh.add((kind, item_id))
+        if kind is Kind.BLOB:
+            self._fresh_blobs.add(item_id)
         self.listener.item(Step(kind, item_id, Event.SKIPPED, size_bytes, code=code))
         return Outcome.DONE
 
@@ -202,7 +204,8 @@ class Journal:
             return Outcome.PENDING
         code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
         self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
-        self._failed.add((kind, item_id))
+        if kind is Kind.BLOB:
+            self._failed_blobs.add(item_id)
         self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
             self._out_of_reach(error)
