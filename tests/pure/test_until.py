@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,9 @@ from hypothesis import strategies as st
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
 from gcr_migrate.model.until import until_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ZONE = timezone(timedelta(hours=1))
 NOW = datetime(2026, 11, 26, 22, 30, tzinfo=ZONE)
@@ -28,7 +33,7 @@ NOW = datetime(2026, 11, 26, 22, 30, tzinfo=ZONE)
 )
 def test_a_time_is_the_next_one_to_come(text: str, moment: datetime) -> None:
     """Hours and minutes mean the next such time here; a moment without a zone is one here."""
-    assert until_of(text, NOW) == moment
+    assert until_of(text, NOW, ZONE) == moment
 
 
 @pytest.mark.parametrize(
@@ -44,12 +49,37 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 def test_a_moment_that_has_gone_by_is_refused() -> None:
     """A window that is over is a slip of the pen, not a run that does nothing."""
     with pytest.raises(MigrateError, match="it is 2026-11-26T22:30"):
-        until_of("2026-11-26T22:29", NOW)
+        until_of("2026-11-26T22:29", NOW, ZONE)
 
 
 @given(st.integers(0, 23), st.integers(0, 59))
 def test_a_clock_time_comes_within_a_day(hour: int, minute: int) -> None:
     """It is never now or earlier, and never later than this time tomorrow."""
-    moment = until_of(f"{hour}:{minute:02}", NOW)
+    moment = until_of(f"{hour}:{minute:02}", NOW, ZONE)
     assert NOW < moment <= NOW + timedelta(days=1)
     assert (moment.hour, moment.minute) == (hour, minute)
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clocks of this machine that go over to summer and back."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("text", "now", "moment"),
+    [
+        ("06:00", "2026-03-28T23:00+01:00", "2026-03-29T06:00+02:00"),
+        ("06:00", "2026-10-24T23:00+02:00", "2026-10-25T06:00+01:00"),
+        ("2026-03-29T06:00", "2026-03-28T23:00+01:00", "2026-03-29T06:00+02:00"),
+        ("06:00", "2026-03-28T22:00+00:00", "2026-03-29T06:00+02:00"),
+    ],
+)
+def test_a_window_ends_when_clocks_show_its_end(text: str, now: str, moment: str) -> None:
+    """Also after a night in which they are changed."""
+    assert until_of(text, datetime.fromisoformat(now)) == datetime.fromisoformat(moment)
