@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+_IN: Final = 0
 _OUT: Final = 1
 _ERR: Final = 2
 _ESCAPED: Final = "gcr-migrate-escaped"
@@ -52,7 +53,10 @@ class _Patient(io.FileIO):
 
 
 def set_up_streams() -> None:
-    """Let neither stream be missing, nor any trouble with it stop what runs."""
+    """Let no stream be missing, nor any trouble with it stop what runs."""
+    if sys.stdin is None:
+        _to_nowhere(_IN, os.O_RDONLY)
+        sys.stdin = open(_IN, closefd=False)  # noqa: SIM115  # the stream has no path
     sys.stdout = _patient(sys.stdout, _OUT)
     sys.stderr = _patient(sys.stderr, _ERR)
 
@@ -94,11 +98,8 @@ def check_output() -> None:
 
 
 def _patient(stream: TextIO | None, number: int) -> TextIO:
-    if stream is None:  # it was closed; the next file that is opened must not be taken for it
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        if nowhere != number:
-            os.dup2(nowhere, number)
-            os.close(nowhere)
+    if stream is None:
+        _to_nowhere(number, os.O_WRONLY)
     buffer = io.BufferedWriter(_Patient(number, "wb", closefd=False))
     if not isinstance(stream, io.TextIOWrapper):
         return io.TextIOWrapper(buffer, "utf-8", "backslashreplace")
@@ -109,6 +110,14 @@ def _patient(stream: TextIO | None, number: int) -> TextIO:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+
+
+def _to_nowhere(number: int, way: int) -> None:
+    """Open what was closed: the next file that is opened must not be taken for it."""
+    nowhere = os.open(os.devnull, way)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

@@ -54,6 +54,18 @@ def test_output_that_nobody_wants_is_not_missed() -> None:
         assert (len(left.stdout), left.stderr) == (9, "")
 
 
+@pytest.mark.parametrize("args", [("apply", "gone"), ("refs", "scan", "-"), ("init", "x.y:z")])
+def test_an_input_that_is_closed_is_an_empty_one(args: tuple[str, ...]) -> None:
+    """Some schedulers start programs so; nobody can be asked there."""
+    closed, empty = (_with(where, *args) for where in ("<&-", "</dev/null"))
+    assert (closed.returncode, closed.stdout, closed.stderr) == (
+        empty.returncode,
+        empty.stdout,
+        empty.stderr,
+    )
+    assert closed.returncode != 5
+
+
 @pytest.mark.parametrize(
     "args", [("apply", ""), ("show", "a.migration", "--prices", ""), ("plan", " "), ("",)]
 )
