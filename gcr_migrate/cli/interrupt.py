@@ -1,4 +1,7 @@
-"""Ctrl-C: once finishes what is in flight, twice drops it; both leave a clean ledger."""
+"""Ctrl-C: once finishes what is in flight, twice drops it; both leave a clean ledger.
+
+A terminal that goes away tells it by a signal too, often twice: by the shell and by the system.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_S: Final = 0.5
 
 
@@ -38,8 +41,10 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
 
     loop = asyncio.get_running_loop()
 
-    def on_signal() -> None:
+    def on_signal(number: int) -> None:
         if stop.is_set():
+            if number == signal.SIGHUP:
+                return
             # Not simply gone: programs that were asked for a login have to be ended with us.
             for task in asyncio.all_tasks(loop):
                 task.cancel()
@@ -48,9 +53,9 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
         stop.set()
         tell("Stopping: what is in flight is finished first. Once more drops it.")
 
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, on_signal)
+    before = {number: signal.getsignal(number) for number in _heard()}
+    for number in before:
+        loop.add_signal_handler(number, on_signal, number)
     try:
         yield
     finally:
@@ -67,9 +72,14 @@ def until_signal() -> Iterator[threading.Event]:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    before = {number: signal.signal(number, on_signal) for number in _heard()}
     try:
         yield ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heard() -> list[signal.Signals]:
+    """Return the signals that nobody has had ignored: after `nohup` a terminal may go away."""
+    return [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]

@@ -182,6 +182,12 @@ def _end_in_order(*_: object) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
+def _end_without_a_terminal(*_: object) -> None:
+    """End in order, once: shell and system both tell that it went away."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _end_in_order()
+
+
 def run() -> None:
     """Run the program and exit."""
     keep_what_is_loaded()
@@ -189,8 +195,10 @@ def run() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As shells have it in the background. Held back instead, as it is needed to end in order.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end_in_order)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _end_without_a_terminal)
     args = sys.argv[1:]
     code = outcome(args) if args else _tell_the_way()
     try:

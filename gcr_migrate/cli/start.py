@@ -18,6 +18,11 @@ def run() -> None:
         if told is not None:
             sys.stdout.write(f"{told[0]}\n" if told[0] else "")
             sys.exit(told[1])
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Nothing has begun: until all is loaded, Ctrl-C ends it at once and without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from gcr_migrate.cli.litter import look_seldom
 
     look_seldom()

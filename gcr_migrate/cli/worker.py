@@ -162,7 +162,7 @@ def main() -> int:
     look_seldom()
     keep_what_is_loaded()
     keep_memory()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # What somebody prints must not get between the frames.
     stdin, stdout = os.dup(0), os.dup(1)

@@ -35,7 +35,7 @@ class Asked:
 
     def assert_nothing_is_left(self, process: Started, *numbers: signal.Signals) -> None:
         """Send the tool signals while it waits: it ends with 130, and that program with it."""
-        started = self._started()
+        started = self.started()
         began = time.monotonic()
         for number in numbers:
             process.send_signal(number)
@@ -49,7 +49,7 @@ class Asked:
         state = Path(f"/proc/{started}/stat")
         assert not state.exists() or " Z " in state.read_text()
 
-    def _started(self) -> str:
+    def started(self) -> str:
         """Wait for the number of that program; not for ever, as the tool may have ended."""
         pipe = os.open(self.pid, os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -82,7 +82,7 @@ def asked(cli: Cli) -> Asked:
     return Asked(environ, pid)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_waits_for_a_helper_or_is_left_of_it(
     cli: Cli, asked: Asked, number: signal.Signals
 ) -> None:
@@ -103,3 +103,37 @@ def test_a_plain_kill_ends_what_a_script_started_in_the_background(cli: Cli, ask
         text=True,
     ) as process:
         asked.assert_nothing_is_left(process, signal.SIGINT, signal.SIGTERM)
+
+
+def test_after_nohup_a_terminal_may_go_away(cli: Cli, asked: Asked) -> None:
+    """Who has its signal ignored wants the run to go on; Ctrl-C still ends it."""
+    words = [sys.executable, "-m", "gcr_migrate", "plan", "spec.yaml"]
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *words],
+        cwd=cli.home,
+        env=cli.environment(**asked.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        started = asked.started()
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert started
+    assert process.returncode == 130, err
+
+
+def test_ctrl_c_before_all_is_loaded_ends_it_without_a_word() -> None:
+    """Nothing has begun: there is nothing to tell, and no traceback to look at."""
+    code = (
+        "import signal, gcr_migrate.cli.litter as early, gcr_migrate.cli.start as start\n"
+        "early.look_seldom = lambda: signal.raise_signal(signal.SIGINT)\n"
+        "start.run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
