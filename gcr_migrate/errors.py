@@ -579,6 +579,31 @@ FILE_LOCKED: Final = _problem(
     "Two runs of one file would send things twice.",
     "Wait for the process that is named, or stop it.",
 )
+FILE_MOVED: Final = _problem(
+    "file-moved",
+    Exit.OUT_OF_REACH,
+    "migration file is not in its place any more",
+    "It was moved, removed or replaced while a run wrote to it. What that run did is recorded in"
+    " the files beside the name that it had, `-wal` and `-shm`, and counts only together with it.",
+    "Give it its name back, and run the same command again: it goes on where it stopped. If the"
+    " file is lost, plan anew: a new plan sees what the target has.",
+)
+LEDGER_FOREIGN: Final = _problem(
+    "ledger-of-another-plan",
+    Exit.REFUSED,
+    "what lies beside this file belongs to another plan",
+    "A run of the plan that had this name before was cut off. The end of its ledger is in the"
+    " files `-wal` and `-shm`, which count for whatever file has the name. Nothing was changed.",
+    "Put the plan of that run back in its place and go on with it; or, if it is not needed any"
+    " more, remove the files `-wal`, `-shm` and `.lock` beside this one.",
+)
+NOT_AGREED: Final = _problem(
+    "not-agreed",
+    Exit.REFUSED,
+    "a question was answered with no",
+    "Nothing was begun or changed.",
+    "Run the same command again when you want it, with --yes where nobody is to be asked.",
+)
 PLAN_INCOMPLETE: Final = _problem(
     "plan-incomplete",
     Exit.REFUSED,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.asking import check_agreed
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -257,7 +258,7 @@ def undo(
             if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
                 for line in undo_lines(undo_facts(migration, wanted, is_done=False)):
                     output.err.print(line)
-                typer.confirm("Take these back?", abort=True, err=True)
+                check_agreed("Take these back?", str(file))
             pace = Pace.of(max_rate)
             way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
             asyncio.run(_undo(output, migration, wanted, way))

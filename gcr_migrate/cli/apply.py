@@ -13,6 +13,8 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gcr_migrate.cli.apart import check_apart
+from gcr_migrate.cli.asking import check_agreed
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
 from gcr_migrate.cli.options import (
     AccessTokenFile,
@@ -142,8 +144,9 @@ def apply(
     if named.several and metrics_file:
         saw = "goes with one FILE: each run would replace what the one before told"
         raise MigrateError(BAD_USAGE, subject=f"--metrics-file {metrics_file}", saw=saw)
+    check_apart({"--metrics-file": metrics_file}, named.names)
     if named.several and asks and not named.wrong:
-        typer.confirm(f"Apply the plans of {len(named.names)} files?", abort=True, err=True)
+        check_agreed(f"Apply the plans of {len(named.names)} files?", "gcr-migrate apply")
     order = _Order(
         choice=Choice(patterns, failed=retry_failed, content_only=content_only),
         expected=frozenset(filter(None, expect_digest or [])),
@@ -199,7 +202,7 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             facts = apply_facts(migration, to_do, ended="dry-run")
         else:
             if order.asks:
-                typer.confirm(f"Apply {migration.digest} of {file}?", abort=True, err=True)
+                check_agreed(f"Apply {migration.digest} of {file}?", str(file))
             way = order.way()
             watched = stack.enter_context(watching(output, migration, order.watchers))
             facts = asyncio.run(_apply(output, migration, way, order, watched))

@@ -6,10 +6,10 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-import typer
 from msgspec import Struct, field
 
 from gcr_migrate import errors
+from gcr_migrate.cli.asking import check_agreed
 from gcr_migrate.cli.reading import Root
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection
@@ -149,7 +149,7 @@ class Run:
         new = len(course.targets) - len(course.existed)
         names = ", ".join(one.shown for one in course.targets)
         question = f"Have Google copy into {names} ({new} repositories to create)?"
-        typer.confirm(question, abort=True, err=True)
+        check_agreed(question, names)
 
     async def go(self, course: Course, file: RescueFile) -> Rescue:
         """Create what is missing, have everything copied, and return how far that came.

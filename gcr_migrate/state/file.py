@@ -18,6 +18,7 @@ from gcr_migrate.errors import (
     FILE_IN_USE,
     FILE_LOCKED,
     FILE_MISSING,
+    LEDGER_FOREIGN,
     NOT_A_MIGRATION,
     NOT_WRITABLE,
     SCHEMA_UNKNOWN,
@@ -108,18 +109,24 @@ def open_migration(path: Path) -> Iterator[Migration]:
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Keep other processes from working on this file meanwhile.
+    """Keep other processes from working on this file meanwhile, by whatever link they name it.
 
     Raises:
-        MigrateError: FILE_LOCKED, with who holds it; DISK_FULL.
+        MigrateError: FILE_LOCKED, with who holds it; LEDGER_FOREIGN; DISK_FULL.
     """
-    lock_path = Path(f"{path}.lock")
+    lock_path = _lock_of(path)
     handle = _locked_handle(lock_path, path)
+    try:
+        _check_ledger(path)
+    except BaseException:
+        os.close(handle)  # the lock file stays: it tells whose ledger lies there
+        raise
     try:
         holder = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "plan": _sealed_digest(path),
         }
         try:
             os.truncate(handle, 0)
@@ -139,7 +146,7 @@ def is_in_hand(path: Path) -> bool:
     is alive cannot be seen from here: it is believed.
     """
     try:
-        held = json.loads(Path(f"{path}.lock").read_text(encoding="utf-8"))
+        held = json.loads(_lock_of(path).read_text(encoding="utf-8"))
         pid, host = int(held["pid"]), held["host"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -154,6 +161,42 @@ def is_in_hand(path: Path) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _lock_of(path: Path) -> Path:
+    return Path(f"{os.path.realpath(path)}.lock")
+
+
+def _check_ledger(path: Path) -> None:
+    """Refuse a file beside which lies the end of another plan's ledger.
+
+    SQLite would take it for that of whatever file has the name. Whose it is tells the lock that
+    the run which was cut off left behind.
+
+    Raises:
+        MigrateError: LEDGER_FOREIGN.
+    """
+    log = Path(f"{os.path.realpath(path)}-wal")
+    if not (log.exists() and log.stat().st_size):
+        return
+    try:
+        theirs = json.loads(_lock_of(path).read_text(encoding="utf-8"))["plan"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # nothing tells
+    ours = _sealed_digest(path)
+    if theirs and ours and theirs != ours:
+        raise MigrateError(LEDGER_FOREIGN, subject=str(path), saw=f"it is of {theirs}")
+
+
+def _sealed_digest(path: Path) -> str | None:
+    """Return the digest of the plan in a file, whatever lies beside it; None if there is none."""
+    place = f"{Path(os.path.realpath(path)).as_uri()}?immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{place}&mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT value FROM meta WHERE key = 'digest'").fetchall()
+    except sqlite3.Error:
+        return None
+    return str(rows[0][0]) if rows else None
 
 
 def _locked_handle(lock_path: Path, path: Path) -> int:
@@ -217,6 +260,7 @@ def _open(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         saw = "a folder" if path.is_dir() else "no such file"
         raise MigrateError(FILE_MISSING, subject=str(path), saw=saw)
+    _check_ledger(path)
     try:
         connection = connect(path)
     except sqlite3.OperationalError as error:

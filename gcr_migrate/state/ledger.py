@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.errors import FILE_MOVED, MigrateError
 from gcr_migrate.model.steps import NEXT, Event, Kind, State
 from gcr_migrate.state.file import BUSY_S, connect
 from gcr_migrate.state.frozen import disk_trouble
@@ -54,6 +55,7 @@ class Ledger:
     def __init__(self, migration: Migration) -> None:
         self._path = migration.path
         self._sql = connect(migration.path)
+        self._place = _place(self._path)
         self._sql.execute("PRAGMA wal_autocheckpoint = 0")
         self._gathered: list[_Entry] = []
         self._later: asyncio.TimerHandle | None = None  # what writes these down at the latest
@@ -181,10 +183,12 @@ class Ledger:
             " VALUES (?, ?, ?, ?, ?)"
         )
         self._write(sql, self._run, _now(), requests, refused, retried)
+        self._look_after_it()
 
     async def close(self) -> None:
         """Write down what was recorded and close the file; raise what went wrong, if anything."""
         self.settle()
+        self._look_after_it()
         if self._checkpoint is not None:
             await asyncio.to_thread(self._checkpoint.join)
             self.settle()  # what came meanwhile
@@ -193,6 +197,12 @@ class Ledger:
         self._sql.close()
         if self._trouble:
             raise self._trouble
+
+    def _look_after_it(self) -> None:
+        """Let nothing more be recorded in a file that has another name now, or none."""
+        if self._trouble is None and _place(self._path) != self._place:
+            saw = "it was moved, removed or replaced"
+            self._trouble = MigrateError(FILE_MOVED, subject=str(self._path), saw=saw)
 
     def _write(self, sql: str, *values: object) -> int:
         try:
@@ -305,6 +315,15 @@ def _checkpoint(path: Path, then: Callable[[], object]) -> None:
         # Else who reads for long would have had the rest moved while nothing else is done.
         if moved == pages and pages * page_bytes >= _APPENDED_AT_MOST:
             then()  # RuntimeError: the loop has ended
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file from another, None if nothing has that name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:

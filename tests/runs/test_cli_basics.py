@@ -7,10 +7,12 @@ import errno
 import io
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -314,6 +316,33 @@ def test_ctrl_c_is_resumable(world: World) -> None:
         pass
     assert world("apply", file).returncode == 0
     assert world("verify", file).returncode == 0
+
+
+def test_a_terminal_that_goes_away_lets_all_in_flight_be_finished(world: World) -> None:
+    """It is told twice, by the shell and by the system: the second time counts for nothing."""
+    file = world.planned()
+    world.fault(path="/blobs/uploads/", delay_s=2.0)
+    with world.cli.start("apply", file, **world.settings) as process:
+        _wait_for_event(world, file)
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.2)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert check_schema(world("status", file, "--json").stdout)["counts"]["pending"] > 0
+    with closing(sqlite3.connect(file)) as sql:
+        last = "SELECT event, max(id) FROM event GROUP BY kind, item_id"
+        assert {event for event, _ in sql.execute(last)} == {"confirmed"}
+
+
+def test_a_file_of_metrics_is_never_the_plan(world: World) -> None:
+    """Plan and ledger would be lost."""
+    file = world.planned()
+    before = file.read_bytes()
+    done = world("apply", file, "--metrics-file", file)
+    assert (done.returncode, file.read_bytes()) == (2, before)
+    assert "error[bad-usage]" in done.stderr
 
 
 def test_ctrl_c_twice_ends_at_once(world: World) -> None:
