@@ -84,8 +84,12 @@ class Pool:
                     await incoming.head
                 finally:
                     await outgoing.end()
-        except BaseException:
+        except BaseException as error:
             connection.drop()
+            if isinstance(error, trouble.TransportError):
+                # Its server may have ended all that wait: whoever tries again gets a new one.
+                for idle in self._idle.pop(way, ()):
+                    idle.drop()
             self._left(way, connection)
             raise
         return PooledAnswer(incoming, lambda: self._left(way, connection))

@@ -308,3 +308,24 @@ def test_an_answer_before_all_has_left_takes_its_connection_with_it() -> None:
             return peer.connections
 
     assert run(work()) == 2
+
+
+async def once(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one request, and hang up on the next one."""
+    await peer.head(reader)
+    writer.write(EMPTY)
+    await peer.head(reader)
+    writer.transport.abort()
+
+
+def test_one_kept_connection_that_ended_is_enough_to_distrust_the_others(network: Network) -> None:
+    """Each would cost a try: a server that ends one after each answer has ended them all."""
+
+    async def work() -> None:
+        async with aclosing(Pool(network, 8)) as pool, Peer(once).running() as peer:
+            assert await asyncio.gather(*(get(pool, peer.url) for _ in range(8))) == [b""] * 8
+            with pytest.raises(trouble.TransportError):
+                await get(pool, peer.url)
+            assert await get(pool, peer.url) == b""
+
+    run(work())
