@@ -74,8 +74,11 @@ def _first_for_people(
 ) -> None:
     if level not in told:  # nothing is loaded for what is not told, such as that files ran out
         return
-    import structlog  # noqa: PLC0415  # see above
-
+    try:
+        import structlog  # noqa: PLC0415  # see above
+    except OSError:  # no descriptor is left to load it by; the next event may have one
+        _for_machines(told, level, event, about)
+        return
     coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     structlog.configure(
         processors=[

@@ -108,7 +108,11 @@ class Workers:
     async def begin(self, count: int) -> None:
         """Start so many workers."""
         self.count = count
-        await all_of(self._begin_one() for _ in range(count))
+        try:
+            await all_of(self._begin_one() for _ in range(count))
+        except OSError as error:
+            saw = f"none can be started: {error.strerror or error}"
+            raise MigrateError(errors.WORKER_LOST, subject="worker", saw=saw) from error
 
     async def _begin_one(self) -> None:
         worker = _Worker(await self._start())

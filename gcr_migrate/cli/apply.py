@@ -185,6 +185,7 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
 
     from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import check_gates
+    from gcr_migrate.cli.descriptors import allow_many
     from gcr_migrate.report.gather import apply_facts
     from gcr_migrate.state.file import lock, open_migration
     from gcr_migrate.state.left import left
@@ -204,6 +205,7 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             if order.asks:
                 check_agreed(f"Apply {migration.digest} of {file}?", str(file))
             way = order.way()
+            allow_many()
             watched = stack.enter_context(watching(output, migration, order.watchers))
             facts = asyncio.run(_apply(output, migration, way, order, watched))
             watched.came_out(facts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sqlite3
@@ -13,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gcr_migrate import errors
+from gcr_migrate.apply.workers import working
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from tests.processes import is_alive, workers_of
 from tests.theatre import Stage, Theatre
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import Callable, Iterator
 
 UPLOAD = "^/artifacts-uploads/.*digest="
@@ -161,3 +167,19 @@ def test_an_orderly_stop_waits_for_the_workers(theatre: Theatre) -> None:
         assert ledger.execute(sql).fetchall() == [(0,)]
     assert stage.run("apply", "m")["outcome"] == "complete"
     assert stage.ask("state") == theatre.end("europe")
+
+
+def test_workers_that_cannot_be_started_are_no_defect() -> None:
+    """As where no process or descriptor is left: it is told why."""
+
+    async def start() -> Process:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def begin() -> None:
+        async with working(2, start, lambda _: None):
+            pass
+
+    with pytest.raises(MigrateError) as caught:
+        asyncio.run(begin())
+    assert caught.value.problem is errors.WORKER_LOST
+    assert caught.value.saw == "none can be started: Too many open files"
