@@ -37,6 +37,7 @@ APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
 SCHEMA_VERSION: Final = 1
 BUSY_S: Final = 30  # that a statement waits for another process
 _LOCK_TRIES: Final = 100
+_UNWRITABLE: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR_SHM")
 
 
 @contextmanager
@@ -176,8 +177,7 @@ def _check_ledger(path: Path) -> None:
     Raises:
         MigrateError: LEDGER_FOREIGN.
     """
-    log = Path(f"{os.path.realpath(path)}-wal")
-    if not (log.exists() and log.stat().st_size):
+    if not _log(path):
         return
     try:
         theirs = json.loads(_lock_of(path).read_text(encoding="utf-8"))["plan"]
@@ -186,6 +186,14 @@ def _check_ledger(path: Path) -> None:
     ours = _sealed_digest(path)
     if theirs and ours and theirs != ours:
         raise MigrateError(LEDGER_FOREIGN, subject=str(path), saw=f"it is of {theirs}")
+
+
+def _log(path: Path) -> int:
+    """Return how many bytes lie beside a file that SQLite has not put into it."""
+    try:
+        return Path(f"{os.path.realpath(path)}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 def _sealed_digest(path: Path) -> str | None:
@@ -318,14 +326,14 @@ def mark_of(path: Path) -> int | None:
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database as every user of a sealed file does.
 
-    Where nothing can be written, as in a volume that a scheduler lays down, SQLite cannot make
-    the files beside it that it reads such a database by. A file with none beside it is whole.
+    Where nothing can be written, as in a volume that a scheduler lays down or on a full disk,
+    SQLite cannot make the files beside it that it reads such a database by. A file with nothing in
+    those is whole.
     """
     try:
         return _opened(str(path))
     except sqlite3.OperationalError as error:
-        unwritable = error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
-        if not unwritable or not path.is_file() or Path(f"{path}-wal").exists():
+        if not error.sqlite_errorname.startswith(_UNWRITABLE) or not path.is_file() or _log(path):
             raise
     return _opened(f"{path.absolute().as_uri()}?immutable=1")
 

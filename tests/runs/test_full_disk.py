@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +51,17 @@ def test_a_ledger_that_finds_no_room_stops_the_run(stage: Stage, size: int) -> N
     }
     assert not [digest for digest in had if any(digest[7:] in query for query in sent)]
     assert stage.command("verify").exit == 0
+
+
+@pytest.mark.parametrize("command", ["status", "show"])
+def test_what_only_reads_needs_no_room(stage: Stage, command: str) -> None:
+    """It tells how far a run is whose disk is full, as what needs room is to make some."""
+    assert stage.command("plan").exit == 0
+    assert stage.command("apply").exit == 0
+    words = [sys.executable, "-m", "gcr_migrate", command, str(stage.home / "m")]
+    with files_of_at_most(10_000):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done
 
 
 def test_a_page_that_finds_no_room_leaves_the_old_one(
