@@ -33,10 +33,10 @@ def status(files: MigrationFiles, full: Full = False, as_json: Json = False) -> 
     def one(output: Output, name: str) -> int:
         with open_migration(Path(name)) as migration:
             facts = status_facts(migration)
-        if not output.told(facts):
-            from gcr_migrate.report.terminal import status_lines
+            if not output.told(facts):
+                from gcr_migrate.report.terminal import status_lines
 
-            output.show(status_lines(facts))
+                output.show(status_lines(facts))
         return Exit.OK
 
     named = files_named(files, MIGRATION_SUFFIXES)

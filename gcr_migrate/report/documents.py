@@ -182,6 +182,13 @@ def _tables(facts: ReportFacts) -> list[_Table]:
             "Look at this first", ("code", "name", "what"), first, f"{show} findings", is_open=True
         ),
         _Table(
+            "Left by a rule of the spec",
+            ("code", "name", "what"),
+            map(_left_row, facts.status.left_by_rule),
+            f"gcr-migrate status {visible(file)} --json",
+            is_open=True,
+        ),
+        _Table(
             "Repositories",
             ("repository", "by the plan", "images", "bytes"),
             map(_repository_row, plan.repositories),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate.errors import LISTING_CUT, LISTING_FAILED, Exit, named
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.report.fact import FindingFact, LeftOutFact
+from gcr_migrate.report.rows import Rows
 from gcr_migrate.report.runs import (
     ApplyFacts,
     FailureFact,
@@ -23,7 +24,8 @@ from gcr_migrate.report.runs import (
     StatusFacts,
 )
 from gcr_migrate.state.file import is_in_hand
-from gcr_migrate.state.tally import tally
+from gcr_migrate.state.leaving import left_by_rule
+from gcr_migrate.state.tally import OF_THE_PLAN, tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
@@ -154,7 +156,15 @@ def _run(migration: Migration, sums: Tally, *, ended: str = "finished") -> dict[
         "could_not_be_moved": lost,
         "could_not_be_listed": _not_listed(migration),
         "complete": migration.complete,
+        "left_by_rule": _left_by_rule(migration, sums),
     }
+
+
+def _left_by_rule(migration: Migration, sums: Tally) -> Rows[LeftOutFact]:
+    """Tell by name what is skipped since the plan was made, without blobs."""
+    reasons = [sums.kinds[kind].reasons for kind in (Kind.MANIFEST, Kind.TAG)]
+    count = sum(number for one in reasons for why, number in one.items() if why not in OF_THE_PLAN)
+    return Rows(count, lambda: map(LeftOutFact.of, left_by_rule(migration)) if count else ())
 
 
 def _not_listed(migration: Migration) -> list[FindingFact]:

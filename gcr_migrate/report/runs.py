@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from gcr_migrate.errors import Exit
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.fact import VERSION, Fact, Field, FindingFact, LeftOutFact
+from gcr_migrate.report.rows import Many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,11 @@ class _RunLike(Fact):
         description="Names below which the source may have more than the plan names."
     )
     complete: bool = Field(description="Whether the plan itself is complete.")
+    left_by_rule: Many[LeftOutFact] = Field(
+        default=(),
+        description="Manifests and tags of the plan that runs left because a rule of the spec says"
+        " so, such as `moved_tags: skip`, by their full target names.",
+    )
 
     @property
     def only_copied(self) -> bool:

@@ -139,9 +139,12 @@ def run_title(facts: ApplyFacts | StatusFacts) -> str:
     """How the plan of a run stands, in a sentence."""
     if facts.only_copied:
         return "The images are there; access or settings are still to be done"
+    there = "everything in the plan is there"
+    if facts.left_by_rule:
+        there += ", or left by a rule of the spec"
     return {
-        "complete": "Complete: everything in the plan is there",
-        "partial": "Partial: everything in the plan is there, but the source has or may have more",
+        "complete": f"Complete: {there}",
+        "partial": f"Partial: {there}, but the source has or may have more",
         "failed": "Finished, with failures",
         "interrupted": "Interrupted; the same command goes on where it stopped",
         "time-is-up": "The time is up; the same command goes on where it stopped",
@@ -173,6 +176,9 @@ def run_lines(facts: ApplyFacts | StatusFacts) -> Iterator[Text]:
         yield heading(f"Failed: {sum(one.count for one in facts.failures)}")
         yield from _capped(facts.failures, _failure_line)
         yield Text("  `gcr-migrate explain CODE` tells what a code means and what to do")
+    if facts.left_by_rule:
+        yield heading(f"Left by a rule of the spec: {len(facts.left_by_rule)}")
+        yield from _capped(facts.left_by_rule, _left_line)
     if facts.could_not_be_moved:
         yield heading(f"Could not be moved: {len(facts.could_not_be_moved)}")
         yield from _capped(facts.could_not_be_moved, _left_line)

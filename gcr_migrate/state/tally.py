@@ -80,7 +80,7 @@ _STANDING: Final = {
     Kind.TAG: ("tag_item", "CASE action WHEN 'present' THEN 1 WHEN 'keep' THEN 2 ELSE 0 END"),
     Kind.SETTING: ("setting_item", "present"),
 }
-_REASONS: Final = ("", "already-there", "kept")
+OF_THE_PLAN: Final = ("", "already-there", "kept")
 _BYTES: Final = """
 SELECT e.how, sum(CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE max(b.size_bytes, 0) END)
 FROM event e JOIN planned_blob p ON p.id = e.item_id JOIN blob b ON b.id = p.blob_id
@@ -153,7 +153,7 @@ def _kind_tally(migration: Migration, kind: Kind) -> KindTally:
         elif state is State.FAILED:
             found.failed += number
         elif state is State.SKIPPED or reason:
-            why = code or _REASONS[reason] or "skipped"
+            why = code or OF_THE_PLAN[reason] or "skipped"
             found.skipped += number
             found.reasons[why] = found.reasons.get(why, 0) + number
         else:

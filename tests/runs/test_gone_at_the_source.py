@@ -27,6 +27,12 @@ def applied(zoo: Zoo, expected: int) -> dict[str, Any]:
     return facts
 
 
+def names(facts: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return code and name, without repository, of what a rule left."""
+    moved = f"{EUROPE}/builds/moved/"
+    return {(one["code"], one["subject"].removeprefix(moved)) for one in facts["left_by_rule"]}
+
+
 def codes(facts: dict[str, Any]) -> set[tuple[str, str]]:
     """Return kind and code of what failed."""
     return {(one["kind"], one["code"]) for one in facts["failures"]}
@@ -62,6 +68,8 @@ def test_what_is_gone_is_skipped_with_all_its_tags(tmp_path: Path) -> None:
         assert zoo.asked(asks)
         assert facts["outcome"] == "complete"
         assert facts["skipped"] == {"blob-unknown": 4, "manifest-unknown": 4, "tag-moved": 2}
+        assert {("tag-moved", "app:1"), ("tag-moved", "app:latest")} < names(facts)
+        assert ("manifest-unknown", f"app@{index.digest}") in names(facts)
         assert zoo.read(EUROPE, "builds/moved/other/manifests/1")[1] == stays.raw
         with open_migration(zoo.home / "m") as migration:
             assert (left(migration).content, left(migration).bytes) == (0, 0)

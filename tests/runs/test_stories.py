@@ -288,6 +288,22 @@ def test_a_tag_that_moved_at_the_source(open_stage: OpenStage, rule: str, code: 
     assert set(found["manifests"]) == set(planned.values())  # content goes over all the same
 
 
+def test_what_the_spec_lets_go_is_named(open_stage: OpenStage) -> None:
+    """Nobody reads that all is there: the tag stands under the result, with its reason."""
+    stage = open_stage(_two_tags())
+    stage.plan(f"{_SPEC}moved_tags: skip\n")
+    tags = stage.box.store.repositories[ACME].images["app/web"].tags
+    saw = f"source has {tags['2']}, planned {tags['1']}"
+    tags["1"] = tags["2"]
+    stage.run("apply", "m")
+    left = f"[tag-moved] {US}/acme/app/web:1 ({saw})"
+    told = stage.cli("status", "m").stdout
+    assert "Complete: everything in the plan is there, or left by a rule of the spec\n" in told
+    assert f"Left by a rule of the spec: 1\n  {left}\n" in told
+    report = stage.cli("report", "m", "--markdown").stdout
+    assert f"`{US}/acme/app/web:1`" in report.partition("## Left by a rule of the spec: 1")[2]
+
+
 def test_an_incomplete_plan_is_refused_unless_allowed(open_stage: OpenStage) -> None:
     """What cannot be listed is named; `apply` refuses with 3, and if allowed ends with 1.
 

@@ -41,6 +41,7 @@ def report_page(facts: ReportFacts) -> Page:
     plan, status, overview = facts.plan, facts.status, facts.overview
     notes = _plan_notes(plan)
     notes.add(status.every_failure(), Severity.ERROR, "failed")
+    notes.add(status.left_by_rule, Severity.WARNING, "left by rule")
     return Page(
         kind="Migration",
         subject=plan.file,
@@ -70,6 +71,7 @@ def run_page(facts: ApplyFacts | StatusFacts) -> Page:
     """What became of a plan; `facts` are what `apply --json` or `status --json` tells."""
     notes = Notes()
     notes.add(facts.every_failure(), Severity.ERROR, "failed")
+    notes.add(facts.left_by_rule, Severity.WARNING, "left by rule")
     notes.add(facts.could_not_be_moved, Severity.ERROR, "could not be moved")
     notes.add(facts.could_not_be_listed)
     summary = [("Migration file", name(facts.file)), ("Digest", name(facts.digest))]
@@ -100,7 +102,7 @@ def _planned(plan: ShowFacts) -> Cell:
         told = f"Planned, but `apply` refuses it: {open_:,} rights need consent"
         return Cell(told, "word", "bad")
     if not plan.todo.total:
-        return Cell("Nothing to do: everything in the plan is there", "word", "good")
+        return Cell("Nothing of the plan is left to be done", "word", "good")
     if plan.begun:
         return Cell("Planned, and begun; a part is still to be done", "word", "open")
     return Cell("Planned; nothing has been done yet", "word", "open")
