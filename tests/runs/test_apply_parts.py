@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import sqlite3
 import time
@@ -96,6 +97,31 @@ def test_a_retry_works_on_what_failed_alone(teams: Zoo) -> None:
     assert (code, facts["outcome"]) == (10, "pending")
     assert not teams.asked("/(a/two|b/one|b/two)/")
     assert set(there(teams)) == {"a/one", "a/two"}
+
+
+@pytest.mark.parametrize(
+    ("goes_on_with", "sent"),
+    [
+        ("the file", set()),
+        ("a new plan", {"a/one"}),
+        ("an old copy", {"a/one", "a/two", "b/one", "b/two"}),
+    ],
+)
+def test_who_knows_which_layers_have_arrived(teams: Zoo, goes_on_with: str, sent: set[str]) -> None:
+    """The ledger knows all, a new plan those of whole images, an old copy of the file none."""
+    file = teams.home / "m"
+    old = file.read_bytes()
+    teams.fault(method="PUT", path="moved/a/one/manifests/", status=400, times=2)
+    assert apply(teams)[0] == 1
+    if goes_on_with == "a new plan":
+        file.unlink()
+        assert teams.plan()[0] == 0
+    elif goes_on_with == "an old copy":
+        file.write_bytes(old)
+    teams.forget()
+    assert apply(teams)[0] == 0
+    layers = {path: hashlib.sha256(path.encode()).hexdigest() for path in there(teams)}
+    assert {path for path, layer in layers.items() if teams.asked(f"{UPLOAD[1:]}.*{layer}")} == sent
 
 
 def test_a_dry_run_asks_nobody_and_begins_nothing(teams: Zoo) -> None:
