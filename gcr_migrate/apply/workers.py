@@ -32,6 +32,7 @@ R = TypeVar("R")
 _TRIES: Final = 3  # of workers that had one and the same work in hand
 _DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
 _END_S: Final = 10.0
+_DROPPED_END_S: Final = 0.2  # who drops a run does not wait for long, and then simply goes
 
 
 class _LostError(Exception):
@@ -70,6 +71,7 @@ class Workers:
         self._deaths_in_a_row = 0
         self._broken: str = ""
         self._ending = False
+        self._end_s = _END_S
 
     async def do(self, work: Work[R]) -> R:
         """Have a piece of work done; see `Hands`.
@@ -177,6 +179,10 @@ class Workers:
                 if not done.done():
                     done.set_exception(_LostError())
 
+    def drop(self) -> None:
+        """Have the end come at once, as nobody waits for what is in hand."""
+        self._end_s = _DROPPED_END_S
+
     async def end(self) -> None:
         """End all workers: nothing is in hand any more, or it is dropped."""
         self._ending = True
@@ -186,10 +192,12 @@ class Workers:
 
     async def _end_one(self, worker: _Worker) -> None:
         try:
-            async with asyncio.timeout(_END_S):
-                await worker.process.wait()
-        except TimeoutError:
-            worker.process.kill()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._end_s):
+                    await worker.process.wait()
+        finally:  # cancelled, too: one that hangs or is stopped would stay behind
+            with suppress(ProcessLookupError):
+                worker.process.kill()
             await worker.process.wait()
         if worker.listening:
             await worker.listening
@@ -204,6 +212,9 @@ async def working(
     try:
         await workers.begin(count)
         yield workers
+    except asyncio.CancelledError:
+        workers.drop()
+        raise
     finally:
         await workers.end()
 

@@ -151,6 +151,53 @@ def test_workers_end_with_the_run_that_started_them(theatre: Theatre) -> None:
     until(lambda: not any(map(is_alive, workers)), "the end of the workers")
 
 
+def test_a_stopped_worker_does_not_outlive_a_run_that_is_dropped(theatre: Theatre) -> None:
+    """A second Ctrl-C kills the workers that do not end of themselves."""
+    stage = theatre.planned("europe")
+    stage.ask("faults", {"method": "PUT", "path": UPLOAD, "times": 9, "delay_s": 600.0})
+    with stage.cli.start("apply", "m", "--workers", "2", "--json", **stage.variables) as process:
+        until(lambda: held(stage), "an upload")
+        workers = workers_of(process.pid)
+        os.kill(workers[0], signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.2)  # two signals at once would be one
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, f"{out}\n{err}"
+    assert len(workers) == 2
+    until(lambda: not any(map(is_alive, workers)), "the end of the workers")
+
+
+@pytest.mark.parametrize("is_ending", [False, True], ids=["in the run", "while workers end"])
+def test_a_worker_that_hangs_is_killed_when_nobody_waits(*, is_ending: bool) -> None:
+    """Whenever the cancellation comes, it takes less than the half second that is left."""
+    started: list[Process] = []
+
+    async def start() -> Process:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec("sleep", "600", stdin=pipe, stdout=pipe)
+        started.append(process)
+        return started[0]
+
+    async def run(begun: asyncio.Event) -> None:
+        async with working(1, start, lambda _: None):
+            begun.set()
+            await asyncio.sleep(0 if is_ending else 600)
+
+    async def dropped() -> float:
+        begun = asyncio.Event()
+        running = asyncio.create_task(run(begun))
+        await begun.wait()
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        running.cancel()
+        await asyncio.wait([running])
+        return time.monotonic() - began
+
+    assert asyncio.run(dropped()) < 0.5
+    assert started[0].returncode == -signal.SIGKILL
+
+
 def test_an_orderly_stop_waits_for_the_workers(theatre: Theatre) -> None:
     """Ctrl-C, as a terminal sends it to all of them, finishes what is in flight."""
     stage = theatre.planned("europe")
