@@ -836,7 +836,8 @@ LISTING_CUT: Final = _problem(
     "listing-cut",
     Exit.REFUSED,
     "listing may be cut short",
-    "The answer was exactly as long as asked for or as the registry gives at most.",
+    "The answer was exactly as long as asked for or as the registry gives at most, or has a Link "
+    "header that cannot be read.",
     "Plan from a registry that pages its lists, or split the path.",
 )
 VIEWS_DIFFER: Final = _problem(

@@ -15,6 +15,7 @@ from gcr_migrate.errors import (
     DENIED,
     DIGEST_MISMATCH,
     IMMUTABLE_TAG,
+    LISTING_CUT,
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
     NAME_UNKNOWN,
@@ -27,7 +28,7 @@ from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
 from gcr_migrate.registry.downloads import Download
-from gcr_migrate.registry.listing import Lists, pages
+from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
@@ -230,6 +231,8 @@ class RegistryClient:
                 return None
             index = Manifest.read(page.body, OCI_INDEX)
             found.update({child.digest: child for child in index.children})
+            if doubt := hidden_next(page):
+                raise MigrateError(LISTING_CUT, subject=subject, saw=doubt)
         return tuple(found.values())
 
     async def mount(self, name: str, digest: Digest, from_name: str) -> str | None:

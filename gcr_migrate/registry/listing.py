@@ -10,6 +10,7 @@ from urllib.parse import quote
 from gcr_migrate.errors import BAD_REPLY, LISTING_CUT, MigrateError
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.inventory import ListedManifest, Listing
+from gcr_migrate.registry.links import is_whole, next_in
 from gcr_migrate.wire.replies import joined
 
 if TYPE_CHECKING:
@@ -26,20 +27,24 @@ _ENDLESS: Final = "pages of the list never end"
 _CATALOG_PAGE: Final = 1_000
 _ROUND: Final = 1_000  # lists were seen to end at such numbers with more to tell
 _TOO_LARGE: Final = 10**18
-_LINK: Final = re.compile(r"<([^>]*)>((?:\s*;[^,]*)?)")
-_NEXT: Final = re.compile(r';\s*rel\s*=\s*"?next\b', re.IGNORECASE)
 
 
 def next_url(reply: Reply, wire: Wire, subject: str) -> str | None:
     """Return the URL of the next page; raise BAD_REPLY if it is at another service."""
-    for link in _LINK.finditer(reply.headers.get("link", "")):
-        if not _NEXT.search(link[2]):
-            continue
-        onward = joined(reply.url, link.group(1), subject)
-        if not wire.same_origin(reply.url, onward):
-            raise MigrateError(BAD_REPLY, subject=subject, saw="next page is at another host")
-        return onward
-    return None
+    target = next_in(reply.headers.get("link", ""))
+    if target is None:
+        return None
+    onward = joined(reply.url, target, subject)
+    if not wire.same_origin(reply.url, onward):
+        raise MigrateError(BAD_REPLY, subject=subject, saw="next page is at another host")
+    return onward
+
+
+def hidden_next(reply: Reply) -> str:
+    """Say why a page that names no next one may not be the last; empty if it is."""
+    link = reply.headers.get("link", "")
+    whole = is_whole(link) or next_in(link) is not None
+    return "" if whole else "its Link header cannot be read, and may name a next page"
 
 
 async def pages(
@@ -131,7 +136,7 @@ class Lists:
         page = await self._fetch(f"{url}?n={_CATALOG_PAGE}")
         names = _Names(self._subject)
         names.add(page.json(self._subject))
-        goes_on = next_url(page, self._wire, self._subject) or self._doubt(names)
+        goes_on = next_url(page, self._wire, self._subject) or self._doubt(names, page)
         return None if goes_on else frozenset(names.found)
 
     async def _twice(self, first: str, make: Callable[[], R]) -> tuple[R, str]:
@@ -151,40 +156,44 @@ class Lists:
 
     async def _once(self, first: str, reader: R, union: R) -> tuple[int, str]:
         """Read all pages; return how many there are, and why more may follow the last one."""
-        count, rounds = await self._pages(first, reader, union), 0
-        doubt = self._doubt(reader)
+        (count, doubt), rounds = await self._pages(first, reader, union), 0
         while doubt and not self._dialect.lists_manifests and reader.last:
             # A plain registry lists in order: whether anything follows can be asked for.
             known, rounds = reader.size, rounds + 1
             if rounds > _ROUNDS_AT_MOST:
                 raise MigrateError(BAD_REPLY, subject=self._subject, saw=_ENDLESS)
             onward = f"{first}{'&' if '?' in first else '?'}last={quote(reader.last, safe='')}"
-            more = await self._pages(onward, reader, union)
+            more, further = await self._pages(onward, reader, union)
             if not any(reader.counts) and more == 1:
-                return count, ""
+                return count, further
             count += more
             if reader.size == known:
                 return count, doubt  # it does not go on where it is asked to
-            doubt = self._doubt(reader)
+            doubt = further
         return count, doubt
 
-    async def _pages(self, first: str, reader: _Reader, union: _Reader) -> int:
-        """Take in pages, each of which is let go at once; return how many there are."""
-        count = 0
+    async def _pages(self, first: str, reader: _Reader, union: _Reader) -> tuple[int, str]:
+        """Take in pages, each of which is let go at once.
+
+        Returns:
+            How many there are, and why the last one may not be the end.
+        """
+        count, doubt = 0, ""
         async for page in pages(first, self._fetch, self._wire, self._subject):
             body = page.json(self._subject)
             union.add(body)
             reader.add(body)
             count += 1
-        return count
+            doubt = self._doubt(reader, page)
+        return count, doubt
 
-    def _doubt(self, reader: _Reader) -> str:
+    def _doubt(self, reader: _Reader, page: Reply) -> str:
         """Say why a last page may not be the end: it is as long as pages get, or looks cut."""
         limit = self._dialect.listed_at_most
         for count in reader.counts:
             if (limit is not None and count >= limit) or (count and count % _ROUND == 0):
                 return f"{count} entries in one answer, with no mark that more follow"
-        return ""
+        return hidden_next(page)
 
 
 class _Names:

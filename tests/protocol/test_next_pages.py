@@ -1,0 +1,112 @@
+"""Lists over several pages: a mark that more follow is seen, or what is behind it is in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.google.credentials import Credentials
+from gcr_migrate.model.content import OCI_INDEX, Digest
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.login import Login
+from gcr_migrate.registry.client import RegistryClient
+from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.retry import Backoff
+from gcr_migrate.wire.transport import Wire
+from tests.scripted import Answer, Asked, Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gcr_migrate.model.dialect import Dialect
+
+T = TypeVar("T")
+BROKEN = "</v2/app/a/tags/list?last=b; rel=next"
+
+
+def using(
+    answer: Callable[[Asked], Answer],
+    work: Callable[[RegistryClient], Awaitable[T]],
+    dialect: Dialect = DISTRIBUTION,
+) -> T:
+    """Return what work with a client of the server comes to."""
+
+    async def run(host: str) -> T:
+        async with Wire(Endpoints(), Backoff(tries=2, base_s=0.001)) as wire:
+            return await work(RegistryClient(host, wire, Credentials(Login(), {}, wire), dialect))
+
+    with Scripted(answer) as server:
+        return asyncio.run(run(server.url.removeprefix("http://")))
+
+
+def paged(link: str, *, listens: bool = True) -> Callable[[Asked], Answer]:
+    """Answer with two tags and this header, then with another one; `listens` to who asks on."""
+
+    def answer(asked: Asked) -> Answer:
+        if "/tags/list" not in asked.target:
+            return Answer()
+        if listens and "last=" in asked.target:
+            return Answer(body={"tags": [] if "last=c" in asked.target else ["c"]})
+        return Answer(body={"tags": ["a", "b"]}, headers={"link": link})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        'title="a,b"; rel="next"',
+        'rel="start next"',
+        "REL=Next",
+        'title="a \\" ; b" ; rel = "next"',
+        'rel="first", </v2/app/a/tags/list?last=b>; rel="next"',
+    ],
+)
+@pytest.mark.parametrize("dialect", [DISTRIBUTION, ARTIFACT_REGISTRY], ids=["plain", "google"])
+def test_no_tag_is_lost_however_the_next_page_is_written(dialect: Dialect, parameters: str) -> None:
+    """The link is followed, and the list is whole."""
+    link = f"</v2/app/a/tags/list?last=b>; {parameters}"
+    listing = using(paged(link), lambda client: client.listing("app/a"), dialect)
+    assert (list(listing.tags), listing.cut) == (["a", "b", "c"], "")
+
+
+def test_a_link_to_another_page_than_the_next_one_is_none_to_follow() -> None:
+    """Where the first page is says nothing of a next one."""
+    link = "</v2/app/a/tags/list?last=a>; rel=first"
+    listing = using(paged(link), lambda client: client.listing("app/a"), ARTIFACT_REGISTRY)
+    assert (list(listing.tags), listing.cut) == (["a", "b"], "")
+
+
+def test_a_plain_registry_is_asked_what_is_behind_a_link_that_cannot_be_read() -> None:
+    """It lists in order, so that its end can be asked for."""
+    listing = using(paged(BROKEN), lambda client: client.listing("app/a"))
+    assert (list(listing.tags), listing.cut) == (["a", "b", "c"], "")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "listens"),
+    [(DISTRIBUTION, False), (ARTIFACT_REGISTRY, True)],
+    ids=["deaf", "google"],
+)
+def test_a_list_whose_link_cannot_be_read_may_be_cut(dialect: Dialect, listens: bool) -> None:  # noqa: FBT001
+    """Where nobody can be asked what follows, it is said."""
+    work = lambda client: client.listing("app/a")  # noqa: E731
+    listing = using(paged(BROKEN, listens=listens), work, dialect)
+    assert "Link" in listing.cut
+
+
+def test_a_short_catalogue_whose_link_cannot_be_read_is_not_relied_on() -> None:
+    """Names that it lacks may be behind it."""
+    names = Answer(body={"repositories": ["a"]}, headers={"link": BROKEN})
+    assert using(lambda _: names, lambda client: client.short_catalog()) is None
+
+
+def test_referrers_whose_link_cannot_be_read_are_an_error() -> None:
+    """A signature may be behind it."""
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    answer = Answer(body=index, headers={"link": BROKEN})
+    with pytest.raises(MigrateError, match="listing-cut"):
+        using(lambda _: answer, lambda client: client.referrers("a", Digest.of(b"x")))
