@@ -132,7 +132,7 @@ class TargetRegistry(SourceRegistry, Protocol):
 
         Returns:
             None when it is mounted; else the upload session (a URL) that the registry opened
-            instead, to be handed to `upload`. A refusal that opens no session gives "".
+            instead, to be handed to `upload`. Any answer that opens no session gives "".
         """
         ...
 

@@ -21,6 +21,8 @@ from gcr_migrate.errors import (
     NAME_UNKNOWN,
     PERIMETER,
     REQUEST_REFUSED,
+    SERVER_ERROR,
+    UNAUTHORIZED,
     MigrateError,
 )
 from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest, RawManifest
@@ -53,6 +55,11 @@ _TOO_LARGE: Final = 413
 _WRITES_AT_MOST: Final = 2
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
+# Mounts may fail alone, such as where the source is hidden from us: what ails the target too, or
+# the login, is told by the upload that follows.
+_SENT_INSTEAD: Final = frozenset(
+    {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED}
+)
 
 
 class Explain(Protocol):
@@ -243,14 +250,15 @@ class RegistryClient:
         scopes, ok = (_push(name), _pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
         try:
             reply = await self._sent("POST", url, scopes, subject, ok, b"", {})
+            if reply.status == _ACCEPTED:
+                return location_of(reply, self._wire, subject)
         except MigrateError as error:
-            if error.problem not in {DENIED, PERIMETER, REQUEST_REFUSED}:
+            if error.problem not in _SENT_INSTEAD:
                 raise
-            return ""  # the source may be hidden from us; an upload shows if the target is too
-        if reply.status == _CREATED:
-            stated = reply.headers.get("docker-content-digest", str(digest))
-            return None if stated == str(digest) else ""  # another blob: then this one is sent
-        return location_of(reply, self._wire, subject) if reply.status == _ACCEPTED else ""
+            return ""
+        stated = reply.headers.get("docker-content-digest", str(digest))
+        # Another blob than the one that was asked for: then this one is sent.
+        return None if reply.status == _CREATED and stated == str(digest) else ""
 
     async def upload(
         self,

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.model.content import OCI_INDEX, Digest
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
-from gcr_migrate.model.login import Login
-from gcr_migrate.registry.client import RegistryClient
-from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.retry import Backoff
-from gcr_migrate.wire.transport import Wire
-from tests.scripted import Answer, Asked, Scripted
+from tests.asking import using
+from tests.scripted import Answer, Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from gcr_migrate.model.dialect import Dialect
 
-T = TypeVar("T")
 BROKEN = "</v2/app/a/tags/list?last=b; rel=next"
-
-
-def using(
-    answer: Callable[[Asked], Answer],
-    work: Callable[[RegistryClient], Awaitable[T]],
-    dialect: Dialect = DISTRIBUTION,
-) -> T:
-    """Return what work with a client of the server comes to."""
-
-    async def run(host: str) -> T:
-        async with Wire(Endpoints(), Backoff(tries=2, base_s=0.001)) as wire:
-            return await work(RegistryClient(host, wire, Credentials(Login(), {}, wire), dialect))
-
-    with Scripted(answer) as server:
-        return asyncio.run(run(server.url.removeprefix("http://")))
 
 
 def paged(link: str, *, listens: bool = True) -> Callable[[Asked], Answer]:
