@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_LIFE_S: Final = 60.0
 _LONGEST_LIFE_S: Final = 86_400.0
+_RENEWALS_AT_MOST: Final = 3  # for one request: tokens may be revoked while it is on its way
 _TOKENS_AT_MOST: Final = 1_024  # each name has its own, of a kilobyte or two; few are at work
 _UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
@@ -61,6 +62,7 @@ class Authorizer:
         self._credentials = credentials
         self._challenge: Challenge | None = None
         self._asked: Renewed[Challenge] = Renewed(f"challenge of {host}", self._ask)
+        self._is_nobody = False
         self._tokens: dict[tuple[str, str, tuple[str, ...]], Renewed[str]] = {}
 
     async def headers(self, scopes: tuple[str, ...]) -> dict[str, str]:
@@ -73,9 +75,23 @@ class Authorizer:
             return await self._basic(self._host)
         return {}
 
+    def admission(self, scopes: tuple[str, ...], subject: str) -> Admission:
+        """Return what gives one request its Authorization, and renews it where it is refused."""
+        return Admission(self, scopes, subject)
+
     def challenged(self, header: str | None) -> None:
         """Take note of the challenge that the registry's end-1 gave; None asks for nothing."""
         self._challenge = Challenge.parse(header)
+
+    def check_own(self, reply: Reply, subject: str) -> None:
+        """Raise BAD_REPLY if a 401 is of a host that the registry redirects to."""
+        if not self._wire.same_origin(self._base, reply.url):
+            raise refused_elsewhere(reply, subject)
+
+    @property
+    def renewals(self) -> int:
+        """How often new credentials are worth a try; nobody's are no better the next time."""
+        return 1 if self._is_nobody else _RENEWALS_AT_MOST
 
     async def refused(
         self, header: str | None, sent: dict[str, str], scopes: tuple[str, ...]
@@ -145,6 +161,7 @@ class Authorizer:
 
     async def _basic(self, host: str) -> dict[str, str]:
         found = await self._credentials.for_host(host)
+        self._is_nobody = found is None
         if found is None:
             return {}
         user, secret = found
@@ -164,6 +181,43 @@ class Authorizer:
         if parts.scheme != "https" or not parts.hostname or not google:
             saw = f"token realm {parts.scheme}://{parts.hostname or ''} is not the registry's"
             raise MigrateError(BAD_REPLY, subject=self._host, saw=saw)
+
+
+class Admission:
+    """The Authorization of one request, and other ones where it is refused: a few, if they differ.
+
+    Args:
+        authorizer: gives them.
+        scopes: what the request needs.
+        subject: what an error is about.
+    """
+
+    def __init__(self, authorizer: Authorizer, scopes: tuple[str, ...], subject: str) -> None:
+        self._authorizer = authorizer
+        self._scopes = scopes
+        self._subject = subject
+        self._sent: dict[str, str] = {}
+        self._refused: list[dict[str, str]] = []
+
+    async def headers(self) -> dict[str, str]:
+        """Return what to send."""
+        self._sent = await self._authorizer.headers(self._scopes)
+        return self._sent
+
+    async def refused(self, reply: Reply) -> None:
+        """Take note of a 401 to what was sent; the request can be sent again with new headers.
+
+        Raises:
+            MigrateError: UNAUTHORIZED where there is nothing new to send; TOKEN_EXPIRED as
+                `Authorizer.refused` does; BAD_REPLY if another host gave the 401.
+        """
+        self._authorizer.check_own(reply, self._subject)
+        renewals = len(self._refused)
+        if renewals >= self._authorizer.renewals or self._sent in self._refused:
+            raise problem_of(reply, self._subject)
+        self._refused.append(self._sent)
+        header = reply.headers.get("www-authenticate")
+        await self._authorizer.refused(header, self._sent, self._scopes)
 
 
 def refused_elsewhere(reply: Reply, subject: str) -> MigrateError:

@@ -28,7 +28,7 @@ from gcr_migrate.errors import (
 from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest, RawManifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.registry.auth import Authorizer, refused_elsewhere
+from gcr_migrate.registry.auth import Authorizer
 from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
@@ -218,8 +218,7 @@ class RegistryClient:
             url=self._url(name, f"blobs/{blob.digest}"),
             subject=subject,
             at_once=self._dialect.read_bytes_at_most,
-            headers=lambda: self._auth.headers(scopes),
-            refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
+            admission=lambda: self._auth.admission(scopes, subject),
         )
         return download.open()
 
@@ -287,8 +286,7 @@ class RegistryClient:
             subject=subject,
             open_session=open_session,
             is_there=is_there,
-            headers=lambda: self._auth.headers(scopes),
-            refused=lambda reply, sent: self._refused(reply, sent, scopes, subject),
+            admission=self._auth.admission(scopes, subject),
             on_bytes=on_bytes,
         )
         await upload.run(open_source, session)
@@ -388,32 +386,16 @@ class RegistryClient:
         body: bytes | None,
         headers: dict[str, str],
     ) -> Reply:
-        """Send a request; where it is not accepted any more, once again with a new token."""
-        accepted = {*ok, _UNAUTHORIZED}
-
-        async def once() -> tuple[Reply, dict[str, str]]:
-            authorization = await self._auth.headers(scopes)
-            sent = {**headers, **authorization}
+        """Send a request; where it is not accepted any more, again with a new token."""
+        accepted, admission = {*ok, _UNAUTHORIZED}, self._auth.admission(scopes, subject)
+        while True:
+            sent = {**headers, **await admission.headers()}
             reply = await self._wire.request(
                 method, url, ok=accepted, headers=sent, body=body, subject=subject
             )
-            return reply, authorization
-
-        reply, authorization = await once()
-        if reply.status == _UNAUTHORIZED:
-            await self._refused(reply, authorization, scopes, subject)
-            reply, _ = await once()
-        if reply.status not in ok:
-            raise problem_of(reply, subject)
-        return reply
-
-    async def _refused(
-        self, reply: Reply, sent: dict[str, str], scopes: tuple[str, ...], subject: str
-    ) -> None:
-        """Take note of a 401, unless it is of a host that the registry redirects to."""
-        if not self._wire.same_origin(self._base, reply.url):
-            raise refused_elsewhere(reply, subject)
-        await self._auth.refused(reply.headers.get("www-authenticate"), sent, scopes)
+            if reply.status in ok:
+                return reply
+            await admission.refused(reply)
 
     def _url(self, name: str, tail: str) -> str:
         return f"{self._base}/v2/{_quoted(name)}/{tail}"

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
-from gcr_migrate.wire.replies import problem_of, words_of
+from gcr_migrate.wire.replies import words_of
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import Feed, Take
     from gcr_migrate.model.content import Descriptor
-    from gcr_migrate.wire.replies import Reply
+    from gcr_migrate.registry.auth import Admission
     from gcr_migrate.wire.stream import Stream
     from gcr_migrate.wire.transport import Wire
 
@@ -48,8 +48,7 @@ class Download(Struct):
         url: its URL at the registry; each range is asked for there, and redirected by itself.
         subject: its full name, for errors.
         at_once: bytes that one answer has at most; None for no limit.
-        headers: gives the Authorization.
-        refused: is told of a 401 and what was sent.
+        admission: gives each request its Authorization, and hears of a 401.
     """
 
     wire: Wire
@@ -57,8 +56,7 @@ class Download(Struct):
     url: str
     subject: str
     at_once: int | None
-    headers: Callable[[], Awaitable[dict[str, str]]]
-    refused: Callable[[Reply, dict[str, str]], Awaitable[None]]
+    admission: Callable[[], Admission]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Feed]:
@@ -112,9 +110,9 @@ class Download(Struct):
 
     async def part(self, part: AsyncExitStack, at: int) -> Stream:
         """Ask for the bytes from here on."""
-        wanted = self._range(at)
-        for last in (False, True):
-            login = await self.headers()
+        wanted, admission = self._range(at), self.admission()
+        while True:
+            login = await admission.headers()
             stream = await part.enter_async_context(
                 self.wire.stream(
                     self.url, ok=_ANSWERS, headers=login | wanted, subject=self.subject
@@ -128,10 +126,7 @@ class Download(Struct):
             await part.aclose()
             if reply.status == _NOT_FOUND:
                 raise MigrateError(BLOB_UNKNOWN, subject=self.subject, saw=words_of(reply))
-            if last:
-                raise problem_of(reply, self.subject)
-            await self.refused(reply, login)
-        raise self._no_range("no try was made")
+            await admission.refused(reply)
 
     def _range(self, at: int) -> dict[str, str]:
         if self.at_once and self.blob.size > self.at_once:

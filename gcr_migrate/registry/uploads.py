@@ -15,6 +15,7 @@ from gcr_migrate.errors import (
     REQUEST_REFUSED,
     SERVER_ERROR,
     TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
     UNREACHABLE,
     MigrateError,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import Feed, Take
     from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.registry.auth import Admission
     from gcr_migrate.wire.replies import Reply
     from gcr_migrate.wire.transport import Wire
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 _SESSIONS_AT_MOST: Final = 4
 _WRONG_READS_AT_MOST: Final = 2
 _SESSION_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+# Who raises these gives up in the end: quota is waited for, and new tokens are few.
+_BOUNDED: Final = frozenset({TOO_MANY_REQUESTS, UNAUTHORIZED})
 # After these the target may have what was sent: its answer was lost, or came of a second try by
 # whoever stands in between.
 _MAY_HAVE_COME: Final = frozenset({BAD_REPLY, REQUEST_REFUSED, SERVER_ERROR, UNREACHABLE})
@@ -50,8 +54,7 @@ class Upload(Struct):
         subject: its full name, for errors.
         open_session: opens an upload session and returns its URL (OCI end-4a).
         is_there: asks whether the target has the blob (OCI end-2).
-        headers: gives the Authorization for the PUT.
-        refused: is told of a 401 and what was sent.
+        admission: gives the Authorization for the PUT, and hears of a 401.
         on_bytes: is told of bytes as they leave; of as many negative ones when they were in vain.
     """
 
@@ -60,8 +63,7 @@ class Upload(Struct):
     subject: str
     open_session: Callable[[], Awaitable[str]]
     is_there: Callable[[], Awaitable[bool]]
-    headers: Callable[[], Awaitable[dict[str, str]]]
-    refused: Callable[[Reply, dict[str, str]], Awaitable[None]]
+    admission: Admission
     on_bytes: Callable[[int], None] | None = None
     _sent: int = 0
     _refused_at: float | None = None
@@ -78,8 +80,8 @@ class Upload(Struct):
                     return
                 self._forget()
                 session = ""  # whatever is left of it, its address is never used again
-                if error.problem is TOO_MANY_REQUESTS:
-                    continue  # the next request waits for its turn; in the end it is given up
+                if error.problem in _BOUNDED:
+                    continue
                 attempt += 1
                 wrong += error.problem is DIGEST_MISMATCH
                 if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
@@ -91,7 +93,8 @@ class Upload(Struct):
     async def _once(self, open_source: OpenSource, session: str) -> None:
         url = with_digest(session, str(self.blob.digest))
         length = self.blob.size if self.blob.size >= 0 else None
-        headers = {**await self.headers(), "content-type": "application/octet-stream"}
+        login = await self.admission.headers()
+        headers = {**login, "content-type": "application/octet-stream"}
         await self.wire.pause_over(
             url, self.subject
         )  # not with the source's connection open and idle
@@ -104,9 +107,9 @@ class Upload(Struct):
                 length=length,
                 subject=self.subject,
             )
-        await self._judge(reply, headers)
+        await self._judge(reply)
 
-    async def _judge(self, reply: Reply, headers: dict[str, str]) -> None:
+    async def _judge(self, reply: Reply) -> None:
         if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
             stated = reply.headers.get("docker-content-digest", str(self.blob.digest))
             if stated != str(self.blob.digest):
@@ -122,7 +125,7 @@ class Upload(Struct):
         if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to
             raise MigrateError(BLOB_TOO_LARGE, subject=self.subject, saw=error.saw)
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
-            await self.refused(reply, headers)
+            await self.admission.refused(reply)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)
         lost = reply.status in {404, 416} and "NAME_UNKNOWN" not in codes
         if lost or codes & _SESSION_CODES:  # the session, not the name: a new one may do

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -18,6 +19,7 @@ from gcr_migrate.registry.auth import Authorizer, Challenge
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.registry.listing import Lists
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import Backoff
@@ -27,8 +29,9 @@ from tests.feeds import whole
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from gcr_migrate.interfaces import Feed
     from gcr_migrate.model.dialect import Dialect
 
 T = TypeVar("T")
@@ -225,13 +228,64 @@ def test_a_token_is_renewed_before_it_ends(life: float | None, bought: int) -> N
     assert fake.tokens == bought
 
 
-def test_a_refused_token_is_renewed_once_only() -> None:
-    """A registry that goes on to say 401 gets two calls, and then it is a problem."""
+@pytest.mark.parametrize(("anonymous", "calls"), [(False, 4), (True, 2)])
+def test_a_refused_token_is_renewed_a_few_times_only(anonymous: bool, calls: int) -> None:  # noqa: FBT001
+    """A registry that goes on to say 401 gets so many calls, and then it is a problem."""
     fake = Fake()
     fake.lists = [Answer(401)]
+    with pytest.raises(MigrateError, match="unauthorized"):
+        using(fake, lambda client: client.listing("a/b"), anonymous=anonymous)
+    assert fake.tokens == calls
+    assert len([one for one, _ in fake.asked if "tags/list" in one]) == calls
+
+
+def test_the_same_token_again_is_tried_once_only() -> None:
+    """A service that has no other one is not asked on and on."""
+    fake = Fake()
+    fake.token_reply = {"token": "t", "expires_in": 3600}
+    fake.lists = [Answer(401)]
     assert refusal(fake).problem.code == "unauthorized"
-    assert fake.tokens == 2
     assert len([one for one, _ in fake.asked if "tags/list" in one]) == 2
+
+
+async def _list(client: RegistryClient) -> None:
+    await client.listing("a/b")
+
+
+async def _read(client: RegistryClient) -> None:
+    async with client.open_blob("a/b", Descriptor("x", Digest.of(b"{}"), 2)) as feed:
+        assert await whole(feed) == b"{}"
+
+
+async def _write(client: RegistryClient) -> None:
+    @asynccontextmanager
+    async def source() -> AsyncIterator[Feed]:
+        yield Iterated(pieces())
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    blob = Descriptor("x", Digest.of(b"{}"), 2)
+    await client.upload("a/b", blob, source, session=f"https://{HOST}/session")
+
+
+@pytest.mark.parametrize("work", [_list, _read, _write])
+def test_tokens_that_are_revoked_in_a_row_are_renewed(
+    work: Callable[[RegistryClient], Awaitable[None]],
+) -> None:
+    """Each was good when it was bought, and the fourth one lasts."""
+
+    class Revoking(Fake):
+        def answer(self, request: Asked) -> Answer:
+            if request.method == "POST":  # the session of an upload is not what is refused
+                return Answer(202, headers={"location": "/session"})
+            return super().answer(request)
+
+    fake = Revoking()
+    good = Answer(201) if work is _write else Answer()
+    fake.lists = [Answer(401), Answer(401), Answer(401), good]
+    using(fake, work)
+    assert len({authorization for _, authorization in fake.asked if "Bearer" in authorization}) >= 4
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "unauthorized"), (403, "denied")])
