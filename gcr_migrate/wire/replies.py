@@ -21,6 +21,7 @@ from gcr_migrate.errors import (
     UNSUPPORTED,
     MigrateError,
 )
+from gcr_migrate.model.names import is_google_host
 from gcr_migrate.wire.refusals import Refusal
 from gcr_migrate.wire.retry import (
     RETRIED,
@@ -81,7 +82,9 @@ def problem_of(reply: Reply, subject: str) -> MigrateError:
         return TransientError(problem, subject=subject, saw=saw, after_s=pause_of(reply))
     if 300 <= status < 400:  # noqa: PLR2004  # the class of redirects
         return MigrateError(BAD_REPLY, subject=subject, saw=f"{status}: redirect not followed")
-    if status == 412 and not refusal.structured:  # noqa: PLR2004  # with JSON: a precondition
+    # With JSON, or of anybody but Google, it is a precondition.
+    plain = status == 412 and not refusal.structured  # noqa: PLR2004
+    if plain and is_google_host(urlsplit(reply.url).netloc):
         return MigrateError(NOT_MIGRATED, subject=subject, saw=saw)
     known = refusal.problem if status in _REFUSED else None
     server = status >= 500  # noqa: PLR2004  # the class of server errors

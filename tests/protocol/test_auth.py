@@ -402,7 +402,7 @@ def test_what_cannot_be_renewed_is_refused_twice_at_most() -> None:
             Answer(body={}, headers={"link": '<https://evil.example/>; rel="next"'}),
             "bad-reply",
         ),
-        (Answer(412, "Container Registry is deprecated"), "not-migrated"),
+        (Answer(412, "Precondition Failed"), "request-refused"),
     ],
 )
 def test_lists_that_cannot_be_used_are_refused(first: Answer, code: str) -> None:

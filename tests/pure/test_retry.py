@@ -120,7 +120,7 @@ def test_other_problems_are_never_tried_again() -> None:
         (405, "unsupported", False),
         (408, "unreachable", True),
         (409, "request-refused", False),
-        (412, "not-migrated", False),
+        (412, "request-refused", False),
         (413, "request-refused", False),
         (416, "request-refused", False),
         (429, "too-many-requests", True),
@@ -140,10 +140,27 @@ def test_each_status_is_a_problem(status: int, code: str, *, transient: bool) ->
     assert isinstance(error, TransientError) is transient
 
 
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("gcr.io", "not-migrated"),
+        ("eu.gcr.io", "not-migrated"),
+        ("us-docker.pkg.dev", "not-migrated"),
+        ("harbor.example", "request-refused"),
+        ("127.0.0.1:5000", "request-refused"),
+        ("gcr.io.harbor.example", "request-refused"),
+    ],
+)
+def test_412_is_the_end_of_container_registry_at_google_s_hosts_only(host: str, code: str) -> None:
+    """Of any other registry it is a request that was refused, such as for a tag that stays."""
+    reply = Reply(412, {}, b"plain words", f"https://{host}/v2/p/x/tags/list")
+    assert problem_of(reply, "h/x").problem.code == code
+
+
 def test_412_with_an_error_body_is_a_refused_request() -> None:
     """Only Container Registry's plain text says that a project was never migrated."""
     body = b'{"errors": [{"code": "FAILED_PRECONDITION", "message": "tag is immutable"}]}'
-    error = problem_of(Reply(412, {}, body, ""), "h/x")
+    error = problem_of(Reply(412, {}, body, "https://gcr.io/v2/p/x"), "h/x")
     assert error.problem.code == "request-refused"
     assert error.saw == "412 FAILED_PRECONDITION tag is immutable"
 
