@@ -12,7 +12,7 @@ from msgspec import Struct
 from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.renewed import Renewed
-from gcr_migrate.wire.replies import joined, problem_of
+from gcr_migrate.wire.replies import elsewhere, joined, problem_of
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.replies import Reply
@@ -225,9 +225,7 @@ def refused_elsewhere(reply: Reply, subject: str) -> MigrateError:
 
     It says nothing about the login, so that it ends no more than what was asked for.
     """
-    host = urlsplit(reply.url).hostname
-    saw = f"it redirects to {host}, which answered {reply.status}"
-    return MigrateError(BAD_REPLY, subject=subject, saw=saw)
+    return MigrateError(BAD_REPLY, subject=subject, saw=elsewhere(reply))
 
 
 def _read_token(reply: Reply, subject: str) -> tuple[str, float]:

@@ -148,6 +148,11 @@ def words_of(reply: Reply) -> str:
     return f"{reply.status} {refusal_of(reply).words}".strip()
 
 
+def elsewhere(reply: Reply) -> str:
+    """Return what a host answered that was only redirected to."""
+    return f"it redirects to {urlsplit(reply.url).hostname}, which answered {words_of(reply)}"
+
+
 def _saw(reply: Reply, refusal: Refusal) -> str:
     words = f"{reply.status} {refusal.words}".strip()
     return f"{words}; {refusal.advice}" if refusal.advice else words

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from gcr_migrate.errors import BAD_REPLY, TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.errors import BAD_REPLY, DENIED, TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.places import Places
-from gcr_migrate.wire.replies import Reply, joined, pause_of, problem_of
+from gcr_migrate.wire.replies import Reply, elsewhere, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, persistently
 from gcr_migrate.wire.routes import sender_for
 from gcr_migrate.wire.stream import Stream
@@ -168,7 +168,7 @@ class Wire:
         reply = await self._in_turn(method, url, headers, body, subject, may_wait=may_wait)
         if reply.status in ok:
             return reply
-        raise problem_of(reply, subject)
+        raise self._problem(url, reply, subject)
 
     @asynccontextmanager
     async def stream(
@@ -192,7 +192,7 @@ class Wire:
             finally:
                 await stream.aclose()
             if reply.status != _TOO_MANY:
-                raise problem_of(reply, subject)
+                raise self._problem(url, reply, subject)
             refused_at = self.quota_used_up(reply, subject, refused_at)
 
     async def send_stream(  # the parts of a request
@@ -245,6 +245,17 @@ class Wire:
         if self._pilot.hopeless(service, first):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
         return first
+
+    def _problem(self, url: str, reply: Reply, subject: str) -> MigrateError:
+        """Return the error for a reply to who asked for a URL.
+
+        A 403 of a host that it redirects to says nothing of our rights at who was asked: the
+        signature of a URL ran out, and the next redirect has a new one.
+        """
+        error = problem_of(reply, subject)
+        if error.problem is not DENIED or self.same_origin(url, reply.url):
+            return error
+        return TransientError(BAD_REPLY, subject=subject, saw=elsewhere(reply))
 
     async def _in_turn(
         self,

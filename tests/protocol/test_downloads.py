@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.model.content import Descriptor, Digest
-from gcr_migrate.model.dialect import Dialect
+from gcr_migrate.model.dialect import DISTRIBUTION, Dialect
 from gcr_migrate.model.login import Login
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
+from tests.asking import using
 from tests.feeds import whole
+from tests.scripted import Answer, Asked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +43,7 @@ class Giver:
         ranges: how a range is answered: `right`, `none` (all of it, with 200), `wrong` (another
             range), `refused` (416), or `unstated` (206 without a Content-Range).
         statuses: of the next answers instead of bytes; 0 for bytes.
+        own: of the next answers of the registry instead of a redirect; 0 for one.
         asked: the range of each request, as first and last byte; an empty text for none.
         redirected: how many requests came to the registry itself.
     """
@@ -48,6 +51,7 @@ class Giver:
     breaks: list[int | None] = field(default_factory=list)
     ranges: str = "right"
     statuses: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     redirected: int = 0
     url: str = ""
@@ -83,6 +87,8 @@ class Giver:
                 f"Location: http://{other}/there?signature=1\r\n" if "/blobs/" in target else ""
             )
             status = 302 if fields else 200
+            if fields and self.own:
+                status = self.own.pop(0) or status
             writer.write(_head(status, 0, fields))
             return
         found = _RANGE.search(head)
@@ -202,11 +208,53 @@ def test_answers_of_a_byte_each_are_not_followed_without_end() -> None:
 
 
 def test_a_server_that_fails_in_between_is_asked_again_and_one_that_refuses_is_not() -> None:
-    """A 503 may pass; a 403 does not."""
+    """A 503 may pass; a 403 of the registry does not."""
     assert read(Giver(breaks=[1_500_000], statuses=[0, 503, 0])) == DATA
-    refusing = Giver(breaks=[1_500_000], statuses=[0, 403, 0])
+    refusing = Giver(breaks=[1_500_000], own=[0, 403, 0])
     assert failure(refusing).problem.code == "denied"
-    assert len(refusing.asked) == 2
+    assert refusing.redirected == 2
+
+
+def test_a_redirect_that_ran_out_is_asked_for_again() -> None:
+    """A 403 of who holds the bytes is none of the registry, whose next redirect is good again."""
+    giver = Giver(breaks=[1_500_000], statuses=[0, 403, 403, 0])
+    assert read(giver) == DATA
+    assert giver.redirected == 4
+
+
+def test_a_host_that_refuses_every_redirect_is_named() -> None:
+    """It is asked as often as one that breaks, and no role at the registry is advised."""
+    giver = Giver(breaks=[1_500_000], statuses=[0, *[403] * 50])
+    error = failure(giver)
+    assert error.problem.code == "bad-reply"
+    assert "localhost, which answered 403" in error.saw
+    assert giver.redirected == 4
+
+
+@pytest.mark.parametrize(("refusals", "code"), [(1, ""), (50, "bad-reply")])
+def test_a_copy_begins_again_where_its_first_redirect_ran_out(refusals: int, code: str) -> None:
+    """Before any byte has come it starts over as a whole, as often as it may be tried."""
+    giver = Giver(statuses=[403] * refusals)
+    assert using(_taking, lambda target: _copy(giver, target)) == code
+    assert giver.redirected == 2
+
+
+async def _copy(giver: Giver, target: RegistryClient) -> str:
+    """Copy the blob to a target; return the code of the problem, if there is one."""
+    async with giver.running(), Wire(Endpoints(), Backoff(4, base_s=0.001)) as wire:
+        wire.allow_plain(giver.url.replace("127.0.0.1", "localhost"))
+        source = RegistryClient(giver.url, wire, Credentials(Login(), {}, wire), DISTRIBUTION)
+        try:
+            await target.upload("app", BLOB, lambda: source.open_blob("app", BLOB))
+        except MigrateError as error:
+            return error.problem.code
+        return ""
+
+
+def _taking(asked: Asked) -> Answer:
+    if asked.method == "POST":
+        return Answer(202, headers={"location": "/session"})
+    return Answer(201 if asked.method == "PUT" else 200)
 
 
 @settings(max_examples=25)
