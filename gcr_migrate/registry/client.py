@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from gcr_migrate.errors import (
+    BAD_MANIFEST,
     BAD_REPLY,
     BLOB_UNKNOWN,
     DENIED,
@@ -150,12 +151,15 @@ class RegistryClient:
     async def manifest(self, name: str, reference: str) -> Manifest:
         """Get a manifest's raw bytes, checked against its digest (OCI end-3).
 
-        Bytes that are wrong are asked for once more: what was damaged on its way is whole then.
+        Bytes that are wrong are asked for once more: what was damaged on its way is whole then, and
+        a page that stood in its place may be gone.
         """
+        # What cannot be read though it has the digest that was asked for stays as it is.
+        damaged = {DIGEST_MISMATCH} if ":" in reference else {DIGEST_MISMATCH, BAD_MANIFEST}
         try:
             return await self._manifest(name, reference)
         except MigrateError as error:
-            if error.problem is not DIGEST_MISMATCH:
+            if error.problem not in damaged:
                 raise
         return await self._manifest(name, reference)
 
