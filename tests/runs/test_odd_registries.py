@@ -80,7 +80,7 @@ _NO_MOUNT = {"method": "POST", "path": "mount=", "status": 400}
     [
         [{"method": "PUT", "path": "/manifests/", "status": 400, "body": _HALF}],
         [_NO_MOUNT, {"method": "POST", "path": _UPLOADS, "status": 400, "body": _HALF}],
-        [{"method": "POST", "path": "mount=", "status": 202, "headers": _HALF_URL}],
+        [_NO_MOUNT, {"method": "POST", "path": _UPLOADS, "status": 202, "headers": _HALF_URL}],
     ],
 )
 def test_odd_words_fail_the_item_and_not_the_run(stage: Stage, rules: list[dict[str, Any]]) -> None:
