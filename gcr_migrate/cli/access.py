@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from contextlib import ExitStack
 from enum import StrEnum
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcr_migrate.cli.asking import check_agreed
+from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -255,7 +254,7 @@ def undo(
         wanted = to_undo(migration)
         is_done = bool(wanted) and not dry_run
         if is_done:
-            if not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty():
+            if not yes and not as_json and somebody_is_there():
                 for line in undo_lines(undo_facts(migration, wanted, is_done=False)):
                     output.err.print(line)
                 check_agreed("Take these back?", str(file))

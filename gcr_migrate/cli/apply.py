@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import AsyncExitStack, ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gcr_migrate.cli.apart import check_apart
-from gcr_migrate.cli.asking import check_agreed
+from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
 from gcr_migrate.cli.options import (
     AccessTokenFile,
@@ -140,7 +139,7 @@ def apply(
     pace = Pace.of(max_rate, max_bandwidth, concurrency)
     patterns = tuple(map(Pattern.parse, only or []))
     named = files_named(files, MIGRATION_SUFFIXES)
-    asks = not (yes or dry_run or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = not (yes or dry_run or as_json) and somebody_is_there()
     if named.several and metrics_file:
         saw = "goes with one FILE: each run would replace what the one before told"
         raise MigrateError(BAD_USAGE, subject=f"--metrics-file {metrics_file}", saw=saw)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from gcr_migrate.errors import NOT_AGREED, MigrateError
+
+
+def somebody_is_there() -> bool:
+    """Whether a person can be asked: one who sees the question, and whose answer is heard."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def check_agreed(question: str, subject: str) -> None:

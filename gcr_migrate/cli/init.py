@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,6 +9,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gcr_migrate.cli.asking import somebody_is_there
 from gcr_migrate.cli.discover import judged, witnesses_of
 from gcr_migrate.cli.files import write_new
 from gcr_migrate.cli.options import (
@@ -110,7 +110,7 @@ def init(
         raise MigrateError(SPEC_THERE, subject=str(path))
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     found = asyncio.run(_look(asked, way))
-    asks = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = not as_json and somebody_is_there()
     drafted = _choose(asked, found, output, file=str(path or ""), asks=asks)
     if path and not write_new(path, drafted.text):
         raise MigrateError(SPEC_THERE, subject=str(path))

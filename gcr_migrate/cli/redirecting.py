@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gcr_migrate import errors
+from gcr_migrate.cli.asking import somebody_is_there
 from gcr_migrate.cli.recording import Recorder
 from gcr_migrate.cli.served import check_pulled, prove, read_all, room
 from gcr_migrate.errors import MigrateError
@@ -82,7 +82,7 @@ class Consent(Struct, frozen=True):
     def of(cls, code: str | None, *, yes: bool, as_json: bool) -> Consent:
         """Return what the options say."""
         is_told = yes or code or as_json
-        return cls(code or "", yes, not is_told and sys.stdin.isatty() and sys.stderr.isatty())
+        return cls(code or "", yes, not is_told and somebody_is_there())
 
     def check(self, plan: Plan) -> None:
         """Refuse a plan that nobody has read, unless somebody can still be asked.

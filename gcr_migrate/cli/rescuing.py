@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from gcr_migrate import errors
-from gcr_migrate.cli.asking import check_agreed
+from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.reading import Root
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.cloud import Redirection
@@ -144,7 +143,7 @@ class Run:
 
     def confirm(self, course: Course) -> None:
         """Ask a person for a yes, where there is one to ask."""
-        if not (self._wish.asks and sys.stdin.isatty() and sys.stderr.isatty()):
+        if not (self._wish.asks and somebody_is_there()):
             return
         new = len(course.targets) - len(course.existed)
         names = ", ".join(one.shown for one in course.targets)

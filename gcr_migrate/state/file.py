@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gcr_migrate.errors import (
     FILE_IN_USE,
@@ -37,6 +37,7 @@ APPLICATION_ID: Final = 0x67637232  # "gcr2"; what `file` and SQLite tools show
 SCHEMA_VERSION: Final = 1
 BUSY_S: Final = 30  # that a statement waits for another process
 _LOCK_TRIES: Final = 100
+_UNTOLD: Final = (OSError, ValueError, KeyError, TypeError)  # no lock, or none of ours
 _UNWRITABLE: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR_SHM")
 
 
@@ -147,9 +148,9 @@ def is_in_hand(path: Path) -> bool:
     is alive cannot be seen from here: it is believed.
     """
     try:
-        held = json.loads(_lock_of(path).read_text(encoding="utf-8"))
+        held = _held(_lock_of(path))
         pid, host = int(held["pid"]), held["host"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except _UNTOLD:
         return False
     if host != socket.gethostname():
         return True
@@ -168,6 +169,11 @@ def _lock_of(path: Path) -> Path:
     return Path(f"{os.path.realpath(path)}.lock")
 
 
+def _held(lock_path: Path) -> Any:
+    """Return what a lock tells of its holder; raises one of `_UNTOLD` if it cannot be read."""
+    return json.loads(lock_path.read_text(encoding="utf-8"))
+
+
 def _check_ledger(path: Path) -> None:
     """Refuse a file beside which lies the end of another plan's ledger.
 
@@ -180,9 +186,9 @@ def _check_ledger(path: Path) -> None:
     if not _log(path):
         return
     try:
-        theirs = json.loads(_lock_of(path).read_text(encoding="utf-8"))["plan"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # nothing tells
+        theirs = _held(_lock_of(path))["plan"]
+    except _UNTOLD:
+        return
     ours = _sealed_digest(path)
     if theirs and ours and theirs != ours:
         raise MigrateError(LEDGER_FOREIGN, subject=str(path), saw=f"it is of {theirs}")
@@ -198,9 +204,8 @@ def _log(path: Path) -> int:
 
 def _sealed_digest(path: Path) -> str | None:
     """Return the digest of the plan in a file, whatever lies beside it; None if there is none."""
-    place = f"{Path(os.path.realpath(path)).as_uri()}?immutable=1"
     try:
-        with closing(sqlite3.connect(f"{place}&mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(_by_itself(path), uri=True)) as connection:
             rows = connection.execute("SELECT value FROM meta WHERE key = 'digest'").fetchall()
     except sqlite3.Error:
         return None
@@ -228,9 +233,9 @@ def _locked_handle(lock_path: Path, path: Path) -> int:
 
 def _holder(lock_path: Path) -> str:
     try:
-        held = json.loads(lock_path.read_text())
+        held = _held(lock_path)
         return f"process {held['pid']} on {held['host']} since {held['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except _UNTOLD:
         return "a process that has just begun or ended"
 
 
@@ -335,7 +340,12 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if not error.sqlite_errorname.startswith(_UNWRITABLE) or not path.is_file() or _log(path):
             raise
-    return _opened(f"{path.absolute().as_uri()}?immutable=1")
+    return _opened(_by_itself(path))
+
+
+def _by_itself(path: Path) -> str:
+    """Return the address of a file for SQLite to read it, if it is there, and nothing beside it."""
+    return f"{path.absolute().as_uri()}?immutable=1&mode=ro"
 
 
 def _opened(place: str) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.errors import named
 from gcr_migrate.model.finding import LeftOut
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.state.tally import subject_of
+from gcr_migrate.state.tally import LAST_SAID, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 # Blobs go with the manifests that need them.
-_LEFT: Final = """
-SELECT e.id, e.kind, e.item_id, e.code, e.saw FROM event e
-WHERE e.id > ? AND e.event = 'skipped' AND e.kind IN ('manifest', 'tag') AND NOT EXISTS (
-    SELECT 1 FROM event later
-    WHERE later.kind = e.kind AND later.item_id = e.item_id AND later.id > e.id)
-ORDER BY e.id LIMIT ?
-"""
+_LEFT: Final = LAST_SAID.format("e.event = 'skipped' AND e.kind IN ('manifest', 'tag')")
 
 
 def left_by_rule(migration: Migration) -> Iterator[LeftOut]:

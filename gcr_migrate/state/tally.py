@@ -91,12 +91,14 @@ SELECT coalesce(sum(max(b.size_bytes, 0)), 0) FROM planned_blob p JOIN blob b ON
 WHERE p.present AND (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id
     ORDER BY e.id DESC LIMIT 1) IS NOT 'confirmed'
 """
-_FAILURES: Final = """
+# Items of which an event of a kind, to be put in, is the last one.
+LAST_SAID: Final = """
 SELECT e.id, e.kind, e.item_id, e.code, e.saw FROM event e
-WHERE e.id > ? AND e.event = 'gave-up' AND NOT EXISTS (SELECT 1 FROM event later
+WHERE e.id > ? AND {} AND NOT EXISTS (SELECT 1 FROM event later
     WHERE later.kind = e.kind AND later.item_id = e.item_id AND later.id > e.id)
 ORDER BY e.id LIMIT ?
 """
+_FAILURES: Final = LAST_SAID.format("e.event = 'gave-up'")
 _SUBJECT: Final = {
     Kind.REPOSITORY: "SELECT shown FROM repository_item WHERE id = ?",
     Kind.GRANT: "SELECT shown FROM grant_item WHERE id = ?",

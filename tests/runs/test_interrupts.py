@@ -82,6 +82,19 @@ def asked(cli: Cli) -> Asked:
     return Asked(environ, pid)
 
 
+def ignoring(name: str, cli: Cli, asked: Asked) -> subprocess.Popen[str]:
+    """Start the tool as a shell does that has a signal ignored."""
+    words = [sys.executable, "-m", "gcr_migrate", "plan", "spec.yaml"]
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"trap '' {name}; exec \"$@\"", "sh", *words],
+        cwd=cli.home,
+        env=cli.environment(**asked.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_waits_for_a_helper_or_is_left_of_it(
     cli: Cli, asked: Asked, number: signal.Signals
@@ -93,29 +106,13 @@ def test_nothing_waits_for_a_helper_or_is_left_of_it(
 
 def test_a_plain_kill_ends_what_a_script_started_in_the_background(cli: Cli, asked: Asked) -> None:
     """A shell lets it ignore Ctrl-C, which does not make it deaf to the other signal."""
-    words = [sys.executable, "-m", "gcr_migrate", "plan", "spec.yaml"]
-    with subprocess.Popen(
-        ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words],
-        cwd=cli.home,
-        env=cli.environment(**asked.environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with ignoring("INT", cli, asked) as process:
         asked.assert_nothing_is_left(process, signal.SIGINT, signal.SIGTERM)
 
 
 def test_after_nohup_a_terminal_may_go_away(cli: Cli, asked: Asked) -> None:
     """Who has its signal ignored wants the run to go on; Ctrl-C still ends it."""
-    words = [sys.executable, "-m", "gcr_migrate", "plan", "spec.yaml"]
-    with subprocess.Popen(
-        ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *words],
-        cwd=cli.home,
-        env=cli.environment(**asked.environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with ignoring("HUP", cli, asked) as process:
         started = asked.started()
         process.send_signal(signal.SIGHUP)
         time.sleep(0.5)

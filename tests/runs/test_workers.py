@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Iterator
 
+    from tests.warm import Running
+
 UPLOAD = "^/artifacts-uploads/.*digest="
 
 
@@ -139,32 +141,34 @@ def is_begun(stage: Stage) -> bool:
     return any("/blobs/" in one["path"] for one in stage.ask("requests"))
 
 
-def test_workers_end_with_the_run_that_started_them(theatre: Theatre) -> None:
-    """After kill -9 of the run none of its workers goes on."""
+@contextlib.contextmanager
+def two_at_work(theatre: Theatre) -> Iterator[tuple[Running, list[int]]]:
+    """Start a run whose uploads are held, and give it with its two workers."""
     stage = theatre.planned("europe")
     stage.ask("faults", {"method": "PUT", "path": UPLOAD, "times": 9, "delay_s": 600.0})
     with stage.cli.start("apply", "m", "--workers", "2", "--json", **stage.variables) as process:
         until(lambda: held(stage), "an upload")
         workers = workers_of(process.pid)
+        assert len(workers) == 2
+        yield process, workers
+
+
+def test_workers_end_with_the_run_that_started_them(theatre: Theatre) -> None:
+    """After kill -9 of the run none of its workers goes on."""
+    with two_at_work(theatre) as (process, workers):
         process.kill()
-    assert len(workers) == 2
     until(lambda: not any(map(is_alive, workers)), "the end of the workers")
 
 
 def test_a_stopped_worker_does_not_outlive_a_run_that_is_dropped(theatre: Theatre) -> None:
     """A second Ctrl-C kills the workers that do not end of themselves."""
-    stage = theatre.planned("europe")
-    stage.ask("faults", {"method": "PUT", "path": UPLOAD, "times": 9, "delay_s": 600.0})
-    with stage.cli.start("apply", "m", "--workers", "2", "--json", **stage.variables) as process:
-        until(lambda: held(stage), "an upload")
-        workers = workers_of(process.pid)
+    with two_at_work(theatre) as (process, workers):
         os.kill(workers[0], signal.SIGSTOP)
         os.kill(process.pid, signal.SIGINT)
         time.sleep(0.2)  # two signals at once would be one
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, f"{out}\n{err}"
-    assert len(workers) == 2
     until(lambda: not any(map(is_alive, workers)), "the end of the workers")
 
 
