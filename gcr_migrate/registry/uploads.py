@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -226,7 +227,9 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
         raise MigrateError(BAD_REPLY, subject=subject, saw="202 without a Location")
     url = joined(reply.url, target, subject)
     if not wire.same_origin(reply.url, url):
-        raise MigrateError(BAD_REPLY, subject=subject, saw="upload session is at another host")
+        led, asked = (f"{one.scheme}://{one.netloc}" for one in map(urlsplit, (url, reply.url)))
+        saw = f"its upload leads to {led} instead of {asked}"
+        raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
     return url
 
 

@@ -13,7 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from gcr_migrate.errors import BAD_REPLY, DENIED, TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.errors import (
+    BAD_REPLY,
+    DENIED,
+    REQUEST_REFUSED,
+    TOO_MANY_REQUESTS,
+    MigrateError,
+)
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
@@ -46,6 +52,9 @@ _CONNECT_S: Final = 10.0
 _POOL_S: Final = 30.0
 _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it answers
 _TOO_MANY: Final = 429
+# Of a signed URL: Cloud Storage says 400 and `ExpiredToken`, others 403.
+_RAN_OUT: Final = frozenset({400, 403})
+_SAID_WITHOUT_A_REASON: Final = frozenset({DENIED, REQUEST_REFUSED})
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
 
@@ -249,11 +258,12 @@ class Wire:
     def _problem(self, url: str, reply: Reply, subject: str) -> MigrateError:
         """Return the error for a reply to who asked for a URL.
 
-        A 403 of a host that it redirects to says nothing of our rights at who was asked: the
+        What a host refuses that it redirects to says nothing of our rights at who was asked: the
         signature of a URL ran out, and the next redirect has a new one.
         """
         error = problem_of(reply, subject)
-        if error.problem is not DENIED or self.same_origin(url, reply.url):
+        ran_out = reply.status in _RAN_OUT and error.problem in _SAID_WITHOUT_A_REASON
+        if not ran_out or self.same_origin(url, reply.url):
             return error
         return TransientError(BAD_REPLY, subject=subject, saw=elsewhere(reply))
 

@@ -215,19 +215,21 @@ def test_a_server_that_fails_in_between_is_asked_again_and_one_that_refuses_is_n
     assert refusing.redirected == 2
 
 
-def test_a_redirect_that_ran_out_is_asked_for_again() -> None:
-    """A 403 of who holds the bytes is none of the registry, whose next redirect is good again."""
-    giver = Giver(breaks=[1_500_000], statuses=[0, 403, 403, 0])
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_redirect_that_ran_out_is_asked_for_again(status: int) -> None:
+    """A refusal of who holds the bytes is none of the registry, whose next redirect is good."""
+    giver = Giver(breaks=[1_500_000], statuses=[0, status, status, 0])
     assert read(giver) == DATA
     assert giver.redirected == 4
 
 
-def test_a_host_that_refuses_every_redirect_is_named() -> None:
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_host_that_refuses_every_redirect_is_named(status: int) -> None:
     """It is asked as often as one that breaks, and no role at the registry is advised."""
-    giver = Giver(breaks=[1_500_000], statuses=[0, *[403] * 50])
+    giver = Giver(breaks=[1_500_000], statuses=[0, *[status] * 50])
     error = failure(giver)
     assert error.problem.code == "bad-reply"
-    assert "localhost, which answered 403" in error.saw
+    assert f"localhost, which answered {status}" in error.saw
     assert giver.redirected == 4
 
 
