@@ -832,6 +832,14 @@ LISTING_FAILED: Final = _problem(
     "Images below this name may be missing from the plan. A 403 can also mean: no such name.",
     "Mend the cause and plan again.",
 )
+REFERRERS_UNKNOWN: Final = _problem(
+    "referrers-unknown",
+    Exit.OK,
+    "registry does not tell what is attached to manifests of this name",
+    "It tells that of other names. What is attached here, and has no tag of its own, is not in the"
+    " plan.",
+    "Look whether signatures of this name have tags; if they have none, ask who runs the registry.",
+)
 LISTING_CUT: Final = _problem(
     "listing-cut",
     Exit.REFUSED,

@@ -114,6 +114,17 @@ class Doubts:
         else:
             self.tell(errors.LISTING_FAILED, Severity.ERROR, shown, error.told)
 
+    def unsure(self, shown: str, error: MigrateError) -> None:
+        """Name what was read, but may have more attached to it than was told.
+
+        Raises:
+            MigrateError: TOKEN_EXPIRED.
+        """
+        if error.problem is errors.REFERRERS_UNKNOWN:
+            self.tell(errors.REFERRERS_UNKNOWN, Severity.WARNING, shown)
+        else:
+            self.failed(shown, error)
+
     def no_host(self, shown: str, error: MigrateError, source: ProjectSource) -> None:
         """Name a host that gave nothing; only one that was not asked for may be unused."""
         asked = len(source.hosts) < len(GCR_HOSTS)

@@ -174,6 +174,8 @@ class _Taking:
             for path in root.image_paths()
         )
         await a_few_of(images, IMAGES_AT_ONCE)
+        for name, error in await reader.doubts():
+            self._doubts.unsure(f"{reader.host}/{name}", error)
 
     async def _repository(self, source_id: int, root: Root) -> None:
         """Keep how a repository is set up, if that can be seen, for who compares it later."""

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, printable
+from gcr_migrate.inventory.referrers import Referrers
 from gcr_migrate.model.attestation import statement_in
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
@@ -163,9 +164,7 @@ class ImageReader:
         self._keep = keep
         self._checks_blobs = checks_blobs
         self._slots = asyncio.Semaphore(AT_ONCE)
-        # The `manifest` map shows them all where there is one.
-        self._has_referrers_api = None if not registry.dialect.lists_manifests else False
-        self._first_referrers = asyncio.Lock()
+        self._referrers = Referrers(registry)
 
     @property
     def host(self) -> str:
@@ -197,6 +196,10 @@ class ImageReader:
         await self._check_blobs(reading)
         return reading.content()
 
+    async def doubts(self) -> list[tuple[str, MigrateError]]:
+        """Return the names of which attachments may be missing, when all are read."""
+        return await self._referrers.doubts()
+
     async def _read_all(self, reading: _Reading, references: set[str]) -> set[str]:
         """Fetch manifests, and return the digests that they lead to."""
         leads: set[str] = set()
@@ -225,7 +228,7 @@ class ImageReader:
                 reading.note_blobs(manifest, foreign)
             reading.resolved(reference, manifest)
             leads = [child.digest for child in manifest.children]
-            return leads + await self._referrers(reading.name, manifest.digest)
+            return leads + await self._referrers.of(reading.name, manifest.digest)
 
     async def _check_blobs(self, reading: _Reading) -> None:
         """Ask for each blob that was noted, once under this name, for its size only."""
@@ -275,18 +278,6 @@ class ImageReader:
             saw = f"{blob.digest} from {address}"
             reading.findings.append(Finding(errors.FOREIGN_LAYER, Severity.WARNING, subject, saw))
         return frozenset(present)
-
-    async def _referrers(self, name: str, digest: Digest) -> list[Digest]:
-        if self._has_referrers_api is None:
-            async with self._first_referrers:  # all others wait to hear if there is such a thing
-                if self._has_referrers_api is None:
-                    return await self._asked_referrers(name, digest)
-        return await self._asked_referrers(name, digest) if self._has_referrers_api else []
-
-    async def _asked_referrers(self, name: str, digest: Digest) -> list[Digest]:
-        found = await self._registry.referrers(name, digest)
-        self._has_referrers_api = found is not None
-        return [one.digest for one in found or ()]
 
 
 class _Reading:

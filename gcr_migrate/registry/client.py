@@ -232,7 +232,7 @@ class RegistryClient:
         scopes = (_pull(name),)
 
         async def fetch(url: str) -> Reply:
-            return await self._call("GET", url, scopes, subject, ok={_OK, *_NO_ENDPOINT})
+            return await self._json("GET", url, scopes, subject, ok={_OK, *_NO_ENDPOINT})
 
         found: dict[Digest, Descriptor] = {}
         first = self._url(name, f"referrers/{digest}")
@@ -345,12 +345,20 @@ class RegistryClient:
             saw = f"{words_of(reply)}; it points to {there.digest if there else 'nothing'}"
             raise MigrateError(IMMUTABLE_TAG, subject=subject, saw=saw)
 
-    async def _json(self, method: str, url: str, scopes: tuple[str, ...], subject: str) -> Reply:
+    async def _json(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        subject: str,
+        ok: Collection[int] = (_OK,),
+    ) -> Reply:
         """Call for a JSON object; one that was cut short may be whole at the next try."""
 
         async def call() -> Reply:
-            reply = await self._call(method, url, scopes, subject, ok={_OK})
-            reply.json(subject)
+            reply = await self._call(method, url, scopes, subject, ok=ok)
+            if reply.status == _OK:
+                reply.json(subject)
             return reply
 
         return await persistently(call, self._wire.backoff)

@@ -1,0 +1,90 @@
+"""What is attached to manifests, where a registry can tell that (OCI end-12).
+
+Whether it can, only its answers say. Where it has no such end-point it would be a waste to ask for
+every manifest, and where it has one, a single refusal must not hide all that is signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+
+if TYPE_CHECKING:
+    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.model.content import Digest
+
+_NAMES_AT_MOST: Final = 3  # without the end-point, until it is believed that no name has it
+
+
+class Referrers:
+    """Asks for what is attached to manifests of one registry.
+
+    Args:
+        registry: who is asked.
+    """
+
+    def __init__(self, registry: SourceRegistry) -> None:
+        self._registry = registry
+        # The `manifest` map shows them all where there is one.
+        self._has_api = False if registry.dialect.lists_manifests else None
+        self._without: dict[str, Digest] = {}  # names that it told nothing of, with what was asked
+        self._first = asyncio.Lock()
+        self._waits = True
+
+    async def of(self, name: str, digest: Digest) -> list[Digest]:
+        """Return the digests of what is attached to a manifest, as far as the registry tells.
+
+        Raises:
+            MigrateError: it does not answer.
+        """
+        if self._is_to_be_heard():
+            async with self._first:  # all others wait to hear if there is such a thing
+                if self._is_to_be_heard():
+                    return await self._asked(name, digest)
+        return [] if self._has_api is False else await self._asked(name, digest)
+
+    def _is_to_be_heard(self) -> bool:
+        return self._has_api is None and self._waits
+
+    async def _asked(self, name: str, digest: Digest) -> list[Digest]:
+        if name in self._without:
+            return []
+        try:
+            found = await self._registry.referrers(name, digest)
+        except MigrateError:
+            self._waits = False  # what ails all of them is not for one after the other to find out
+            raise
+        if found is not None:
+            self._has_api = True
+            return [one.digest for one in found]
+        self._without[name] = digest
+        if self._has_api is None and len(self._without) >= _NAMES_AT_MOST:
+            self._has_api = False
+        return []
+
+    async def doubts(self) -> list[tuple[str, MigrateError]]:
+        """Ask once more, when all is read; return the names of which something may be missing.
+
+        Returns:
+            The registry's names, each with what is to be said of it.
+        """
+        doubts = []
+        for name, digest in self._without.items():
+            subject = f"{self._registry.host}/{name}"
+            try:
+                found = await self._registry.referrers(name, digest)
+            except MigrateError as error:
+                doubts.append((name, error))
+                continue
+            if found is not None:
+                self._has_api = True
+                saw = "what is attached to its manifests: the answer was no, and then it was yes"
+                doubts.append((name, MigrateError(errors.BAD_REPLY, subject=subject, saw=saw)))
+            elif self._has_api:
+                doubts.append((name, MigrateError(errors.REFERRERS_UNKNOWN, subject=subject)))
+            else:
+                break  # as all others will
+        return doubts

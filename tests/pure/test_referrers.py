@@ -1,0 +1,120 @@
+"""Whether a registry tells what is attached is not believed of all names by one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.inventory.referrers import Referrers
+from gcr_migrate.model.content import Descriptor, Digest
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcr_migrate.interfaces import SourceRegistry
+    from gcr_migrate.model.dialect import Dialect
+
+SUBJECT = Digest.of(b"image")
+SIGNATURE = Digest.of(b"signature")
+YES = (Descriptor("", SIGNATURE, 7),)
+
+
+class Asked:
+    """A registry that says yes or no.
+
+    Attributes:
+        names: what was asked for, in order.
+
+    Args:
+        says: whether it tells, by name and by how often this name was asked for before.
+    """
+
+    host = "registry.example"
+
+    def __init__(self, says: Callable[[str, int], bool], dialect: Dialect = DISTRIBUTION) -> None:
+        self.names: list[str] = []
+        self.dialect = dialect
+        self._says = says
+
+    async def referrers(self, name: str, _digest: Digest) -> tuple[Descriptor, ...] | None:
+        """Answer."""
+        await asyncio.sleep(0)
+        before = self.names.count(name)
+        self.names.append(name)
+        return YES if self._says(name, before) else None
+
+
+def ask(registry: Asked, *names: str) -> tuple[list[str], dict[str, str]]:
+    """Ask for manifests of names, one after the other; return who has some, and the doubts."""
+
+    async def run() -> tuple[list[str], dict[str, str]]:
+        asking = Referrers(cast("SourceRegistry", registry))
+        has = [name for name in names if await asking.of(name, SUBJECT)]
+        return has, {name: error.problem.code for name, error in await asking.doubts()}
+
+    return asyncio.run(run())
+
+
+def test_a_registry_without_the_end_point_is_hardly_asked() -> None:
+    """Three names, and one of them again when all is read; nothing is in doubt then."""
+    registry = Asked(lambda _name, _before: False)
+    assert ask(registry, *"abcdefab") == ([], {})
+    assert registry.names == ["a", "b", "c", "a"]
+
+
+def test_a_no_that_passes_hides_nothing_in_silence() -> None:
+    """The first answer was no: the others are asked all the same, and the first is in doubt."""
+    registry = Asked(lambda name, before: name != "a" or before > 0)
+    assert ask(registry, *"abcd") == (["b", "c", "d"], {"a": "bad-reply"})
+
+
+def test_noes_that_hide_the_end_point_as_a_whole_are_seen_in_the_end() -> None:
+    """Of three names it said no before it said yes."""
+    registry = Asked(lambda _name, before: before > 0)
+    found, doubts = ask(registry, *"abcde")
+    assert found == []
+    assert doubts == {"a": "bad-reply", "b": "bad-reply", "c": "bad-reply"}
+
+
+def test_a_no_after_a_yes_says_nothing_of_the_other_names() -> None:
+    """One name has no such thing, wherever it is in the order; that is told."""
+    registry = Asked(lambda name, _before: name != "b")
+    assert ask(registry, *"abbcd") == (["a", "c", "d"], {"b": "referrers-unknown"})
+    assert registry.names.count("b") == 2
+
+
+def test_a_list_that_shows_all_manifests_is_enough() -> None:
+    """Google's registries are not asked."""
+    registry = Asked(lambda _name, _before: True, ARTIFACT_REGISTRY)
+    assert ask(registry, *"ab") == ([], {})
+    assert registry.names == []
+
+
+def test_a_registry_that_does_not_answer_is_asked_by_all_at_once() -> None:
+    """Its time-outs do not add up, one name after the other."""
+    at_once = most = 0
+
+    class Silent(Asked):
+        async def referrers(self, name: str, _digest: Digest) -> tuple[Descriptor, ...] | None:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0.01)
+            at_once -= 1
+            raise MigrateError(errors.UNREACHABLE, subject=name)
+
+    async def run() -> None:
+        asking = Referrers(cast("SourceRegistry", Silent(lambda _name, _before: False)))
+        names = (asking.of(name, SUBJECT) for name in "abcdefgh")
+        for error in await asyncio.gather(*names, return_exceptions=True):
+            assert isinstance(error, MigrateError)
+        with pytest.raises(MigrateError):
+            await asking.of("i", SUBJECT)
+
+    asyncio.run(run())
+    assert most == 7
