@@ -1166,6 +1166,13 @@ BLOCKED: Final = _problem(
     "A manifest waits for its blobs and children, a tag for its manifest.",
     "Look at the failure that is named, mend it, and run `apply` again.",
 )
+STOPPED: Final = _problem(
+    "stopped",
+    Exit.INTERRUPTED,
+    "run was stopped before this was sent",
+    "It waited for its turn when somebody wanted an end, or time was up. Nothing of it was sent.",
+    "Run the same command again; it goes on from there.",
+)
 WORKER_LOST: Final = _problem(
     "worker-lost",
     Exit.FAILED,

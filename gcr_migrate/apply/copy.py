@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextlib import nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,8 @@ from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
 from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LARGE_BYTES: Final = 32 * 1024 * 1024
 HUGE_BYTES: Final = 1024 * 1024 * 1024
 _HUGE_AT_ONCE: Final = 4  # an upload that breaks starts over: not all of them at once
+_MOUNTS_FOR_EACH: Final = 2  # transfer that may be on its way
 _HOLDERS_REMEMBERED: Final = 10_000
 _ENOUGH: Final = nullcontext()  # for what need not wait for room
 
@@ -93,6 +95,7 @@ class Blobs:
         self._journal = journal
         self._hands = hands
         self._slots = asyncio.Semaphore(at_once)
+        self._asking = asyncio.Semaphore(_MOUNTS_FOR_EACH * at_once)
         # Small ones always find room beside the large ones.
         self._large = asyncio.Semaphore(max(1, at_once // 2))
         self._huge = asyncio.Semaphore(min(_HUGE_AT_ONCE, max(1, at_once // 2)))
@@ -132,8 +135,14 @@ class Blobs:
             MigrateError: it cannot be sent; that is a matter of the manifest that needs it.
         """
         self._mounts.in_vain(item.id)
-        async with self._slots:
-            await self._hands.do(BlobWork(place.source, place.target, item.digest, item.size_bytes))
+        if not item.present:  # else the plan said so, and not this run or one before
+            self._journal.refused(Kind.BLOB, item.id)
+        size = item.size_bytes
+        async with self._room(item):
+            await self._journal.started(Kind.BLOB, item.id, size)
+            await self._hands.do(BlobWork(place.source, place.target, item.digest, size))
+        of = place.image.id
+        self._journal.confirmed(Kind.BLOB, item.id, how="uploaded", size_bytes=size, of=of)
 
     def undecided(self, items: list[BlobItem]) -> list[BlobItem]:
         """Return, once, those that are gone at the source: who asks says whether they failed."""
@@ -163,29 +172,59 @@ class Blobs:
         finally:
             self._on_their_way.pop(key).set_result(None)
 
+    @asynccontextmanager
+    async def _room(self, item: BlobItem) -> AsyncIterator[None]:
+        """Have room on the line for a blob while the block runs."""
+        size = item.size_bytes
+        async with (
+            self._huge if size >= HUGE_BYTES else _ENOUGH,
+            self._large if size >= LARGE_BYTES else _ENOUGH,
+            self._slots,
+        ):
+            yield
+
     async def _in_turn(self, place: Place, item: BlobItem) -> Outcome:
         while True:
-            size = item.size_bytes
-            async with (
-                self._huge if size >= HUGE_BYTES else _ENOUGH,
-                self._large if size >= LARGE_BYTES else _ENOUGH,
-                self._slots,
-            ):
-                came_out = await self._move(place, item)
+            origins = self._useful_origins(place, item)
+            # A mount needs no room on the line: behind all that is to be sent it would keep back
+            # the manifests that wait for it.
+            if origins and not self._mounts.has_declined(origins[0][1]):
+                async with self._asking:
+                    came_out = await self._move(place, item, origins, self._room(item))
+            else:
+                async with self._room(item):
+                    came_out = await self._move(place, item, origins, _ENOUGH)
             if isinstance(came_out, Outcome):
                 return came_out
             await asyncio.wait([came_out])  # it takes no room from others meanwhile
 
-    async def _move(self, place: Place, item: BlobItem) -> Outcome | asyncio.Future[None]:
-        """Bring a blob, or return what it has to wait for."""
-        if self._journal.stop.is_set():
-            return Outcome.PENDING
+    def _useful_origins(self, place: Place, item: BlobItem) -> list[tuple[Origin, Pair]]:
+        """Return whence a blob may be mounted, where mounts are taken first."""
         origins = [
             (origin, pair)
             for origin in self._origins(place, item)
             if not self._mounts.is_useless(pair := Pair.of(origin, place.target))
         ]
         origins.sort(key=lambda one: self._mounts.has_declined(one[1]))
+        return origins
+
+    async def _move(
+        self,
+        place: Place,
+        item: BlobItem,
+        origins: list[tuple[Origin, Pair]],
+        room: AbstractAsyncContextManager[None],
+    ) -> Outcome | asyncio.Future[None]:
+        """Bring a blob, or return what it has to wait for.
+
+        Args:
+            place: where it is read and written.
+            item: the blob.
+            origins: whence it may be mounted, the best one first.
+            room: to be had where it is sent.
+        """
+        if self._journal.is_over(place.image.id):
+            return Outcome.PENDING
         if origins and (answer := self._mounts.first_answer(origins[0][1], item.id)):
             return answer
         asking = self._mounts.asking(origins[0][1], item.id) if origins else nullcontext()
@@ -195,19 +234,27 @@ class Blobs:
                 how, session = await self._unsent(place, item, origins)
             if not how:
                 ends = place.source, place.target
-                how = await self._hands.do(BlobWork(*ends, item.digest, item.size_bytes, session))
+                work = BlobWork(*ends, item.digest, item.size_bytes, session)
+                async with room:
+                    if self._journal.is_over(place.image.id):
+                        raise MigrateError(errors.STOPPED, subject=place.shown)  # noqa: TRY301
+                    how = await self._hands.do(work)
+                self._mounts.sent(item.id)
         except MigrateError as error:
+            if error.problem is errors.STOPPED and item.state is State.MOVING:
+                return Outcome.PENDING  # it may be there: the next run asks
             if place.image.moved_tags == "skip" and await self._is_gone(place, item, error):
                 self._journal.refused(Kind.BLOB, item.id)
                 self._gone.add(item.id)
                 self._undecided.add(item.id)
                 return Outcome.GONE
-            return self._journal.gave_up(Kind.BLOB, item.id, error)
+            return self._journal.gave_up(Kind.BLOB, item.id, error, of=place.image.id)
         if item.shared:
             self._holders[place.repository.registry, item.blob_id] = _origin(place.target)
             if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
                 self._holders.popitem(last=False)
-        return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=item.size_bytes)
+        size, of = item.size_bytes, place.image.id
+        return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
 
     async def _unsent(
         self, place: Place, item: BlobItem, origins: list[tuple[Origin, Pair]]
@@ -235,9 +282,16 @@ class Blobs:
             await asyncio.wait([answer])
         if self._mounts.is_useless(pair):
             return ""
-        with self._mounts.asking(pair, item.id):
-            opened = await self._hands.do(MountWork(place.target, item.digest, origin.name))
-            self._mounts.answered(pair, item.id, opened)
+        try:
+            with self._mounts.asking(pair, item.id):
+                opened = await self._hands.do(MountWork(place.target, item.digest, origin.name))
+                self._mounts.answered(pair, item.id, opened)
+        except MigrateError as error:
+            if error.problem is not errors.UNREACHABLE:
+                raise
+            # If the target is gone, sending will tell; if it is not, mounts are what ails.
+            self._mounts.broke(pair, item.id)
+            return ""
         return opened
 
     async def _is_gone(self, place: Place, item: BlobItem, error: MigrateError) -> bool:

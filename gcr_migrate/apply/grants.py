@@ -19,7 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
-from gcr_migrate.apply.journal import SharedError
+from gcr_migrate.apply.reach import SharedError
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.policies import fitting
 from gcr_migrate.model.steps import Kind, State

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from gcr_migrate import errors
+from gcr_migrate.apply.reach import Reach
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.model.steps import Event, Kind, Step
 
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.policies import ExactPolicy
     from gcr_migrate.state.ledger import Ledger
 
-# So many items in a row out of reach, and none done, is a service that is gone, not a bad item.
-_OUT_OF_REACH_IN_A_ROW = 8
-_LOGIN_GONE = (errors.TOKEN_EXPIRED, errors.BAD_CREDENTIALS)
-# Without a login nothing further can succeed.
-_NO_LOGIN = frozenset({errors.UNAUTHORIZED, errors.NO_CREDENTIALS})
+_LOGIN_GONE = frozenset({errors.TOKEN_EXPIRED, errors.BAD_CREDENTIALS})
 
 
 class Listener(Protocol):
@@ -33,23 +30,6 @@ class Listener(Protocol):
     def bytes(self, count: int) -> None:
         """Take note that so many bytes of blobs have left for the target; negative: in vain."""
         ...
-
-
-class SharedError(MigrateError):
-    """Several items fail by one cause: they count as one of those in a row.
-
-    Attributes:
-        cause: what failed first, the same for all of them.
-    """
-
-    cause: MigrateError
-
-    @classmethod
-    def of(cls, error: MigrateError, cause: MigrateError | None = None) -> SharedError:
-        """Return what befell a request, as what befell all its items, or all of one cause."""
-        found = cls(error.problem, subject=error.subject, saw=error.saw)
-        found.cause = cause or error
-        return found
 
 
 class Outcome(Enum):
@@ -74,16 +54,18 @@ class Journal:
         self._ledger = ledger
         self.listener = listener
         self.stop = stop
-        self.fatal: MigrateError | None = None
+        self._reach = Reach()
+        self._fatal: MigrateError | None = None
         self._moving: set[tuple[Kind, int]] = set()
         # Many manifests ask for one blob. These came out and may not be on disk yet, where the
         # plan's rows would show it; and these failed, and are not tried twice in a run.
         self._fresh_blobs: set[int] = set()
         ledger.on_settled = self._fresh_blobs.clear
         self._failed_blobs: set[int] = set()
-        self._confirmed_any = False
-        self._in_a_row: list[MigrateError] = []  # what failed first of each cause
-        self._first_out_of_reach: MigrateError | None = None
+
+    def is_over(self, name: int) -> bool:
+        """Whether nothing of an image path, named by its number, is to be begun any more."""
+        return self.stop.is_set() or self._reach.is_lost(name)
 
     def came_out(self, blob_id: int) -> Outcome | None:
         """Return what became of a blob in this run, where its row may not tell it yet."""
@@ -162,10 +144,19 @@ class Journal:
         """
         self._ledger.keep_settings(repository_id, raw)
 
-    def confirmed(self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0) -> Outcome:
-        """Record presence: `uploaded`, `mounted`, `written`, `created`, or `present`."""
-        self._confirmed_any = True
-        self._in_a_row.clear()
+    def confirmed(
+        self, kind: Kind, item_id: int, *, how: str, size_bytes: int = 0, of: int | None = None
+    ) -> Outcome:
+        """Record presence.
+
+        Args:
+            kind: what the item is.
+            item_id: which one.
+            how: `uploaded`, `mounted`, `written`, `created`, or `present`.
+            size_bytes: of a blob or manifest, its length.
+            of: number of the image path that it belongs to, if it does.
+        """
+        self._reach.done(of)
         self._moving.discard((kind, item_id))
         self._ledger.record(kind, item_id, Event.CONFIRMED, how=how, size_bytes=size_bytes)
         if kind is Kind.BLOB:
@@ -183,11 +174,19 @@ class Journal:
         self.listener.item(Step(kind, item_id, Event.SKIPPED, size_bytes, code=code))
         return Outcome.DONE
 
-    def gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
+    def gave_up(
+        self, kind: Kind, item_id: int, error: MigrateError, *, of: int | None = None
+    ) -> Outcome:
         """Record a failure with its reason; it ends the item, not the run.
 
-        A login that has ended is no failure of the item: it is given back, for a run that has a
-        fresh one, and nothing new begins in this run.
+        A login that has ended is no failure of the item, nor is a wish to stop: it is given back,
+        for another run, and nothing new begins in this one.
+
+        Args:
+            kind: what the item is.
+            item_id: which one.
+            error: why.
+            of: number of the image path that it belongs to, if it does.
 
         Raises:
             MigrateError: the migration file itself cannot be written.
@@ -196,11 +195,12 @@ class Journal:
             raise error
         was_moving = (kind, item_id) in self._moving
         self._moving.discard((kind, item_id))
-        if error.problem in _LOGIN_GONE:
-            if was_moving:  # it was refused, so the target does not have it
-                self._ledger.record(kind, item_id, Event.LOST)
-            self.fatal = self.fatal or error
-            self.stop.set()
+        if error.problem in _LOGIN_GONE or error.problem is errors.STOPPED:
+            if was_moving:  # it was refused or never sent, so the target does not have it
+                self.refused(kind, item_id)
+            if error.problem in _LOGIN_GONE:
+                self._fatal = self._fatal or error
+                self.stop.set()
             return Outcome.PENDING
         code, saw = error.problem.code, f"{error.subject}: {error.saw}".removesuffix(": ")
         self._ledger.record(kind, item_id, Event.GAVE_UP, code=code, saw=saw)
@@ -208,17 +208,10 @@ class Journal:
             self._failed_blobs.add(item_id)
         self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
         if error.problem.exit is Exit.OUT_OF_REACH:
-            self._out_of_reach(error)
+            self._reach.failed(error, of)
+            if self._reach.fatal:
+                self.stop.set()
         return Outcome.FAILED
-
-    def _out_of_reach(self, error: MigrateError) -> None:
-        self._first_out_of_reach = self._first_out_of_reach or error
-        cause = error.cause if isinstance(error, SharedError) else None
-        if cause is None or not any(cause is one for one in self._in_a_row):
-            self._in_a_row.append(cause or error)
-        if error.problem in _NO_LOGIN or len(self._in_a_row) >= _OUT_OF_REACH_IN_A_ROW:
-            self.fatal = self.fatal or error
-            self.stop.set()
 
     def raise_if_out_of_reach(self) -> None:
         """Raise the cause when a service was gone, or nothing at all could be reached.
@@ -226,7 +219,5 @@ class Journal:
         Raises:
             MigrateError: that cause; what is not done stays pending or failed in the ledger.
         """
-        if self.fatal:
-            raise self.fatal
-        if self._first_out_of_reach and not self._confirmed_any:
-            raise self._first_out_of_reach
+        if error := self._fatal or self._reach.why_not():
+            raise error

@@ -54,6 +54,7 @@ class Mounts:
         self._proving: set[str] = set()  # the registries of those
         self._in_vain: set[str] = set()  # registries that said to have mounted what they lacked
         self._unproved: dict[int, Pair] = {}  # of blobs that no manifest needed so far
+        self._broken: dict[int, Pair] = {}  # of blobs whose mounts got no answer
 
     def is_useless(self, pair: Pair) -> bool:
         """Whether a mount of this pair was refused, or accepted in vain."""
@@ -108,6 +109,15 @@ class Mounts:
             self._begun.add(pair)
         (self._useless if opened == "" else self._open).add(pair)
         self._tell(pair)
+
+    def broke(self, pair: Pair, blob_id: int) -> None:
+        """Note that a mount got no answer, however often it was asked for."""
+        self._broken[blob_id] = pair
+
+    def sent(self, blob_id: int) -> None:
+        """Note that a blob was sent: whoever did not answer its mount is there, and mounts none."""
+        if pair := self._broken.pop(blob_id, None):
+            self._useless.add(pair)
 
     def proved(self, blob_ids: Iterable[int]) -> None:
         """Note that a manifest was taken that needs these blobs: those mounted are there."""

@@ -37,7 +37,12 @@ _NOBODY_THERE: Final = frozenset(
         errors.BAD_CREDENTIALS,
         errors.TOKEN_EXPIRED,
         errors.WORKER_LOST,
+        errors.STOPPED,
     }
+)
+# Not all say MANIFEST_BLOB_UNKNOWN, with the status of a refusal: some say that all is unknown.
+_MAY_LACK_A_BLOB: Final = frozenset(
+    {errors.BLOB_UNKNOWN, errors.NAME_UNKNOWN, errors.REQUEST_REFUSED}
 )
 _SHARE: Final = 64  # of the window: a path that waits for its oldest leaves room to others
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
@@ -104,7 +109,7 @@ class Path:
             after = items[-1].id
             await asyncio.sleep(0)  # a page of what is done already is no reason to stand still
             for item in items:
-                if self._journal.stop.is_set():
+                if self._is_over:
                     return
                 if item.state is State.SKIPPED:  # and its tags with it
                     self._not_done[item.id] = Outcome.GONE
@@ -112,6 +117,10 @@ class Path:
                 tags = self._open_tags(item.id)
                 if tags or not _is_there(item):
                     yield item, tags
+
+    @property
+    def _is_over(self) -> bool:
+        return self._journal.is_over(self._place.image.id)
 
     def _open_tags(self, item_id: int) -> list[TagItem]:
         tags = self._migration.tags_of(self._place.image.id, item_id)
@@ -173,7 +182,7 @@ class Path:
         self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem], needs: Outcome
     ) -> tuple[Outcome, list[TagItem]]:
         """Write a manifest, or say why not; return the tags that are still to be set."""
-        if self._journal.stop.is_set() or needs is Outcome.PENDING:
+        if self._is_over or needs is Outcome.PENDING:
             return Outcome.PENDING, []
         if needs is Outcome.GONE:
             needs = await self._gone(item, blobs, tags)
@@ -182,7 +191,7 @@ class Path:
         if needs is Outcome.FAILED:
             subject = f"{self._place.shown}@{item.digest}"
             blocked = MigrateError(errors.BLOCKED, subject=subject)
-            outcome = self._journal.gave_up(Kind.MANIFEST, item.id, blocked)
+            outcome = self._gave_up(Kind.MANIFEST, item.id, blocked)
             self._block(tags)
             return outcome, []
         return await self._write(item, blobs, tags)
@@ -199,13 +208,15 @@ class Path:
         try:
             async with self._tools.requests:
                 is_there = await self._tools.hands.do(HeadWork(end, digest)) is not None
-        except MigrateError:
+        except MigrateError as error:
+            if error.problem is errors.STOPPED:
+                return Outcome.PENDING
             is_there = True  # who cannot tell must not take it for a wish of the source's owner
         lacking = self._tools.blobs.undecided(blobs)
         if is_there:
             for blob in lacking:
                 damage = MigrateError(errors.BLOB_UNKNOWN, subject=f"{shown}{blob.digest}")
-                self._journal.gave_up(Kind.BLOB, blob.id, damage)
+                self._gave_up(Kind.BLOB, blob.id, damage)
             return Outcome.FAILED
         saw = f"source has no {shown}{digest} any more"
         for blob in lacking:
@@ -225,7 +236,7 @@ class Path:
         for tag in tags:
             subject = f"{self._place.shown}:{tag.tag}"
             blocked = MigrateError(errors.BLOCKED, subject=subject, saw=str(tag.digest))
-            self._journal.gave_up(Kind.TAG, tag.id, blocked)
+            self._gave_up(Kind.TAG, tag.id, blocked)
 
     async def _write(
         self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]
@@ -240,18 +251,18 @@ class Path:
             try:
                 await self._put(item, blobs, tag.tag)
             except MigrateError as error:
-                self._journal.gave_up(Kind.TAG, tag.id, error)
+                self._gave_up(Kind.TAG, tag.id, error)
                 # It may have been for the tag's sake alone: its digest tells.
                 lost = error.problem in _NOBODY_THERE
                 outcome = (
-                    self._journal.gave_up(Kind.MANIFEST, item.id, error)
+                    self._gave_up(Kind.MANIFEST, item.id, error)
                     if lost
                     else await self._write_untagged(item, blobs)
                 )
                 if outcome is Outcome.FAILED:
                     self._block(tags[number:])
                 return outcome, tags[number:]
-            self._journal.confirmed(Kind.TAG, tag.id, how="written")
+            self._confirmed_tag(tag)
             return self._written(item), tags[number:]
         return await self._write_untagged(item, blobs), []
 
@@ -263,18 +274,27 @@ class Path:
         return tags
 
     async def _write_untagged(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
-        if self._journal.stop.is_set():
+        if self._is_over:
             return Outcome.PENDING
         self._journal.begins(Kind.MANIFEST, item.id)
         try:
             await self._put(item, blobs, str(item.digest))
         except MigrateError as error:
-            return self._journal.gave_up(Kind.MANIFEST, item.id, error)
+            return self._gave_up(Kind.MANIFEST, item.id, error)
         return self._written(item)
 
     def _written(self, item: ManifestItem) -> Outcome:
         size = item.size_bytes
-        return self._journal.confirmed(Kind.MANIFEST, item.id, how="written", size_bytes=size)
+        of = self._place.image.id
+        return self._journal.confirmed(
+            Kind.MANIFEST, item.id, how="written", size_bytes=size, of=of
+        )
+
+    def _confirmed_tag(self, tag: TagItem) -> None:
+        self._journal.confirmed(Kind.TAG, tag.id, how="written", of=self._place.image.id)
+
+    def _gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
+        return self._journal.gave_up(kind, item_id, error, of=self._place.image.id)
 
     async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
         work = ManifestWork(self._place.target, item.digest, reference)
@@ -282,13 +302,20 @@ class Path:
             try:
                 await self._tools.hands.do(work)
             except MigrateError as error:
-                if error.problem is not errors.BLOB_UNKNOWN:
+                if error.problem not in _MAY_LACK_A_BLOB:
                     raise
+                refusal = error
             else:
                 self._tools.blobs.proved(blobs)
                 return
         # It said of some blob that it has it, and has not: a mount that was none, or a clean-up.
-        for blob in await self._tools.blobs.missing(self._place, blobs):
+        try:
+            lacking = await self._tools.blobs.missing(self._place, blobs)
+        except MigrateError:
+            raise refusal from None
+        if not lacking and refusal.problem is not errors.BLOB_UNKNOWN:
+            raise refusal
+        for blob in lacking:
             await self._tools.blobs.send(self._place, blob)
         async with self._tools.requests:
             await self._tools.hands.do(work)
@@ -308,26 +335,26 @@ class Path:
                 async with self._tools.requests:
                     await self._tools.hands.do(work)
             except MigrateError as error:
-                self._journal.gave_up(Kind.TAG, tag.id, error)
+                self._gave_up(Kind.TAG, tag.id, error)
             else:
-                self._journal.confirmed(Kind.TAG, tag.id, how="written")
+                self._confirmed_tag(tag)
 
     async def _is_to_be_set(self, tag: TagItem) -> bool:
         """Whether a tag can be set now; what speaks against it is recorded."""
-        if self._journal.stop.is_set():
+        if self._is_over:
             return False
         try:
             async with self._tools.requests:
                 now = await self._look.now(tag.tag, tag.digest)
             return judge(self._journal, self._place, tag, now) is None
         except MigrateError as error:
-            self._journal.gave_up(Kind.TAG, tag.id, error)
+            self._gave_up(Kind.TAG, tag.id, error)
             return False
 
     async def _late_tags(self) -> None:
         """Set the tags that waited for what is attached to their manifests."""
         for item_id in self._late:
-            if self._journal.stop.is_set():
+            if self._is_over:
                 return
             outcome = self._not_done.get(item_id, Outcome.DONE)
             if outcome is Outcome.DONE:

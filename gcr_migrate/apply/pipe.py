@@ -62,6 +62,10 @@ class Refused(Struct, frozen=True):
     after_s: float | None
 
 
+class Stop(Struct, frozen=True):
+    """To a worker: what has to wait for its turn is not begun any more."""
+
+
 class Ended(Struct, frozen=True):
     """From a worker, as its last word: what it asked of each service."""
 

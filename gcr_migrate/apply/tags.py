@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from gcr_migrate import errors
-from gcr_migrate.apply.journal import SharedError
+from gcr_migrate.apply.reach import SharedError
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import BY_NAME
 from gcr_migrate.model.plan import TagAction
@@ -153,7 +153,7 @@ def judge(journal: Journal, place: Place, item: TagItem, now: TagsNow) -> Outcom
         MigrateError: TAG_MOVED, TAG_CONFLICT.
     """
     if now.target == item.digest:
-        return journal.confirmed(Kind.TAG, item.id, how="present")
+        return journal.confirmed(Kind.TAG, item.id, how="present", of=place.image.id)
     moved = place.image.moved_tags
     if now.source != item.digest and moved != "pin":
         saw = f"source has {now.source or 'no such tag'}, planned {item.digest}"

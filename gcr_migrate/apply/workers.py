@@ -15,7 +15,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gcr_migrate import errors, logs
-from gcr_migrate.apply.pipe import Broken, Done, Ended, Moved, Refused, Task, receive, send
+from gcr_migrate.apply.pipe import (
+    Broken,
+    Done,
+    Ended,
+    Moved,
+    Refused,
+    Stop,
+    Task,
+    receive,
+    send,
+)
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.work import BlobWork
 from gcr_migrate.tasks import all_of
@@ -155,6 +165,12 @@ class Workers:
                 case _:
                     raise TypeError(type(said).__name__)
 
+    def stop(self) -> None:
+        """Have nothing begin any more that has to wait for its turn."""
+        for worker in self._workers:
+            if not worker.gone:
+                send(cast("asyncio.StreamWriter", worker.process.stdin), Stop())
+
     def _tell_others(self, worker: _Worker, refused: Refused) -> None:
         """Make all wait for a quota that one of them has found used up."""
         for other in self._workers:
@@ -205,10 +221,19 @@ class Workers:
 
 @asynccontextmanager
 async def working(
-    count: int, start: Callable[[], Awaitable[Process]], on_moved: Callable[[Moved], None]
+    count: int,
+    start: Callable[[], Awaitable[Process]],
+    on_moved: Callable[[Moved], None],
+    stop: asyncio.Event,
 ) -> AsyncIterator[Workers]:
-    """Have so many workers while the block runs."""
+    """Have so many workers while the block runs, and tell them when a stop is wanted."""
     workers = Workers(start, on_moved)
+
+    async def tell() -> None:
+        await stop.wait()
+        workers.stop()
+
+    telling = asyncio.create_task(tell())
     try:
         await workers.begin(count)
         yield workers
@@ -216,6 +241,7 @@ async def working(
         workers.drop()
         raise
     finally:
+        telling.cancel()
         await workers.end()
 
 
@@ -223,7 +249,7 @@ async def serve(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     do: Callable[[Work[Any]], Any],
-    on_refused: Callable[[Refused], None],
+    on_told: Callable[[Refused | Stop], None],
 ) -> None:
     """Do what comes through the pipe, all at once, until the other end is gone.
 
@@ -231,7 +257,7 @@ async def serve(
         reader: work comes here, and what came of it goes to `writer`.
         writer: the other direction.
         do: does a piece of work; what it raises beside `MigrateError` ends the worker.
-        on_refused: is told of quotas that others have found used up.
+        on_told: is told of quotas that others have found used up, and of a wish to stop.
     """
 
     async def one(task: Task) -> None:
@@ -245,8 +271,8 @@ async def serve(
     async with asyncio.TaskGroup() as group:
         working = set[asyncio.Task[None]]()
         while (task := await receive(reader)) is not None:
-            if isinstance(task, Refused):
-                on_refused(task)
+            if isinstance(task, Refused | Stop):
+                on_told(task)
                 continue
             doing = group.create_task(one(task))
             working.add(doing)

@@ -40,6 +40,7 @@ from gcr_migrate.model.limits import summed
 from gcr_migrate.model.until import until_of
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from gcr_migrate.apply.hand import Hands
@@ -266,6 +267,7 @@ async def _apply(
         async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
             keep_what_is_loaded()
+            connections.pilot.stop = stop
             ledger.start_run()  # with a login: without one nothing has begun
             with stopping(stop, tell):
                 if order.ends_at:
@@ -277,7 +279,14 @@ async def _apply(
                 ):
                     count = order.workers or workers_for(to_do.bytes, _cores())
                     hands = await _hands(
-                        count, migration, connections, way, ears, stack, as_json=output.as_json
+                        count,
+                        migration,
+                        connections,
+                        way,
+                        ears,
+                        stack,
+                        stop,
+                        as_json=output.as_json,
                     )
                     await apply_migration(
                         migration,
@@ -306,6 +315,7 @@ async def _hands(
     way: Way,
     ears: Ears,
     stack: AsyncExitStack,
+    stop: asyncio.Event,
     *,
     as_json: bool,
 ) -> Hands:
@@ -320,7 +330,7 @@ async def _hands(
     share = way.pace.over(migration.limits()).share(count)
     way = replace(way, pace=Pace())  # it is in the share
     start = starter(Setup(way, migration.path, share, as_json=as_json))
-    return await stack.enter_async_context(working(count, start, ears.moved))
+    return await stack.enter_async_context(working(count, start, ears.moved, stop))
 
 
 def _cores() -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, receive, send
+from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, Stop, receive, send
 from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded, look_seldom
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
@@ -114,8 +114,13 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             pilot = connections.pilot
             pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
 
-            def told(refused: Refused) -> None:
-                pilot.refused(refused.service, refused.after_s, told=True)
+            stop = pilot.stop = asyncio.Event()
+
+            def told(what: Refused | Stop) -> None:
+                if isinstance(what, Stop):
+                    stop.set()
+                else:
+                    pilot.refused(what.service, what.after_s, told=True)
 
             tally = _Tally(writer, connections.traffic)
             hand = Hand(connections, migration.raw_manifest, tally.add)

@@ -43,7 +43,7 @@ class Event(StrEnum):
 
     STARTED = "started"  # on disk before the first byte leaves
     CONFIRMED = "confirmed"  # a 201 with the right digest, or presence seen in this run
-    LOST = "lost"  # the process that moved it is gone, and the target does not have it
+    LOST = "lost"  # the target does not have it: who moved it is gone, or a mount was none
     SKIPPED = "skipped"  # a rule of the spec says to leave it
     GAVE_UP = "gave-up"  # it failed, with its reason
     UNDONE = "undone"  # what a run had added was taken back, or is gone
@@ -79,6 +79,7 @@ NEXT: Final = {
     (State.MOVING, Event.SKIPPED): State.SKIPPED,
     (State.MOVING, Event.LOST): State.PLANNED,
     (State.MOVING, Event.GAVE_UP): State.FAILED,
+    (State.PRESENT, Event.LOST): State.PLANNED,  # the target had said so, and has it not
     (State.PRESENT, Event.UNDONE): State.PLANNED,
     (State.FAILED, Event.STARTED): State.MOVING,  # a later run tries again
     (State.FAILED, Event.CONFIRMED): State.PRESENT,

@@ -15,6 +15,7 @@ from gcr_migrate.errors import (
     DIGEST_MISMATCH,
     REQUEST_REFUSED,
     SERVER_ERROR,
+    STOPPED,
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     UNREACHABLE,
@@ -73,10 +74,12 @@ class Upload(Struct):
         """Send the blob; start over as a whole, under a new session, where that can help."""
         wrong = attempt = 0
         sessions = min(_SESSIONS_AT_MOST, max(self.wire.backoff.tries, 2))
+        lost: TransientError | None = None  # why it is not known whether the target has it
         while True:
             try:
                 await self._once(open_source, session or await self.open_session())
             except TransientError as error:
+                lost = error if error.problem in _MAY_HAVE_COME else lost
                 if await self._has_come(error):
                     return
                 self._forget()
@@ -88,18 +91,21 @@ class Upload(Struct):
                 if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
                     raise
                 await self._pause(attempt, error.after_s)
+            except MigrateError as error:
+                if error.problem is STOPPED and lost:
+                    raise lost from error
+                raise
             else:
                 return
 
     async def _once(self, open_source: OpenSource, session: str) -> None:
         url = with_digest(session, str(self.blob.digest))
         length = self.blob.size if self.blob.size >= 0 else None
-        login = await self.admission.headers()
-        headers = {**login, "content-type": "application/octet-stream"}
-        await self.wire.pause_over(
-            url, self.subject
-        )  # not with the source's connection open and idle
+        # Not with the source's connection open and idle.
+        await self.wire.pause_over(url, self.subject)
         async with open_source() as pieces:
+            login = await self.admission.headers()  # now: the source may have kept us waiting
+            headers = {**login, "content-type": "application/octet-stream"}
             reply = await self.wire.send_stream(
                 "PUT",
                 url,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from gcr_migrate import logs
-from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.errors import STOPPED, TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Asked, Limits, Rates
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.budget import Budget
@@ -32,6 +32,8 @@ PATIENCE_S: Final = 150.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
 _LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
+_LOOK_S: Final = 0.25  # for a wish to stop
+_TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
 
 
 class _Pause(Struct):
@@ -125,6 +127,15 @@ class _Service(Struct):
         self.few.refused(now, self.all.per_s)
 
 
+class _Line(Struct, frozen=True):
+    """A request that waits for its turn; see `Pilot.turn`."""
+
+    service: str
+    subject: str
+    writes: bool
+    begins: bool
+
+
 class Pilot:
     """Gives each request its turn; shared by all connections of a command.
 
@@ -141,6 +152,7 @@ class Pilot:
         bandwidth: paces the bytes of blobs.
         on_refusal: is told of each refusal that opens a pause, with the service and the seconds
             that it asked to wait, if it did; for those in other processes.
+        stop: when set, nothing begins any more that would have to wait; None: nobody stops.
     """
 
     def __init__(
@@ -160,8 +172,12 @@ class Pilot:
         self.traffic = Traffic()
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
         self.on_refusal: Callable[[str, float | None], None] | None = None
+        self.stop: asyncio.Event | None = None
+        self._stops_at = float("inf")
 
-    async def turn(self, service: str, subject: str, *, writes: bool = False) -> Turn:
+    async def turn(
+        self, service: str, subject: str, *, writes: bool = False, begins: bool = False
+    ) -> Turn:
         """Wait until a request may be sent to the service; it has to be sent then.
 
         Whatever becomes of it is told to `answered`.
@@ -170,15 +186,19 @@ class Pilot:
             service: who is to be asked.
             subject: what an error is about.
             writes: whether it counts as a write.
+            begins: nothing is under way that it belongs to.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses.
+            MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses;
+                STOPPED if it would have to wait when nothing new is to begin any more, and what
+                is under way has had a few seconds.
         """
         one = self._services.get(service) or self._new(service)
         now = self._clock()
         waits = one.queue.locked() or (writes and one.writers.locked())
         if waits or one.left_s(now, writes=writes) > 0:
-            async with self._in_line(one, service, subject, writes=writes) as now:
+            line = _Line(service, subject, writes, begins)
+            async with self._in_line(one, line) as now:
                 return one.sent(Turn(service, now), writes=writes)
         return one.sent(Turn(service, now), writes=writes)
 
@@ -210,29 +230,43 @@ class Pilot:
         one = self._services.get(service) or self._new(service)
         while one.pause and (left_s := one.pause.until - self._clock()) > 0:
             self._check(one.pause, service, subject)
-            await self._sleep(left_s)
+            await self._wait(left_s, subject, begins=False)
 
     @asynccontextmanager
-    async def _in_line(
-        self, one: _Service, service: str, subject: str, *, writes: bool
-    ) -> AsyncIterator[float]:
+    async def _in_line(self, one: _Service, line: _Line) -> AsyncIterator[float]:
         """Wait in line, for reads not behind writes that have to wait for longer."""
-        if not writes:
+        if not line.writes:
             async with one.queue:
-                yield await self._first(one, service, subject, writes=False)
+                yield await self._first(one, line)
             return
         async with one.writers:
             while (left_s := one.writes.left_s(self._clock())) > 0:
-                await self._sleep(left_s)
+                await self._wait(left_s, line.subject, begins=line.begins)
             async with one.queue:
-                yield await self._first(one, service, subject, writes=True)
+                yield await self._first(one, line)
 
-    async def _first(self, one: _Service, service: str, subject: str, *, writes: bool) -> float:
-        while (left_s := one.left_s(now := self._clock(), writes=writes)) > 0:
+    async def _first(self, one: _Service, line: _Line) -> float:
+        while (left_s := one.left_s(now := self._clock(), writes=line.writes)) > 0:
             if one.pause and now < one.pause.until:
-                self._check(one.pause, service, subject)
-            await self._sleep(left_s)
+                self._check(one.pause, line.service, line.subject)
+            await self._wait(left_s, line.subject, begins=line.begins)
         return now
+
+    async def _wait(self, left_s: float, subject: str, *, begins: bool) -> None:
+        """Wait for so long, or a part of it; not for what is not to begin any more.
+
+        Raises:
+            MigrateError: STOPPED.
+        """
+        if self.stop is None:
+            await self._sleep(left_s)
+            return
+        now = self._clock()
+        if self.stop.is_set():
+            self._stops_at = min(self._stops_at, now + _TO_FINISH_S)
+            if begins or now >= self._stops_at:
+                raise MigrateError(STOPPED, subject=subject)
+        await self._sleep(min(left_s, _LOOK_S))
 
     def _check(self, pause: _Pause, service: str, subject: str) -> None:
         if self.hopeless(service, pause.since):

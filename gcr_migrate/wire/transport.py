@@ -18,6 +18,7 @@ from gcr_migrate.errors import (
     DENIED,
     REQUEST_REFUSED,
     TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
     MigrateError,
 )
 from gcr_migrate.wire.failures import FAILURES, named
@@ -52,9 +53,10 @@ _CONNECT_S: Final = 10.0
 _POOL_S: Final = 30.0
 _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it answers
 _TOO_MANY: Final = 429
-# Of a signed URL: Cloud Storage says 400 and `ExpiredToken`, others 403.
-_RAN_OUT: Final = frozenset({400, 403})
-_SAID_WITHOUT_A_REASON: Final = frozenset({DENIED, REQUEST_REFUSED})
+_UNAUTHORIZED: Final = 401
+# Of a signed URL: Cloud Storage says 400 and `ExpiredToken`, others 403 or 401.
+_RAN_OUT: Final = frozenset({400, _UNAUTHORIZED, 403})
+_SAY_NO_REASON: Final = frozenset({DENIED, REQUEST_REFUSED, UNAUTHORIZED})
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
 
@@ -194,7 +196,8 @@ class Wire:
         while True:
             stream = await self._opened("GET", url, headers or {}, None, subject)
             try:
-                if stream.status in ok:
+                ran_out = stream.status == _UNAUTHORIZED and not self.same_origin(url, stream.url)
+                if stream.status in ok and not ran_out:
                     yield stream
                     return
                 reply = await stream.reply()
@@ -262,7 +265,7 @@ class Wire:
         signature of a URL ran out, and the next redirect has a new one.
         """
         error = problem_of(reply, subject)
-        ran_out = reply.status in _RAN_OUT and error.problem in _SAID_WITHOUT_A_REASON
+        ran_out = reply.status in _RAN_OUT and error.problem in _SAY_NO_REASON
         if not ran_out or self.same_origin(url, reply.url):
             return error
         return TransientError(BAD_REPLY, subject=subject, saw=elsewhere(reply))
@@ -280,7 +283,7 @@ class Wire:
         """Send a request until the service has quota for it; these tries are not counted."""
         refused_at: float | None = None
         while True:
-            stream = await self._opened(method, url, headers, body, subject)
+            stream = await self._opened(method, url, headers, body, subject, begins=True)
             try:
                 reply = await self._whole(stream, subject)
             finally:
@@ -304,11 +307,13 @@ class Wire:
         headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
+        *,
+        begins: bool = False,
     ) -> Stream:
         """Send a request and follow the redirects of a GET or HEAD; who gets it closes it."""
         sent = headers
         for _ in range(_REDIRECTS_AT_MOST + 1):
-            answer = await self._send(method, url, sent, body, subject)
+            answer = await self._send(method, url, sent, body, subject, begins=begins)
             target = _redirect(method, answer)
             if target is None:
                 limits = self._limits_of(method)
@@ -328,9 +333,11 @@ class Wire:
         headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
+        *,
+        begins: bool,
     ) -> Answer:
         address, service = self._places.find(url, subject)
-        turn = await self._turn(service, subject, writes=method in _WRITES)
+        turn = await self._turn(service, subject, writes=method in _WRITES, begins=begins)
         took = False
         limits = self._limits_of(method)
         try:
@@ -348,11 +355,11 @@ class Wire:
             await answer.aclose()
             raise
 
-    async def _turn(self, service: str, subject: str, *, writes: bool) -> Turn:
+    async def _turn(self, service: str, subject: str, *, writes: bool, begins: bool) -> Turn:
         """Take a request from the budget, and wait until it may be sent."""
         self._pilot.budget.request(subject)
         try:
-            return await self._pilot.turn(service, subject, writes=writes)
+            return await self._pilot.turn(service, subject, writes=writes, begins=begins)
         except BaseException:
             self._pilot.budget.not_sent()
             raise

@@ -186,3 +186,65 @@ def test_an_old_refusal_of_a_request_does_not_count_against_it(pilot: Pilot, clo
 
     assert pilot.first_refused(HOST, first) == clock.now
     assert not pilot.hopeless(HOST, pilot.first_refused(HOST, first))
+
+
+class Stopping:
+    """A service that refused, and a run that is to end.
+
+    Args:
+        clock: the pilot's.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.pilot = Pilot(150, clock, clock.sleep)
+        self.pilot.stop = asyncio.Event()
+        self.pilot.stop.set()
+        self._clock = clock
+
+    def waits_s(self, *, begins: bool) -> tuple[str, float]:
+        """Ask for a turn; return what becomes of it, and after how long."""
+        before = self._clock.now
+        try:
+            asyncio.run(self.pilot.turn(HOST, "an image", begins=begins))
+        except MigrateError as error:
+            return error.problem.code, self._clock.now - before
+        return "sent", self._clock.now - before
+
+
+def test_what_would_have_to_wait_is_not_begun_when_a_run_is_to_end(clock: Clock) -> None:
+    """Nobody waits a minute for the end of it."""
+    stopping = Stopping(clock)
+    stopping.pilot.refused(HOST, 60)
+    assert stopping.waits_s(begins=True) == ("stopped", 0)
+
+
+def test_what_is_under_way_has_a_few_seconds_to_come_to_its_end(clock: Clock) -> None:
+    """A short pause is waited for, a long one is not."""
+    stopping = Stopping(clock)
+    stopping.pilot.refused(HOST, 2)
+    said, waited_s = stopping.waits_s(begins=False)
+    assert (said, 2 <= waited_s < 5) == ("sent", True)
+    stopping.pilot.refused(HOST, 60)
+    said, waited_s = stopping.waits_s(begins=False)
+    assert (said, waited_s <= 5) == ("stopped", True)
+
+
+def test_what_need_not_wait_is_sent_when_a_run_is_to_end(clock: Clock) -> None:
+    """What is under way goes on as it did."""
+    assert Stopping(clock).waits_s(begins=True) == ("sent", 0)
+
+
+def test_a_wish_to_stop_is_heard_in_the_middle_of_a_pause(clock: Clock) -> None:
+    """Not only by those who come later."""
+    pilot = Pilot(150, clock, clock.sleep)
+    stop = pilot.stop = asyncio.Event()
+    pilot.refused(HOST, 100)
+
+    async def run() -> None:
+        asyncio.get_running_loop().call_soon(stop.set)
+        with pytest.raises(MigrateError, match="stopped"):
+            await pilot.turn(HOST, "an image", begins=True)
+
+    before = clock.now
+    asyncio.run(run())
+    assert clock.now - before < 1

@@ -56,10 +56,10 @@ def apply(zoo: Zoo, *options: str) -> tuple[int, dict[str, Any]]:
     return zoo.run("apply", str(zoo.home / "m"), *options)
 
 
-def started(zoo: Zoo, *options: str) -> Running:
+def started(zoo: Zoo, *options: str, **variables: str) -> Running:
     """Start to apply the plan in another process."""
     way = ("--endpoints", zoo.home / "endpoints.yaml", "--access-token-file", zoo.home / "token")
-    return Cli(zoo.home).start("apply", "m", "--json", *way, *options)
+    return Cli(zoo.home).start("apply", "m", "--json", *way, *options, **variables)
 
 
 def until(condition: Callable[[], Any]) -> None:

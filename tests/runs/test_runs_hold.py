@@ -204,7 +204,7 @@ def test_a_worker_may_die_while_others_start() -> None:
         return await _process("pass" if started == 1 else _WAITS)
 
     async def go() -> None:
-        async with working(2, start, lambda _: None):
+        async with working(2, start, lambda _: None, asyncio.Event()):
             pass
 
     with suppress(MigrateError):

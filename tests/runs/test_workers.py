@@ -184,7 +184,7 @@ def test_a_worker_that_hangs_is_killed_when_nobody_waits(*, is_ending: bool) -> 
         return started[0]
 
     async def run(begun: asyncio.Event) -> None:
-        async with working(1, start, lambda _: None):
+        async with working(1, start, lambda _: None, asyncio.Event()):
             begun.set()
             await asyncio.sleep(0 if is_ending else 600)
 
@@ -227,7 +227,7 @@ def test_workers_that_cannot_be_started_are_no_defect() -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     async def begin() -> None:
-        async with working(2, start, lambda _: None):
+        async with working(2, start, lambda _: None, asyncio.Event()):
             pass
 
     with pytest.raises(MigrateError) as caught:

@@ -1,0 +1,92 @@
+"""When going on is pointless: for one name, or for all of a run, by what failed in a row.
+
+A service that is gone fails for whatever is asked of it. But one name may fail by itself, each time
+and for ever: a repository that nobody may write to, or one whose storage is broken. It must not
+keep all others from being copied, nor be asked for each of its thousand layers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+
+# So many in a row, and none done: that is no bad item.
+_IN_A_ROW: Final = 8
+# As many names as are worked on at once: a service that answers may say no to some of them.
+_NAMES_IN_A_ROW: Final = 32
+_ANSWERED: Final = frozenset({errors.BAD_REPLY, errors.DENIED})
+
+
+class SharedError(MigrateError):
+    """Several items fail by one cause: they count as one of those in a row.
+
+    Attributes:
+        cause: what failed first, the same for all of them.
+    """
+
+    cause: MigrateError
+
+    @classmethod
+    def of(cls, error: MigrateError, cause: MigrateError | None = None) -> SharedError:
+        """Return what befell a request, as what befell all its items, or all of one cause."""
+        found = cls(error.problem, subject=error.subject, saw=error.saw)
+        found.cause = cause or error
+        return found
+
+
+class Reach:
+    """What a run can reach, as far as it knows.
+
+    A name is the number of an image path; None: what failed or was done belongs to none.
+
+    Attributes:
+        fatal: why nothing can be reached any more; None: something can.
+    """
+
+    def __init__(self) -> None:
+        self.fatal: MigrateError | None = None
+        self._in_a_row: list[
+            tuple[MigrateError, int | None]
+        ] = []  # what failed first of each cause
+        self._first: MigrateError | None = None
+        self._lost: dict[int, MigrateError] = {}
+        self._done_of: int | None = None  # the last name of which something was done
+        self._are_several_done = False
+
+    def done(self, name: int | None) -> None:
+        """Take note that something of a name was done."""
+        self._in_a_row.clear()
+        if name is None:
+            return
+        if self._done_of is not None:
+            self._are_several_done = self._are_several_done or name != self._done_of
+        self._done_of = name
+
+    def failed(self, error: MigrateError, name: int | None) -> None:
+        """Take note that something of a name was out of reach."""
+        self._first = self._first or error
+        row = self._in_a_row
+        cause = error.cause if isinstance(error, SharedError) else error
+        if not any(cause is one for one, _ in row):
+            row.append((cause, name))
+        names = {one for _, one in row}
+        if name is not None and sum(one == name for _, one in row) >= _IN_A_ROW:
+            self._lost.setdefault(name, error)
+        if name is not None and error.problem in _ANSWERED:
+            is_gone = len(names) >= _NAMES_IN_A_ROW
+        else:
+            is_gone = len(row) >= _IN_A_ROW and (name is None or len(names) > 1)
+        if error.problem is errors.NO_CREDENTIALS or is_gone:  # without them nothing can succeed
+            self.fatal = self.fatal or error
+
+    def is_lost(self, name: int) -> bool:
+        """Whether so much of a name failed that nothing of it is to be begun any more."""
+        return name in self._lost
+
+    def why_not(self) -> MigrateError | None:
+        """Return why a run that has ended could reach nothing, or in the end nothing any more."""
+        if self.fatal or self._done_of is None:
+            return self.fatal or self._first
+        return None if self._are_several_done else self._lost.get(self._done_of)

@@ -1,0 +1,155 @@
+"""What fails for one name alone, and what has to wait, keeps nothing else from its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gcr_migrate.model.content import OCI_MANIFEST
+from gcr_migrate.sandbox.registry import Registry
+from tests.runs.test_apply_parts import EUROPE, apply, started, there, until
+from tests.zoo import SPEC, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.zoo import Zoo
+
+WITHIN = SPEC.replace("location: europe", "location: us")
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
+    """An empty source, and requests that are not tried again."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    with opened(tmp_path) as found:
+        yield found
+
+
+def with_layers(zoo: Zoo, path: str, count: int) -> None:
+    """Push an image of so many layers of its own."""
+    layers = [zoo.blob(path, f"{path} {number}".encode()) for number in range(count)]
+    config = zoo.blob(path, f"{path} config".encode())
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}
+    zoo.push(path, body, "1")
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_name_that_may_not_be_written_keeps_no_other_back(zoo: Zoo, status: int) -> None:
+    """It comes first and has more layers than are sent at once: all others are there all the same.
+
+    Of itself no more is tried than it takes to see that.
+    """
+    with_layers(zoo, "a", 60)
+    for number in range(6):
+        zoo.image(f"b{number}", "1", name=str(number))
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="POST", path="/a/blobs/uploads/", status=status)
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert sorted(there(zoo)) == [f"b{number}" for number in range(6)]
+    assert {one["subject"].split("@")[0].split(":")[0] for one in facts["failures"]} == {
+        f"{EUROPE}/builds/moved/a"
+    }
+    assert zoo.asked("^POST .*/a/blobs/uploads/") < 40
+    assert facts["kinds"]["blob"]["pending"] > 20
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nothing_is_begun_after_a_wish_to_stop_where_requests_wait(zoo: Zoo, workers: str) -> None:
+    """At two requests a second many stand in line: they are given back, and a next run goes on."""
+    for number in range(30):
+        zoo.image(f"a{number}", "1", name=str(number))
+    assert zoo.plan()[0] == 0
+    zoo.forget()
+    with started(zoo, "--max-rate", "2", "--workers", workers) as process:
+        until(lambda: zoo.asked("^POST .*/blobs/uploads/"))
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        begun = zoo.asked("^POST .*/blobs/uploads/")
+        stopped_at = time.monotonic()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert json.loads(out)["outcome"] == "interrupted"
+    assert time.monotonic() - stopped_at < 15
+    assert zoo.asked("^POST .*/blobs/uploads/") == begun
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+
+
+def test_a_long_pause_is_not_waited_for_by_who_wants_to_stop(zoo: Zoo) -> None:
+    """The service asked for most of a minute, and nothing is under way."""
+    zoo.image("a", "1")
+    assert zoo.plan()[0] == 0
+    zoo.fault(
+        host=EUROPE,
+        method="POST",
+        path="/blobs/uploads/",
+        status=429,
+        headers={"retry-after": "50"},
+    )
+    with started(zoo, GCR_MIGRATE_QUOTA_WAIT_S="150") as process:
+        until(lambda: zoo.asked("^POST .*/blobs/uploads/"))
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+
+
+def test_a_mount_that_is_never_answered_is_done_without(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blob is sent; that this goes well tells that mounts are what ails, for all others too."""
+    monkeypatch.setattr(Registry, "_mountable", _raises)
+    for number in range(12):
+        zoo.image(f"a{number}", "1", name=str(number))
+    assert zoo.plan(spec=WITHIN)[0] == 0
+    zoo.fault(method="POST", path="mount=", status=408)
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert zoo.asked("POST .*mount=") < 24
+
+
+def _raises(*_: Any) -> bool:
+    raise AssertionError("nobody may come here")
+
+
+@pytest.mark.parametrize("status", [404, 422])
+@pytest.mark.parametrize("code", ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID"])
+def test_a_blob_that_a_mount_lied_about_is_sent_whatever_the_registry_says(
+    zoo: Zoo, status: int, code: str
+) -> None:
+    """Registries refuse a manifest that lacks a blob in their own words."""
+    zoo.image("a", "1")
+    assert zoo.plan(spec=WITHIN)[0] == 0
+    zoo.fault(method="POST", path="mount=", status=201)
+    body = json.dumps({"errors": [{"code": code}]})
+    zoo.fault(method="PUT", path="manifests/", status=status, body=body, times=1)
+    done, facts = apply(zoo)
+    assert (done, facts["outcome"]) == (0, "complete")
+    assert facts["bytes"]["transferred"] > 0
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+def test_images_are_complete_while_others_are_still_sent(zoo: Zoo) -> None:
+    """A layer that all share is mounted beside what is sent, and not behind it."""
+    for number in range(12):
+        zoo.image(f"a{number}", "1", name=f"layer {number} ".ljust(20_000, "x"))
+    assert zoo.plan()[0] == 0
+    zoo.forget()
+    options = ("--max-bandwidth", "50KB", "--concurrency", "2")
+    with started(zoo, *options) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    lines = zoo.requests()
+    puts = [at for at, line in enumerate(lines) if line.startswith("PUT") and "digest=" in line]
+    tags = [at for at, line in enumerate(lines) if line.startswith("PUT") and "/manifests/" in line]
+    half = puts[len(puts) // 2]
+    assert sum(at < half for at in tags) >= 3
