@@ -37,6 +37,7 @@ from gcr_migrate.cli.watching import (
 )
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 from gcr_migrate.model.limits import summed
+from gcr_migrate.model.names import ImagePath
 from gcr_migrate.model.until import until_of
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def apply(
         allow_incomplete=allow_incomplete,
         dry_run=dry_run,
         asks=asks and not named.several,
+        is_alone=not named.several,
         ends_at=until_of(until, datetime.now().astimezone()) if until else None,
         workers=workers,
         watchers=Watchers(metrics_port, metrics_address, metrics_file),
@@ -172,6 +174,7 @@ class _Order(Struct, frozen=True):
     allow_incomplete: bool
     dry_run: bool
     asks: bool
+    is_alone: bool
     ends_at: datetime | None
     workers: int | None
     watchers: Watchers
@@ -194,7 +197,7 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             stack.enter_context(lock(file))  # first: another plan may take this one's place
         migration = stack.enter_context(open_migration(file))
         check_gates(migration, expected=order.expected, allow_incomplete=order.allow_incomplete)
-        _check_choice(migration, order.choice)
+        _check_choice(migration, order.choice, every=order.is_alone)
         if refused := without_consent(migration):
             return output.errors(refused)
         if order.dry_run:
@@ -215,12 +218,29 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
     return facts.exit
 
 
-def _check_choice(migration: Migration, choice: Choice) -> None:
-    """Refuse a choice that takes nothing: it is a slip of the pen, not a success."""
-    if choice.only and not any(choice.fits(image) for image in migration.images()):
-        patterns = " ".join(one.text for one in choice.only)
-        saw = f"no image path of {migration.path} is like that"
-        raise MigrateError(BAD_USAGE, subject=f"--only {patterns}", saw=saw)
+def _check_choice(migration: Migration, choice: Choice, *, every: bool) -> None:
+    """Refuse what takes nothing: it is a slip of the pen, not a success.
+
+    Args:
+        migration: the file.
+        choice: which part of it is wanted.
+        every: each pattern has to take something; else one of them is enough, as of several files
+            each may have what another pattern is about.
+
+    Raises:
+        MigrateError: BAD_USAGE, with the patterns that take nothing.
+    """
+    vain = set(choice.only)
+    for image in migration.images() if vain else ():
+        path = ImagePath.parse(image.path)
+        vain = {one for one in vain if one.match(path) is None}
+        if not vain or (not every and len(vain) < len(set(choice.only))):
+            return
+    if not vain:
+        return
+    patterns = " ".join(one.text for one in choice.only if one in vain)
+    saw = f"no image path of {migration.path} is like that"
+    raise MigrateError(BAD_USAGE, subject=f"--only {patterns}", saw=saw)
 
 
 async def _apply(

@@ -87,6 +87,13 @@ def test_a_pattern_that_takes_nothing_is_refused(teams: Zoo) -> None:
     assert "--only c/**" in facts["subject"]
 
 
+def test_each_pattern_that_takes_nothing_is_refused(teams: Zoo) -> None:
+    """Beside others that take something, too: it is named, and nothing is done."""
+    code, facts = apply(teams, "--only", "a/*", "--only", "c/**", "--only", "d")
+    assert (code, facts["code"], facts["subject"]) == (2, "bad-usage", "--only c/** d")
+    assert TARGET not in teams.box.store.repositories
+
+
 def test_a_retry_works_on_what_failed_alone(teams: Zoo) -> None:
     """Paths of which nothing failed are not asked about."""
     teams.fault(host=EUROPE, method="PUT", path="a/one/manifests/1", status=500, times=1)
