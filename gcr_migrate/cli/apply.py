@@ -12,6 +12,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gcr_migrate import logs
 from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
@@ -38,7 +39,7 @@ from gcr_migrate.cli.watching import (
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 from gcr_migrate.model.limits import summed
 from gcr_migrate.model.names import ImagePath
-from gcr_migrate.model.until import until_of
+from gcr_migrate.model.until import until_of, window_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,6 +205,8 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             to_do = left(migration, order.choice.part(migration).image_ids)
             facts = apply_facts(migration, to_do, ended="dry-run")
         else:
+            if order.ends_at:
+                _tell_window(output, order.ends_at)
             if order.asks:
                 check_agreed(f"Apply {migration.digest} of {file}?", str(file))
             way = order.way()
@@ -216,6 +219,19 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
 
             output.show(run_lines(facts))
     return facts.exit
+
+
+def _tell_window(output: Output, ends_at: datetime) -> None:
+    """Say when new work ends: a time that has just gone by is meant for tomorrow."""
+    now = datetime.now().astimezone()
+    if not output.is_news(ends_at):
+        return
+    if output.as_json:
+        left_s = max(0, round((ends_at - now).total_seconds()))
+        logs.info("apply.until", ends_at=ends_at.isoformat(timespec="seconds"), left_s=left_s)
+    else:
+        text = f"Nothing new begins after {window_text(ends_at, now)}."
+        output.err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_choice(migration: Migration, choice: Choice, *, every: bool) -> None:

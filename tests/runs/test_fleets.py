@@ -106,9 +106,7 @@ def states(told: dict[str, Any]) -> dict[str, str]:
     return {one["file"]: one["state"] for one in told["files"]}
 
 
-@pytest.mark.parametrize(
-    ("patterns", "state"), [(("app", "y"), "pending"), (("y", "z"), "bad")]
-)
+@pytest.mark.parametrize(("patterns", "state"), [(("app", "y"), "pending"), (("y", "z"), "bad")])
 def test_one_pattern_that_fits_is_enough_of_several_files(
     planned: Fleet, patterns: tuple[str, ...], state: str
 ) -> None:
