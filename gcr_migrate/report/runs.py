@@ -193,4 +193,6 @@ class StatusFacts(_RunLike):
     to_ask_about: int = Field(
         description="Transfers that a run began which was cut off; the next run asks the target."
     )
-    hold_ups: list[HoldUpFact] = Field(description="What holds up most tags, five at most.")
+    hold_ups: list[HoldUpFact] = Field(
+        description="What holds up most tags, five at most; of blobs that hold up the same, one."
+    )
