@@ -269,7 +269,7 @@ async def _apply(
     import asyncio
 
     from gcr_migrate.apply.run import apply_migration, workers_for
-    from gcr_migrate.cli.interrupt import stopping
+    from gcr_migrate.cli.interrupt import ended_by, stopping
     from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded
     from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.gather import apply_facts
@@ -297,7 +297,7 @@ async def _apply(
     part = order.choice.part(migration)
     to_do = left(migration, part.image_ids)
     ledger = Ledger(migration)
-    outcome = "killed"
+    outcome = ""
     try:
         async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
@@ -326,8 +326,8 @@ async def _apply(
                     )
             asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
-    except MigrateError as error:
-        outcome = error.problem.code
+    except BaseException as error:
+        outcome = ended_by(error)
         raise
     finally:
         ledger.end_run(outcome)

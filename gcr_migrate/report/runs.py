@@ -65,7 +65,10 @@ class RunFact(Fact):
     number: int
     started_at: str
     ended_at: str = Field(description="Empty while it runs, or when it was killed.")
-    outcome: str
+    outcome: str = Field(
+        description="How it ended, such as finished, interrupted, stopped-at-once (by a second"
+        " Ctrl-C), or the code of what ended it; empty while it runs, or when it was killed."
+    )
 
 
 RunOutcome = Literal["complete", "partial", "failed", "interrupted", "time-is-up", "pending"]
