@@ -1009,6 +1009,14 @@ HOST_EMPTY: Final = _problem(
     "The project does not use this gcr.io host.",
     "Nothing to do; name `source.hosts` to ask only the hosts in use.",
 )
+SOURCE_EMPTY: Final = _problem(
+    "source-empty",
+    Exit.OK,
+    "the source has no image",
+    "All hosts or repositories of the source that answered list no image at all, as does a "
+    "registry that is another one than was meant.",
+    "Check project, host, port and repository under `source`.",
+)
 NOT_STANDARD: Final = _problem(
     "repository-not-standard",
     Exit.OK,

@@ -271,11 +271,12 @@ async def _undo(output: Output, migration: Migration, wanted: list[Undo], way: W
 
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.apply.undo import undo_access
+    from gcr_migrate.cli.interrupt import ended_by
     from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.state.ledger import Ledger
 
     ledger = Ledger(migration)
-    outcome = "killed"
+    outcome = ""
     try:
         async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, {**hosts_of(migration), "source": set()})
@@ -283,6 +284,9 @@ async def _undo(output: Output, migration: Migration, wanted: list[Undo], way: W
             journal = Journal(ledger, _Nobody(), asyncio.Event())
             await undo_access(migration, wanted, connections.target_repositories(), journal)
         outcome = "access-undone"
+    except BaseException as error:
+        outcome = ended_by(error)
+        raise
     finally:
         ledger.end_run(outcome)
         await ledger.close()

@@ -12,6 +12,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gcr_migrate import logs
 from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
@@ -37,7 +38,8 @@ from gcr_migrate.cli.watching import (
 )
 from gcr_migrate.errors import BAD_USAGE, Exit, MigrateError
 from gcr_migrate.model.limits import summed
-from gcr_migrate.model.until import until_of
+from gcr_migrate.model.names import ImagePath
+from gcr_migrate.model.until import until_of, window_text
 
 if TYPE_CHECKING:
     import asyncio
@@ -153,6 +155,7 @@ def apply(
         allow_incomplete=allow_incomplete,
         dry_run=dry_run,
         asks=asks and not named.several,
+        is_alone=not named.several,
         ends_at=until_of(until, datetime.now().astimezone()) if until else None,
         workers=workers,
         watchers=Watchers(metrics_port, metrics_address, metrics_file),
@@ -173,6 +176,7 @@ class _Order(Struct, frozen=True):
     allow_incomplete: bool
     dry_run: bool
     asks: bool
+    is_alone: bool
     ends_at: datetime | None
     workers: int | None
     watchers: Watchers
@@ -195,13 +199,15 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             stack.enter_context(lock(file))  # first: another plan may take this one's place
         migration = stack.enter_context(open_migration(file))
         check_gates(migration, expected=order.expected, allow_incomplete=order.allow_incomplete)
-        _check_choice(migration, order.choice)
+        _check_choice(migration, order.choice, every=order.is_alone)
         if refused := without_consent(migration):
             return output.errors(refused)
         if order.dry_run:
             to_do = left(migration, order.choice.part(migration).image_ids)
             facts = apply_facts(migration, to_do, ended="dry-run")
         else:
+            if order.ends_at:
+                _tell_window(output, order.ends_at)
             if order.asks:
                 check_agreed(f"Apply {migration.digest} of {file}?", str(file))
             way = order.way()
@@ -216,12 +222,42 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
     return facts.exit
 
 
-def _check_choice(migration: Migration, choice: Choice) -> None:
-    """Refuse a choice that takes nothing: it is a slip of the pen, not a success."""
-    if choice.only and not any(choice.fits(image) for image in migration.images()):
-        patterns = " ".join(one.text for one in choice.only)
-        saw = f"no image path of {migration.path} is like that"
-        raise MigrateError(BAD_USAGE, subject=f"--only {patterns}", saw=saw)
+def _tell_window(output: Output, ends_at: datetime) -> None:
+    """Say when new work ends: a time that has just gone by is meant for tomorrow."""
+    now = datetime.now().astimezone()
+    if not output.is_news(ends_at):
+        return
+    if output.as_json:
+        left_s = max(0, round((ends_at - now).total_seconds()))
+        logs.info("apply.until", ends_at=ends_at.isoformat(timespec="seconds"), left_s=left_s)
+    else:
+        text = f"Nothing new begins after {window_text(ends_at, now)}."
+        output.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_choice(migration: Migration, choice: Choice, *, every: bool) -> None:
+    """Refuse what takes nothing: it is a slip of the pen, not a success.
+
+    Args:
+        migration: the file.
+        choice: which part of it is wanted.
+        every: each pattern has to take something; else one of them is enough, as of several files
+            each may have what another pattern is about.
+
+    Raises:
+        MigrateError: BAD_USAGE, with the patterns that take nothing.
+    """
+    vain = set(choice.only)
+    for image in migration.images() if vain else ():
+        path = ImagePath.parse(image.path)
+        vain = {one for one in vain if one.match(path) is None}
+        if not vain or (not every and len(vain) < len(set(choice.only))):
+            return
+    if not vain:
+        return
+    patterns = " ".join(one.text for one in choice.only if one in vain)
+    saw = f"no image path of {migration.path} is like that"
+    raise MigrateError(BAD_USAGE, subject=f"--only {patterns}", saw=saw)
 
 
 async def _apply(
@@ -234,7 +270,7 @@ async def _apply(
     import asyncio
 
     from gcr_migrate.apply.run import apply_migration, workers_for
-    from gcr_migrate.cli.interrupt import stopping
+    from gcr_migrate.cli.interrupt import ended_by, stopping
     from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded
     from gcr_migrate.cli.logins import announce, hosts_of, logins
     from gcr_migrate.report.gather import apply_facts
@@ -262,7 +298,7 @@ async def _apply(
     part = order.choice.part(migration)
     to_do = left(migration, part.image_ids)
     ledger = Ledger(migration)
-    outcome = "killed"
+    outcome = ""
     try:
         async with way.open(*logins(migration), limits=migration.limits()) as connections:
             await announce(output, connections, hosts_of(migration))
@@ -299,8 +335,8 @@ async def _apply(
                     )
             asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
-    except MigrateError as error:
-        outcome = error.problem.code
+    except BaseException as error:
+        outcome = ended_by(error)
         raise
     finally:
         ledger.end_run(outcome)

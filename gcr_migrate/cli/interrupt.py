@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from gcr_migrate.errors import Exit
+from gcr_migrate.errors import DEFECT, Exit, MigrateError
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,6 +29,17 @@ def stops() -> tuple[type[BaseException], ...]:
     from typer.exceptions import Abort
 
     return (Abort, KeyboardInterrupt, CancelledError)
+
+
+def ended_by(error: BaseException) -> str:
+    """Return how a run ended that came to an end by this, as its ledger notes it.
+
+    What is killed from outside notes nothing. A run that a person stops in the middle of what is
+    in flight, such as by a second Ctrl-C, does.
+    """
+    if isinstance(error, MigrateError):
+        return error.problem.code
+    return "stopped-at-once" if isinstance(error, stops()) else DEFECT.code
 
 
 @contextmanager

@@ -196,6 +196,7 @@ class _Planning:
         pulled = spec.select.pulled
         self._pulls = read_pulls(Path(pulled.log)) if pulled else None
         self._damage: list[Refusal] = []
+        self._has_images = False  # some image path, whatever becomes of it
         self._carries = False
         plain_http = getattr(spec.target, "plain_http", None)
         self.targets = Targets(connections, plain_http, draft.add_finding)
@@ -209,6 +210,8 @@ class _Planning:
         for root in roots:
             await list_root(root, self._connections, shelf, self.doubts, self._listen)
         self.doubts.empty_paths(roots)
+        self.doubts.empty_source(roots)
+        self._has_images = any(root.listings for root in roots)
         for root in roots:
             if leave_out_paths(root, self._spec.select, self._draft.add_left_out):
                 self._unwanted.add(root.source.shown)
@@ -382,7 +385,7 @@ class _Planning:
         for root in roots:
             if root.error and not root.read and root.source.shown not in self._unwanted:
                 raise root.error
-        if roots and not self._carries and self._spec.select != Select():
+        if self._has_images and not self._carries and self._spec.select != Select():
             names = ", ".join(root.source.shown for root in roots)
             self.doubts.tell(errors.NOTHING_SELECTED, Severity.WARNING, names)
         if self._damage:

@@ -143,6 +143,12 @@ class Doubts:
                 return
         self.failed(root.shown(path), error)
 
+    def empty_source(self, roots: list[Root]) -> None:
+        """Tell that no root has an image, unless one failed, or `empty_paths` tells each path."""
+        if roots and self.complete and not any(root.listings or root.below for root in roots):
+            names = ", ".join(root.source.shown for root in roots)
+            self.tell(errors.SOURCE_EMPTY, Severity.WARNING, names)
+
     def empty_paths(self, roots: list[Root]) -> None:
         """Name the paths that are asked for and no root has; one that failed may have it."""
         alike: dict[str, list[Root]] = {}  # of hosts each may have a path, of repositories only one

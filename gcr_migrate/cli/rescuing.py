@@ -156,7 +156,7 @@ class Run:
         Raises:
             MigrateError: NOT_A_RESCUE if a target is gone into which an earlier run copied.
         """
-        from gcr_migrate.cli.interrupt import stopping
+        from gcr_migrate.cli.interrupt import ended_by, stopping
         from gcr_migrate.report.progress import Watch
 
         stop, starts = asyncio.Event(), [one.start for one in course.targets]
@@ -171,7 +171,7 @@ class Run:
         file.start_run(self._wish.filters.text)
         course.runs = file.runs
         rescue = Rescue(file, starts, self._wish.filters)
-        outcome = "killed"
+        outcome = ""
         try:
             with (
                 stopping(stop, tell),
@@ -183,8 +183,8 @@ class Run:
                 pause_s = self._connections.backoff.base_s
                 await rescue.go(ways, stop, watch.listed, pause_s)
             outcome = course.ended
-        except MigrateError as error:
-            outcome = error.problem.code
+        except BaseException as error:
+            outcome = ended_by(error)
             raise
         finally:
             file.end_run(outcome)

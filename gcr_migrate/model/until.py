@@ -38,6 +38,22 @@ def until_of(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
     return moment
 
 
+def window_text(ends_at: datetime, now: datetime, zone: tzinfo | None = None) -> str:
+    """Say when a window ends, with its day where that is not today, and how long that is.
+
+    Args:
+        ends_at: when it ends, with any zone.
+        now: this moment, with any zone.
+        zone: by whose clocks it is told; None: those of this machine.
+    """
+    shown = ends_at.astimezone(zone)
+    is_today = shown.date() == now.astimezone(zone).date()
+    minutes = int((ends_at - now).total_seconds()) // 60
+    hours = f"{minutes // 60} h " if minutes >= 60 else ""  # noqa: PLR2004  # minutes of an hour
+    left = f"{hours}{minutes % 60} min" if minutes > 0 else "less than a minute"
+    return f"{shown:%H:%M}, in {left}" if is_today else f"{shown:%a %Y-%m-%d %H:%M}, in {left}"
+
+
 def _clock_time(text: str, now: datetime, zone: tzinfo | None) -> datetime:
     written = _CLOCK.fullmatch(text)
     if not written:

@@ -65,7 +65,10 @@ class RunFact(Fact):
     number: int
     started_at: str
     ended_at: str = Field(description="Empty while it runs, or when it was killed.")
-    outcome: str
+    outcome: str = Field(
+        description="How it ended, such as finished, interrupted, stopped-at-once (by a second"
+        " Ctrl-C), or the code of what ended it; empty while it runs, or when it was killed."
+    )
 
 
 RunOutcome = Literal["complete", "partial", "failed", "interrupted", "time-is-up", "pending"]
@@ -193,4 +196,6 @@ class StatusFacts(_RunLike):
     to_ask_about: int = Field(
         description="Transfers that a run began which was cut off; the next run asks the target."
     )
-    hold_ups: list[HoldUpFact] = Field(description="What holds up most tags, five at most.")
+    hold_ups: list[HoldUpFact] = Field(
+        description="What holds up most tags, five at most; of blobs that hold up the same, one."
+    )

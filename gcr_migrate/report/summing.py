@@ -25,7 +25,8 @@ def sum_lines(facts: PlanFacts | ShowFacts) -> Iterator[Line]:
         yield from time_lines(facts.estimate)
     yield from money_lines(facts.estimate)
     if not facts.todo.total:
-        told = "Nothing to do: the target has everything that the plan names."
+        there = "the target has everything that the plan names"
+        told = f"Nothing to do: {there if facts.counts.images else 'the plan has no image'}."
         yield Line(told, said=told)
 
 

@@ -129,7 +129,8 @@ def flights(migration: Migration, run_id: int | None = None) -> Flights:
 def hold_ups(migration: Migration) -> list[HoldUp]:
     """Return the blobs that hold up most tags: those under way first, then failed, then others.
 
-    Of each blob only one name is looked at: under the others it is mounted when it is there.
+    Of each blob only one name is looked at: under the others it is mounted when it is there. Of
+    blobs that hold up the same tags by the same chain only the largest is told.
     """
     seen: set[int] = set()
     found = []
@@ -140,7 +141,10 @@ def hold_ups(migration: Migration) -> list[HoldUp]:
         state = STATE_BY_LAST[last] if last else State.PLANNED
         found.append(_hold_up(migration, image_id, blob_id, digest, size, state))
     found.sort(key=lambda one: (-one.tags, -one.size_bytes))
-    return found[:SHOWN_AT_MOST]
+    largest: dict[tuple[object, ...], HoldUp] = {}
+    for one in found:
+        largest.setdefault((one.image, one.tags, one.named, one.chain), one)
+    return [*largest.values()][:SHOWN_AT_MOST]
 
 
 def _hold_up(

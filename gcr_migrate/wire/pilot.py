@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 150.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
+_LEAST_JITTER_S: Final = 0.05  # on top of a pause that was asked for
+_MOST_JITTER_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
 _LOOK_S: Final = 0.25  # for a wish to stop
 _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
@@ -321,11 +323,7 @@ class Pilot:
             one.has_taken = False
             one.adapted_at = now
             one.slower(now, writes=writes)
-        grown_s = min(_FIRST_PAUSE_S * 2.0**pause.count, _LONGEST_PAUSE_S)
-        if after_s is None:
-            length_s = random.uniform(grown_s / 2, grown_s)  # noqa: S311  # jitter
-        else:
-            length_s = after_s + random.uniform(0, grown_s / 4)  # noqa: S311  # jitter
+        length_s = _length_s(pause.count, after_s)
         pause.count += 1
         pause.saw = saw
         pause.until = now
@@ -383,3 +381,18 @@ class Pilot:
         to_come_s = max(0.0, one.pause.until - self._clock()) if one.pause else 0.0
         paused_s = one.paused_s - to_come_s
         return Asked(one.requests, one.written, one.refusals, paused_s, one.minute.busiest)
+
+
+def _length_s(count: int, after_s: float | None) -> float:
+    """Return how long to pause, with jitter, as others were refused at the same moment.
+
+    Args:
+        count: pauses in a row before this one.
+        after_s: seconds that the service asked to wait; None or 0: it says nothing of use, and
+            pauses grow.
+    """
+    if not after_s:
+        grown_s = min(_FIRST_PAUSE_S * 2.0**count, _LONGEST_PAUSE_S)
+        return random.uniform(grown_s / 2, grown_s)  # noqa: S311  # jitter
+    most_s = min(max(_LEAST_JITTER_S, after_s / 4), _MOST_JITTER_S)
+    return after_s + random.uniform(0, most_s)  # noqa: S311  # jitter

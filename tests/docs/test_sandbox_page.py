@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
 import pytest
 
@@ -28,6 +30,8 @@ PARTS = (
     scenarios.IdentityPoolPart,
     scenarios.MetadataPart,
 )
+TABLE = PAGE.partition("| field | meaning |")[2].partition("\n## ")[0]
+PLACES = re.findall(r"^\| `([a-z_.\[\]]+)` \|", TABLE, re.MULTILINE)
 FIELDS = sorted({name for part in PARTS for name in part.model_fields})
 
 
@@ -35,6 +39,16 @@ FIELDS = sorted({name for part in PARTS for name in part.model_fields})
 def test_each_field_is_on_the_page(field: str) -> None:
     """It stands there as code, alone, as a list, or with what it is set to."""
     assert any(f"`{field}{end}" in PAGE for end in ("`", "[]`", ":"))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_row_says_where_its_field_stands(place: str) -> None:
+    """From the top of a scenario down, with `[]` behind each list."""
+    part: Any = scenarios.Scenario
+    for written in place.split("."):
+        kind = part.model_fields[written.removesuffix("[]")].annotation
+        assert written.endswith("[]") == (get_origin(kind) is tuple)
+        part = next(iter(get_args(kind)), kind)
 
 
 @pytest.mark.parametrize("name", scenarios.scenario_names())

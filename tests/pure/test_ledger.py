@@ -27,6 +27,7 @@ from gcr_migrate.state.file import create_draft, lock, open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.policies import added_grants, kept_policies
 from gcr_migrate.state.tally import tally
+from gcr_migrate.state.waiting import hold_ups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +101,18 @@ def test_the_ledger_only_grows(tmp_path: Path) -> None:
         for statement in ("UPDATE event SET event = 'confirmed'", "DELETE FROM event"):
             with pytest.raises(sqlite3.IntegrityError, match="only grows"):
                 other.execute(statement)
+
+
+def test_what_waits_for_several_blobs_takes_one_place(tmp_path: Path) -> None:
+    """Of the three blobs that one manifest lacks, the largest is told."""
+    path = tmp_path / "a.migration"
+    write_plan(path)
+    with open_migration(path) as migration:
+        told = [(one.named, one.chain, one.digest) for one in hold_ups(migration)]
+    assert told == [
+        (("1.0",), (str(ARM.digest),), str(Digest.of(b"config-arm"))),
+        ((), (str(AMD.digest),), str(Digest.of(b"config-amd"))),
+    ]
 
 
 Entry = tuple[Kind, int, Event, str]

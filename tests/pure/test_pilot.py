@@ -85,6 +85,25 @@ def test_pauses_grow_from_small_to_a_minute(clock: Clock) -> None:
     assert sum(pauses[:8]) > 60
 
 
+def test_a_pause_that_is_asked_for_does_not_grow(clock: Clock) -> None:
+    """However often in a row the service asks for a second, it is a second and a little more."""
+    pilot, pauses = Pilot(9_999, clock, clock.sleep), []
+    for _ in range(12):
+        pilot.refused(HOST, 1.0)
+        pauses.append(waited(pilot, clock))
+    assert all(1 <= pause <= 1.26 for pause in pauses)
+
+
+def test_a_service_that_says_to_come_back_at_once_is_not_asked_at_once(clock: Clock) -> None:
+    """It refuses all the same: pauses grow as where it says nothing."""
+    pilot, pauses = Pilot(9_999, clock, clock.sleep), []
+    for _ in range(12):
+        pilot.refused(HOST, 0.0)
+        pauses.append(waited(pilot, clock))
+    assert pauses[0] >= 0.25
+    assert pauses[-1] >= 30
+
+
 def test_those_already_on_their_way_open_no_pause_of_their_own(pilot: Pilot, clock: Clock) -> None:
     """Sixty refusals of one moment are one pause, not sixty that add up."""
     for _ in range(60):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcr_migrate.errors import BAD_USAGE, MigrateError
-from gcr_migrate.model.until import until_of
+from gcr_migrate.model.until import until_of, window_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,21 @@ def test_a_moment_that_has_gone_by_is_refused() -> None:
     """A window that is over is a slip of the pen, not a run that does nothing."""
     with pytest.raises(MigrateError, match="it is 2026-11-26T22:30"):
         until_of("2026-11-26T22:29", NOW, ZONE)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("22:31", "22:31, in 1 min"),
+        ("23:30", "23:30, in 1 h 0 min"),
+        ("22:29", "Fri 2026-11-27 22:29, in 23 h 59 min"),
+        ("2026-11-26T22:30:59", "22:30, in less than a minute"),
+        ("2026-11-28T06:00Z", "Sat 2026-11-28 07:00, in 32 h 30 min"),
+    ],
+)
+def test_the_end_of_a_window_is_told_with_its_day_and_how_long_it_is(text: str, told: str) -> None:
+    """By the clocks here; today's needs no day."""
+    assert window_text(until_of(text, NOW, ZONE), NOW, ZONE) == told
 
 
 @given(st.integers(0, 23), st.integers(0, 59))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import sqlite3
 import time
@@ -56,10 +57,15 @@ def apply(zoo: Zoo, *options: str) -> tuple[int, dict[str, Any]]:
     return zoo.run("apply", str(zoo.home / "m"), *options)
 
 
+def way(zoo: Zoo) -> tuple[str, ...]:
+    """Return the options that lead to the sandbox."""
+    home = zoo.home
+    return ("--endpoints", f"{home}/endpoints.yaml", "--access-token-file", f"{home}/token")
+
+
 def started(zoo: Zoo, *options: str, **variables: str) -> Running:
     """Start to apply the plan in another process."""
-    way = ("--endpoints", zoo.home / "endpoints.yaml", "--access-token-file", zoo.home / "token")
-    return Cli(zoo.home).start("apply", "m", "--json", *way, *options, **variables)
+    return Cli(zoo.home).start("apply", "m", "--json", *way(zoo), *options, **variables)
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -85,6 +91,13 @@ def test_a_pattern_that_takes_nothing_is_refused(teams: Zoo) -> None:
     code, facts = apply(teams, "--only", "c/**")
     assert (code, facts["code"]) == (2, "bad-usage")
     assert "--only c/**" in facts["subject"]
+
+
+def test_each_pattern_that_takes_nothing_is_refused(teams: Zoo) -> None:
+    """Beside others that take something, too: it is named, and nothing is done."""
+    code, facts = apply(teams, "--only", "a/*", "--only", "c/**", "--only", "d")
+    assert (code, facts["code"], facts["subject"]) == (2, "bad-usage", "--only c/** d")
+    assert TARGET not in teams.box.store.repositories
 
 
 def test_a_retry_works_on_what_failed_alone(teams: Zoo) -> None:
@@ -181,6 +194,19 @@ def test_a_run_ends_when_its_time_is_up(teams: Zoo) -> None:
             assert ledger.execute(sql).fetchall() == [(0,)]
     code, facts = apply(teams)
     assert (code, facts["outcome"]) == (0, "complete")
+
+
+def test_a_run_says_when_its_window_ends(teams: Zoo, capfd: pytest.CaptureFixture[str]) -> None:
+    """A time that has just gone by is tomorrow's: for machines a line of the log tells it too."""
+    gone = datetime.now().astimezone() - timedelta(minutes=1)
+    words = ("apply", "m", "--yes", "--only", "a/one", "--until", f"{gone:%H:%M}")
+    done = Cli(teams.home)(*words, *way(teams))
+    assert re.search(rf"Nothing new begins after .*{gone:%H:%M}, in 23 h 5[0-9] min", done.stderr)
+    assert apply(teams, "--until", f"{gone:%H:%M}")[0] == 0
+    lines = [json.loads(one) for one in capfd.readouterr().err.splitlines() if one[:1] == "{"]
+    told = next(one for one in lines if one["event"] == "apply.until")
+    assert datetime.fromisoformat(told["ends_at"]) > gone + timedelta(hours=23)
+    assert told["left_s"] > 23 * 3600
 
 
 def test_a_window_that_is_over_begins_nothing(teams: Zoo) -> None:

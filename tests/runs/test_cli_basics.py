@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -358,6 +359,21 @@ def test_ctrl_c_twice_ends_at_once(world: World) -> None:
         process.communicate(timeout=90)
     assert process.returncode == 130
     assert time.monotonic() - began < 60
+
+
+def test_a_run_that_is_dropped_is_told_as_stopped_by_a_person(world: World) -> None:
+    """It was not killed, and it was not cut off: status says that it was stopped at once."""
+    file = world.planned()
+    world.fault(path="/blobs/uploads/", delay_s=600.0)
+    with world.cli.start("apply", file, **world.settings) as process:
+        _wait_for_event(world, file)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)  # two signals at once would be one
+        process.communicate(timeout=90)
+    assert re.search(
+        r"run 1: started .*, ended .*: stopped-at-once\n", world("status", file).stdout
+    )
 
 
 def test_ctrl_c_ends_planning_with_130(world: World) -> None:

@@ -106,6 +106,16 @@ def states(told: dict[str, Any]) -> dict[str, str]:
     return {one["file"]: one["state"] for one in told["files"]}
 
 
+@pytest.mark.parametrize(("patterns", "state"), [(("app", "y"), "pending"), (("y", "z"), "bad")])
+def test_one_pattern_that_fits_is_enough_of_several_files(
+    planned: Fleet, patterns: tuple[str, ...], state: str
+) -> None:
+    """Another file may have what the other pattern is about; a file that has none is refused."""
+    only = [word for one in patterns for word in ("--only", one)]
+    done = planned("apply", "plans", "--dry-run", "--json", *only)
+    assert set(states(check_schema(done.stdout)).values()) == {state}
+
+
 def test_a_bad_spec_stops_no_other_one(planned: Fleet) -> None:
     """Each spec has a migration file called after it, and the bad one none; single files agree."""
     names = [f"plans/team-{at:03}.migration" for at in range(3)]

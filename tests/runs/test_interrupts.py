@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from gcr_migrate.cli.interrupt import ended_by
+from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -134,3 +138,17 @@ def test_ctrl_c_before_all_is_loaded_ends_it_without_a_word() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "stopped-at-once"),
+        (asyncio.CancelledError(), "stopped-at-once"),
+        (MigrateError(TOO_MANY_REQUESTS, subject="x"), "too-many-requests"),
+        (ValueError(), "defect"),
+    ],
+)
+def test_a_ledger_tells_a_stop_from_an_error(error: BaseException, told: str) -> None:
+    """None of them is a kill, which notes nothing."""
+    assert ended_by(error) == told

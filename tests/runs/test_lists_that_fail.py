@@ -8,7 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from gcr_migrate.sandbox.images import Image
+from tests.conftest import Cli
 from tests.relay import Relay
+from tests.zoo import SPEC as ZOO_SPEC
 from tests.zoo import Zoo, found, opened
 
 if TYPE_CHECKING:
@@ -46,6 +48,34 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
                 YAML().dump(endpoints, stream)
             yield one
             assert relay.told == 1
+
+
+@pytest.mark.parametrize("more", ["", "select: {except_tags: [old]}\n"])
+def test_a_source_without_images_is_told(tmp_path: Path, more: str) -> None:
+    """It may be another one than was meant: nothing is said of what the target has, or of rules."""
+    with opened(tmp_path) as one:
+        code, facts = one.plan(spec=f"{ZOO_SPEC}{more}")
+        shown = Cli(one.home)("show", "m").stdout
+        Cli(one.home)("report", "m", "--html", "m.html")
+        page = (one.home / "m.html").read_text()
+    assert (code, facts["complete"], facts["counts"]["images"]) == (0, True, 0)
+    told = {(one["code"], one["severity"], one["subject"]) for one in facts["findings"]}
+    assert told == {("source-empty", "warning", "us.gcr.io/builds")}
+    assert "Nothing to do: the plan has no image." in shown
+    assert "target has everything" not in shown
+    assert "The plan has no image" in page
+    assert "Nothing of the plan is left" not in page
+
+
+def test_a_source_of_which_a_list_fails_is_not_called_empty(tmp_path: Path) -> None:
+    """Nobody knows what it has."""
+    with opened(tmp_path) as one:
+        one.image("b", "1", name="hidden")
+        one.fault(host=US, path="/builds/b/tags/list", status=403)
+        code, facts = one.plan(spec=SPEC)
+    assert (code, facts["complete"]) == (3, False)
+    assert {one["code"] for one in facts["findings"]} >= {"listing-failed"}
+    assert not found(facts, "source-empty")
 
 
 def test_what_fails_once_is_asked_again_and_what_is_denied_is_told(zoo: Zoo) -> None:

@@ -102,10 +102,16 @@ def _planned(plan: ShowFacts) -> Cell:
         told = f"Planned, but `apply` refuses it: {open_:,} rights need consent"
         return Cell(told, "word", "bad")
     if not plan.todo.total:
-        return Cell("Nothing of the plan is left to be done", "word", "good")
+        return _nothing_to_do(plan)
     if plan.begun:
         return Cell("Planned, and begun; a part is still to be done", "word", "open")
     return Cell("Planned; nothing has been done yet", "word", "open")
+
+
+def _nothing_to_do(plan: ShowFacts) -> Cell:
+    if not plan.counts.images:
+        return Cell("The plan has no image", "word", "open")
+    return Cell("Nothing of the plan is left to be done", "word", "good")
 
 
 def _without_consent(plan: ShowFacts) -> int:
