@@ -412,11 +412,12 @@ def test_lists_that_cannot_be_used_are_refused(first: Answer, code: str) -> None
     assert refusal(fake, ARTIFACT_REGISTRY).problem.code == code
 
 
-def test_json_that_was_cut_is_asked_for_again() -> None:
-    """The second answer is whole."""
+@pytest.mark.parametrize("odd", [b'{"tags": ["a"', b"[]", b"null"], ids=["cut", "list", "null"])
+def test_json_that_is_no_object_is_asked_for_again(odd: bytes) -> None:
+    """Cut or of another shape: the second answer is whole."""
     fake = Fake()
     fake.lists = [
-        Answer(body=b'{"tags": ["a"'),
+        Answer(body=odd),
         Answer(body={"tags": ["a"]}),
     ]
     using(fake, lambda client: client.listing("a/b"))
