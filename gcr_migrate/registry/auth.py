@@ -13,6 +13,7 @@ from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.replies import elsewhere, joined, problem_of
+from gcr_migrate.wire.retry import TransientError, persistently
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.replies import Reply
@@ -134,13 +135,25 @@ class Authorizer:
         return await token.get()
 
     async def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
+        """Get a token; an answer that is no JSON object may be one at the next try.
+
+        Returns:
+            The token, and for how many seconds it is good.
+        """
         self._check_realm(challenge.realm)
         query = [("service", challenge.service)] if challenge.service else []
         query += [("scope", scope) for scope in scopes]
         separator = "&" if urlsplit(challenge.realm).query else "?"
         url = challenge.realm + (separator + urlencode(query) if query else "")
         subject = f"{self._host} ({', '.join(scopes)})"
-        return _read_token(await self._bought(url, subject), subject)
+
+        async def bought() -> tuple[str, float]:
+            return _read_token(await self._bought(url, subject), subject)
+
+        try:
+            return await persistently(bought, self._wire.backoff)
+        except TransientError as error:  # tried enough: nobody above is to try it yet again
+            raise MigrateError(error.problem, subject=error.subject, saw=error.saw) from error
 
     async def _bought(self, url: str, subject: str) -> Reply:
         """Ask the token service; where it does not know us any more, once with new credentials."""

@@ -46,6 +46,7 @@ class Fake:
         challenge: WWW-Authenticate of its 401.
         token_reply: what the token service gives; `{n}` is the number of the token.
         token_statuses: what it answers, the last again and again.
+        odd_tokens: bodies that it gives before, one after the other.
         lists: replies to everything else, the last again and again.
         asked: requests, as method and target, with their Authorization.
     """
@@ -54,6 +55,7 @@ class Fake:
         self.challenge = challenge
         self.token_reply: dict[str, object] = {"token": "t{n}", "expires_in": 3600}
         self.token_statuses = [200]
+        self.odd_tokens: list[str] = []
         self.lists = [Answer(body={"tags": ["a"]})]
         self.asked: list[tuple[str, str]] = []
         self.tokens = 0
@@ -68,6 +70,8 @@ class Fake:
                 return Answer(401, headers={"www-authenticate": self.challenge})
             if request.target.startswith("/token"):
                 self.tokens += 1
+                if self.odd_tokens:
+                    return Answer(body=self.odd_tokens.pop(0))
                 text = json.dumps(self.token_reply).replace("{n}", str(self.tokens))
                 return Answer(_next(self.token_statuses), text)
             return _next(self.lists)
@@ -294,6 +298,35 @@ def test_the_token_service_may_refuse(status: int, code: str) -> None:
     fake = Fake()
     fake.token_statuses = [status]
     assert refusal(fake).problem.code == code
+
+
+@pytest.mark.parametrize("odd", ["<html>", "[]", '{"token": "t'], ids=["page", "list", "cut"])
+def test_one_odd_answer_of_the_token_service_is_asked_for_again(odd: str) -> None:
+    """What is no JSON object says nothing about the login: the next answer has the token."""
+    fake = Fake()
+    fake.odd_tokens, fake.lists = [odd], [Answer()]
+    using(fake, _read)
+    assert fake.tokens == 2
+
+
+@pytest.mark.parametrize("work", [_list, _read])
+def test_a_token_service_that_stays_odd_is_given_up(
+    work: Callable[[RegistryClient], Awaitable[None]],
+) -> None:
+    """It is asked as often as anything is, also by who asks for a whole list again."""
+    fake = Fake()
+    fake.odd_tokens = ["[]"] * 9
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(fake, work)
+    assert fake.tokens == 2
+
+
+def test_an_answer_without_a_token_is_one() -> None:
+    """The service is not asked on and on for what it does not give."""
+    fake = Fake()
+    fake.token_reply = {"expires_in": 3600}
+    assert refusal(fake).problem.code == "unauthorized"
+    assert fake.tokens == 1
 
 
 @pytest.mark.parametrize(
