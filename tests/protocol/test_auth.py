@@ -345,6 +345,33 @@ def test_a_password_goes_to_no_insecure_realm(realm: str) -> None:
         asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("realm", "shown"),
+    [
+        ("", "''"),
+        ("/token", "'/token'"),
+        ("https://[half/token", "'https://[half/token'"),
+        ("https://ada:hunter2@h.example/token", "'h.example/token'"),
+    ],
+)
+def test_a_realm_that_is_no_url_is_told_as_the_realm(realm: str, shown: str) -> None:
+    """Who runs the registry finds the header in which it stands; a login in it is not shown."""
+    error = refusal(Fake(f'Bearer realm="{realm}",service="s"'))
+    assert error.problem.code == "bad-reply"
+    assert error.saw == f"the token realm of its challenge is no URL that can be asked: {shown}"
+
+
+@pytest.mark.parametrize("token", ["schlüssel", "a\nb", "\x7f"])
+def test_a_token_that_no_header_can_carry_is_told_as_such(token: str) -> None:
+    """It is the token service that gave it, and nothing was unreachable."""
+    fake = Fake()
+    fake.token_reply = {"token": token}
+    error = refusal(fake)
+    assert error.problem.code == "bad-reply"
+    assert "token service" in error.saw
+    assert token not in error.saw
+
+
 @pytest.mark.parametrize("stolen", ["/v2/", "/token", "/v2/a/b/tags/list", "/v2/a/b/blobs/"])
 def test_who_is_redirected_to_gets_no_password(stolen: str) -> None:
     """A host that a registry leads to has no say in where the login for that registry goes."""
