@@ -267,6 +267,8 @@ def _media_type(body: dict[str, Any], stated: str, name: str) -> str:
         return OCI_MANIFEST
     if not stated:
         raise _bad(name, "neither the reply nor the body says a media type")
+    if "schemaVersion" not in body:  # such as the error of a proxy, with a 200
+        raise _bad(name, "JSON without a media type or any member of a manifest")
     return stated
 
 

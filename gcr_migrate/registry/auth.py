@@ -13,6 +13,8 @@ from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.replies import elsewhere, joined, problem_of
+from gcr_migrate.wire.retry import TransientError, persistently
+from gcr_migrate.wire.secret import without_secrets
 
 if TYPE_CHECKING:
     from gcr_migrate.wire.replies import Reply
@@ -23,6 +25,7 @@ _DEFAULT_LIFE_S: Final = 60.0
 _LONGEST_LIFE_S: Final = 86_400.0
 _RENEWALS_AT_MOST: Final = 3  # for one request: tokens may be revoked while it is on its way
 _TOKENS_AT_MOST: Final = 1_024  # each name has its own, of a kilobyte or two; few are at work
+_SHOWN_AT_MOST: Final = 100
 _UNAUTHORIZED: Final = 401
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
@@ -134,13 +137,25 @@ class Authorizer:
         return await token.get()
 
     async def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
+        """Get a token; an answer that is no JSON object may be one at the next try.
+
+        Returns:
+            The token, and for how many seconds it is good.
+        """
         self._check_realm(challenge.realm)
         query = [("service", challenge.service)] if challenge.service else []
         query += [("scope", scope) for scope in scopes]
         separator = "&" if urlsplit(challenge.realm).query else "?"
         url = challenge.realm + (separator + urlencode(query) if query else "")
         subject = f"{self._host} ({', '.join(scopes)})"
-        return _read_token(await self._bought(url, subject), subject)
+
+        async def bought() -> tuple[str, float]:
+            return _read_token(await self._bought(url, subject), subject)
+
+        try:
+            return await persistently(bought, self._wire.backoff)
+        except TransientError as error:  # tried enough: nobody above is to try it yet again
+            raise MigrateError(error.problem, subject=error.subject, saw=error.saw) from error
 
     async def _bought(self, url: str, subject: str) -> Reply:
         """Ask the token service; where it does not know us any more, once with new credentials."""
@@ -170,7 +185,12 @@ class Authorizer:
 
     def _check_realm(self, realm: str) -> None:
         """Raise unless credentials for this registry may be sent to the realm."""
-        parts = urlsplit(joined(realm, "", self._host))
+        try:
+            parts = urlsplit(joined(realm, "", self._host))
+        except MigrateError as error:
+            shown = without_secrets(realm.rpartition("@")[2])[:_SHOWN_AT_MOST]
+            saw = f"the token realm of its challenge is no URL that can be asked: {shown!r}"
+            raise MigrateError(BAD_REPLY, subject=self._host, saw=saw) from error
         own = self._wire.same_origin(self._base, realm)
         both_here = is_loopback(parts.netloc) and is_loopback(
             urlsplit(self._wire.endpoints.resolve(self._base)).netloc
@@ -231,8 +251,11 @@ def refused_elsewhere(reply: Reply, subject: str) -> MigrateError:
 def _read_token(reply: Reply, subject: str) -> tuple[str, float]:
     body = reply.json(subject)
     text = body.get("token") or body.get("access_token")
-    if not isinstance(text, str) or not text.isprintable():
+    if not isinstance(text, str):
         raise MigrateError(UNAUTHORIZED, subject=subject, saw="the token service gave no token")
+    if not text.isascii() or not text.isprintable():
+        saw = "the token of the token service has characters that no header may have"
+        raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
     life = body.get("expires_in")
     known = isinstance(life, (int, float)) and life > 0
     return text, float(min(life, _LONGEST_LIFE_S)) if known and life else _DEFAULT_LIFE_S

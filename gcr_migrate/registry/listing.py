@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
-from gcr_migrate.errors import BAD_REPLY, LISTING_CUT, MigrateError
+from gcr_migrate.errors import BAD_REPLY, LISTING_CUT, NOT_THERE, MigrateError
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.inventory import ListedManifest, Listing
 from gcr_migrate.registry.links import is_whole, next_in
@@ -27,6 +27,9 @@ _ENDLESS: Final = "pages of the list never end"
 _CATALOG_PAGE: Final = 1_000
 _ROUND: Final = 1_000  # lists were seen to end at such numbers with more to tell
 _TOO_LARGE: Final = 10**18
+# A list has one of them.
+_MEMBERS: Final = frozenset({"tags"})
+_GOOGLE_MEMBERS: Final = frozenset({"child", "manifest", "tags"})
 
 
 def next_url(reply: Reply, wire: Wire, subject: str) -> str | None:
@@ -66,7 +69,7 @@ class _Reader(Protocol):
     """Takes in the pages of a list.
 
     Attributes:
-        counts: how many entries of each kind the last page has.
+        counts: how many entries of each kind the last page has; empty before the first one.
         last: the last name in it, after which one can ask for more.
     """
 
@@ -177,9 +180,23 @@ class Lists:
 
         Returns:
             How many there are, and why the last one may not be the end.
+
+        Raises:
+            MigrateError: BAD_REPLY if a page was read before, and now there is no such name.
         """
+
+        async def fetch(url: str) -> Reply:
+            try:
+                return await self._fetch(url)
+            except MigrateError as error:
+                # Of a name that has a page, no answer can say that there is none.
+                if not union.counts or error.problem not in NOT_THERE:
+                    raise
+                saw = f"a page was read, and then the list was not there: {error.saw}"
+                raise MigrateError(BAD_REPLY, subject=self._subject, saw=saw) from error
+
         count, doubt = 0, ""
-        async for page in pages(first, self._fetch, self._wire, self._subject):
+        async for page in pages(first, fetch, self._wire, self._subject):
             body = page.json(self._subject)
             union.add(body)
             reader.add(body)
@@ -245,6 +262,7 @@ class ListingReader:
         self._children: dict[str, None] = {}
         self._manifests: dict[Digest, ListedManifest] = {}
         self._has_map = False
+        self._members = _GOOGLE_MEMBERS if dialect.lists_manifests else _MEMBERS
         self.counts: tuple[int, ...] = ()
         self.last = ""
 
@@ -260,7 +278,10 @@ class ListingReader:
         return tuple(number for part in parts for number in _mark_of(part))
 
     def add(self, body: dict[str, Any]) -> None:
-        """Take in one page."""
+        """Take in one page; raise BAD_REPLY if it is no list."""
+        # One of nothing has `"tags": null` in docker's registry, but it has the member.
+        if body.keys().isdisjoint(self._members):
+            raise self._bad("no `tags`")
         tags = self._texts(body, "tags")
         for tag in tags:
             self._tags.setdefault(tag, None)

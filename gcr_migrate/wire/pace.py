@@ -2,7 +2,8 @@
 
 A service that refuses has told what it takes: what was sent in the second before. The pace falls
 to half of that at once, and comes back slowly to a part of it, so that the quota that was found
-is not used up again. Only after a minute without refusals is a little more tried.
+is not used up again. Only after a minute without refusals is a little more tried. Where hardly
+anything was sent in that second, a refusal has told nothing: it is begun anew, a few times.
 
 What is on its way when a service begins to refuse is refused too, and where answers are slow that
 may be much. So of what nobody knows to be taken only a little is on its way at once.
@@ -22,6 +23,8 @@ _FIRST_STEP_S: Final = 0.25  # until a rate is found
 _QUIET_S: Final = 60.0  # quotas are counted by the minute
 _LEFT_TO_OTHERS: Final = 0.3
 _LEAST_PER_S: Final = 2.0
+_TELLING_PER_S: Final = 2 * _LEAST_PER_S  # of fewer, one refusal says nothing about the others
+_ANEW_AT_MOST: Final = 3  # a service that takes no more than that is not asked in vain for ever
 _FEW_FOR_S: Final = 1 / 36  # a line as slow as this one does not keep a new pace from being kept
 _FEWEST: Final = 2
 _TAKEN_FIRST: Final = 32  # before there are more of them
@@ -153,6 +156,7 @@ class Pace:
         self._grow_at = 0.0
         self._quiet_since = float("-inf")
         self._held_back = False
+        self._begun_anew = 0
         self._any_second = None if most_per_s is None else _Second(max(1, int(most_per_s)))
         self._second, self._sent, self._sent_before = float("-inf"), 0, 0
 
@@ -195,13 +199,18 @@ class Pace:
             lost: how many it will refuse with it, since they were sent too.
         """
         was = self.per_s if self._found and self.per_s else self._last_second(now) - lost
-        was = max(was, _LEAST_PER_S)
-        # The least is for what was found: who stated less knows better.
-        self._ceiling = min(max(was * (1 - _LEFT_TO_OTHERS), _LEAST_PER_S), self._most)
-        self.per_s = min(max(was / 2, _LEAST_PER_S), self._ceiling)
-        self._found = True
-        self._quiet_since = now
-        self._grow_at = now + _STEP_S
+        if not self._found and was < _TELLING_PER_S and self._begun_anew < _ANEW_AT_MOST:
+            self._begun_anew += 1
+            self.per_s = min(_LEAST_PER_S, self._most if self.per_s is None else self.per_s)
+            self._grow_at = 0.0  # as at the beginning
+        else:
+            was = max(was, _LEAST_PER_S)
+            # The least is for what was found: who stated less knows better.
+            self._ceiling = min(max(was * (1 - _LEFT_TO_OTHERS), _LEAST_PER_S), self._most)
+            self.per_s = min(max(was / 2, _LEAST_PER_S), self._ceiling)
+            self._found = True
+            self._quiet_since = now
+            self._grow_at = now + _STEP_S
         self._held_back = False
         self._next_at = now + 1 / (self.per_s * _EVEN)
 

@@ -69,7 +69,7 @@ class Reply(Struct, frozen=True):
             raise TransientError(BAD_REPLY, subject=subject, saw=saw) from error
         if not isinstance(body, dict):
             saw = f"JSON {type(body).__name__} instead of an object"
-            raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
+            raise TransientError(BAD_REPLY, subject=subject, saw=saw)
         return body
 
 

@@ -14,6 +14,8 @@ _SECRETS: Final = (
     re.compile(
         r"(?i)([?&][^=\s&]*(?:sig|token|credential|key|secret|password)[^=\s&]*=)[^\s&\"']+"
     ),
+    # Of an upload: who has it can go on with that.
+    re.compile(r"(?i)([?&](?:amp;)?_?state=)[^\s&\"']+"),
     re.compile(
         r"(?i)(\\?[\"'](?:\w*(?:token|secret|password)|private_key|auth)\\?[\"']\s*:\s*\\?[\"'])"
         r"[^\"']*"

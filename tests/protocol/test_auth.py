@@ -46,6 +46,7 @@ class Fake:
         challenge: WWW-Authenticate of its 401.
         token_reply: what the token service gives; `{n}` is the number of the token.
         token_statuses: what it answers, the last again and again.
+        odd_tokens: bodies that it gives before, one after the other.
         lists: replies to everything else, the last again and again.
         asked: requests, as method and target, with their Authorization.
     """
@@ -54,6 +55,7 @@ class Fake:
         self.challenge = challenge
         self.token_reply: dict[str, object] = {"token": "t{n}", "expires_in": 3600}
         self.token_statuses = [200]
+        self.odd_tokens: list[str] = []
         self.lists = [Answer(body={"tags": ["a"]})]
         self.asked: list[tuple[str, str]] = []
         self.tokens = 0
@@ -68,6 +70,8 @@ class Fake:
                 return Answer(401, headers={"www-authenticate": self.challenge})
             if request.target.startswith("/token"):
                 self.tokens += 1
+                if self.odd_tokens:
+                    return Answer(body=self.odd_tokens.pop(0))
                 text = json.dumps(self.token_reply).replace("{n}", str(self.tokens))
                 return Answer(_next(self.token_statuses), text)
             return _next(self.lists)
@@ -282,7 +286,7 @@ def test_tokens_that_are_revoked_in_a_row_are_renewed(
             return super().answer(request)
 
     fake = Revoking()
-    good = Answer(201) if work is _write else Answer()
+    good = Answer(201) if work is _write else Answer(body={"tags": []} if work is _list else {})
     fake.lists = [Answer(401), Answer(401), Answer(401), good]
     using(fake, work)
     assert len({authorization for _, authorization in fake.asked if "Bearer" in authorization}) >= 4
@@ -294,6 +298,35 @@ def test_the_token_service_may_refuse(status: int, code: str) -> None:
     fake = Fake()
     fake.token_statuses = [status]
     assert refusal(fake).problem.code == code
+
+
+@pytest.mark.parametrize("odd", ["<html>", "[]", '{"token": "t'], ids=["page", "list", "cut"])
+def test_one_odd_answer_of_the_token_service_is_asked_for_again(odd: str) -> None:
+    """What is no JSON object says nothing about the login: the next answer has the token."""
+    fake = Fake()
+    fake.odd_tokens, fake.lists = [odd], [Answer()]
+    using(fake, _read)
+    assert fake.tokens == 2
+
+
+@pytest.mark.parametrize("work", [_list, _read])
+def test_a_token_service_that_stays_odd_is_given_up(
+    work: Callable[[RegistryClient], Awaitable[None]],
+) -> None:
+    """It is asked as often as anything is, also by who asks for a whole list again."""
+    fake = Fake()
+    fake.odd_tokens = ["[]"] * 9
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(fake, work)
+    assert fake.tokens == 2
+
+
+def test_an_answer_without_a_token_is_one() -> None:
+    """The service is not asked on and on for what it does not give."""
+    fake = Fake()
+    fake.token_reply = {"expires_in": 3600}
+    assert refusal(fake).problem.code == "unauthorized"
+    assert fake.tokens == 1
 
 
 @pytest.mark.parametrize(
@@ -310,6 +343,33 @@ def test_a_password_goes_to_no_insecure_realm(realm: str) -> None:
 
     with pytest.raises(MigrateError, match="bad-reply"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("realm", "shown"),
+    [
+        ("", "''"),
+        ("/token", "'/token'"),
+        ("https://[half/token", "'https://[half/token'"),
+        ("https://ada:hunter2@h.example/token", "'h.example/token'"),
+    ],
+)
+def test_a_realm_that_is_no_url_is_told_as_the_realm(realm: str, shown: str) -> None:
+    """Who runs the registry finds the header in which it stands; a login in it is not shown."""
+    error = refusal(Fake(f'Bearer realm="{realm}",service="s"'))
+    assert error.problem.code == "bad-reply"
+    assert error.saw == f"the token realm of its challenge is no URL that can be asked: {shown}"
+
+
+@pytest.mark.parametrize("token", ["schlüssel", "a\nb", "\x7f"])
+def test_a_token_that_no_header_can_carry_is_told_as_such(token: str) -> None:
+    """It is the token service that gave it, and nothing was unreachable."""
+    fake = Fake()
+    fake.token_reply = {"token": token}
+    error = refusal(fake)
+    assert error.problem.code == "bad-reply"
+    assert "token service" in error.saw
+    assert token not in error.saw
 
 
 @pytest.mark.parametrize("stolen", ["/v2/", "/token", "/v2/a/b/tags/list", "/v2/a/b/blobs/"])
@@ -399,7 +459,7 @@ def test_what_cannot_be_renewed_is_refused_twice_at_most() -> None:
             "bad-reply",
         ),
         (
-            Answer(body={}, headers={"link": '<https://evil.example/>; rel="next"'}),
+            Answer(body={"tags": []}, headers={"link": '<https://evil.example/>; rel="next"'}),
             "bad-reply",
         ),
         (Answer(412, "Precondition Failed"), "request-refused"),
@@ -412,11 +472,12 @@ def test_lists_that_cannot_be_used_are_refused(first: Answer, code: str) -> None
     assert refusal(fake, ARTIFACT_REGISTRY).problem.code == code
 
 
-def test_json_that_was_cut_is_asked_for_again() -> None:
-    """The second answer is whole."""
+@pytest.mark.parametrize("odd", [b'{"tags": ["a"', b"[]", b"null"], ids=["cut", "list", "null"])
+def test_json_that_is_no_object_is_asked_for_again(odd: bytes) -> None:
+    """Cut or of another shape: the second answer is whole."""
     fake = Fake()
     fake.lists = [
-        Answer(body=b'{"tags": ["a"'),
+        Answer(body=odd),
         Answer(body={"tags": ["a"]}),
     ]
     using(fake, lambda client: client.listing("a/b"))

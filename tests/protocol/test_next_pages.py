@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.dialect import Dialect
 
+LINK = '</v2/app/a/tags/list?last=b>; rel="next"'
 BROKEN = "</v2/app/a/tags/list?last=b; rel=next"
 
 
@@ -74,6 +75,65 @@ def test_a_list_whose_link_cannot_be_read_may_be_cut(dialect: Dialect, listens: 
     work = lambda client: client.listing("app/a")  # noqa: E731
     listing = using(paged(BROKEN, listens=listens), work, dialect)
     assert "Link" in listing.cut
+
+
+@pytest.mark.parametrize("body", [{}, {"errors": [{"code": "UNKNOWN"}]}, {"name": "app/a"}])
+@pytest.mark.parametrize("dialect", [DISTRIBUTION, ARTIFACT_REGISTRY], ids=["plain", "google"])
+def test_a_page_without_a_member_of_a_list_is_none(
+    dialect: Dialect, body: dict[str, object]
+) -> None:
+    """The only page or a later one: it is an error, and no list that is empty or ends there."""
+    work = lambda client: client.listing("app/a")  # noqa: E731
+    with pytest.raises(MigrateError, match="no `tags`"):
+        using(lambda _: Answer(body=body), work, dialect)
+
+    def later(asked: Asked) -> Answer:
+        return Answer(body=body) if "last=" in asked.target else paged(LINK)(asked)
+
+    with pytest.raises(MigrateError, match="no `tags`"):
+        using(later, work, dialect)
+
+
+@pytest.mark.parametrize(
+    ("body", "dialect"),
+    [
+        ({"tags": None}, DISTRIBUTION),
+        ({"tags": None}, ARTIFACT_REGISTRY),
+        ({"child": []}, ARTIFACT_REGISTRY),
+        ({"manifest": {}}, ARTIFACT_REGISTRY),
+    ],
+)
+def test_a_list_of_nothing_is_one(body: dict[str, object], dialect: Dialect) -> None:
+    """Docker's registry writes null for no tags; Google's lists tell more than tags."""
+    work = lambda client: client.listing("app/a")  # noqa: E731
+    listing = using(lambda _: Answer(body=body), work, dialect)
+    assert (listing.tags, listing.children, listing.cut) == ({}, (), "")
+
+
+def test_a_list_of_manifests_is_none_of_a_plain_registry() -> None:
+    """What only Google's registries tell does not stand for the tags of another one."""
+    with pytest.raises(MigrateError, match="bad-reply"):
+        using(lambda _: Answer(body={"child": []}), lambda client: client.listing("app/a"))
+
+
+@pytest.mark.parametrize(
+    ("link", "good"),
+    [(LINK, 1), (BROKEN, 1), (LINK, 2)],
+    ids=["page", "question", "second reading"],
+)
+def test_a_name_that_is_gone_after_a_page_is_not_unknown(link: str, good: int) -> None:
+    """What was read is not passed over as a name that does not exist: the list is an error."""
+    lists: list[str] = []
+
+    def answer(asked: Asked) -> Answer:
+        lists.extend([asked.target] * ("/tags/list" in asked.target))
+        gone = len(lists) > good
+        return Answer(404, {"errors": [{"code": "NAME_UNKNOWN"}]}) if gone else paged(link)(asked)
+
+    with pytest.raises(MigrateError, match="a page was read") as raised:
+        using(answer, lambda client: client.listing("app/a"))
+    assert raised.value.problem.code == "bad-reply"
+    assert "NAME_UNKNOWN" in raised.value.saw
 
 
 def test_a_short_catalogue_whose_link_cannot_be_read_is_not_relied_on() -> None:

@@ -183,6 +183,30 @@ def test_what_cannot_be_read_is_a_bad_manifest(raw: bytes) -> None:
     assert caught.value.problem is BAD_MANIFEST
 
 
+@pytest.mark.parametrize("body", [{}, {"errors": [{"code": "UNKNOWN"}]}, {"config": {}}])
+@pytest.mark.parametrize("stated", ["", "application/json", "Application/JSON; charset=utf-8"])
+def test_json_that_shows_no_sign_of_a_manifest_is_none(
+    body: dict[str, object], stated: str
+) -> None:
+    """What a proxy says with a 200 is not taken for a manifest of an unknown kind."""
+    with pytest.raises(MigrateError) as caught:
+        read(body, stated)
+    assert caught.value.problem is BAD_MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("body", "stated"),
+    [
+        ({"schemaVersion": 3}, "application/json"),
+        ({"mediaType": "application/vnd.example.v9+json"}, "application/json"),
+        ({}, "application/vnd.example.v9+json"),
+    ],
+)
+def test_one_sign_of_a_manifest_is_enough(body: dict[str, object], stated: str) -> None:
+    """A kind that nobody knows yet is carried."""
+    assert read(body, stated).kind is Kind.UNKNOWN
+
+
 @pytest.mark.parametrize("text", ["", "sha256", "sha256:", "sha256:AB", "sha256:" + "A" * 64, ":a"])
 def test_an_illegal_digest_is_refused(text: str) -> None:
     """Known algorithms have a fixed length in lower case."""

@@ -179,6 +179,50 @@ def test_after_a_refusal_it_is_half_as_fast_and_comes_back_slowly() -> None:
     assert 700 < max(by_second) <= 800
 
 
+@pytest.mark.parametrize(("most", "first"), [(None, None), (800, 150)], ids=["plain", "google"])
+def test_a_refusal_when_hardly_anything_was_sent_teaches_no_pace(
+    most: float | None, first: float | None
+) -> None:
+    """It is begun anew at the least, and doubled, so that it is fast again in a few seconds."""
+    pace = Pace(most, first)
+    pace.sent(Turn(US, 0))
+    pace.refused(0.01)
+    assert paced(pace, 0.5, 1) <= 10
+    paced(pace, 1.5, 3)
+    assert paced(pace, 4.5, 1) >= 100
+
+
+@given(st.floats(0.01, 1000), st.floats(0.001, 1))
+def test_what_is_begun_anew_is_no_faster_than_before(most: float, part: float) -> None:
+    """Who is to begin with less than the least does so again."""
+    pace = Pace(most, most * part)
+    pace.refused(0)
+    assert pace.per_s is not None
+    assert pace.per_s <= most * part
+
+
+@pytest.mark.parametrize(("most", "first"), [(None, None), (800, 150)], ids=["plain", "google"])
+def test_a_service_that_takes_two_in_a_second_is_found_out(
+    most: float | None, first: float | None
+) -> None:
+    """It is begun anew for it a few times only: then nothing more is refused."""
+    pace, seconds, refused, now = Pace(most, first), Counter[int](), list[float](), 0.0
+    while now < 120:
+        left_s = pace.left_s(now)
+        if left_s <= 0:
+            turn = Turn(US, now)
+            pace.sent(turn)
+            seconds[int(now)] += 1
+            if seconds[int(now)] > 2:
+                pace.refused(now)
+                refused.append(now)
+                now += 1
+            pace.answered(turn, now)
+        now += max(left_s, 0.001)
+    assert 2 <= len([at for at in refused if at < 20]) <= 10
+    assert not [at for at in refused if 20 <= at < 60]
+
+
 def test_refusals_without_end_leave_a_pace() -> None:
     """It never comes to a standstill; pauses do the rest."""
     pace = Pace(800, 100)
@@ -325,13 +369,21 @@ class Counting:
         quota: requests in each second; None: any number.
         answer_s: seconds until an answer is there, at least and at most.
         offset_s: when its seconds begin.
+        name: its host.
 
     Attributes:
         refused: when each request was sent that it refused.
         known_at: when the first of these was answered, and `taken` what it took until then.
     """
 
-    def __init__(self, quota: int | None, answer_s: tuple[float, float], offset_s: float) -> None:
+    def __init__(
+        self,
+        quota: int | None,
+        answer_s: tuple[float, float],
+        offset_s: float,
+        name: str = US,
+    ) -> None:
+        self._name = name
         self._quota = quota
         self._answer_s = answer_s
         self._offset_s = offset_s
@@ -358,7 +410,7 @@ class Counting:
         async with slots:
             took = False
             while not took:
-                turn = await self.pilot.turn(US, "an image")
+                turn = await self.pilot.turn(self._name, "an image")
                 way_s = self._random.uniform(*self._answer_s) / 2
                 await self.clock.sleep(way_s)
                 took = self._takes()
@@ -368,7 +420,7 @@ class Counting:
                 if not took:
                     self.known_at = min(self.known_at, self.clock.now)
                     self.refused.append(turn.sent_at)
-                    self.pilot.refused(US, None)
+                    self.pilot.refused(self._name, None)
 
     async def _others(self) -> None:
         while True:
@@ -420,3 +472,21 @@ def test_uploads_do_not_keep_requests_of_an_unknown_quota_waiting() -> None:
     service = Counting(None, (60, 60), 0)
     service.asked(16, at_once=16)
     assert service.clock.now - 1000 < 62
+
+
+@pytest.mark.parametrize("service", [US, PLAIN])
+@pytest.mark.parametrize("answer_s", [0.003, 0.1])
+def test_a_first_request_that_is_refused_costs_a_few_seconds(service: str, answer_s: float) -> None:
+    """A hiccup of a service before anything else was sent does not make the whole run crawl."""
+
+    class Hiccup(Counting):
+        def _takes(self) -> bool:
+            asked.append(self.clock.now)
+            return len(asked) > 1
+
+    asked: list[float] = []
+    one = Hiccup(None, (answer_s, answer_s), 0, service)
+    one.asked(1, at_once=1)
+    one.asked(325, at_once=16)
+    assert len(one.refused) == 1
+    assert one.clock.now - 1000 < 12

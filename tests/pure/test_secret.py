@@ -26,6 +26,9 @@ HIDDEN = "hunter2-hunter2.hunter2"
         json.dumps(json.dumps({"private_key": HIDDEN})),
         f"-----BEGIN RSA PRIVATE KEY-----\n{HIDDEN}\n{HIDDEN}",
         f"https://storage.example/b?a=b&X-Goog-Signature={HIDDEN}&c=d",
+        f"no such upload: PUT /v2/a/blobs/uploads/1?_state={HIDDEN}&digest=sha256:ab",
+        f"<a href='/v2/a/blobs/uploads/1?digest=x&amp;_state={HIDDEN}'>",
+        f"https://login.example/?code=1&state={HIDDEN}",
     ],
 )
 def test_no_secret_that_is_said_is_shown(text: str) -> None:
@@ -44,6 +47,7 @@ def test_no_secret_that_is_said_is_shown(text: str) -> None:
         "Unauthenticated request. Unauthenticated requests do not have permission",
         "token is expired",
         '{"error": "invalid_grant"}',
+        "no rows for ?tag_state=tagged&states=2",
     ],
 )
 def test_words_about_secrets_are_left(text: str) -> None:

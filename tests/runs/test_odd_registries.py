@@ -101,6 +101,8 @@ _GHOST = '{"tags": [], "child": [], "manifest": {"sha256:%s": {"timeUploadedMs":
     [
         ('{"tags": ["\\ud800"], "manifest": {}, "child": []}', 3),
         ('{"tags": [], "manifest": {}, "child": ["\\ud800"]}', 3),
+        ("{}", 3),
+        ('{"errors": [{"code": "UNKNOWN"}]}', 3),
         (_GHOST % ("0" * 64, "9" * 20), 1),
     ],
 )
