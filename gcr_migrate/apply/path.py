@@ -14,6 +14,7 @@ from gcr_migrate.apply.tags import Look, is_settled, judge
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import HeadWork, ManifestWork
+from gcr_migrate.state.tally import subject_of
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -190,11 +191,24 @@ class Path:
             return needs, []
         if needs is Outcome.FAILED:
             subject = f"{self._place.shown}@{item.digest}"
-            blocked = MigrateError(errors.BLOCKED, subject=subject)
+            saw = self._what_it_lacks(item, blobs)
+            blocked = MigrateError(errors.BLOCKED, subject=subject, saw=saw)
             outcome = self._gave_up(Kind.MANIFEST, item.id, blocked)
             self._block(tags)
             return outcome, []
         return await self._write(item, blobs, tags)
+
+    def _what_it_lacks(self, item: ManifestItem, blobs: list[BlobItem]) -> str:
+        """Return the first thing that a manifest needs and that did not come."""
+        for blob in blobs:
+            if self._journal.came_out(blob.id) is Outcome.FAILED:
+                return f"it needs layer or config {blob.digest}, which failed"
+        for need in item.needs:
+            if outcome := self._not_done.get(need):
+                digest = subject_of(self._migration, Kind.MANIFEST, need).rpartition("@")[2]
+                why = "which the source has no more" if outcome is Outcome.GONE else "which failed"
+                return f"it needs manifest {digest}, {why}"
+        return ""
 
     async def _gone(
         self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]

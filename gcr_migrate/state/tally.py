@@ -68,7 +68,9 @@ class Tally(Struct, frozen=True):
         """Go through the items that are given up at the moment, oldest first."""
         for id_, kind, item_id, code, saw in self._migration.paged(_FAILURES):
             del id_
-            yield Failure(Kind(kind), subject_of(self._migration, Kind(kind), item_id), code, saw)
+            subject = subject_of(self._migration, Kind(kind), item_id)
+            told = "" if saw == subject else saw.removeprefix(f"{subject}: ")  # it stands beside it
+            yield Failure(Kind(kind), subject, code, told)
 
 
 # Per kind: items by last event, by whether there was anything to do, and by the code of a skip.
@@ -84,7 +86,9 @@ OF_THE_PLAN: Final = ("", "already-there", "kept")
 _BYTES: Final = """
 SELECT e.how, sum(CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE max(b.size_bytes, 0) END)
 FROM event e JOIN planned_blob p ON p.id = e.item_id JOIN blob b ON b.id = p.blob_id
-WHERE e.kind = 'blob' AND e.event = 'confirmed' GROUP BY e.how
+WHERE e.kind = 'blob' AND e.event = 'confirmed' AND NOT EXISTS (SELECT 1 FROM event later
+    WHERE later.kind = e.kind AND later.item_id = e.item_id AND later.id > e.id)
+GROUP BY e.how
 """
 _BYTES_HAD: Final = """
 SELECT coalesce(sum(max(b.size_bytes, 0)), 0) FROM planned_blob p JOIN blob b ON b.id = p.blob_id

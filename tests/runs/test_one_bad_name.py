@@ -57,6 +57,8 @@ def test_a_name_that_may_not_be_written_keeps_no_other_back(zoo: Zoo, status: in
     assert {one["subject"].split("@")[0].split(":")[0] for one in facts["failures"]} == {
         f"{EUROPE}/builds/moved/a"
     }
+    blocked = [one for one in facts["failures"] if one["code"] == "blocked"]
+    assert all("it needs layer or config sha256:" in one["saw"] for one in blocked)
     assert zoo.asked("^POST .*/a/blobs/uploads/") < 40
     assert facts["kinds"]["blob"]["pending"] > 20
 
@@ -134,7 +136,7 @@ def test_a_blob_that_a_mount_lied_about_is_sent_whatever_the_registry_says(
     zoo.fault(method="PUT", path="manifests/", status=status, body=body, times=1)
     done, facts = apply(zoo)
     assert (done, facts["outcome"]) == (0, "complete")
-    assert facts["bytes"]["transferred"] > 0
+    assert (facts["bytes"]["transferred"], facts["bytes"]["mounted"]) == (3, 0)
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
 
 
@@ -153,3 +155,19 @@ def test_images_are_complete_while_others_are_still_sent(zoo: Zoo) -> None:
     tags = [at for at, line in enumerate(lines) if line.startswith("PUT") and "/manifests/" in line]
     half = puts[len(puts) // 2]
     assert sum(at < half for at in tags) >= 3
+
+
+def test_what_is_blocked_says_by_what(zoo: Zoo) -> None:
+    """By the layer or the manifest that failed; its own name stands beside that once."""
+    child = zoo.image("a", name="child")
+    zoo.index("a", "1", of=[child])
+    assert zoo.plan()[0] == 0
+    layer = child.blobs[-1].digest
+    zoo.fault(method="GET", path=f"/blobs/{layer}", status=400)
+    code, facts = apply(zoo)
+    assert code == 1
+    told = {one["saw"] for one in facts["failures"] if one["kind"] == "manifest"}
+    assert told == {
+        f"it needs layer or config {layer}, which failed",
+        f"it needs manifest {child.digest}, which failed",
+    }
