@@ -52,10 +52,13 @@ def test_what_was_taken_back_is_planned_again() -> None:
     assert {before for before, event in NEXT if event is Event.UNDONE} == {State.PRESENT}
 
 
+BACK = {Event.LOST, Event.UNDONE}
+
+
 @pytest.mark.parametrize("settled", [State.PRESENT, State.SKIPPED])
-@pytest.mark.parametrize("event", [one for one in Event if one is not Event.UNDONE])
+@pytest.mark.parametrize("event", [one for one in Event if one not in BACK])
 def test_what_is_settled_stays_settled(settled: State, event: Event) -> None:
-    """No event leads out of present or skipped, but for what a person takes back."""
+    """Nothing leads out of present or skipped, but a person or a target that takes it back."""
     assert (settled, event) not in NEXT
 
 

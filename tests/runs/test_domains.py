@@ -521,8 +521,8 @@ def test_a_tag_is_gone_when_it_is_not_found_and_not_when_a_list_lacks_it(
 ) -> None:
     """Lists lag behind, and proxies make them up; nobody is woken by what still resolves."""
     _untagged(domains)
-    rule = {"method": "GET", "path": ".*/tags/list.*", "status": 200, "body": "{}", "times": 99}
-    control(domains.box, "POST", rule)
+    rule = {"method": "GET", "path": ".*/tags/list.*", "status": 200, "times": 99}
+    control(domains.box, "POST", rule | {"body": '{"tags": []}'})
     proof = domains.verify("then.snapshot", "--level", "tags")
     assert proof.codes == {("tag-gone", f"{WEB}/web:3.1")}
 

@@ -71,7 +71,7 @@ def test_a_repository_moves_whole_and_is_the_same_by_path(zoo: Zoo) -> None:
 )
 def test_what_one_view_hides_the_other_shows(zoo: Zoo, host: str, lists: str, says: str) -> None:
     """A registry without lists, an API without images: all is planned, and which one is told."""
-    zoo.fault(host=host, path=lists, status=200, body="{}")
+    zoo.fault(host=host, path=lists, status=200, body='{"tags": []}')
     code, facts = zoo.plan(spec=MOVE)
     assert (code, facts["complete"], facts["counts"]["tags"]) == (0, True, 3)
     assert _codes(facts) == {f"{ONE}/a": "views-differ", f"{ONE}/a/b": "views-differ"}
