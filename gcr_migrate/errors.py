@@ -1178,7 +1178,7 @@ STOPPED: Final = _problem(
     "stopped",
     Exit.INTERRUPTED,
     "run was stopped before this was sent",
-    "It waited for its turn when somebody wanted an end, or time was up. Nothing of it was sent.",
+    "It waited for its turn when somebody wanted an end, or time was up, and was given back.",
     "Run the same command again; it goes on from there.",
 )
 WORKER_LOST: Final = _problem(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 LARGE_BYTES: Final = 32 * 1024 * 1024
 HUGE_BYTES: Final = 1024 * 1024 * 1024
 _HUGE_AT_ONCE: Final = 4  # an upload that breaks starts over: not all of them at once
+_MAY_BE_THERE: Final = frozenset({State.MOVING, State.FAILED})
 _MOUNTS_FOR_EACH: Final = 2  # transfer that may be on its way
 _HOLDERS_REMEMBERED: Final = 10_000
 _ENOUGH: Final = nullcontext()  # for what need not wait for room
@@ -103,6 +104,7 @@ class Blobs:
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
         self._going: dict[int, asyncio.Task[Outcome]] = {}
+        self._sending: dict[int, asyncio.Task[None]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
 
@@ -129,20 +131,28 @@ class Blobs:
         return [item for item, size in zip(items, sizes, strict=True) if size is None]
 
     async def send(self, place: Place, item: BlobItem) -> None:
-        """Send a blob that the target had said to have, without any mount.
+        """Send a blob that the target had said to have, without any mount; once for all who ask.
 
         Raises:
             MigrateError: it cannot be sent; that is a matter of the manifest that needs it.
         """
-        self._mounts.in_vain(item.id)
-        if not item.present:  # else the plan said so, and not this run or one before
-            self._journal.refused(Kind.BLOB, item.id)
-        size = item.size_bytes
-        async with self._room(item):
-            await self._journal.started(Kind.BLOB, item.id, size)
-            await self._hands.do(BlobWork(place.source, place.target, item.digest, size))
-        of = place.image.id
-        self._journal.confirmed(Kind.BLOB, item.id, how="uploaded", size_bytes=size, of=of)
+        sending = self._sending.get(item.id)
+        if sending is None:
+            sending = self._sending[item.id] = shared(self._send(place, item))
+        await asyncio.shield(sending)
+
+    async def _send(self, place: Place, item: BlobItem) -> None:
+        try:
+            self._mounts.in_vain(item.id)
+            async with self._room(item):
+                if not item.present:  # else the plan said so, and not this run or one before
+                    self._journal.refused(Kind.BLOB, item.id)
+                size, of = item.size_bytes, place.image.id
+                await self._journal.started(Kind.BLOB, item.id, size)
+                await self._hands.do(BlobWork(place.source, place.target, item.digest, size))
+            self._journal.confirmed(Kind.BLOB, item.id, how="uploaded", size_bytes=size, of=of)
+        finally:
+            del self._sending[item.id]
 
     def undecided(self, items: list[BlobItem]) -> list[BlobItem]:
         """Return, once, those that are gone at the source: who asks says whether they failed."""
@@ -241,7 +251,7 @@ class Blobs:
                     how = await self._hands.do(work)
                 self._mounts.sent(item.id)
         except MigrateError as error:
-            if error.problem is errors.STOPPED and item.state is State.MOVING:
+            if error.problem is errors.STOPPED and item.state in _MAY_BE_THERE:
                 return Outcome.PENDING  # it may be there: the next run asks
             if place.image.moved_tags == "skip" and await self._is_gone(place, item, error):
                 self._journal.refused(Kind.BLOB, item.id)
@@ -260,8 +270,9 @@ class Blobs:
         self, place: Place, item: BlobItem, origins: list[tuple[Origin, Pair]]
     ) -> tuple[str, str]:
         """Return how a blob came without being sent, if it did; and an upload that was begun."""
-        # A start without an end: the target may have it, and what it has is never sent again.
-        if item.state is State.MOVING and await self._has(place.target, item):
+        # A start without an end, or one that nobody answered: the target may have it, and what it
+        # has is never sent again.
+        if item.state in _MAY_BE_THERE and await self._has(place.target, item):
             return "present", ""
         session = ""
         for origin, pair in origins:

@@ -113,10 +113,16 @@ class Mounts:
     def broke(self, pair: Pair, blob_id: int) -> None:
         """Note that a mount got no answer, however often it was asked for."""
         self._broken[blob_id] = pair
+        self._open.add(pair)
+        self._tell(pair)
 
     def sent(self, blob_id: int) -> None:
-        """Note that a blob was sent: whoever did not answer its mount is there, and mounts none."""
-        if pair := self._broken.pop(blob_id, None):
+        """Note that a blob was sent: whoever did not answer its mount is there, and mounts none.
+
+        If it has mounted others before, it was away for a while.
+        """
+        pair = self._broken.pop(blob_id, None)
+        if pair and pair not in self._taken:
             self._useless.add(pair)
 
     def proved(self, blob_ids: Iterable[int]) -> None:

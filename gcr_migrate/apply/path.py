@@ -325,7 +325,9 @@ class Path:
         # It said of some blob that it has it, and has not: a mount that was none, or a clean-up.
         try:
             lacking = await self._tools.blobs.missing(self._place, blobs)
-        except MigrateError:
+        except MigrateError as error:
+            if error.problem in _NOBODY_THERE:
+                raise
             raise refusal from None
         if not lacking and refusal.problem is not errors.BLOB_UNKNOWN:
             raise refusal

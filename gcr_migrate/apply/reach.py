@@ -7,6 +7,7 @@ keep all others from being copied, nor be asked for each of its thousand layers.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from gcr_migrate import errors
@@ -14,6 +15,7 @@ from gcr_migrate.errors import MigrateError
 
 # So many in a row, and none done: that is no bad item.
 _IN_A_ROW: Final = 8
+_OF_ONE_NAME: Final = 3  # of these at most: two names may be bad at once
 # As many names as are worked on at once: a service that answers may say no to some of them.
 _NAMES_IN_A_ROW: Final = 32
 _ANSWERED: Final = frozenset({errors.BAD_REPLY, errors.DENIED})
@@ -47,37 +49,50 @@ class Reach:
 
     def __init__(self) -> None:
         self.fatal: MigrateError | None = None
-        self._in_a_row: list[
-            tuple[MigrateError, int | None]
-        ] = []  # what failed first of each cause
-        self._first: MigrateError | None = None
+        # What failed first of each cause, since anything was done, and since something of a name.
+        self._in_a_row: list[tuple[MigrateError, int | None]] = []
+        self._of_name: dict[int, list[MigrateError]] = {}
+        self._first: MigrateError | None = None  # of an image path
+        self._first_around: MigrateError | None = None  # of what belongs to none
         self._lost: dict[int, MigrateError] = {}
         self._done_of: int | None = None  # the last name of which something was done
-        self._are_several_done = False
+        self._are_several_done = self._is_anything_done = False
 
     def done(self, name: int | None) -> None:
         """Take note that something of a name was done."""
         self._in_a_row.clear()
+        self._is_anything_done = True
         if name is None:
             return
+        self._of_name.pop(name, None)
         if self._done_of is not None:
             self._are_several_done = self._are_several_done or name != self._done_of
         self._done_of = name
 
     def failed(self, error: MigrateError, name: int | None) -> None:
         """Take note that something of a name was out of reach."""
-        self._first = self._first or error
-        row = self._in_a_row
         cause = error.cause if isinstance(error, SharedError) else error
+        row = self._in_a_row
         if not any(cause is one for one, _ in row):
             row.append((cause, name))
-        names = {one for _, one in row}
-        if name is not None and sum(one == name for _, one in row) >= _IN_A_ROW:
-            self._lost.setdefault(name, error)
-        if name is not None and error.problem in _ANSWERED:
-            is_gone = len(names) >= _NAMES_IN_A_ROW
+        if name is None:
+            self._first_around = self._first_around or error
         else:
-            is_gone = len(row) >= _IN_A_ROW and (name is None or len(names) > 1)
+            self._first = self._first or error
+            mine = self._of_name.setdefault(name, [])
+            if not any(cause is one for one in mine):
+                mine.append(cause)
+            if len(mine) >= _IN_A_ROW:
+                self._lost.setdefault(name, error)
+        by_name = Counter(one for _, one in row)
+        if name is not None and error.problem in _ANSWERED:
+            is_gone = len(by_name) >= _NAMES_IN_A_ROW
+        else:
+            counted = sum(
+                number if one is None else min(number, _OF_ONE_NAME)
+                for one, number in by_name.items()
+            )
+            is_gone = counted >= _IN_A_ROW
         if error.problem is errors.NO_CREDENTIALS or is_gone:  # without them nothing can succeed
             self.fatal = self.fatal or error
 
@@ -87,6 +102,9 @@ class Reach:
 
     def why_not(self) -> MigrateError | None:
         """Return why a run that has ended could reach nothing, or in the end nothing any more."""
-        if self.fatal or self._done_of is None:
-            return self.fatal or self._first
+        if self.fatal:
+            return self.fatal
+        if self._done_of is None:
+            around = None if self._is_anything_done else self._first_around
+            return self._first or around
         return None if self._are_several_done else self._lost.get(self._done_of)

@@ -153,7 +153,18 @@ async def apply_migration(  # what a run is made of
     Raises:
         MigrateError: a service is out of reach as a whole, or the migration file is.
     """
-    journal, part = Journal(ledger, listener, stop), part or Part()
+    journal = Journal(ledger, listener, stop)
+    try:
+        await _phases(migration, provider, hands, journal, part or Part())
+    except MigrateError as error:
+        if error.problem is not errors.STOPPED:  # which is an orderly end
+            raise
+    journal.raise_if_out_of_reach()
+
+
+async def _phases(
+    migration: Migration, provider: Provider, hands: Hands, journal: Journal, part: Part
+) -> None:
     wanted = part.repository_ids
     if wanted is None:
         wanted = frozenset(migration.repositories())
@@ -197,7 +208,6 @@ async def apply_migration(  # what a run is made of
         await look_for_settings(migration, provider.target_repositories(), journal)
     elif migration.setting_states():
         await finish(migration, provider.target_repositories(), journal, usable)
-    journal.raise_if_out_of_reach()
 
 
 def _by_host(migration: Migration, usable: set[int]) -> list[set[int]]:

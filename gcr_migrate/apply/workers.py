@@ -80,7 +80,7 @@ class Workers:
         self._number = 0
         self._deaths_in_a_row = 0
         self._broken: str = ""
-        self._ending = False
+        self._ending = self._is_stopped = False
         self._end_s = _END_S
 
     async def do(self, work: Work[R]) -> R:
@@ -89,7 +89,7 @@ class Workers:
         Raises:
             MigrateError: also WORKER_LOST, when workers die of it or none can be had.
         """
-        for _ in range(_TRIES):
+        for tries in range(_TRIES):
             worker = await self._free()
             self._number += 1
             done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -101,6 +101,10 @@ class Workers:
             except _LostError:
                 if isinstance(work, BlobWork):  # what it began may be there
                     work = cast("Work[R]", replace(work, asks_first=True))
+            except MigrateError as error:
+                if error.problem is errors.STOPPED and tries:  # the lost one may have done it
+                    break
+                raise
         raise MigrateError(errors.WORKER_LOST, subject="worker", saw=self._broken)
 
     def asked(self) -> list[dict[str, Asked]]:
@@ -129,6 +133,8 @@ class Workers:
     async def _begin_one(self) -> None:
         worker = _Worker(await self._start())
         self._workers.append(worker)
+        if self._is_stopped:
+            send(cast("asyncio.StreamWriter", worker.process.stdin), Stop())
         worker.listening = asyncio.create_task(self._listen(worker))
 
     async def _listen(self, worker: _Worker) -> None:
@@ -167,6 +173,7 @@ class Workers:
 
     def stop(self) -> None:
         """Have nothing begin any more that has to wait for its turn."""
+        self._is_stopped = True
         for worker in self._workers:
             if not worker.gone:
                 send(cast("asyncio.StreamWriter", worker.process.stdin), Stop())

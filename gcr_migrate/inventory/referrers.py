@@ -14,9 +14,10 @@ from gcr_migrate.errors import MigrateError
 
 if TYPE_CHECKING:
     from gcr_migrate.interfaces import SourceRegistry
-    from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.content import Descriptor, Digest
 
-_NAMES_AT_MOST: Final = 3  # without the end-point, until it is believed that no name has it
+_NOES_OF_A_NAME: Final = 2  # until it is believed of this name
+_NOES: Final = 6  # of several names, until it is believed of all: some say no for nothing
 
 
 class Referrers:
@@ -30,7 +31,8 @@ class Referrers:
         self._registry = registry
         # The `manifest` map shows them all where there is one.
         self._has_api = False if registry.dialect.lists_manifests else None
-        self._without: dict[str, Digest] = {}  # names that it told nothing of, with what was asked
+        self._noes: dict[str, list[Digest]] = {}  # what was asked for of names that had no answer
+        self._with: set[str] = set()  # names that had one
         self._first = asyncio.Lock()
         self._waits = True
 
@@ -50,20 +52,27 @@ class Referrers:
         return self._has_api is None and self._waits
 
     async def _asked(self, name: str, digest: Digest) -> list[Digest]:
-        if name in self._without:
+        noes = self._noes.get(name, [])
+        if len(noes) >= _NOES_OF_A_NAME:
             return []
+        found = await self._ask(name, digest)
+        if found is None and name in self._with:  # a no that passes, or its word for nothing
+            found = await self._ask(name, digest) or ()
+        if found is not None:
+            self._has_api = True
+            self._with.add(name)
+            return [one.digest for one in found]
+        self._noes[name] = [*noes, digest]
+        if self._has_api is None and sum(map(len, self._noes.values())) >= _NOES:
+            self._has_api = False
+        return []
+
+    async def _ask(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         try:
-            found = await self._registry.referrers(name, digest)
+            return await self._registry.referrers(name, digest)
         except MigrateError:
             self._waits = False  # what ails all of them is not for one after the other to find out
             raise
-        if found is not None:
-            self._has_api = True
-            return [one.digest for one in found]
-        self._without[name] = digest
-        if self._has_api is None and len(self._without) >= _NAMES_AT_MOST:
-            self._has_api = False
-        return []
 
     async def doubts(self) -> list[tuple[str, MigrateError]]:
         """Ask once more, when all is read; return the names of which something may be missing.
@@ -72,10 +81,10 @@ class Referrers:
             The registry's names, each with what is to be said of it.
         """
         doubts = []
-        for name, digest in self._without.items():
+        for name, noes in self._noes.items():
             subject = f"{self._registry.host}/{name}"
             try:
-                found = await self._registry.referrers(name, digest)
+                found = await self._registry.referrers(name, noes[0])
             except MigrateError as error:
                 doubts.append((name, error))
                 continue
@@ -83,6 +92,8 @@ class Referrers:
                 self._has_api = True
                 saw = "what is attached to its manifests: the answer was no, and then it was yes"
                 doubts.append((name, MigrateError(errors.BAD_REPLY, subject=subject, saw=saw)))
+            elif name in self._with:
+                continue  # it says no where nothing is attached
             elif self._has_api:
                 doubts.append((name, MigrateError(errors.REFERRERS_UNKNOWN, subject=subject)))
             else:

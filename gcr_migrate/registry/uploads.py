@@ -101,10 +101,11 @@ class Upload(Struct):
     async def _once(self, open_source: OpenSource, session: str) -> None:
         url = with_digest(session, str(self.blob.digest))
         length = self.blob.size if self.blob.size >= 0 else None
-        # Not with the source's connection open and idle.
+        # Not with the source's connection open and idle, if a new login takes a while.
+        await self.admission.headers()
         await self.wire.pause_over(url, self.subject)
         async with open_source() as pieces:
-            login = await self.admission.headers()  # now: the source may have kept us waiting
+            login = await self.admission.headers()  # again: the source may have kept us waiting
             headers = {**login, "content-type": "application/octet-stream"}
             reply = await self.wire.send_stream(
                 "PUT",

@@ -147,3 +147,36 @@ def test_an_upload_is_left_only_for_a_registry_that_takes_mounts() -> None:
     mounts.answered(AWAY, SECOND, "/an/upload")
     assert mounts.may_be_left_for(OTHER)
     assert not mounts.may_be_left_for(AWAY)
+
+
+def test_a_mount_without_an_answer_holds_up_nobody() -> None:
+    """The others ask at once, and do not find out one after the other."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        with mounts.asking(PAIR, FIRST):
+            answer = mounts.first_answer(PAIR, SECOND)
+            mounts.broke(PAIR, FIRST)
+            assert answer
+            assert answer.done()
+        assert mounts.first_answer(PAIR, THIRD) is None
+        assert not mounts.is_useless(PAIR)
+
+    run(steps())
+
+
+@pytest.mark.parametrize("has_mounted", [False, True])
+def test_a_blob_that_is_sent_after_its_mount_broke_tells_what_ails(has_mounted: bool) -> None:  # noqa: FBT001  # a table
+    """Mounts, unless one was taken before: then the registry was away for a while."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        if has_mounted:
+            mounts.answered(PAIR, FIRST, None)
+        mounts.broke(PAIR, SECOND)
+        mounts.sent(THIRD)
+        assert not mounts.is_useless(PAIR)
+        mounts.sent(SECOND)
+        assert mounts.is_useless(PAIR) is not has_mounted
+
+    run(steps())

@@ -28,11 +28,11 @@ def test_a_name_that_fails_by_itself_ends_no_run(problem: Problem) -> None:
 
 
 def test_a_service_that_answers_nobody_is_gone_after_eight() -> None:
-    """Two names are enough to tell that it is no matter of one."""
+    """Three names are enough to tell that it is no matter of one or two."""
     reach = Reach()
-    fail(reach, errors.UNREACHABLE, 1, 1, 1, 1, 1, 1, 2)
+    fail(reach, errors.UNREACHABLE, *[1] * 20, *[2] * 20, 3)
     assert reach.fatal is None
-    fail(reach, errors.UNREACHABLE, 1)
+    fail(reach, errors.UNREACHABLE, 3)
     assert reach.fatal is not None
 
 
@@ -55,13 +55,33 @@ def test_what_belongs_to_no_name_counts_by_itself() -> None:
 
 
 def test_what_is_done_in_between_starts_it_over() -> None:
-    """Only what fails in a row says something."""
+    """Only what fails in a row says something: of all names, or of one."""
     reach = Reach()
     for _ in range(9):
-        fail(reach, errors.UNREACHABLE, 1, 1, 1, 2, 2, 2)
-        reach.done(3)
+        fail(reach, errors.UNREACHABLE, 1, 1, 1, 2, 2, 2, 3)
+        reach.done(1)
     assert reach.fatal is None
     assert not reach.is_lost(1)
+
+
+def test_what_others_do_makes_no_bad_name_good() -> None:
+    """It is given up though something is done all the time."""
+    reach = Reach()
+    for _ in range(8):
+        fail(reach, errors.SERVER_ERROR, 1)
+        reach.done(2)
+    assert reach.is_lost(1)
+    assert not reach.is_lost(2)
+
+
+def test_a_grant_that_fails_beside_others_is_no_service_that_is_gone() -> None:
+    """Where nothing else is to be done, the run tells what became of each."""
+    reach = Reach()
+    reach.done(None)
+    fail(reach, errors.DENIED, None)
+    assert reach.why_not() is None
+    fail(reach, errors.UNREACHABLE, 1)
+    assert reach.why_not() is not None
 
 
 def test_one_cause_counts_once() -> None:

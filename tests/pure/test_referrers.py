@@ -61,31 +61,48 @@ def ask(registry: Asked, *names: str) -> tuple[list[str], dict[str, str]]:
 
 
 def test_a_registry_without_the_end_point_is_hardly_asked() -> None:
-    """Three names, and one of them again when all is read; nothing is in doubt then."""
+    """For six manifests, two of a name, and one of them again in the end; nothing is in doubt."""
     registry = Asked(lambda _name, _before: False)
-    assert ask(registry, *"abcdefab") == ([], {})
-    assert registry.names == ["a", "b", "c", "a"]
+    assert ask(registry, *"aaaabcdefab") == ([], {})
+    assert registry.names == [*"aabcde", "a"]
 
 
 def test_a_no_that_passes_hides_nothing_in_silence() -> None:
     """The first answer was no: the others are asked all the same, and the first is in doubt."""
     registry = Asked(lambda name, before: name != "a" or before > 0)
-    assert ask(registry, *"abcd") == (["b", "c", "d"], {"a": "bad-reply"})
+    assert ask(registry, *"abcda") == (["b", "c", "d", "a"], {"a": "bad-reply"})
+
+
+def test_a_no_in_between_is_asked_about_once_more() -> None:
+    """Of a name that had an answer before: the second time it tells."""
+    registry = Asked(lambda _name, before: before != 1)
+    assert ask(registry, "a", "a", "a") == (["a", "a", "a"], {})
+
+
+def test_a_registry_may_say_no_where_nothing_is_attached() -> None:
+    """That is against the protocol, and hides nothing of what comes after."""
+    registry = Asked(lambda _name, before: before > 2)
+    found, doubts = ask(registry, "b", "a", "a", "a")
+    assert (found, doubts) == ([], {})
+    registry = Asked(lambda name, before: name == "c" or before == 1)
+    found, doubts = ask(registry, "a", "a", "b", "c", "a")
+    assert found == ["a", "c"]
+    assert doubts == {"b": "bad-reply"}
 
 
 def test_noes_that_hide_the_end_point_as_a_whole_are_seen_in_the_end() -> None:
-    """Of three names it said no before it said yes."""
+    """Of six names it said no before it said yes."""
     registry = Asked(lambda _name, before: before > 0)
-    found, doubts = ask(registry, *"abcde")
+    found, doubts = ask(registry, *"abcdefgh")
     assert found == []
-    assert doubts == {"a": "bad-reply", "b": "bad-reply", "c": "bad-reply"}
+    assert doubts == dict.fromkeys("abcdef", "bad-reply")
 
 
 def test_a_no_after_a_yes_says_nothing_of_the_other_names() -> None:
     """One name has no such thing, wherever it is in the order; that is told."""
     registry = Asked(lambda name, _before: name != "b")
-    assert ask(registry, *"abbcd") == (["a", "c", "d"], {"b": "referrers-unknown"})
-    assert registry.names.count("b") == 2
+    assert ask(registry, *"abbbbcd") == (["a", "c", "d"], {"b": "referrers-unknown"})
+    assert registry.names.count("b") == 3
 
 
 def test_a_list_that_shows_all_manifests_is_enough() -> None:

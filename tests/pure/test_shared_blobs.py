@@ -9,9 +9,11 @@ from gcr_migrate import errors
 from gcr_migrate.apply.copy import Blobs, Place
 from gcr_migrate.apply.journal import Journal, Outcome
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.steps import Kind
 from gcr_migrate.model.work import BlobWork, SizeWork
 from gcr_migrate.state.file import lock, open_migration
 from gcr_migrate.state.ledger import Ledger
+from gcr_migrate.state.tally import tally
 from tests.granting import Nobody
 from tests.pure.test_ledger import write_plan
 
@@ -64,3 +66,54 @@ def test_a_blob_that_fails_in_one_repository_is_sent_to_the_next_one(tmp_path: P
     with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
         assert asyncio.run(run(file)) == [Outcome.FAILED, Outcome.DONE]
     assert [kind for kind, _ in hands.done] == [BlobWork, BlobWork]
+
+
+class Slow:
+    """A target to which one blob goes at a time.
+
+    Attributes:
+        sent: how many were sent.
+    """
+
+    count = 1
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def asked(self) -> list[Any]:
+        """There are no other processes."""
+        return []
+
+    async def do(self, work: Any) -> Any:
+        """Send a blob."""
+        await asyncio.sleep(0.01)
+        self.sent += isinstance(work, BlobWork)
+        return "uploaded"
+
+
+def test_a_blob_that_two_manifests_lack_is_sent_once(tmp_path: Path) -> None:
+    """Both find that the target has it not, while the line is full; the ledger bears with that."""
+    write_plan(tmp_path / "m")
+    hands = Slow()
+
+    async def run(file: Migration) -> None:
+        ledger = Ledger(file)
+        ledger.start_run()
+        journal = Journal(ledger, Nobody(), asyncio.Event())
+        blobs = Blobs(file, journal, hands, 1)
+        image = next(file.images())
+        place = Place(
+            image, file.sources()[image.source_id], file.repositories()[image.repository_id]
+        )
+        lied_about, other = list(file.blobs(image.id))[:2]
+        for one in (lied_about, other):
+            journal.confirmed(Kind.BLOB, one.id, how="mounted")
+        await asyncio.gather(
+            blobs.send(place, other), blobs.send(place, lied_about), blobs.send(place, lied_about)
+        )
+        await ledger.close()
+
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        asyncio.run(run(file))
+        assert tally(file).bytes_mounted == 0
+    assert hands.sent == 2

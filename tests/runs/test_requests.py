@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST: Final = 1.05
 # What is asked once, however much there is: a ping of each side, the catalogue or the API's lists
 # of each, a test of the target's catalogue or the target's repository, and whether referrers are
-# told, of three names and once more at the end.
-ONCE: Final = 9
+# told, for six manifests and once more at the end.
+ONCE: Final = 12
 _LINE: Final = re.compile(r'"([A-Z]+) (\S+) HTTP/[0-9.]+" \d{3} ')
 _KINDS: Final = ("uploads", "manifests", "blobs", "tags", "referrers", "_catalog")
 _FEW_S: Final = 10.0
