@@ -177,7 +177,7 @@ class Wire:
     ) -> Reply:
         may_wait = _TOO_MANY not in ok
         reply = await self._in_turn(method, url, headers, body, subject, may_wait=may_wait)
-        if reply.status in ok and not self._is_elsewhere(url, reply.status, reply.url):
+        if reply.status in ok:
             return reply
         raise self._problem(url, reply, subject)
 
@@ -196,8 +196,9 @@ class Wire:
         while True:
             stream = await self._opened("GET", url, headers or {}, None, subject)
             try:
-                is_elsewhere = self._is_elsewhere(url, stream.status, stream.url)
-                if stream.status in ok and not is_elsewhere:
+                # No login of ours got there, and none could.
+                ran_out = stream.status == _UNAUTHORIZED and not self.same_origin(url, stream.url)
+                if stream.status in ok and not ran_out:
                     yield stream
                     return
                 reply = await stream.reply()
@@ -257,10 +258,6 @@ class Wire:
         if self._pilot.hopeless(service, first):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
         return first
-
-    def _is_elsewhere(self, url: str, status: int, by: str) -> bool:
-        """Whether it is a 401 of a host that was only redirected to, of which no login can come."""
-        return status == _UNAUTHORIZED and not self.same_origin(url, by)
 
     def _problem(self, url: str, reply: Reply, subject: str) -> MigrateError:
         """Return the error for a reply to who asked for a URL.

@@ -109,14 +109,14 @@ def test_a_mount_that_is_never_answered_is_done_without(
 ) -> None:
     """The blob is sent; that this goes well tells that mounts are what ails, for all others too."""
     monkeypatch.setattr(Registry, "_mountable", _raises)
-    for number in range(12):
+    for number in range(40):
         zoo.image(f"a{number}", "1", name=str(number))
     assert zoo.plan(spec=WITHIN)[0] == 0
     zoo.fault(method="POST", path="mount=", status=408)
     zoo.forget()
     code, facts = apply(zoo)
     assert (code, facts["outcome"]) == (0, "complete")
-    assert zoo.asked("POST .*mount=") < 24
+    assert zoo.asked("POST .*mount=") < 70  # of 80, as some are on their way at once
 
 
 def _raises(*_: Any) -> bool:
