@@ -284,6 +284,8 @@ class _Planning:
                 yield one(edge, image_id)
 
         await a_few_of(work(), IMAGES_AT_ONCE)
+        for reader in readers.values():
+            await self.doubts.ask_once_more(reader)
         self._tell_long_blobs(
             {sources[shown]: root.source for shown, root in by_shown.items()},
             {ids[key]: row for key, row in repositories.items()},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.connect import Connections
     from gcr_migrate.interfaces import Repositories
+    from gcr_migrate.inventory.collect import ImageReader
     from gcr_migrate.model.inventory import Listing
     from gcr_migrate.model.names import GcrHost
     from gcr_migrate.state.listings import Listings, Shelf
@@ -114,16 +115,18 @@ class Doubts:
         else:
             self.tell(errors.LISTING_FAILED, Severity.ERROR, shown, error.told)
 
-    def unsure(self, shown: str, error: MigrateError) -> None:
+    async def ask_once_more(self, reader: ImageReader) -> None:
         """Name what was read, but may have more attached to it than was told.
 
         Raises:
             MigrateError: TOKEN_EXPIRED.
         """
-        if error.problem is errors.REFERRERS_UNKNOWN:
-            self.tell(errors.REFERRERS_UNKNOWN, Severity.WARNING, shown)
-        else:
-            self.failed(shown, error)
+        for name, error in await reader.doubts():
+            shown = f"{reader.host}/{name}"
+            if error.problem is errors.REFERRERS_UNKNOWN:
+                self.tell(error.problem, Severity.WARNING, shown)
+            else:
+                self.failed(shown, error)
 
     def no_host(self, shown: str, error: MigrateError, source: ProjectSource) -> None:
         """Name a host that gave nothing; only one that was not asked for may be unused."""

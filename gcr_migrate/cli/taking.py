@@ -174,8 +174,7 @@ class _Taking:
             for path in root.image_paths()
         )
         await a_few_of(images, IMAGES_AT_ONCE)
-        for name, error in await reader.doubts():
-            self._doubts.unsure(f"{reader.host}/{name}", error)
+        await self._doubts.ask_once_more(reader)
 
     async def _repository(self, source_id: int, root: Root) -> None:
         """Keep how a repository is set up, if that can be seen, for who compares it later."""
