@@ -319,17 +319,29 @@ def test_ctrl_c_is_resumable(world: World) -> None:
     assert world("verify", file).returncode == 0
 
 
-def test_a_terminal_that_goes_away_lets_all_in_flight_be_finished(world: World) -> None:
-    """It is told twice, by the shell and by the system: the second time counts for nothing."""
-    file = world.planned()
-    world.fault(path="/blobs/uploads/", delay_s=2.0)
+def told_twice(
+    world: World, file: Path, number: signal.Signals, *, upload_s: float
+) -> tuple[int | None, str]:
+    """Apply a plan whose uploads take so long, and send a signal twice.
+
+    Returns:
+        The exit code, and what was said to a person.
+    """
+    world.fault(path="/blobs/uploads/", delay_s=upload_s)
     with world.cli.start("apply", file, **world.settings) as process:
         _wait_for_event(world, file)
         for _ in range(2):
-            process.send_signal(signal.SIGHUP)
-            time.sleep(0.2)
+            process.send_signal(number)
+            time.sleep(0.2)  # two signals at once would be one
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    return process.returncode, err
+
+
+def test_a_terminal_that_goes_away_lets_all_in_flight_be_finished(world: World) -> None:
+    """It is told twice, by the shell and by the system: the second time counts for nothing."""
+    file = world.planned()
+    code, err = told_twice(world, file, signal.SIGHUP, upload_s=2.0)
+    assert code == 130, err
     assert "Traceback" not in err
     assert check_schema(world("status", file, "--json").stdout)["counts"]["pending"] > 0
     with closing(sqlite3.connect(file)) as sql:
@@ -364,13 +376,7 @@ def test_ctrl_c_twice_ends_at_once(world: World) -> None:
 def test_a_run_that_is_dropped_is_told_as_stopped_by_a_person(world: World) -> None:
     """It was not killed, and it was not cut off: status says that it was stopped at once."""
     file = world.planned()
-    world.fault(path="/blobs/uploads/", delay_s=600.0)
-    with world.cli.start("apply", file, **world.settings) as process:
-        _wait_for_event(world, file)
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)  # two signals at once would be one
-        process.communicate(timeout=90)
+    told_twice(world, file, signal.SIGINT, upload_s=600.0)
     assert re.search(
         r"run 1: started .*, ended .*: stopped-at-once\n", world("status", file).stdout
     )
