@@ -276,8 +276,8 @@ class Path:
                 if outcome is Outcome.FAILED:
                     self._block(tags[number:])
                 return outcome, tags[number:]
-            self._confirmed_tag(tag)
-            return self._written(item), tags[number:]
+            self._written(Kind.TAG, tag.id)
+            return self._written(Kind.MANIFEST, item.id, item.size_bytes), tags[number:]
         return await self._write_untagged(item, blobs), []
 
     def _without_late(self, item: ManifestItem, tags: list[TagItem]) -> list[TagItem]:
@@ -295,17 +295,11 @@ class Path:
             await self._put(item, blobs, str(item.digest))
         except MigrateError as error:
             return self._gave_up(Kind.MANIFEST, item.id, error)
-        return self._written(item)
+        return self._written(Kind.MANIFEST, item.id, item.size_bytes)
 
-    def _written(self, item: ManifestItem) -> Outcome:
-        size = item.size_bytes
+    def _written(self, kind: Kind, item_id: int, size_bytes: int = 0) -> Outcome:
         of = self._place.image.id
-        return self._journal.confirmed(
-            Kind.MANIFEST, item.id, how="written", size_bytes=size, of=of
-        )
-
-    def _confirmed_tag(self, tag: TagItem) -> None:
-        self._journal.confirmed(Kind.TAG, tag.id, how="written", of=self._place.image.id)
+        return self._journal.confirmed(kind, item_id, how="written", size_bytes=size_bytes, of=of)
 
     def _gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
         return self._journal.gave_up(kind, item_id, error, of=self._place.image.id)
@@ -353,7 +347,7 @@ class Path:
             except MigrateError as error:
                 self._gave_up(Kind.TAG, tag.id, error)
             else:
-                self._confirmed_tag(tag)
+                self._written(Kind.TAG, tag.id)
 
     async def _is_to_be_set(self, tag: TagItem) -> bool:
         """Whether a tag can be set now; what speaks against it is recorded."""

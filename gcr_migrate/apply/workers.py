@@ -57,6 +57,10 @@ class _Worker(Struct):
     listening: asyncio.Task[None] | None = None
     gone: bool = False
 
+    def tell(self, what: Task | Refused | Stop) -> None:
+        """Put it into its pipe; nothing happens when it is gone."""
+        send(cast("asyncio.StreamWriter", self.process.stdin), what)
+
 
 class Workers:
     """Hands out work to processes, each time to the one that has the least in hand.
@@ -94,8 +98,7 @@ class Workers:
             self._number += 1
             done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
             worker.waiting[self._number] = done
-            writer = cast("asyncio.StreamWriter", worker.process.stdin)
-            send(writer, Task(self._number, work))
+            worker.tell(Task(self._number, work))
             try:
                 return cast("R", await done)
             except _LostError:
@@ -134,7 +137,7 @@ class Workers:
         worker = _Worker(await self._start())
         self._workers.append(worker)
         if self._is_stopped:
-            send(cast("asyncio.StreamWriter", worker.process.stdin), Stop())
+            worker.tell(Stop())
         worker.listening = asyncio.create_task(self._listen(worker))
 
     async def _listen(self, worker: _Worker) -> None:
@@ -176,13 +179,13 @@ class Workers:
         self._is_stopped = True
         for worker in self._workers:
             if not worker.gone:
-                send(cast("asyncio.StreamWriter", worker.process.stdin), Stop())
+                worker.tell(Stop())
 
     def _tell_others(self, worker: _Worker, refused: Refused) -> None:
         """Make all wait for a quota that one of them has found used up."""
         for other in self._workers:
             if other is not worker and not other.gone:
-                send(cast("asyncio.StreamWriter", other.process.stdin), refused)
+                other.tell(refused)
 
     async def _replace(self, lost: _Worker) -> None:
         """Start another worker, and give back what the lost one had in hand."""

@@ -154,8 +154,8 @@ class Authorizer:
 
         try:
             return await persistently(bought, self._wire.backoff)
-        except TransientError as error:  # tried enough: nobody above is to try it yet again
-            raise MigrateError(error.problem, subject=error.subject, saw=error.saw) from error
+        except TransientError as error:
+            raise error.final() from error
 
     async def _bought(self, url: str, subject: str) -> Reply:
         """Ask the token service; where it does not know us any more, once with new credentials."""

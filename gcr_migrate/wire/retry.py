@@ -57,6 +57,10 @@ class TransientError(MigrateError):
         super().__init__(problem, subject=subject, saw=saw)
         self.after_s = after_s
 
+    def final(self) -> MigrateError:
+        """Return it as what was tried enough: nobody above is to try it yet again."""
+        return MigrateError(self.problem, subject=self.subject, saw=self.saw)
+
 
 async def persistently(
     do: Callable[[], Awaitable[_T]], backoff: Backoff, again: Callable[[], None] | None = None

@@ -163,8 +163,8 @@ class Wire:
 
         try:
             return await (ask() if once else persistently(ask, self.backoff, again))
-        except TransientError as error:  # tried enough: nobody above is to try it yet again
-            raise MigrateError(error.problem, subject=subject, saw=error.saw) from error
+        except TransientError as error:
+            raise error.final() from error
 
     async def _asked(
         self,
