@@ -35,7 +35,8 @@ def test_a_plan_that_finds_no_room_leaves_nothing(stage: Stage, size: int) -> No
     assert stage.command("plan").exit == 0
 
 
-@pytest.mark.parametrize("size", [4_000, 10_000, 20_000, 40_000, 60_000])
+# A ledger that writes as seldom as it ever does needs 49,472 bytes for this run.
+@pytest.mark.parametrize("size", [4_000, 10_000, 20_000, 30_000, 40_000])
 def test_a_ledger_that_finds_no_room_stops_the_run(stage: Stage, size: int) -> None:
     """Wherever it happens, the run is resumed to the end, and no blob is sent a second time."""
     assert stage.command("plan").exit == 0
