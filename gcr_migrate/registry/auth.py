@@ -13,7 +13,7 @@ from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.replies import elsewhere, joined, problem_of
-from gcr_migrate.wire.retry import TransientError, persistently
+from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Authorizer:
             return _read_token(await self._bought(url, subject), subject)
 
         try:
-            return await persistently(bought, self._wire.backoff)
+            return await self._wire.persistently(bought, subject)
         except TransientError as error:
             raise error.final() from error
 

@@ -35,7 +35,6 @@ from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
-from gcr_migrate.wire.retry import persistently
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -361,7 +360,7 @@ class RegistryClient:
                 reply.json(subject)
             return reply
 
-        return await persistently(call, self._wire.backoff)
+        return await self._wire.persistently(call, subject)
 
     async def _call(
         self,

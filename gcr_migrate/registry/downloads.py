@@ -6,7 +6,6 @@ where it stopped. Who reads checks the hash over the whole, so no range has to b
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -140,7 +139,7 @@ class Download(Struct):
     async def _pause(self, breaks: int) -> None:
         backoff = self.wire.backoff
         most = min(backoff.cap_s, backoff.base_s * 2 ** (breaks - 1))
-        await asyncio.sleep(random.uniform(0, most))  # noqa: S311  # jitter
+        await self.wire.rest(random.uniform(0, most), self.subject)  # noqa: S311  # jitter
 
 
 class _Parts(Struct):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -73,10 +72,13 @@ class Upload(Struct):
     async def run(self, open_source: OpenSource, session: str) -> None:
         """Send the blob; start over as a whole, under a new session, where that can help."""
         wrong = attempt = 0
+        pause_s = 0.0
         sessions = min(_SESSIONS_AT_MOST, max(self.wire.backoff.tries, 2))
         lost: TransientError | None = None  # why it is not known whether the target has it
         while True:
             try:
+                await self.wire.rest(pause_s, self.subject)
+                pause_s = 0.0
                 await self._once(open_source, session or await self.open_session())
             except TransientError as error:
                 lost = error if error.problem in _MAY_HAVE_COME else lost
@@ -90,7 +92,7 @@ class Upload(Struct):
                 wrong += error.problem is DIGEST_MISMATCH
                 if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
                     raise
-                await self._pause(attempt, error.after_s)
+                pause_s = self._pause_s(attempt) + (error.after_s or 0.0)
             except MigrateError as error:
                 if error.problem is STOPPED and lost:
                     raise lost from error
@@ -166,10 +168,10 @@ class Upload(Struct):
             self.on_bytes(-self._sent)
         self._sent = 0
 
-    async def _pause(self, attempt: int, after_s: float | None) -> None:
+    def _pause_s(self, attempt: int) -> float:
         backoff = self.wire.backoff
         most = min(backoff.cap_s, backoff.base_s * 2 ** (attempt - 1))
-        await asyncio.sleep((after_s or 0.0) + random.uniform(0, most))  # noqa: S311  # jitter
+        return random.uniform(0, most)  # noqa: S311  # jitter
 
 
 class _Checked:

@@ -234,6 +234,16 @@ class Pilot:
             self._check(one.pause, service, subject)
             await self._wait(left_s, subject, begins=False)
 
+    async def rest(self, seconds: float, subject: str) -> None:
+        """Wait for so long before something that is under way is tried again.
+
+        Raises:
+            MigrateError: STOPPED, as `turn` does.
+        """
+        until = self._clock() + seconds
+        while (left_s := until - self._clock()) > 0:
+            await self._wait(left_s, subject, begins=False)
+
     @asynccontextmanager
     async def _in_line(self, one: _Service, line: _Line) -> AsyncIterator[float]:
         """Wait in line, for reads not behind writes that have to wait for longer."""

@@ -5,6 +5,7 @@ What tries again is loaded before anything fails: with no descriptor left nothin
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -63,7 +64,10 @@ class TransientError(MigrateError):
 
 
 async def persistently(
-    do: Callable[[], Awaitable[_T]], backoff: Backoff, again: Callable[[], None] | None = None
+    do: Callable[[], Awaitable[_T]],
+    backoff: Backoff,
+    again: Callable[[], None] | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> _T:
     """Do something until it works, or has been tried enough.
 
@@ -71,6 +75,7 @@ async def persistently(
         do: what is done; what may be gone at the next try is a TransientError.
         backoff: how often and how long it is tried.
         again: is called before each try but the first.
+        sleep: waits for so many seconds between tries; what it raises ends them.
 
     Raises:
         MigrateError: as the last try did.
@@ -83,6 +88,7 @@ async def persistently(
         retry=retry_if_exception_type(TransientError),
         stop=stop_after_attempt(backoff.tries),
         wait=_Wait(backoff),
+        sleep=sleep,
         before_sleep=_log_retry,
         reraise=True,
     )

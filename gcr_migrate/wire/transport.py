@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from gcr_migrate.errors import (
@@ -31,12 +31,14 @@ from gcr_migrate.wire.routes import sender_for
 from gcr_migrate.wire.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from gcr_migrate.interfaces import Feed
     from gcr_migrate.wire.endpoints import Endpoints
     from gcr_migrate.wire.pace import Turn
     from gcr_migrate.wire.sender import Answer, Limits
+
+_T = TypeVar("_T")
 
 _BODY_AT_MOST: Final = 64 * 1024 * 1024
 _REDIRECTS_AT_MOST: Final = 5
@@ -162,7 +164,7 @@ class Wire:
             self._pilot.traffic.retried += 1
 
         try:
-            return await (ask() if once else persistently(ask, self.backoff, again))
+            return await (ask() if once else self.persistently(ask, subject, again))
         except TransientError as error:
             raise error.final() from error
 
@@ -229,6 +231,36 @@ class Wire:
             return await stream.reply()
         finally:
             await stream.aclose()
+
+    async def persistently(
+        self,
+        do: Callable[[], Awaitable[_T]],
+        subject: str,
+        again: Callable[[], None] | None = None,
+    ) -> _T:
+        """Do something until it works, or has been tried as often as requests are.
+
+        Args:
+            do: what is done; what may be gone at the next try is a TransientError.
+            subject: what an error is about.
+            again: is called before each try but the first.
+
+        Raises:
+            MigrateError: as the last try did, or as `rest` does.
+        """
+
+        async def rest(seconds: float) -> None:
+            await self.rest(seconds, subject)
+
+        return await persistently(do, self.backoff, again, rest)
+
+    async def rest(self, seconds: float, subject: str) -> None:
+        """Wait before something is tried again.
+
+        Raises:
+            MigrateError: STOPPED, once a run is to end and this takes longer than it may.
+        """
+        await self._pilot.rest(seconds, subject)
 
     async def pause_over(self, url: str, subject: str) -> None:
         """Wait out a pause of the service, for who holds something open while sending to it."""

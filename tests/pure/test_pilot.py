@@ -248,6 +248,27 @@ def test_what_is_under_way_has_a_few_seconds_to_come_to_its_end(clock: Clock) ->
     assert (said, waited_s <= 5) == ("stopped", True)
 
 
+@pytest.mark.parametrize(("pause_s", "said"), [(2, "rested"), (60, "stopped")])
+def test_what_is_tried_again_rests_no_longer_than_a_stop_may_take(
+    clock: Clock, pause_s: float, said: str
+) -> None:
+    """A stop is heard in the middle of a rest, and has the few seconds of what is under way."""
+    pilot = Pilot(150, clock, clock.sleep)
+    stop = pilot.stop = asyncio.Event()
+
+    async def run() -> str:
+        asyncio.get_running_loop().call_soon(stop.set)
+        try:
+            await pilot.rest(pause_s, "an image")
+        except MigrateError as error:
+            return error.problem.code
+        return "rested"
+
+    before = clock.now
+    assert asyncio.run(run()) == said
+    assert min(pause_s, 4) <= clock.now - before < 6
+
+
 def test_what_need_not_wait_is_sent_when_a_run_is_to_end(clock: Clock) -> None:
     """What is under way goes on as it did."""
     assert Stopping(clock).waits_s(begins=True) == ("sent", 0)

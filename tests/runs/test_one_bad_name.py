@@ -85,23 +85,31 @@ def test_nothing_is_begun_after_a_wish_to_stop_where_requests_wait(zoo: Zoo, wor
     assert (code, facts["outcome"]) == (0, "complete")
 
 
-def test_a_long_pause_is_not_waited_for_by_who_wants_to_stop(zoo: Zoo) -> None:
-    """The service asked for most of a minute, and nothing is under way."""
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_long_pause_is_not_waited_for_by_who_wants_to_stop(
+    zoo: Zoo, method: str, status: int
+) -> None:
+    """The service asked for most of a minute; a next run finds nothing wrong with what is left."""
     zoo.image("a", "1")
     assert zoo.plan()[0] == 0
     zoo.fault(
         host=EUROPE,
-        method="POST",
-        path="/blobs/uploads/",
-        status=429,
+        method=method,
+        path="uploads/",
+        status=status,
         headers={"retry-after": "50"},
+        times=1,
     )
-    with started(zoo, GCR_MIGRATE_QUOTA_WAIT_S="150") as process:
-        until(lambda: zoo.asked("^POST .*/blobs/uploads/"))
+    patient = {"GCR_MIGRATE_QUOTA_WAIT_S": "150", "GCR_MIGRATE_RETRY_TRIES": "3"}
+    with started(zoo, **patient) as process:
+        until(lambda: zoo.asked(f"^{method} {EUROPE} .*uploads/"))
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130, out + err
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
 
 
 def test_a_mount_that_is_never_answered_is_done_without(
