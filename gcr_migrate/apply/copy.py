@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.mounts import Mounts, Pair
+from gcr_migrate.apply.reach import SharedError
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
@@ -106,6 +107,7 @@ class Blobs:
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
+        self._failed: dict[int, MigrateError] = {}  # why blobs of several names failed at first
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
 
     def bring(self, place: Place, item: BlobItem) -> Outcome | asyncio.Task[Outcome]:
@@ -258,13 +260,21 @@ class Blobs:
                 self._gone.add(item.id)
                 self._undecided.add(item.id)
                 return Outcome.GONE
-            return self._journal.gave_up(Kind.BLOB, item.id, error, of=place.image.id)
+            return self._gave_up(place, item, error)
         if item.shared:
             self._holders[place.repository.registry, item.blob_id] = _origin(place.target)
             if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
                 self._holders.popitem(last=False)
         size, of = item.size_bytes, place.image.id
         return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
+
+    def _gave_up(self, place: Place, item: BlobItem, error: MigrateError) -> Outcome:
+        """Record a failure; what ails a blob of the source does so under each of its names."""
+        if item.shared:
+            first = self._failed.setdefault(item.blob_id, error)
+            if first is not error and first.problem is error.problem:
+                error = SharedError.of(error, first)
+        return self._journal.gave_up(Kind.BLOB, item.id, error, of=place.image.id)
 
     async def _unsent(
         self, place: Place, item: BlobItem, origins: list[tuple[Origin, Pair]]
@@ -279,6 +289,7 @@ class Blobs:
             if session and not self._mounts.may_be_left_for(pair):
                 break
             opened = await self._mount(place, item, origin, pair)
+            self._mounts.leave(pair, item.id)  # the next pair may be one that others wait with
             if opened is None:
                 return "mounted", ""
             session = opened or session

@@ -109,9 +109,14 @@ class Hand:
                 return await self._blob(work)
             case MountWork(target, digest, origin):
                 return await self._writer(target).mount(target.name, digest, origin)
-            case ManifestWork(target, digest, reference):
-                manifest = self._manifest(digest)
-                await self._writer(target).put_manifest(target.name, reference, manifest)
+            case ManifestWork(target, digest, reference, overwrites, asks_first):
+                await self._writer(target).put_manifest(
+                    target.name,
+                    reference,
+                    self._manifest(digest),
+                    overwrites=overwrites,
+                    asks_first=asks_first,
+                )
                 return None
             case ListWork(end):
                 return await self._tags(end)

@@ -91,7 +91,14 @@ class Mounts:
             self._open.add(pair)
             raise
         finally:
-            self._tell(pair)
+            self.leave(pair, blob_id)
+
+    def leave(self, pair: Pair, blob_id: int) -> None:
+        """Note that a blob does not ask, or not any more: nobody waits for it while it waits."""
+        by, answer = self._asking.get(pair, (-1, None))
+        if answer and by == blob_id:
+            del self._asking[pair]
+            answer.set_result(None)
 
     def answered(self, pair: Pair, blob_id: int, opened: str | None) -> None:
         """Note what came of a mount.
@@ -108,13 +115,13 @@ class Mounts:
         elif opened:
             self._begun.add(pair)
         (self._useless if opened == "" else self._open).add(pair)
-        self._tell(pair)
+        self.leave(pair, blob_id)
 
     def broke(self, pair: Pair, blob_id: int) -> None:
         """Note that a mount got no answer, however often it was asked for."""
         self._broken[blob_id] = pair
         self._open.add(pair)
-        self._tell(pair)
+        self.leave(pair, blob_id)
 
     def sent(self, blob_id: int) -> None:
         """Note that a blob was sent: whoever did not answer its mount is there, and mounts none.
@@ -138,7 +145,3 @@ class Mounts:
         if pair and pair not in self._proved:
             self._useless.add(pair)
             self._in_vain.add(pair.registry)
-
-    def _tell(self, pair: Pair) -> None:
-        if pair in self._asking:
-            self._asking.pop(pair)[1].set_result(None)

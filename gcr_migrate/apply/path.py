@@ -7,6 +7,7 @@ from array import array
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.copy import Blobs, Place
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
+    from gcr_migrate.model.content import Digest
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
     from gcr_migrate.state.migration import Migration
 
@@ -144,9 +146,8 @@ class Path:
             else:
                 blobs = self._migration.blobs_of(item.id)
                 outcome = await self._needs(item, blobs)
-                for tag in tags[:1]:
-                    async with self._tools.requests:
-                        await self._look.ahead(tag.tag, tag.digest)
+                if outcome is Outcome.DONE:
+                    await self._look_ahead(tags[:1])
                 await before
                 async with self._slots:
                     begun.set_result(None)
@@ -160,6 +161,14 @@ class Path:
             self._tools.window.release()
             self._share.release()
         return outcome
+
+    async def _look_ahead(self, tags: list[TagItem]) -> None:
+        for tag in tags:
+            if self._is_over:
+                return
+            async with self._tools.requests:
+                if not self._is_over:  # many may have stood in line
+                    await self._look.ahead(tag.tag, tag.digest)
 
     async def _needs(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
         """Bring blobs, and wait for the manifests that come before; return how bad it came out."""
@@ -265,9 +274,9 @@ class Path:
             try:
                 await self._put(item, blobs, tag.tag)
             except MigrateError as error:
-                self._gave_up(Kind.TAG, tag.id, error)
+                self._not_set(tag, error)
                 # It may have been for the tag's sake alone: its digest tells.
-                lost = error.problem in _NOBODY_THERE
+                lost = error.problem in _NOBODY_THERE - {errors.SERVER_ERROR}
                 outcome = (
                     self._gave_up(Kind.MANIFEST, item.id, error)
                     if lost
@@ -304,8 +313,20 @@ class Path:
     def _gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
         return self._journal.gave_up(kind, item_id, error, of=self._place.image.id)
 
+    def _not_set(self, tag: TagItem, error: MigrateError) -> None:
+        """Record why a tag was not set; one that is another's by now is judged as any such tag."""
+        keeps = self._place.image.existing_tags == "keep"
+        if keeps and error.problem is errors.TAG_CONFLICT:
+            self._skip(Kind.TAG, tag.id, error.problem, error.saw)
+        else:
+            self._gave_up(Kind.TAG, tag.id, error)
+
+    def _work(self, digest: Digest, reference: str) -> ManifestWork:
+        overwrites = self._place.image.existing_tags == "overwrite"
+        return ManifestWork(self._place.target, digest, reference, overwrites)
+
     async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
-        work = ManifestWork(self._place.target, item.digest, reference)
+        work = self._work(item.digest, reference)
         async with self._tools.requests:
             try:
                 await self._tools.hands.do(work)
@@ -328,7 +349,7 @@ class Path:
         for blob in lacking:
             await self._tools.blobs.send(self._place, blob)
         async with self._tools.requests:
-            await self._tools.hands.do(work)
+            await self._tools.hands.do(replace(work, asks_first=True))
         self._tools.blobs.proved(blobs)
 
     async def _set_all(self, tags: list[TagItem]) -> None:
@@ -340,12 +361,12 @@ class Path:
             if not await self._is_to_be_set(tag):
                 return
             self._journal.begins(Kind.TAG, tag.id)
-            work = ManifestWork(self._place.target, tag.digest, tag.tag)
+            work = self._work(tag.digest, tag.tag)
             try:
                 async with self._tools.requests:
                     await self._tools.hands.do(work)
             except MigrateError as error:
-                self._gave_up(Kind.TAG, tag.id, error)
+                self._not_set(tag, error)
             else:
                 self._written(Kind.TAG, tag.id)
 
@@ -363,14 +384,16 @@ class Path:
 
     async def _late_tags(self) -> None:
         """Set the tags that waited for what is attached to their manifests."""
-        for item_id in self._late:
-            if self._is_over:
-                return
-            outcome = self._not_done.get(item_id, Outcome.DONE)
-            if outcome is Outcome.DONE:
-                await self._set_all(self._open_tags(item_id))
-            elif outcome is Outcome.FAILED:
-                self._block(self._open_tags(item_id))
+        await a_few_of((self._late_tags_of(one) for one in self._late), _WRITES_AT_ONCE)
+
+    async def _late_tags_of(self, item_id: int) -> None:
+        if self._is_over:
+            return
+        outcome = self._not_done.get(item_id, Outcome.DONE)
+        if outcome is Outcome.DONE:
+            await self._set_all(self._open_tags(item_id))
+        elif outcome is Outcome.FAILED:
+            self._block(self._open_tags(item_id))
 
 
 def _resolve(begun: asyncio.Future[None]) -> None:

@@ -27,7 +27,7 @@ from gcr_migrate.apply.pipe import (
     send,
 )
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.work import BlobWork
+from gcr_migrate.model.work import BlobWork, ManifestWork
 from gcr_migrate.tasks import all_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Workers:
             try:
                 return cast("R", await done)
             except _LostError:
-                if isinstance(work, BlobWork):  # what it began may be there
+                if isinstance(work, BlobWork | ManifestWork):  # what it began may be there
                     work = cast("Work[R]", replace(work, asks_first=True))
             except MigrateError as error:
                 if error.problem is errors.STOPPED and tries:  # the lost one may have done it

@@ -51,9 +51,11 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
     import asyncio
 
     loop = asyncio.get_running_loop()
+    is_told = False
 
     def on_signal(number: int) -> None:
-        if stop.is_set():
+        nonlocal is_told
+        if is_told:
             if number == signal.SIGHUP:
                 return
             # Not simply gone: programs that were asked for a login have to be ended with us.
@@ -61,6 +63,7 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
                 task.cancel()
             loop.call_later(_GRACE_S, os._exit, Exit.INTERRUPTED)
             return
+        is_told = True  # the event does not say it: a run stops for other reasons, too
         stop.set()
         tell("Stopping: what is in flight is finished first. Once more drops it.")
 

@@ -54,7 +54,13 @@ def starter(setup: Setup) -> Callable[[], Awaitable[Process]]:
 
     async def start() -> Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE
+            sys.executable,
+            "-m",
+            __name__,
+            stdin=PIPE,
+            stdout=PIPE,
+            # A Ctrl-C is for who started it, and tells it what to do; it ends with its stdin.
+            start_new_session=True,
         )
         send(cast("asyncio.StreamWriter", process.stdin), setup)
         return process
@@ -132,6 +138,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                     tally.add(0)  # requests without bytes are told too
 
             await serve(reader, writer, do, told)
+            tally.tell()  # what was not yet
             send(writer, Ended(pilot.counts()))
             await writer.drain()
 

@@ -109,7 +109,7 @@ class Api:
                 headers={**(headers or {}), **login},
                 body=body,
                 subject=subject,
-                once=once,
+                again=not once,
             )
 
         login = await self._authorization.api_headers()

@@ -153,11 +153,23 @@ class TargetRegistry(SourceRegistry, Protocol):
         """
         ...
 
-    async def put_manifest(self, name: str, reference: str, manifest: RawManifest) -> None:
+    async def put_manifest(
+        self,
+        name: str,
+        reference: str,
+        manifest: RawManifest,
+        *,
+        overwrites: bool = True,
+        asks_first: bool = False,
+    ) -> None:
         """Write raw manifest bytes under a tag or digest (OCI end-7).
 
+        Unless it `overwrites`, a tag is looked at before it is written once more, and with
+        `asks_first` before the first time too.
+
         Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
-        and `digest-mismatch` when the registry names another digest.
+        `tag-conflict` where the tag that was looked at points elsewhere, and `digest-mismatch`
+        when the registry names another digest.
         """
         ...
 

@@ -83,11 +83,21 @@ class MountWork(Work["str | None"], frozen=True):
 
 
 class ManifestWork(Work[None], frozen=True):
-    """Write a manifest's bytes under a tag or its digest."""
+    """Write a manifest's bytes under a tag or its digest.
+
+    Attributes:
+        target: where it goes.
+        digest: its digest.
+        reference: a tag, or the same digest.
+        overwrites: a tag may be taken from another manifest.
+        asks_first: it was tried before, so that others may have set the tag meanwhile.
+    """
 
     target: End
     digest: Digest
     reference: str
+    overwrites: bool = True
+    asks_first: bool = False
 
 
 class ListWork(Work["Tags"], frozen=True):

@@ -6,8 +6,11 @@ Nothing here can delete. The type under which a station gets a client says what 
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from gcr_migrate.errors import (
     BAD_MANIFEST,
@@ -23,6 +26,7 @@ from gcr_migrate.errors import (
     PERIMETER,
     REQUEST_REFUSED,
     SERVER_ERROR,
+    TAG_CONFLICT,
     UNAUTHORIZED,
     MigrateError,
 )
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.dialect import Dialect
     from gcr_migrate.wire.secret import CredentialSource
-    from gcr_migrate.wire.transport import Wire
+    from gcr_migrate.wire.transport import Look, Wire
 
 _OK: Final = 200
 _CREATED: Final = 201
@@ -53,6 +57,7 @@ _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _WRITES_AT_MOST: Final = 2
+_ANY_DIGEST: Final = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
 _TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 # Mounts may fail alone, such as where the source is hidden from us: what ails the target too, or
@@ -60,6 +65,20 @@ _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 _SENT_INSTEAD: Final = frozenset(
     {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED}
 )
+
+
+class _Sent(Struct, frozen=True):
+    """What goes out with a request.
+
+    Attributes:
+        body: its body.
+        headers: header fields of it.
+        look: is awaited before it is sent once more.
+    """
+
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    look: Look | None = None
 
 
 class Explain(Protocol):
@@ -144,7 +163,7 @@ class RegistryClient:
     async def gcr_usage(self, name: str) -> str:
         """Return the word of a gcr.io host on a project's use of it; empty if it says none."""
         url, subject = self._url(name, QUESTION), f"{self._host}/{name} usage"
-        reply = await self._sent("GET", url, (_pull(name),), subject, {_OK}, None, {})
+        reply = await self._sent("GET", url, (_pull(name),), subject, {_OK}, _Sent())
         return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
@@ -170,7 +189,7 @@ class RegistryClient:
             (_pull(name),),
             subject,
             ok={_OK, _NOT_FOUND},
-            headers={"accept": ACCEPT},
+            sent=_Sent(headers={"accept": ACCEPT}),
         )
         if reply.status == _NOT_FOUND:
             raise MigrateError(MANIFEST_UNKNOWN, subject=subject, saw=words_of(reply))
@@ -189,7 +208,7 @@ class RegistryClient:
             (_pull(name),),
             subject,
             ok={_OK, _NOT_FOUND},
-            headers={"accept": ACCEPT},
+            sent=_Sent(headers={"accept": ACCEPT}),
         )
         if reply.status == _NOT_FOUND:
             return None
@@ -251,7 +270,7 @@ class RegistryClient:
         url = self._url(name, f"blobs/uploads/?{query}")
         scopes, ok = (_push(name), _pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
         try:
-            reply = await self._sent("POST", url, scopes, subject, ok, b"", {})
+            reply = await self._sent("POST", url, scopes, subject, ok, _Sent(b""))
             if reply.status == _ACCEPTED:
                 return location_of(reply, self._wire, subject)
         except MigrateError as error:
@@ -277,7 +296,7 @@ class RegistryClient:
 
         async def open_session() -> str:
             url = self._url(name, "blobs/uploads/")
-            reply = await self._call("POST", url, scopes, subject, ok={_ACCEPTED}, body=b"")
+            reply = await self._call("POST", url, scopes, subject, ok={_ACCEPTED}, sent=_Sent(b""))
             return location_of(reply, self._wire, subject)
 
         async def is_there() -> bool:
@@ -294,19 +313,46 @@ class RegistryClient:
         )
         await upload.run(open_source, session)
 
-    async def put_manifest(self, name: str, reference: str, manifest: RawManifest) -> None:
+    async def put_manifest(
+        self,
+        name: str,
+        reference: str,
+        manifest: RawManifest,
+        *,
+        overwrites: bool = True,
+        asks_first: bool = False,
+    ) -> None:
         """Write a manifest's raw bytes under a tag or digest (OCI end-7).
 
-        What the registry got damaged is sent once more: under a tag it may have kept it.
+        What the registry got damaged is sent once more: under a tag it may have kept it. Whatever
+        is sent once more may have been waited for, and the tag may be somebody else's by then.
         """
+        damaged: list[str] = []
+
+        async def look() -> None:
+            there = await self.manifest_head(name, reference)
+            if there and str(there.digest) not in {str(manifest.digest), *damaged}:
+                saw = f"target has {there.digest}, planned {manifest.digest}"
+                raise MigrateError(TAG_CONFLICT, subject=self._named(name, reference), saw=saw)
+
+        looks = None if overwrites or ":" in reference else look
         wrong = ""
-        for _ in range(_WRITES_AT_MOST):
-            wrong = await self._put_manifest(name, reference, manifest)
+        for number in range(_WRITES_AT_MOST):
+            if looks and (asks_first or number):
+                await looks()
+            wrong = await self._put_manifest(name, reference, manifest, looks)
             if not wrong:
                 return
+            damaged.extend(_ANY_DIGEST.findall(wrong))
         raise MigrateError(DIGEST_MISMATCH, subject=self._named(name, reference), saw=wrong)
 
-    async def _put_manifest(self, name: str, reference: str, manifest: RawManifest) -> str:
+    async def _put_manifest(
+        self,
+        name: str,
+        reference: str,
+        manifest: RawManifest,
+        look: Look | None,
+    ) -> str:
         """Write it once; return in which words the registry says that it got other bytes."""
         subject = self._named(name, reference)
         reply = await self._call(
@@ -315,8 +361,7 @@ class RegistryClient:
             (_push(name),),
             subject,
             ok={_CREATED, _TOO_LARGE, *_TAG_STAYS},
-            body=manifest.raw,
-            headers={"content-type": manifest.media_type},
+            sent=_Sent(manifest.raw, {"content-type": manifest.media_type}, look),
         )
         if reply.status == _TOO_LARGE:
             raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
@@ -370,12 +415,11 @@ class RegistryClient:
         subject: str,
         *,
         ok: Collection[int],
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        sent: _Sent | None = None,
     ) -> Reply:
         """Send a request; where it is refused for what can mean two things, find out which."""
         try:
-            return await self._sent(method, url, scopes, subject, ok, body, headers or {})
+            return await self._sent(method, url, scopes, subject, ok, sent or _Sent())
         except MigrateError as error:
             kind, _, rest = scopes[0].partition(":")
             unclear = error.problem in {DENIED, NAME_UNKNOWN} and kind == "repository"
@@ -394,19 +438,26 @@ class RegistryClient:
         scopes: tuple[str, ...],
         subject: str,
         ok: Collection[int],
-        body: bytes | None,
-        headers: dict[str, str],
+        sent: _Sent,
     ) -> Reply:
         """Send a request; where it is not accepted any more, again with a new token."""
         accepted, admission = {*ok, _UNAUTHORIZED}, self._auth.admission(scopes, subject)
         while True:
-            sent = {**headers, **await admission.headers()}
             reply = await self._wire.request(
-                method, url, ok=accepted, headers=sent, body=body, subject=subject
+                method,
+                url,
+                ok=accepted,
+                headers={**sent.headers, **await admission.headers()},
+                body=sent.body,
+                subject=subject,
+                again=sent.look or True,
             )
             if reply.status in ok:
                 return reply
             await admission.refused(reply)
+            if sent.look:
+                await admission.headers()  # which may take a while
+                await sent.look()
 
     def _url(self, name: str, tail: str) -> str:
         return f"{self._base}/v2/{_quoted(name)}/{tail}"

@@ -81,7 +81,7 @@ class Upload(Struct):
                 pause_s = 0.0
                 await self._once(open_source, session or await self.open_session())
             except TransientError as error:
-                lost = error if error.problem in _MAY_HAVE_COME else lost
+                lost = error if self._may_have_come(error) else lost
                 if await self._has_come(error):
                     return
                 self._forget()
@@ -144,9 +144,13 @@ class Upload(Struct):
             raise self._wrong(error.saw)
         raise error
 
+    def _may_have_come(self, error: MigrateError) -> bool:
+        """Whether the target may have all of it, as all was sent to it."""
+        return self._sent == self.blob.size and error.problem in _MAY_HAVE_COME
+
     async def _has_come(self, error: TransientError) -> bool:
         """Whether the target has all of it though it did not say so; raise if nobody answers."""
-        if self._sent != self.blob.size or error.problem not in _MAY_HAVE_COME:
+        if not self._may_have_come(error):
             return False
         try:
             return await self.is_there()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.pace import Turn
     from gcr_migrate.wire.sender import Answer, Limits
 
+    Look = Callable[[], Awaitable[None]]
+
 _T = TypeVar("_T")
 
 _BODY_AT_MOST: Final = 64 * 1024 * 1024
@@ -140,7 +142,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         subject: str = "",
-        once: bool = False,
+        again: Look | bool = True,
     ) -> Reply:
         """Send a request until it is answered, and read the whole answer.
 
@@ -152,19 +154,27 @@ class Wire:
             headers: header fields.
             body: body to send.
             subject: what an error is about; else the URL without its query.
-            once: do not try again where no answer came, or one that tells nothing: for a write
-                of which the second answer would not tell what became of the first.
+            again: False: it is not tried again where no answer came, or one that tells nothing; for
+                a write of which the second answer would not tell what became of the first. What can
+                be called is awaited before each time but the first that it is sent, after whatever
+                had to be waited for, and what it raises is raised.
         """
         subject = subject or _shown(url)
+        look = again if callable(again) else None
+        retried = False
 
         async def ask() -> Reply:
-            return await self._asked(method, url, ok, headers or {}, body, subject)
+            if retried and look:
+                await look()
+            return await self._asked(method, url, ok, headers or {}, body, subject, look)
 
-        def again() -> None:
+        def counted() -> None:
+            nonlocal retried
+            retried = True
             self._pilot.traffic.retried += 1
 
         try:
-            return await (ask() if once else self.persistently(ask, subject, again))
+            return await (self.persistently(ask, subject, counted) if again else ask())
         except TransientError as error:
             raise error.final() from error
 
@@ -176,9 +186,10 @@ class Wire:
         headers: Mapping[str, str],
         body: bytes | None,
         subject: str,
+        look: Look | None,
     ) -> Reply:
         may_wait = _TOO_MANY not in ok
-        reply = await self._in_turn(method, url, headers, body, subject, may_wait=may_wait)
+        reply = await self._in_turn(method, url, headers, body, subject, look, may_wait=may_wait)
         if reply.status in ok:
             return reply
         raise self._problem(url, reply, subject)
@@ -310,6 +321,7 @@ class Wire:
         headers: Mapping[str, str],
         body: bytes | None,
         subject: str,
+        look: Look | None,
         *,
         may_wait: bool,
     ) -> Reply:
@@ -325,6 +337,9 @@ class Wire:
                 return reply
             writes = method in _WRITES
             refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)
+            if look:
+                await self.pause_over(url, subject)
+                await look()
 
     async def _whole(self, stream: Stream, subject: str) -> Reply:
         reply = await stream.whole(_BODY_AT_MOST)

@@ -41,6 +41,25 @@ def test_others_wait_for_the_first_of_their_pair_alone() -> None:
     run(steps())
 
 
+def test_who_leaves_a_pair_is_not_waited_for_and_ends_no_wait_of_others() -> None:
+    """One that goes on to another pair holds up nobody: two that change places would for ever."""
+
+    async def steps() -> None:
+        mounts = Mounts()
+        with mounts.asking(PAIR, FIRST):
+            answer = mounts.first_answer(PAIR, SECOND)
+            mounts.leave(PAIR, SECOND)
+            assert answer
+            assert not answer.done()
+            mounts.leave(PAIR, FIRST)
+            assert answer.done()
+            with mounts.asking(PAIR, SECOND):
+                mounts.leave(PAIR, FIRST)
+                assert mounts.first_answer(PAIR, THIRD)
+
+    run(steps())
+
+
 @pytest.mark.parametrize(("opened", "useless"), [(None, False), ("/an/upload", False), ("", True)])
 def test_the_first_answer_counts_for_all(opened: str | None, useless: bool) -> None:  # noqa: FBT001  # a table
     """At once, though the first goes on to send its bytes; then nobody waits for another."""

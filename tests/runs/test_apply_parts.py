@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import Cli
-from tests.zoo import opened
+from tests.zoo import SPEC, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -251,6 +251,36 @@ def test_what_is_pushed_meanwhile_is_not_overwritten(zoo: Zoo, policy: str) -> N
     assert planned in zoo.box.store.repositories[TARGET].images["app"].manifests
 
 
+@pytest.mark.parametrize("policy", ["fail", "keep", "overwrite"])
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_what_is_pushed_before_a_tag_is_tried_again_is_not_overwritten(
+    zoo: Zoo, policy: str, status: int
+) -> None:
+    """The target asked to wait with it, and somebody sets it in that time: it is theirs."""
+    ours = zoo.image("app", "1")
+    theirs = zoo.image("elsewhere", "x", name="theirs")
+    spec = SPEC.replace("routes:", f"existing_tags: {policy}\nroutes:")
+    assert zoo.plan(spec=spec)[0] == 0
+    late = {"delay_s": 1.5} if status == 401 else {}  # it is answered by a new token at once
+    zoo.fault(
+        host=EUROPE,
+        method="PUT",
+        path="app/manifests/1$",
+        status=status,
+        headers={"retry-after": "2"},
+        times=1,
+        **late,
+    )
+    with started(zoo, GCR_MIGRATE_RETRY_TRIES="2", GCR_MIGRATE_QUOTA_WAIT_S="60") as process:
+        until(lambda: zoo.asked(f"^PUT {EUROPE} .*app/manifests/1"))
+        zoo.box.store.repositories[TARGET].put_manifest("app", theirs, "1")
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == (1 if policy == "fail" else 0), out + err
+    assert there(zoo)["app"]["1"] == (ours if policy == "overwrite" else theirs).digest
+    assert ("tag-conflict" in out) == (policy != "overwrite")
+    assert ours.digest in zoo.box.store.repositories[TARGET].images["app"].manifests
+
+
 def test_writes_of_a_path_begin_oldest_first(zoo: Zoo) -> None:
     """However slow the oldest one's blob: clean-up rules judge by the target's upload times.
 
@@ -280,11 +310,12 @@ def test_a_manifest_is_written_under_its_tag_alone(zoo: Zoo) -> None:
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
 
 
-def test_a_tag_that_is_refused_leaves_its_manifest(zoo: Zoo) -> None:
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_tag_that_is_refused_leaves_its_manifest(zoo: Zoo, status: int) -> None:
     """Who may write and not tag brings the content; the tag alone fails."""
     zoo.image("app", "1", name="one")
     assert zoo.plan()[0] == 0
-    zoo.fault(host=EUROPE, method="PUT", path="/manifests/1$", status=403)
+    zoo.fault(host=EUROPE, method="PUT", path="/manifests/1$", status=status)
     code, facts = apply(zoo)
     assert (code, [one["kind"] for one in facts["failures"]]) == (1, ["tag"])
     image = zoo.box.store.repositories[TARGET].images["app"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gcr_migrate.cli.interrupt import ended_by
+from gcr_migrate.cli.interrupt import ended_by, stopping
 from gcr_migrate.errors import TOO_MANY_REQUESTS, MigrateError
 
 if TYPE_CHECKING:
@@ -152,3 +152,17 @@ def test_ctrl_c_before_all_is_loaded_ends_it_without_a_word() -> None:
 def test_a_ledger_tells_a_stop_from_an_error(error: BaseException, told: str) -> None:
     """None of them is a kill, which notes nothing."""
     assert ended_by(error) == told
+
+
+def test_the_first_signal_drops_nothing_though_a_run_is_stopping_already() -> None:
+    """As at the end of its window: who stops it then has not been told that once more drops it."""
+
+    async def run() -> list[str]:
+        stop, told = asyncio.Event(), list[str]()
+        stop.set()
+        with stopping(stop, told.append):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.05)  # a second one would have cancelled this
+        return told
+
+    assert len(asyncio.run(run())) == 1

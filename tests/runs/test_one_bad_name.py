@@ -63,6 +63,24 @@ def test_a_name_that_may_not_be_written_keeps_no_other_back(zoo: Zoo, status: in
     assert facts["kinds"]["blob"]["pending"] > 20
 
 
+def test_a_layer_that_all_share_and_nobody_gets_keeps_no_other_back(zoo: Zoo) -> None:
+    """The source fails for it under each name, one after the other: that is one cause, not many."""
+    shared: dict[str, Any] = {}
+    for number in range(20):
+        shared = zoo.blob(f"a/{number:02}", b"shared by all")
+        config = zoo.blob(f"a/{number:02}", f"config {number}".encode())
+        body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [shared]}
+        zoo.push(f"a/{number:02}", body, "1")
+    for number in range(6):
+        zoo.image(f"b{number}", "1", name=str(number))
+    assert zoo.plan()[0] == 0
+    zoo.fault(method="GET", path=f"/blobs/.*{shared['digest'][7:]}", status=500)
+    assert apply(zoo, "--only", "a/*")[0] == 1
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert sorted(there(zoo)) == [f"b{number}" for number in range(6)]
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_nothing_is_begun_after_a_wish_to_stop_where_requests_wait(zoo: Zoo, workers: str) -> None:
     """At two requests a second many stand in line: they are given back, and a next run goes on."""

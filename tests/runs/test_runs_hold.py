@@ -64,6 +64,7 @@ class _Hands:
         self._source = {one.tag: one.digest for one in self._tags.values()}
         self._slow = slow
         self.written: list[ManifestWork] = []
+        self.lists, self.looked = True, 0
         self.held = asyncio.Event()
 
     def asked(self) -> list[Any]:
@@ -82,8 +83,11 @@ class _Hands:
                 self.written.append(work)
                 return None
             case ListWork():
-                return Tags(self._source if work.end.side == "source" else {})
+                if work.end.side == "target":
+                    return Tags({})
+                return Tags(self._source if self.lists else dict.fromkeys(self._source))
             case HeadWork():
+                self.looked += 1
                 return self._source.get(work.tag) if work.end.side == "source" else None
             case _:
                 raise TypeError(type(work).__name__)
@@ -132,6 +136,22 @@ def test_a_path_that_waits_holds_up_no_other(tmp_path: Path) -> None:
                 return names
 
             assert [name for name in asyncio.run(go()) if name.endswith("bbb")]
+
+
+def test_nothing_is_looked_at_after_a_stop(tmp_path: Path) -> None:
+    """Many manifests stand in line for a look at their tags when it comes."""
+    with opened(tmp_path) as zoo:
+        for number in range(600):
+            zoo.image(f"a{number % 8}", f"t{number:03}", name=f"layer {number}")
+        zoo.plan()
+        with open_migration(zoo.home / "m") as migration:
+            hands = _Hands(migration)
+            hands.lists = False
+            asyncio.run(_run(migration, hands, stops=True))
+            asked = hands.looked
+            assert asked < 120
+            asyncio.run(_run(migration, hands))
+            assert hands.looked > asked + 150
 
 
 def test_an_applied_plan_is_the_one_in_the_locked_file(

@@ -202,6 +202,18 @@ def test_a_worker_that_hangs_is_killed_when_nobody_waits(*, is_ending: bool) -> 
     assert started[0].returncode == -signal.SIGKILL
 
 
+def test_all_that_workers_sent_is_counted(theatre: Theatre) -> None:
+    """Also by a run that is over before they tell of it the next time."""
+    stage = theatre.planned("europe")
+    page = stage.cli.home / "metrics.prom"
+    facts = stage.run("apply", "m", "--workers", "2", "--metrics-file", str(page))
+    lines = [line.rpartition(" ") for line in page.read_text().splitlines()]
+    found = {name.partition("{")[0]: float(value) for name, _, value in lines if "{" in name}
+    assert found["gcr_migrate_sent_bytes_total"] == facts["bytes"]["transferred"] > 0
+    asked = sum(one["requests"] for one in facts["services"].values())
+    assert found["gcr_migrate_requests_total"] == asked
+
+
 def test_an_orderly_stop_waits_for_the_workers(theatre: Theatre) -> None:
     """Ctrl-C, as a terminal sends it to all of them, finishes what is in flight."""
     stage = theatre.planned("europe")
