@@ -201,11 +201,14 @@ class RegistryClient:
 
     async def manifest_head(self, name: str, reference: str) -> ManifestHead | None:
         """Return what a tag or digest resolves to, None when it is not there (OCI end-3)."""
+        return await self._head(name, reference, _pull(name))
+
+    async def _head(self, name: str, reference: str, scope: str) -> ManifestHead | None:
         subject = self._named(name, reference)
         reply = await self._call(
             "HEAD",
             self._manifest_url(name, reference),
-            (_pull(name),),
+            (scope,),
             subject,
             ok={_OK, _NOT_FOUND},
             sent=_Sent(headers={"accept": ACCEPT}),
@@ -330,7 +333,7 @@ class RegistryClient:
         damaged: list[str] = []
 
         async def look() -> None:
-            there = await self.manifest_head(name, reference)
+            there = await self._head(name, reference, _push(name))  # the token that writes has it
             if there and str(there.digest) not in {str(manifest.digest), *damaged}:
                 saw = f"target has {there.digest}, planned {manifest.digest}"
                 raise MigrateError(TAG_CONFLICT, subject=self._named(name, reference), saw=saw)

@@ -143,7 +143,7 @@ def has_recovered(asked: Requests) -> bool:
     told = {
         (one["method"], one["path"], one["query"])
         for one in named
-        if (one["status"] < 400 or one["status"] == 404) and one["told"]
+        if one["status"] < 400 and one["told"]
     }
     again = [named[at] for at in refused if not named[at]["path"].startswith("/artifacts-uploads")]
     gone_on = all((one["method"], one["path"], one["query"]) in told for one in again)
