@@ -1002,6 +1002,14 @@ FOREIGN_LAYER: Final = _problem(
     "Pulls depend on the address in the manifest, before and after the migration.",
     "Nothing to do; keep that address reachable.",
 )
+SIZE_MISSTATED: Final = _problem(
+    "size-misstated",
+    Exit.OK,
+    "manifest states a wrong size of a layer",
+    "The layer is whole and goes with all images that have it; the manifest is copied as it is."
+    " Clients that hold layers against their stated sizes refuse to pull it, before and after.",
+    "Nothing to do for the migration; rebuild the image if pulls of it fail.",
+)
 HOST_EMPTY: Final = _problem(
     "host-not-in-use",
     Exit.OK,

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gcr_migrate.state.file import open_migration
-from gcr_migrate.state.frozen import plan_digest
+from gcr_migrate.state.plandigest import plan_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

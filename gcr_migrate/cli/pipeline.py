@@ -15,6 +15,7 @@ from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
 from gcr_migrate.cli.selecting import leave_out_paths, notes_of
 from gcr_migrate.cli.settling import Settling
+from gcr_migrate.cli.sizes import settle_sizes
 from gcr_migrate.cli.surroundings import Surroundings
 from gcr_migrate.cli.targets import Targets
 from gcr_migrate.errors import MigrateError
@@ -286,10 +287,9 @@ class _Planning:
         await a_few_of(work(), IMAGES_AT_ONCE)
         for reader in readers.values():
             await self.doubts.ask_once_more(reader)
-        self._tell_long_blobs(
-            {sources[shown]: root.source for shown, root in by_shown.items()},
-            {ids[key]: row for key, row in repositories.items()},
-        )
+        by_id = {sources[shown]: root.source for shown, root in by_shown.items()}
+        await settle_sizes(self._draft, self._connections, by_id)
+        self._tell_long_blobs(by_id, {ids[key]: row for key, row in repositories.items()})
 
     def _tell_long_blobs(
         self, sources: dict[int, Source], repositories: dict[int, Repository]
@@ -350,7 +350,10 @@ class _Planning:
         asked = self._target_reader(repository)
         there = await view_target(asked, name, tags, content, asks_each=self._check_target)
         if self._check_target:
-            blobs_of = {digest: self._draft.blobs_of(digest) for digest in content.nodes}
+            blobs_of = {
+                digest: [one for one in self._draft.blobs_of(digest) if one not in content.absent]
+                for digest in content.nodes
+            }
             there = await only_whole(asked, name, there, blobs_of)
         target = self._connections.target(
             repository.registry, repository.dialect, repository.plain_http
@@ -370,7 +373,7 @@ class _Planning:
         plan = plan_image(content, there, rules)
         self._damage += plan.refusals
         self._draft.add_manifests(image_id, plan.manifests)
-        self._draft.add_blobs(image_id)
+        self._draft.add_blobs(image_id, content.absent)
         self._draft.add_tags(image_id, plan.tags)
         for left_out in plan.left_out:
             self._draft.add_left_out(left_out)

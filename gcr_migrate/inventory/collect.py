@@ -273,6 +273,7 @@ class ImageReader:
             if await self._registry.blob_size(reading.name, blob.digest) is not None:
                 present.add(blob.digest)
                 continue
+            reading.absent.add(blob.digest)
             subject = f"{reading.shown}@{manifest.digest}"
             address = printable(blob.urls[0].partition("?")[0])  # a query may hold a signature
             saw = f"{blob.digest} from {address}"
@@ -294,6 +295,7 @@ class _Reading:
         self.left_out: list[LeftOut] = []
         self.damage: dict[Digest, Damage] = {}
         self.blobs: dict[Digest, list[tuple[Digest, int]]] = {}
+        self.absent: set[Digest] = set()
         self._uploaded = {entry.digest: entry.uploaded_ms for entry in listing.manifests or ()}
         self._blobs: set[Digest] = set()
         self._lost: dict[Digest, MigrateError] = {}
@@ -371,4 +373,5 @@ class _Reading:
             tuple(self.findings),
             tuple(self.left_out),
             self.damage,
+            frozenset(self.absent),
         )

@@ -98,6 +98,7 @@ class ImageContent(Struct, frozen=True):
         findings: what is damaged or noteworthy.
         left_out: what was listed but cannot be carried.
         damaged: manifests of which something is missing.
+        absent: layers with outside addresses that are not there under this path.
     """
 
     shown: str
@@ -106,6 +107,7 @@ class ImageContent(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     damaged: Mapping[Digest, Damage] = field(default_factory=dict)
+    absent: frozenset[Digest] = frozenset()
 
 
 class TargetView(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from msgspec.structs import asdict
 from gcr_migrate.errors import DISK_FULL, MigrateError
 from gcr_migrate.model.content import Digest, Manifest, RawManifest, checked
 from gcr_migrate.model.settings import plain
+from gcr_migrate.state.plandigest import plan_digest
 from gcr_migrate.state.totals import Totals
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Draft:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
+        self._sql.execute("CREATE TEMP TABLE disputed (blob_id INTEGER PRIMARY KEY)")
         self.sealed = False
 
     def add_source(self, source: Source) -> int:
@@ -149,6 +150,11 @@ class Draft:
         )
         carried = [b for b in manifest.blobs if not b.urls or b.digest in foreign_present]
         blobs = (*carried, *extra_blobs)
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO temp.disputed SELECT id FROM blob"
+            " WHERE digest = ?1 AND size_bytes <> ?2 AND min(size_bytes, ?2) >= 0",
+            [(str(blob.digest), blob.size) for blob in blobs],
+        )
         # The largest size wins, so that the order of adding does not show in the digest.
         self._sql.executemany(
             "INSERT INTO blob (digest, size_bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE"
@@ -215,15 +221,60 @@ class Draft:
             ),
         )
 
-    def add_blobs(self, image_id: int) -> None:
-        """Add every blob that the image's planned manifests need, once."""
+    def add_blobs(self, image_id: int, absent: Iterable[Digest] = ()) -> None:
+        """Add every blob that the image's planned manifests need, once, but not what is absent.
+
+        Args:
+            image_id: which image.
+            absent: layers with outside addresses that the source does not have under its name;
+                under another it may have them.
+        """
         self._sql.execute(
             "INSERT INTO planned_blob (image_id, blob_id, present)"
             " SELECT p.image_id, b.blob_id, max(p.present) FROM planned_manifest p"
             " JOIN manifest_blob b ON b.manifest_id = p.manifest_id WHERE p.image_id = ?"
+            " AND b.blob_id NOT IN"
+            " (SELECT o.id FROM json_each(?) j JOIN blob o ON o.digest = j.value)"
             " GROUP BY b.blob_id ORDER BY min(p.id), min(b.position)",
-            (image_id,),
+            (image_id, json.dumps([str(one) for one in absent])),
         )
+
+    def disputed_blobs(self) -> list[tuple[int, str, Digest]]:
+        """Return blobs of which manifests state different sizes.
+
+        Returns:
+            Of each: id of a source, a path there that is planned with it, and its digest.
+        """
+        rows = self._sql.execute(
+            "SELECT min(p.id), i.source_id, i.path, b.digest FROM temp.disputed d"
+            " JOIN planned_blob p ON p.blob_id = d.blob_id JOIN image i ON i.id = p.image_id"
+            " JOIN blob b ON b.id = d.blob_id GROUP BY d.blob_id ORDER BY b.digest"
+        ).fetchall()
+        return [(source_id, path, Digest.parse(digest)) for _, source_id, path, digest in rows]
+
+    def settle_size(self, blob: Digest, size_bytes: int) -> Iterator[tuple[int, str, Digest, int]]:
+        """Give a disputed blob its size in bytes.
+
+        Yields:
+            Planned manifests that state another one: id of the source, image path, digest and the
+            size that they state.
+        """
+        sql = "UPDATE blob SET size_bytes = ? WHERE digest = ?"
+        self._sql.execute(sql, (size_bytes, str(blob)))
+        rows = self._sql.execute(
+            "SELECT i.source_id, i.path, m.digest FROM blob b"
+            " JOIN manifest_blob n ON n.blob_id = b.id JOIN manifest m ON m.id = n.manifest_id"
+            " JOIN planned_manifest p ON p.manifest_id = m.id JOIN image i ON i.id = p.image_id"
+            " WHERE b.digest = ? ORDER BY i.id, p.id",
+            (str(blob),),
+        )
+        for source_id, path, text in rows:
+            manifest = self.manifest(digest := Digest.parse(text))
+            stated = {
+                one.size for one in (*manifest.blobs, *manifest.children) if one.digest == blob
+            }
+            for size in sorted(stated - {size_bytes, -1}):
+                yield source_id, path, digest, size
 
     def blobs_over(self, size_bytes: int) -> Iterator[tuple[int, str, int, str, int]]:
         """Give larger blobs: source id, image path, repository id, digest and size."""
@@ -355,99 +406,6 @@ def _raw_and_type(connection: sqlite3.Connection, digest: Digest) -> tuple[bytes
 def _condition(grant: Grant) -> tuple[str, str, str]:
     said = grant.condition
     return (said.title, said.expression, said.description) if said else ("", "", "")
-
-
-def plan_digest(connection: sqlite3.Connection) -> str:
-    """Return the digest over all that a plan decides.
-
-    Rows go in by their natural keys. Ids, times and estimates stay out, so that planning twice
-    over unchanged registries gives the same digest.
-    """
-    hasher = hashlib.sha256()
-    for row in _canonical(connection):
-        line = json.dumps(row, ensure_ascii=True, separators=(",", ":"))
-        hasher.update(line.encode() + b"\n")
-    return f"sha256:{hasher.hexdigest()}"
-
-
-_WHOLE: Final = (
-    ("complete", "SELECT value FROM meta WHERE key = 'complete'"),
-    (
-        "source",
-        (
-            "SELECT registry, prefix, shown, dialect, plain_http FROM source"
-            " ORDER BY registry, prefix, shown"
-        ),
-    ),
-    (
-        "repository",
-        (
-            "SELECT registry, prefix, dialect, resource, present, settings, changes,"
-            " plain_http, upstreams FROM repository ORDER BY registry, prefix"
-        ),
-    ),
-    (
-        "grant",
-        (
-            "SELECT r.registry, r.prefix, g.role, g.member, g.expression, g.title, g.description,"
-            " g.present FROM repository_grant g JOIN repository r ON r.id = g.repository_id"
-            " ORDER BY r.registry, r.prefix, g.role, g.member, g.expression, g.title, g.description"
-        ),
-    ),
-    (
-        "access",
-        (
-            "SELECT r.registry, r.prefix, a.source, a.member, a.right_held, a.before, a.after,"
-            " a.before_by, a.after_by, a.verdict, a.why, a.consent, a.proved_by FROM access_row a"
-            " JOIN repository r ON r.id = a.repository_id"
-            " ORDER BY r.registry, r.prefix, a.source, a.member, a.right_held"
-        ),
-    ),
-    (
-        "left-out",
-        "SELECT subject, code, by_rule, saw FROM left_out ORDER BY subject, code, by_rule, saw",
-    ),
-    (
-        "finding",
-        "SELECT subject, code, severity, saw FROM finding ORDER BY subject, code, severity, saw",
-    ),
-)
-_IMAGES: Final = (
-    "SELECT i.id, r.registry, r.prefix, i.target_path, s.registry, s.prefix, s.shown, i.path,"
-    " i.existing_tags, i.moved_tags FROM image i JOIN repository r ON r.id = i.repository_id"
-    " JOIN source s ON s.id = i.source_id ORDER BY r.registry, r.prefix, i.target_path"
-)
-_PER_IMAGE: Final = (
-    (
-        "manifest",
-        (
-            "SELECT m.digest, m.media_type, p.rank, p.present FROM planned_manifest p"
-            " JOIN manifest m ON m.id = p.manifest_id WHERE p.image_id = ? ORDER BY p.id"
-        ),
-    ),
-    (
-        "blob",
-        (
-            "SELECT b.digest, b.size_bytes, p.present FROM planned_blob p"
-            " JOIN blob b ON b.id = p.blob_id WHERE p.image_id = ? ORDER BY b.digest"
-        ),
-    ),
-    (
-        "tag",
-        "SELECT tag, digest, action, found FROM tag_item WHERE image_id = ? ORDER BY tag",
-    ),
-)
-
-
-def _canonical(connection: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
-    for kind, sql in _WHOLE:
-        for row in connection.execute(sql):
-            yield kind, *row
-    for image_id, *row in connection.execute(_IMAGES):
-        yield "image", *row
-        for kind, sql in _PER_IMAGE:
-            for part in connection.execute(sql, (image_id,)):
-                yield kind, *part
 
 
 def disk_trouble(name: str, error: Exception) -> MigrateError:

@@ -18,7 +18,7 @@ from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.model.plan import Image, Repository, Source
 from gcr_migrate.model.settings import settings_of
-from gcr_migrate.state.frozen import plan_digest, read_manifest, read_raw_manifest
+from gcr_migrate.state.frozen import read_manifest, read_raw_manifest
 from gcr_migrate.state.items import (
     BlobItem,
     ManifestItem,
@@ -28,6 +28,7 @@ from gcr_migrate.state.items import (
     state_of,
     tag_item,
 )
+from gcr_migrate.state.plandigest import plan_digest
 from gcr_migrate.state.rows import rows_of
 
 if TYPE_CHECKING:

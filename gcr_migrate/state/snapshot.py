@@ -41,6 +41,7 @@ OLDEST: Final = 1  # it has neither blobs nor facts of roots
 PLAIN_HTTP: Final = "plain-http"
 ONLY: Final = "only"  # image paths at and below which it was read; none: all
 SETTINGS: Final = "settings"  # of its repository
+_DISPUTED: Final = -2  # size of a blob of which manifests state different ones
 _LINKS: Final = "INSERT OR IGNORE INTO manifest_link (manifest_id, linked_id, kind) VALUES (?,?,?)"
 
 
@@ -186,9 +187,12 @@ class SnapshotDraft:
         if not rows:
             values = (text, blob.size)
             return self._insert("INSERT INTO blob (digest, size_bytes) VALUES (?, ?)", values)
-        if blob.size >= 0:  # one manifest may say what another did not
-            known = "UPDATE blob SET size_bytes = ? WHERE id = ? AND size_bytes < 0"
-            self._sql.execute(known, (blob.size, rows[0][0]))
+        if blob.size >= 0:  # one manifest may say what another did not, or says otherwise
+            known = (
+                "UPDATE blob SET size_bytes = iif(size_bytes = -1, ?1, ?3) WHERE id = ?2"
+                " AND size_bytes NOT IN (?1, ?3)"
+            )
+            self._sql.execute(known, (blob.size, rows[0][0], _DISPUTED))
         return int(rows[0][0])
 
     def _manifest_id(self, digest: Digest) -> int:

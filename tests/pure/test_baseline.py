@@ -78,6 +78,24 @@ def test_a_snapshot_promises_what_it_shows(tmp_path: Path) -> None:
         assert baseline.image(1, "other") is None
 
 
+@pytest.mark.parametrize("sizes", [(3, 4), (4, 3), (3, 4, 3), (4, 3, 3)])
+def test_a_size_about_which_manifests_differ_is_not_promised(
+    tmp_path: Path, sizes: tuple[int, ...]
+) -> None:
+    """Whichever was read first: a right layer must not be told as a wrong one."""
+    digest = str(Digest.of(b"..."))
+    manifests = []
+    for number, size in enumerate(sizes):
+        layer = {"mediaType": "x", "digest": digest, "size": size}
+        body = {"config": layer, "layers": [], "annotations": {"n": str(number)}}
+        manifests.append(Manifest.read(json.dumps(body).encode(), OCI_MANIFEST))
+    _taken(tmp_path / "s", manifests, {})
+    with open_snapshot(tmp_path / "s") as snapshot:
+        baseline = Baseline(snapshot)
+        (image,) = baseline.images()
+        assert [size < 0 for _, size in baseline.blobs(image.id)] == [True]
+
+
 def test_lists_that_a_registry_makes_itself_are_not_promised(tmp_path: Path) -> None:
     """They change whenever something is attached; what is attached is promised."""
     image = _image("a")

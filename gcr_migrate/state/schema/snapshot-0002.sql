@@ -71,7 +71,7 @@ CREATE TABLE finding (
     saw      TEXT NOT NULL
 );
 
--- What manifests need besides other manifests; a size of -1 is not known.
+-- What manifests need besides other manifests; a size of -1 is not known, one of -2 is disputed.
 CREATE TABLE blob (
     id         INTEGER PRIMARY KEY,
     digest     TEXT NOT NULL UNIQUE,

@@ -1,0 +1,55 @@
+"""Sizes of layers about which manifests do not agree: whoever has the layer knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcr_migrate import errors
+from gcr_migrate.errors import MigrateError
+from gcr_migrate.inventory.collect import AT_ONCE
+from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.tasks import a_few_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcr_migrate.connect import Connections
+    from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.plan import Source
+    from gcr_migrate.state.frozen import Draft
+
+
+async def settle_sizes(
+    draft: Draft, connections: Connections, sources: Mapping[int, Source]
+) -> None:
+    """Ask the source for the size of each blob of which different ones are stated.
+
+    Else one manifest that states a wrong size would keep every image back that shares the layer.
+
+    Args:
+        draft: a plan with all its images; it gets the sizes, and says who states another one.
+        connections: hands out clients.
+        sources: by the ids that the draft gave them.
+
+    Raises:
+        MigrateError: TOKEN_EXPIRED. Where the source does not answer else, the largest size that is
+            stated stands, and `apply` tells whether it is the right one.
+    """
+
+    async def one(source_id: int, path: str, blob: Digest) -> None:
+        source = sources[source_id]
+        registry = connections.source(source.registry, source.dialect, source.plain_http)
+        try:
+            size = await registry.blob_size(source.name(path), blob)
+        except MigrateError as error:
+            if error.problem is errors.TOKEN_EXPIRED:
+                raise
+            return
+        if size is None:
+            return
+        for owner_id, owner, digest, stated in draft.settle_size(blob, size):
+            subject = f"{sources[owner_id].shown}/{owner}@{digest}"
+            saw = f"{blob} has {size} bytes, the manifest says {stated}"
+            draft.add_finding(Finding(errors.SIZE_MISSTATED, Severity.WARNING, subject, saw))
+
+    await a_few_of((one(*disputed) for disputed in draft.disputed_blobs()), AT_ONCE)

@@ -1,0 +1,97 @@
+"""Layers of which manifests or names tell different things: each image comes as far as it can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gcr_migrate.model.content import OCI_MANIFEST, Digest, Manifest
+from tests.zoo import Zoo, found, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LAYER = b"a layer that some share"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
+    """An empty source, to be filled."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    with opened(tmp_path) as one:
+        yield one
+
+
+def _image(zoo: Zoo, path: str, name: str, **layer: Any) -> Manifest:
+    """Push an image with the layer, of which its manifest may say something else."""
+    said = zoo.blob(path, LAYER) | layer
+    config = zoo.blob(path, f'{{"a": "{name}"}}'.encode(), _CONFIG)
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [said]}
+    return zoo.push(path, body, name)
+
+
+@pytest.mark.parametrize("wrong", [len(LAYER) + 1, len(LAYER) - 1, 0])
+@pytest.mark.parametrize("place", ["a-first", "z-last"])
+@pytest.mark.parametrize("options", [(), ("--check-source",)])
+def test_a_wrong_size_in_one_manifest_stops_no_image_that_shares_the_layer(
+    zoo: Zoo, wrong: int, place: str, options: tuple[str, ...]
+) -> None:
+    """Where sizes differ the source knows which is right, whoever is read first."""
+    liar = _image(zoo, place, "liar", size=wrong)
+    for name in ("m1", "m2"):
+        _image(zoo, name, "1")
+    left_out = 1 if options else 0  # as each command says
+    code, facts = zoo.plan(*options)
+    saw = f"{len(LAYER)} bytes, the manifest says {wrong}"
+    told = found(facts, "digest-mismatch" if options else "size-misstated")
+    assert (code, [*told]) == (left_out, [f"{place}@{liar.digest}"])
+    assert saw in told[f"{place}@{liar.digest}"]
+    code, facts = zoo.run("apply", str(zoo.home / "m"))
+    assert (code, facts["failures"]) == (left_out, [])
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == left_out
+    moved = zoo.box.store.repositories["builds", "europe", "moved"].images
+    assert {"m1", "m2"} <= {path for path in moved if "1" in moved[path].tags}
+
+
+def test_sizes_are_asked_for_only_where_they_differ(zoo: Zoo) -> None:
+    """A source whose manifests agree gets no request more for them; else one for each layer."""
+    for name in ("m1", "m2"):
+        _image(zoo, name, "1")
+    zoo.plan()
+    assert zoo.asked("HEAD .*/blobs/") == 0
+    _image(zoo, "m3", "1", size=1)
+    _image(zoo, "m4", "1", size=2)
+    zoo.plan()
+    assert zoo.asked("HEAD .*/blobs/") == 1
+
+
+def test_a_plan_is_made_though_the_source_does_not_say_which_size_is_right(zoo: Zoo) -> None:
+    """Then the larger one stands, and `apply` fails what needs the layer."""
+    _image(zoo, "m1", "1")
+    _image(zoo, "m2", "1", size=len(LAYER) + 1)
+    zoo.fault(method="HEAD", path="/blobs/", status=500, times=99)
+    assert zoo.plan()[0] == 0
+
+
+@pytest.mark.parametrize("has_it", ["win/a", "win/b"])
+def test_a_foreign_layer_goes_only_with_the_names_that_have_it(zoo: Zoo, has_it: str) -> None:
+    """Whether such a layer is there is a matter of each name, though the manifest is the same."""
+    urls = ["https://example.com/layer"]
+    for path in ("win/a", "win/b"):
+        _image(zoo, path, "1", urls=urls, mediaType=_FOREIGN)
+        if path != has_it:
+            zoo.repository.images[path].blobs.discard(Digest.of(LAYER))
+    lacks = "win/b" if has_it == "win/a" else "win/a"
+    code, facts = zoo.plan()
+    assert code == 0
+    assert [one.partition("@")[0] for one in found(facts, "foreign-layer")] == [lacks]
+    file = str(zoo.home / "m")
+    code, facts = zoo.run("apply", file)
+    assert (code, facts["failures"]) == (0, [])
+    assert zoo.run("verify", file)[0] == 0
+    moved = zoo.box.store.repositories["builds", "europe", "moved"].images
+    assert [path for path in moved if Digest.of(LAYER) in moved[path].blobs] == [has_it]
