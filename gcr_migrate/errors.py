@@ -840,6 +840,14 @@ REFERRERS_UNKNOWN: Final = _problem(
     " plan.",
     "Look whether signatures of this name have tags; if they have none, ask who runs the registry.",
 )
+NO_REFERRERS: Final = _problem(
+    "no-referrers",
+    Exit.OK,
+    "registry does not tell what is attached to manifests",
+    "It said no whenever it was asked. Signatures and the like that have tags, as clients give them"
+    " where a registry is so, are in the plan; what is attached without a tag is not.",
+    "Nothing to do where signatures have tags; if they have none, ask who runs the registry.",
+)
 LISTING_CUT: Final = _problem(
     "listing-cut",
     Exit.REFUSED,

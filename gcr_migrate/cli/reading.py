@@ -123,7 +123,9 @@ class Doubts:
         """
         for name, error in await reader.doubts():
             shown = f"{reader.host}/{name}"
-            if error.problem is errors.REFERRERS_UNKNOWN:
+            if error.problem is errors.NO_REFERRERS:
+                self.tell(error.problem, Severity.INFO, reader.host)
+            elif error.problem is errors.REFERRERS_UNKNOWN:
                 self.tell(error.problem, Severity.WARNING, shown)
             else:
                 self.failed(shown, error)

@@ -7,6 +7,7 @@ every manifest, and where it has one, a single refusal must not hide all that is
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
@@ -31,8 +32,10 @@ class Referrers:
         self._registry = registry
         # The `manifest` map shows them all where there is one.
         self._has_api = False if registry.dialect.lists_manifests else None
-        self._noes: dict[str, list[Digest]] = {}  # what was asked for of names that had no answer
-        self._with: set[str] = set()  # names that had one
+        self._noes: Counter[str] = Counter()
+        self._unsure: dict[str, Digest] = {}  # of each name the first without an answer
+        self._unasked: set[str] = set()  # names of which some were not asked for
+        self._with: set[str] = set()  # names that had an answer
         self._first = asyncio.Lock()
         self._waits = True
 
@@ -46,14 +49,17 @@ class Referrers:
             async with self._first:  # all others wait to hear if there is such a thing
                 if self._is_to_be_heard():
                     return await self._asked(name, digest)
-        return [] if self._has_api is False else await self._asked(name, digest)
+        return await self._asked(name, digest)
 
     def _is_to_be_heard(self) -> bool:
         return self._has_api is None and self._waits
 
     async def _asked(self, name: str, digest: Digest) -> list[Digest]:
-        noes = self._noes.get(name, [])
-        if len(noes) >= _NOES_OF_A_NAME:
+        if self._registry.dialect.lists_manifests:
+            return []
+        if not self._has_api and (self._has_api is False or self._noes[name] >= _NOES_OF_A_NAME):
+            self._unsure.setdefault(name, digest)
+            self._unasked.add(name)
             return []
         found = await self._ask(name, digest)
         if found is None and name in self._with:  # a no that passes, or its word for nothing
@@ -62,8 +68,9 @@ class Referrers:
             self._has_api = True
             self._with.add(name)
             return [one.digest for one in found]
-        self._noes[name] = [*noes, digest]
-        if self._has_api is None and sum(map(len, self._noes.values())) >= _NOES:
+        self._noes[name] += 1
+        self._unsure.setdefault(name, digest)
+        if self._has_api is None and self._noes.total() >= _NOES:
             self._has_api = False
         return []
 
@@ -78,13 +85,15 @@ class Referrers:
         """Ask once more, when all is read; return the names of which something may be missing.
 
         Returns:
-            The registry's names, each with what is to be said of it.
+            The registry's names, each with what is to be said of it: `bad-reply` where it tells now
+            what it did not before, `referrers-unknown` where it tells of other names only. An empty
+            name stands for all of the registry, with `no-referrers`: it never told anything.
         """
         doubts = []
-        for name, noes in self._noes.items():
+        for name, digest in self._unsure.items():
             subject = f"{self._registry.host}/{name}"
             try:
-                found = await self._registry.referrers(name, noes[0])
+                found = await self._registry.referrers(name, digest)
             except MigrateError as error:
                 doubts.append((name, error))
                 continue
@@ -92,10 +101,12 @@ class Referrers:
                 self._has_api = True
                 saw = "what is attached to its manifests: the answer was no, and then it was yes"
                 doubts.append((name, MigrateError(errors.BAD_REPLY, subject=subject, saw=saw)))
-            elif name in self._with:
+            elif name in self._with and name not in self._unasked:
                 continue  # it says no where nothing is attached
             elif self._has_api:
                 doubts.append((name, MigrateError(errors.REFERRERS_UNKNOWN, subject=subject)))
-            else:
-                break  # as all others will
+            else:  # all others will say so, too
+                host = self._registry.host
+                doubts.append(("", MigrateError(errors.NO_REFERRERS, subject=host)))
+                break
         return doubts

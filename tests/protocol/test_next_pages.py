@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -148,3 +148,22 @@ def test_referrers_whose_link_cannot_be_read_are_an_error() -> None:
     answer = Answer(body=index, headers={"link": BROKEN})
     with pytest.raises(MigrateError, match="listing-cut"):
         using(lambda _: answer, lambda client: client.referrers("a", Digest.of(b"x")))
+
+
+@pytest.mark.parametrize(
+    ("body", "knows"),
+    [
+        ({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, True),
+        ({"errors": [{"code": "NOT_FOUND"}]}, False),
+        ({"errors": [{"code": "NAME_UNKNOWN"}]}, False),
+        ({}, False),
+    ],
+)
+def test_who_looked_for_a_manifest_has_the_end_point_of_referrers(
+    body: dict[str, Any], *, knows: bool
+) -> None:
+    """Against the protocol, some say 404 where nothing is attached; others have no such thing."""
+    found = using(
+        lambda _: Answer(404, body=body), lambda client: client.referrers("a", Digest.of(b"x"))
+    )
+    assert found == (() if knows else None)

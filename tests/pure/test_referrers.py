@@ -61,9 +61,9 @@ def ask(registry: Asked, *names: str) -> tuple[list[str], dict[str, str]]:
 
 
 def test_a_registry_without_the_end_point_is_hardly_asked() -> None:
-    """For six manifests, two of a name, and one of them again in the end; nothing is in doubt."""
+    """For six manifests, two of a name, and one of them again in the end; it is said once."""
     registry = Asked(lambda _name, _before: False)
-    assert ask(registry, *"aaaabcdefab") == ([], {})
+    assert ask(registry, *"aaaabcdefab") == ([], {"": "no-referrers"})
     assert registry.names == [*"aabcde", "a"]
 
 
@@ -83,7 +83,7 @@ def test_a_registry_may_say_no_where_nothing_is_attached() -> None:
     """That is against the protocol, and hides nothing of what comes after."""
     registry = Asked(lambda _name, before: before > 2)
     found, doubts = ask(registry, "b", "a", "a", "a")
-    assert (found, doubts) == ([], {})
+    assert (found, doubts) == ([], {"": "no-referrers"})
     registry = Asked(lambda name, before: name == "c" or before == 1)
     found, doubts = ask(registry, "a", "a", "b", "c", "a")
     assert found == ["a", "c"]
@@ -93,16 +93,43 @@ def test_a_registry_may_say_no_where_nothing_is_attached() -> None:
 def test_noes_that_hide_the_end_point_as_a_whole_are_seen_in_the_end() -> None:
     """Of six names it said no before it said yes."""
     registry = Asked(lambda _name, before: before > 0)
-    found, doubts = ask(registry, *"abcdefgh")
+    found, doubts = ask(registry, *"abcdef")
     assert found == []
     assert doubts == dict.fromkeys("abcdef", "bad-reply")
+
+
+def test_names_that_were_never_asked_for_are_in_doubt_too() -> None:
+    """After six noes that pass, the others were not asked; in the end the registry tells."""
+    at = 0
+
+    def later(_name: str, _before: int) -> bool:
+        nonlocal at
+        at += 1
+        return at > 6
+
+    found, doubts = ask(Asked(later), *"abcdefgh")
+    assert (found, doubts) == ([], dict.fromkeys("abcdefgh", "bad-reply"))
+
+
+def test_what_was_not_asked_for_before_the_first_yes_is_in_doubt() -> None:
+    """Two noes of a name hid a third manifest of it: that it tells later is not enough."""
+    registry = Asked(lambda name, before: name == "b" or before == 2)
+    found, doubts = ask(registry, *"aaaba")
+    assert (found, doubts) == (["b", "a"], {"a": "referrers-unknown"})
+
+
+def test_a_no_is_no_end_of_asking_once_the_end_point_is_known() -> None:
+    """A name may say no for all that has nothing, however many these are, before it tells."""
+    registry = Asked(lambda name, before: name == "b" or before == 4)
+    found, doubts = ask(registry, *"baaaaa")
+    assert (found, doubts) == (["b", "a"], {})
 
 
 def test_a_no_after_a_yes_says_nothing_of_the_other_names() -> None:
     """One name has no such thing, wherever it is in the order; that is told."""
     registry = Asked(lambda name, _before: name != "b")
     assert ask(registry, *"abbbbcd") == (["a", "c", "d"], {"b": "referrers-unknown"})
-    assert registry.names.count("b") == 3
+    assert registry.names.count("b") == 5
 
 
 def test_a_list_that_shows_all_manifests_is_enough() -> None:
