@@ -15,6 +15,7 @@ from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.mounts import Mounts, Pair
 from gcr_migrate.apply.reach import SharedError
+from gcr_migrate.apply.room import Room
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
@@ -89,15 +90,24 @@ class Blobs:
         journal: where events go.
         hands: do the work.
         at_once: transfers in flight.
+        several: there are other image paths than one.
     """
 
-    def __init__(self, migration: Migration, journal: Journal, hands: Hands, at_once: int) -> None:
+    def __init__(
+        self,
+        migration: Migration,
+        journal: Journal,
+        hands: Hands,
+        at_once: int,
+        *,
+        several: bool = True,
+    ) -> None:
         self._migration = migration
         self._repositories = migration.repositories()
         self._journal = journal
         self._hands = hands
-        self._slots = asyncio.Semaphore(at_once)
-        self._asking = asyncio.Semaphore(_MOUNTS_FOR_EACH * at_once)
+        self._slots = Room(at_once, several=several)
+        self._asking = Room(_MOUNTS_FOR_EACH * at_once, several=several)
         # Small ones always find room beside the large ones.
         self._large = asyncio.Semaphore(max(1, at_once // 2))
         self._huge = asyncio.Semaphore(min(_HUGE_AT_ONCE, max(1, at_once // 2)))
@@ -191,7 +201,7 @@ class Blobs:
         async with (
             self._huge if size >= HUGE_BYTES else _ENOUGH,
             self._large if size >= LARGE_BYTES else _ENOUGH,
-            self._slots,
+            self._slots.of(item.image_id),
         ):
             yield
 
@@ -201,7 +211,7 @@ class Blobs:
             # A mount needs no room on the line: behind all that is to be sent it would keep back
             # the manifests that wait for it.
             if origins and not self._mounts.has_declined(origins[0][1]):
-                async with self._asking:
+                async with self._asking.of(item.image_id):
                     came_out = await self._move(place, item, origins, self._room(item))
             else:
                 async with self._room(item):
@@ -266,6 +276,8 @@ class Blobs:
             if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
                 self._holders.popitem(last=False)
         size, of = item.size_bytes, place.image.id
+        self._slots.proved(of)
+        self._asking.proved(of)
         return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
 
     def _gave_up(self, place: Place, item: BlobItem, error: MigrateError) -> Outcome:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.copy import Blobs, Place
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
+    from gcr_migrate.apply.room import Room
     from gcr_migrate.model.content import Digest
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
     from gcr_migrate.state.migration import Migration
@@ -68,7 +69,7 @@ class Tools(Struct, frozen=True):
     hands: Hands
     blobs: Blobs
     window: asyncio.Semaphore
-    requests: asyncio.Semaphore
+    requests: Room
 
 
 class Path:
@@ -166,7 +167,7 @@ class Path:
         for tag in tags:
             if self._is_over:
                 return
-            async with self._tools.requests:
+            async with self._tools.requests.of(self._place.image.id):
                 if not self._is_over:  # many may have stood in line
                     await self._look.ahead(tag.tag, tag.digest)
 
@@ -229,7 +230,7 @@ class Path:
         end, digest = self._place.source, str(item.digest)
         shown = f"{end.registry}/{end.name}@"
         try:
-            async with self._tools.requests:
+            async with self._tools.requests.of(self._place.image.id):
                 is_there = await self._tools.hands.do(HeadWork(end, digest)) is not None
         except MigrateError as error:
             if error.problem is errors.STOPPED:
@@ -308,6 +309,7 @@ class Path:
 
     def _written(self, kind: Kind, item_id: int, size_bytes: int = 0) -> Outcome:
         of = self._place.image.id
+        self._tools.requests.proved(of)
         return self._journal.confirmed(kind, item_id, how="written", size_bytes=size_bytes, of=of)
 
     def _gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
@@ -327,7 +329,7 @@ class Path:
 
     async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
         work = self._work(item.digest, reference)
-        async with self._tools.requests:
+        async with self._tools.requests.of(self._place.image.id):
             try:
                 await self._tools.hands.do(work)
             except MigrateError as error:
@@ -348,7 +350,7 @@ class Path:
             raise refusal
         for blob in lacking:
             await self._tools.blobs.send(self._place, blob)
-        async with self._tools.requests:
+        async with self._tools.requests.of(self._place.image.id):
             await self._tools.hands.do(replace(work, asks_first=True))
         self._tools.blobs.proved(blobs)
 
@@ -363,7 +365,7 @@ class Path:
             self._journal.begins(Kind.TAG, tag.id)
             work = self._work(tag.digest, tag.tag)
             try:
-                async with self._tools.requests:
+                async with self._tools.requests.of(self._place.image.id):
                     await self._tools.hands.do(work)
             except MigrateError as error:
                 self._not_set(tag, error)
@@ -375,8 +377,9 @@ class Path:
         if self._is_over:
             return False
         try:
-            async with self._tools.requests:
+            async with self._tools.requests.of(self._place.image.id):
                 now = await self._look.now(tag.tag, tag.digest)
+            self._tools.requests.proved(self._place.image.id)
             return judge(self._journal, self._place, tag, now) is None
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)

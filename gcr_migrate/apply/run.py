@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from gcr_migrate.apply.copy import LARGE_BYTES, Blobs, Place
 from gcr_migrate.apply.finish import finish
 from gcr_migrate.apply.journal import Journal, Listener, Outcome
 from gcr_migrate.apply.path import Path, Tools
+from gcr_migrate.apply.room import Room
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.names import ImagePath
 from gcr_migrate.model.steps import State
@@ -184,15 +186,16 @@ async def _phases(
         usable = set(wanted)
     # Each host has its own slots: what waits for one's quota takes no room from the others.
     at_once = provider.blobs_at_once * hands.count
+    several = len([*islice(filter(part.takes, migration.images()), 2)]) > 1
     contents = [
         _Content(
             Tools(
                 migration,
                 journal,
                 hands,
-                Blobs(migration, journal, hands, at_once),
+                Blobs(migration, journal, hands, at_once, several=several),
                 asyncio.Semaphore(_WINDOW * hands.count),
-                asyncio.Semaphore(REQUESTS_AT_ONCE * hands.count),
+                Room(REQUESTS_AT_ONCE * hands.count, several=several),
             ),
             repository_ids,
             part,

@@ -127,9 +127,7 @@ class Upload(Struct):
             return
         error = problem_of(reply, self.subject)
         if error.problem is TOO_MANY_REQUESTS:
-            self._refused_at = self.wire.quota_used_up(
-                reply, self.subject, self._refused_at, writes=True
-            )
+            self._refused_at = self.wire.quota_used_up(reply, self.subject, self._refused_at, "PUT")
             raise error
         codes = codes_of(reply)
         if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to

@@ -38,13 +38,15 @@ class Turn:
     Attributes:
         service: who is asked.
         sent_at: when, in the pilot's time.
+        part: which part of the service, see `Refusing`.
     """
 
-    __slots__ = ("sent_at", "service")
+    __slots__ = ("part", "sent_at", "service")
 
-    def __init__(self, service: str, sent_at: float) -> None:
+    def __init__(self, service: str, sent_at: float, part: str = "") -> None:
         self.service = service
         self.sent_at = sent_at
+        self.part = part
 
 
 class _Second:
@@ -213,6 +215,15 @@ class Pace:
             self._grow_at = now + _STEP_S
         self._held_back = False
         self._next_at = now + 1 / (self.per_s * _EVEN)
+
+    def as_it_was(self, before: Pace) -> None:
+        """Take back what a refusal has told, as it told nothing about this pace.
+
+        Args:
+            before: a copy from just before.
+        """
+        self.per_s, self._ceiling = before.per_s, before._ceiling  # one of its kind
+        self._found, self._begun_anew = before._found, before._begun_anew
 
     def _grow(self, now: float, per_s: float) -> None:
         """Go a step faster where that was wanted and taken."""

@@ -4,13 +4,16 @@ Turns come evenly, at a pace below what a service is known to take; what is not 
 by what it refuses. When a quota per minute is used up, a service refuses its whole project until
 the minute is over, production included. So nobody fires on: one 429 opens a pause that all
 requests to the service keep, pauses grow while it goes on refusing, and the pace is slower then.
+What is refused while the rest is taken waits alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import time
+from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +26,7 @@ from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.budget import Budget
 from gcr_migrate.wire.minute import Minute
 from gcr_migrate.wire.pace import Few, Pace, Turn
+from gcr_migrate.wire.refusing import Refusing
 from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ _LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
 _LEAST_JITTER_S: Final = 0.05  # on top of a pause that was asked for
 _MOST_JITTER_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
+_SLOWED: Final = 16  # parts that may be taken back
 _LOOK_S: Final = 0.25  # for a wish to stop
 _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
 
@@ -61,19 +66,25 @@ class _Service(Struct):
         all: pace of all requests, and `writes` of those that write.
         few: keeps them few until it is known what it takes; None: somebody has said so.
         queue: who waits for the next turn, and `writers` those that wait for a turn to write.
+        waiting: for which parts.
         pause: while it refuses, and for a while after.
         adapted_at: when the pace was made slower; what was sent before says nothing new.
+        slowed: parts that were refused when it was made slower, each with the paces before.
+        refusing: parts that are refused, though not all may be.
         has_taken: whether it took something that was sent since.
         minute: how many requests went to it in any minute.
     """
 
     all: Pace
     writes: Pace
+    refusing: Refusing
     few: Few | None = None
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     writers: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: Counter[str] = field(default_factory=Counter[str])
     pause: _Pause | None = None
     adapted_at: float = float("-inf")
+    slowed: deque[tuple[str, Pace, Pace]] = field(default_factory=lambda: deque(maxlen=_SLOWED))
     has_taken: bool = True
     minute: Minute = field(default_factory=Minute)
     requests: int = 0
@@ -82,13 +93,14 @@ class _Service(Struct):
     paused_s: float = 0.0
 
     @classmethod
-    def under(cls, rates: Rates) -> _Service:
+    def under(cls, rates: Rates, patience_s: float) -> _Service:
         """Return one that nobody has asked yet."""
         first = rates.first_per_s
         first_writes = None if first is None else rates.writes_per_s
         return cls(
             Pace(rates.requests_per_s, first),
             Pace(rates.writes_per_s, first_writes),
+            Refusing(_length_s, patience_s),
             None if first is None else Few(first),
         )
 
@@ -106,6 +118,7 @@ class _Service(Struct):
         self.requests += 1
         self.minute.add(turn.sent_at)
         self.all.sent(turn)
+        self.refusing.sent(turn)
         if self.few:
             self.few.sent(turn)
         if writes:
@@ -118,8 +131,9 @@ class _Service(Struct):
         if self.few:
             self.few.took(turn)
 
-    def slower(self, now: float, *, writes: bool) -> None:
+    def slower(self, now: float, part: str, *, writes: bool) -> None:
         """Take note that it has refused, for the first time after it took something."""
+        self.slowed.append((part, copy.copy(self.all), copy.copy(self.writes)))
         self.all.refused(now, self.few.count if self.few else 0)
         if writes:
             self.writes.refused(now)
@@ -127,6 +141,19 @@ class _Service(Struct):
             return
         self.few = self.few or Few(self.all.per_s)
         self.few.refused(now, self.all.per_s)
+
+    def refused_alone(self, part: str) -> None:
+        """Take note that it refused this part and takes all else, at the pace that it had."""
+        at = next((at for at, one in enumerate(self.slowed) if one[0] == part), None)
+        if at is None:
+            return
+        _, before, writes_before = self.slowed[at]
+        del self.slowed[at]
+        if at < len(self.slowed):  # then so was the one that made it slower after this one
+            self.slowed[at] = (self.slowed[at][0], before, writes_before)
+        else:
+            self.all.as_it_was(before)
+            self.writes.as_it_was(writes_before)
 
 
 class _Line(Struct, frozen=True):
@@ -178,7 +205,13 @@ class Pilot:
         self._stops_at = float("inf")
 
     async def turn(
-        self, service: str, subject: str, *, writes: bool = False, begins: bool = False
+        self,
+        service: str,
+        subject: str,
+        *,
+        writes: bool = False,
+        begins: bool = False,
+        part: str = "",
     ) -> Turn:
         """Wait until a request may be sent to the service; it has to be sent then.
 
@@ -189,20 +222,44 @@ class Pilot:
             subject: what an error is about.
             writes: whether it counts as a write.
             begins: nothing is under way that it belongs to.
+            part: which part of the service, see `Refusing`.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS at once, while a service that was given up pauses;
+            MigrateError: TOO_MANY_REQUESTS at once, while who was given up pauses;
                 STOPPED if it would have to wait when nothing new is to begin any more, and what
                 is under way has had a few seconds.
         """
         one = self._services.get(service) or self._new(service)
-        now = self._clock()
-        waits = one.queue.locked() or (writes and one.writers.locked())
-        if waits or one.left_s(now, writes=writes) > 0:
+        gave_way = False
+        while True:
+            await self._part_of(service, part, subject, begins=begins)
+            now = self._clock()
+            waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
+            if not waits and one.left_s(now, writes=writes) <= 0:
+                return one.sent(Turn(service, now, part), writes=writes)
             line = _Line(service, subject, writes, begins)
-            async with self._in_line(one, line) as now:
-                return one.sent(Turn(service, now), writes=writes)
-        return one.sent(Turn(service, now), writes=writes)
+            one.waiting[part] += 1
+            try:
+                async with self._in_line(one, line) as now:
+                    # What was refused leaves the line to others, and stands in it anew.
+                    refused = one.refusing.left_s(part, now) > 0
+                    if not refused and not one.refusing.gives_way(part, one.waiting):
+                        return one.sent(Turn(service, now, part), writes=writes)
+                    gave_way = True
+            finally:
+                one.waiting[part] -= 1
+                if not one.waiting[part]:
+                    del one.waiting[part]
+
+    async def _part_of(self, service: str, part: str, subject: str, *, begins: bool) -> None:
+        """Wait until a request may be sent to a part of a service, where that was refused."""
+        one = self._services[service]
+        while (left_s := one.refusing.left_s(part, now := self._clock())) > 0:
+            if saw := one.refusing.hopeless(part, now):
+                raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=saw)
+            if one.pause and now < one.pause.until:
+                self._check(one.pause, service, subject)
+            await self._wait(left_s, subject, begins=begins)
 
     def answered(self, turn: Turn, *, took: bool) -> None:
         """Take note of an answer, or that there is none.
@@ -217,6 +274,7 @@ class Pilot:
         one.writes.answered(turn, now)
         if took:
             one.took(turn)
+            one.refusing.took(turn)
             self.took(turn.service, turn.sent_at)
 
     async def pause_over(self, service: str, subject: str) -> None:
@@ -300,6 +358,7 @@ class Pilot:
         pause.since = now
         if now > pause.until + _LONGEST_PAUSE_S:  # a whole minute went well
             one.pause = None
+            one.slowed.clear()
 
     def refused(
         self,
@@ -309,8 +368,11 @@ class Pilot:
         *,
         writes: bool = False,
         told: bool = False,
+        part: str = "",
     ) -> None:
         """Take note of a 429; the first one opens a pause, those on their way join it.
+
+        What is refused again, while others were taken, pauses alone.
 
         Args:
             service: who refused.
@@ -318,13 +380,18 @@ class Pilot:
             saw: what it said.
             writes: whether it refused a write.
             told: it was another process that was refused; `on_refusal` is not told of it.
+            part: which part of the service, see `Refusing`.
         """
         now = self._clock()
         one = self._services.get(service) or self._new(service)
         one.refusals += not told
+        if not told and one.refusing.refused(part, now, after_s, saw):
+            one.refused_alone(part)
+            return
         pause = one.pause
         if pause is not None and now < pause.until:
             self._lengthen(one, pause, now + (after_s or 0.0))
+            one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s)
             return
         # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
         if pause is None or now > pause.until + _LONGEST_PAUSE_S:
@@ -332,12 +399,13 @@ class Pilot:
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
             one.adapted_at = now
-            one.slower(now, writes=writes)
+            one.slower(now, part, writes=writes)
         length_s = _length_s(pause.count, after_s)
         pause.count += 1
         pause.saw = saw
         pause.until = now
         self._lengthen(one, pause, now + length_s)
+        one.refusing.lets_others_go_first(part, pause.until, length_s, one.all.per_s)
         logs.warning(
             "quota pause",
             service=service,
@@ -365,22 +433,29 @@ class Pilot:
         """Return what went to each service until now."""
         return {name: self._asked(one) for name, one in sorted(self._services.items())}
 
-    def hopeless(self, service: str, first_refused_at: float) -> bool:
+    def hopeless(self, service: str, first_refused_at: float, part: str = "") -> bool:
         """Whether to give up a request that was refused, after the next pause or right now.
 
         Args:
             service: who refuses.
             first_refused_at: when this request was refused first, by `now`.
+            part: which part of the service, see `Refusing`.
         """
         one = self._services.get(service)
-        if one is None or one.pause is None:
+        if one is None:
+            return False
+        if one.refusing.is_alone(part):
+            return one.refusing.hopeless(part, self._clock()) is not None
+        if one.pause is None:
             return False
         return max(one.pause.until, self._clock()) > (
             min(first_refused_at, one.pause.since) + self._patience_s
         )
 
     def _new(self, service: str) -> _Service:
-        one = self._services[service] = _Service.under(self._limits.rates(service))
+        one = self._services[service] = _Service.under(
+            self._limits.rates(service), self._patience_s
+        )
         return one
 
     def _lengthen(self, one: _Service, pause: _Pause, until: float) -> None:

@@ -25,6 +25,7 @@ from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.places import Places
+from gcr_migrate.wire.refusing import part_of
 from gcr_migrate.wire.replies import Reply, elsewhere, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, persistently
 from gcr_migrate.wire.routes import sender_for
@@ -278,7 +279,7 @@ class Wire:
         await self._pilot.pause_over(self._places.service(url), subject)
 
     def quota_used_up(
-        self, reply: Reply, subject: str, refused_at: float | None, *, writes: bool = False
+        self, reply: Reply, subject: str, refused_at: float | None, method: str = "GET"
     ) -> float:
         """Open a pause for all who ask the service that answered 429.
 
@@ -286,19 +287,21 @@ class Wire:
             reply: the answer.
             subject: what an error is about.
             refused_at: what this method returned to the same caller at the first 429.
-            writes: whether it was a write that was refused.
+            method: of the request that was refused.
 
         Returns:
             When the request was refused first.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS when the service has refused for too long.
+            MigrateError: TOO_MANY_REQUESTS when the service, or the part of it that alone is
+                refused, has refused for too long.
         """
         service = self._places.service(reply.url)
         first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
-        self._pilot.refused(service, pause_of(reply), error.saw, writes=writes)
-        if self._pilot.hopeless(service, first):
+        writes, part = method in _WRITES, part_of(method, reply.url)
+        self._pilot.refused(service, pause_of(reply), error.saw, writes=writes, part=part)
+        if self._pilot.hopeless(service, first, part):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
         return first
 
@@ -335,8 +338,7 @@ class Wire:
                 await stream.aclose()
             if reply.status != _TOO_MANY or not may_wait:
                 return reply
-            writes = method in _WRITES
-            refused_at = self.quota_used_up(reply, subject, refused_at, writes=writes)
+            refused_at = self.quota_used_up(reply, subject, refused_at, method)
             if look:
                 await self.pause_over(url, subject)
                 await look()
@@ -385,7 +387,7 @@ class Wire:
         begins: bool,
     ) -> Answer:
         address, service = self._places.find(url, subject)
-        turn = await self._turn(service, subject, writes=method in _WRITES, begins=begins)
+        turn = await self._turn(service, subject, method, part_of(method, url), begins=begins)
         took = False
         limits = self._limits_of(method)
         try:
@@ -403,11 +405,14 @@ class Wire:
             await answer.aclose()
             raise
 
-    async def _turn(self, service: str, subject: str, *, writes: bool, begins: bool) -> Turn:
+    async def _turn(
+        self, service: str, subject: str, method: str, part: str, *, begins: bool
+    ) -> Turn:
         """Take a request from the budget, and wait until it may be sent."""
         self._pilot.budget.request(subject)
+        writes = method in _WRITES
         try:
-            return await self._pilot.turn(service, subject, writes=writes, begins=begins)
+            return await self._pilot.turn(service, subject, writes=writes, begins=begins, part=part)
         except BaseException:
             self._pilot.budget.not_sent()
             raise

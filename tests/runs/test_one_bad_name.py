@@ -197,3 +197,29 @@ def test_what_is_blocked_says_by_what(zoo: Zoo) -> None:
         f"it needs layer or config {layer}, which failed",
         f"it needs manifest {child.digest}, which failed",
     }
+
+
+@pytest.mark.parametrize("names", [("a",), ("a1", "a2")])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_names_that_are_refused_by_429_for_ever_keep_no_other_back(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, method: str, names: tuple[str, ...]
+) -> None:
+    """They come first and have more than goes at once; that is no quota that is used up for all.
+
+    Nor are they asked on and on for that.
+    """
+    monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "8")
+    for name in names:
+        with_layers(zoo, name, 20)
+    for number in range(6):
+        zoo.image(f"b{number}", "1", name=str(number))
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method=method, path="/a[12]?/", status=429)
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert sorted(there(zoo)) == [f"b{number}" for number in range(6)]
+    failed = {one["subject"].split("@")[0].rsplit(":", 1)[0] for one in facts["failures"]}
+    assert failed == {f"{EUROPE}/builds/moved/{name}" for name in names}
+    assert "too-many-requests" in {one["code"] for one in facts["failures"]}
+    assert zoo.asked(f"{method} {EUROPE} .*/a[12]?/") <= 30 * len(names)

@@ -1,0 +1,194 @@
+"""A part of a service that refuses alone waits alone; a quota that is used up is everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gcr_migrate.wire.pace import Turn
+from gcr_migrate.wire.pilot import Pilot
+from gcr_migrate.wire.refusing import Refusing, part_of
+from tests.pure.test_pilot import HOST, Clock, waited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BAD = "POST https://us-docker.pkg.dev/v2/p/bad/blobs/uploads"
+GOOD = "POST https://us-docker.pkg.dev/v2/p/good/blobs/uploads"
+READ = "GET https://us-docker.pkg.dev/v2/p/good/manifests"
+
+
+def seconds(_count: int, after_s: float | None) -> float:
+    """Pause for ten seconds, or as long as was asked for."""
+    return after_s or 10.0
+
+
+@pytest.fixture
+def refusing() -> Refusing:
+    """Nobody has refused yet."""
+    return Refusing(seconds, 150)
+
+
+def taken(refusing: Refusing, part: str, at: float) -> None:
+    """Let a request be sent and taken."""
+    refusing.took(Turn(HOST, at, part))
+
+
+def test_the_first_refusal_is_everybody_s(refusing: Refusing) -> None:
+    """Nobody knows yet what it means."""
+    assert not refusing.refused(BAD, 1, None, "429")
+    assert not refusing.refused(BAD, 2, None, "429")
+    assert not refusing.refused(GOOD, 3, None, "429")
+
+
+def test_who_is_refused_again_while_others_are_taken_is_alone(refusing: Refusing) -> None:
+    """It has a pause of its own then, and the others have none."""
+    refusing.refused(BAD, 1, None, "429")
+    taken(refusing, GOOD, 2)
+    assert refusing.refused(BAD, 3, None, "429")
+    assert refusing.left_s(BAD, 3) == 10
+    assert refusing.left_s(GOOD, 3) == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "at", "why"),
+    [(GOOD, 0.5, "it was sent before"), (READ, 2, "reads and writes have quotas of their own")],
+)
+def test_what_tells_nothing_about_others_leaves_it_everybody_s(
+    refusing: Refusing, part: str, at: float, why: str
+) -> None:
+    """A quota may be used up between one answer and the next."""
+    refusing.refused(BAD, 1, None, "429")
+    taken(refusing, part, at)
+    assert not refusing.refused(BAD, 3, None, "429"), why
+
+
+def test_what_a_part_takes_ends_it(refusing: Refusing) -> None:
+    """Its next refusal is a first one."""
+    refusing.refused(BAD, 1, None, "429")
+    taken(refusing, GOOD, 2)
+    refusing.refused(BAD, 3, None, "429")
+    taken(refusing, BAD, 14)
+    assert not refusing
+    taken(refusing, GOOD, 15)
+    assert not refusing.refused(BAD, 16, None, "429")
+
+
+def test_after_its_pause_one_goes_first(refusing: Refusing) -> None:
+    """The others of the part wait for the answer, but not for long: it may be an upload."""
+    refusing.refused(BAD, 1, None, "429")
+    taken(refusing, GOOD, 2)
+    refusing.refused(BAD, 3, None, "429")
+    assert refusing.left_s(BAD, 13) == 0
+    refusing.sent(Turn(HOST, 13, BAD))
+    assert 0 < refusing.left_s(BAD, 13.1) < 0.1
+    assert refusing.left_s(BAD, 14) == 0
+
+
+def test_those_on_their_way_do_not_make_its_pause_longer(refusing: Refusing) -> None:
+    """Sixteen refusals of one moment are one pause, unless they ask for more."""
+    refusing.refused(BAD, 1, None, "429")
+    taken(refusing, GOOD, 2)
+    for _ in range(16):
+        refusing.refused(BAD, 3, None, "429")
+    assert refusing.left_s(BAD, 3) == 10
+    refusing.refused(BAD, 3, 60, "429")
+    assert refusing.left_s(BAD, 3) == 60
+
+
+def test_a_part_that_refuses_for_too_long_is_given_up_alone(refusing: Refusing) -> None:
+    """By the time since it was found to be alone: an outage of all before that is not its fault."""
+    refusing.refused(BAD, 0, None, "429 all")
+    for at in range(1, 20):
+        refusing.refused(BAD, 10 * at, None, "429 all")
+    assert refusing.hopeless(BAD, 200) is None
+    at = 201
+    while at < 340:
+        taken(refusing, GOOD, at)
+        assert refusing.refused(BAD, at + 1, None, "429 mine")
+        assert refusing.hopeless(BAD, at + 1) is None
+        at += 11
+    refusing.refused(BAD, 352, None, "429 mine")
+    assert refusing.hopeless(BAD, 352) == "429 mine"
+    assert refusing.hopeless(GOOD, 352) is None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Stand still until somebody waits."""
+    return Clock()
+
+
+def _loop(pilot: Pilot, clock: Clock, part: str, answer: Callable[[str], bool]) -> None:
+    """Send one request of a part and hear what becomes of it."""
+    turn = asyncio.run(pilot.turn(HOST, "an image", writes=True, part=part))
+    clock.now += 0.03
+    took = answer(part)
+    pilot.answered(turn, took=took)
+    if not took:
+        pilot.refused(HOST, None, "429", writes=True, part=part)
+
+
+def test_one_bad_part_costs_the_others_one_pause_and_no_pace(clock: Clock) -> None:
+    """However often it is asked: requests to the others are as fast as without it."""
+
+    def spent(*parts: str) -> float:
+        pilot, start = Pilot(9e9, clock, clock.sleep), clock.now
+        pause = 0.0
+        for number in range(400):
+            for part in parts:
+                before = clock.now
+                _loop(pilot, clock, part, lambda part: part != BAD)
+                pause += clock.now - before if part == BAD else 0.0
+            if number == 50:
+                assert clock.now > start
+        return clock.now - start - pause
+
+    assert spent(GOOD, BAD) <= spent(GOOD) * 1.1 + 2
+
+
+def test_a_pause_of_all_is_over_a_little_earlier_for_who_was_not_refused(clock: Clock) -> None:
+    """So that the others show whether it was the quota."""
+    pilot = Pilot(9_999, clock, clock.sleep)
+    waited(pilot, clock)
+    pilot.refused(HOST, 20, writes=True, part=BAD)
+    refused_at = clock.now
+    _loop(pilot, clock, GOOD, lambda _: True)
+    others = clock.now
+    _loop(pilot, clock, BAD, lambda _: True)
+    assert 20 <= others - refused_at <= 22
+    assert clock.now - others > 0.1
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "part"),
+    [
+        ("HEAD", "https://h/v2/a/b/manifests/1?x=/y/z", "HEAD https://h/v2/a/b/manifests"),
+        ("POST", "https://h/v2/a/b/blobs/uploads/?mount=x", "POST https://h/v2/a/b/blobs/uploads"),
+        ("GET", "https://h", "GET https:/"),
+    ],
+)
+def test_a_part_is_a_method_and_the_path_above(method: str, url: str, part: str) -> None:
+    """What is asked for by name, and queries, make no difference."""
+    assert part_of(method, url) == part
+
+
+def test_who_stands_in_line_and_was_not_refused_goes_before_who_was(clock: Clock) -> None:
+    """Whoever came first: else nobody could see that the service takes what it is asked."""
+    pilot, sent = Pilot(9_999, clock, clock.sleep), []
+
+    async def one(part: str) -> None:
+        turn = await pilot.turn(HOST, "an image", writes=True, part=part)
+        sent.append(part)
+        pilot.answered(turn, took=part != BAD)
+        if part == BAD:
+            pilot.refused(HOST, None, "429", writes=True, part=part)
+
+    async def run() -> None:
+        pilot.refused(HOST, 20, "429", writes=True, part="POST elsewhere")
+        await asyncio.gather(*map(one, (BAD, BAD, BAD, GOOD)))
+
+    asyncio.run(run())
+    assert sent[:2] == [BAD, GOOD]

@@ -1,0 +1,60 @@
+"""Room on the line, of which one name never has all."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from gcr_migrate.apply.room import Room
+
+
+async def _taken(room: Room, stack: AsyncExitStack, name: int) -> int:
+    """Take as much room as a name can have; return how much that is."""
+    count = 0
+    while True:
+        try:
+            async with asyncio.timeout(0.01):
+                await stack.enter_async_context(room.of(name))
+        except TimeoutError:
+            return count
+        count += 1
+
+
+@pytest.mark.parametrize(("most", "first", "full"), [(16, 4, 14), (4, 1, 2), (1, 1, 1), (2, 1, 1)])
+def test_a_name_has_little_at_first_and_never_all(most: int, first: int, full: int) -> None:
+    """With the first thing that comes to a good end it has more, at once and later."""
+
+    async def run() -> None:
+        room = Room(most)
+        async with AsyncExitStack() as stack:
+            assert await _taken(room, stack, 1) == first
+            room.proved(1)
+            room.proved(1)
+            assert first + await _taken(room, stack, 1) == full
+        async with AsyncExitStack() as stack:
+            assert await _taken(room, stack, 1) == full
+
+    asyncio.run(run())
+
+
+def test_several_names_have_all_of_it() -> None:
+    """Nothing is kept free that somebody could use."""
+
+    async def run() -> None:
+        room = Room(16)
+        async with AsyncExitStack() as stack:
+            assert [await _taken(room, stack, name) for name in range(5)] == [4, 4, 4, 4, 0]
+
+    asyncio.run(run())
+
+
+def test_a_name_that_is_the_only_one_has_all_of_it() -> None:
+    """There is nobody else for whom to leave something."""
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            assert await _taken(Room(16, several=False), stack, 1) == 16
+
+    asyncio.run(run())
