@@ -243,13 +243,20 @@ class Path:
                 self._gave_up(Kind.BLOB, blob.id, damage)
             return Outcome.FAILED
         saw = f"source has no {shown}{digest} any more"
-        for blob in lacking:
+        for blob in [*lacking, *(one for one in blobs if self._failed_for_it(one, item))]:
             gone, size = f"{shown}{blob.digest}", blob.size_bytes
             self._skip(Kind.BLOB, blob.id, errors.BLOB_UNKNOWN, gone, size_bytes=size)
         for tag in tags:
             self._skip(Kind.TAG, tag.id, errors.TAG_MOVED, saw)
         self._skip(Kind.MANIFEST, item.id, errors.MANIFEST_UNKNOWN, saw)
         return Outcome.GONE
+
+    def _failed_for_it(self, blob: BlobItem, item: ManifestItem) -> bool:
+        """Whether a blob failed that no other manifest needs, which is to be brought."""
+        if self._journal.came_out(blob.id) is not Outcome.FAILED:
+            return False
+        others = self._migration.manifests_with(blob)
+        return all(one == item.id or self._not_done.get(one) is Outcome.GONE for one in others)
 
     def _skip(
         self, kind: Kind, item_id: int, problem: errors.Problem, saw: str, *, size_bytes: int = 0

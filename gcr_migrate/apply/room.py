@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _AT_FIRST: Final = 4  # names that nothing is known of fill all the room
 _LEFT_TO_OTHERS: Final = 2
+_REMEMBERED: Final = 10_000
 
 
 class Room:
@@ -47,6 +48,8 @@ class Room:
         """Note that something of a name came to a good end: from now on it has its full share."""
         if name in self._proved:
             return
+        if len(self._proved) >= _REMEMBERED:  # those that are begun have theirs
+            self._proved.clear()
         self._proved.add(name)
         if mine := self._mine.get(name):
             for _ in range(self._of_one - self._at_first):

@@ -156,6 +156,16 @@ class RegistryTarget(Part):
     registry: RegistryText = Field(description="HOST or HOST:PORT, without http://.")
     plain_http: bool | None = Field(None, description="Allow plain HTTP beyond loopback.")
 
+    @model_validator(mode="after")
+    def _is_none_of_artifact_registry(self) -> Self:
+        """Refuse what would be written without knowing its repositories and habits."""
+        host = self.registry.lower().removesuffix(":443")
+        if host.endswith("-docker.pkg.dev"):
+            location = host.removesuffix("-docker.pkg.dev")
+            wanted = f"{{project: PROJECT, location: {location}}}, and the repository in routes"
+            raise ValueError(f"{host} is Artifact Registry's; write target: {wanted}")
+        return self
+
 
 def _which_source(value: object) -> str:
     has: dict[str, object] = value if isinstance(value, dict) else {}

@@ -251,6 +251,14 @@ class Migration:
         )
         return [blob_item(row) for row in self.rows(sql, manifest_item_id)]
 
+    def manifests_with(self, blob: BlobItem) -> list[int]:
+        """Return the numbers of the planned manifests of a blob's image that need it."""
+        sql = (
+            "SELECT p.id FROM planned_manifest p CROSS JOIN manifest_blob b"
+            " ON b.manifest_id = p.manifest_id WHERE p.image_id = ? AND b.blob_id = ?"
+        )
+        return [row[0] for row in self.rows(sql, blob.image_id, blob.blob_id)]
+
     def blobs(self, image_id: int) -> Iterator[BlobItem]:
         """Go through everything that an image's manifests need."""
         sql = f"{_BLOBS} WHERE id > ? AND image_id = ? ORDER BY id LIMIT ?"

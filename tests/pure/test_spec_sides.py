@@ -140,6 +140,14 @@ def test_a_stated_dialect_makes_a_plain_registry_of_artifact_registry() -> None:
     assert load_spec(f"source: {plain}\n{ELSEWHERE}", "move.yaml").is_plain_source
 
 
+@pytest.mark.parametrize("host", ["us-docker.pkg.dev", "US-docker.pkg.dev:443"])
+def test_a_target_in_artifact_registry_is_no_plain_registry(host: str) -> None:
+    """Neither its repositories nor their access would be known, nor what it makes by itself."""
+    error = failure(f"version: 1\nsource: us.gcr.io/builds\ntarget: {{registry: '{host}'}}\n")
+    assert error.subject == "move.yaml:3"
+    assert "write target: {project: PROJECT, location: us}" in error.saw
+
+
 def test_a_source_in_artifact_registry_has_to_go_somewhere() -> None:
     """Neither target nor routes would copy every image onto itself; routes alone can split."""
     text = "source: us-docker.pkg.dev/builds/product1\n"

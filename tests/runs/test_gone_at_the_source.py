@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gcr_migrate.model.content import OCI_MANIFEST, Digest
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.left import left
 from tests.fault_stage import EUROPE
-from tests.zoo import SPEC, Zoo, opened
+from tests.zoo import SPEC, US, Zoo, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,3 +120,25 @@ def test_a_source_that_does_not_answer_for_an_image_has_not_lost_it(tmp_path: Pa
         del zoo.repository.images["app"]
         zoo.fault(method="HEAD", path=f"us.gcr.io/app/manifests/{image.digest}", status=403)
         assert ("manifest", "blocked") in codes(applied(zoo, 1))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_failed_of_a_vanished_image_is_left_with_it_unless_others_need_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, shared: bool
+) -> None:
+    """A layer that could not be written for another reason is no failure of what is gone."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    with opened(tmp_path) as zoo:
+        layers = [zoo.blob("app", b"bad"), zoo.blob("app", b"lost")]
+        body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST}
+        body |= {"config": zoo.blob("app", b"{}"), "layers": layers}
+        gone = zoo.push("app", body, "1")
+        zoo.push("app", body | {"layers": layers[: 1 if shared else 0]}, "2")
+        zoo.plan(spec=SKIP)
+        zoo.lose("app", gone)
+        zoo.repository.images["app"].blobs.discard(Digest.of(b"lost"))
+        bad = str(Digest.of(b"bad"))
+        zoo.fault(host=US, method="GET", path=f"/blobs/{bad}", status=403)
+        facts = applied(zoo, 1 if shared else 0)
+        assert (("blob", "denied") in codes(facts)) is shared
+        assert ("manifest-unknown", f"app@{gone.digest}") in names(facts)
