@@ -346,20 +346,50 @@ class Path:
             else:
                 self._tools.blobs.proved(blobs)
                 return
-        # It said of some blob that it has it, and has not: a mount that was none, or a clean-up.
+        await self._bring_back(item, blobs, refusal)
+        async with self._tools.requests.of(self._place.image.id):
+            await self._tools.hands.do(replace(work, asks_first=True))
+        self._tools.blobs.proved(blobs)
+
+    async def _bring_back(
+        self, item: ManifestItem, blobs: list[BlobItem], refusal: MigrateError
+    ) -> None:
+        """Send what the target said to have, and has not: a mount that was none, or a clean-up.
+
+        Raises:
+            MigrateError: the refusal itself, if nothing is missing or nobody may ask; and what
+                befell a part that was sent again.
+        """
         try:
             lacking = await self._tools.blobs.missing(self._place, blobs)
+            lost = await self._lost(item)
         except MigrateError as error:
             if error.problem in _NOBODY_THERE:
                 raise
             raise refusal from None
-        if not lacking and refusal.problem is not errors.BLOB_UNKNOWN:
+        if not lacking and not lost and refusal.problem is not errors.BLOB_UNKNOWN:
             raise refusal
         for blob in lacking:
             await self._tools.blobs.send(self._place, blob)
-        async with self._tools.requests.of(self._place.image.id):
-            await self._tools.hands.do(replace(work, asks_first=True))
-        self._tools.blobs.proved(blobs)
+        for child in lost:
+            if not child.present:  # else the plan said so, and not this run or one before
+                self._journal.refused(Kind.MANIFEST, child.id)
+            self._journal.begins(Kind.MANIFEST, child.id)
+            await self._put(child, self._migration.blobs_of(child.id), str(child.digest))
+            self._written(Kind.MANIFEST, child.id, child.size_bytes)
+
+    async def _lost(self, item: ManifestItem) -> list[ManifestItem]:
+        """Return the manifests that one needs and that the target does not have."""
+        lost = []
+        for need in item.needs:
+            if self._not_done.get(need, Outcome.DONE) is not Outcome.DONE:
+                continue  # not there by a rule
+            child = self._migration.manifest_item(self._place.image.id, need)
+            async with self._tools.requests.of(self._place.image.id):
+                head = await self._tools.hands.do(HeadWork(self._place.target, str(child.digest)))
+            if head is None:
+                lost.append(child)
+        return lost
 
     async def _set_all(self, tags: list[TagItem]) -> None:
         await a_few_of((self._set(tag) for tag in tags), min(_WRITES_AT_ONCE, len(tags)))

@@ -239,6 +239,10 @@ class Migration:
             for row in self.rows(sql, image_id, after_id, limit)
         ]
 
+    def manifest_item(self, image_id: int, item_id: int) -> ManifestItem:
+        """Return one of an image's manifests by its number."""
+        return self.manifests(image_id, after_id=item_id - 1, limit=1)[0]
+
     def blobs_of(self, manifest_item_id: int) -> list[BlobItem]:
         """Return what one planned manifest needs, in its order."""
         sql = (

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gcr_migrate.errors import (
     BAD_REPLY,
+    BLOB_UNKNOWN,
     DENIED,
     NAME_UNKNOWN,
     NOT_MIGRATED,
@@ -87,6 +88,8 @@ def problem_of(reply: Reply, subject: str) -> MigrateError:
     if plain and is_google_host(urlsplit(reply.url).netloc):
         return MigrateError(NOT_MIGRATED, subject=subject, saw=saw)
     known = refusal.problem if status in _REFUSED else None
+    if "MANIFEST_BLOB_UNKNOWN" in refusal.codes:  # some say so with a 404, which is no name
+        known = BLOB_UNKNOWN
     server = status >= 500  # noqa: PLR2004  # the class of server errors
     problem = known or (SERVER_ERROR if server else _PROBLEMS.get(status, REQUEST_REFUSED))
     return MigrateError(problem, subject=subject, saw=saw)

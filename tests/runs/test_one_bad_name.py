@@ -166,6 +166,43 @@ def test_a_blob_that_a_mount_lied_about_is_sent_whatever_the_registry_says(
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "MANIFEST_BLOB_UNKNOWN"), (400, "MANIFEST_BLOB_UNKNOWN")]
+)
+@pytest.mark.parametrize("planned_as_present", [False, True])
+def test_a_child_that_the_target_has_lost_is_written_again(
+    zoo: Zoo, status: int, code: str, *, planned_as_present: bool
+) -> None:
+    """By the same file: what the index needs is asked for, and what is gone is brought."""
+    child, other = zoo.image("a", name="child"), zoo.image("a", name="other")
+    if planned_as_present:
+        zoo.image("a", "0", name="child")
+        assert zoo.migrate() == (0, 0, 0)
+        (zoo.home / "m").unlink()
+    zoo.index("a", "1", of=[child, other])
+    assert zoo.plan()[0] == 0
+    body = json.dumps({"errors": [{"code": code}]})
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/1$", status=status, body=body, times=1)
+    zoo.fault(host=EUROPE, method="HEAD", path=f"/a/manifests/{child.digest}", status=404, times=1)
+    zoo.forget()
+    done, facts = apply(zoo)
+    assert (done, facts["outcome"]) == (0, "complete"), facts
+    written = zoo.asked(f"PUT {EUROPE} .*/a/manifests/{child.digest}")
+    assert written == (1 if planned_as_present else 2)
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+def test_a_child_that_is_never_there_fails_its_index_in_its_own_words(zoo: Zoo) -> None:
+    """No name is unknown then, whatever the status says."""
+    zoo.index("a", "1", of=[zoo.image("a", name="child")])
+    assert zoo.plan()[0] == 0
+    body = json.dumps({"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]})
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/1$", status=404, body=body)
+    done, facts = apply(zoo)
+    assert done == 1
+    assert {one["code"] for one in facts["failures"]} == {"blob-unknown"}
+
+
 def test_images_are_complete_while_others_are_still_sent(zoo: Zoo) -> None:
     """A layer that all share is mounted beside what is sent, and not behind it."""
     for number in range(12):
