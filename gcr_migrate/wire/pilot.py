@@ -10,150 +10,27 @@ What is refused while the rest is taken waits alone.
 from __future__ import annotations
 
 import asyncio
-import copy
-import random
 import time
-from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.errors import STOPPED, TOO_MANY_REQUESTS, MigrateError
-from gcr_migrate.model.limits import Asked, Limits, Rates
+from gcr_migrate.model.limits import Asked, Limits
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.budget import Budget
-from gcr_migrate.wire.minute import Minute
-from gcr_migrate.wire.pace import Few, Pace, Turn
-from gcr_migrate.wire.refusing import Refusing
+from gcr_migrate.wire.pace import Turn
+from gcr_migrate.wire.service import LONGEST_PAUSE_S, Pause, Service, pause_length_s
 from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 PATIENCE_S: Final = 150.0
-_FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
-_LEAST_JITTER_S: Final = 0.05  # on top of a pause that was asked for
-_MOST_JITTER_S: Final = 1.0
-_LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
-_SLOWED: Final = 16  # parts that may be taken back
 _LOOK_S: Final = 0.25  # for a wish to stop
 _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
-
-
-class _Pause(Struct):
-    """What is known of a service that refused.
-
-    Attributes:
-        since: when it began to refuse without taking anything in between.
-        until: when the pause is over.
-        count: pauses in a row that the service was told nothing better for.
-        saw: what the service said.
-    """
-
-    since: float
-    until: float
-    count: int = 0
-    saw: str = ""
-
-
-class _Service(Struct):
-    """A service that is asked.
-
-    Attributes:
-        all: pace of all requests, and `writes` of those that write.
-        few: keeps them few until it is known what it takes; None: somebody has said so.
-        queue: who waits for the next turn, and `writers` those that wait for a turn to write.
-        waiting: for which parts.
-        pause: while it refuses, and for a while after.
-        adapted_at: when the pace was made slower; what was sent before says nothing new.
-        slowed: parts that were refused when it was made slower, each with the paces before.
-        refusing: parts that are refused, though not all may be.
-        has_taken: whether it took something that was sent since.
-        minute: how many requests went to it in any minute.
-    """
-
-    all: Pace
-    writes: Pace
-    refusing: Refusing
-    few: Few | None = None
-    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
-    writers: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: Counter[str] = field(default_factory=Counter[str])
-    pause: _Pause | None = None
-    adapted_at: float = float("-inf")
-    slowed: deque[tuple[str, Pace, Pace]] = field(default_factory=lambda: deque(maxlen=_SLOWED))
-    has_taken: bool = True
-    minute: Minute = field(default_factory=Minute)
-    requests: int = 0
-    written: int = 0
-    refusals: int = 0
-    paused_s: float = 0.0
-
-    @classmethod
-    def under(cls, rates: Rates, patience_s: float) -> _Service:
-        """Return one that nobody has asked yet."""
-        first = rates.first_per_s
-        first_writes = None if first is None else rates.writes_per_s
-        return cls(
-            Pace(rates.requests_per_s, first),
-            Pace(rates.writes_per_s, first_writes),
-            Refusing(_length_s, patience_s),
-            None if first is None else Few(first),
-        )
-
-    def left_s(self, now: float, *, writes: bool) -> float:
-        """Return after how many seconds a request may be sent, as far as is known now."""
-        left_s = self.all.left_s(now)
-        if writes:
-            left_s = max(left_s, self.writes.left_s(now))
-        if self.pause is not None:
-            left_s = max(left_s, self.pause.until - now)
-        return _LOOK_AGAIN_S if left_s <= 0 and self.few and self.few.is_full(now) else left_s
-
-    def sent(self, turn: Turn, *, writes: bool) -> Turn:
-        """Take note that a request is sent."""
-        self.requests += 1
-        self.minute.add(turn.sent_at)
-        self.all.sent(turn)
-        self.refusing.sent(turn)
-        if self.few:
-            self.few.sent(turn)
-        if writes:
-            self.written += 1
-            self.writes.sent(turn)
-        return turn
-
-    def took(self, turn: Turn) -> None:
-        """Take note that a request was taken."""
-        if self.few:
-            self.few.took(turn)
-
-    def slower(self, now: float, part: str, *, writes: bool) -> None:
-        """Take note that it has refused, for the first time after it took something."""
-        self.slowed.append((part, copy.copy(self.all), copy.copy(self.writes)))
-        self.all.refused(now, self.few.count if self.few else 0)
-        if writes:
-            self.writes.refused(now)
-        if self.all.per_s is None:
-            return
-        self.few = self.few or Few(self.all.per_s)
-        self.few.refused(now, self.all.per_s)
-
-    def refused_alone(self, part: str) -> None:
-        """Take note that it refused this part and takes all else, at the pace that it had."""
-        at = next((at for at, one in enumerate(self.slowed) if one[0] == part), None)
-        if at is None:
-            return
-        _, before, writes_before = self.slowed[at]
-        del self.slowed[at]
-        if at < len(self.slowed):  # then so was the one that made it slower after this one
-            self.slowed[at] = (self.slowed[at][0], before, writes_before)
-        else:
-            self.all.as_it_was(before)
-            self.writes.as_it_was(writes_before)
 
 
 class _Line(Struct, frozen=True):
@@ -196,7 +73,7 @@ class Pilot:
         self._clock = clock
         self._sleep = sleep
         self._limits = limits or Limits()
-        self._services: dict[str, _Service] = {}
+        self._services: dict[str, Service] = {}
         self.budget = budget or Budget()
         self.traffic = Traffic()
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
@@ -303,7 +180,7 @@ class Pilot:
             await self._wait(left_s, subject, begins=False)
 
     @asynccontextmanager
-    async def _in_line(self, one: _Service, line: _Line) -> AsyncIterator[float]:
+    async def _in_line(self, one: Service, line: _Line) -> AsyncIterator[float]:
         """Wait in line, for reads not behind writes that have to wait for longer."""
         if not line.writes:
             async with one.queue:
@@ -315,7 +192,7 @@ class Pilot:
             async with one.queue:
                 yield await self._first(one, line)
 
-    async def _first(self, one: _Service, line: _Line) -> float:
+    async def _first(self, one: Service, line: _Line) -> float:
         while (left_s := one.left_s(now := self._clock(), writes=line.writes)) > 0:
             if one.pause and now < one.pause.until:
                 self._check(one.pause, line.service, line.subject)
@@ -338,7 +215,7 @@ class Pilot:
                 raise MigrateError(STOPPED, subject=subject)
         await self._sleep(min(left_s, _LOOK_S))
 
-    def _check(self, pause: _Pause, service: str, subject: str) -> None:
+    def _check(self, pause: Pause, service: str, subject: str) -> None:
         if self.hopeless(service, pause.since):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
 
@@ -356,7 +233,7 @@ class Pilot:
         if sent_at is None or sent_at > one.adapted_at:
             one.has_taken = True
         pause.since = now
-        if now > pause.until + _LONGEST_PAUSE_S:  # a whole minute went well
+        if now > pause.until + LONGEST_PAUSE_S:  # a whole minute went well
             one.pause = None
             one.slowed.clear()
 
@@ -394,13 +271,13 @@ class Pilot:
             one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s)
             return
         # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
-        if pause is None or now > pause.until + _LONGEST_PAUSE_S:
-            pause = one.pause = _Pause(since=now, until=now)
+        if pause is None or now > pause.until + LONGEST_PAUSE_S:
+            pause = one.pause = Pause(since=now, until=now)
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
             one.adapted_at = now
             one.slower(now, part, writes=writes)
-        length_s = _length_s(pause.count, after_s)
+        length_s = pause_length_s(pause.count, after_s)
         pause.count += 1
         pause.saw = saw
         pause.until = now
@@ -452,32 +329,15 @@ class Pilot:
             min(first_refused_at, one.pause.since) + self._patience_s
         )
 
-    def _new(self, service: str) -> _Service:
-        one = self._services[service] = _Service.under(
-            self._limits.rates(service), self._patience_s
-        )
+    def _new(self, service: str) -> Service:
+        one = self._services[service] = Service.under(self._limits.rates(service), self._patience_s)
         return one
 
-    def _lengthen(self, one: _Service, pause: _Pause, until: float) -> None:
+    def _lengthen(self, one: Service, pause: Pause, until: float) -> None:
         one.paused_s += max(0.0, until - pause.until)
         pause.until = max(pause.until, until)
 
-    def _asked(self, one: _Service) -> Asked:
+    def _asked(self, one: Service) -> Asked:
         to_come_s = max(0.0, one.pause.until - self._clock()) if one.pause else 0.0
         paused_s = one.paused_s - to_come_s
         return Asked(one.requests, one.written, one.refusals, paused_s, one.minute.busiest)
-
-
-def _length_s(count: int, after_s: float | None) -> float:
-    """Return how long to pause, with jitter, as others were refused at the same moment.
-
-    Args:
-        count: pauses in a row before this one.
-        after_s: seconds that the service asked to wait; None or 0: it says nothing of use, and
-            pauses grow.
-    """
-    if not after_s:
-        grown_s = min(_FIRST_PAUSE_S * 2.0**count, _LONGEST_PAUSE_S)
-        return random.uniform(grown_s / 2, grown_s)  # noqa: S311  # jitter
-    most_s = min(max(_LEAST_JITTER_S, after_s / 4), _MOST_JITTER_S)
-    return after_s + random.uniform(0, most_s)  # noqa: S311  # jitter
