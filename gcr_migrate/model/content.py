@@ -293,6 +293,8 @@ def _schema1_layer(layer: object, name: str) -> Descriptor:
 
 def _listed(body: dict[str, Any], member: str, name: str) -> list[Descriptor]:
     entries = body.get(member)
+    if entries is None and member in body:  # programs in Go write an empty list so, and read it
+        return []
     if not isinstance(entries, list):
         raise _bad(name, f"no list `{member}`")
     return [_descriptor(one, f"{name} {member}[{at}]") for at, one in enumerate(entries)]

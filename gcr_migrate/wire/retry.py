@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-RETRIED: Final = frozenset({408, 429, 499, 500, 502, 503, 504})
+# From 520 on it is who stands before the service: it got no answer, or none that it understood.
+RETRIED: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 525)})
 RETRY_AFTER_AT_MOST_S: Final = 120.0
 
 

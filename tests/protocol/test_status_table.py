@@ -186,7 +186,7 @@ TABLE = [
     # what may be gone at the next try
     *(
         Row(what, status, "server-error", retried=True)
-        for status in (499, 500, 502, 503, 504)
+        for status in (499, 500, 502, 503, 504, 520, 524)
         for what in ("list", "api", "upload", "settings")
     ),
 ]

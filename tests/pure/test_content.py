@@ -65,6 +65,16 @@ def test_an_index_has_children(media_type: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("media_type", [OCI_INDEX, OCI_MANIFEST])
+def test_a_list_that_is_null_is_empty(media_type: str) -> None:
+    """Some programs write it so, and registries take it."""
+    config = {"mediaType": "a/b", "digest": f"sha256:{'0' * 64}", "size": 2}
+    raw = json.dumps({"config": config, "layers": None, "manifests": None}).encode()
+    manifest = Manifest.read(raw, media_type)
+    assert manifest.children == ()
+    assert [one.size for one in manifest.blobs] == ([] if media_type == OCI_INDEX else [2])
+
+
 def test_subject_artifact_type_and_urls_are_read() -> None:
     """An attached artifact says to what; a foreign layer says where it lives."""
     foreign = entry(b"f", urls=["https://vendor.example/base"])
