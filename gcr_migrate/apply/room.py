@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ class Room:
 
     What one name has begun may wait for a long time, as where its repository refuses all. Only if
     others get on beside it can anybody see that it is alone with that. So a name has little until
-    something of it came to a good end, and never all.
+    something of it came to a good end, and never all. Else who comes first goes first.
 
     Args:
         most: how many there may be at once.
@@ -28,21 +28,25 @@ class Room:
     """
 
     def __init__(self, most: int, *, several: bool = True) -> None:
-        self._all = asyncio.Semaphore(most)
+        self._free = most
         self._of_one = max(1, most - _LEFT_TO_OTHERS) if several else most
         self._at_first = max(1, most // _AT_FIRST) if several else most
-        self._mine: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+        self._held: Counter[int] = Counter()
+        self._waiting: dict[int, deque[tuple[int, asyncio.Future[None]]]] = {}
+        self._came = 0
         self._proved: set[int] = set()
 
     @asynccontextmanager
     async def of(self, name: int) -> AsyncIterator[None]:
         """Have room for one more of a name, which is the number of an image path."""
-        mine = self._mine.get(name)
-        if mine is None:
-            most = self._of_one if name in self._proved else self._at_first
-            mine = self._mine[name] = asyncio.Semaphore(most)
-        async with mine, self._all:
+        if self._free and self._may_have_more(name):  # then nobody waits who could have it
+            self._take(name)
+        else:
+            await self._turn(name)
+        try:
             yield
+        finally:
+            self._give_back(name)
 
     def proved(self, name: int) -> None:
         """Note that something of a name came to a good end: from now on it has its full share."""
@@ -51,6 +55,46 @@ class Room:
         if len(self._proved) >= _REMEMBERED:  # those that are begun have theirs
             self._proved.clear()
         self._proved.add(name)
-        if mine := self._mine.get(name):
-            for _ in range(self._of_one - self._at_first):
-                mine.release()
+        self._hand_out()
+
+    def _may_have_more(self, name: int) -> bool:
+        most = self._of_one if name in self._proved else self._at_first
+        return self._held[name] < most
+
+    def _take(self, name: int) -> None:
+        self._free -= 1
+        self._held[name] += 1
+
+    def _give_back(self, name: int) -> None:
+        self._free += 1
+        self._held[name] -= 1
+        if not self._held[name]:
+            del self._held[name]
+        self._hand_out()
+
+    async def _turn(self, name: int) -> None:
+        """Wait until there is room, which is taken then."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._came += 1
+        self._waiting.setdefault(name, deque()).append((self._came, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give_back(name)
+            raise
+
+    def _hand_out(self) -> None:
+        """Give what is free to those who came first, of those who may have more."""
+        while self._free and self._waiting:
+            names = (name for name in self._waiting if self._may_have_more(name))
+            name = min(names, key=lambda one: self._waiting[one][0][0], default=None)
+            if name is None:
+                return
+            line = self._waiting[name]
+            _, turn = line.popleft()
+            if not line:
+                del self._waiting[name]
+            if not turn.done():
+                self._take(name)
+                turn.set_result(None)

@@ -58,3 +58,44 @@ def test_a_name_that_is_the_only_one_has_all_of_it() -> None:
             assert await _taken(Room(16, several=False), stack, 1) == 16
 
     asyncio.run(run())
+
+
+def test_who_comes_first_goes_first_where_both_may() -> None:
+    """Images are brought one after the other, and not a little of each at a time."""
+
+    async def run() -> None:
+        room, order = Room(4), []
+        for name in (1, 2):
+            room.proved(name)
+
+        async def one(name: int, number: int) -> None:
+            async with room.of(name):
+                await asyncio.sleep(0)
+                order.append((name, number))
+
+        work = [one(name, number) for name in (1, 2) for number in range(6)]
+        await asyncio.gather(*work)
+        assert order == [(1, 0), (1, 1), (2, 0), (2, 1), *order[4:]]
+        assert [one for one in order if one[0] == 1] == [(1, number) for number in range(6)]
+        assert order.index((1, 5)) < order.index((2, 4))
+
+    asyncio.run(run())
+
+
+def test_who_gives_up_waiting_takes_nothing_away() -> None:
+    """Be it before its turn or in the moment of it."""
+
+    async def run() -> None:
+        room = Room(1)
+        for _ in range(3):
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(room.of(1))
+                waiting = [asyncio.create_task(_taken(room, stack, name)) for name in (1, 2)]
+                await asyncio.sleep(0)
+                waiting[0].cancel()
+            waiting[1].cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        async with asyncio.timeout(1), room.of(3):
+            pass
+
+    asyncio.run(run())
