@@ -109,8 +109,9 @@ class Blobs:
         self._slots = Room(at_once, several=several)
         self._asking = Room(_MOUNTS_FOR_EACH * at_once, several=several)
         # Small ones always find room beside the large ones.
-        self._large = asyncio.Semaphore(max(1, at_once // 2))
-        self._huge = asyncio.Semaphore(min(_HUGE_AT_ONCE, max(1, at_once // 2)))
+        half = max(1, at_once // 2)
+        self._large = Room(half, several=several)
+        self._huge = Room(min(_HUGE_AT_ONCE, half), several=several)
         self._mounts = Mounts()
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
@@ -197,11 +198,11 @@ class Blobs:
     @asynccontextmanager
     async def _room(self, item: BlobItem) -> AsyncIterator[None]:
         """Have room on the line for a blob while the block runs."""
-        size = item.size_bytes
+        size, name = item.size_bytes, item.image_id
         async with (
-            self._huge if size >= HUGE_BYTES else _ENOUGH,
-            self._large if size >= LARGE_BYTES else _ENOUGH,
-            self._slots.of(item.image_id),
+            self._huge.of(name) if size >= HUGE_BYTES else _ENOUGH,
+            self._large.of(name) if size >= LARGE_BYTES else _ENOUGH,
+            self._slots.of(name),
         ):
             yield
 
@@ -276,9 +277,12 @@ class Blobs:
             if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
                 self._holders.popitem(last=False)
         size, of = item.size_bytes, place.image.id
-        self._slots.proved(of)
-        self._asking.proved(of)
+        self._proved(of)
         return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
+
+    def _proved(self, name: int) -> None:
+        for room in (self._huge, self._large, self._slots, self._asking):
+            room.proved(name)
 
     def _gave_up(self, place: Place, item: BlobItem, error: MigrateError) -> Outcome:
         """Record a failure; what ails a blob of the source does so under each of its names."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gcr_migrate import errors
+from gcr_migrate.apply.again import MAY_LACK_A_PART, NOBODY_THERE, Again
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.tags import Look, is_settled, judge
 from gcr_migrate.errors import MigrateError
@@ -30,24 +31,6 @@ if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
 
 _PAGE: Final = 64
-_NOBODY_THERE: Final = frozenset(
-    {
-        errors.UNREACHABLE,
-        errors.UNTRUSTED,
-        errors.SERVER_ERROR,
-        errors.TOO_MANY_REQUESTS,
-        errors.UNAUTHORIZED,
-        errors.NO_CREDENTIALS,
-        errors.BAD_CREDENTIALS,
-        errors.TOKEN_EXPIRED,
-        errors.WORKER_LOST,
-        errors.STOPPED,
-    }
-)
-# Not all say MANIFEST_BLOB_UNKNOWN, with the status of a refusal: some say that all is unknown.
-_MAY_LACK_A_BLOB: Final = frozenset(
-    {errors.BLOB_UNKNOWN, errors.NAME_UNKNOWN, errors.REQUEST_REFUSED}
-)
 _SHARE: Final = 64  # of the window: a path that waits for its oldest leaves room to others
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
 
@@ -90,6 +73,7 @@ class Path:
         self._share = asyncio.Semaphore(_SHARE)
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._not_done: dict[int, Outcome] = {}
+        self._again = Again(tools, place, self._put, self._not_done)
         self._late = array("q")  # manifests whose tags wait for what is attached to them
 
     async def run(self) -> None:
@@ -284,7 +268,7 @@ class Path:
             except MigrateError as error:
                 self._not_set(tag, error)
                 # It may have been for the tag's sake alone: its digest tells.
-                lost = error.problem in _NOBODY_THERE - {errors.SERVER_ERROR}
+                lost = error.problem in NOBODY_THERE - {errors.SERVER_ERROR}
                 outcome = (
                     self._gave_up(Kind.MANIFEST, item.id, error)
                     if lost
@@ -340,56 +324,16 @@ class Path:
             try:
                 await self._tools.hands.do(work)
             except MigrateError as error:
-                if error.problem not in _MAY_LACK_A_BLOB:
+                if error.problem not in MAY_LACK_A_PART:
                     raise
                 refusal = error
             else:
                 self._tools.blobs.proved(blobs)
                 return
-        await self._bring_back(item, blobs, refusal)
+        await self._again.bring(item, blobs, refusal)
         async with self._tools.requests.of(self._place.image.id):
             await self._tools.hands.do(replace(work, asks_first=True))
         self._tools.blobs.proved(blobs)
-
-    async def _bring_back(
-        self, item: ManifestItem, blobs: list[BlobItem], refusal: MigrateError
-    ) -> None:
-        """Send what the target said to have, and has not: a mount that was none, or a clean-up.
-
-        Raises:
-            MigrateError: the refusal itself, if nothing is missing or nobody may ask; and what
-                befell a part that was sent again.
-        """
-        try:
-            lacking = await self._tools.blobs.missing(self._place, blobs)
-            lost = await self._lost(item)
-        except MigrateError as error:
-            if error.problem in _NOBODY_THERE:
-                raise
-            raise refusal from None
-        if not lacking and not lost and refusal.problem is not errors.BLOB_UNKNOWN:
-            raise refusal
-        for blob in lacking:
-            await self._tools.blobs.send(self._place, blob)
-        for child in lost:
-            if not child.present:  # else the plan said so, and not this run or one before
-                self._journal.refused(Kind.MANIFEST, child.id)
-            self._journal.begins(Kind.MANIFEST, child.id)
-            await self._put(child, self._migration.blobs_of(child.id), str(child.digest))
-            self._written(Kind.MANIFEST, child.id, child.size_bytes)
-
-    async def _lost(self, item: ManifestItem) -> list[ManifestItem]:
-        """Return the manifests that one needs and that the target does not have."""
-        lost = []
-        for need in item.needs:
-            if self._not_done.get(need, Outcome.DONE) is not Outcome.DONE:
-                continue  # not there by a rule
-            child = self._migration.manifest_item(self._place.image.id, need)
-            async with self._tools.requests.of(self._place.image.id):
-                head = await self._tools.hands.do(HeadWork(self._place.target, str(child.digest)))
-            if head is None:
-                lost.append(child)
-        return lost
 
     async def _set_all(self, tags: list[TagItem]) -> None:
         await a_few_of((self._set(tag) for tag in tags), min(_WRITES_AT_ONCE, len(tags)))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _AT_FIRST: Final = 4  # names that nothing is known of fill all the room
-_LEFT_TO_OTHERS: Final = 2
+_LEFT_TO_OTHERS: Final = 8  # an eighth
 _REMEMBERED: Final = 10_000
 
 
@@ -29,7 +29,7 @@ class Room:
 
     def __init__(self, most: int, *, several: bool = True) -> None:
         self._free = most
-        self._of_one = max(1, most - _LEFT_TO_OTHERS) if several else most
+        self._of_one = max(1, most - max(1, most // _LEFT_TO_OTHERS)) if several else most
         self._at_first = max(1, most // _AT_FIRST) if several else most
         self._held: Counter[int] = Counter()
         self._waiting: dict[int, deque[tuple[int, asyncio.Future[None]]]] = {}

@@ -36,20 +36,25 @@ async def settle_sizes(
             stated stands, and `apply` tells whether it is the right one.
     """
 
-    async def one(source_id: int, path: str, blob: Digest) -> None:
-        source = sources[source_id]
-        registry = connections.source(source.registry, source.dialect, source.plain_http)
-        try:
-            size = await registry.blob_size(source.name(path), blob)
-        except MigrateError as error:
-            if error.problem is errors.TOKEN_EXPIRED:
-                raise
-            return
-        if size is None:
-            return
-        for owner_id, owner, digest, stated in draft.settle_size(blob, size):
-            subject = f"{sources[owner_id].shown}/{owner}@{digest}"
+    async def size_of(blob: Digest, places: list[tuple[int, str]]) -> int | None:
+        for source_id, path in places:
+            source = sources[source_id]
+            registry = connections.source(source.registry, source.dialect, source.plain_http)
+            try:
+                size = await registry.blob_size(source.name(path), blob)
+            except MigrateError as error:
+                if error.problem is errors.TOKEN_EXPIRED:
+                    raise
+            else:
+                if size is not None:
+                    return size
+        return None
+
+    async def settle(blob: Digest, places: list[tuple[int, str]]) -> None:
+        size = await size_of(blob, places)
+        for source_id, path, digest, stated in draft.sizes.settle(blob, size):
+            subject = f"{sources[source_id].shown}/{path}@{digest}"
             saw = f"{blob} has {size} bytes, the manifest says {stated}"
             draft.add_finding(Finding(errors.SIZE_MISSTATED, Severity.WARNING, subject, saw))
 
-    await a_few_of((one(*disputed) for disputed in draft.disputed_blobs()), AT_ONCE)
+    await a_few_of((settle(*disputed) for disputed in draft.sizes.disputed().items()), AT_ONCE)

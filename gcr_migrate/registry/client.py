@@ -259,6 +259,8 @@ class RegistryClient:
         first = self._url(name, f"referrers/{digest}")
         async for page in pages(first, fetch, self._wire, subject):
             if page.status != _OK:
+                if found:
+                    raise MigrateError(LISTING_CUT, subject=subject, saw=words_of(page))
                 # Who looked for a manifest has the end-point, and says so of one without any.
                 return () if "MANIFEST_UNKNOWN" in codes_of(page) else None
             index = Manifest.read(page.body, OCI_INDEX)

@@ -105,7 +105,7 @@ class Upload(Struct):
         length = self.blob.size if self.blob.size >= 0 else None
         # Not with the source's connection open and idle, if a new login takes a while.
         await self.admission.headers()
-        await self.wire.pause_over(url, self.subject)
+        await self.wire.pause_over("PUT", url, self.subject)
         async with open_source() as pieces:
             login = await self.admission.headers()  # again: the source may have kept us waiting
             headers = {**login, "content-type": "application/octet-stream"}

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import asdict
 
 from gcr_migrate.errors import DISK_FULL, MigrateError
-from gcr_migrate.model.content import Digest, Manifest, RawManifest, checked
+from gcr_migrate.model.content import (
+    Digest,
+    Manifest,
+    RawManifest,
+    checked,
+)
 from gcr_migrate.model.settings import plain
 from gcr_migrate.state.plandigest import plan_digest
+from gcr_migrate.state.stated import StatedSizes
 from gcr_migrate.state.totals import Totals
 
 if TYPE_CHECKING:
@@ -49,11 +55,15 @@ class Draft:
 
     Args:
         connection: to a file that has the schema and no rows.
+
+    Attributes:
+        sizes: of blobs, as manifests state them.
+        sealed: nothing can be added any more.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
-        self._sql.execute("CREATE TEMP TABLE disputed (blob_id INTEGER PRIMARY KEY)")
+        self.sizes = StatedSizes(connection)
         self.sealed = False
 
     def add_source(self, source: Source) -> int:
@@ -150,17 +160,7 @@ class Draft:
         )
         carried = [b for b in manifest.blobs if not b.urls or b.digest in foreign_present]
         blobs = (*carried, *extra_blobs)
-        self._sql.executemany(
-            "INSERT OR IGNORE INTO temp.disputed SELECT id FROM blob"
-            " WHERE digest = ?1 AND size_bytes <> ?2 AND min(size_bytes, ?2) >= 0",
-            [(str(blob.digest), blob.size) for blob in blobs],
-        )
-        # The largest size wins, so that the order of adding does not show in the digest.
-        self._sql.executemany(
-            "INSERT INTO blob (digest, size_bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE"
-            " SET size_bytes = excluded.size_bytes WHERE excluded.size_bytes > size_bytes",
-            [(str(blob.digest), blob.size) for blob in blobs],
-        )
+        self.sizes.add(id_, blobs)
         self._sql.executemany(
             "INSERT OR IGNORE INTO manifest_blob (manifest_id, blob_id, position)"
             " SELECT ?, id, ? FROM blob WHERE digest = ?",
@@ -238,43 +238,6 @@ class Draft:
             " GROUP BY b.blob_id ORDER BY min(p.id), min(b.position)",
             (image_id, json.dumps([str(one) for one in absent])),
         )
-
-    def disputed_blobs(self) -> list[tuple[int, str, Digest]]:
-        """Return blobs of which manifests state different sizes.
-
-        Returns:
-            Of each: id of a source, a path there that is planned with it, and its digest.
-        """
-        rows = self._sql.execute(
-            "SELECT min(p.id), i.source_id, i.path, b.digest FROM temp.disputed d"
-            " JOIN planned_blob p ON p.blob_id = d.blob_id JOIN image i ON i.id = p.image_id"
-            " JOIN blob b ON b.id = d.blob_id GROUP BY d.blob_id ORDER BY b.digest"
-        ).fetchall()
-        return [(source_id, path, Digest.parse(digest)) for _, source_id, path, digest in rows]
-
-    def settle_size(self, blob: Digest, size_bytes: int) -> Iterator[tuple[int, str, Digest, int]]:
-        """Give a disputed blob its size in bytes.
-
-        Yields:
-            Planned manifests that state another one: id of the source, image path, digest and the
-            size that they state.
-        """
-        sql = "UPDATE blob SET size_bytes = ? WHERE digest = ?"
-        self._sql.execute(sql, (size_bytes, str(blob)))
-        rows = self._sql.execute(
-            "SELECT i.source_id, i.path, m.digest FROM blob b"
-            " JOIN manifest_blob n ON n.blob_id = b.id JOIN manifest m ON m.id = n.manifest_id"
-            " JOIN planned_manifest p ON p.manifest_id = m.id JOIN image i ON i.id = p.image_id"
-            " WHERE b.digest = ? ORDER BY i.id, p.id",
-            (str(blob),),
-        )
-        for source_id, path, text in rows:
-            manifest = self.manifest(digest := Digest.parse(text))
-            stated = {
-                one.size for one in (*manifest.blobs, *manifest.children) if one.digest == blob
-            }
-            for size in sorted(stated - {size_bytes, -1}):
-                yield source_id, path, digest, size
 
     def blobs_over(self, size_bytes: int) -> Iterator[tuple[int, str, int, str, int]]:
         """Give larger blobs: source id, image path, repository id, digest and size."""

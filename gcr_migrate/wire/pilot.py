@@ -154,12 +154,15 @@ class Pilot:
             one.refusing.took(turn)
             self.took(turn.service, turn.sent_at)
 
-    async def pause_over(self, service: str, subject: str) -> None:
-        """Wait until a service does not pause; for who holds something open while sending to it.
+    async def pause_over(self, service: str, subject: str, part: str = "") -> None:
+        """Wait until neither a service nor a part of it pauses.
+
+        For who holds something open while sending to it, or looks at what it is about to change.
 
         Args:
             service: who is to be asked.
             subject: what an error is about.
+            part: which part of the service, see `Refusing`.
 
         Raises:
             MigrateError: as `turn` does.
@@ -168,6 +171,7 @@ class Pilot:
         while one.pause and (left_s := one.pause.until - self._clock()) > 0:
             self._check(one.pause, service, subject)
             await self._wait(left_s, subject, begins=False)
+        await self._part_of(service, part, subject, begins=False)
 
     async def rest(self, seconds: float, subject: str) -> None:
         """Wait for so long before something that is under way is tried again.

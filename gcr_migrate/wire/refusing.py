@@ -47,6 +47,10 @@ class _Part(Struct):
     count: int = 0
     tried_at: float = float("-inf")
 
+    def is_over(self, now: float) -> bool:
+        """Whether its refusals tell nothing any more."""
+        return now > max(self.until, self.refused_at) + _FORGOTTEN_AFTER_S
+
 
 class Refusing:
     """The parts of one service of which nothing was taken since they were refused.
@@ -111,7 +115,8 @@ class Refusing:
         if not name:
             return False
         part = self._parts.get(name)
-        if part is None or now > max(part.until, part.refused_at) + _FORGOTTEN_AFTER_S:
+        if part is None or part.is_over(now):
+            self._forget(now)
             self._parts[name] = _Part(now, now, now, saw)
             return False
         part.saw = saw
@@ -128,6 +133,11 @@ class Refusing:
             part.until = now + self._length_s(part.count, after_s)
             part.count += 1
         return True
+
+    def _forget(self, now: float) -> None:
+        """Drop what is over: a part may be of one request only, which nobody asks for again."""
+        for name in [name for name, part in self._parts.items() if part.is_over(now)]:
+            del self._parts[name]
 
     def lets_others_go_first(
         self, name: str, until: float, pause_s: float, per_s: float | None

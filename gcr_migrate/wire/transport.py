@@ -274,9 +274,10 @@ class Wire:
         """
         await self._pilot.rest(seconds, subject)
 
-    async def pause_over(self, url: str, subject: str) -> None:
-        """Wait out a pause of the service, for who holds something open while sending to it."""
-        await self._pilot.pause_over(self._places.service(url), subject)
+    async def pause_over(self, method: str, url: str, subject: str) -> None:
+        """Wait out a pause before a request, for who must not wait any more when it is sent."""
+        part = part_of(method, url)
+        await self._pilot.pause_over(self._places.service(url), subject, part)
 
     def quota_used_up(
         self, reply: Reply, subject: str, refused_at: float | None, method: str = "GET"
@@ -340,7 +341,7 @@ class Wire:
                 return reply
             refused_at = self.quota_used_up(reply, subject, refused_at, method)
             if look:
-                await self.pause_over(url, subject)
+                await self.pause_over(method, url, subject)
                 await look()
 
     async def _whole(self, stream: Stream, subject: str) -> Reply:

@@ -167,3 +167,18 @@ def test_who_looked_for_a_manifest_has_the_end_point_of_referrers(
         lambda _: Answer(404, body=body), lambda client: client.referrers("a", Digest.of(b"x"))
     )
     assert found == (() if knows else None)
+
+
+def test_referrers_of_which_a_later_page_is_gone_are_an_error() -> None:
+    """What the first page told is not all, whatever the second one says."""
+    one = {"mediaType": "a/b", "digest": f"sha256:{'1' * 64}", "size": 2}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [one]}
+    link = {"link": '<?next=2>; rel="next"'}
+
+    def answer(asked: Asked) -> Answer:
+        if "next=2" in asked.target:
+            return Answer(404, body={"errors": [{"code": "MANIFEST_UNKNOWN"}]})
+        return Answer(body=index, headers=link)
+
+    with pytest.raises(MigrateError, match="listing-cut"):
+        using(answer, lambda client: client.referrers("a", Digest.of(b"x")))

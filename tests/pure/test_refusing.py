@@ -192,3 +192,24 @@ def test_who_stands_in_line_and_was_not_refused_goes_before_who_was(clock: Clock
 
     asyncio.run(run())
     assert sent[:2] == [BAD, GOOD]
+
+
+def test_who_waits_out_pauses_waits_out_that_of_the_part(clock: Clock) -> None:
+    """What is looked at then, or held open, is not looked at or opened before a further wait."""
+    pilot = Pilot(9_999, clock, clock.sleep)
+    pilot.refused(HOST, 1, writes=True, part=BAD)
+    _loop(pilot, clock, GOOD, lambda _: True)
+    pilot.refused(HOST, 30, writes=True, part=BAD)
+    before = clock.now
+    asyncio.run(pilot.pause_over(HOST, "an image", BAD))
+    assert clock.now - before >= 30
+    waited_for = clock.now
+    asyncio.run(pilot.turn(HOST, "an image", writes=True, part=BAD))
+    assert clock.now - waited_for < 1
+
+
+def test_parts_of_one_request_are_forgotten_in_time(refusing: Refusing) -> None:
+    """Such as addresses that are signed anew for each: there may be any number of them."""
+    for number in range(1_000):
+        refusing.refused(f"PUT https://h/{number}", float(number), None, "429")
+    assert len(refusing._parts) <= 62  # noqa: SLF001  # nothing else shows it

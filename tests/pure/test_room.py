@@ -22,7 +22,7 @@ async def _taken(room: Room, stack: AsyncExitStack, name: int) -> int:
         count += 1
 
 
-@pytest.mark.parametrize(("most", "first", "full"), [(16, 4, 14), (4, 1, 2), (1, 1, 1), (2, 1, 1)])
+@pytest.mark.parametrize(("most", "first", "full"), [(16, 4, 14), (4, 1, 3), (1, 1, 1), (2, 1, 1)])
 def test_a_name_has_little_at_first_and_never_all(most: int, first: int, full: int) -> None:
     """With the first thing that comes to a good end it has more, at once and later."""
 
@@ -75,9 +75,9 @@ def test_who_comes_first_goes_first_where_both_may() -> None:
 
         work = [one(name, number) for name in (1, 2) for number in range(6)]
         await asyncio.gather(*work)
-        assert order == [(1, 0), (1, 1), (2, 0), (2, 1), *order[4:]]
+        assert order[:4] == [(1, 0), (1, 1), (1, 2), (2, 0)]
         assert [one for one in order if one[0] == 1] == [(1, number) for number in range(6)]
-        assert order.index((1, 5)) < order.index((2, 4))
+        assert order.index((1, 5)) < order.index((2, 3))
 
     asyncio.run(run())
 

@@ -69,6 +69,29 @@ def test_sizes_are_asked_for_only_where_they_differ(zoo: Zoo) -> None:
     assert zoo.asked("HEAD .*/blobs/") == 1
 
 
+def test_who_has_the_layer_settles_it_though_others_have_lost_it(zoo: Zoo) -> None:
+    """What is planned first states a larger size, and its name has the layer no more."""
+    _image(zoo, "a", "1", size=len(LAYER) + 1)
+    zoo.repository.images["a"].blobs.discard(Digest.of(LAYER))
+    _image(zoo, "b", "1")
+    code, facts = zoo.plan()
+    assert (code, len(found(facts, "size-misstated"))) == (0, 1)
+    zoo.run("apply", str(zoo.home / "m"))
+    moved = zoo.box.store.repositories["builds", "europe", "moved"].images
+    assert "1" in moved["b"].tags
+
+
+def test_each_manifest_that_states_a_wrong_size_is_named(zoo: Zoo) -> None:
+    """Be they the first, the most, or such that state another wrong one."""
+    sizes = {"a": 5, "b": 5, "c": len(LAYER), "d": 7, "e": len(LAYER)}
+    for path, size in sizes.items():
+        _image(zoo, path, path, size=size)
+    told = found(zoo.plan()[1], "size-misstated")
+    assert {name.partition("@")[0]: saw.split()[-1] for name, saw in told.items()} == {
+        path: str(size) for path, size in sizes.items() if size != len(LAYER)
+    }
+
+
 def test_a_plan_is_made_though_the_source_does_not_say_which_size_is_right(zoo: Zoo) -> None:
     """Then the larger one stands, and `apply` fails what needs the layer."""
     _image(zoo, "m1", "1")

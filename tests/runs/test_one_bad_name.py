@@ -192,6 +192,39 @@ def test_a_child_that_the_target_has_lost_is_written_again(
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
 
 
+def test_tags_that_went_with_a_lost_child_come_back_with_it(zoo: Zoo) -> None:
+    """They were planned as present, or set by this file; the run is not complete without them."""
+    child, other = zoo.image("a", "c", name="child"), zoo.image("a", name="other")
+    assert zoo.migrate() == (0, 0, 0)
+    (zoo.home / "m").unlink()
+    zoo.index("a", "1", of=[child, other])
+    assert zoo.plan()[0] == 0
+    target = zoo.box.store.repositories["builds", "europe", "moved"].images["a"]
+    del target.tags["c"], target.manifests[child.digest]
+    done, facts = apply(zoo)
+    assert (done, facts["outcome"]) == (0, "complete"), facts
+    assert target.tags["c"] == child.digest
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+def test_a_lost_child_that_may_not_be_written_is_a_failure_of_its_own(zoo: Zoo) -> None:
+    """What it was refused with is told of it, and not only of its index."""
+    child = zoo.image("a", name="child")
+    zoo.index("a", "1", of=[child])
+    assert zoo.plan()[0] == 0
+    body = json.dumps({"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]})
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/1$", status=400, body=body)
+    manifest = f"/a/manifests/{child.digest}"
+    zoo.fault(host=EUROPE, method="HEAD", path=manifest, status=404)
+    zoo.fault(host=EUROPE, method="PUT", path=manifest, status=403, skip=1)
+    done, facts = apply(zoo)
+    assert done == 1
+    assert facts["counts"]["pending"] == 0
+    assert ("manifest", "denied", str(child.digest)) in {
+        (one["kind"], one["code"], one["subject"].partition("@")[2]) for one in facts["failures"]
+    }
+
+
 def test_a_child_that_is_never_there_fails_its_index_in_its_own_words(zoo: Zoo) -> None:
     """No name is unknown then, whatever the status says."""
     zoo.index("a", "1", of=[zoo.image("a", name="child")])
@@ -236,15 +269,25 @@ def test_what_is_blocked_says_by_what(zoo: Zoo) -> None:
     }
 
 
-@pytest.mark.parametrize("names", [("a",), ("a1", "a2")])
-@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    ("method", "names", "large"),
+    [
+        ("POST", ("a",), False),
+        ("POST", ("a1", "a2"), False),
+        ("POST", ("a1", "a2"), True),
+        ("PUT", ("a1", "a2"), False),
+    ],
+)
 def test_names_that_are_refused_by_429_for_ever_keep_no_other_back(
-    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, method: str, names: tuple[str, ...]
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, method: str, names: tuple[str, ...], *, large: bool
 ) -> None:
     """They come first and have more than goes at once; that is no quota that is used up for all.
 
-    Nor are they asked on and on for that.
+    Nor are they asked on and on for that. It is so for large layers, too, which have less room.
     """
+    if large:
+        for module in ("copy", "run"):
+            monkeypatch.setattr(f"gcr_migrate.apply.{module}.LARGE_BYTES", 1)
     monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "8")
     for name in names:
         with_layers(zoo, name, 20)
