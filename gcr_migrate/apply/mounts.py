@@ -55,11 +55,13 @@ class Mounts:
         self._in_vain: set[str] = set()  # registries that said to have mounted what they lacked
         self._unproved: dict[int, Pair] = {}  # of blobs that no manifest needed so far
         self._broken: dict[int, Pair] = {}  # of blobs whose mounts got no answer
+        self._silent: set[str] = set()  # registries that did not answer, though they were there
 
     def is_useless(self, pair: Pair) -> bool:
-        """Whether a mount of this pair was refused, or accepted in vain."""
+        """Whether a mount of this pair was refused, accepted in vain, or would not be answered."""
         is_liar = pair.registry in self._in_vain and pair.registry not in self._proving
-        return pair in self._useless or is_liar
+        is_silent = pair.registry in self._silent and pair.registry not in self._taking
+        return pair in self._useless or is_liar or is_silent
 
     def has_declined(self, pair: Pair) -> bool:
         """Whether uploads were begun in place of its mounts so far, and none was taken."""
@@ -126,11 +128,13 @@ class Mounts:
     def sent(self, blob_id: int) -> None:
         """Note that a blob was sent: whoever did not answer its mount is there, and mounts none.
 
-        If it has mounted others before, it was away for a while.
+        If it has mounted others of the pair before, it was away for a while; and if it mounts any,
+        that is a matter of this pair alone.
         """
         pair = self._broken.pop(blob_id, None)
         if pair and pair not in self._taken:
             self._useless.add(pair)
+            self._silent.add(pair.registry)
 
     def proved(self, blob_ids: Iterable[int]) -> None:
         """Note that a manifest was taken that needs these blobs: those mounted are there."""

@@ -199,3 +199,17 @@ def test_a_blob_that_is_sent_after_its_mount_broke_tells_what_ails(has_mounted: 
         assert mounts.is_useless(PAIR) is not has_mounted
 
     run(steps())
+
+
+def test_a_registry_that_answers_no_mount_is_found_out_once() -> None:
+    """Not for each two of its names anew, as each time takes as long as a time-out."""
+    mounts = Mounts()
+    mounts.broke(PAIR, FIRST)
+    assert not mounts.is_useless(OTHER)
+    mounts.sent(FIRST)
+    assert mounts.is_useless(PAIR)
+    assert mounts.is_useless(OTHER)
+    assert not mounts.is_useless(AWAY)
+    mounts.answered(OTHER, SECOND, None)
+    assert mounts.is_useless(PAIR)
+    assert not mounts.is_useless(OTHER)
