@@ -158,7 +158,7 @@ def test_a_pause_of_all_is_over_a_little_earlier_for_who_was_not_refused(clock: 
     _loop(pilot, clock, GOOD, lambda _: True)
     others = clock.now
     _loop(pilot, clock, BAD, lambda _: True)
-    assert 20 <= others - refused_at <= 22
+    assert 19.9 < others - refused_at <= 22
     assert clock.now - others > 0.1
 
 
@@ -202,7 +202,7 @@ def test_who_waits_out_pauses_waits_out_that_of_the_part(clock: Clock) -> None:
     pilot.refused(HOST, 30, writes=True, part=BAD)
     before = clock.now
     asyncio.run(pilot.pause_over(HOST, "an image", BAD))
-    assert clock.now - before >= 30
+    assert clock.now - before > 29.9
     waited_for = clock.now
     asyncio.run(pilot.turn(HOST, "an image", writes=True, part=BAD))
     assert clock.now - waited_for < 1
