@@ -5,7 +5,7 @@ It may be a mount that was none, a write that was lost after its 201, or somebod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.copy import Place
     from gcr_migrate.apply.journal import Outcome
     from gcr_migrate.apply.path import Tools
-    from gcr_migrate.model.work import Work
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
     Put = Callable[[ManifestItem, list[BlobItem], str], Awaitable[None]]
-
-R = TypeVar("R")
 
 NOBODY_THERE: Final = frozenset(
     {
@@ -72,7 +69,8 @@ class Again(Struct, frozen=True):
         """
         try:
             lacking = await self.tools.blobs.missing(self.place, blobs)
-            lost = [child for child in self._children(item) if not await self._is_there(child)]
+            needs = self._needs(item)
+            lost = [one for one in needs if not await self._has(str(one.digest))]
         except MigrateError as error:
             if error.problem in NOBODY_THERE:
                 raise
@@ -84,13 +82,14 @@ class Again(Struct, frozen=True):
         for child in lost:
             await self._write(child)
 
-    def _children(self, item: ManifestItem) -> list[ManifestItem]:
+    def _needs(self, item: ManifestItem) -> list[ManifestItem]:
         """Return what a manifest needs beside it, but what is not there by a rule."""
         there = (one for one in item.needs if one not in self.not_done)
         return [self.tools.migration.manifest_item(self.place.image.id, one) for one in there]
 
-    async def _is_there(self, item: ManifestItem) -> bool:
-        return await self._do(HeadWork(self.place.target, str(item.digest))) is not None
+    async def _has(self, reference: str) -> bool:
+        work = HeadWork(self.place.target, reference)
+        return await self.tools.do(self.place.image.id, work) is not None
 
     async def _write(self, item: ManifestItem) -> None:
         """Write a manifest that was lost, and the tags that went with it."""
@@ -113,17 +112,14 @@ class Again(Struct, frozen=True):
     async def _set(self, tag: TagItem) -> None:
         journal, of = self.tools.journal, self.place.image.id
         try:
-            if await self._do(HeadWork(self.place.target, tag.tag)) is not None:
+            if await self._has(tag.tag):
                 return  # it stayed, or is somebody's
             if tag.action is not TagAction.PRESENT:
                 journal.refused(Kind.TAG, tag.id)
             journal.begins(Kind.TAG, tag.id)
-            await self._do(ManifestWork(self.place.target, tag.digest, tag.tag, overwrites=False))
+            work = ManifestWork(self.place.target, tag.digest, tag.tag, overwrites=False)
+            await self.tools.do(of, work)
         except MigrateError as error:
             journal.gave_up(Kind.TAG, tag.id, error, of=of)
         else:
             journal.confirmed(Kind.TAG, tag.id, how="written", of=of)
-
-    async def _do(self, work: Work[R]) -> R:
-        async with self.tools.requests.of(self.place.image.id):
-            return await self.tools.hands.do(work)

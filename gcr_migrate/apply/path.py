@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.apply.room import Room
     from gcr_migrate.model.content import Digest
+    from gcr_migrate.model.work import Work
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
     from gcr_migrate.state.migration import Migration
+
+R = TypeVar("R")
 
 _PAGE: Final = 64
 _SHARE: Final = 64  # of the window: a path that waits for its oldest leaves room to others
@@ -53,6 +56,11 @@ class Tools(Struct, frozen=True):
     blobs: Blobs
     window: asyncio.Semaphore
     requests: Room
+
+    async def do(self, name: int, work: Work[R]) -> R:
+        """Do work for an image path, named by its number, when there is room for it."""
+        async with self.requests.of(name):
+            return await self.hands.do(work)
 
 
 class Path:
@@ -131,8 +139,8 @@ class Path:
             else:
                 blobs = self._migration.blobs_of(item.id)
                 outcome = await self._needs(item, blobs)
-                if outcome is Outcome.DONE:
-                    await self._look_ahead(tags[:1])
+                if outcome is Outcome.DONE and tags:
+                    await self._look_ahead(tags[0])
                 await before
                 async with self._slots:
                     begun.set_result(None)
@@ -147,13 +155,12 @@ class Path:
             self._share.release()
         return outcome
 
-    async def _look_ahead(self, tags: list[TagItem]) -> None:
-        for tag in tags:
-            if self._is_over:
-                return
-            async with self._tools.requests.of(self._place.image.id):
-                if not self._is_over:  # many may have stood in line
-                    await self._look.ahead(tag.tag, tag.digest)
+    async def _look_ahead(self, tag: TagItem) -> None:
+        if self._is_over:
+            return
+        async with self._tools.requests.of(self._place.image.id):
+            if not self._is_over:  # many may have stood in line
+                await self._look.ahead(tag.tag, tag.digest)
 
     async def _needs(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
         """Bring blobs, and wait for the manifests that come before; return how bad it came out."""
@@ -214,8 +221,7 @@ class Path:
         end, digest = self._place.source, str(item.digest)
         shown = f"{end.registry}/{end.name}@"
         try:
-            async with self._tools.requests.of(self._place.image.id):
-                is_there = await self._tools.hands.do(HeadWork(end, digest)) is not None
+            is_there = await self._tools.do(self._place.image.id, HeadWork(end, digest)) is not None
         except MigrateError as error:
             if error.problem is errors.STOPPED:
                 return Outcome.PENDING
@@ -320,19 +326,13 @@ class Path:
 
     async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
         work = self._work(item.digest, reference)
-        async with self._tools.requests.of(self._place.image.id):
-            try:
-                await self._tools.hands.do(work)
-            except MigrateError as error:
-                if error.problem not in MAY_LACK_A_PART:
-                    raise
-                refusal = error
-            else:
-                self._tools.blobs.proved(blobs)
-                return
-        await self._again.bring(item, blobs, refusal)
-        async with self._tools.requests.of(self._place.image.id):
-            await self._tools.hands.do(replace(work, asks_first=True))
+        try:
+            await self._tools.do(self._place.image.id, work)
+        except MigrateError as error:
+            if error.problem not in MAY_LACK_A_PART:
+                raise
+            await self._again.bring(item, blobs, error)
+            await self._tools.do(self._place.image.id, replace(work, asks_first=True))
         self._tools.blobs.proved(blobs)
 
     async def _set_all(self, tags: list[TagItem]) -> None:
@@ -346,8 +346,7 @@ class Path:
             self._journal.begins(Kind.TAG, tag.id)
             work = self._work(tag.digest, tag.tag)
             try:
-                async with self._tools.requests.of(self._place.image.id):
-                    await self._tools.hands.do(work)
+                await self._tools.do(self._place.image.id, work)
             except MigrateError as error:
                 self._not_set(tag, error)
             else:

@@ -52,7 +52,7 @@ class Room:
         """Note that something of a name came to a good end: from now on it has its full share."""
         if name in self._proved:
             return
-        if len(self._proved) >= _REMEMBERED:  # those that are begun have theirs
+        if len(self._proved) >= _REMEMBERED:  # the next thing that is done proves them again
             self._proved.clear()
         self._proved.add(name)
         self._hand_out()

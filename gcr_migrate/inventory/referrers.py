@@ -30,8 +30,7 @@ class Referrers:
 
     def __init__(self, registry: SourceRegistry) -> None:
         self._registry = registry
-        # The `manifest` map shows them all where there is one.
-        self._has_api = False if registry.dialect.lists_manifests else None
+        self._has_api: bool | None = None  # until it is heard
         self._noes: Counter[str] = Counter()
         self._unsure: dict[str, Digest] = {}  # of each name the first without an answer
         self._unasked: set[str] = set()  # names of which some were not asked for
@@ -45,6 +44,8 @@ class Referrers:
         Raises:
             MigrateError: it does not answer.
         """
+        if self._registry.dialect.lists_manifests:  # the `manifest` map shows them all
+            return []
         if self._is_to_be_heard():
             async with self._first:  # all others wait to hear if there is such a thing
                 if self._is_to_be_heard():
@@ -55,8 +56,6 @@ class Referrers:
         return self._has_api is None and self._waits
 
     async def _asked(self, name: str, digest: Digest) -> list[Digest]:
-        if self._registry.dialect.lists_manifests:
-            return []
         if not self._has_api and (self._has_api is False or self._noes[name] >= _NOES_OF_A_NAME):
             self._unsure.setdefault(name, digest)
             self._unasked.add(name)

@@ -81,6 +81,9 @@ class _Sent(Struct, frozen=True):
     look: Look | None = None
 
 
+_NOTHING: Final = _Sent()
+
+
 class Explain(Protocol):
     """Tells what is behind a refusal that can mean two things."""
 
@@ -163,7 +166,7 @@ class RegistryClient:
     async def gcr_usage(self, name: str) -> str:
         """Return the word of a gcr.io host on a project's use of it; empty if it says none."""
         url, subject = self._url(name, QUESTION), f"{self._host}/{name} usage"
-        reply = await self._sent("GET", url, (_pull(name),), subject, {_OK}, _Sent())
+        reply = await self._sent("GET", url, (_pull(name),), subject, {_OK}, _NOTHING)
         return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
@@ -421,11 +424,11 @@ class RegistryClient:
         subject: str,
         *,
         ok: Collection[int],
-        sent: _Sent | None = None,
+        sent: _Sent = _NOTHING,
     ) -> Reply:
         """Send a request; where it is refused for what can mean two things, find out which."""
         try:
-            return await self._sent(method, url, scopes, subject, ok, sent or _Sent())
+            return await self._sent(method, url, scopes, subject, ok, sent)
         except MigrateError as error:
             kind, _, rest = scopes[0].partition(":")
             unclear = error.problem in {DENIED, NAME_UNKNOWN} and kind == "repository"

@@ -118,11 +118,17 @@ class RegistrySource(Part):
     @model_validator(mode="after")
     def _less_than_there_is(self) -> Self:
         """Refuse what would be read in one view only, where the other form gives two."""
-        host = self.registry.lower().removesuffix(":443")
-        if host.endswith("-docker.pkg.dev") and self.dialect == "auto":
+        host = _of_artifact_registry(self.registry)
+        if host and self.dialect == "auto":
             wanted = _by_project(host, self.paths)
             raise ValueError(f"{host} is Artifact Registry's; write source: {wanted}")
         return self
+
+
+def _of_artifact_registry(registry: str) -> str:
+    """Return a host of Artifact Registry without its port; empty for any other."""
+    host = registry.lower().removesuffix(":443")
+    return host if host.endswith(ar_host("")) else ""
 
 
 def _by_project(host: str, paths: tuple[str, ...]) -> str:
@@ -159,9 +165,8 @@ class RegistryTarget(Part):
     @model_validator(mode="after")
     def _is_none_of_artifact_registry(self) -> Self:
         """Refuse what would be written without knowing its repositories and habits."""
-        host = self.registry.lower().removesuffix(":443")
-        if host.endswith("-docker.pkg.dev"):
-            location = host.removesuffix("-docker.pkg.dev")
+        if host := _of_artifact_registry(self.registry):
+            location = host.removesuffix(ar_host(""))
             wanted = f"{{project: PROJECT, location: {location}}}, and the repository in routes"
             raise ValueError(f"{host} is Artifact Registry's; write target: {wanted}")
         return self

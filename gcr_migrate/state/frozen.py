@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import asdict
 
 from gcr_migrate.errors import DISK_FULL, MigrateError
-from gcr_migrate.model.content import (
-    Digest,
-    Manifest,
-    RawManifest,
-    checked,
-)
+from gcr_migrate.model.content import Digest, Manifest, RawManifest, checked
 from gcr_migrate.model.settings import plain
 from gcr_migrate.state.plandigest import plan_digest
 from gcr_migrate.state.stated import StatedSizes

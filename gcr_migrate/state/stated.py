@@ -18,7 +18,7 @@ _OTHERS: Final = (
 )
 _FIRST: Final = (  # what stated the same as the first one, but not what states none
     "SELECT n.manifest_id, :first FROM manifest_blob n JOIN manifest m ON m.id = n.manifest_id"
-    " WHERE n.blob_id = :id AND :first <> :size AND m.media_type NOT IN (:schema1, :signed)"
+    " WHERE n.blob_id = :id AND m.media_type NOT IN (:schema1, :signed)"
     " AND n.manifest_id NOT IN (SELECT manifest_id FROM temp.stated WHERE blob_id = :id)"
 )
 
@@ -82,9 +82,8 @@ class StatedSizes:
             size that they state. Of a size that nobody knows there are none.
         """
         id_, first, largest = self._sql.execute(
-            "SELECT b.id, b.size_bytes, max(b.size_bytes, s.most) FROM blob b JOIN (SELECT blob_id,"
-            " max(size_bytes) AS most FROM temp.stated GROUP BY blob_id) s ON s.blob_id = b.id"
-            " WHERE b.digest = ?",
+            "SELECT b.id, b.size_bytes, max(b.size_bytes, (SELECT max(s.size_bytes)"
+            " FROM temp.stated s WHERE s.blob_id = b.id)) FROM blob b WHERE b.digest = ?",
             (str(blob),),
         ).fetchall()[0]
         size = largest if size_bytes is None else size_bytes

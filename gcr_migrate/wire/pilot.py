@@ -109,7 +109,7 @@ class Pilot:
         one = self._services.get(service) or self._new(service)
         gave_way = False
         while True:
-            await self._part_of(service, part, subject, begins=begins)
+            await self._part_over(service, part, subject, begins=begins)
             now = self._clock()
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
@@ -128,7 +128,7 @@ class Pilot:
                 if not one.waiting[part]:
                     del one.waiting[part]
 
-    async def _part_of(self, service: str, part: str, subject: str, *, begins: bool) -> None:
+    async def _part_over(self, service: str, part: str, subject: str, *, begins: bool) -> None:
         """Wait until a request may be sent to a part of a service, where that was refused."""
         one = self._services[service]
         while (left_s := one.refusing.left_s(part, now := self._clock())) > 0:
@@ -151,7 +151,6 @@ class Pilot:
         one.writes.answered(turn, now)
         if took:
             one.took(turn)
-            one.refusing.took(turn)
             self.took(turn.service, turn.sent_at)
 
     async def pause_over(self, service: str, subject: str, part: str = "") -> None:
@@ -171,7 +170,7 @@ class Pilot:
         while one.pause and (left_s := one.pause.until - self._clock()) > 0:
             self._check(one.pause, service, subject)
             await self._wait(left_s, subject, begins=False)
-        await self._part_of(service, part, subject, begins=False)
+        await self._part_over(service, part, subject, begins=False)
 
     async def rest(self, seconds: float, subject: str) -> None:
         """Wait for so long before something that is under way is tried again.

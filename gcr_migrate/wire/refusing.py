@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.wire.pace import Turn
 
+WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _AFTER_OTHERS_S: Final = (0.1, 2.0)  # least and most; a quarter of the pause in between
 _OTHERS: Final = 4  # that have their turn before, at a slow pace
 _TRIED_FOR_S: Final = 0.5  # later it is being worked on, as an upload is
@@ -174,4 +175,4 @@ def part_of(method: str, url: str) -> str:
 
 
 def _writes(name: str) -> bool:
-    return not name.startswith(("GET ", "HEAD "))
+    return name.partition(" ")[0] in WRITES

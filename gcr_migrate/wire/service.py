@@ -111,6 +111,7 @@ class Service(Struct):
 
     def took(self, turn: Turn) -> None:
         """Take note that a request was taken."""
+        self.refusing.took(turn)
         if self.few:
             self.few.took(turn)
 

@@ -25,7 +25,7 @@ from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.network import Network
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.places import Places
-from gcr_migrate.wire.refusing import part_of
+from gcr_migrate.wire.refusing import WRITES, part_of
 from gcr_migrate.wire.replies import Reply, elsewhere, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, persistently
 from gcr_migrate.wire.routes import sender_for
@@ -62,7 +62,6 @@ _UNAUTHORIZED: Final = 401
 # Of a signed URL: Cloud Storage says 400 and `ExpiredToken`, others 403 or 401.
 _RAN_OUT: Final = frozenset({400, _UNAUTHORIZED, 403})
 _SAY_NO_REASON: Final = frozenset({DENIED, REQUEST_REFUSED, UNAUTHORIZED})
-_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOCK_READ_S: Final = 60.0
 
 
@@ -300,7 +299,7 @@ class Wire:
         service = self._places.service(reply.url)
         first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
-        writes, part = method in _WRITES, part_of(method, reply.url)
+        writes, part = method in WRITES, part_of(method, reply.url)
         self._pilot.refused(service, pause_of(reply), error.saw, writes=writes, part=part)
         if self._pilot.hopeless(service, first, part):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
@@ -411,7 +410,7 @@ class Wire:
     ) -> Turn:
         """Take a request from the budget, and wait until it may be sent."""
         self._pilot.budget.request(subject)
-        writes = method in _WRITES
+        writes = method in WRITES
         try:
             return await self._pilot.turn(service, subject, writes=writes, begins=begins, part=part)
         except BaseException:
