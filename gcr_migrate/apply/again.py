@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from gcr_migrate import errors
+from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from gcr_migrate.apply.copy import Place
-    from gcr_migrate.apply.journal import Outcome
     from gcr_migrate.apply.path import Tools
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
@@ -64,8 +64,8 @@ class Again(Struct, frozen=True):
         """Send what is missing of a manifest that was refused.
 
         Raises:
-            MigrateError: the refusal itself, if nothing is missing or nobody may ask; and what
-                befell a part that was sent again.
+            MigrateError: the refusal itself, if nothing is missing or nobody may ask; BLOCKED, if a
+                part that was sent again failed; STOPPED, if it was not for a wish to stop.
         """
         try:
             lacking = await self.tools.blobs.missing(self.place, blobs)
@@ -78,9 +78,19 @@ class Again(Struct, frozen=True):
         if not lacking and not lost and refusal.problem is not errors.BLOB_UNKNOWN:
             raise refusal
         for blob in lacking:
-            await self.tools.blobs.send(self.place, blob)
+            part = f"layer or config {blob.digest}"
+            self._check(item, part, await self.tools.blobs.send(self.place, blob))
         for child in lost:
-            await self._write(child)
+            self._check(item, f"manifest {child.digest}", await self._write(child))
+
+    def _check(self, item: ManifestItem, part: str, outcome: Outcome) -> None:
+        """Raise what it means for a manifest that a part of it did not come."""
+        subject = f"{self.place.shown}@{item.digest}"
+        if outcome is Outcome.FAILED:
+            saw = f"it needs {part}, which failed"
+            raise MigrateError(errors.BLOCKED, subject=subject, saw=saw)
+        if outcome is not Outcome.DONE:
+            raise MigrateError(errors.STOPPED, subject=subject)
 
     def _needs(self, item: ManifestItem) -> list[ManifestItem]:
         """Return what a manifest needs beside it, but what is not there by a rule."""
@@ -91,7 +101,7 @@ class Again(Struct, frozen=True):
         work = HeadWork(self.place.target, reference)
         return await self.tools.do(self.place.image.id, work) is not None
 
-    async def _write(self, item: ManifestItem) -> None:
+    async def _write(self, item: ManifestItem) -> Outcome:
         """Write a manifest that was lost, and the tags that went with it."""
         journal, of = self.tools.journal, self.place.image.id
         if not item.present:  # else the plan said so, and not this run or one before
@@ -100,14 +110,14 @@ class Again(Struct, frozen=True):
         try:
             await self.put(item, self.tools.migration.blobs_of(item.id), str(item.digest))
         except MigrateError as error:
-            journal.gave_up(Kind.MANIFEST, item.id, error, of=of)
-            raise
+            return journal.gave_up(Kind.MANIFEST, item.id, error, of=of)
         size = item.size_bytes
         journal.confirmed(Kind.MANIFEST, item.id, how="written", size_bytes=size, of=of)
         for tag in self.tools.migration.tags_of(of, item.id):
             # What is not set yet will be in its turn.
             if tag.action is TagAction.PRESENT or tag.state is State.PRESENT:
                 await self._set(tag)
+        return Outcome.DONE
 
     async def _set(self, tag: TagItem) -> None:
         journal, of = self.tools.journal, self.place.image.id

@@ -116,7 +116,7 @@ class Blobs:
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
         self._going: dict[int, asyncio.Task[Outcome]] = {}
-        self._sending: dict[int, asyncio.Task[None]] = {}
+        self._sending: dict[int, asyncio.Task[Outcome]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
         self._failed: dict[int, MigrateError] = {}  # why blobs of several names failed at first
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
@@ -143,18 +143,16 @@ class Blobs:
         sizes = await all_of(self._hands.do(SizeWork(place.target, item.digest)) for item in items)
         return [item for item, size in zip(items, sizes, strict=True) if size is None]
 
-    async def send(self, place: Place, item: BlobItem) -> None:
-        """Send a blob that the target had said to have, without any mount; once for all who ask.
-
-        Raises:
-            MigrateError: it cannot be sent; that is a matter of the manifest that needs it.
-        """
+    async def send(self, place: Place, item: BlobItem) -> Outcome:
+        """Send a blob that the target had said to have, without any mount; once for all who ask."""
+        if self._journal.came_out(item.id) is Outcome.FAILED:
+            return Outcome.FAILED
         sending = self._sending.get(item.id)
         if sending is None:
             sending = self._sending[item.id] = shared(self._send(place, item))
-        await asyncio.shield(sending)
+        return await asyncio.shield(sending)
 
-    async def _send(self, place: Place, item: BlobItem) -> None:
+    async def _send(self, place: Place, item: BlobItem) -> Outcome:
         try:
             self._mounts.in_vain(item.id)
             async with self._room(item):
@@ -163,7 +161,11 @@ class Blobs:
                 size, of = item.size_bytes, place.image.id
                 await self._journal.started(Kind.BLOB, item.id, size)
                 await self._hands.do(BlobWork(place.source, place.target, item.digest, size))
-            self._journal.confirmed(Kind.BLOB, item.id, how="uploaded", size_bytes=size, of=of)
+        except MigrateError as error:
+            return self._gave_up(place, item, error)
+        else:
+            how = "uploaded"
+            return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
         finally:
             del self._sending[item.id]
 

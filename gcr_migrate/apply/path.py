@@ -274,7 +274,7 @@ class Path:
             except MigrateError as error:
                 self._not_set(tag, error)
                 # It may have been for the tag's sake alone: its digest tells.
-                lost = error.problem in NOBODY_THERE - {errors.SERVER_ERROR}
+                lost = error.problem in {errors.BLOCKED, *NOBODY_THERE} - {errors.SERVER_ERROR}
                 outcome = (
                     self._gave_up(Kind.MANIFEST, item.id, error)
                     if lost

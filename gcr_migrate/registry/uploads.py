@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _SESSIONS_AT_MOST: Final = 4
 _WRONG_READS_AT_MOST: Final = 2
+# Something else happened to the session, or somebody sends the same blob at the same time.
+_SESSION_LOST: Final = frozenset({404, 409, 412, 416})
 _SESSION_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 # Who raises these gives up in the end: quota is waited for, and new tokens are few.
 _BOUNDED: Final = frozenset({TOO_MANY_REQUESTS, UNAUTHORIZED})
@@ -94,6 +96,7 @@ class Upload(Struct):
                     raise
                 pause_s = self._pause_s(attempt) + (error.after_s or 0.0)
             except MigrateError as error:
+                self._forget()
                 if error.problem is STOPPED and lost:
                     raise lost from error
                 raise
@@ -135,7 +138,7 @@ class Upload(Struct):
         if reply.status == 401:  # noqa: PLR2004  # token expired between session and PUT
             await self.admission.refused(reply)
             raise TransientError(error.problem, subject=self.subject, saw=error.saw)
-        lost = reply.status in {404, 416} and "NAME_UNKNOWN" not in codes
+        lost = reply.status in _SESSION_LOST and "NAME_UNKNOWN" not in codes
         if lost or codes & _SESSION_CODES:  # the session, not the name: a new one may do
             raise TransientError(REQUEST_REFUSED, subject=self.subject, saw=error.saw)
         if "DIGEST_INVALID" in codes:  # our hash was right, so the bytes were damaged on the way

@@ -70,10 +70,6 @@ class Refusing:
         # When the last one was sent that was taken, of those that write and those that read.
         self._taken = {True: float("-inf"), False: float("-inf")}
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self._parts)
-
     def left_s(self, name: str, now: float) -> float:
         """Return after how many seconds a request may be sent to this part; zero: now."""
         part = self._parts.get(name)

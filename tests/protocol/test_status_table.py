@@ -168,7 +168,10 @@ TABLE = [
         Row(what, 400, "blob-unknown", Exit.FAILED, body=oci("MANIFEST_BLOB_UNKNOWN"))
         for what in ("put", "tag")
     ),
-    Row("upload", 416, "request-refused", Exit.FAILED, retried=True),
+    *(
+        Row("upload", status, "request-refused", Exit.FAILED, retried=True)
+        for status in (409, 412, 416)
+    ),
     # 429
     *(
         Row(what, 429, "too-many-requests", retried=True, body=oci("TOOMANYREQUESTS"))
@@ -220,11 +223,13 @@ async def _source(data: bytes) -> AsyncIterator[Feed]:
     yield Iterated(chunks())
 
 
-async def _send_new_blob(target: TargetRegistry, name: str) -> None:
+async def _send_new_blob(
+    target: TargetRegistry, name: str, on_bytes: Callable[[int], None] | None = None
+) -> None:
     """Upload bytes that no registry has: one that is there would not be sent twice."""
     data = os.urandom(SIZE)
     blob = Descriptor("application/octet-stream", Digest.of(data), SIZE)
-    await target.upload(name, blob, lambda: _source(data))
+    await target.upload(name, blob, lambda: _source(data), on_bytes=on_bytes)
 
 
 async def _other(clients: Connections) -> Manifest:
@@ -406,3 +411,21 @@ def test_an_upload_that_broke_starts_over_under_a_new_session(lie: bytes) -> Non
         return registry.sessions
 
     assert asyncio.run(upload()) == ["/session/1", "/session/2"]
+
+
+@pytest.mark.parametrize("status", [403, 413, 503])
+def test_bytes_of_a_refused_upload_are_taken_back(box: Sandbox, status: int) -> None:
+    """They were told as they left; what failed has brought nothing to the target."""
+    seen: list[int] = []
+
+    async def send(clients: Connections) -> None:
+        await _send_new_blob(clients.target(HOST, "artifact-registry"), NEW, seen.append)
+
+    control(box, "POST", {"status": status, "method": "PUT", "path": "artifacts-uploads"})
+    try:
+        with pytest.raises(MigrateError):
+            asyncio.run(_with_clients(box, send, "0"))
+    finally:
+        control(box, "DELETE")
+    assert any(seen)
+    assert sum(seen) == 0

@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +159,7 @@ def test_what_was_read_before_a_plan_was_stopped_is_not_read_again(
     assert process.returncode == (130 if how is signal.SIGINT else -signal.SIGKILL)
     assert not (zoo.home / "m").exists()
     kept, asked = _kept(zoo), zoo.asked(FETCH)
-    stop = urllib.request.Request(f"{zoo.box.control_url}/faults", method="DELETE")  # noqa: S310
-    urllib.request.urlopen(stop, timeout=60).close()  # noqa: S310  # loopback
+    zoo.heal()
     _plan(zoo)
     assert zoo.asked(FETCH) - asked == _kept(zoo) - kept < _kept(zoo)
 

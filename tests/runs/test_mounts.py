@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from gcr_migrate.model.content import Digest
 from gcr_migrate.sandbox.registry import Registry
 from tests.conftest import Cli
 from tests.processes import workers_of
@@ -80,6 +81,32 @@ def test_mounts_in_vain_are_given_up(tmp_path: Path) -> None:
     mounts = [one["n"] for one in asked if re.search("mount=.*from=builds%2Fus.gcr", one["query"])]
     assert mounts
     assert sum(number > sent for number in mounts) <= at_once  # they were on their way
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_layer_that_was_never_mounted_and_cannot_be_sent_fails_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    """It has its own cause, what needs it is blocked, nothing is left as if it were under way."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    with planned(tmp_path) as zoo:
+        zoo.fault(method="POST", path="mount=", status=201)
+        broken = Digest.of(b"layer 7")
+        zoo.fault(method="PUT", path=f"artifacts-uploads.*{broken.encoded}", status=507)
+        code, facts = zoo.run("apply", str(zoo.home / "m"), "--workers", workers)
+        assert (code, facts["outcome"]) == (1, "failed"), facts
+        told = sorted((one["kind"], one["code"], one["saw"]) for one in facts["failures"])
+        assert [one[:2] for one in told] == [
+            ("blob", "server-error"),
+            ("manifest", "blocked"),
+            ("tag", "blocked"),
+        ]
+        assert f"layer or config {broken}, which failed" in told[1][2]
+        counts = zoo.run_here("status", str(zoo.home / "m"))[1]["counts"]
+        assert (counts["failed"], counts["pending"]) == (3, 0)
+        zoo.heal()
+        assert zoo.run("apply", str(zoo.home / "m"))[1]["outcome"] == "complete"
+        assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
 
 
 def test_mounts_that_are_taken_go_side_by_side(tmp_path: Path) -> None:
