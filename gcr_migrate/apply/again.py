@@ -5,25 +5,29 @@ It may be a mount that was none, a write that was lost after its 201, or somebod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from msgspec import Struct
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
+from gcr_migrate.apply.tags import is_there
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.plan import TagAction
-from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import HeadWork, ManifestWork
+from gcr_migrate.model.steps import Kind
+from gcr_migrate.model.work import HeadWork, SizeWork
+from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from gcr_migrate.apply.copy import Place
     from gcr_migrate.apply.path import Tools
+    from gcr_migrate.model.content import Digest
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
     Put = Callable[[ManifestItem, list[BlobItem], str], Awaitable[None]]
+    SetTag = Callable[[TagItem], Awaitable[None]]
+
+T = TypeVar("T")
 
 NOBODY_THERE: Final = frozenset(
     {
@@ -45,20 +49,27 @@ MAY_LACK_A_PART: Final = frozenset(
 )
 
 
-class Again(Struct, frozen=True):
+class Again:
     """Sends again what a manifest of one image path needs.
 
-    Attributes:
+    Args:
         tools: what all paths share.
         place: where it is read and written.
         put: writes a manifest under a tag or its digest.
+        set_tag: sets a tag, if it has to be set still.
         not_done: what became of manifests that are not there, by their numbers.
     """
 
-    tools: Tools
-    place: Place
-    put: Put
-    not_done: Mapping[int, Outcome]
+    def __init__(
+        self, tools: Tools, place: Place, put: Put, set_tag: SetTag, not_done: Mapping[int, Outcome]
+    ) -> None:
+        self._tools = tools
+        self._journal = tools.journal
+        self._place = place
+        self._put = put
+        self._set_tag = set_tag
+        self._not_done = not_done
+        self._writing: dict[int, asyncio.Task[Outcome]] = {}
 
     async def bring(self, item: ManifestItem, blobs: list[BlobItem], refusal: MigrateError) -> None:
         """Send what is missing of a manifest that was refused.
@@ -68,24 +79,25 @@ class Again(Struct, frozen=True):
                 part that was sent again failed; STOPPED, if it was not for a wish to stop.
         """
         try:
-            lacking = await self.tools.blobs.missing(self.place, blobs)
+            lacking = await self._missing(blobs, lambda blob: self._has_blob(blob.digest))
             needs = self._needs(item)
-            lost = [one for one in needs if not await self._has(str(one.digest))]
+            lost = await self._missing(needs, lambda need: self._has(str(need.digest)))
         except MigrateError as error:
             if error.problem in NOBODY_THERE:
                 raise
             raise refusal from None
         if not lacking and not lost and refusal.problem is not errors.BLOB_UNKNOWN:
             raise refusal
-        for blob in lacking:
-            part = f"layer or config {blob.digest}"
-            self._check(item, part, await self.tools.blobs.send(self.place, blob))
-        for child in lost:
-            self._check(item, f"manifest {child.digest}", await self._write(child))
+        sent = await all_of(self._tools.blobs.send(self._place, blob) for blob in lacking)
+        for blob, outcome in zip(lacking, sent, strict=True):
+            self._check(item, f"layer or config {blob.digest}", outcome)
+        written = await all_of(self._once(child) for child in lost)
+        for child, outcome in zip(lost, written, strict=True):
+            self._check(item, f"manifest {child.digest}", outcome)
 
     def _check(self, item: ManifestItem, part: str, outcome: Outcome) -> None:
         """Raise what it means for a manifest that a part of it did not come."""
-        subject = f"{self.place.shown}@{item.digest}"
+        subject = f"{self._place.shown}@{item.digest}"
         if outcome is Outcome.FAILED:
             saw = f"it needs {part}, which failed"
             raise MigrateError(errors.BLOCKED, subject=subject, saw=saw)
@@ -94,42 +106,50 @@ class Again(Struct, frozen=True):
 
     def _needs(self, item: ManifestItem) -> list[ManifestItem]:
         """Return what a manifest needs beside it, but what is not there by a rule."""
-        there = (one for one in item.needs if one not in self.not_done)
-        return [self.tools.migration.manifest_item(self.place.image.id, one) for one in there]
+        there = (one for one in item.needs if one not in self._not_done)
+        return [self._tools.migration.manifest_item(self._place.image.id, one) for one in there]
+
+    async def _missing(self, items: list[T], has: Callable[[T], Awaitable[bool]]) -> list[T]:
+        """Ask for what is believed to be there; return what is not."""
+
+        async def ask(item: T) -> bool:
+            return await has(item)
+
+        there = await all_of(ask(item) for item in items)
+        return [item for item, is_there in zip(items, there, strict=True) if not is_there]
+
+    async def _has_blob(self, digest: Digest) -> bool:
+        work = SizeWork(self._place.target, digest)
+        return await self._tools.do(self._place.image.id, work) is not None
 
     async def _has(self, reference: str) -> bool:
-        work = HeadWork(self.place.target, reference)
-        return await self.tools.do(self.place.image.id, work) is not None
+        work = HeadWork(self._place.target, reference)
+        return await self._tools.do(self._place.image.id, work) is not None
+
+    async def _once(self, item: ManifestItem) -> Outcome:
+        """Write a manifest that was lost; once for all that need it."""
+        writing = self._writing.get(item.id)
+        if writing is None or writing.done():
+            writing = self._writing[item.id] = shared(self._write(item))
+        return await asyncio.shield(writing)
 
     async def _write(self, item: ManifestItem) -> Outcome:
         """Write a manifest that was lost, and the tags that went with it."""
-        journal, of = self.tools.journal, self.place.image.id
-        if not item.present:  # else the plan said so, and not this run or one before
-            journal.refused(Kind.MANIFEST, item.id)
+        journal, of = self._journal, self._place.image.id
+        journal.refused(Kind.MANIFEST, item.id)
+        # What is not set yet will be in its turn.
+        tags = [one for one in self._tools.migration.tags_of(of, item.id) if is_there(one)]
+        for tag in tags:  # before anything else: who stops now knows what to ask for
+            journal.refused(Kind.TAG, tag.id)
+        if journal.is_over(of):
+            return Outcome.PENDING
         journal.begins(Kind.MANIFEST, item.id)
         try:
-            await self.put(item, self.tools.migration.blobs_of(item.id), str(item.digest))
+            await self._put(item, self._tools.migration.blobs_of(item.id), str(item.digest))
         except MigrateError as error:
             return journal.gave_up(Kind.MANIFEST, item.id, error, of=of)
         size = item.size_bytes
         journal.confirmed(Kind.MANIFEST, item.id, how="written", size_bytes=size, of=of)
-        for tag in self.tools.migration.tags_of(of, item.id):
-            # What is not set yet will be in its turn.
-            if tag.action is TagAction.PRESENT or tag.state is State.PRESENT:
-                await self._set(tag)
+        for tag in tags:
+            await self._set_tag(tag)
         return Outcome.DONE
-
-    async def _set(self, tag: TagItem) -> None:
-        journal, of = self.tools.journal, self.place.image.id
-        try:
-            if await self._has(tag.tag):
-                return  # it stayed, or is somebody's
-            if tag.action is not TagAction.PRESENT:
-                journal.refused(Kind.TAG, tag.id)
-            journal.begins(Kind.TAG, tag.id)
-            work = ManifestWork(self.place.target, tag.digest, tag.tag, overwrites=False)
-            await self.tools.do(of, work)
-        except MigrateError as error:
-            journal.gave_up(Kind.TAG, tag.id, error, of=of)
-        else:
-            journal.confirmed(Kind.TAG, tag.id, how="written", of=of)

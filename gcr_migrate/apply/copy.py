@@ -19,7 +19,7 @@ from gcr_migrate.apply.room import Room
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
-from gcr_migrate.tasks import all_of, shared
+from gcr_migrate.tasks import shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -134,15 +134,6 @@ class Blobs:
             going = self._going[item.id] = shared(self._bring(place, item))
         return going
 
-    async def missing(self, place: Place, items: list[BlobItem]) -> list[BlobItem]:
-        """Ask for blobs that are believed to be there; return those that are not.
-
-        Raises:
-            MigrateError: the target does not answer.
-        """
-        sizes = await all_of(self._hands.do(SizeWork(place.target, item.digest)) for item in items)
-        return [item for item, size in zip(items, sizes, strict=True) if size is None]
-
     async def send(self, place: Place, item: BlobItem) -> Outcome:
         """Send a blob that the target had said to have, without any mount; once for all who ask."""
         if self._journal.came_out(item.id) is Outcome.FAILED:
@@ -155,10 +146,11 @@ class Blobs:
     async def _send(self, place: Place, item: BlobItem) -> Outcome:
         try:
             self._mounts.in_vain(item.id)
+            self._journal.refused(Kind.BLOB, item.id)
             async with self._room(item):
-                if not item.present:  # else the plan said so, and not this run or one before
-                    self._journal.refused(Kind.BLOB, item.id)
                 size, of = item.size_bytes, place.image.id
+                if self._journal.is_over(of):
+                    raise MigrateError(errors.STOPPED, subject=place.shown)  # noqa: TRY301
                 await self._journal.started(Kind.BLOB, item.id, size)
                 await self._hands.do(BlobWork(place.source, place.target, item.digest, size))
         except MigrateError as error:

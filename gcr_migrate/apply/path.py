@@ -81,7 +81,7 @@ class Path:
         self._share = asyncio.Semaphore(_SHARE)
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._not_done: dict[int, Outcome] = {}
-        self._again = Again(tools, place, self._put, self._not_done)
+        self._again = Again(tools, place, self._put, self._set_anew, self._not_done)
         self._late = array("q")  # manifests whose tags wait for what is attached to them
 
     async def run(self) -> None:
@@ -341,24 +341,31 @@ class Path:
     async def _set(self, tag: TagItem) -> None:
         """Set a tag of a manifest that is there."""
         async with self._slots:
-            if not await self._is_to_be_set(tag):
-                return
-            self._journal.begins(Kind.TAG, tag.id)
-            work = self._work(tag.digest, tag.tag)
-            try:
-                await self._tools.do(self._place.image.id, work)
-            except MigrateError as error:
-                self._not_set(tag, error)
-            else:
-                self._written(Kind.TAG, tag.id)
+            if await self._is_to_be_set(tag):
+                await self._set_it(tag)
 
-    async def _is_to_be_set(self, tag: TagItem) -> bool:
+    async def _set_anew(self, tag: TagItem) -> None:
+        """Set a tag that the target has lost, for a manifest that has a slot."""
+        if await self._is_to_be_set(tag, anew=True):
+            await self._set_it(tag)
+
+    async def _set_it(self, tag: TagItem) -> None:
+        self._journal.begins(Kind.TAG, tag.id)
+        work = self._work(tag.digest, tag.tag)
+        try:
+            await self._tools.do(self._place.image.id, work)
+        except MigrateError as error:
+            self._not_set(tag, error)
+        else:
+            self._written(Kind.TAG, tag.id)
+
+    async def _is_to_be_set(self, tag: TagItem, *, anew: bool = False) -> bool:
         """Whether a tag can be set now; what speaks against it is recorded."""
         if self._is_over:
             return False
         try:
             async with self._tools.requests.of(self._place.image.id):
-                now = await self._look.now(tag.tag, tag.digest)
+                now = await self._look.now(tag.tag, tag.digest, anew=anew)
             self._tools.requests.proved(self._place.image.id)
             return judge(self._journal, self._place, tag, now) is None
         except MigrateError as error:

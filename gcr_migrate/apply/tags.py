@@ -67,12 +67,21 @@ class Look:
             found = await self._ask(tag, planned)
             self._ahead[tag] = _fresh_until(began, self._clock()), found
 
-    async def now(self, tag: str, planned: Digest) -> TagsNow:
+    async def now(self, tag: str, planned: Digest, *, anew: bool = False) -> TagsNow:
         """Return what a tag points to now.
+
+        Args:
+            tag: the tag.
+            planned: what it has to point to.
+            anew: nothing that was seen before is believed.
 
         Raises:
             MigrateError: a side does not answer.
         """
+        if anew:
+            self._ahead.pop(tag, None)
+            self._source.forget()
+            self._target.forget()
         fresh_until, found = self._ahead.pop(tag, (float("-inf"), None))
         if found and self._clock() < fresh_until:
             return found
@@ -95,6 +104,10 @@ class _Side:
         self._listing: asyncio.Task[Tags] | None = None
         self._failed: MigrateError | None = None
         self._failed_until = float("-inf")
+
+    def forget(self) -> None:
+        """Believe nothing that was seen before."""
+        self._listing, self._fresh_until = None, float("-inf")
 
     async def digest(self, tag: str) -> Digest | None:
         # A source that lists no digests is asked for the tag at once: the list would tell nothing.
@@ -142,8 +155,12 @@ def _fresh_until(began: float, ended: float) -> float:
 
 def is_settled(item: TagItem) -> bool:
     """Whether the plan or an earlier run already settled this tag."""
-    kept = item.action in {TagAction.PRESENT, TagAction.KEEP}
-    return kept or item.state in {State.PRESENT, State.SKIPPED}
+    return item.action is TagAction.KEEP or is_there(item) or item.state is State.SKIPPED
+
+
+def is_there(item: TagItem) -> bool:
+    """Whether the target has a tag by all that is known."""
+    return item.present or item.state is State.PRESENT
 
 
 def judge(journal: Journal, place: Place, item: TagItem, now: TagsNow) -> Outcome | None:

@@ -74,6 +74,7 @@ NEXT: Final = {
     (State.PLANNED, Event.CONFIRMED): State.PRESENT,  # it was there before us
     (State.PLANNED, Event.SKIPPED): State.SKIPPED,
     (State.PLANNED, Event.GAVE_UP): State.FAILED,  # what it needs failed
+    (State.PLANNED, Event.LOST): State.PLANNED,  # the plan had found it there
     (State.MOVING, Event.STARTED): State.MOVING,  # again, by a later run
     (State.MOVING, Event.CONFIRMED): State.PRESENT,
     (State.MOVING, Event.SKIPPED): State.SKIPPED,

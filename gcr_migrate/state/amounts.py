@@ -44,8 +44,8 @@ class Contents(NamedTuple):
 _TABLES: Final = ("held", "need")
 # Where the ledger is empty nothing is asked of it: there may be a hundred million names.
 _CONFIRMED: Final = (
-    "p.present OR (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1) IS 'confirmed'"
+    "coalesce((SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id"
+    " ORDER BY e.id DESC LIMIT 1) = 'confirmed', p.present)"
 )
 _SKIPPED: Final = "p.id IN (SELECT item_id FROM event WHERE kind = 'blob' AND event = 'skipped')"
 # Read as it lies, and sorted then: by an index each row would be looked up.
@@ -104,8 +104,8 @@ FROM planned_blob p CROSS JOIN temp.need n ON n.blob_id = p.blob_id AND n.regist
 WHERE p.image_id = ?
 """
 _LAST: Final = (
-    " AND coalesce((SELECT e.event FROM event e WHERE e.kind = '{0}' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1), '') NOT IN ('confirmed', 'skipped')"
+    "coalesce((SELECT e.event FROM event e WHERE e.kind = '{0}' AND e.item_id = p.id"
+    " ORDER BY e.id DESC LIMIT 1) NOT IN ('confirmed', 'skipped'), {1})"
 )
 _ITEMS: Final = """
 SELECT i.repository_id, count(*), sum({open}) FROM {table} p
@@ -157,8 +157,8 @@ class Amounts:
         hosts = dict(self._rows("SELECT id, registry FROM repository ORDER BY id"))
         items = dict.fromkeys(hosts.values(), 0)
         for kind, (table, is_open) in _OPEN.items():
-            last = _LAST.format(kind) if self.is_begun else ""
-            sql = _ITEMS.format(table=table, open=f"{is_open}{last}")
+            now_open = _LAST.format(kind, is_open) if self.is_begun else is_open
+            sql = _ITEMS.format(table=table, open=now_open)
             for repository_id, _, left in self._rows(sql):
                 items[hosts[repository_id]] += left
         sql = (

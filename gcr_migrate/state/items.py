@@ -24,7 +24,7 @@ class ManifestItem(Struct, frozen=True):
         media_type: its type.
         size_bytes: its length.
         rank: 0 for what needs nothing else, one more than the highest that it needs.
-        present: the target had it when the plan was made.
+        present: the target had it when the plan was made, and the ledger says nothing of it.
         state: what the ledger says; PLANNED if it says nothing.
         needs: item ids of what has to be there first: children and subject.
     """
@@ -49,7 +49,8 @@ class BlobItem(Struct, frozen=True):
         blob_id: the same for each name that needs the blob.
         digest: its digest.
         size_bytes: its length, -1 where unknown.
-        present: the target had it under this name when the plan was made.
+        present: the target had it under this name when the plan was made, and the ledger says
+            nothing of it.
         state: what the ledger says; PLANNED if it says nothing.
         shared: another name of the same target registry needs it too.
     """
@@ -75,6 +76,7 @@ class TagItem(Struct, frozen=True):
         action: what is done with it.
         found: what it pointed to at the target when the plan was made.
         manifest_item_id: item of the manifest to which it points.
+        present: it pointed there when the plan was made, and the ledger says nothing of it.
         state: what the ledger says; PLANNED if it says nothing.
     """
 
@@ -85,6 +87,7 @@ class TagItem(Struct, frozen=True):
     action: TagAction
     found: Digest | None
     manifest_item_id: int
+    present: bool
     state: State
 
 
@@ -107,7 +110,7 @@ def blob_item(row: tuple[Any, ...]) -> BlobItem:
         row[2],
         digest=Digest.parse(row[3]),
         size_bytes=row[4],
-        present=bool(row[5]),
+        present=bool(row[5]) and row[6] is None,
         state=state_of(row[6]),
         shared=bool(row[7]),
     )
@@ -115,14 +118,16 @@ def blob_item(row: tuple[Any, ...]) -> BlobItem:
 
 def tag_item(row: tuple[Any, ...]) -> TagItem:
     """Read a row of `tag_item`."""
+    action = TagAction(row[4])
     return TagItem(
         row[0],
         row[1],
         row[2],
         digest=Digest.parse(row[3]),
-        action=TagAction(row[4]),
+        action=action,
         found=Digest.parse(row[5]) if row[5] else None,
         manifest_item_id=row[6],
+        present=action is TagAction.PRESENT and row[7] is None,
         state=state_of(row[7]),
     )
 

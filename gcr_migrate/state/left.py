@@ -53,7 +53,7 @@ _LAST: Final = (
     "(SELECT e.event FROM event e WHERE e.kind = '{0}' AND e.item_id = p.id"
     " ORDER BY e.id DESC LIMIT 1)"
 )
-_PENDING: Final = {
+_PENDING: Final = {  # as long as the ledger says nothing
     Kind.REPOSITORY: "NOT p.present",
     Kind.GRANT: "NOT p.present",
     Kind.BLOB: "NOT p.present",
@@ -75,7 +75,7 @@ _CHOSEN: Final = "(? IS NULL OR p.image_id IN (SELECT value FROM json_each(?)))"
 _BLOBS: Final = f"""
 WITH name AS (
     SELECT p.blob_id, r.registry, s.registry = r.registry AS beside, p.present,
-        p.present OR {_LAST.format("blob")} IS 'confirmed' AS there,
+        coalesce({_LAST.format("blob")} = 'confirmed', p.present) AS there,
         {_CHOSEN} AND p.id NOT IN (
             SELECT item_id FROM event WHERE kind = 'blob' AND event = 'skipped') AS chosen
     FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
@@ -121,8 +121,8 @@ def _counts(kind: Kind) -> str:
     """Return the statement that counts items of a kind, those of content by their repository."""
     last = _LAST.format(kind.value)
     sums = (
-        f"count(*), coalesce(sum({_PENDING[kind]} AND coalesce({last}, '')"
-        " NOT IN ('confirmed', 'skipped')), 0)"
+        f"count(*), coalesce(sum(coalesce({last} NOT IN ('confirmed', 'skipped'),"
+        f" {_PENDING[kind]})), 0)"
     )
     if kind not in CONTENT:
         return f"SELECT 0, {sums} FROM {_TABLE[kind]} p"  # noqa: S608  # constants only

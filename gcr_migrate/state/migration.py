@@ -57,9 +57,9 @@ _GAVE_UP: Final = (
     " WHERE e.kind = '{0}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) = 'gave-up' LIMIT 1"
 )
 _OPEN: Final = (
-    "SELECT 1 FROM {0} p JOIN image i ON i.id = p.image_id WHERE i.repository_id = ? AND {1}"
+    "SELECT 1 FROM {0} p JOIN image i ON i.id = p.image_id WHERE i.repository_id = ?"
     " AND coalesce((SELECT e.event FROM event e WHERE e.kind = '{2}' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1), '') NOT IN ('confirmed', 'skipped') LIMIT 1"
+    " ORDER BY e.id DESC LIMIT 1) NOT IN ('confirmed', 'skipped'), {1}) LIMIT 1"
 )
 _FILLS: Final = (
     ("planned_manifest", "NOT p.present", "manifest"),
@@ -232,7 +232,7 @@ class Migration:
                 row[3],
                 row[4],
                 row[5],
-                present=bool(row[6]),
+                present=bool(row[6]) and row[7] is None,
                 state=state_of(row[7]),
                 needs=tuple(sorted(int(one) for one in row[8].split(","))) if row[8] else (),
             )
@@ -288,9 +288,9 @@ class Migration:
             " CROSS JOIN planned_manifest o ON o.image_id = p.image_id"
             " AND o.manifest_id = n.manifest_id"
             " CROSS JOIN manifest m ON m.id = o.manifest_id"
-            " WHERE p.id = ? AND NOT o.present AND (SELECT e.event FROM event e"
+            " WHERE p.id = ? AND coalesce((SELECT e.event FROM event e"
             " WHERE e.kind = 'manifest' AND e.item_id = o.id ORDER BY e.id DESC LIMIT 1)"
-            " IS NOT 'confirmed'"
+            " <> 'confirmed', NOT o.present)"
         )
         waiting = (self.manifest(Digest.parse(row[0])) for row in self.rows(sql, item.id))
         return any(one.subject and one.subject.digest == item.digest for one in waiting)

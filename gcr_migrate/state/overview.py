@@ -83,10 +83,10 @@ class Course(Struct, frozen=True):
 
 # Blobs are left out: a manifest is not confirmed before they are.
 _STANDING: Final = """
-SELECT image_id, max(last = 'gave-up'),
-    max(NOT idle AND last NOT IN ('confirmed', 'skipped')) FROM (
-    SELECT p.image_id, {nothing} AS idle, coalesce((SELECT e.event FROM event e
-        WHERE e.kind = '{kind}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1), '') AS last
+SELECT image_id, max(last IS 'gave-up'),
+    max(coalesce(last NOT IN ('confirmed', 'skipped'), NOT idle)) FROM (
+    SELECT p.image_id, {nothing} AS idle, (SELECT e.event FROM event e
+        WHERE e.kind = '{kind}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) AS last
     FROM planned_{kind} p)
 GROUP BY image_id
 """

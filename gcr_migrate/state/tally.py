@@ -92,8 +92,7 @@ GROUP BY e.how
 """
 _BYTES_HAD: Final = """
 SELECT coalesce(sum(max(b.size_bytes, 0)), 0) FROM planned_blob p JOIN blob b ON b.id = p.blob_id
-WHERE p.present AND (SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id
-    ORDER BY e.id DESC LIMIT 1) IS NOT 'confirmed'
+WHERE p.present AND NOT EXISTS (SELECT 1 FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id)
 """
 # Items of which an event of a kind, to be put in, is the last one.
 LAST_SAID: Final = """
@@ -158,7 +157,7 @@ def _kind_tally(migration: Migration, kind: Kind) -> KindTally:
             found.done += number
         elif state is State.FAILED:
             found.failed += number
-        elif state is State.SKIPPED or reason:
+        elif state is State.SKIPPED or (reason and not last):
             why = code or OF_THE_PLAN[reason] or "skipped"
             found.skipped += number
             found.reasons[why] = found.reasons.get(why, 0) + number

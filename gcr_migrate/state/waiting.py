@@ -79,15 +79,16 @@ WHERE e.kind = 'blob' AND {_STARTED} ORDER BY b.size_bytes DESC, e.id LIMIT ?
 _OPEN_BLOBS: Final = """
 SELECT s.last_event, b.size_bytes, p.image_id, p.blob_id, b.digest
 FROM blob_state s CROSS JOIN planned_blob p ON p.id = s.id CROSS JOIN blob b ON b.id = p.blob_id
-WHERE NOT s.present AND s.last_event IS NOT 'confirmed' AND s.last_event IS NOT 'skipped'
+WHERE coalesce(s.last_event NOT IN ('confirmed', 'skipped'), NOT s.present)
 ORDER BY s.last_event IS 'started' DESC, s.last_event IS 'gave-up' DESC, b.size_bytes DESC, s.id
 LIMIT ?
 """
 _OPEN_TAG: Final = """
 FROM planned_tag t JOIN planned_manifest p ON p.id = t.planned_manifest_id
-WHERE t.image_id = ?1 AND t.action NOT IN ('present', 'keep')
+WHERE t.image_id = ?1
     AND coalesce((SELECT e.event FROM event e WHERE e.kind = 'tag' AND e.item_id = t.id
-        ORDER BY e.id DESC LIMIT 1), '') NOT IN ('confirmed', 'skipped')
+        ORDER BY e.id DESC LIMIT 1) NOT IN ('confirmed', 'skipped'),
+        t.action NOT IN ('present', 'keep'))
     AND EXISTS (
         WITH RECURSIVE below(id) AS (
             SELECT p.manifest_id

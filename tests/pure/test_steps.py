@@ -62,7 +62,6 @@ def test_what_is_settled_stays_settled(settled: State, event: Event) -> None:
     assert (settled, event) not in NEXT
 
 
-def test_a_start_is_needed_before_a_loss() -> None:
-    """What was never under way cannot be lost."""
-    with pytest.raises(KeyError):
-        state_after([Event.LOST])
+def test_what_the_plan_had_found_can_be_lost() -> None:
+    """Nothing was ever recorded of it, and a later run does it."""
+    assert state_after([Event.LOST]) is State.PLANNED
