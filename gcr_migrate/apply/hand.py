@@ -109,14 +109,8 @@ class Hand:
                 return await self._blob(work)
             case MountWork(target, digest, origin):
                 return await self._writer(target).mount(target.name, digest, origin)
-            case ManifestWork(target, digest, reference, overwrites, asks_first):
-                await self._writer(target).put_manifest(
-                    target.name,
-                    reference,
-                    self._manifest(digest),
-                    overwrites=overwrites,
-                    asks_first=asks_first,
-                )
+            case ManifestWork():
+                await self._write(work)
                 return None
             case ListWork(end):
                 return await self._tags(end)
@@ -127,6 +121,25 @@ class Hand:
                 return await self._reader(end).blob_size(end.name, digest)
             case _:
                 raise TypeError(type(work).__name__)
+
+    async def _write(self, work: ManifestWork) -> None:
+        async def still_there() -> None:
+            source = cast("End", work.source)
+            found = await self._reader(source).manifest_head(source.name, work.reference)
+            if found is None or found.digest != work.digest:
+                now = found.digest if found else "no such tag"
+                subject = f"{source.registry}/{source.name}:{work.reference}"
+                saw = f"source has {now}, planned {work.digest}"
+                raise MigrateError(errors.TAG_MOVED, subject=subject, saw=saw)
+
+        await self._writer(work.target).put_manifest(
+            work.target.name,
+            work.reference,
+            self._manifest(work.digest),
+            overwrites=work.overwrites,
+            asks_first=work.asks_first,
+            check=still_there if work.source else None,
+        )
 
     async def _blob(self, work: BlobWork) -> str:
         writer, name = self._writer(work.target), work.target.name

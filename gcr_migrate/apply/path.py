@@ -313,16 +313,20 @@ class Path:
         return self._journal.gave_up(kind, item_id, error, of=self._place.image.id)
 
     def _not_set(self, tag: TagItem, error: MigrateError) -> None:
-        """Record why a tag was not set; one that is another's by now is judged as any such tag."""
-        keeps = self._place.image.existing_tags == "keep"
-        if keeps and error.problem is errors.TAG_CONFLICT:
+        """Record why a tag was not set; one that moved meanwhile is judged as any such tag."""
+        image = self._place.image
+        kept = image.existing_tags == "keep" and error.problem is errors.TAG_CONFLICT
+        left = image.moved_tags == "skip" and error.problem is errors.TAG_MOVED
+        if kept or left:
             self._skip(Kind.TAG, tag.id, error.problem, error.saw)
         else:
             self._gave_up(Kind.TAG, tag.id, error)
 
     def _work(self, digest: Digest, reference: str) -> ManifestWork:
-        overwrites = self._place.image.existing_tags == "overwrite"
-        return ManifestWork(self._place.target, digest, reference, overwrites)
+        image, place = self._place.image, self._place
+        source = None if image.moved_tags == "pin" or ":" in reference else place.source
+        overwrites = image.existing_tags == "overwrite"
+        return ManifestWork(place.target, digest, reference, overwrites, source=source)
 
     async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
         work = self._work(item.digest, reference)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import (
         AsyncIterator,
+        Awaitable,
         Callable,
     )
     from contextlib import AbstractAsyncContextManager
@@ -161,11 +162,13 @@ class TargetRegistry(SourceRegistry, Protocol):
         *,
         overwrites: bool = True,
         asks_first: bool = False,
+        check: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Write raw manifest bytes under a tag or digest (OCI end-7).
 
-        Unless it `overwrites`, a tag is looked at before it is written once more, and with
-        `asks_first` before the first time too.
+        Unless it `overwrites`, a tag is looked at before it is written once more, before it is
+        written after a wait, and with `asks_first` in any case. Each time what else can speak
+        against it is asked by `check`, which raises it.
 
         Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
         `tag-conflict` where the tag that was looked at points elsewhere, and `digest-mismatch`

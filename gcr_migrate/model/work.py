@@ -91,6 +91,8 @@ class ManifestWork(Work[None], frozen=True):
         reference: a tag, or the same digest.
         overwrites: a tag may be taken from another manifest.
         asks_first: it was tried before, so that others may have set the tag meanwhile.
+        source: where the tag must still point to this manifest, if it is looked at again; None:
+            wherever the source's points.
     """
 
     target: End
@@ -98,6 +100,7 @@ class ManifestWork(Work[None], frozen=True):
     reference: str
     overwrites: bool = True
     asks_first: bool = False
+    source: End | None = None
 
 
 class ListWork(Work["Tags"], frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
@@ -38,6 +39,7 @@ from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
+from gcr_migrate.wire.pilot import STALE_S
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 
 if TYPE_CHECKING:
@@ -330,6 +332,7 @@ class RegistryClient:
         *,
         overwrites: bool = True,
         asks_first: bool = False,
+        check: Look | None = None,
     ) -> None:
         """Write a manifest's raw bytes under a tag or digest (OCI end-7).
 
@@ -339,12 +342,16 @@ class RegistryClient:
         damaged: list[str] = []
 
         async def look() -> None:
+            if check:
+                await check()
+            if overwrites:
+                return
             there = await self._head(name, reference, _push(name))  # the token that writes has it
             if there and str(there.digest) not in {str(manifest.digest), *damaged}:
                 saw = f"target has {there.digest}, planned {manifest.digest}"
                 raise MigrateError(TAG_CONFLICT, subject=self._named(name, reference), saw=saw)
 
-        looks = None if overwrites or ":" in reference else look
+        looks = look if ":" not in reference and (check or not overwrites) else None
         wrong = ""
         for number in range(_WRITES_AT_MOST):
             if looks and (asks_first or number):
@@ -451,12 +458,16 @@ class RegistryClient:
     ) -> Reply:
         """Send a request; where it is not accepted any more, again with a new token."""
         accepted, admission = {*ok, _UNAUTHORIZED}, self._auth.admission(scopes, subject)
+        began = time.monotonic()
+        login = await admission.headers()
+        if sent.look and time.monotonic() - began > STALE_S:
+            await sent.look()
         while True:
             reply = await self._wire.request(
                 method,
                 url,
                 ok=accepted,
-                headers={**sent.headers, **await admission.headers()},
+                headers={**sent.headers, **login},
                 body=sent.body,
                 subject=subject,
                 again=sent.look or True,
@@ -464,8 +475,8 @@ class RegistryClient:
             if reply.status in ok:
                 return reply
             await admission.refused(reply)
+            login = await admission.headers()  # which may take a while
             if sent.look:
-                await admission.headers()  # which may take a while
                 await sent.look()
 
     def _url(self, name: str, tail: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 150.0
 _LOOK_S: Final = 0.25  # for a wish to stop
+STALE_S: Final = 1.0  # what was seen longer ago is looked at again
 _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
 
 
@@ -89,6 +90,7 @@ class Pilot:
         writes: bool = False,
         begins: bool = False,
         part: str = "",
+        look: Callable[[], Awaitable[None]] | None = None,
     ) -> Turn:
         """Wait until a request may be sent to the service; it has to be sent then.
 
@@ -100,6 +102,8 @@ class Pilot:
             writes: whether it counts as a write.
             begins: nothing is under way that it belongs to.
             part: which part of the service, see `Refusing`.
+            look: is awaited once if the turn had to be waited for, which is waited for anew then:
+                what was seen before may be so no more.
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS at once, while who was given up pauses;
@@ -107,9 +111,12 @@ class Pilot:
                 is under way has had a few seconds.
         """
         one = self._services.get(service) or self._new(service)
-        gave_way = False
+        gave_way, began = False, self._clock()
         while True:
             await self._part_over(service, part, subject, begins=begins)
+            if look and self._clock() - began > STALE_S:
+                await look()
+                look = None
             now = self._clock()
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
@@ -120,7 +127,8 @@ class Pilot:
                 async with self._in_line(one, line) as now:
                     # What was refused leaves the line to others, and stands in it anew.
                     refused = one.refusing.left_s(part, now) > 0
-                    if not refused and not one.refusing.gives_way(part, one.waiting):
+                    stale = look is not None and now - began > STALE_S
+                    if not (refused or stale or one.refusing.gives_way(part, one.waiting)):
                         return one.sent(Turn(service, now, part), writes=writes)
                     gave_way = True
             finally:

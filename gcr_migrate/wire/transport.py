@@ -156,8 +156,8 @@ class Wire:
             subject: what an error is about; else the URL without its query.
             again: False: it is not tried again where no answer came, or one that tells nothing; for
                 a write of which the second answer would not tell what became of the first. What can
-                be called is awaited before each time but the first that it is sent, after whatever
-                had to be waited for, and what it raises is raised.
+                be called is awaited before each time but the first that it is sent, and before that
+                too if it had to wait, and what it raises is raised.
         """
         subject = subject or _shown(url)
         look = again if callable(again) else None
@@ -331,7 +331,7 @@ class Wire:
         """Send a request until the service has quota for it; these tries are not counted."""
         refused_at: float | None = None
         while True:
-            stream = await self._opened(method, url, headers, body, subject, begins=True)
+            stream = await self._opened(method, url, headers, body, subject, look, begins=True)
             try:
                 reply = await self._whole(stream, subject)
             finally:
@@ -357,13 +357,14 @@ class Wire:
         headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
+        look: Look | None = None,
         *,
         begins: bool = False,
     ) -> Stream:
         """Send a request and follow the redirects of a GET or HEAD; who gets it closes it."""
         sent = headers
         for _ in range(_REDIRECTS_AT_MOST + 1):
-            answer = await self._send(method, url, sent, body, subject, begins=begins)
+            answer = await self._send(method, url, sent, body, subject, look, begins=begins)
             target = _redirect(method, answer)
             if target is None:
                 limits = self._limits_of(method)
@@ -383,11 +384,13 @@ class Wire:
         headers: Mapping[str, str],
         body: bytes | Feed | None,
         subject: str,
+        look: Look | None,
         *,
         begins: bool,
     ) -> Answer:
         address, service = self._places.find(url, subject)
-        turn = await self._turn(service, subject, method, part_of(method, url), begins=begins)
+        part = part_of(method, url)
+        turn = await self._turn(service, subject, method, part, look, begins=begins)
         took = False
         limits = self._limits_of(method)
         try:
@@ -406,13 +409,22 @@ class Wire:
             raise
 
     async def _turn(
-        self, service: str, subject: str, method: str, part: str, *, begins: bool
+        self,
+        service: str,
+        subject: str,
+        method: str,
+        part: str,
+        look: Look | None,
+        *,
+        begins: bool,
     ) -> Turn:
         """Take a request from the budget, and wait until it may be sent."""
         self._pilot.budget.request(subject)
         writes = method in WRITES
         try:
-            return await self._pilot.turn(service, subject, writes=writes, begins=begins, part=part)
+            return await self._pilot.turn(
+                service, subject, writes=writes, begins=begins, part=part, look=look
+            )
         except BaseException:
             self._pilot.budget.not_sent()
             raise

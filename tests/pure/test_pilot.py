@@ -288,3 +288,20 @@ def test_a_wish_to_stop_is_heard_in_the_middle_of_a_pause(clock: Clock) -> None:
     before = clock.now
     asyncio.run(run())
     assert clock.now - before < 1
+
+
+@pytest.mark.parametrize(("pause_s", "looks"), [(0.5, 0), (5.0, 1)])
+def test_what_was_seen_before_a_long_wait_is_looked_at_again(
+    pilot: Pilot, clock: Clock, pause_s: float, looks: int
+) -> None:
+    """Once, after the wait; then the turn is waited for anew."""
+    seen: list[float] = []
+
+    async def look() -> None:
+        seen.append(clock.now)
+
+    pilot.refused(HOST, pause_s)
+    over_at = clock.now + pause_s
+    asyncio.run(pilot.turn(HOST, "an image", writes=True, look=look))
+    assert len(seen) == looks
+    assert all(at >= over_at for at in seen)
