@@ -258,8 +258,6 @@ class Blobs:
                     how = await self._hands.do(work)
                 self._mounts.sent(item.id)
         except MigrateError as error:
-            if error.problem is errors.STOPPED and item.state in _MAY_BE_THERE:
-                return Outcome.PENDING  # it may be there: the next run asks
             if place.image.moved_tags == "skip" and await self._is_gone(place, item, error):
                 self._journal.refused(Kind.BLOB, item.id)
                 self._gone.add(item.id)
@@ -280,6 +278,8 @@ class Blobs:
 
     def _gave_up(self, place: Place, item: BlobItem, error: MigrateError) -> Outcome:
         """Record a failure; what ails a blob of the source does so under each of its names."""
+        if error.problem is errors.STOPPED and (item.state in _MAY_BE_THERE or error.saw):
+            return Outcome.PENDING  # it stays started, as it may be there: the next run asks
         if item.shared:
             first = self._failed.setdefault(item.blob_id, error)
             if first is not error and first.problem is error.problem:

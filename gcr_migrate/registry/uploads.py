@@ -98,7 +98,8 @@ class Upload(Struct):
             except MigrateError as error:
                 self._forget()
                 if error.problem is STOPPED and lost:
-                    raise lost from error
+                    saw = f"the target may have it: {lost.saw}"
+                    raise MigrateError(STOPPED, subject=self.subject, saw=saw) from lost
                 raise
             else:
                 return

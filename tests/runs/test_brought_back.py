@@ -202,3 +202,29 @@ def test_a_stop_is_heard_while_lost_layers_are_sent_again(zoo: Zoo) -> None:
         out, _ = process.communicate(timeout=120)
     assert (process.returncode, json.loads(out)["outcome"]) == (130, "interrupted")
     assert sent() - before <= at_once
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_upload_that_a_stop_ends_after_a_503_is_pending_and_not_sent_again(
+    zoo: Zoo, workers: str
+) -> None:
+    """Whether it came nobody knows: it has not failed, and the next run asks the target first."""
+    for number in range(12):
+        zoo.image("a", f"t{number}", name=f"layer {number}")
+    assert zoo.plan()[0] == 0
+    later = {"retry-after": "100"}
+    zoo.fault(method="PUT", path="artifacts-uploads", status=503, headers=later, skip=2)
+    zoo.forget()
+    tries = {"GCR_MIGRATE_RETRY_TRIES": "6"}
+    with started(zoo, "--workers", workers, **tries) as process:
+        until(lambda: zoo.asked("^PUT .*/artifacts-uploads/") > 2)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    facts = json.loads(out)
+    assert (process.returncode, facts["outcome"]) == (130, "interrupted")
+    assert (facts["counts"]["failed"], facts["failures"]) == (0, [])
+    assert facts["counts"]["pending"] > 0
+    zoo.heal()
+    assert apply(zoo)[1]["outcome"] == "complete"
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
