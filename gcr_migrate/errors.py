@@ -1010,6 +1010,14 @@ FOREIGN_LAYER: Final = _problem(
     "Pulls depend on the address in the manifest, before and after the migration.",
     "Nothing to do; keep that address reachable.",
 )
+NEEDS_UNKNOWN: Final = _problem(
+    "needs-unknown",
+    Exit.OK,
+    "it cannot be told what a manifest needs",
+    "It is of a kind that this tool does not know, and names no blob or manifest where other kinds"
+    " do, or digests in other places. It is copied as it is; what only it needs may stay behind.",
+    "Ask who wrote it what belongs to it, and copy by hand what the target lacks.",
+)
 SIZE_MISSTATED: Final = _problem(
     "size-misstated",
     Exit.OK,

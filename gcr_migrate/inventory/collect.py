@@ -12,6 +12,7 @@ from msgspec import Struct
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError, printable
 from gcr_migrate.inventory.referrers import Referrers
+from gcr_migrate.inventory.untold import what_is_untold
 from gcr_migrate.model.attestation import statement_in
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
@@ -223,6 +224,7 @@ class ImageReader:
             blobs = await self._entries_that_are_blobs(reading, manifest)
             foreign = await self._foreign(reading, manifest)
             self._keep(ReadManifest(manifest, blobs, foreign))
+            reading.findings += what_is_untold(manifest, reading.shown)
             reading.add(manifest, {blob.digest for blob in blobs})
             if self._checks_blobs:
                 reading.note_blobs(manifest, foreign)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -24,8 +25,8 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 SCHEMA1: Final = "application/vnd.docker.distribution.manifest.v1+json"
 SCHEMA1_SIGNED: Final = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-_KNOWN: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, SCHEMA1_SIGNED, SCHEMA1)
-ACCEPT: Final = ", ".join([*_KNOWN, "*/*"])
+OCI_ARTIFACT: Final = "application/vnd.oci.artifact.manifest.v1+json"  # of drafts of OCI 1.1
+_JSON: Final = "application/json"
 
 _DIGEST = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 _USUAL_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")  # nearly all are: read in one step
@@ -35,7 +36,8 @@ _HEX_LENGTH: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 _HEX: Final = {name: re.compile(f"[a-f0-9]{{{length}}}") for name, length in _HEX_LENGTH.items()}
 _FALLBACK_TAG = re.compile(r"sha256-([a-f0-9]{64})")
 _COSIGN_TAG = re.compile(r"sha256-([a-f0-9]{64})\.(?:sig|att|sbom)")
-_UNTYPED: Final = frozenset({"", "application/json"})
+# The types of manifests look so; any other, such as text/html, tells nothing of one.
+_OF_A_KIND = re.compile(r"(?=.{,255}$)[!-~]+/(?:vnd\.[!-~]+|[!-~]+\+json)", re.IGNORECASE)
 
 
 class Hasher(Protocol):
@@ -105,18 +107,21 @@ class Kind(StrEnum):
 
     INDEX = "index"
     IMAGE = "image"
+    ARTIFACT = "artifact"
     SCHEMA1 = "schema1"
     UNKNOWN = "unknown"
 
 
 _KINDS: Final = {
     OCI_INDEX: Kind.INDEX,
-    DOCKER_LIST: Kind.INDEX,
     OCI_MANIFEST: Kind.IMAGE,
+    DOCKER_LIST: Kind.INDEX,
     DOCKER_MANIFEST: Kind.IMAGE,
-    SCHEMA1: Kind.SCHEMA1,
     SCHEMA1_SIGNED: Kind.SCHEMA1,
+    SCHEMA1: Kind.SCHEMA1,
+    OCI_ARTIFACT: Kind.ARTIFACT,
 }
+ACCEPT: Final = ", ".join([*_KINDS, "*/*"])
 
 
 class Descriptor(Struct, frozen=True):
@@ -157,7 +162,7 @@ class Manifest(RawManifest, frozen=True):
     Attributes:
         kind: what it is.
         children: the entries of an index.
-        blobs: config and layers, each digest once, in order.
+        blobs: config and layers, or the blobs of an artifact; each digest once, in order.
         subject: the manifest that this one is attached to.
         artifact_type: what the artifact is, if it is one.
     """
@@ -174,7 +179,7 @@ class Manifest(RawManifest, frozen=True):
 
         Args:
             raw: body of the reply, unchanged.
-            media_type: the reply's Content-Type; without one the body decides.
+            media_type: the reply's Content-Type; where it is none of a manifest the body decides.
             expected: digest under which it was asked for.
 
         Raises:
@@ -192,7 +197,7 @@ class Manifest(RawManifest, frozen=True):
             media_type=type_,
             digest=digest,
             kind=kind,
-            children=_once(_listed(body, "manifests", name)) if kind is Kind.INDEX else (),
+            children=_children(body, kind, name),
             blobs=_blobs(body, kind, name),
             subject=_subject(body, kind, name),
             artifact_type=artifact_type if isinstance(artifact_type, str) else None,
@@ -250,38 +255,58 @@ def _json_object(raw: bytes, name: str) -> dict[str, Any]:
 
 
 def _media_type(body: dict[str, Any], stated: str, name: str) -> str:
-    """Take the stated type; where it says nothing, the body's own; else look at its members."""
-    stated = stated.partition(";")[0].strip()
-    if stated.lower() not in _UNTYPED:
-        return stated
-    own = body.get("mediaType")
-    if isinstance(own, str) and own:
-        if not _MEDIA_TYPE.fullmatch(own):
-            raise _bad(name, "its mediaType is no media type")
-        return own
+    """Return the type under which a manifest is read and sent on, as the best witness has it.
+
+    One that is known, in small letters, as types ignore case: first the reply's, then the body's.
+    Else the body's, as the two have to match; else the reply's, or what its members look like.
+    """
+    stated, own = stated.partition(";")[0].strip(), body.get("mediaType")
+    own = own if isinstance(own, str) else ""
+    for one in (stated.lower(), own.lower()):
+        if one in _KINDS:
+            return one
+    for one in (own, stated):
+        if _OF_A_KIND.fullmatch(one):
+            return one
+    if own and not _MEDIA_TYPE.fullmatch(own):
+        raise _bad(name, "its mediaType is no media type")
+    best = own or _type_by_members(body)
+    if not best:  # such as the error of a proxy, with a 200
+        raise _bad(name, "JSON without a media type or any member of a manifest")
+    return best
+
+
+def _type_by_members(body: dict[str, Any]) -> str:
+    """Return the type whose members a body has; empty if it shows no sign of a manifest."""
     if isinstance(body.get("manifests"), list):
         return OCI_INDEX
     if isinstance(body.get("fsLayers"), list):
         return SCHEMA1_SIGNED if "signatures" in body else SCHEMA1
     if isinstance(body.get("config"), dict) and isinstance(body.get("layers"), list):
         return OCI_MANIFEST
-    if not stated:
-        raise _bad(name, "neither the reply nor the body says a media type")
-    if "schemaVersion" not in body:  # such as the error of a proxy, with a 200
-        raise _bad(name, "JSON without a media type or any member of a manifest")
-    return stated
+    if isinstance(body.get("blobs"), list):
+        return OCI_ARTIFACT
+    return _JSON if "schemaVersion" in body else ""
+
+
+def _children(body: dict[str, Any], kind: Kind, name: str) -> tuple[Descriptor, ...]:
+    if kind is Kind.UNKNOWN:
+        return _once(_apparent(body, "manifests"))
+    return _once(_listed(body, "manifests", name)) if kind is Kind.INDEX else ()
 
 
 def _blobs(body: dict[str, Any], kind: Kind, name: str) -> tuple[Descriptor, ...]:
     if kind is Kind.IMAGE:
         config = _descriptor(body.get("config"), f"{name} config")
         return _once([config, *_listed(body, "layers", name)])
+    if kind is Kind.ARTIFACT:
+        return _once(_listed({"blobs": [], **body}, "blobs", name))  # it may go without
     if kind is Kind.SCHEMA1:
         layers = body.get("fsLayers")
         if not isinstance(layers, list):
             raise _bad(name, "no list `fsLayers`")
         return _once([_schema1_layer(layer, name) for layer in layers])
-    return ()
+    return _once(_apparent(body, "config", "layers", "blobs")) if kind is Kind.UNKNOWN else ()
 
 
 def _schema1_layer(layer: object, name: str) -> Descriptor:
@@ -300,8 +325,21 @@ def _listed(body: dict[str, Any], member: str, name: str) -> list[Descriptor]:
     return [_descriptor(one, f"{name} {member}[{at}]") for at, one in enumerate(entries)]
 
 
+def _apparent(body: dict[str, Any], *members: str) -> list[Descriptor]:
+    """Return all that reads as a descriptor in members of a kind that nobody knows."""
+    found = []
+    for member in members:
+        entries = body.get(member)
+        for entry in entries if isinstance(entries, list) else [entries]:
+            with suppress(MigrateError):
+                found.append(_descriptor(entry, member))
+    return found
+
+
 def _subject(body: dict[str, Any], kind: Kind, name: str) -> Descriptor | None:
-    if kind not in {Kind.IMAGE, Kind.INDEX} or body.get("subject") is None:
+    if kind is Kind.UNKNOWN:
+        return next(iter(_apparent(body, "subject")), None)
+    if kind is Kind.SCHEMA1 or body.get("subject") is None:
         return None
     return _descriptor(body["subject"], f"{name} subject")
 

@@ -11,8 +11,9 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gcr_migrate.model.content import OCI_INDEX, Manifest
+from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST, Digest, Kind, Manifest
 from gcr_migrate.state.cache import open_cache
+from tests import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -64,6 +65,17 @@ def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
         assert cache.get(ONE.digest) == ONE
         assert cache.get(TWO.digest) is None
         assert (cache.found, cache.added, cache.was_empty) == (1, 0, False)
+
+
+def test_what_an_earlier_version_kept_is_judged_anew(tmp_path: Path) -> None:
+    """A type that was kept as a reply had it, and that says nothing, decides nothing."""
+    path = tmp_path / "c"
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": shapes.entry("a/b", b"{}")}
+    raw = json.dumps(body | {"layers": []}).encode()
+    kept = Manifest(raw, "text/html", Digest.of(raw), Kind.UNKNOWN)
+    _fill(path, kept)
+    with open_cache(path, "plan a") as cache:
+        assert cache.get(kept.digest) == Manifest.read(raw, OCI_MANIFEST)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from gcr_migrate.model.content import (
     ACCEPT,
     DOCKER_LIST,
     DOCKER_MANIFEST,
+    OCI_ARTIFACT,
     OCI_INDEX,
     OCI_MANIFEST,
     SCHEMA1,
@@ -96,7 +97,18 @@ def test_subject_artifact_type_and_urls_are_read() -> None:
         ({"manifests": []}, "", OCI_INDEX),
         ({"fsLayers": []}, "", SCHEMA1),
         ({"fsLayers": [], "signatures": []}, "application/json", SCHEMA1_SIGNED),
+        ({"blobs": []}, "application/octet-stream", OCI_ARTIFACT),
         ({"a": 1}, "Application/Vnd.Example+json", "Application/Vnd.Example+json"),
+        (IMAGE, "application/vnd.example.v9+json", "application/vnd.example.v9+json"),
+        ({**IMAGE, "mediaType": "no type"}, "application/vnd.a+json", "application/vnd.a+json"),
+        (
+            {"mediaType": "application/vnd.b+json"},
+            "application/vnd.a+json",
+            "application/vnd.b+json",
+        ),
+        ({"mediaType": "word"}, "application/vnd.a+json", "application/vnd.a+json"),
+        ({"mediaType": "word"}, "text/html", "word"),
+        ({"schemaVersion": 3}, "text/html", "application/json"),
     ],
 )
 def test_the_media_type_is_taken_from_the_best_witness(
@@ -106,10 +118,75 @@ def test_the_media_type_is_taken_from_the_best_witness(
     assert read(body, stated).media_type == expected
 
 
-def test_an_unknown_type_is_carried_and_not_guessed() -> None:
-    """Members that look like an image's mean nothing under another type."""
-    got = read(IMAGE, "application/vnd.example.v9+json")
-    assert (got.kind, got.blobs, got.children) == (Kind.UNKNOWN, (), ())
+@pytest.mark.parametrize("stated", [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST])
+def test_media_types_ignore_case(stated: str) -> None:
+    """One that is known is read as such, and sent on as registries write it."""
+    body = {**IMAGE, "manifests": [entry(b"x")]}
+    got, usual = read(body, stated.upper()), read(body, stated)
+    assert (got.media_type, got) == (stated, usual)
+    assert read({**body, "mediaType": stated.title()}, "").media_type == stated
+
+
+@pytest.mark.parametrize(
+    "stated",
+    ["binary/octet-stream", "application/octet-stream", "text/html", "text/plain", "image/png", ""],
+)
+@pytest.mark.parametrize("own", [OCI_MANIFEST, DOCKER_MANIFEST])
+def test_a_type_that_is_none_of_a_manifest_leaves_it_to_the_body(stated: str, own: str) -> None:
+    """What it needs is known, and it is sent on under the type that it has itself."""
+    got = read({**IMAGE, "mediaType": own}, stated)
+    assert (got.media_type, got.kind, len(got.blobs)) == (own, Kind.IMAGE, 3)
+    assert read(IMAGE, stated).media_type == OCI_MANIFEST
+
+
+def test_a_type_that_nobody_knows_gives_way_to_one_that_the_body_has() -> None:
+    """The two have to match, so that a known one is right."""
+    got = read({**IMAGE, "mediaType": DOCKER_MANIFEST}, "application/vnd.example.v9+json")
+    assert (got.media_type, got.kind) == (DOCKER_MANIFEST, Kind.IMAGE)
+
+
+@pytest.mark.parametrize("stated", [OCI_ARTIFACT, "application/octet-stream"])
+def test_an_artifact_needs_its_blobs(stated: str) -> None:
+    """The manifest of OCI 1.1's drafts has them in place of config and layers; it may have none."""
+    body = {"mediaType": OCI_ARTIFACT, "artifactType": "x/y", "subject": entry(b"s")}
+    got = read({**body, "blobs": [entry(b"a"), entry(b"b"), entry(b"a")]}, stated)
+    assert (got.media_type, got.kind) == (OCI_ARTIFACT, Kind.ARTIFACT)
+    assert [one.digest for one in got.blobs] == [Digest.of(b"a"), Digest.of(b"b")]
+    assert got.subject is not None
+    assert got.subject.digest == Digest.of(b"s")
+    assert read(body, stated).blobs == read({**body, "blobs": None}, stated).blobs == ()
+
+
+def test_an_artifact_with_a_broken_blob_is_a_bad_manifest() -> None:
+    """What is known is read strictly."""
+    with pytest.raises(MigrateError) as caught:
+        read({"blobs": [{"size": 1}]}, OCI_ARTIFACT)
+    assert caught.value.problem is BAD_MANIFEST
+
+
+def test_an_unknown_kind_needs_what_looks_like_descriptors() -> None:
+    """Where other kinds have them, it is taken to mean the same by them."""
+    body = {
+        **IMAGE,
+        "blobs": [entry(b"c")],
+        "manifests": [entry(b"x")],
+        "subject": entry(b"s"),
+    }
+    got = read(body, "application/vnd.example.v9+json")
+    assert (got.kind, got.media_type) == (Kind.UNKNOWN, "application/vnd.example.v9+json")
+    assert [b.digest for b in got.blobs] == [Digest.of(c) for c in (b"{}", b"a", b"b", b"c")]
+    assert [one.digest for one in got.children] == [Digest.of(b"x")]
+    assert got.subject is not None
+    assert got.subject.digest == Digest.of(b"s")
+
+
+@pytest.mark.parametrize("odd", [7, None, "text", {}, {"digest": "sha256:zz", "size": 1}, [[]]])
+def test_what_does_not_look_so_is_no_need_of_an_unknown_kind(odd: object) -> None:
+    """Its members may mean anything; what beside them is a descriptor counts."""
+    body = {"config": odd, "layers": [odd, entry(b"a")], "manifests": odd, "subject": odd}
+    got = read(body, "application/vnd.example.v9+json")
+    assert [one.digest for one in got.blobs] == [Digest.of(b"a")]
+    assert (got.children, got.subject) == ((), None)
 
 
 def test_bytes_are_kept_as_received() -> None:
@@ -180,6 +257,7 @@ def test_signed_schema_1_has_the_digest_of_its_payload() -> None:
         json.dumps({**IMAGE, "layers": [entry(b"a", size=True)]}).encode(),
         json.dumps({**IMAGE, "layers": [entry(b"a", size=10**30)]}).encode(),
         json.dumps({**IMAGE, "mediaType": "half/\ud800"}).encode(),
+        json.dumps({**IMAGE, "mediaType": f"application/vnd.{'x' * 256}"}).encode(),
         json.dumps({**IMAGE, "mediaType": "a\r\nheader: of its own"}).encode(),
         json.dumps({**IMAGE, "layers": [entry(b"a", digest="sha256:zz")]}).encode(),
         json.dumps({"manifests": [7]}).encode(),
@@ -194,7 +272,10 @@ def test_what_cannot_be_read_is_a_bad_manifest(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"errors": [{"code": "UNKNOWN"}]}, {"config": {}}])
-@pytest.mark.parametrize("stated", ["", "application/json", "Application/JSON; charset=utf-8"])
+@pytest.mark.parametrize(
+    "stated",
+    ["", "application/json", "Application/JSON; charset=utf-8", "text/html", "binary/octet-stream"],
+)
 def test_json_that_shows_no_sign_of_a_manifest_is_none(
     body: dict[str, object], stated: str
 ) -> None:
@@ -246,14 +327,17 @@ def test_tags_of_referrers_lead_back_to_their_subject(data: bytes) -> None:
         assert is_fallback_tag(f"{tag}.{suffix}") is None
 
 
-MEMBERS = ["config", "layers", "manifests", "digest", "size", "subject", "fsLayers"]
+MEMBERS = ["config", "layers", "blobs", "manifests", "digest", "size", "subject", "fsLayers"]
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 flat = leaves | st.lists(leaves, max_size=3)
 shallow = flat | st.dictionaries(st.sampled_from(MEMBERS), flat, max_size=4)
 json_values = shallow | st.dictionaries(st.sampled_from(MEMBERS), st.lists(shallow) | shallow)
 
 
-@given(json_values, st.sampled_from(["", OCI_INDEX, OCI_MANIFEST, SCHEMA1_SIGNED, "x/y"]))
+TYPES = ["", OCI_INDEX, OCI_MANIFEST, OCI_ARTIFACT, SCHEMA1_SIGNED, "x/y", "x/vnd.y"]
+
+
+@given(json_values, st.sampled_from(TYPES))
 def test_any_json_is_read_or_refused_by_name(body: object, media_type: str) -> None:
     """No body makes the reader fail in another way."""
     problem = None
@@ -266,7 +350,6 @@ def test_any_json_is_read_or_refused_by_name(body: object, media_type: str) -> N
 
 def test_every_type_is_asked_for() -> None:
     """A registry that is not asked for a type may convert, which would change the digest."""
-    assert all(
-        t in ACCEPT for t in (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, SCHEMA1)
-    )
+    types = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, SCHEMA1, OCI_ARTIFACT)
+    assert all(one in ACCEPT for one in types)
     assert ACCEPT.endswith("*/*")
