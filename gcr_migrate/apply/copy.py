@@ -118,6 +118,7 @@ class Blobs:
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[Outcome]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
+        self._unheld: dict[tuple[str, int], list[Image]] = {}  # and what a killed run began with
         self._failed: dict[int, MigrateError] = {}  # why blobs of several names failed at first
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
 
@@ -157,6 +158,7 @@ class Blobs:
             return self._gave_up(place, item, error)
         else:
             how = "uploaded"
+            self._holds(place, item)
             return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
         finally:
             del self._sending[item.id]
@@ -264,13 +266,20 @@ class Blobs:
                 self._undecided.add(item.id)
                 return Outcome.GONE
             return self._gave_up(place, item, error)
-        if item.shared:
-            self._holders[place.repository.registry, item.blob_id] = _origin(place.target)
-            if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
-                self._holders.popitem(last=False)
+        self._holds(place, item)
         size, of = item.size_bytes, place.image.id
         self._proved(of)
         return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
+
+    def _holds(self, place: Place, item: BlobItem) -> None:
+        """Note that a name has a blob, for the others that need it."""
+        if not item.shared:
+            return
+        key = place.repository.registry, item.blob_id
+        self._unheld.pop(key, None)
+        self._holders[key] = _origin(place.target)
+        if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
+            self._holders.popitem(last=False)
 
     def _proved(self, name: int) -> None:
         for room in (self._huge, self._large, self._slots, self._asking):
@@ -344,14 +353,18 @@ class Blobs:
             yield _origin(place.source)
         if not item.shared:
             return
-        if held := self._holders.get((row.registry, item.blob_id)):
+        key = row.registry, item.blob_id
+        if held := self._holders.get(key):
             yield held
             return
-        if holder := self._migration.holder(item.blob_id, row.registry):
-            yield self._origin(holder, is_sure=True)
-            return
+        if key not in self._unheld:
+            if holder := self._migration.holder(item.blob_id, row.registry):
+                yield self._origin(holder, is_sure=True)
+                return
+            # Asked once: each question goes through all the names that need it.
+            self._unheld[key] = self._migration.interrupted(item.blob_id, row.registry)
         # A killed run may have brought it under another name without living to write that down.
-        for other in self._migration.interrupted(item.blob_id, row.registry):
+        for other in self._unheld[key]:
             if other.id != place.image.id:
                 yield self._origin(other, is_sure=False)
 

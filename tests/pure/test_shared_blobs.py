@@ -13,6 +13,7 @@ from gcr_migrate.model.steps import Kind
 from gcr_migrate.model.work import BlobWork, SizeWork
 from gcr_migrate.state.file import lock, open_migration
 from gcr_migrate.state.ledger import Ledger
+from gcr_migrate.state.migration import Migration
 from gcr_migrate.state.tally import tally
 from tests.granting import Nobody
 from tests.pure.test_ledger import write_plan
@@ -20,7 +21,9 @@ from tests.pure.test_ledger import write_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gcr_migrate.state.migration import Migration
+    import pytest
+
+    from gcr_migrate.model.plan import Image
 
 
 class HalfClosed:
@@ -28,8 +31,9 @@ class HalfClosed:
 
     count = 1
 
-    def __init__(self) -> None:
+    def __init__(self, closed: str = "product1") -> None:
         self.done: list[tuple[type, str]] = []
+        self._closed = closed
 
     def asked(self) -> list[Any]:
         """There are no other processes."""
@@ -40,32 +44,51 @@ class HalfClosed:
         await asyncio.sleep(0)
         end = work.end if isinstance(work, SizeWork) else work.target
         self.done.append((type(work), end.name))
-        if "product1" in end.name:
+        if self._closed in end.name:
             raise MigrateError(errors.DENIED, subject=end.name)
         return "uploaded"
+
+
+async def brought(file: Migration, hands: HalfClosed) -> list[Outcome]:
+    """Bring the first blob of each image; return what became of it."""
+    ledger = Ledger(file)
+    ledger.start_run()
+    blobs = Blobs(file, Journal(ledger, Nobody(), asyncio.Event()), hands, 8)
+    sources, repositories = file.sources(), file.repositories()
+    begun = []
+    for image in file.images():
+        place = Place(image, sources[image.source_id], repositories[image.repository_id])
+        begun.append(blobs.bring(place, next(file.blobs(image.id))))
+    outcomes = [one if isinstance(one, Outcome) else await one for one in begun]
+    await ledger.close()
+    return outcomes
 
 
 def test_a_blob_that_fails_in_one_repository_is_sent_to_the_next_one(tmp_path: Path) -> None:
     """Nobody asks the first one again what has become of it: that is known."""
     write_plan(tmp_path / "m", repositories=2)
     hands = HalfClosed()
-
-    async def run(file: Migration) -> list[Outcome]:
-        ledger = Ledger(file)
-        ledger.start_run()
-        blobs = Blobs(file, Journal(ledger, Nobody(), asyncio.Event()), hands, 8)
-        sources, repositories = file.sources(), file.repositories()
-        brought = []
-        for image in file.images():
-            place = Place(image, sources[image.source_id], repositories[image.repository_id])
-            brought.append(blobs.bring(place, next(file.blobs(image.id))))
-        outcomes = [one if isinstance(one, Outcome) else await one for one in brought]
-        await ledger.close()
-        return outcomes
-
     with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
-        assert asyncio.run(run(file)) == [Outcome.FAILED, Outcome.DONE]
+        assert asyncio.run(brought(file, hands)) == [Outcome.FAILED, Outcome.DONE]
     assert [kind for kind, _ in hands.done] == [BlobWork, BlobWork]
+
+
+def test_the_file_is_asked_once_for_a_blob_that_nobody_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question goes through all names that need it, of which there may be thousands."""
+    write_plan(tmp_path / "m", repositories=2)
+    asked: list[int] = []
+
+    def interrupted(_: Migration, blob_id: int, *_registry: str) -> list[Image]:
+        asked.append(blob_id)
+        return []
+
+    monkeypatch.setattr(Migration, "interrupted", interrupted)
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        hands = HalfClosed(closed="product")
+        assert asyncio.run(brought(file, hands)) == [Outcome.FAILED, Outcome.FAILED]
+    assert len(asked) == 1
 
 
 class Slow:
