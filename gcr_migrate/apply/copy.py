@@ -163,11 +163,13 @@ class Blobs:
         finally:
             del self._sending[item.id]
 
-    def undecided(self, items: list[BlobItem]) -> list[BlobItem]:
-        """Return, once, those that are gone at the source: who asks says whether they failed."""
-        found = [one for one in items if one.id in self._undecided]
-        self._undecided.difference_update(one.id for one in found)
-        return found
+    def is_undecided(self, item: BlobItem) -> bool:
+        """Whether a blob is gone at the source, and nobody has said yet whether it failed."""
+        return item.id in self._undecided
+
+    def decided(self, items: list[BlobItem]) -> None:
+        """Note that it is said of these."""
+        self._undecided.difference_update(one.id for one in items)
 
     def proved(self, items: list[BlobItem]) -> None:
         """Note that the target has taken a manifest that needs these blobs."""

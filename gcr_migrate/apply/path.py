@@ -82,6 +82,7 @@ class Path:
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._not_done: dict[int, Outcome] = {}
         self._again = Again(tools, place, self._put, self._set_anew, self._not_done)
+        self._needing: dict[int, set[int]] = {}  # manifests that are not gone, by blobs that are
         self._late = array("q")  # manifests whose tags wait for what is attached to them
 
     async def run(self) -> None:
@@ -226,14 +227,18 @@ class Path:
             if error.problem is errors.STOPPED:
                 return Outcome.PENDING
             is_there = True  # who cannot tell must not take it for a wish of the source's owner
-        lacking = self._tools.blobs.undecided(blobs)
+        lacking = [one for one in blobs if self._tools.blobs.is_undecided(one)]
         if is_there:
+            self._tools.blobs.decided(lacking)
             for blob in lacking:
                 damage = MigrateError(errors.BLOB_UNKNOWN, subject=f"{shown}{blob.digest}")
                 self._gave_up(Kind.BLOB, blob.id, damage)
             return Outcome.FAILED
         saw = f"source has no {shown}{digest} any more"
-        for blob in [*lacking, *(one for one in blobs if self._failed_for_it(one, item))]:
+        failed = [one for one in blobs if self._journal.came_out(one.id) is Outcome.FAILED]
+        left = [one for one in (*lacking, *failed) if self._is_last(item, one)]
+        self._tools.blobs.decided(left)
+        for blob in left:
             gone, size = f"{shown}{blob.digest}", blob.size_bytes
             self._skip(Kind.BLOB, blob.id, errors.BLOB_UNKNOWN, gone, size_bytes=size)
         for tag in tags:
@@ -241,12 +246,17 @@ class Path:
         self._skip(Kind.MANIFEST, item.id, errors.MANIFEST_UNKNOWN, saw)
         return Outcome.GONE
 
-    def _failed_for_it(self, blob: BlobItem, item: ManifestItem) -> bool:
-        """Whether a blob failed that no other manifest needs, which is to be brought."""
-        if self._journal.came_out(blob.id) is not Outcome.FAILED:
-            return False
-        others = self._migration.manifests_with(blob)
-        return all(one == item.id or self._not_done.get(one) is Outcome.GONE for one in others)
+    def _is_last(self, gone: ManifestItem, blob: BlobItem) -> bool:
+        """Whether no manifest needs a blob any more, now that this one is gone."""
+        needing = self._needing.get(blob.id)
+        if needing is None:
+            needing = self._needing[blob.id] = {
+                one
+                for one in self._migration.manifests_with(blob)
+                if self._not_done.get(one) is not Outcome.GONE
+            }
+        needing.discard(gone.id)
+        return not needing
 
     def _skip(
         self, kind: Kind, item_id: int, problem: errors.Problem, saw: str, *, size_bytes: int = 0

@@ -142,3 +142,31 @@ def test_what_failed_of_a_vanished_image_is_left_with_it_unless_others_need_it(
         facts = applied(zoo, 1 if shared else 0)
         assert (("blob", "denied") in codes(facts)) is shared
         assert ("manifest-unknown", f"app@{gone.digest}") in names(facts)
+
+
+def test_a_layer_that_is_gone_is_not_skipped_while_another_manifest_needs_it(
+    tmp_path: Path,
+) -> None:
+    """Of two that share it one is gone, too: the other one is damaged, until the layer is back."""
+    with opened(tmp_path) as zoo:
+        layer, config = zoo.blob("app", b"shared"), zoo.blob("app", b"{}")
+        body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]}
+        gone, stays = (zoo.push("app", body | {"annotations": {"n": n}}, n) for n in ("1", "2"))
+        zoo.image("other", "1", name="other")
+        zoo.plan(spec=SKIP)
+        source = zoo.repository.images["app"]
+        source.blobs.discard(Digest.parse(layer["digest"]))
+        del source.manifests[gone.digest], source.tags["1"]
+
+        facts = applied(zoo, 1)
+        assert codes(facts) == {
+            ("blob", "blob-unknown"),
+            ("manifest", "blocked"),
+            ("tag", "blocked"),
+        }
+        assert all(one["saw"] for one in facts["failures"] if one["kind"] == "manifest")
+        assert names(facts) == {("tag-moved", "app:1"), ("manifest-unknown", f"app@{gone.digest}")}
+
+        source.blobs.add(Digest.parse(layer["digest"]))
+        assert applied(zoo, 0)["outcome"] == "complete"
+        assert zoo.read(EUROPE, "builds/moved/app/manifests/2")[1] == stays.raw
