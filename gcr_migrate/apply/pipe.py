@@ -56,10 +56,26 @@ class Refused(Struct, frozen=True):
     Attributes:
         service: whose it is.
         after_s: seconds that the service asked to wait, None if it did not say.
+        part: which part of the service refused.
+        writes: whether it refused a write.
     """
 
     service: str
     after_s: float | None
+    part: str = ""
+    writes: bool = False
+
+
+class Alone(Struct, frozen=True):
+    """From a worker and on to all others: what was refused before is a matter of this part alone.
+
+    Attributes:
+        service: whose it is.
+        part: which part of the service refused.
+    """
+
+    service: str
+    part: str
 
 
 class Stop(Struct, frozen=True):

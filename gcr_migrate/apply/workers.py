@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gcr_migrate import errors, logs
 from gcr_migrate.apply.pipe import (
+    Alone,
     Broken,
     Done,
     Ended,
@@ -57,7 +58,7 @@ class _Worker(Struct):
     listening: asyncio.Task[None] | None = None
     gone: bool = False
 
-    def tell(self, what: Task | Refused | Stop) -> None:
+    def tell(self, what: Task | Refused | Alone | Stop) -> None:
         """Put it into its pipe; nothing happens when it is gone."""
         send(cast("asyncio.StreamWriter", self.process.stdin), what)
 
@@ -165,7 +166,7 @@ class Workers:
                         done.set_exception(error)
                     else:
                         done.set_result(gave)
-                case Refused():
+                case Refused() | Alone():
                     self._tell_others(worker, said)
                 case Ended(asked):
                     self._asked.append(asked)
@@ -181,11 +182,11 @@ class Workers:
             if not worker.gone:
                 worker.tell(Stop())
 
-    def _tell_others(self, worker: _Worker, refused: Refused) -> None:
-        """Make all wait for a quota that one of them has found used up."""
+    def _tell_others(self, worker: _Worker, what: Refused | Alone) -> None:
+        """Make all wait for a quota that one of them has found used up, or go on as before."""
         for other in self._workers:
             if other is not worker and not other.gone:
-                other.tell(refused)
+                other.tell(what)
 
     async def _replace(self, lost: _Worker) -> None:
         """Start another worker, and give back what the lost one had in hand."""
@@ -259,7 +260,7 @@ async def serve(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     do: Callable[[Work[Any]], Any],
-    on_told: Callable[[Refused | Stop], None],
+    on_told: Callable[[Refused | Alone | Stop], None],
 ) -> None:
     """Do what comes through the pipe, all at once, until the other end is gone.
 
@@ -267,7 +268,8 @@ async def serve(
         reader: work comes here, and what came of it goes to `writer`.
         writer: the other direction.
         do: does a piece of work; what it raises beside `MigrateError` ends the worker.
-        on_told: is told of quotas that others have found used up, and of a wish to stop.
+        on_told: is told of quotas that others have found used up, of what was none, and of a wish
+            to stop.
     """
 
     async def one(task: Task) -> None:
@@ -281,7 +283,7 @@ async def serve(
     async with asyncio.TaskGroup() as group:
         working = set[asyncio.Task[None]]()
         while (task := await receive(reader)) is not None:
-            if isinstance(task, Refused | Stop):
+            if isinstance(task, Refused | Alone | Stop):
                 on_told(task)
                 continue
             doing = group.create_task(one(task))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gcr_migrate.apply.pipe import Broken, Ended, Moved, Refused, Stop, receive, send
+from gcr_migrate.apply.pipe import Alone, Broken, Ended, Moved, Refused, Stop, receive, send
 from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded, look_seldom
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
@@ -118,15 +118,19 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         async with setup.way.open(*logins(migration), limits=setup.limits) as connections:
             keep_what_is_loaded()
             pilot = connections.pilot
-            pilot.on_refusal = lambda service, after_s: send(writer, Refused(service, after_s))
+            pilot.on_refusal = lambda refusal: send(writer, Refused(*refusal))
+            pilot.on_alone = lambda service, part: send(writer, Alone(service, part))
 
             stop = pilot.stop = asyncio.Event()
 
-            def told(what: Refused | Stop) -> None:
-                if isinstance(what, Stop):
-                    stop.set()
-                else:
-                    pilot.refused(what.service, what.after_s, told=True)
+            def told(what: Refused | Alone | Stop) -> None:
+                match what:
+                    case Stop():
+                        stop.set()
+                    case Alone(service, part):
+                        pilot.refused_alone(service, part)
+                    case Refused(service, after_s, part, writes):
+                        pilot.refused(service, after_s, writes=writes, told=True, part=part)
 
             tally = _Tally(writer, connections.traffic)
             hand = Hand(connections, migration.raw_manifest, tally.add)

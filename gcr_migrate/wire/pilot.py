@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -43,6 +43,15 @@ class _Line(Struct, frozen=True):
     begins: bool
 
 
+class Refusal(NamedTuple):
+    """What opens a pause: who refused, what was asked for, and which part of the service it was."""
+
+    service: str
+    after_s: float | None
+    part: str
+    writes: bool
+
+
 class Pilot:
     """Gives each request its turn; shared by all connections of a command.
 
@@ -57,8 +66,8 @@ class Pilot:
         budget: what may be asked and read in all.
         traffic: counts what was sent and answered, of all services together.
         bandwidth: paces the bytes of blobs.
-        on_refusal: is told of each refusal that opens a pause, with the service and the seconds
-            that it asked to wait, if it did; for those in other processes.
+        on_refusal: is told of each refusal that opens a pause; for those in other processes.
+        on_alone: is told of the service and its part where that is a matter of this part alone.
         stop: when set, nothing begins any more that would have to wait; None: nobody stops.
     """
 
@@ -78,7 +87,8 @@ class Pilot:
         self.budget = budget or Budget()
         self.traffic = Traffic()
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
-        self.on_refusal: Callable[[str, float | None], None] | None = None
+        self.on_refusal: Callable[[Refusal], None] | None = None
+        self.on_alone: Callable[[str, str], None] | None = None
         self.stop: asyncio.Event | None = None
         self._stops_at = float("inf")
 
@@ -274,7 +284,8 @@ class Pilot:
         one = self._services.get(service) or self._new(service)
         one.refusals += not told
         if not told and one.refusing.refused(part, now, after_s, saw):
-            one.refused_alone(part)
+            if one.refused_alone(part) and self.on_alone:
+                self.on_alone(service, part)
             return
         pause = one.pause
         if pause is not None and now < pause.until:
@@ -302,7 +313,12 @@ class Pilot:
             saw=saw,
         )
         if self.on_refusal and not told:
-            self.on_refusal(service, after_s)
+            self.on_refusal(Refusal(service, after_s, part, writes))
+
+    def refused_alone(self, service: str, part: str) -> None:
+        """Take note that another process knows: what made it wait is a matter of this part."""
+        if one := self._services.get(service):
+            one.refused_alone(part)
 
     def now(self) -> float:
         """Return the time by which refusals are counted."""

@@ -126,11 +126,15 @@ class Service(Struct):
         self.few = self.few or Few(self.all.per_s)
         self.few.refused(now, self.all.per_s)
 
-    def refused_alone(self, part: str) -> None:
-        """Take note that it refused this part and takes all else, at the pace that it had."""
+    def refused_alone(self, part: str) -> bool:
+        """Take note that it refused this part and takes all else, at the pace that it had.
+
+        Returns:
+            Whether that was slower for this part's sake.
+        """
         at = next((at for at, one in enumerate(self.slowed) if one[0] == part), None)
         if at is None:
-            return
+            return False
         _, before, writes_before = self.slowed[at]
         del self.slowed[at]
         if at < len(self.slowed):  # then so was the one that made it slower after this one
@@ -138,6 +142,7 @@ class Service(Struct):
         else:
             self.all.as_it_was(before)
             self.writes.as_it_was(writes_before)
+        return True
 
 
 def pause_length_s(count: int, after_s: float | None) -> float:

@@ -19,7 +19,7 @@ from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.pace import Pace, Turn
 from gcr_migrate.wire.pieces import Iterated
-from gcr_migrate.wire.pilot import Pilot
+from gcr_migrate.wire.pilot import Pilot, Refusal
 from gcr_migrate.wire.services import service_of
 
 if TYPE_CHECKING:
@@ -268,9 +268,9 @@ def test_one_refusal_that_goes_on_makes_it_slower_once() -> None:
 
 def test_what_another_process_was_refused_makes_this_one_wait() -> None:
     """It is kept like a refusal of one's own, and neither counted nor told on."""
-    clock, told = Clock(), list[tuple[str, float | None]]()
+    clock, told = Clock(), list[Refusal]()
     pilot = Pilot(150, clock, clock.sleep)
-    pilot.on_refusal = lambda service, after_s: told.append((service, after_s))
+    pilot.on_refusal = told.append
     pilot.refused(US, 10, told=True)
 
     async def turn() -> None:
@@ -283,7 +283,7 @@ def test_what_another_process_was_refused_makes_this_one_wait() -> None:
     assert clock.now >= 1010
     assert (told, pilot.counts()[US].refusals) == ([], 0)
     pilot.refused(US, None)
-    assert (told, pilot.counts()[US].refusals) == ([(US, None)], 1)
+    assert (told, pilot.counts()[US].refusals) == ([(US, None, "", False)], 1)
 
 
 @given(st.lists(st.integers(1, 3_000_000), min_size=1, max_size=5), st.integers(10**4, 10**7))

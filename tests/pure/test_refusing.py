@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.wire.pace import Turn
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.refusing import Refusing, part_of
@@ -212,3 +213,25 @@ def test_parts_of_one_request_are_forgotten_in_time(refusing: Refusing) -> None:
     for number in range(1_000):
         refusing.refused(f"PUT https://h/{number}", float(number), None, "429")
     assert len(refusing._parts) <= 62  # noqa: SLF001  # nothing else shows it
+
+
+def test_what_other_processes_were_slowed_by_is_given_back_to_them(clock: Clock) -> None:
+    """They are told of the refusal, and later that it was a matter of this part alone."""
+    pilot, other = (Pilot(9_999, clock, clock.sleep, Limits(workers=2)) for _ in range(2))
+    pilot.on_refusal = lambda one: other.refused(
+        one.service, one.after_s, writes=one.writes, told=True, part=one.part
+    )
+    pilot.on_alone = other.refused_alone
+    for one in (pilot, other):
+        _loop(one, clock, GOOD, lambda _: True)
+    paces = [_paces(other)]
+    pilot.refused(HOST, 1, writes=True, part=BAD)
+    paces.append(_paces(other))
+    _loop(pilot, clock, GOOD, lambda _: True)
+    pilot.refused(HOST, 1, writes=True, part=BAD)
+    assert paces[0] == _paces(other) != paces[1]
+
+
+def _paces(pilot: Pilot) -> tuple[float | None, float | None]:
+    one = pilot._services[HOST]  # noqa: SLF001  # nothing else shows it
+    return one.all.per_s, one.writes.per_s
