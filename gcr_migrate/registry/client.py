@@ -462,6 +462,7 @@ class RegistryClient:
                 again=sent.look or True,
             )
             if reply.status in ok:
+                admission.accepted()
                 return reply
             await admission.refused(reply)
             if sent.look:
