@@ -660,8 +660,10 @@ UNAUTHORIZED: Final = _problem(
     "unauthorized",
     Exit.OUT_OF_REACH,
     "credentials were not accepted",
-    "The registry asked for a login, or the token is wrong or has expired.",
-    "Log in again or pass a fresh access token; check this machine's clock.",
+    "The service, or who gives tokens for it, wants a login and got none, or one that is wrong or"
+    " has ended.",
+    "Log in: with `docker login HOST` at a plain registry, with `gcloud auth login` or a fresh"
+    " access token at Google's. Check this machine's clock, too.",
 )
 DENIED: Final = _problem(
     "denied",
@@ -750,9 +752,11 @@ IMMUTABLE_TAG: Final = _problem(
 UNSUPPORTED: Final = _problem(
     "unsupported",
     Exit.FAILED,
-    "registry does not support this request",
-    "The registry lacks an end-point or a method that the tool used.",
-    "Set the `dialect` of the source if it was guessed wrongly; else report it as a defect.",
+    "this kind of request is not taken",
+    "Who answered, source, target or a proxy on the way, lacks the end-point or does not allow the"
+    " method. A registry that is read-only, or only a cache of another, takes no writes.",
+    "Have proxies let the method through, and name a target that takes pushes. Set the `dialect` of"
+    " the source if it was guessed wrongly; else report it as a defect.",
 )
 NAME_UNKNOWN: Final = _problem(
     "name-unknown",

@@ -9,7 +9,17 @@ from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
-from gcr_migrate.errors import BAD_REPLY, UNAUTHORIZED, MigrateError
+from gcr_migrate.errors import (
+    BAD_REPLY,
+    DENIED,
+    NAME_UNKNOWN,
+    REQUEST_REFUSED,
+    SERVER_ERROR,
+    UNAUTHORIZED,
+    UNREACHABLE,
+    UNSUPPORTED,
+    MigrateError,
+)
 from gcr_migrate.model.names import is_google_host, is_loopback
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.replies import elsewhere, joined, problem_of
@@ -27,6 +37,11 @@ _RENEWALS_AT_MOST: Final = 3  # for one request: tokens may be revoked while it 
 _TOKENS_AT_MOST: Final = 1_024  # each name has its own, of a kilobyte or two; few are at work
 _SHOWN_AT_MOST: Final = 100
 _UNAUTHORIZED: Final = 401
+# A token service that answers so has no token for us.
+_REFUSALS: Final = frozenset(
+    {BAD_REPLY, DENIED, NAME_UNKNOWN, REQUEST_REFUSED, UNAUTHORIZED, UNSUPPORTED}
+)
+_OUTAGES: Final = frozenset({SERVER_ERROR, UNREACHABLE})
 _PARAMETER: Final = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
@@ -51,6 +66,11 @@ class Challenge(Struct, frozen=True):
 class Authorizer:
     """Gives requests to one registry their Authorization.
 
+    What the registry asks of everybody (end-1) holds for all requests. What it asks of a request
+    that it refuses holds for that one, and for others only once a login of that kind was taken: a
+    401 may be about one name, or come of a proxy. Where its token service has no token for us the
+    request goes as it would have gone without that challenge.
+
     Args:
         host: the registry's real host.
         base: its URL, without a path.
@@ -63,20 +83,36 @@ class Authorizer:
         self._base = base
         self._wire = wire
         self._credentials = credentials
-        self._challenge: Challenge | None = None
+        self._first: Challenge | None = None  # of end-1
+        self._learned: Challenge | None = None  # of a 401; a request that met it was taken
         self._asked: Renewed[Challenge] = Renewed(f"challenge of {host}", self._ask)
         self._is_nobody = False
-        self._tokens: dict[tuple[str, str, tuple[str, ...]], Renewed[str]] = {}
+        # Tokens, or why there is none; until a 401 says that one is wanted all the same.
+        self._tokens: dict[tuple[Challenge, tuple[str, ...]], Renewed[str] | MigrateError] = {}
 
-    async def headers(self, scopes: tuple[str, ...]) -> dict[str, str]:
-        """Return the Authorization for these scopes; empty where the registry wants none."""
-        challenge = self._challenge or await self._asked.get()
-        if challenge.scheme == "bearer":
-            token = await self._token(challenge, scopes)
-            return {"authorization": f"Bearer {token}"} if token else {}
-        if challenge.scheme == "basic":
-            return await self._basic(self._host)
-        return {}
+    async def headers(
+        self, scopes: tuple[str, ...], told: Challenge | None = None
+    ) -> dict[str, str]:
+        """Return the Authorization for these scopes; empty where the registry wants none.
+
+        Args:
+            scopes: what the request needs.
+            told: the challenge that the same request was refused with.
+        """
+        _, login = await self.login(scopes, told)
+        return login
+
+    async def login(
+        self, scopes: tuple[str, ...], told: Challenge | None
+    ) -> tuple[Challenge | None, dict[str, str]]:
+        """Return what `headers` does, and before it which challenge it meets; None: nothing."""
+        if self._first is None:
+            await self._asked.get()
+        for challenge in self._challenges(told):
+            login = await self._answer(challenge, scopes)
+            if login:
+                return challenge, login
+        return None, {}
 
     def admission(self, scopes: tuple[str, ...], subject: str) -> Admission:
         """Return what gives one request its Authorization, and renews it where it is refused."""
@@ -84,7 +120,7 @@ class Authorizer:
 
     def challenged(self, header: str | None) -> None:
         """Take note of the challenge that the registry's end-1 gave; None asks for nothing."""
-        self._challenge = Challenge.parse(header)
+        self._first = Challenge.parse(header)
 
     def check_own(self, reply: Reply, subject: str) -> None:
         """Raise BAD_REPLY if a 401 is of a host that the registry redirects to."""
@@ -98,43 +134,96 @@ class Authorizer:
 
     async def refused(
         self, header: str | None, sent: dict[str, str], scopes: tuple[str, ...]
-    ) -> None:
-        """Take note of a 401: of its challenge, and that what was sent is worth nothing.
+    ) -> Challenge | None:
+        """Take note of a 401: what was sent is worth nothing.
+
+        Returns:
+            The challenge to be met when the request is sent again; None if it gave none.
 
         Raises:
             MigrateError: TOKEN_EXPIRED if it was a password that cannot be renewed.
         """
         challenge = Challenge.parse(header)
-        if challenge.scheme:
-            self._challenge = challenge
-        old = self._challenge or challenge
-        held = self._tokens.get((old.realm, old.service, scopes))
+        told = challenge if challenge.scheme else None
         scheme, _, text = sent.get("authorization", "").partition(" ")
-        if held and scheme == "Bearer":
-            held.refused(text)
+        for one in self._challenges(told):
+            held = self._tokens.get((one, scopes))
+            if isinstance(held, MigrateError):
+                del self._tokens[one, scopes]
+            elif held and scheme == "Bearer":
+                held.refused(text)
         if scheme == "Basic":
             await self._credentials.refused(sent)
+        return told
+
+    def learned(self, challenge: Challenge) -> None:
+        """Take note that a request was taken once it met this: others need not be refused first."""
+        self._learned = challenge
+
+    def why_none(self, scopes: tuple[str, ...], told: Challenge | None) -> MigrateError | None:
+        """Return why there is no token for these scopes, if one was asked for."""
+        held = (self._tokens.get((one, scopes)) for one in self._challenges(told))
+        return next((one for one in held if isinstance(one, MigrateError)), None)
+
+    def _challenges(self, told: Challenge | None) -> tuple[Challenge, ...]:
+        """Return what to meet, the likeliest first."""
+        known = (told, self._learned, self._first)
+        return tuple(dict.fromkeys(one for one in known if one))
 
     async def _ask(self) -> tuple[Challenge, float]:
-        """Ask for the challenge; it stays what it is until a 401 brings another one."""
+        """Ask for the challenge; it stays what it is."""
         reply = await self._wire.request(  # OCI end-1
             "GET", f"{self._base}/v2/", ok={200, 401, 403, 404}, subject=self._host
         )
         own = self._wire.same_origin(self._base, reply.url)
         # Where a redirect led to has no say in where credentials are sent.
-        self._challenge = Challenge.parse(reply.headers.get("www-authenticate") if own else None)
-        return self._challenge, float("inf")
+        self._first = Challenge.parse(reply.headers.get("www-authenticate") if own else None)
+        return self._first, float("inf")
+
+    async def _answer(self, challenge: Challenge, scopes: tuple[str, ...]) -> dict[str, str]:
+        """Return the Authorization that meets a challenge; empty if there is none."""
+        if challenge.scheme == "bearer":
+            token = await self._token(challenge, scopes)
+            return {"authorization": f"Bearer {token}"} if token else {}
+        if challenge.scheme == "basic":
+            return await self._basic(self._host)
+        return {}
 
     async def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
-        key = (challenge.realm, challenge.service, scopes)
-        token = self._tokens.pop(key, None)
-        if token is None:
-            words = f"token of {self._host}"
-            token = Renewed(words, lambda: self._fetch(challenge, scopes))
-        self._tokens[key] = token  # as the last one that was used
+        """Return a token; empty where there is none, and the request may be taken without."""
+        held = self._tokens.pop((challenge, scopes), None)
+        if held is None:
+            held = Renewed(f"token of {self._host}", lambda: self._fetch(challenge, scopes))
+        self._hold(challenge, scopes, held)
+        if isinstance(held, MigrateError):
+            return ""
+        try:
+            return await held.get()
+        except MigrateError as error:
+            if not self._may_do_without(challenge, error):
+                raise
+            why = MigrateError(error.problem, subject=error.subject, saw=error.saw)  # no traceback
+            self._hold(challenge, scopes, why)
+            return ""
+
+    def _hold(
+        self, challenge: Challenge, scopes: tuple[str, ...], held: Renewed[str] | MigrateError
+    ) -> None:
+        """Keep a token as the last one that was used."""
+        self._tokens[challenge, scopes] = held
         if len(self._tokens) > _TOKENS_AT_MOST:
             del self._tokens[next(iter(self._tokens))]
-        return await token.get()
+
+    def _may_do_without(self, challenge: Challenge, error: MigrateError) -> bool:
+        """Whether a request may be taken though its token could not be had.
+
+        Not where everybody is asked for one; nor while a service that has given some is down.
+        """
+        if challenge == self._first:
+            return False
+        return error.problem in _REFUSALS or (
+            error.problem in _OUTAGES and challenge != self._learned
+        )
 
     async def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         """Get a token; an answer that is no JSON object may be one at the next try.
@@ -217,27 +306,36 @@ class Admission:
         self._scopes = scopes
         self._subject = subject
         self._sent: dict[str, str] = {}
+        self._met: Challenge | None = None
+        self._told: Challenge | None = None
         self._refused: list[dict[str, str]] = []
 
     async def headers(self) -> dict[str, str]:
         """Return what to send."""
-        self._sent = await self._authorizer.headers(self._scopes)
+        self._met, self._sent = await self._authorizer.login(self._scopes, self._told)
         return self._sent
+
+    def accepted(self) -> None:
+        """Take note that what was sent was taken."""
+        if self._told and self._met:
+            self._authorizer.learned(self._met)
 
     async def refused(self, reply: Reply) -> None:
         """Take note of a 401 to what was sent; the request can be sent again with new headers.
 
         Raises:
-            MigrateError: UNAUTHORIZED where there is nothing new to send; TOKEN_EXPIRED as
-                `Authorizer.refused` does; BAD_REPLY if another host gave the 401.
+            MigrateError: UNAUTHORIZED where there is nothing new to send, or why no token could be
+                had; TOKEN_EXPIRED as `Authorizer.refused` does; BAD_REPLY if another host gave the
+                401.
         """
         self._authorizer.check_own(reply, self._subject)
         renewals = len(self._refused)
         if renewals >= self._authorizer.renewals or self._sent in self._refused:
-            raise problem_of(reply, self._subject)
+            why = None if self._sent else self._authorizer.why_none(self._scopes, self._told)
+            raise why or problem_of(reply, self._subject)
         self._refused.append(self._sent)
         header = reply.headers.get("www-authenticate")
-        await self._authorizer.refused(header, self._sent, self._scopes)
+        self._told = await self._authorizer.refused(header, self._sent, self._scopes)
 
 
 def refused_elsewhere(reply: Reply, subject: str) -> MigrateError:

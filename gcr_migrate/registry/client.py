@@ -473,6 +473,7 @@ class RegistryClient:
                 again=sent.look or True,
             )
             if reply.status in ok:
+                admission.accepted()
                 return reply
             await admission.refused(reply)
             login = await admission.headers()  # which may take a while

@@ -61,8 +61,8 @@ class CopyClient:
             reply = await self._ask(url, authorization, subject)
             if reply.status == _UNAUTHORIZED:
                 header = reply.headers.get("www-authenticate")
-                await self._auth.refused(header, authorization, scopes)
-                reply = await self._ask(url, await self._auth.headers(scopes), subject)
+                asks = await self._auth.refused(header, authorization, scopes)
+                reply = await self._ask(url, await self._auth.headers(scopes, asks), subject)
         except MigrateError as error:
             if error.problem is not UNREACHABLE:
                 raise

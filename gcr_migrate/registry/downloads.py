@@ -118,6 +118,7 @@ class Download(Struct):
                 )
             )
             if stream.status in {_WHOLE, _PART} and _begins_at(stream, at):
+                admission.accepted()
                 return stream
             if stream.status in {_WHOLE, _PART, _NO_SUCH_RANGE}:
                 raise self._no_range(f"{stream.status} is no answer to bytes from {at} on")

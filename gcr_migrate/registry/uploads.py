@@ -125,6 +125,7 @@ class Upload(Struct):
 
     async def _judge(self, reply: Reply) -> None:
         if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
+            self.admission.accepted()
             stated = reply.headers.get("docker-content-digest", str(self.blob.digest))
             if stated != str(self.blob.digest):
                 raise self._wrong(f"the target names it {stated[:100]}")

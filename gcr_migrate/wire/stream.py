@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from gcr_migrate.errors import UNREACHABLE
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.replies import Reply
+from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.sender import Answer, Limits
 
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
+_LEAST_BYTES_PER_S: Final = 1024  # many share a slow line, and lists have megabytes
 
 
 class Stream(Struct):
@@ -46,16 +50,28 @@ class Stream(Struct):
         return await self.whole(_ERROR_BODY_AT_MOST)
 
     async def whole(self, at_most: int) -> Reply:
-        """Read the body up to a number of bytes, and a little beyond it."""
+        """Read the body up to a number of bytes, and a little beyond it.
+
+        Raises:
+            TransientError: UNREACHABLE where it comes byte by byte, which could go on for days.
+        """
         pieces, size = [], 0
+        clock = asyncio.timeout(self._limits["read"])
         try:
-            async for piece in self._answer:
-                pieces.append(piece)
-                size += len(piece)
-                if size > at_most:
-                    break
+            async with clock:
+                due = clock.when()
+                async for piece in self._answer:
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > at_most:
+                        break
+                    if due is not None:
+                        clock.reschedule(due + size / _LEAST_BYTES_PER_S)
             body = _unpacked(self._answer, b"".join(pieces))
         except FAILURES as error:
+            if clock.expired():
+                saw = f"too slow an answer: only {size} bytes came of it"
+                raise TransientError(UNREACHABLE, subject=self._subject, saw=saw) from error
             raise named(error, self._subject, limits=self._limits) from error
         return Reply(self.status, self.headers, body, self.url)
 

@@ -1,8 +1,8 @@
 """The only room with an HTTP library in it.
 
 Callers name real hosts; the endpoints table decides where a request goes. Time-outs are per
-phase, none is on a whole body. Redirects are followed by hand, because who gets a request's
-credentials is not left to a default.
+phase, none is on the whole body of a stream. Redirects are followed by hand, because who gets a
+request's credentials is not left to a default.
 """
 
 from __future__ import annotations

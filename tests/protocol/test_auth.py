@@ -338,7 +338,7 @@ def test_a_password_goes_to_no_insecure_realm(realm: str) -> None:
     async def run() -> None:
         async with Wire(Endpoints()) as wire:
             authorizer = Authorizer(HOST, f"https://{HOST}", wire, Logins("hunter2"))
-            await authorizer.refused(f'Bearer realm="{realm}"', {}, ("scope",))
+            authorizer.challenged(f'Bearer realm="{realm}"')
             await authorizer.headers(("scope",))
 
     with pytest.raises(MigrateError, match="bad-reply"):
