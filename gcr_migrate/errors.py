@@ -925,6 +925,15 @@ TAG_REFUSED: Final = _problem(
     " What it points to is carried without it.",
     "Give the digest another tag at the source and plan again, or pull it by digest.",
 )
+NAME_REFUSED: Final = _problem(
+    "name-refused",
+    Exit.FAILED,
+    "name is none that registries take",
+    "The source lists it, and it breaks the grammar of registry names: no target would take it, and"
+    " nothing is asked of it. What is seen there names the part that offends.",
+    "Give the image another name at the source and plan again. If nobody needs it, name what is to"
+    " be carried under `select.paths`, or leave it out by a pattern with `*`, which any name fits.",
+)
 UNTAGGED_LEFT: Final = _problem(
     "untagged-left-out",
     Exit.OK,

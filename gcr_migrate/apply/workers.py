@@ -135,11 +135,14 @@ class Workers:
             raise MigrateError(errors.WORKER_LOST, subject="worker", saw=saw) from error
 
     async def _begin_one(self) -> None:
+        """Start a worker; if the end has come meanwhile, which knows nothing of it, end it."""
         worker = _Worker(await self._start())
         self._workers.append(worker)
         if self._is_stopped:
             worker.tell(Stop())
         worker.listening = asyncio.create_task(self._listen(worker))
+        if self._ending:
+            await self._end_one(worker)
 
     async def _listen(self, worker: _Worker) -> None:
         """Hear a worker out, and have another one when it is gone."""
@@ -196,10 +199,11 @@ class Workers:
         logs.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
         self._deaths_in_a_row += 1
         try:
-            if self._deaths_in_a_row < _DEATHS_IN_A_ROW:
+            if self._deaths_in_a_row < _DEATHS_IN_A_ROW and not self._ending:
                 await self._begin_one()
-        except OSError as error:
-            self._broken = f"no other one can be started: {error.strerror or error}"
+        except Exception as error:  # noqa: BLE001  # nobody waits here; it is told with the work
+            why = getattr(error, "strerror", None) or repr(error)
+            self._broken = f"no other one can be started: {why}"
         finally:
             self._workers.remove(lost)
             for done in lost.waiting.values():
@@ -211,14 +215,16 @@ class Workers:
         self._end_s = _DROPPED_END_S
 
     async def end(self) -> None:
-        """End all workers: nothing is in hand any more, or it is dropped."""
+        """End all workers, also those that are just being started in place of lost ones.
+
+        Nothing is in hand any more, or it is dropped.
+        """
         self._ending = True
-        for worker in self._workers:
-            cast("asyncio.StreamWriter", worker.process.stdin).close()
         await all_of(self._end_one(worker) for worker in self._workers)
 
     async def _end_one(self, worker: _Worker) -> None:
         try:
+            cast("asyncio.StreamWriter", worker.process.stdin).close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._end_s):
                     await worker.process.wait()
@@ -227,7 +233,7 @@ class Workers:
                 worker.process.kill()
             await worker.process.wait()
         if worker.listening:
-            await worker.listening
+            await worker.listening  # and with it for the one that takes its place
 
 
 @asynccontextmanager

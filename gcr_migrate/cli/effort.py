@@ -120,7 +120,7 @@ def _size(text: str) -> int:
     try:
         return int(read_bandwidth(text.removesuffix("/s")))
     except ValueError as error:
-        raise ValueError("1kB or more is needed, such as 500MB, 10GB or 8MiB") from error
+        raise ValueError(str(error).replace("B/s", "B")) from error
 
 
 def _seconds(text: str) -> float:

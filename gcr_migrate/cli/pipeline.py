@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gcr_migrate import errors
 from gcr_migrate.cli.pulls import read_pulls
 from gcr_migrate.cli.reading import Doubts, find_roots, list_root
-from gcr_migrate.cli.selecting import leave_out_paths, notes_of
+from gcr_migrate.cli.selecting import leave_out_paths, names_refused, notes_of
 from gcr_migrate.cli.settling import Settling
 from gcr_migrate.cli.sizes import settle_sizes
 from gcr_migrate.cli.surroundings import Surroundings
@@ -216,6 +216,8 @@ class _Planning:
         for root in roots:
             if leave_out_paths(root, self._spec.select, self._draft.add_left_out):
                 self._unwanted.add(root.source.shown)
+            for left_out in names_refused(root, self._spec.select):
+                self._draft.add_left_out(left_out)
             self.doubts.tell_all(notes_of(root))
         return roots
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
@@ -46,6 +46,7 @@ class Root(Struct):
         below: only what is at or below these paths; all if empty.
         repository: what stands before its image paths where routes see them, see `SourcePaths`.
         listings: by image path below the root; only once it is listed.
+        refused: names below the root that no registry takes, with what is wrong; no image paths.
         error: why the registry did not list the root itself, where the API did.
         read: how many of its images could be read.
     """
@@ -58,6 +59,7 @@ class Root(Struct):
     below: tuple[str, ...] = ()
     repository: str = ""
     listings: Listings | None = None
+    refused: dict[str, str] = field(default_factory=dict)
     error: MigrateError | None = None
     read: int = 0
 
@@ -150,7 +152,8 @@ class Doubts:
 
     def empty_source(self, roots: list[Root]) -> None:
         """Tell that no root has an image, unless one failed, or `empty_paths` tells each path."""
-        if roots and self.complete and not any(root.listings or root.below for root in roots):
+        shown = any(root.listings or root.refused or root.below for root in roots)
+        if roots and self.complete and not shown:
             names = ", ".join(root.source.shown for root in roots)
             self.tell(errors.SOURCE_EMPTY, Severity.WARNING, names)
 
@@ -163,7 +166,7 @@ class Doubts:
             self._empty_paths(some)
 
     def _empty_paths(self, roots: list[Root]) -> None:
-        found = [f"{path}/" for root in roots for path in root.image_paths()]
+        found = [f"{path}/" for root in roots for path in (*root.image_paths(), *root.refused)]
         hosts = ", ".join(root.host for root in roots)
         for path in roots[0].below if roots and self.complete else ():
             if not any(one.startswith(f"{path}/") for one in found):
@@ -303,7 +306,7 @@ async def list_root(
     """List everything under a root in all its views; what fails is a doubt.
 
     Args:
-        root: where; gets its listings.
+        root: where; gets its listings, and the names that no registry takes.
         connections: hands out clients.
         shelf: has room for its listings.
         doubts: are told what is missing or differs.
@@ -317,7 +320,7 @@ async def list_root(
     api = (connections.contents("source"), root.resource) if root.resource else None
     wanted, root.listings = Wanted(root.paths, root.below), shelf.add_root()
     found = await gather(registry, source, api, wanted, root.listings, listen)
-    root.error = found.failed.get("")
+    root.error, root.refused = found.failed.get(""), found.refused
     for path, error in sorted(found.failed.items()):
         doubts.not_listed(root, path, error)
     doubts.complete = doubts.complete and found.complete

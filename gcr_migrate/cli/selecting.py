@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
+from gcr_migrate.errors import printable
 from gcr_migrate.inventory.views import contents
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
-from gcr_migrate.model.names import gcr_host
+from gcr_migrate.model.names import brief, gcr_host
 from gcr_migrate.model.origin import ORIGINS, origin_of
 from gcr_migrate.plan.choice import PathChoice
 
@@ -41,6 +42,17 @@ def leave_out_paths(root: Root, select: Select, leave: Callable[[LeftOut], None]
             root.listings.drop(path)
             left = True
     return left and not root.image_paths()
+
+
+def names_refused(root: Root, select: Select) -> Iterator[LeftOut]:
+    """Tell each name of a root that no registry takes, or the rule that leaves it out anyway."""
+    choice = PathChoice(select)
+    for path, wrong in sorted(root.refused.items()):
+        subject = f"{root.source.shown}/{brief(path)}"
+        if why := choice.why_not(path, root.repository):
+            yield LeftOut(errors.NOT_SELECTED, subject, by_rule=True, saw=why)
+        else:
+            yield LeftOut(errors.NAME_REFUSED, subject, by_rule=False, saw=printable(wrong))
 
 
 def notes_of(root: Root) -> Iterator[Finding]:

@@ -7,13 +7,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.cli.reading import Doubts, list_root
-from gcr_migrate.cli.selecting import notes_of
+from gcr_migrate.cli.selecting import names_refused, notes_of
 from gcr_migrate.cli.target import roots_of
 from gcr_migrate.errors import TOKEN_EXPIRED, MigrateError
 from gcr_migrate.inventory.collect import ImageReader
 from gcr_migrate.model.attestation import names_that_stay
 from gcr_migrate.model.domains import FACT, Domain
 from gcr_migrate.model.settings import plain
+from gcr_migrate.spec import Select
 from gcr_migrate.state.snapshot import ONLY, SETTINGS
 from gcr_migrate.tasks import a_few_of
 
@@ -100,6 +101,8 @@ async def take_roots(
     doubts.empty_paths(roots)
     for root in roots:
         doubts.tell_all(notes_of(root))
+        for left_out in names_refused(root, Select()):
+            draft.add_left_out(left_out)
     taking = _Taking(connections, draft, doubts, listen, domains, checks_blobs=checks_blobs)
     for root in roots:
         await taking.read(root)

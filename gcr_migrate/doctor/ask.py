@@ -15,7 +15,7 @@ from gcr_migrate.doctor.rules import CONSTRAINTS
 from gcr_migrate.doctor.services import SERVICES
 from gcr_migrate.errors import DENIED, UNREACHABLE, MigrateError
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY
-from gcr_migrate.model.names import ar_host, repository_resource
+from gcr_migrate.model.names import ar_host, repository_resource, why_no_path
 from gcr_migrate.model.places import artifacts_bucket
 from gcr_migrate.tasks import first_cause
 
@@ -326,7 +326,8 @@ async def _catalog(registry: SourceRegistry) -> list[str]:
     """Return the first names of a registry that lists them."""
     names = []
     async for name in registry.catalog():
-        names.append(name)
+        if not why_no_path(name):  # a plan leaves it out
+            names.append(name)
         if len(names) == _LISTINGS_AT_MOST:
             break
     return names

@@ -17,6 +17,7 @@ from gcr_migrate.model.attestation import statement_in
 from gcr_migrate.model.content import Digest, Kind, Manifest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.inventory import Damage, ImageContent, Listing, Node
+from gcr_migrate.model.names import why_no_path
 from gcr_migrate.tasks import a_few_of, results_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ _DAMAGE = (errors.MANIFEST_UNKNOWN, errors.DIGEST_MISMATCH, errors.BAD_MANIFEST,
 
 
 class ListingFailed(Struct, frozen=True):
-    """A name that could not be listed: what lies below it is unknown."""
+    """A name that could not be listed: what lies below it is unknown.
+
+    With NAME_REFUSED it is none that registries take, and was not asked for.
+    """
 
     name: str
     error: MigrateError
@@ -100,6 +104,10 @@ async def walk(
         yield ListingFailed(source.prefix, doubt)
 
     async def one(name: str) -> Listing | ListingFailed:
+        why = "" if source.prefix and name == source.prefix else why_no_path(source.path(name))
+        if why:
+            error = MigrateError(errors.NAME_REFUSED, subject=name, saw=why)
+            return ListingFailed(name, error)
         try:
             return await registry.listing(name)
         except MigrateError as error:

@@ -17,6 +17,7 @@ from gcr_migrate.inventory.api_view import ApiView, read_api, read_package, read
 from gcr_migrate.inventory.collect import AT_ONCE, ListingFailed, walk
 from gcr_migrate.inventory.views import Joined, contents, covers, join
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.names import why_no_path
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ class Gathered(Struct):
     Attributes:
         findings: what is in doubt, or not shown alike.
         failed: names that gave no list, by path; the root is the empty path.
+        refused: names that no registry takes, by path, with what is wrong; they are not asked for.
         complete: whether no list is cut short; what failed is not counted.
     """
 
     findings: list[Finding] = field(default_factory=list)
     failed: dict[str, MigrateError] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     complete: bool = True
 
 
@@ -84,8 +87,17 @@ async def gather(
     Raises:
         MigrateError: the root can be listed in no view, or the login has ended.
     """
-    view = await read_api(*api, wanted.__contains__, listings, listen) if api else None
-    gathering = _Gathering(registry, source, view, listings, listen)
+    found = Gathered()
+
+    def is_asked_for(path: str) -> bool:
+        if path not in wanted:
+            return False
+        if why := why_no_path(path):
+            found.refused[path] = why
+        return not why
+
+    view = await read_api(*api, is_asked_for, listings, listen) if api else None
+    gathering = _Gathering(registry, source, view, listings, listen, found)
     await gathering.walk(wanted)
     await gathering.list_hidden()
     if api:
@@ -146,6 +158,7 @@ class _Gathering:
         view: ApiView | None,
         listings: Listings,
         listen: Callable[[str, int], None],
+        found: Gathered,
     ) -> None:
         self._registry = registry
         self._source = source
@@ -156,13 +169,13 @@ class _Gathering:
         self._paths: dict[str, _Path] = {}
         self._hidden: set[str] = set()
         self._alone: dict[str, MigrateError] = {}
-        self._found = Gathered()
+        self._found = found
 
     async def walk(self, wanted: Wanted) -> None:
         """Walk down the registry's own lists."""
         try:
             async for one in walk(self._registry, self._source, wanted.paths, wanted.below):
-                self._take(self._path(one.name), one)
+                self._take(self._source.path(one.name), one)
         except MigrateError as error:
             if not self._shown_by_api or error.problem is errors.TOKEN_EXPIRED:
                 raise
@@ -290,16 +303,14 @@ class _Gathering:
     def _take(self, path: str, one: Listing | ListingFailed) -> None:
         self._listen("listed", 1)
         if isinstance(one, ListingFailed):
-            self._found.failed[path] = one.error
+            if one.error.problem is errors.NAME_REFUSED:
+                self._found.refused[path] = one.error.saw
+            else:
+                self._found.failed[path] = one.error
             return
         self._paths[path] = _Path(one.children, _holds(one), one.cut)
         if path and _holds(one):
             self._listings.put(path, one)
-
-    def _path(self, name: str) -> str:
-        if name == self._source.prefix:
-            return ""
-        return name.removeprefix(f"{self._source.prefix}/" if self._source.prefix else "")
 
     def _tell(self, problem: errors.Problem, severity: Severity, path: str, saw: str) -> None:
         shown = f"{self._source.shown}/{path}" if path else self._source.shown

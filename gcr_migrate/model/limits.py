@@ -35,7 +35,8 @@ _UNITS: Final = {
     "MiB": 1 << 20,
     "GiB": 1 << 30,
 }
-_BANDWIDTH: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([kKMG]i?B|B)(?:/s)?")
+_BANDWIDTH: Final = re.compile(r"([0-9]+)(?:\.([0-9]+))? ?([kKMG]i?B|B)(?:/s)?")
+_DIGITS: Final = (9, 6)  # before the point and after it; none has a use for more
 _SLOWEST: Final = 1_000.0  # a connection on which nothing moves for a minute breaks
 _PERCENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3})?) ?%")
 
@@ -240,7 +241,10 @@ def summed(parts: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
 def read_bandwidth(text: str) -> float:
     """Read bytes per second, such as `100MB/s` or `8MiB`; raise ValueError for anything else."""
     found = _BANDWIDTH.fullmatch(text.strip())
-    number = float(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else 0.0
+    whole, part, unit = found.groups("") if found else ("", "", "")
+    if len(whole) > _DIGITS[0] or len(part) > _DIGITS[1]:
+        raise ValueError("at most {} digits before the point and {} after it".format(*_DIGITS))
+    number = float(f"{whole}.{part}") * _UNITS[unit] if unit in _UNITS else 0.0
     if number < _SLOWEST:
         raise ValueError("1kB/s or more is needed, such as 100MB/s, 500kB/s or 8MiB/s")
     return number

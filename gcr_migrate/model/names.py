@@ -12,12 +12,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from gcr_migrate.errors import BAD_NAME, REPOSITORY_NAME_REFUSED, MigrateError
+from gcr_migrate.errors import BAD_NAME, REPOSITORY_NAME_REFUSED, MigrateError, printable
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.nearest import with_question
 
 LONGEST_NAME: Final = 255  # host, slash and name; many clients refuse more (OCI end-3)
 LONGEST_REPOSITORY_ID: Final = 63
+_SHOWN: Final = 300  # characters of a name that is none
 
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
@@ -129,7 +130,8 @@ class ImagePath(Struct, frozen=True, order=True):
         components = tuple(text.split("/"))
         for component in components:
             if not _COMPONENT.fullmatch(component):
-                raise bad_name(text, f"path component {component!r}: {_why_not(component)}")
+                saw = f"path component {component[:_SHOWN]!r}: {_why_not(component)}"
+                raise bad_name(text, saw)
         return cls(components)
 
     def starts_with(self, prefix: ImagePath) -> bool:
@@ -143,6 +145,20 @@ class ImagePath(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return "/".join(self.components)
+
+
+def why_no_path(text: str) -> str:
+    """Say in words why this can be no image path; empty if it can."""
+    try:
+        ImagePath.parse(text)
+    except MigrateError as error:
+        return error.saw
+    return ""
+
+
+def brief(name: str) -> str:
+    """Return a name that may be any text so that a line can show it."""
+    return printable(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 class Tag(Struct, frozen=True, order=True):
@@ -345,14 +361,14 @@ def is_loopback(host_port: str) -> bool:
 
 def bad_name(text: str, saw: str) -> MigrateError:
     """Return BAD_NAME about a text, with the part of it that offends."""
-    return MigrateError(BAD_NAME, subject=text[:300] or "(empty)", saw=saw)
+    return MigrateError(BAD_NAME, subject=text[:_SHOWN] or "(empty)", saw=saw)
 
 
 def refuse_template(text: str) -> None:
     """Raise BAD_NAME for a text that a program has still to put something into."""
     found = _VARIABLE.search(text)
     if found:
-        raise bad_name(text, f"template with the unresolved variable {found[0]}")
+        raise bad_name(text, f"template with the unresolved variable {found[0][:_SHOWN]}")
 
 
 def _why_not(component: str) -> str:

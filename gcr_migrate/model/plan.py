@@ -50,6 +50,12 @@ class Source(Struct, frozen=True):
         """Registry name of an image path under this root."""
         return f"{self.prefix}/{path}" if self.prefix else path
 
+    def path(self, name: str) -> str:
+        """Image path of a registry name under this root; empty for the root itself."""
+        if name == self.prefix:
+            return ""
+        return name.removeprefix(f"{self.prefix}/" if self.prefix else "")
+
 
 class Repository(Struct, frozen=True):
     """A target repository, or a whole plain registry.

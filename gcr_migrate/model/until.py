@@ -31,7 +31,7 @@ def until_of(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
     except ValueError:
         moment = _clock_time(text, now, zone)
     else:
-        moment = moment if moment.tzinfo else _in_zone(moment, zone)
+        moment = _shown(moment, text, zone)
     if moment <= now:
         saw = f"it is {now.isoformat(timespec='minutes')} already"
         raise MigrateError(BAD_USAGE, subject=f"--until {text}", saw=saw)
@@ -63,6 +63,20 @@ def _clock_time(text: str, now: datetime, zone: tzinfo | None) -> datetime:
     wanted = shown.replace(hour=int(written[1]), minute=int(written[2]), second=0, microsecond=0)
     moment = _in_zone(wanted, zone)
     return moment if moment > now else _in_zone(wanted + timedelta(days=1), zone)
+
+
+def _shown(moment: datetime, text: str, zone: tzinfo | None) -> datetime:
+    """Return a moment as one that clocks show here; raise BAD_USAGE if none ever does.
+
+    Within a day of the first and the last year that can be written it may be out of reach.
+    """
+    try:
+        moment = moment if moment.tzinfo else _in_zone(moment, zone)
+        moment.astimezone(zone)
+    except (OverflowError, ValueError, OSError) as error:
+        saw = "no clock shows it here: it is too far away"
+        raise MigrateError(BAD_USAGE, subject=f"--until {text}", saw=saw) from error
+    return moment
 
 
 def _in_zone(shown: datetime, zone: tzinfo | None) -> datetime:

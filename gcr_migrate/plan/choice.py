@@ -58,10 +58,11 @@ class PathChoice:
         """Return the rule that leaves an image out; empty if none does.
 
         Args:
-            path: its path below the root.
+            path: its path below the root; one that is none is judged as well.
             repository: what stands before the path where routes see it, as patterns do.
         """
-        parsed = ImagePath.parse(f"{repository}/{path}" if repository else path)
+        whole = f"{repository}/{path}" if repository else path
+        parsed = ImagePath(tuple(whole.split("/")))
         refused = next((one.text for one in self._never if one.match(parsed) is not None), "")
         if refused:
             return f"select.except_paths: {refused}"

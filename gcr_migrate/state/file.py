@@ -95,18 +95,43 @@ def open_migration(path: Path) -> Iterator[Migration]:
     Raises:
         MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN, DISK_FULL.
     """
-    with closing(_open(path)) as connection:
+    with closing(_open(path)) as connection, _trouble_told(path):
         rows = connection.execute("SELECT 1 FROM meta WHERE key = 'digest'").fetchall()
         if not rows:
             raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw="its plan is not sealed")
-        try:
-            yield Migration(path, connection)
-        except sqlite3.OperationalError as error:
-            raise disk_trouble(str(path), error) from error
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:
-                raise  # a statement of ours was wrong; that is a defect
+        yield _read(path, connection)
+
+
+def _read(path: Path, connection: sqlite3.Connection) -> Migration:
+    """Return the plan in a file; raise NOT_A_MIGRATION for one that says no sense of itself."""
+    try:
+        return Migration(path, connection)
+    except (KeyError, ValueError, TypeError) as error:
+        saw = f"what it says about itself: {type(error).__name__}: {error}"
+        raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=saw) from error
+
+
+@contextmanager
+def _trouble_told(path: Path) -> Iterator[None]:
+    """Raise DISK_FULL or NOT_A_MIGRATION for what SQLite says of a file while the block runs."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if _is_damage(error):
             raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
+        raise disk_trouble(str(path), error) from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:
+            raise  # a statement of ours was wrong; that is a defect
+        raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    """Whether SQLite does not understand a file that it can read.
+
+    A column is not there by its name, or a text is none; the latter is found without a code.
+    """
+    return getattr(error, "sqlite_errorname", "SQLITE_ERROR") == "SQLITE_ERROR"
 
 
 @contextmanager
@@ -205,7 +230,7 @@ def _log(path: Path) -> int:
 def _sealed_digest(path: Path) -> str | None:
     """Return the digest of the plan in a file, whatever lies beside it; None if there is none."""
     try:
-        with closing(sqlite3.connect(_by_itself(path), uri=True)) as connection:
+        with closing(_opened(_by_itself(path))) as connection:
             rows = connection.execute("SELECT value FROM meta WHERE key = 'digest'").fetchall()
     except sqlite3.Error:
         return None
@@ -262,7 +287,7 @@ def _move(temporary: Path, path: Path) -> None:
 def _check_replaceable(path: Path) -> None:
     if not path.exists():
         return
-    with closing(_open(path)) as connection:
+    with closing(_open(path)) as connection, _trouble_told(path):
         runs = connection.execute("SELECT count(*), max(started_at) FROM run").fetchall()
         if runs[0][0]:
             saw = f"{runs[0][0]} runs, the last one of {runs[0][1]}"
@@ -279,7 +304,8 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
             raise disk_trouble(str(path), error) from error
-        raise MigrateError(FILE_MISSING, subject=str(path), saw=str(error)) from error
+        problem = NOT_A_MIGRATION if _is_damage(error) else FILE_MISSING
+        raise MigrateError(problem, subject=str(path), saw=str(error)) from error
     except sqlite3.DatabaseError as error:
         raise MigrateError(NOT_A_MIGRATION, subject=str(path), saw=str(error)) from error
     try:
@@ -361,6 +387,9 @@ def _opened(place: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes its bytes
+        connection.close()
+        raise sqlite3.DatabaseError(error.object.decode("utf-8", "replace")) from error
     except sqlite3.Error:
         connection.close()
         raise

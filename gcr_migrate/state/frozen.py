@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import asdict
 
-from gcr_migrate.errors import DISK_FULL, MigrateError
+from gcr_migrate.errors import DISK_FULL, PLAN_DAMAGED, MigrateError
 from gcr_migrate.model.content import Digest, Manifest, RawManifest, checked
 from gcr_migrate.model.settings import plain
 from gcr_migrate.state.plandigest import plan_digest
@@ -171,7 +171,7 @@ class Draft:
         return [Digest.parse(row[0]) for row in self._sql.execute(sql, (str(digest),))]
 
     def manifest(self, digest: Digest) -> Manifest:
-        """Return a manifest that was added before; raise KeyError if it was not."""
+        """Return a manifest that was added before; raise PLAN_DAMAGED if it was not."""
         return read_manifest(self._sql, digest)
 
     def add_image(  # the columns of one row
@@ -340,24 +340,30 @@ def read_manifest(connection: sqlite3.Connection, digest: Digest) -> Manifest:
     """Return a manifest from the file, checked against its digest.
 
     Raises:
-        KeyError: the file does not have it.
-        MigrateError: DIGEST_MISMATCH, if its bytes are damaged.
+        MigrateError: PLAN_DAMAGED, if the file does not have it, or not as it was.
     """
-    return Manifest.read(*_raw_and_type(connection, digest), digest)
+    raw, media_type = _raw_and_type(connection, digest)
+    return Manifest.read(raw, media_type, digest)
 
 
 def read_raw_manifest(connection: sqlite3.Connection, digest: Digest) -> RawManifest:
     """Return the bytes of a manifest; as `read_manifest`, but what it needs is not looked at."""
     raw, media_type = _raw_and_type(connection, digest)
-    return RawManifest(raw, media_type, checked(raw, digest))
+    return RawManifest(raw, media_type, digest)
 
 
 def _raw_and_type(connection: sqlite3.Connection, digest: Digest) -> tuple[bytes, str]:
     sql = "SELECT raw, media_type FROM manifest WHERE digest = ? AND raw IS NOT NULL"
     rows = connection.execute(sql, (str(digest),)).fetchall()
     if not rows:
-        raise KeyError(str(digest))
+        saw = "the file does not have the manifest's bytes"
+        raise MigrateError(PLAN_DAMAGED, subject=str(digest), saw=saw)
     raw, media_type = rows[0]
+    try:
+        checked(raw, digest)
+    except MigrateError as error:  # it is the file that is damaged: no registry was asked
+        saw = f"the manifest in the file: {error.saw}"
+        raise MigrateError(PLAN_DAMAGED, subject=str(digest), saw=saw) from error
     return raw, media_type
 
 

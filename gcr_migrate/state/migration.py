@@ -326,7 +326,7 @@ class Migration:
                 yield blob_item(row)
 
     def manifest(self, digest: Digest) -> Manifest:
-        """Return a manifest, its bytes checked against the digest; KeyError if it is not here."""
+        """Return a manifest, its bytes checked; PLAN_DAMAGED if it is not here or not whole."""
         return read_manifest(self._sql, digest)
 
     def raw_manifest(self, digest: Digest) -> RawManifest:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _WITH_ITS_MANIFEST: Final = {one.code for one in (ATTACHMENT_LEFT, REFERRERS_TAG_LEFT)}
 _DIGEST: Final = re.compile(r"[a-z0-9+._-]+:[a-zA-Z0-9=_-]{32,}")
 _LEAVES_IT: Final = (TagAction.KEEP.value, TagAction.CONFLICT.value)
+_HAS_BYTES: Final = "SELECT 1 FROM manifest WHERE digest = ? AND raw IS NOT NULL"
 _MANIFESTS: Final = (
     "SELECT m.digest FROM planned_manifest p JOIN manifest m ON m.id = p.manifest_id"
     " WHERE p.image_id = ?"
@@ -127,10 +128,9 @@ def _lists_one_subject(migration: Migration, digest: Digest) -> bool:
     """Whether all entries of an index have one subject; the rows do not tell it from a child."""
     subjects = set()
     for child in migration.manifest(digest).children:
-        try:
-            subject = migration.manifest(child.digest).subject
-        except KeyError:
+        if not migration.rows(_HAS_BYTES, str(child.digest)):
             return False  # it could not be read
+        subject = migration.manifest(child.digest).subject
         subjects.add(subject.digest if subject else None)
     return len(subjects) == 1 and None not in subjects
 

@@ -258,7 +258,7 @@ def _opened(path: Path) -> Iterator[RescueFile]:
             check_kind(path, connection, APPLICATION_ID, VERSION, NOT_A_RESCUE)
             yield RescueFile(path, connection)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorname.startswith(_NO_SPACE):
+        if getattr(error, "sqlite_errorname", "").startswith(_NO_SPACE):  # a text that is none
             raise disk_trouble(str(path), error) from error
         raise MigrateError(FILE_MISSING, subject=str(path), saw=str(error)) from error
     except sqlite3.DatabaseError as error:

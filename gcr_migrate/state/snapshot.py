@@ -137,15 +137,20 @@ class SnapshotDraft:
             "INSERT INTO image_tag (image_id, tag, manifest_id) VALUES (?, ?, ?)",
             [(id_, tag, manifest_id) for tag, manifest_id in (unread | tags).items()],
         )
-        self._sql.executemany(
-            "INSERT INTO left_out (code, subject, saw) VALUES (?, ?, ?)",
-            [(left.problem.code, left.subject, left.saw) for left in content.left_out],
-        )
+        for left_out in content.left_out:
+            self.add_left_out(left_out)
         for finding in content.findings:
             self.add_finding(finding)
         for digest, damage in content.damaged.items():
             subject = f"{content.shown}@{digest}"
             self.add_finding(Finding(damage.problem, Severity.ERROR, subject, damage.saw))
+
+    def add_left_out(self, left_out: LeftOut) -> None:
+        """Add something that is shown and could not be read."""
+        self._insert(
+            "INSERT INTO left_out (code, subject, saw) VALUES (?, ?, ?)",
+            (left_out.problem.code, left_out.subject, left_out.saw),
+        )
 
     def add_finding(self, finding: Finding) -> None:
         """Add what is noteworthy."""

@@ -9,6 +9,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import ListingFailed, walk
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.inventory import Listing
+from gcr_migrate.model.names import brief
 from gcr_migrate.model.plan import Source
 from gcr_migrate.model.settings import settings_of
 from gcr_migrate.state.snapshot import SETTINGS
@@ -142,6 +143,11 @@ class _Walk:
         """Take in a name, and return what has to be done for it."""
         path = one.name.removeprefix(self._root.prefix).removeprefix("/")
         image = self._promises.image_at(self._root, path)
+        if isinstance(one, ListingFailed) and one.error.problem is errors.NAME_REFUSED:
+            if image is None:  # a snapshot has no such name; it tells those that it left out
+                subject = f"{self._root.shown}/{brief(path)}"
+                self._marks.note(errors.NAME_REFUSED, Severity.WARNING, subject, one.error.saw)
+            return []
         if isinstance(one, ListingFailed):
             if image is None and one.error.problem not in errors.NOT_THERE:
                 self._marks.unchecked(Level.TAGS, f"{self._root.shown}/{path}", one.error)

@@ -109,6 +109,13 @@ def test_bandwidth_is_read_in_bytes(text: str, bytes_per_s: float) -> None:
     assert read_bandwidth(text) == bytes_per_s
 
 
+@pytest.mark.parametrize("text", ["999999999999999999999999GB", "1.0000000MB/s", f"{'9' * 400}B"])
+def test_a_bandwidth_of_too_many_digits_is_told_as_that(text: str) -> None:
+    """It is not called too little."""
+    with pytest.raises(ValueError, match="at most 9 digits before the point and 6 after it"):
+        read_bandwidth(text)
+
+
 @given(st.text(max_size=8))
 def test_any_text_is_a_part_or_refused(text: str) -> None:
     """Nothing beyond a whole gets through, and no other exception."""

@@ -210,7 +210,7 @@ def test_what_was_planned_is_read_back(tmp_path: Path) -> None:
 def test_a_manifest_that_was_damaged_in_the_file_is_never_given(
     tmp_path: Path, read: Callable[[Migration, Digest], object]
 ) -> None:
-    """Neither to be looked at nor to be sent on."""
+    """Neither to be looked at nor to be sent on; it is the file that is damaged, no registry."""
     path = tmp_path / "a.migration"
     write_plan(path)
     with closing(sqlite3.connect(path)) as sql, sql:
@@ -222,7 +222,8 @@ def test_a_manifest_that_was_damaged_in_the_file_is_never_given(
     with open_migration(path) as migration, pytest.raises(MigrateError) as caught:
         read(migration, AMD.digest)
 
-    assert caught.value.problem is errors.DIGEST_MISMATCH
+    assert caught.value.problem is errors.PLAN_DAMAGED
+    assert "the manifest in the file: bytes hash to" in caught.value.saw
 
 
 def test_a_plan_is_read_where_nothing_can_be_written() -> None:
@@ -345,7 +346,7 @@ def test_a_draft_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.migration"
     before = write_plan(path)
 
-    with pytest.raises(KeyError), create_draft(path) as draft:
+    with pytest.raises(MigrateError), create_draft(path) as draft:
         draft.manifest(AMD.digest)
     with create_draft(tmp_path / "unsealed.migration") as draft:
         draft.add_source(SOURCE)

@@ -52,6 +52,31 @@ def test_a_moment_that_has_gone_by_is_refused() -> None:
         until_of("2026-11-26T22:29", NOW, ZONE)
 
 
+@pytest.mark.parametrize("zone", [None, UTC, ZONE, timezone(timedelta(hours=-11))])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0001-01-01T00:00",
+        "0001-01-01T00:00+14:00",
+        "0001-01-01T00:00Z",
+        "9999-12-31T23:59",
+        "9999-12-31T23:59-11:00",
+        "9999-12-31T23:59Z",
+    ],
+)
+def test_the_first_and_the_last_moment_are_times_or_refused(
+    text: str, zone: timezone | None
+) -> None:
+    """Where clocks here never show one it is bad usage, and whatever is taken can be told."""
+    told, refused = "", None
+    try:
+        told = window_text(until_of(text, NOW, zone), NOW, zone)
+    except MigrateError as error:
+        refused = error.problem
+    assert " h " in told if told else refused is BAD_USAGE
+    assert not (told and text.startswith("0001"))
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

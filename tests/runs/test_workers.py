@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ import pytest
 from gcr_migrate import errors
 from gcr_migrate.apply.workers import working
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.work import End, HeadWork
 from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from tests.processes import is_alive, workers_of
@@ -200,6 +202,59 @@ def test_a_worker_that_hangs_is_killed_when_nobody_waits(*, is_ending: bool) -> 
 
     assert asyncio.run(dropped()) < 0.5
     assert started[0].returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("dropped", [False, True], ids=["the end of a run", "a run dropped"])
+def test_a_worker_that_is_still_being_started_ends_with_the_run(*, dropped: bool) -> None:
+    """It takes the place of one that died in the last moment; no process of a run is left."""
+    started: list[Process] = []
+
+    async def start() -> Process:
+        if started:  # it takes a while
+            await asyncio.sleep(0.2)
+        pipe = asyncio.subprocess.PIPE
+        started.append(await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe))
+        return started[-1]
+
+    async def run() -> list[int | None]:
+        with contextlib.suppress(asyncio.CancelledError):
+            async with working(1, start, lambda _: None, asyncio.Event()):
+                started[0].kill()
+                await asyncio.sleep(0.1)
+                if dropped:
+                    raise asyncio.CancelledError
+        assert len(asyncio.all_tasks()) == 1
+        return [one.returncode for one in started]
+
+    assert asyncio.run(run()) == [-signal.SIGKILL, 0]
+
+
+def test_a_worker_that_cannot_be_replaced_leaves_no_trace_of_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever its start raises, who has work in hand is told why; nothing is raised unseen."""
+    started: list[Process] = []
+
+    async def start() -> Process:
+        if started:
+            raise ValueError("embedded null byte")
+        pipe = asyncio.subprocess.PIPE
+        words = ("sh", "-c", "sleep 0.1; exit 1")
+        started.append(await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe))
+        return started[-1]
+
+    async def run() -> None:
+        async with working(1, start, lambda _: None, asyncio.Event()) as workers:
+            await workers.do(
+                HeadWork(End("source", "127.0.0.1:1", "plain", None, "app", "app"), "1")
+            )
+
+    with pytest.raises(MigrateError) as caught:
+        asyncio.run(run())
+    gc.collect()  # a task that nobody looked at tells so when it goes away
+    assert caught.value.problem is errors.WORKER_LOST
+    assert caught.value.saw == "no other one can be started: ValueError('embedded null byte')"
+    assert not [one for one in caplog.records if "never retrieved" in one.getMessage()]
 
 
 def test_all_that_workers_sent_is_counted(theatre: Theatre) -> None:
