@@ -355,17 +355,18 @@ async def _hands(
     *,
     as_json: bool,
 ) -> Hands:
-    """Return who does the work: this process alone, or so many others."""
+    """Return who does the work: this process alone, or so many others at most."""
     from gcr_migrate.apply.hand import Hand
 
+    limits = way.pace.over(migration.limits())
+    count = limits.workers_of(count)
     if count == 1:
         return Hand(connections, migration.raw_manifest, ears.bytes)
     from gcr_migrate.apply.workers import working
     from gcr_migrate.cli.worker import Setup, starter
 
-    share = way.pace.over(migration.limits()).share(count)
     way = replace(way, pace=Pace())  # it is in the share
-    start = starter(Setup(way, migration.path, share, as_json=as_json))
+    start = starter(Setup(way, migration.path, limits.share(count), as_json=as_json))
     return await stack.enter_async_context(working(count, start, ears.moved, stop))
 
 

@@ -91,7 +91,7 @@ class Limits(Struct, frozen=True):
         max_rate: requests per second to each service at most, whatever the quotas; None: as
             these say.
         bytes_per_s: bytes of blobs that are sent in a second at most; None: any number.
-        blobs_at_once: blobs on their way at once.
+        blobs_at_once: blobs on their way at once, in each process.
         workers: processes that share all of this.
     """
 
@@ -156,16 +156,19 @@ class Limits(Struct, frozen=True):
         return "; ".join(said)
 
     def share(self, workers: int) -> Limits:
-        """Return the limits of one of so many processes: rates and bandwidth are divided.
-
-        Blobs at once are, too, but each process has at least one.
-        """
+        """Return the limits of one of so many processes: rates and bandwidth are divided."""
         return replace(
             self,
             bytes_per_s=_part(self.bytes_per_s, 1 / workers),
-            blobs_at_once=max(1, round(self.blobs_at_once / workers)),
             workers=self.workers * workers,
         )
+
+    def workers_of(self, wanted: int) -> int:
+        """Return how many of the processes that are wanted may share this.
+
+        Each sends one request in a second, at least: more of them than `max_rate` are too many.
+        """
+        return wanted if self.max_rate is None else max(1, min(wanted, int(self.max_rate)))
 
     def but(
         self,

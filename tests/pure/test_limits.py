@@ -139,7 +139,7 @@ def test_a_file_of_before_has_the_default() -> None:
 
 @given(limits, st.integers(1, 64), st.sampled_from([US, EUROPE, PLAIN]))
 def test_workers_together_keep_the_limits_of_one(found: Limits, count: int, host: str) -> None:
-    """Rates and bandwidth are divided; each may move a blob."""
+    """Rates and bandwidth are divided; each moves as many blobs at once as one would."""
     share = found.share(count)
     pairs = [
         (share.bytes_per_s, found.bytes_per_s),
@@ -150,7 +150,16 @@ def test_workers_together_keep_the_limits_of_one(found: Limits, count: int, host
     for part, whole in pairs:
         assert (part is None) == (whole is None)
         assert part is None or part * count == pytest.approx(whole)
-    assert share.blobs_at_once >= 1
+    assert share.blobs_at_once == found.blobs_at_once
+
+
+@pytest.mark.parametrize(
+    ("max_rate", "wanted", "count"),
+    [(None, 8, 8), (2, 8, 2), (2.9, 8, 2), (0.5, 8, 1), (100, 8, 8), (2, 1, 1)],
+)
+def test_a_rate_bounds_the_processes(max_rate: float | None, wanted: int, count: int) -> None:
+    """Each sends one request in a second: together they would send more than they may."""
+    assert Limits(max_rate=max_rate).workers_of(wanted) == count
 
 
 @pytest.mark.parametrize(
