@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -171,6 +171,18 @@ def docker_registry(home: Path) -> Iterator[Registry]:
     finally:
         process.kill()
         process.wait(10)
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Events that are told from now on, each with its name and level, whoever had set up logs."""
+    found: list[dict[str, Any]] = []
+
+    def tell(level: str, event: str, about: dict[str, object]) -> None:
+        found.append({**about, "event": event, "level": level})
+
+    monkeypatch.setattr("gcr_migrate.logs._tell", [tell])
+    return found
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.wire.endpoints import Endpoints
@@ -109,7 +108,7 @@ def test_refusals_use_up_no_tries() -> None:
     assert asyncio.run(run()).refusals == 1
 
 
-def test_a_pause_is_told_once() -> None:
+def test_a_pause_is_told_once(events: list[dict[str, Any]]) -> None:
     """One line for a pause, however many requests it holds; with whose quota it is."""
 
     async def run() -> str:
@@ -117,9 +116,8 @@ def test_a_pause_is_told_once() -> None:
             await ask(wire, service, 10)
         return service.url
 
-    with capture_logs() as logs:
-        url = asyncio.run(run())
-    told = [one for one in logs if one["event"] == "quota pause"]
+    url = asyncio.run(run())
+    told = [one for one in events if one["event"] == "quota pause"]
     assert len(told) == 1
     assert told[0]["service"] in url
 

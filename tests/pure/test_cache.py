@@ -7,7 +7,6 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,15 +15,7 @@ from gcr_migrate.state.cache import open_cache
 from tests import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def warnings() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged: another test of the process may have set up logs for a stream of its own."""
-    with structlog.testing.capture_logs() as logs:
-        yield logs
 
 
 def _manifest(number: int, media_type: str = OCI_INDEX) -> Manifest:
@@ -122,7 +113,7 @@ def test_whatever_happens_to_the_file_no_wrong_manifest_comes_out(
 
 
 def test_a_file_of_another_program_is_left_alone(
-    tmp_path: Path, warnings: list[MutableMapping[str, Any]]
+    tmp_path: Path, events: list[dict[str, Any]]
 ) -> None:
     """What the tool has not made is neither read nor written over, and one warning says so."""
     path = tmp_path / "c"
@@ -131,7 +122,7 @@ def test_a_file_of_another_program_is_left_alone(
         cache.put(ONE)
         assert cache.get(ONE.digest) is None
     assert path.read_text() == "mine"
-    assert [one["event"] for one in warnings] == ["cache.unusable"]
+    assert [one["event"] for one in events] == ["cache.unusable"]
 
 
 def test_a_cache_of_another_version_is_made_anew(tmp_path: Path) -> None:

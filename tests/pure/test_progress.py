@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import structlog
 from rich.console import Console
 
 from gcr_migrate.report.progress import DRAWN_EVERY_S, EVERY_S, Watch
@@ -30,11 +29,12 @@ def test_a_bar_tells_counts_and_their_rate() -> None:
     assert 20 < int(found[1]) <= 400
 
 
-def test_log_lines_tell_counts_and_their_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_lines_tell_counts_and_their_rate(
+    monkeypatch: pytest.MonkeyPatch, events: list[dict[str, Any]]
+) -> None:
     """Where there is no terminal, an event has both, each under its kind's name."""
     moments = iter([0.0, 2 * EVERY_S])
     monkeypatch.setattr("time.monotonic", lambda: next(moments))
-    with structlog.testing.capture_logs() as logs:
-        Watch(None, "inventory").listed("read", 100)
-    assert logs[0]["event"] == "inventory.progress"
-    assert (logs[0]["read"], logs[0]["read_per_s"]) == (100, 10.0)
+    Watch(None, "inventory").listed("read", 100)
+    assert events[0]["event"] == "inventory.progress"
+    assert (events[0]["read"], events[0]["read_per_s"]) == (100, 10.0)
