@@ -137,6 +137,7 @@ class Again:
         """Write a manifest that was lost, and the tags that went with it."""
         journal, of = self._journal, self._place.image.id
         journal.refused(Kind.MANIFEST, item.id)
+        journal.settle()  # so that the rows tell of tags that were set a moment ago
         # What is not set yet will be in its turn.
         tags = [one for one in self._tools.migration.tags_of(of, item.id) if is_there(one)]
         for tag in tags:  # before anything else: who stops now knows what to ask for

@@ -130,7 +130,7 @@ class Blobs:
             return Outcome.GONE
         if known := self._journal.came_out(item.id):
             return known
-        going = self._going.get(item.id)
+        going = self._sending.get(item.id) or self._going.get(item.id)
         if going is None:
             going = self._going[item.id] = shared(self._bring(place, item))
         return going

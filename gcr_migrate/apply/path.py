@@ -20,7 +20,7 @@ from gcr_migrate.state.tally import subject_of
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from gcr_migrate.apply.copy import Blobs, Place
     from gcr_migrate.apply.hand import Hands
@@ -339,15 +339,20 @@ class Path:
         return ManifestWork(place.target, digest, reference, overwrites, source=source)
 
     async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
-        work = self._work(item.digest, reference)
+        await self._send(self._work(item.digest, reference), lambda: (item, blobs))
+        self._tools.blobs.proved(blobs)
+
+    async def _send(
+        self, work: ManifestWork, parts: Callable[[], tuple[ManifestItem, list[BlobItem]]]
+    ) -> None:
+        """Write a manifest; where it is refused, bring what the target lacks of it first."""
         try:
             await self._tools.do(self._place.image.id, work)
         except MigrateError as error:
             if error.problem not in MAY_LACK_A_PART:
                 raise
-            await self._again.bring(item, blobs, error)
+            await self._again.bring(*parts(), error)
             await self._tools.do(self._place.image.id, replace(work, asks_first=True))
-        self._tools.blobs.proved(blobs)
 
     async def _set_all(self, tags: list[TagItem]) -> None:
         await a_few_of((self._set(tag) for tag in tags), min(_WRITES_AT_ONCE, len(tags)))
@@ -365,9 +370,14 @@ class Path:
 
     async def _set_it(self, tag: TagItem) -> None:
         self._journal.begins(Kind.TAG, tag.id)
-        work = self._work(tag.digest, tag.tag)
+
+        def parts() -> tuple[ManifestItem, list[BlobItem]]:
+            id_ = tag.manifest_item_id
+            item = self._migration.manifest_item(self._place.image.id, id_)
+            return item, self._migration.blobs_of(id_)
+
         try:
-            await self._tools.do(self._place.image.id, work)
+            await self._send(self._work(tag.digest, tag.tag), parts)
         except MigrateError as error:
             self._not_set(tag, error)
         else:

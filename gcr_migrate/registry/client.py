@@ -39,8 +39,8 @@ from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.pilot import STALE_S
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
+from gcr_migrate.wire.service import STALE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection

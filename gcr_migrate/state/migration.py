@@ -256,10 +256,12 @@ class Migration:
         return [blob_item(row) for row in self.rows(sql, manifest_item_id)]
 
     def manifests_with(self, blob: BlobItem) -> list[int]:
-        """Return the numbers of the planned manifests of a blob's image that need it."""
+        """Return by number the manifests of a blob's image that need it, but those skipped."""
         sql = (
             "SELECT p.id FROM planned_manifest p CROSS JOIN manifest_blob b"
             " ON b.manifest_id = p.manifest_id WHERE p.image_id = ? AND b.blob_id = ?"
+            " AND (SELECT e.event FROM event e WHERE e.kind = 'manifest' AND e.item_id = p.id"
+            " ORDER BY e.id DESC LIMIT 1) IS NOT 'skipped'"
         )
         return [row[0] for row in self.rows(sql, blob.image_id, blob.blob_id)]
 

@@ -22,7 +22,7 @@ from gcr_migrate.model.limits import Asked, Limits
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.budget import Budget
 from gcr_migrate.wire.pace import Turn
-from gcr_migrate.wire.service import LONGEST_PAUSE_S, Pause, Service, pause_length_s
+from gcr_migrate.wire.service import LONGEST_PAUSE_S, STALE_S, Pause, Service, pause_length_s
 from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 150.0
 _LOOK_S: Final = 0.25  # for a wish to stop
-STALE_S: Final = 1.0  # what was seen longer ago is looked at again
 _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
 
 
@@ -112,8 +111,8 @@ class Pilot:
             writes: whether it counts as a write.
             begins: nothing is under way that it belongs to.
             part: which part of the service, see `Refusing`.
-            look: is awaited once if the turn had to be waited for, which is waited for anew then:
-                what was seen before may be so no more.
+            look: is awaited once if a pause had to be waited out, and the turn waited for anew
+                then: what was seen before may be so no more.
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS at once, while who was given up pauses;
@@ -123,11 +122,12 @@ class Pilot:
         one = self._services.get(service) or self._new(service)
         gave_way, began = False, self._clock()
         while True:
+            before = self._clock()
             await self._part_over(service, part, subject, begins=begins)
-            if look and self._clock() - began > STALE_S:
-                await look()
-                look = None
             now = self._clock()
+            if look and (one.has_paused(began, now) or now - before > STALE_S):
+                await look()
+                look, now = None, self._clock()
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
                 return one.sent(Turn(service, now, part), writes=writes)
@@ -137,7 +137,7 @@ class Pilot:
                 async with self._in_line(one, line) as now:
                     # What was refused leaves the line to others, and stands in it anew.
                     refused = one.refusing.left_s(part, now) > 0
-                    stale = look is not None and now - began > STALE_S
+                    stale = look is not None and one.has_paused(began, now)
                     if not (refused or stale or one.refusing.gives_way(part, one.waiting)):
                         return one.sent(Turn(service, now, part), writes=writes)
                     gave_way = True

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.pace import Turn
 
 LONGEST_PAUSE_S: Final = 60.0  # quotas are counted by the minute
+STALE_S: Final = 1.0  # what was seen before a longer pause is looked at again
 _FIRST_PAUSE_S: Final = 0.5
 _LEAST_JITTER_S: Final = 0.05  # on top of a pause that was asked for
 _MOST_JITTER_S: Final = 1.0
@@ -95,6 +96,11 @@ class Service(Struct):
         if self.pause is not None:
             left_s = max(left_s, self.pause.until - now)
         return _LOOK_AGAIN_S if left_s <= 0 and self.few and self.few.is_full(now) else left_s
+
+    def has_paused(self, since: float, now: float) -> bool:
+        """Whether a pause is over that kept what waited since then, and not for a moment only."""
+        pause = self.pause
+        return pause is not None and pause.until <= now and pause.until - since > STALE_S
 
     def sent(self, turn: Turn, *, writes: bool) -> Turn:
         """Take note that a request is sent."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from gcr_migrate.model.content import OCI_MANIFEST
+from gcr_migrate.sandbox.store import Repository
 from tests.runs.test_apply_parts import EUROPE, TARGET, apply, started, until
 from tests.zoo import opened
 
@@ -228,3 +229,66 @@ def test_an_upload_that_a_stop_ends_after_a_503_is_pending_and_not_sent_again(
     zoo.heal()
     assert apply(zoo)[1]["outcome"] == "complete"
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+def test_a_tag_that_was_set_a_moment_ago_comes_back_with_its_child(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes well is written down a little later: it is known of at once all the same."""
+    family(zoo, before=False)
+    puts, lost = Repository.put_manifest, list[str]()
+
+    def put(to: Repository, path: str, manifest: Manifest, tag: str | None, *at_ms: int) -> None:
+        puts(to, path, manifest, tag, *at_ms)
+        if to is not zoo.repository and tag == "c" and not lost:
+            lost.append(tag)
+            del to.images[path].tags[tag], to.images[path].manifests[manifest.digest]
+
+    monkeypatch.setattr(Repository, "put_manifest", put)
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/1$", status=400, body=REFUSED, times=1)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"], lost) == (0, "complete", ["c"])
+    assert set(target(zoo).tags) == {"1", "c"}
+
+
+def test_a_layer_that_is_sent_again_is_not_brought_beside_that(zoo: Zoo) -> None:
+    """Another manifest that needs it, and is read meanwhile, waits for how that ends."""
+    layer, config = zoo.blob("a", b"layer"), zoo.blob("a", b"config")
+    body: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config}
+    body["layers"] = [layer]
+    zoo.push("a", body, "c")
+    assert zoo.migrate() == (0, 0, 0)
+    (zoo.home / "m").unlink()
+    zoo.push("a", body | {"annotations": {"x": "first"}}, "1")
+    for number in range(100):  # more than are looked at together
+        own = zoo.blob("a", f"own {number}".encode())
+        zoo.push("a", body | {"layers": [own]}, f"t{number}")
+    zoo.push("a", body | {"annotations": {"x": "last"}}, "2")
+    zoo.image("b", "1", name="another")
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/1$", status=400, body=REFUSED, times=1)
+    path = f"/a/blobs/{layer['digest']}"
+    zoo.fault(host=EUROPE, method="HEAD", path=path, status=404, times=1)
+    encoded = str(layer["digest"]).partition(":")[2]
+    upload = f"artifacts-uploads.*{encoded}"
+    zoo.fault(method="PUT", path=upload, status=403, delay_s=5.0, times=1)
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, zoo.asked(f"PUT .*{upload}")) == (1, 1)
+    assert {one["code"] for one in facts["failures"]} == {"denied", "blocked"}
+    assert apply(zoo)[1]["outcome"] == "complete"
+
+
+def test_a_second_tag_finds_that_a_layer_was_lost(zoo: Zoo) -> None:
+    """Its manifest is there by all that is known: what it lacks is sent as for the first one."""
+    image = zoo.image("a", "1", "2", name="x")
+    zoo.image("b", "1", name="another")
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/2$", status=403, times=1)
+    assert apply(zoo)[0] == 1
+    target(zoo).blobs.discard(image.blobs[-1].digest)
+    target(zoo).manifests.clear()
+    target(zoo).tags.clear()
+    assert apply(zoo)[1]["outcome"] == "complete"
+    assert image.blobs[-1].digest in target(zoo).blobs
+    assert "2" in target(zoo).tags

@@ -170,3 +170,29 @@ def test_a_layer_that_is_gone_is_not_skipped_while_another_manifest_needs_it(
         source.blobs.add(Digest.parse(layer["digest"]))
         assert applied(zoo, 0)["outcome"] == "complete"
         assert zoo.read(EUROPE, "builds/moved/app/manifests/2")[1] == stays.raw
+
+
+def test_a_layer_is_skipped_though_an_earlier_run_left_another_manifest_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one lies far behind, and is not read again before: it needs the layer no more."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "1")
+    with opened(tmp_path) as zoo:
+        layer, config = zoo.blob("app", b"shared"), zoo.blob("app", b"{}")
+        body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config}
+        near = zoo.push("app", body | {"layers": [layer]}, "near")
+        for number in range(150):
+            own = zoo.blob("app", f"own {number}".encode())
+            zoo.push("app", body | {"layers": [own]}, f"t{number}")
+        far = zoo.push("app", body | {"layers": [layer], "annotations": {"n": "far"}}, "far")
+        zoo.plan(spec=SKIP)
+        source = zoo.repository.images["app"]
+        source.blobs.discard(Digest.parse(layer["digest"]))
+        for tag, gone in (("near", near), ("far", far)):
+            del source.manifests[gone.digest], source.tags[tag]
+        zoo.fault(method="HEAD", path=f"/app/manifests/{near.digest}", status=403, times=1)
+        invalid = '{"errors": [{"code": "MANIFEST_INVALID"}]}'
+        zoo.fault(host=EUROPE, method="PUT", path="/manifests/", status=400, body=invalid)
+        zoo.run("apply", str(zoo.home / "m"))
+        zoo.heal()
+        assert applied(zoo, 0)["outcome"] == "complete"
