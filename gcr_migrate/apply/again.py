@@ -17,7 +17,7 @@ from gcr_migrate.model.work import HeadWork, SizeWork
 from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from gcr_migrate.apply.copy import Place
     from gcr_migrate.apply.path import Tools
@@ -109,13 +109,11 @@ class Again:
         there = (one for one in item.needs if one not in self._not_done)
         return [self._tools.migration.manifest_item(self._place.image.id, one) for one in there]
 
-    async def _missing(self, items: list[T], has: Callable[[T], Awaitable[bool]]) -> list[T]:
+    async def _missing(
+        self, items: list[T], has: Callable[[T], Coroutine[None, None, bool]]
+    ) -> list[T]:
         """Ask for what is believed to be there; return what is not."""
-
-        async def ask(item: T) -> bool:
-            return await has(item)
-
-        there = await all_of(ask(item) for item in items)
+        there = await all_of(map(has, items))
         return [item for item, is_there in zip(items, there, strict=True) if not is_there]
 
     async def _has_blob(self, digest: Digest) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gcr_migrate.model.amounts import Service, Stored, Stream
+from gcr_migrate.state.last import is_open, is_there, last_event
 
 if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
@@ -43,10 +44,7 @@ class Contents(NamedTuple):
 
 _TABLES: Final = ("held", "need")
 # Where the ledger is empty nothing is asked of it: there may be a hundred million names.
-_CONFIRMED: Final = (
-    "coalesce((SELECT e.event FROM event e WHERE e.kind = 'blob' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1) = 'confirmed', p.present)"
-)
+_CONFIRMED: Final = is_there(last_event("blob"), "p.present")
 _SKIPPED: Final = "p.id IN (SELECT item_id FROM event WHERE kind = 'blob' AND event = 'skipped')"
 # Read as it lies, and sorted then: by an index each row would be looked up.
 _HELD: Final = """
@@ -103,10 +101,6 @@ SELECT coalesce(sum(n.size * (NOT p.present AND n.sent AND n.first = p.image_id)
 FROM planned_blob p CROSS JOIN temp.need n ON n.blob_id = p.blob_id AND n.registry = ?
 WHERE p.image_id = ?
 """
-_LAST: Final = (
-    "coalesce((SELECT e.event FROM event e WHERE e.kind = '{0}' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1) NOT IN ('confirmed', 'skipped'), {1})"
-)
 _ITEMS: Final = """
 SELECT i.repository_id, count(*), sum({open}) FROM {table} p
 CROSS JOIN image i ON i.id = p.image_id GROUP BY 1
@@ -156,9 +150,9 @@ class Amounts:
         """Return what is still to be done at each target registry, by plan and ledger."""
         hosts = dict(self._rows("SELECT id, registry FROM repository ORDER BY id"))
         items = dict.fromkeys(hosts.values(), 0)
-        for kind, (table, is_open) in _OPEN.items():
-            now_open = _LAST.format(kind, is_open) if self.is_begun else is_open
-            sql = _ITEMS.format(table=table, open=now_open)
+        for kind, (table, planned) in _OPEN.items():
+            left_now = is_open(last_event(kind), planned) if self.is_begun else planned
+            sql = _ITEMS.format(table=table, open=left_now)
             for repository_id, _, left in self._rows(sql):
                 items[hosts[repository_id]] += left
         sql = (
@@ -185,8 +179,8 @@ class Amounts:
         """Return how many images, manifests and tags go to each repository, by the whole plan."""
         images = "SELECT repository_id, count(*) FROM image GROUP BY 1"
         items = {
-            kind: {id_: sums for id_, *sums in self._rows(_ITEMS.format(table=table, open=is_open))}
-            for kind, (table, is_open) in _OPEN.items()
+            kind: {id_: sums for id_, *sums in self._rows(_ITEMS.format(table=table, open=planned))}
+            for kind, (table, planned) in _OPEN.items()
         }
         none = [0, 0]
         return {

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
 from gcr_migrate.model.steps import CONTENT, Kind
+from gcr_migrate.state.last import is_open, is_there, last_event
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,10 +50,6 @@ class Left(Struct, frozen=True):
         return Amount(self.bytes, self.content + (UPLOAD_REQUESTS - 1) * self.uploads)
 
 
-_LAST: Final = (
-    "(SELECT e.event FROM event e WHERE e.kind = '{0}' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1)"
-)
 _PENDING: Final = {  # as long as the ledger says nothing
     Kind.REPOSITORY: "NOT p.present",
     Kind.GRANT: "NOT p.present",
@@ -75,7 +72,7 @@ _CHOSEN: Final = "(? IS NULL OR p.image_id IN (SELECT value FROM json_each(?)))"
 _BLOBS: Final = f"""
 WITH name AS (
     SELECT p.blob_id, r.registry, s.registry = r.registry AS beside, p.present,
-        coalesce({_LAST.format("blob")} = 'confirmed', p.present) AS there,
+        {is_there(last_event("blob"), "p.present")} AS there,
         {_CHOSEN} AND p.id NOT IN (
             SELECT item_id FROM event WHERE kind = 'blob' AND event = 'skipped') AS chosen
     FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
@@ -119,11 +116,7 @@ def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left
 
 def _counts(kind: Kind) -> str:
     """Return the statement that counts items of a kind, those of content by their repository."""
-    last = _LAST.format(kind.value)
-    sums = (
-        f"count(*), coalesce(sum(coalesce({last} NOT IN ('confirmed', 'skipped'),"
-        f" {_PENDING[kind]})), 0)"
-    )
+    sums = f"count(*), coalesce(sum({is_open(last_event(kind.value), _PENDING[kind])}), 0)"
     if kind not in CONTENT:
         return f"SELECT 0, {sums} FROM {_TABLE[kind]} p"  # noqa: S608  # constants only
     return (

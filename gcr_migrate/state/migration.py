@@ -28,6 +28,7 @@ from gcr_migrate.state.items import (
     state_of,
     tag_item,
 )
+from gcr_migrate.state.last import is_open, is_there, last_event
 from gcr_migrate.state.plandigest import plan_digest
 from gcr_migrate.state.rows import rows_of
 
@@ -53,13 +54,12 @@ _TAGS: Final = (
 )
 _CONTENT: Final = ("blob", "manifest", "tag")
 _GAVE_UP: Final = (
-    "SELECT 1 FROM planned_{0} p WHERE p.image_id = ? AND (SELECT e.event FROM event e"
-    " WHERE e.kind = '{0}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) = 'gave-up' LIMIT 1"
+    "SELECT 1 FROM planned_{0} p WHERE p.image_id = ?"  # noqa: S608  # constants only
+    f" AND {last_event('{0}')} = 'gave-up' LIMIT 1"
 )
 _OPEN: Final = (
-    "SELECT 1 FROM {0} p JOIN image i ON i.id = p.image_id WHERE i.repository_id = ?"
-    " AND coalesce((SELECT e.event FROM event e WHERE e.kind = '{2}' AND e.item_id = p.id"
-    " ORDER BY e.id DESC LIMIT 1) NOT IN ('confirmed', 'skipped'), {1}) LIMIT 1"
+    "SELECT 1 FROM {0} p JOIN image i ON i.id = p.image_id WHERE i.repository_id = ?"  # noqa: S608  # constants only
+    f" AND {is_open(last_event('{2}'), '{1}')} LIMIT 1"
 )
 _FILLS: Final = (
     ("planned_manifest", "NOT p.present", "manifest"),
@@ -258,10 +258,9 @@ class Migration:
     def manifests_with(self, blob: BlobItem) -> list[int]:
         """Return by number the manifests of a blob's image that need it, but those skipped."""
         sql = (
-            "SELECT p.id FROM planned_manifest p CROSS JOIN manifest_blob b"
+            "SELECT p.id FROM planned_manifest p CROSS JOIN manifest_blob b"  # noqa: S608  # constants only
             " ON b.manifest_id = p.manifest_id WHERE p.image_id = ? AND b.blob_id = ?"
-            " AND (SELECT e.event FROM event e WHERE e.kind = 'manifest' AND e.item_id = p.id"
-            " ORDER BY e.id DESC LIMIT 1) IS NOT 'skipped'"
+            f" AND {last_event('manifest')} IS NOT 'skipped'"
         )
         return [row[0] for row in self.rows(sql, blob.image_id, blob.blob_id)]
 
@@ -285,14 +284,12 @@ class Migration:
     def open_referrers(self, item: ManifestItem) -> bool:
         """Whether something that is attached to this manifest is still to be written beside it."""
         sql = (
-            "SELECT m.digest FROM planned_manifest p"
+            "SELECT m.digest FROM planned_manifest p"  # noqa: S608  # constants only
             " CROSS JOIN manifest_need n ON n.needed_id = p.manifest_id"
             " CROSS JOIN planned_manifest o ON o.image_id = p.image_id"
             " AND o.manifest_id = n.manifest_id"
             " CROSS JOIN manifest m ON m.id = o.manifest_id"
-            " WHERE p.id = ? AND coalesce((SELECT e.event FROM event e"
-            " WHERE e.kind = 'manifest' AND e.item_id = o.id ORDER BY e.id DESC LIMIT 1)"
-            " <> 'confirmed', NOT o.present)"
+            f" WHERE p.id = ? AND NOT {is_there(last_event('manifest', 'o.id'), 'o.present')}"
         )
         waiting = (self.manifest(Digest.parse(row[0])) for row in self.rows(sql, item.id))
         return any(one.subject and one.subject.digest == item.digest for one in waiting)

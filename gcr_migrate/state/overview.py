@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec import Struct
 
 from gcr_migrate.errors import TOO_MANY_REQUESTS
+from gcr_migrate.state.last import is_open, last_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,14 +83,11 @@ class Course(Struct, frozen=True):
 
 
 # Blobs are left out: a manifest is not confirmed before they are.
-_STANDING: Final = """
-SELECT image_id, max(last IS 'gave-up'),
-    max(coalesce(last NOT IN ('confirmed', 'skipped'), NOT idle)) FROM (
-    SELECT p.image_id, {nothing} AS idle, (SELECT e.event FROM event e
-        WHERE e.kind = '{kind}' AND e.item_id = p.id ORDER BY e.id DESC LIMIT 1) AS last
-    FROM planned_{kind} p)
+_STANDING: Final = f"""
+SELECT image_id, max(last IS 'gave-up'), max({is_open("last", "NOT idle")}) FROM (
+    SELECT p.image_id, {{nothing}} AS idle, {last_event("{kind}")} AS last FROM planned_{{kind}} p)
 GROUP BY image_id
-"""
+"""  # noqa: S608  # constants only
 _KINDS: Final = (("manifest", "p.present"), ("tag", "p.action IN ('present', 'keep')"))
 _MANIFESTS: Final = "SELECT image_id, count(*) FROM planned_manifest GROUP BY image_id"
 _BYTES: Final = (

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gcr_migrate.model.steps import State
 from gcr_migrate.state.items import STATE_BY_LAST
+from gcr_migrate.state.last import is_open, last_event
 
 if TYPE_CHECKING:
     from gcr_migrate.state.migration import Migration
@@ -76,19 +77,17 @@ CROSS JOIN planned_blob p ON p.id = e.item_id CROSS JOIN blob b ON b.id = p.blob
 CROSS JOIN image_name n ON n.id = p.image_id
 WHERE e.kind = 'blob' AND {_STARTED} ORDER BY b.size_bytes DESC, e.id LIMIT ?
 """  # noqa: S608  # constants only
-_OPEN_BLOBS: Final = """
+_OPEN_BLOBS: Final = f"""
 SELECT s.last_event, b.size_bytes, p.image_id, p.blob_id, b.digest
 FROM blob_state s CROSS JOIN planned_blob p ON p.id = s.id CROSS JOIN blob b ON b.id = p.blob_id
-WHERE coalesce(s.last_event NOT IN ('confirmed', 'skipped'), NOT s.present)
+WHERE {is_open("s.last_event", "NOT s.present")}
 ORDER BY s.last_event IS 'started' DESC, s.last_event IS 'gave-up' DESC, b.size_bytes DESC, s.id
 LIMIT ?
-"""
-_OPEN_TAG: Final = """
+"""  # noqa: S608  # constants only
+_OPEN_TAG: Final = f"""
 FROM planned_tag t JOIN planned_manifest p ON p.id = t.planned_manifest_id
 WHERE t.image_id = ?1
-    AND coalesce((SELECT e.event FROM event e WHERE e.kind = 'tag' AND e.item_id = t.id
-        ORDER BY e.id DESC LIMIT 1) NOT IN ('confirmed', 'skipped'),
-        t.action NOT IN ('present', 'keep'))
+    AND {is_open(last_event("tag", "t.id"), "t.action NOT IN ('present', 'keep')")}
     AND EXISTS (
         WITH RECURSIVE below(id) AS (
             SELECT p.manifest_id
@@ -97,7 +96,7 @@ WHERE t.image_id = ?1
         SELECT 1 FROM below b JOIN manifest_blob m ON m.manifest_id = b.id
         WHERE m.blob_id = ?2
     )
-"""
+"""  # noqa: S608  # constants only
 _CHAIN: Final = """
 WITH RECURSIVE below(id, way, depth) AS (
     SELECT ?1, '' || ?1, 0
