@@ -1,10 +1,15 @@
-"""What gives bytes piece by piece, gone through to its end."""
+"""What gives bytes piece by piece: made of bytes, and gone through to its end."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from gcr_migrate.wire.pieces import Iterated
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from gcr_migrate.interfaces import Feed
 
 
@@ -13,3 +18,13 @@ async def whole(feed: Feed) -> bytes:
     pieces: list[bytes] = []
     await feed.into(pieces.append)
     return b"".join(pieces)
+
+
+@asynccontextmanager
+async def one_piece(data: bytes) -> AsyncIterator[Feed]:
+    """Give a feed of these bytes, all of them at once."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield data
+
+    yield Iterated(pieces())

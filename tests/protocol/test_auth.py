@@ -6,7 +6,6 @@ import asyncio
 import json
 import threading
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -19,19 +18,17 @@ from gcr_migrate.registry.auth import Authorizer, Challenge
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.registry.listing import Lists
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Secret
 from gcr_migrate.wire.transport import Wire
-from tests.feeds import whole
+from tests.feeds import one_piece, whole
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from gcr_migrate.interfaces import Feed
     from gcr_migrate.model.dialect import Dialect
 
 T = TypeVar("T")
@@ -262,15 +259,8 @@ async def _read(client: RegistryClient) -> None:
 
 
 async def _write(client: RegistryClient) -> None:
-    @asynccontextmanager
-    async def source() -> AsyncIterator[Feed]:
-        yield Iterated(pieces())
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield b"{}"
-
     blob = Descriptor("x", Digest.of(b"{}"), 2)
-    await client.upload("a/b", blob, source, session=f"https://{HOST}/session")
+    await client.upload("a/b", blob, lambda: one_piece(b"{}"), session=f"https://{HOST}/session")
 
 
 @pytest.mark.parametrize("work", [_list, _read, _write])

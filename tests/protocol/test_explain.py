@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,14 +16,13 @@ from gcr_migrate.google.explain import resource_of
 from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.pieces import Iterated
 from tests.answers import asked_of, control, google, oci
+from tests.feeds import one_piece
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from gcr_migrate.interfaces import Feed
     from tests.conftest import Cli
 
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
@@ -30,6 +30,7 @@ APP = "builds/us.gcr.io/product1/dev/product1-app"
 SERVICE = {"service": "artifactregistry.googleapis.com", "consumer": "projects/12"}
 DATA = b"some bytes of a layer"
 BLOB = Descriptor("application/octet-stream", Digest.of(DATA), len(DATA))
+SOURCE = partial(one_piece, DATA)
 SPEC = """\
 version: 1
 source: {project: builds}
@@ -64,14 +65,6 @@ async def _list(box: Sandbox) -> None:
         await clients.source(HOST, "artifact-registry").listing(APP)
 
 
-@asynccontextmanager
-async def _source() -> AsyncIterator[Feed]:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield DATA
-
-    yield Iterated(chunks())
-
-
 @pytest.mark.parametrize(
     ("host", "name", "resource"),
     [
@@ -102,7 +95,7 @@ def test_a_repository_that_is_not_there_is_told_as_missing(box: Sandbox, *, writ
             target = clients.target(HOST, "artifact-registry")
             for name in ("builds/nowhere/a", "builds/nowhere/b"):
                 with pytest.raises(MigrateError) as raised:
-                    await (target.upload(name, BLOB, _source) if write else target.listing(name))
+                    await (target.upload(name, BLOB, SOURCE) if write else target.listing(name))
                 assert raised.value.problem.code == "repository-missing"
                 assert "projects/builds/locations/us/repositories/nowhere" in raised.value.saw
 

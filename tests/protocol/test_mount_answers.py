@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Descriptor, Digest
-from gcr_migrate.wire.pieces import Iterated
 from tests.asking import using
+from tests.feeds import one_piece
 from tests.scripted import Answer, Asked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from gcr_migrate.interfaces import Feed
     from gcr_migrate.registry.client import RegistryClient
 
 BLOB = Descriptor("application/octet-stream", Digest.of(b"blob"), 4)
@@ -63,15 +59,7 @@ class Target:
         """Bring the blob as a copy does: by a mount, else in the session that it opened."""
         session = await client.mount("new", BLOB.digest, "old")
         assert session is not None
-        await client.upload("new", BLOB, _source, session=session)
-
-
-@asynccontextmanager
-async def _source() -> AsyncIterator[Feed]:
-    async def pieces() -> AsyncIterator[bytes]:
-        yield b"blob"
-
-    yield Iterated(pieces())
+        await client.upload("new", BLOB, lambda: one_piece(b"blob"), session=session)
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,15 @@ from gcr_migrate.model.content import Descriptor, Digest, Manifest
 from gcr_migrate.model.names import Project, gcr_host
 from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
 from tests.answers import control, google, oci
-from tests.feeds import whole
+from tests.feeds import one_piece, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from gcr_migrate.interfaces import Feed, TargetRegistry
+    from gcr_migrate.interfaces import TargetRegistry
 
 pytestmark = pytest.mark.usefixtures("each_library")
 
@@ -215,21 +214,13 @@ def _endpoints(box: Sandbox) -> Endpoints:
     return Endpoints.load(json.dumps(box.endpoints), "endpoints.yaml")
 
 
-@asynccontextmanager
-async def _source(data: bytes) -> AsyncIterator[Feed]:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield data
-
-    yield Iterated(chunks())
-
-
 async def _send_new_blob(
     target: TargetRegistry, name: str, on_bytes: Callable[[int], None] | None = None
 ) -> None:
     """Upload bytes that no registry has: one that is there would not be sent twice."""
     data = os.urandom(SIZE)
     blob = Descriptor("application/octet-stream", Digest.of(data), SIZE)
-    await target.upload(name, blob, lambda: _source(data), on_bytes=on_bytes)
+    await target.upload(name, blob, lambda: one_piece(data), on_bytes=on_bytes)
 
 
 async def _other(clients: Connections) -> Manifest:

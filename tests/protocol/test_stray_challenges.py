@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,17 +15,15 @@ from gcr_migrate.model.content import Descriptor, Digest
 from gcr_migrate.model.dialect import DISTRIBUTION
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
-from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.secret import Nobody
 from gcr_migrate.wire.transport import Wire
-from tests.feeds import whole
+from tests.feeds import one_piece, whole
 from tests.scripted import Answer, Asked, Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
-    from gcr_migrate.interfaces import Feed
 
 HOST = "registry.example"
 BLOB = Descriptor("x", Digest.of(b"{}"), 2)
@@ -139,14 +136,8 @@ async def _read(client: RegistryClient) -> None:
 
 
 async def _write(client: RegistryClient) -> None:
-    @asynccontextmanager
-    async def source() -> AsyncIterator[Feed]:
-        yield Iterated(pieces())
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield b"{}"
-
-    await client.upload("a", BLOB, source, session=f"https://{HOST}/v2/a/blobs/uploads/session")
+    session = f"https://{HOST}/v2/a/blobs/uploads/session"
+    await client.upload("a", BLOB, lambda: one_piece(b"{}"), session=session)
 
 
 @pytest.mark.parametrize("work", [listing("a"), _read, _write], ids=["list", "read", "write"])

@@ -63,6 +63,12 @@ def lost_at_once(zoo: Zoo, child: Manifest) -> None:
     zoo.fault(host=EUROPE, method="HEAD", path=path, status=404, times=1)
 
 
+def lost_meanwhile(zoo: Zoo, child: Manifest) -> None:
+    """Let the target lose a child and its tag while its index is written, which takes a second."""
+    until(lambda: zoo.asked("^PUT .*/manifests/1"))
+    del target(zoo).tags["c"], target(zoo).manifests[child.digest]
+
+
 def ended_well(zoo: Zoo) -> None:
     """Apply the same file once more, which has to bring what is missing."""
     code, facts = apply(zoo)
@@ -81,8 +87,7 @@ def test_a_tag_that_went_with_a_child_and_is_refused_is_set_by_the_next_run(
     times = {"skip": 0 if before else 1}
     zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/c$", status=403, times=1, **times)
     with started(zoo, GCR_MIGRATE_RETRY_TRIES="1") as process:
-        until(lambda: zoo.asked("^PUT .*/manifests/1"))
-        del target(zoo).tags["c"], target(zoo).manifests[child.digest]
+        lost_meanwhile(zoo, child)
         out, _ = process.communicate(timeout=60)
     facts = json.loads(out)
     told = [(one["kind"], one["code"]) for one in facts["failures"]]
@@ -142,8 +147,7 @@ def test_a_stop_between_a_child_and_its_tag_leaves_the_tag_pending(
     zoo.fault(host=EUROPE, method="PUT", path=path, status=503, headers=later, skip=skip, times=1)
     zoo.forget()
     with started(zoo, GCR_MIGRATE_RETRY_TRIES="3") as process:
-        until(lambda: zoo.asked("^PUT .*/manifests/1"))
-        del target(zoo).tags["c"], target(zoo).manifests[child.digest]
+        lost_meanwhile(zoo, child)
         until(lambda: zoo.asked("^PUT .*/manifests/c") > skip)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
