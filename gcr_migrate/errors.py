@@ -779,6 +779,15 @@ TOO_MANY_REQUESTS: Final = _problem(
     "The registry refused requests for longer than the tool keeps trying.",
     "Wait a minute and run the same command again; it goes on where it stopped.",
 )
+REFUSED_ALONE: Final = _problem(
+    "too-many-requests-for-one",
+    Exit.OUT_OF_REACH,
+    "requests for one name are refused",
+    "For longer than the tool keeps trying, the registry answered 429 to what was asked for this "
+    "name, and took what was asked for others: it is a limit of that name, not a used-up quota.",
+    "Look for a limit of that repository; then run the same command again, it goes on where it "
+    "stopped.",
+)
 SERVER_ERROR: Final = _problem(
     "server-error",
     Exit.OUT_OF_REACH,
@@ -1525,4 +1534,5 @@ def named(code: str) -> Problem:
 
 
 NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
+TOO_MANY: Final = frozenset({TOO_MANY_REQUESTS, REFUSED_ALONE})
 """What a registry name gives that leads nowhere: nothing is there, and nobody hides it."""

@@ -34,7 +34,7 @@ NOBODY_THERE: Final = frozenset(
         errors.UNREACHABLE,
         errors.UNTRUSTED,
         errors.SERVER_ERROR,
-        errors.TOO_MANY_REQUESTS,
+        *errors.TOO_MANY,
         errors.UNAUTHORIZED,
         errors.NO_CREDENTIALS,
         errors.BAD_CREDENTIALS,

@@ -390,7 +390,6 @@ class Path:
         try:
             async with self._tools.requests.of(self._place.image.id):
                 now = await self._look.now(tag.tag, tag.digest, anew=anew)
-            self._tools.requests.proved(self._place.image.id)
             return judge(self._journal, self._place, tag, now) is None
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)

@@ -18,7 +18,7 @@ _IN_A_ROW: Final = 8
 _OF_ONE_NAME: Final = 3  # of these at most: two names may be bad at once
 # As many names as are worked on at once: a service that answers may say no to some of them.
 _NAMES_IN_A_ROW: Final = 32
-_ANSWERED: Final = frozenset({errors.BAD_REPLY, errors.DENIED})
+_ANSWERED: Final = frozenset({errors.BAD_REPLY, errors.DENIED, errors.REFUSED_ALONE})
 
 
 class SharedError(MigrateError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_AT_FIRST: Final = 4  # names that nothing is known of fill all the room
+_AT_FIRST: Final = 4  # a quarter of what other names leave of which nothing is known either
 _LEFT_TO_OTHERS: Final = 8  # an eighth
 _REMEMBERED: Final = 10_000
 
@@ -20,7 +20,8 @@ class Room:
 
     What one name has begun may wait for a long time, as where its repository refuses all. Only if
     others get on beside it can anybody see that it is alone with that. So a name has little until
-    something of it came to a good end, and never all. Else who comes first goes first.
+    something of it came to a good end, less the more such names there are, and never all. Else who
+    comes first goes first.
 
     Args:
         most: how many there may be at once.
@@ -28,9 +29,10 @@ class Room:
     """
 
     def __init__(self, most: int, *, several: bool = True) -> None:
-        self._free = most
+        self._free = self._most = most
+        self._several = several
+        self._unknown = 0  # held by names of which nothing came to a good end
         self._of_one = max(1, most - max(1, most // _LEFT_TO_OTHERS)) if several else most
-        self._at_first = max(1, most // _AT_FIRST) if several else most
         self._held: Counter[int] = Counter()
         self._waiting: dict[int, deque[tuple[int, asyncio.Future[None]]]] = {}
         self._came = 0
@@ -54,20 +56,27 @@ class Room:
             return
         if len(self._proved) >= _REMEMBERED:  # the next thing that is done proves them again
             self._proved.clear()
+            self._unknown = sum(self._held.values())
         self._proved.add(name)
+        self._unknown -= self._held[name]
         self._hand_out()
 
     def _may_have_more(self, name: int) -> bool:
-        most = self._of_one if name in self._proved else self._at_first
-        return self._held[name] < most
+        held = self._held[name]
+        if name in self._proved or not self._several:
+            return held < self._of_one
+        others = self._unknown - held
+        return held < max(1, (self._most - others) // _AT_FIRST)
 
     def _take(self, name: int) -> None:
         self._free -= 1
         self._held[name] += 1
+        self._unknown += name not in self._proved
 
     def _give_back(self, name: int) -> None:
         self._free += 1
         self._held[name] -= 1
+        self._unknown -= name not in self._proved
         if not self._held[name]:
             del self._held[name]
         self._hand_out()

@@ -196,7 +196,7 @@ ROOTS: Final = LOGIN_PROBLEMS | {
     errors.ENDPOINT_UNMAPPED,
     errors.BAD_REPLY,
     errors.SERVER_ERROR,
-    errors.TOO_MANY_REQUESTS,
+    *errors.TOO_MANY,
 }
 
 

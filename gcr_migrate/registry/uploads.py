@@ -15,6 +15,7 @@ from gcr_migrate.errors import (
     REQUEST_REFUSED,
     SERVER_ERROR,
     STOPPED,
+    TOO_MANY,
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     UNREACHABLE,
@@ -42,7 +43,7 @@ _WRONG_READS_AT_MOST: Final = 2
 _SESSION_LOST: Final = frozenset({404, 409, 412, 416})
 _SESSION_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 # Who raises these gives up in the end: quota is waited for, and new tokens are few.
-_BOUNDED: Final = frozenset({TOO_MANY_REQUESTS, UNAUTHORIZED})
+_BOUNDED: Final = TOO_MANY | {UNAUTHORIZED}
 # After these the target may have what was sent: its answer was lost, or came of a second try by
 # whoever stands in between.
 _MAY_HAVE_COME: Final = frozenset({BAD_REPLY, REQUEST_REFUSED, SERVER_ERROR, UNREACHABLE})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
-from gcr_migrate.errors import TOO_MANY_REQUESTS
+from gcr_migrate.errors import REFUSED_ALONE, TOO_MANY_REQUESTS
 from gcr_migrate.state.last import is_open, last_event
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ SELECT min(CAST((julianday(e.at) - ?) * 86400 / ? AS INTEGER), ?) AS step,
         CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE coalesce((SELECT max(b.size_bytes, 0)
             FROM planned_blob p JOIN blob b ON b.id = p.blob_id WHERE p.id = e.item_id), 0) END
         ELSE 0 END),
-    sum(e.event = 'gave-up' AND e.code = ?)
+    sum(e.event = 'gave-up' AND e.code IN (?, ?))
 FROM event e WHERE e.run_id = ? GROUP BY 1
 """
 _HAS_TRAFFIC: Final = "SELECT 1 FROM sqlite_master WHERE name = 'run_traffic'"
@@ -173,7 +173,7 @@ def _course(migration: Migration, number: int, began: float, seconds: float) -> 
     seconds = max(seconds, 0.001)
     done, failed, sent = [0] * STEPS, [0] * STEPS, [0] * STEPS
     throttled = 0
-    at = (began, seconds / STEPS, STEPS - 1, TOO_MANY_REQUESTS.code, number)
+    at = (began, seconds / STEPS, STEPS - 1, TOO_MANY_REQUESTS.code, REFUSED_ALONE.code, number)
     for step, *counts, held in migration.rows(_EVENTS, *at):
         for one, count in zip((done, failed, sent), counts, strict=True):
             one[max(step, 0)] += count

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec import Struct
 
 from gcr_migrate import logs
-from gcr_migrate.errors import STOPPED, TOO_MANY_REQUESTS, MigrateError
+from gcr_migrate.errors import REFUSED_ALONE, STOPPED, TOO_MANY_REQUESTS, MigrateError
 from gcr_migrate.model.limits import Asked, Limits
 from gcr_migrate.wire.bandwidth import Bandwidth
 from gcr_migrate.wire.budget import Budget
@@ -27,6 +27,8 @@ from gcr_migrate.wire.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from gcr_migrate.errors import Problem
 
 PATIENCE_S: Final = 150.0
 _LOOK_S: Final = 0.25  # for a wish to stop
@@ -115,9 +117,9 @@ class Pilot:
                 then: what was seen before may be so no more.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS at once, while who was given up pauses;
-                STOPPED if it would have to wait when nothing new is to begin any more, and what
-                is under way has had a few seconds.
+            MigrateError: TOO_MANY_REQUESTS at once, while who was given up pauses, REFUSED_ALONE
+                where that is this part alone; STOPPED if it would have to wait when nothing new
+                is to begin any more, and what is under way has had a few seconds.
         """
         one = self._services.get(service) or self._new(service)
         gave_way, began = False, self._clock()
@@ -151,7 +153,7 @@ class Pilot:
         one = self._services[service]
         while (left_s := one.refusing.left_s(part, now := self._clock())) > 0:
             if saw := one.refusing.hopeless(part, now):
-                raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=saw)
+                raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
             if one.pause and now < one.pause.until:
                 self._check(one.pause, service, subject)
             await self._wait(left_s, subject, begins=begins)
@@ -337,24 +339,27 @@ class Pilot:
         """Return what went to each service until now."""
         return {name: self._asked(one) for name, one in sorted(self._services.items())}
 
-    def hopeless(self, service: str, first_refused_at: float, part: str = "") -> bool:
-        """Whether to give up a request that was refused, after the next pause or right now.
+    def hopeless(self, service: str, first_refused_at: float, part: str = "") -> Problem | None:
+        """Return why to give up a request that was refused, after the next pause or right now.
 
         Args:
             service: who refuses.
             first_refused_at: when this request was refused first, by `now`.
             part: which part of the service, see `Refusing`.
+
+        Returns:
+            TOO_MANY_REQUESTS or REFUSED_ALONE; None: it is not to be given up.
         """
         one = self._services.get(service)
         if one is None:
-            return False
+            return None
+        now = self._clock()
         if one.refusing.is_alone(part):
-            return one.refusing.hopeless(part, self._clock()) is not None
+            return None if one.refusing.hopeless(part, now) is None else REFUSED_ALONE
         if one.pause is None:
-            return False
-        return max(one.pause.until, self._clock()) > (
-            min(first_refused_at, one.pause.since) + self._patience_s
-        )
+            return None
+        since = min(first_refused_at, one.pause.since)
+        return TOO_MANY_REQUESTS if max(one.pause.until, now) > since + self._patience_s else None
 
     def _new(self, service: str) -> Service:
         one = self._services[service] = Service.under(self._limits.rates(service), self._patience_s)

@@ -17,7 +17,6 @@ from gcr_migrate.errors import (
     BAD_REPLY,
     DENIED,
     REQUEST_REFUSED,
-    TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     MigrateError,
 )
@@ -293,16 +292,16 @@ class Wire:
             When the request was refused first.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS when the service, or the part of it that alone is
-                refused, has refused for too long.
+            MigrateError: TOO_MANY_REQUESTS when the service has refused for too long,
+                REFUSED_ALONE when a part of it has.
         """
         service = self._places.service(reply.url)
         first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         writes, part = method in WRITES, part_of(method, reply.url)
         self._pilot.refused(service, pause_of(reply), error.saw, writes=writes, part=part)
-        if self._pilot.hopeless(service, first, part):
-            raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=error.saw)
+        if problem := self._pilot.hopeless(service, first, part):
+            raise MigrateError(problem, subject=subject, saw=error.saw)
         return first
 
     def _problem(self, url: str, reply: Reply, subject: str) -> MigrateError:

@@ -40,12 +40,13 @@ def test_a_name_has_little_at_first_and_never_all(most: int, first: int, full: i
 
 
 def test_several_names_have_all_of_it() -> None:
-    """Nothing is kept free that somebody could use."""
+    """Each a quarter of what others leave: many must refuse all until nobody else gets on."""
 
     async def run() -> None:
         room = Room(16)
         async with AsyncExitStack() as stack:
-            assert [await _taken(room, stack, name) for name in range(5)] == [4, 4, 4, 4, 0]
+            taken = [await _taken(room, stack, name) for name in range(11)]
+            assert taken == [4, 3, 2, 1, 1, 1, 1, 1, 1, 1, 0]
 
     asyncio.run(run())
 
