@@ -99,6 +99,13 @@ class MigrateError(Exception):
         return f"{self.problem.code}: {self.saw}".removesuffix(": ")
 
 
+class BareError(MigrateError):
+    """A name or manifest is unknown by a 404 that no registry need have written: it has no code.
+
+    It may be of a proxy that has lost the registry behind it, or of one without this end-point.
+    """
+
+
 def _restored(code: str, subject: str, saw: str) -> MigrateError:
     return MigrateError(named(code), subject=subject, saw=saw)
 

@@ -112,6 +112,7 @@ class Blobs:
         half = max(1, at_once // 2)
         self._large = Room(half, several=several)
         self._huge = Room(min(_HUGE_AT_ONCE, half), several=several)
+        self._rooms = (self._slots, self._asking, self._large, self._huge)
         self._mounts = Mounts()
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
@@ -284,13 +285,15 @@ class Blobs:
             self._holders.popitem(last=False)
 
     def _proved(self, name: int) -> None:
-        for room in (self._huge, self._large, self._slots, self._asking):
+        for room in self._rooms:
             room.proved(name)
 
     def _gave_up(self, place: Place, item: BlobItem, error: MigrateError) -> Outcome:
         """Record a failure; what ails a blob of the source does so under each of its names."""
         if error.problem is errors.STOPPED and (item.state in _MAY_BE_THERE or error.saw):
             return Outcome.PENDING  # it stays started, as it may be there: the next run asks
+        for room in self._rooms:
+            room.failed(place.image.id)
         if item.shared:
             first = self._failed.setdefault(item.blob_id, error)
             if first is not error and first.problem is error.problem:

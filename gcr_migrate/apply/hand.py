@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from gcr_migrate import errors
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import BareError, MigrateError
 from gcr_migrate.model.content import Descriptor
 from gcr_migrate.model.work import (
     BlobWork,
@@ -112,11 +112,10 @@ class Hand:
             case ManifestWork():
                 await self._write(work)
                 return None
-            case ListWork(end):
-                return await self._tags(end)
-            case HeadWork(end, tag):
-                found = await self._reader(end).manifest_head(end.name, tag)
-                return found.digest if found else None
+            case ListWork(end, whole):
+                return await self._tags(end, whole=whole)
+            case HeadWork():
+                return await self._head(work)
             case SizeWork(end, digest):
                 return await self._reader(end).blob_size(end.name, digest)
             case _:
@@ -155,14 +154,31 @@ class Hand:
         await writer.upload(name, blob, open_source, session=work.session, on_bytes=self._on_bytes)
         return "uploaded"
 
-    async def _tags(self, end: End) -> Tags:
+    async def _head(self, work: HeadWork) -> Digest | None:
+        reader, name = self._reader(work.end), work.end.name
+        if found := await reader.manifest_head(name, work.tag):
+            return found.digest
+        if not work.known:
+            return None
+        try:  # a 404 without a body may be anybody's
+            return (await reader.manifest(name, work.tag)).digest
+        except MigrateError as error:
+            gone = error.problem in errors.NOT_THERE | {errors.MANIFEST_UNKNOWN}
+            if gone and not isinstance(error, BareError):
+                return None
+            raise
+
+    async def _tags(self, end: End, *, whole: bool) -> Tags:
         try:
             listing = await self._reader(end).listing(end.name)
         except MigrateError as error:
             if error.problem not in errors.NOT_THERE:
                 raise
-            return Tags({})
-        return Tags(dict(listing.tags), is_cut=bool(listing.cut))
+            # Who does not say why may lack the list, and not the name: each tag is asked for.
+            return Tags({}, is_cut=isinstance(error, BareError), is_named=False)
+        tells = whole and listing.manifests is not None
+        manifests = frozenset(one.digest for one in listing.manifests or ()) if tells else None
+        return Tags(dict(listing.tags), is_cut=bool(listing.cut), manifests=manifests)
 
     def _reader(self, end: End) -> SourceRegistry:
         if end.side == "target":

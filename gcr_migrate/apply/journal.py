@@ -48,14 +48,18 @@ class Journal:
         ledger: where events are kept.
         listener: who is told.
         stop: set by a person who wants an orderly stop, and here when a service is gone.
+        names: how many image paths there are.
     """
 
-    def __init__(self, ledger: Ledger, listener: Listener, stop: asyncio.Event) -> None:
+    def __init__(
+        self, ledger: Ledger, listener: Listener, stop: asyncio.Event, *, names: int = 1
+    ) -> None:
         self._ledger = ledger
         self.listener = listener
         self.stop = stop
-        self._reach = Reach()
+        self._reach = Reach(names)
         self._fatal: MigrateError | None = None
+        self._unseen: MigrateError | None = None
         self._moving: set[tuple[Kind, int]] = set()
         # Many manifests ask for one blob. These came out and may not be on disk yet, where the
         # plan's rows would show it; and these failed, and are not tried twice in a run.
@@ -213,11 +217,20 @@ class Journal:
                 self.stop.set()
         return Outcome.FAILED
 
+    def unseen(self, error: MigrateError, *, of: int) -> None:
+        """Note that nobody can tell whether the target still has what it had of an image path."""
+        self._unseen = self._unseen or error
+        self._reach.failed(error, of)
+        if self._reach.fatal:
+            self.stop.set()
+
     def raise_if_out_of_reach(self) -> None:
         """Raise the cause when a service was gone, or nothing at all could be reached.
+
+        And when a part of the target could not be looked at: what it should have is not proven.
 
         Raises:
             MigrateError: that cause; what is not done stays pending or failed in the ledger.
         """
-        if error := self._fatal or self._reach.why_not():
+        if error := self._fatal or self._reach.why_not() or self._unseen:
             raise error

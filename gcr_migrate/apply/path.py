@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from gcr_migrate import errors
 from gcr_migrate.apply.again import MAY_LACK_A_PART, NOBODY_THERE, Again
 from gcr_migrate.apply.journal import Outcome
-from gcr_migrate.apply.tags import Look, is_settled, judge
+from gcr_migrate.apply.seen import Seen
+from gcr_migrate.apply.tags import Look, is_settled, is_there, judge
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import HeadWork, ManifestWork
@@ -77,6 +78,7 @@ class Path:
         self._journal = tools.journal
         self._place = place
         self._look = Look(place, tools.hands)
+        self._seen = Seen(tools, place.image.id, self._look)
         self._slots = asyncio.Semaphore(_WRITES_AT_ONCE)
         self._share = asyncio.Semaphore(_SHARE)
         self._going: dict[int, asyncio.Task[Outcome]] = {}
@@ -111,8 +113,10 @@ class Path:
                 if item.state is State.SKIPPED:  # and its tags with it
                     self._not_done[item.id] = Outcome.GONE
                     continue
-                tags = self._open_tags(item.id)
-                if tags or not _is_there(item):
+                all_tags = self._migration.tags_of(image_id, item.id)
+                item, all_tags = await self._seen.what_is_there(item, all_tags)  # noqa: PLW2901
+                tags = [tag for tag in all_tags if not is_settled(tag)]
+                if tags or not is_there(item):
                     yield item, tags
 
     @property
@@ -133,7 +137,7 @@ class Path:
         """Bring what a manifest needs, write it when its turn has come, and set its tags."""
         outcome = Outcome.PENDING
         try:
-            if _is_there(item):
+            if is_there(item):
                 before.add_done_callback(lambda _: _resolve(begun))
                 outcome = Outcome.DONE
                 tags = self._without_late(item, tags)
@@ -161,7 +165,7 @@ class Path:
             return
         async with self._tools.requests.of(self._place.image.id):
             if not self._is_over:  # many may have stood in line
-                await self._look.ahead(tag.tag, tag.digest)
+                await self._look.ahead(tag)
 
     async def _needs(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
         """Bring blobs, and wait for the manifests that come before; return how bad it came out."""
@@ -222,7 +226,8 @@ class Path:
         end, digest = self._place.source, str(item.digest)
         shown = f"{end.registry}/{end.name}@"
         try:
-            is_there = await self._tools.do(self._place.image.id, HeadWork(end, digest)) is not None
+            asked = HeadWork(end, digest, known=True)
+            is_there = await self._tools.do(self._place.image.id, asked) is not None
         except MigrateError as error:
             if error.problem is errors.STOPPED:
                 return Outcome.PENDING
@@ -320,6 +325,8 @@ class Path:
         return self._journal.confirmed(kind, item_id, how="written", size_bytes=size_bytes, of=of)
 
     def _gave_up(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
+        if error.problem is not errors.BLOCKED:  # that was not asked for
+            self._tools.requests.failed(self._place.image.id)
         return self._journal.gave_up(kind, item_id, error, of=self._place.image.id)
 
     def _not_set(self, tag: TagItem, error: MigrateError) -> None:
@@ -389,7 +396,7 @@ class Path:
             return False
         try:
             async with self._tools.requests.of(self._place.image.id):
-                now = await self._look.now(tag.tag, tag.digest, anew=anew)
+                now = await self._look.now(tag, anew=anew)
             return judge(self._journal, self._place, tag, now) is None
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)

@@ -7,7 +7,6 @@ keep all others from being copied, nor be asked for each of its thousand layers.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Final
 
 from gcr_migrate import errors
@@ -15,10 +14,13 @@ from gcr_migrate.errors import MigrateError
 
 # So many in a row, and none done: that is no bad item.
 _IN_A_ROW: Final = 8
-_OF_ONE_NAME: Final = 3  # of these at most: two names may be bad at once
-# As many names as are worked on at once: a service that answers may say no to some of them.
-_NAMES_IN_A_ROW: Final = 32
-_ANSWERED: Final = frozenset({errors.BAD_REPLY, errors.DENIED, errors.REFUSED_ALONE})
+# And of so many names, or of all that there are: several may be bad at once, each by itself.
+_NAMES_IN_A_ROW: Final = 8
+# A service that answers may do so for a whole folder. As many names are worked on at once.
+_NAMES_ANSWERED: Final = 32
+_ANSWERED: Final = frozenset(
+    {errors.BAD_REPLY, errors.DENIED, errors.REFUSED_ALONE, errors.SERVER_ERROR}
+)
 
 
 class SharedError(MigrateError):
@@ -43,11 +45,15 @@ class Reach:
 
     A name is the number of an image path; None: what failed or was done belongs to none.
 
+    Args:
+        names: how many there are.
+
     Attributes:
         fatal: why nothing can be reached any more; None: something can.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: int) -> None:
+        self._names = max(1, names)
         self.fatal: MigrateError | None = None
         # What failed first of each cause, since anything was done, and since something of a name.
         self._in_a_row: list[tuple[MigrateError, int | None]] = []
@@ -84,15 +90,11 @@ class Reach:
                 mine.append(cause)
             if len(mine) >= _IN_A_ROW:
                 self._lost.setdefault(name, error)
-        by_name = Counter(one for _, one in row)
-        if name is not None and error.problem in _ANSWERED:
-            is_gone = len(by_name) >= _NAMES_IN_A_ROW
-        else:
-            counted = sum(
-                number if one is None else min(number, _OF_ONE_NAME)
-                for one, number in by_name.items()
-            )
-            is_gone = counted >= _IN_A_ROW
+        names = {one for _, one in row}
+        around = sum(one is None for _, one in row)
+        enough = _NAMES_ANSWERED if error.problem in _ANSWERED else _NAMES_IN_A_ROW
+        are_many = len(names - {None}) >= min(enough, self._names)
+        is_gone = around >= _IN_A_ROW or (len(row) >= _IN_A_ROW and are_many)
         if error.problem is errors.NO_CREDENTIALS or is_gone:  # without them nothing can succeed
             self.fatal = self.fatal or error
 

@@ -21,7 +21,7 @@ class Room:
     What one name has begun may wait for a long time, as where its repository refuses all. Only if
     others get on beside it can anybody see that it is alone with that. So a name has little until
     something of it came to a good end, less the more such names there are, and never all. Else who
-    comes first goes first.
+    comes first goes first, but names after all others of which something failed last.
 
     Args:
         most: how many there may be at once.
@@ -37,6 +37,7 @@ class Room:
         self._waiting: dict[int, deque[tuple[int, asyncio.Future[None]]]] = {}
         self._came = 0
         self._proved: set[int] = set()
+        self._failed: set[int] = set()
 
     @asynccontextmanager
     async def of(self, name: int) -> AsyncIterator[None]:
@@ -58,8 +59,18 @@ class Room:
             self._proved.clear()
             self._unknown = sum(self._held.values())
         self._proved.add(name)
+        self._failed.discard(name)
         self._unknown -= self._held[name]
         self._hand_out()
+
+    def failed(self, name: int) -> None:
+        """Note that something of a name failed: it has little again, after all others."""
+        if name in self._proved:
+            self._proved.remove(name)
+            self._unknown += self._held[name]
+        if len(self._failed) >= _REMEMBERED:
+            self._failed.clear()
+        self._failed.add(name)
 
     def _may_have_more(self, name: int) -> bool:
         held = self._held[name]
@@ -97,7 +108,7 @@ class Room:
         """Give what is free to those who came first, of those who may have more."""
         while self._free and self._waiting:
             names = (name for name in self._waiting if self._may_have_more(name))
-            name = min(names, key=lambda one: self._waiting[one][0][0], default=None)
+            name = min(names, key=self._place_in_line, default=None)
             if name is None:
                 return
             line = self._waiting[name]
@@ -107,3 +118,6 @@ class Room:
             if not turn.done():
                 self._take(name)
                 turn.set_result(None)
+
+    def _place_in_line(self, name: int) -> tuple[bool, int]:
+        return name in self._failed, self._waiting[name][0][0]

@@ -155,9 +155,11 @@ async def apply_migration(  # what a run is made of
     Raises:
         MigrateError: a service is out of reach as a whole, or the migration file is.
     """
-    journal = Journal(ledger, listener, stop)
+    part = part or Part()
+    names = sum(1 for _ in islice(filter(part.takes, migration.images()), PATHS_AT_ONCE))
+    journal = Journal(ledger, listener, stop, names=names)
     try:
-        await _phases(migration, provider, hands, journal, part or Part())
+        await _phases(migration, provider, hands, journal, part, several=names > 1)
     except MigrateError as error:
         if error.problem is not errors.STOPPED:  # which is an orderly end
             raise
@@ -165,7 +167,13 @@ async def apply_migration(  # what a run is made of
 
 
 async def _phases(
-    migration: Migration, provider: Provider, hands: Hands, journal: Journal, part: Part
+    migration: Migration,
+    provider: Provider,
+    hands: Hands,
+    journal: Journal,
+    part: Part,
+    *,
+    several: bool,
 ) -> None:
     wanted = part.repository_ids
     if wanted is None:
@@ -186,7 +194,6 @@ async def _phases(
         usable = set(wanted)
     # Each host has its own slots: what waits for one's quota takes no room from the others.
     at_once = provider.blobs_at_once * hands.count
-    several = len([*islice(filter(part.takes, migration.images()), 2)]) > 1
     contents = [
         _Content(
             Tools(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.journal import Journal, Outcome
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.work import End
-    from gcr_migrate.state.items import TagItem
+    from gcr_migrate.state.items import ManifestItem, TagItem
 
 # An answer is believed for a second, or for so many times what it took: what others push meanwhile
 # is seen as soon as looking for it costs no more than a twentieth of the work.
@@ -60,38 +60,46 @@ class Look:
         # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
         self._pinned = place.image.moved_tags == "pin"
 
-    async def ahead(self, tag: str, planned: Digest) -> None:
+    async def ahead(self, item: TagItem) -> None:
         """Look at a tag already, while its manifest waits for its turn; a failure comes later."""
         with suppress(MigrateError):
             began = self._clock()
-            found = await self._ask(tag, planned)
-            self._ahead[tag] = _fresh_until(began, self._clock()), found
+            found = await self._ask(item)
+            self._ahead[item.tag] = _fresh_until(began, self._clock()), found
 
-    async def now(self, tag: str, planned: Digest, *, anew: bool = False) -> TagsNow:
+    async def whole(self) -> Tags:
+        """Return all that the list of the target tells, manifests without a tag, too.
+
+        Raises:
+            MigrateError: it does not answer.
+        """
+        return await self._target.whole()
+
+    async def now(self, item: TagItem, *, anew: bool = False) -> TagsNow:
         """Return what a tag points to now.
 
         Args:
-            tag: the tag.
-            planned: what it has to point to.
+            item: the tag, with what it has to point to, and what the plan had found there.
             anew: nothing that was seen before is believed.
 
         Raises:
             MigrateError: a side does not answer.
         """
         if anew:
-            self._ahead.pop(tag, None)
+            self._ahead.pop(item.tag, None)
             self._source.forget()
             self._target.forget()
-        fresh_until, found = self._ahead.pop(tag, (float("-inf"), None))
+        fresh_until, found = self._ahead.pop(item.tag, (float("-inf"), None))
         if found and self._clock() < fresh_until:
             return found
-        return await self._ask(tag, planned)
+        return await self._ask(item)
 
-    async def _ask(self, tag: str, planned: Digest) -> TagsNow:
-        target = await self._target.digest(tag)
+    async def _ask(self, item: TagItem) -> TagsNow:
+        planned = item.digest
+        target = await self._target.digest(item.tag, known=item.found is not None)
         if target == planned:
             return TagsNow(planned, target)  # it is there, wherever the source's has gone
-        source = planned if self._pinned else await self._source.digest(tag)
+        source = planned if self._pinned else await self._source.digest(item.tag, known=True)
         return TagsNow(source, target)
 
 
@@ -109,28 +117,41 @@ class _Side:
         """Believe nothing that was seen before."""
         self._listing, self._fresh_until = None, float("-inf")
 
-    async def digest(self, tag: str) -> Digest | None:
+    async def whole(self) -> Tags:
+        """Ask for all that the list tells; what it says of tags is believed as any list."""
+        self._listing = shared(self._ask(whole=True))
+        return await asyncio.shield(self._listing)
+
+    async def digest(self, tag: str, *, known: bool) -> Digest | None:
+        """Return what a tag points to; that it is gone is not believed of one witness alone.
+
+        Args:
+            tag: the tag.
+            known: it was there when the plan was made.
+
+        Raises:
+            MigrateError: the registry does not answer.
+        """
         # A source that lists no digests is asked for the tag at once: the list would tell nothing.
         if self._end.side == "source" and not BY_NAME[self._end.dialect].lists_manifests:
-            return await self._head(tag)
+            return await self._head(tag, known=known)
         listed = await self._list()
         if found := listed.digests.get(tag):
             return found
-        if tag not in listed.digests and not listed.is_cut:
-            return None
-        return await self._head(tag)
+        known = known or tag in listed.digests
+        return await self._head(tag, known=known) if known or listed.is_cut else None
 
-    async def _head(self, tag: str) -> Digest | None:
+    async def _head(self, tag: str, *, known: bool) -> Digest | None:
         began = self._clock()
         try:
-            return await self._hands.do(HeadWork(self._end, tag))
+            return await self._hands.do(HeadWork(self._end, tag, known))
         except MigrateError as error:
             # What fails alike while that would be believed fails by the same cause.
-            known = self._failed if began < self._failed_until else None
-            if known is None or known.problem is not error.problem:
-                known = self._failed = error
+            first = self._failed if began < self._failed_until else None
+            if first is None or first.problem is not error.problem:
+                first = self._failed = error
                 self._failed_until = _fresh_until(began, self._clock())
-            raise SharedError.of(error, known) from error
+            raise SharedError.of(error, first) from error
 
     async def _list(self) -> Tags:
         asking = self._listing is not None and not self._listing.done()
@@ -138,10 +159,10 @@ class _Side:
             self._listing = shared(self._ask())
         return await asyncio.shield(self._listing)
 
-    async def _ask(self) -> Tags:
+    async def _ask(self, *, whole: bool = False) -> Tags:
         began = self._clock()
         try:
-            tags = await self._hands.do(ListWork(self._end))
+            tags = await self._hands.do(ListWork(self._end, whole))
         except MigrateError as error:  # which the other tags need not ask for again, one by one
             self._fresh_until = self._clock() + _FRESH_S
             raise SharedError.of(error) from error
@@ -158,8 +179,8 @@ def is_settled(item: TagItem) -> bool:
     return item.action is TagAction.KEEP or is_there(item) or item.state is State.SKIPPED
 
 
-def is_there(item: TagItem) -> bool:
-    """Whether the target has a tag by all that is known."""
+def is_there(item: ManifestItem | TagItem) -> bool:
+    """Whether the target has a manifest or tag by all that is known."""
     return item.present or item.state is State.PRESENT
 
 

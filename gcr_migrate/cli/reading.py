@@ -142,7 +142,7 @@ class Doubts:
 
     def not_listed(self, root: Root, path: str, error: MigrateError) -> None:
         """Name what gave no list; a name of a catalogue that has lost its tags is not a doubt."""
-        if error.problem is errors.NAME_UNKNOWN:
+        if error.problem is errors.NAME_UNKNOWN and not isinstance(error, errors.BareError):
             if path in root.below:
                 return  # that nothing is there is told of all roots together
             if root.source.dialect == DISTRIBUTION.name and not root.paths:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from gcr_migrate import errors
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import BareError, MigrateError
 from gcr_migrate.inventory.collect import AT_ONCE
-from gcr_migrate.model.inventory import TargetView
+from gcr_migrate.model.inventory import Listing, TargetView
 from gcr_migrate.tasks import a_few_of
 
 if TYPE_CHECKING:
@@ -55,9 +55,13 @@ async def tags_there(registry: SourceRegistry, name: str, wanted: Iterable[str])
     try:
         listing = await registry.listing(name)
     except MigrateError as error:
-        if error.problem in errors.NOT_THERE:
+        if error.problem not in errors.NOT_THERE:
+            raise
+        if not isinstance(error, BareError):
             return NOTHING_THERE
-        raise
+        listing = Listing(
+            name, (), {}, None, cut=error.saw
+        )  # it may lack the list, and not the name
     tags = {tag: digest for tag, digest in listing.tags.items() if digest}
     digests = {entry.digest for entry in listing.manifests or ()}
     unknown = [one for one in wanted if one not in tags and (one in listing.tags or listing.cut)]

@@ -104,16 +104,29 @@ class ManifestWork(Work[None], frozen=True):
 
 
 class ListWork(Work["Tags"], frozen=True):
-    """List what the tags of a name point to."""
+    """List what the tags of a name point to.
+
+    Attributes:
+        end: the name.
+        whole: manifests without a tag are asked for, too.
+    """
 
     end: End
+    whole: bool = False
 
 
 class HeadWork(Work["Digest | None"], frozen=True):
-    """Ask what one tag points to, or for a digest; gives None where it is not there."""
+    """Ask what one tag points to, or for a digest; gives None where it is not there.
+
+    Attributes:
+        end: the name.
+        tag: the tag or digest.
+        known: somebody has said that it is there: that it is not has to be said in words.
+    """
 
     end: End
     tag: str
+    known: bool = False
 
 
 class SizeWork(Work["int | None"], frozen=True):
@@ -129,7 +142,11 @@ class Tags(Struct, frozen=True):
     Attributes:
         digests: what each tag points to; None where the list did not say it.
         is_cut: there may be more.
+        manifests: all manifests of the name, if they were asked for and the list tells them.
+        is_named: the registry knows the name.
     """
 
     digests: Mapping[str, Digest | None]
     is_cut: bool = False
+    manifests: frozenset[Digest] | None = None
+    is_named: bool = True

@@ -29,6 +29,7 @@ from gcr_migrate.errors import (
     SERVER_ERROR,
     TAG_CONFLICT,
     UNAUTHORIZED,
+    BareError,
     MigrateError,
 )
 from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest, RawManifest
@@ -40,6 +41,7 @@ from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
+from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.service import STALE_S
 
 if TYPE_CHECKING:
@@ -76,14 +78,17 @@ class _Sent(Struct, frozen=True):
         body: its body.
         headers: header fields of it.
         look: is awaited before it is sent once more.
+        may_lack: the end-point may not be there, and any 404 says so.
     """
 
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     look: Look | None = None
+    may_lack: bool = False
 
 
 _NOTHING: Final = _Sent()
+_MAY_LACK: Final = _Sent(may_lack=True)
 
 
 class Explain(Protocol):
@@ -145,17 +150,17 @@ class RegistryClient:
 
     def catalog(self) -> AsyncIterator[str]:
         """Give all repository names; raise NAME_UNKNOWN where there is no catalogue."""
-        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog", _MAY_LACK)
         return lists.catalog(f"{self._base}/v2/_catalog")
 
     async def short_catalog(self) -> frozenset[str] | None:
         """Return all repository names if one answer has them; None if there are more."""
-        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog")
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog", _MAY_LACK)
         return await lists.short_catalog(f"{self._base}/v2/_catalog")
 
-    def _lists(self, scopes: tuple[str, ...], subject: str) -> Lists:
+    def _lists(self, scopes: tuple[str, ...], subject: str, sent: _Sent = _NOTHING) -> Lists:
         async def fetch(url: str) -> Reply:
-            return await self._json("GET", url, scopes, subject)
+            return await self._json("GET", url, scopes, subject, sent=sent)
 
         return Lists(fetch, self._wire, self._dialect, subject)
 
@@ -197,7 +202,8 @@ class RegistryClient:
             sent=_Sent(headers={"accept": ACCEPT}),
         )
         if reply.status == _NOT_FOUND:
-            raise MigrateError(MANIFEST_UNKNOWN, subject=subject, saw=words_of(reply))
+            unknown = MigrateError if codes_of(reply) else BareError
+            raise unknown(MANIFEST_UNKNOWN, subject=subject, saw=words_of(reply))
         stated = reply.headers.get("docker-content-digest")
         expected = Digest.parse(reference) if ":" in reference else None
         if expected is None and stated:
@@ -258,7 +264,8 @@ class RegistryClient:
         scopes = (_pull(name),)
 
         async def fetch(url: str) -> Reply:
-            return await self._json("GET", url, scopes, subject, ok={_OK, *_NO_ENDPOINT})
+            ok = {_OK, *_NO_ENDPOINT}
+            return await self._json("GET", url, scopes, subject, ok=ok, sent=_MAY_LACK)
 
         found: dict[Digest, Descriptor] = {}
         first = self._url(name, f"referrers/{digest}")
@@ -412,11 +419,12 @@ class RegistryClient:
         scopes: tuple[str, ...],
         subject: str,
         ok: Collection[int] = (_OK,),
+        sent: _Sent = _NOTHING,
     ) -> Reply:
         """Call for a JSON object; one that was cut short may be whole at the next try."""
 
         async def call() -> Reply:
-            reply = await self._call(method, url, scopes, subject, ok=ok)
+            reply = await self._call(method, url, scopes, subject, ok=ok, sent=sent)
             if reply.status == _OK:
                 reply.json(subject)
             return reply
@@ -456,8 +464,13 @@ class RegistryClient:
         ok: Collection[int],
         sent: _Sent,
     ) -> Reply:
-        """Send a request; where it is not accepted any more, again with a new token."""
+        """Send a request; where it is not accepted any more, again with a new token.
+
+        A 404 to who reads is asked for again where it is bare, once the registry is there.
+        """
         accepted, admission = {*ok, _UNAUTHORIZED}, self._auth.admission(scopes, subject)
+        doubts = method == "GET" and not sent.may_lack
+        is_bare = False
         began = time.monotonic()
         login = await admission.headers()
         if sent.look and time.monotonic() - began > STALE_S:
@@ -466,12 +479,21 @@ class RegistryClient:
             reply = await self._wire.request(
                 method,
                 url,
-                ok=accepted,
+                ok={*accepted, _NOT_FOUND} if doubts else accepted,
                 headers={**sent.headers, **login},
                 body=sent.body,
                 subject=subject,
                 again=sent.look or True,
             )
+            if doubts and reply.status == _NOT_FOUND:
+                if not is_bare and not codes_of(reply):
+                    await self._wire.persistently(self._ping, subject)
+                    is_bare = True
+                    continue
+                if _NOT_FOUND not in ok:
+                    said = problem_of(reply, subject)
+                    bare = said.problem is NAME_UNKNOWN and not codes_of(reply)
+                    raise BareError(NAME_UNKNOWN, subject=subject, saw=said.saw) if bare else said
             if reply.status in ok:
                 admission.accepted()
                 return reply
@@ -479,6 +501,13 @@ class RegistryClient:
             login = await admission.headers()  # which may take a while
             if sent.look:
                 await sent.look()
+
+    async def _ping(self) -> None:
+        """Return once the registry answers for itself (OCI end-1), or it is not worth waiting."""
+        url = f"{self._base}/v2/"
+        reply = await self._wire.request("GET", url, ok={200, 401, 403, 404}, subject=self._host)
+        if reply.status == _NOT_FOUND:
+            raise TransientError(BAD_REPLY, subject=self._host, saw="404 to /v2/")
 
     def _url(self, name: str, tail: str) -> str:
         return f"{self._base}/v2/{_quoted(name)}/{tail}"

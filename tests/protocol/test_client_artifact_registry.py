@@ -319,7 +319,7 @@ def test_one_token_is_asked_for_by_many_readers(box: Sandbox, tmp_path: Path) ->
     ("status", "code", "asked"),
     [
         (403, "denied", 1),
-        (404, "name-unknown", 1),
+        (404, "name-unknown", 2),
         (429, "too-many-requests", 1),
         (500, "server-error", 2),
         (412, "not-migrated", 1),

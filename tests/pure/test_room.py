@@ -83,6 +83,33 @@ def test_who_comes_first_goes_first_where_both_may() -> None:
     asyncio.run(run())
 
 
+def test_a_name_of_which_something_failed_comes_after_all_others() -> None:
+    """And has little again, until something of it comes to a good end."""
+
+    async def run() -> None:
+        room, order = Room(1), []
+        room.failed(1)
+
+        async def one(name: int) -> None:
+            async with room.of(name):
+                order.append(name)
+
+        async with asyncio.TaskGroup() as group, room.of(2):
+            for name in (1, 1, 3, 3):
+                group.create_task(one(name))
+            await asyncio.sleep(0)
+        assert order == [3, 3, 1, 1]
+        room = Room(16)
+        async with AsyncExitStack() as stack:
+            room.proved(1)
+            room.failed(1)
+            assert await _taken(room, stack, 1) == 4
+            room.proved(1)
+            assert 4 + await _taken(room, stack, 1) == 14
+
+    asyncio.run(run())
+
+
 def test_who_gives_up_waiting_takes_nothing_away() -> None:
     """Be it before its turn or in the moment of it."""
 

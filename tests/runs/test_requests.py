@@ -152,7 +152,8 @@ def test_a_migration_takes_hardly_more_requests_than_it_must(sides: Plain | Goog
     assert not any(facts["todo"].values())
     assert again.total() <= MOST * bound.nothing_to_do + ONCE, again
     sides.run("apply", second)
-    assert sides.counts().total() == 0
+    looked = sides.counts()
+    assert looked.total() <= len(sides.made.names) + ONCE, looked
     sides.run("verify", second)
 
 

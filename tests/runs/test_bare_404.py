@@ -1,0 +1,94 @@
+"""A 404 that no registry wrote, as of a proxy that has lost it, says nothing of names and tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.runs.test_apply_parts import EUROPE, TARGET, apply
+from tests.runs.test_tags_that_wait import theirs
+from tests.zoo import SPEC, US, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.zoo import Zoo
+
+BARE = {"status": 404, "body": "default backend - 404"}
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
+    """Two images, each with a tag."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "2")
+    with opened(tmp_path) as found:
+        for name in ("a", "b"):
+            found.image(name, "1", name=name)
+        yield found
+
+
+@pytest.mark.parametrize("times", [1, None])
+@pytest.mark.parametrize("path", ["/a/tags/list", "/v2/.*/a/(tags|manifests)"])
+def test_a_tag_of_others_is_not_taken_for_free(zoo: Zoo, path: str, times: int | None) -> None:
+    """Whether the list alone is lost or whatever reads, once or for good, the other one is done."""
+    assert apply_to_others(zoo, path, times) == {"a": theirs().digest, "b": zoo_digest(zoo, "b")}
+
+
+def zoo_digest(zoo: Zoo, name: str) -> object:
+    """Return what the tag of an image points to at the source."""
+    return zoo.repository.images[name].tags["1"]
+
+
+def apply_to_others(zoo: Zoo, path: str, times: int | None) -> dict[str, object]:
+    """Plan while somebody has the tag of one image, apply with a fault, and return all tags."""
+    zoo.migrate()
+    target = zoo.box.store.repositories[TARGET]
+    del target.images["b"]
+    target.put_manifest("a", theirs(), "1")
+    (zoo.home / "m").unlink()
+    code, _ = zoo.plan()
+    assert code == 1
+    limit = {} if times is None else {"times": times}
+    zoo.fault(host=EUROPE, method="(GET|HEAD)", path=path, **BARE, **limit)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    return {name: image.tags["1"] for name, image in target.images.items()}
+
+
+def test_a_registry_without_lists_is_asked_for_each_tag(zoo: Zoo) -> None:
+    """Also by the plan, which knows of no list then."""
+    zoo.migrate()
+    target = zoo.box.store.repositories[TARGET]
+    target.put_manifest("a", theirs(), "1")
+    zoo.fault(host=EUROPE, path="/tags/list", **BARE)
+    (zoo.home / "m").unlink()
+    code, facts = zoo.plan()
+    assert (code, [one["code"] for one in facts["findings"] if one["severity"] == "error"]) == (
+        1,
+        ["tag-conflict"],
+    )
+
+
+def test_what_the_source_cannot_say_is_not_skipped(zoo: Zoo) -> None:
+    """With `moved_tags: skip` an outage leaves nothing out: what fails is done by the next run."""
+    assert zoo.plan(spec=f"{SPEC}moved_tags: skip\n")[0] == 0
+    zoo.fault(host=US, path="/v2/.*/a/", **BARE)
+    code, facts = apply(zoo)
+    assert code == 1
+    assert not facts["left_by_rule"]
+    zoo.heal()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert {*zoo.box.store.repositories[TARGET].images} == {"a", "b"}
+
+
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (None, 3)])
+def test_a_list_that_was_not_given_is_no_empty_one(zoo: Zoo, times: int | None, code: int) -> None:
+    """It is asked for again; if that does not help, the plan may miss images, and says so."""
+    limit = {} if times is None else {"times": times}
+    zoo.fault(host=US, path="/a/tags/list", **BARE, **limit)
+    ended, facts = zoo.plan()
+    failed = [one["subject"] for one in facts["findings"] if one["code"] == "listing-failed"]
+    assert (ended, len(failed)) == (code, 1 if code else 0)
