@@ -86,7 +86,12 @@ class Again:
             if error.problem in NOBODY_THERE:
                 raise
             raise refusal from None
-        if not lacking and not lost and refusal.problem is not errors.BLOB_UNKNOWN:
+        # Another manifest may have had it sent between the refusal and the question.
+        meanwhile = any(map(self._tools.blobs.was_sent_again, blobs)) or any(
+            need.id in self._writing for need in needs
+        )
+        is_told = refusal.problem is errors.BLOB_UNKNOWN
+        if not (lacking or lost or meanwhile or is_told):
             raise refusal
         sent = await all_of(self._tools.blobs.send(self._place, blob) for blob in lacking)
         for blob, outcome in zip(lacking, sent, strict=True):

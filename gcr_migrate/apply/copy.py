@@ -116,6 +116,7 @@ class Blobs:
         self._mounts = Mounts()
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
+        self._sent_again: set[int] = set()
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[Outcome]] = {}
         self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
@@ -159,10 +160,15 @@ class Blobs:
             return self._gave_up(place, item, error)
         else:
             how = "uploaded"
+            self._sent_again.add(item.id)
             self._holds(place, item)
             return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
         finally:
             del self._sending[item.id]
+
+    def was_sent_again(self, item: BlobItem) -> bool:
+        """Whether a blob that the target had said to have was sent to it in this run."""
+        return item.id in self._sent_again
 
     def is_undecided(self, item: BlobItem) -> bool:
         """Whether a blob is gone at the source, and nobody has said yet whether it failed."""
@@ -295,9 +301,12 @@ class Blobs:
         for room in self._rooms:
             room.failed(place.image.id)
         if item.shared:
-            first = self._failed.setdefault(item.blob_id, error)
-            if first is not error and first.problem is error.problem:
-                error = SharedError.of(error, first)
+            first = self._failed.get(item.blob_id)
+            if first is None or first.problem is not error.problem:
+                # A copy: what was raised holds all that it went through.
+                first = MigrateError(error.problem, subject=error.subject, saw=error.saw)
+                self._failed.setdefault(item.blob_id, first)
+            error = SharedError.of(error, first)
         return self._journal.gave_up(Kind.BLOB, item.id, error, of=place.image.id)
 
     async def _unsent(

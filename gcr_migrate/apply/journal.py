@@ -200,7 +200,8 @@ class Journal:
         was_moving = (kind, item_id) in self._moving
         self._moving.discard((kind, item_id))
         if error.problem in _LOGIN_GONE or error.problem is errors.STOPPED:
-            if was_moving:  # it was refused or never sent, so the target does not have it
+            # Nothing was sent after a wish to stop; whose login ended may have had an answer lost.
+            if was_moving and error.problem is errors.STOPPED:
                 self.refused(kind, item_id)
             if error.problem in _LOGIN_GONE:
                 self._fatal = self._fatal or error

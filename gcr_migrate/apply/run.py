@@ -195,7 +195,7 @@ async def _phases(
     # Each host has its own slots: what waits for one's quota takes no room from the others.
     at_once = provider.blobs_at_once * hands.count
     contents = [
-        _Content(
+        Content(
             Tools(
                 migration,
                 journal,
@@ -209,7 +209,9 @@ async def _phases(
         )
         for repository_ids in _by_host(migration, usable)
     ]
-    large = [a_few_of(one.large_blobs(), _LARGE_AT_ONCE * hands.count) for one in contents]
+    large = [
+        a_few_of(one.large_blobs(LARGE_BYTES), _LARGE_AT_ONCE * hands.count) for one in contents
+    ]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
     if migration.setting_states() and part.content_only:
@@ -229,7 +231,7 @@ def _by_host(migration: Migration, usable: set[int]) -> list[set[int]]:
     return list(hosts.values())
 
 
-class _Content:
+class Content:
     """The content of all image paths of a run."""
 
     def __init__(self, tools: Tools, usable: set[int], part: Part) -> None:
@@ -248,9 +250,9 @@ class _Content:
             if self._takes(image):
                 yield Path(self._tools, self._place(image)).run()
 
-    def large_blobs(self) -> Iterator[Coroutine[None, None, None]]:
+    def large_blobs(self, at_least: int) -> Iterator[Coroutine[None, None, None]]:
         """Go through the largest blobs: begun early, they are not what all wait for at the end."""
-        for item in self._migration.large_blobs(LARGE_BYTES):
+        for item in self._migration.large_blobs(at_least):
             if self._tools.journal.stop.is_set():
                 return
             yield self._large(item)
@@ -260,6 +262,7 @@ class _Content:
         image = self._migration.image(item.image_id)
         if not self._takes(image):
             return
+        item = self._migration.blob_item(item.id)  # its path may have brought it meanwhile
         brought = self._tools.blobs.bring(self._place(image), item)
         if not isinstance(brought, Outcome):
             await asyncio.shield(brought)

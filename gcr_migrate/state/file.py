@@ -154,6 +154,7 @@ def lock(path: Path) -> Iterator[None]:
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "plan": _sealed_digest(path),
+            "made": _said(path, "created_at"),
         }
         try:
             os.truncate(handle, 0)
@@ -162,7 +163,8 @@ def lock(path: Path) -> Iterator[None]:
             raise disk_trouble(str(path), error) from error
         yield
     finally:
-        lock_path.unlink(missing_ok=True)  # before it is let go: nobody's else can be hit
+        if not _log(path):  # else it tells whose ledger lies there, as after a kill
+            lock_path.unlink(missing_ok=True)  # before it is let go: nobody's else can be hit
         os.close(handle)
 
 
@@ -211,11 +213,14 @@ def _check_ledger(path: Path) -> None:
     if not _log(path):
         return
     try:
-        theirs = _held(_lock_of(path))["plan"]
+        held = _held(_lock_of(path))
+        theirs, made = held["plan"], held.get("made")
     except _UNTOLD:
         return
     ours = _sealed_digest(path)
-    if theirs and ours and theirs != ours:
+    # The same plan made anew is another file.
+    is_other = theirs != ours or (made and made != _said(path, "created_at"))
+    if theirs and ours and is_other:
         raise MigrateError(LEDGER_FOREIGN, subject=str(path), saw=f"it is of {theirs}")
 
 
@@ -229,9 +234,14 @@ def _log(path: Path) -> int:
 
 def _sealed_digest(path: Path) -> str | None:
     """Return the digest of the plan in a file, whatever lies beside it; None if there is none."""
+    return _said(path, "digest")
+
+
+def _said(path: Path, key: str) -> str | None:
+    """Return what a file says about itself, whatever lies beside it; None if it does not."""
     try:
         with closing(_opened(_by_itself(path))) as connection:
-            rows = connection.execute("SELECT value FROM meta WHERE key = 'digest'").fetchall()
+            rows = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchall()
     except sqlite3.Error:
         return None
     return str(rows[0][0]) if rows else None

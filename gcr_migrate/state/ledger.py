@@ -241,7 +241,10 @@ class Ledger:
             loop = asyncio.get_running_loop()
             then = functools.partial(loop.call_soon_threadsafe, self._begin_anew)
             self._checkpoint = threading.Thread(
-                target=_checkpoint, args=[self._path, then], name="checkpoint", daemon=True
+                target=checkpoint,
+                args=[self._path, self._place, then],
+                name="checkpoint",
+                daemon=True,
             )
             self._checkpoint.start()
 
@@ -302,13 +305,17 @@ class Ledger:
         return STATE_BY_LAST[last[0][0]] if last else State.PLANNED
 
 
-def _checkpoint(path: Path, then: Callable[[], object]) -> None:
+def checkpoint(path: Path, place: tuple[int, int] | None, then: Callable[[], object]) -> None:
     """Move what was appended to its place; where that fails, it stays where it is as good.
 
     Args:
         path: of the migration file.
+        place: where it has to be still: in another file of that name it would be somebody else's,
+            and beside a new one SQLite takes it for nobody's.
         then: is called where all of it was moved, and it is long.
     """
+    if _place(path) != place:
+        return
     with suppress(sqlite3.Error, RuntimeError), closing(connect(path)) as sql:
         _, pages, moved = sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
         page_bytes = sql.execute("PRAGMA page_size").fetchall()[0][0]

@@ -321,8 +321,11 @@ class Migration:
                 page = [row for row in page if row[1:] != page[-1][1:]] or page
             last = page[-1][1:]
             for item_id, _, _ in page:
-                row = self.rows(f"{_BLOBS} WHERE id = ?", item_id)[0]
-                yield blob_item(row)
+                yield self.blob_item(item_id)
+
+    def blob_item(self, item_id: int) -> BlobItem:
+        """Return a blob under a name, as it is now."""
+        return blob_item(self.rows(f"{_BLOBS} WHERE id = ?", item_id)[0])
 
     def manifest(self, digest: Digest) -> Manifest:
         """Return a manifest, its bytes checked; PLAN_DAMAGED if it is not here or not whole."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Event, Kind
 from gcr_migrate.state.file import lock, open_migration
-from gcr_migrate.state.ledger import Ledger
+from gcr_migrate.state.ledger import Ledger, checkpoint
 from tests.pure.test_ledger import write_plan
 
 if TYPE_CHECKING:
@@ -91,6 +93,61 @@ def test_nothing_more_is_recorded_in_a_file_that_went_away(tmp_path: Path) -> No
         with pytest.raises(MigrateError) as caught:
             meanwhile()
     assert caught.value.problem is errors.FILE_MOVED
+
+
+@pytest.mark.parametrize("change", ["moved", "replaced"])
+def test_what_was_recorded_stays_beside_a_file_that_went_away(tmp_path: Path, change: str) -> None:
+    """It is neither thrown away with a new file of that name nor written into somebody else's."""
+    path, other = tmp_path / "a.migration", tmp_path / "b.migration"
+    write_plan(path)
+    write_plan(other, present=True)
+    found = path.stat()
+
+    def meanwhile() -> None:
+        path.rename(tmp_path / "away")
+        if change == "replaced":
+            other.rename(path)
+        before = path.read_bytes() if path.exists() else None
+        recorded = Path(f"{path}-wal").read_bytes()
+        checkpoint(path, (found.st_dev, found.st_ino), lambda: None)
+        assert (path.read_bytes() if path.exists() else None) == before
+        assert Path(f"{path}-wal").read_bytes() == recorded
+
+    with pytest.raises(MigrateError):
+        asyncio.run(_recorded(path, meanwhile))
+
+
+def test_a_plan_in_the_place_of_one_that_went_away_does_not_get_its_ledger(tmp_path: Path) -> None:
+    """The run that found out had ended in order, and still it tells whose ledger lies there."""
+    path, other = tmp_path / "a.migration", tmp_path / "b.migration"
+    write_plan(path)
+    write_plan(other, present=True)
+    with pytest.raises(MigrateError):
+        asyncio.run(_recorded(path, lambda: other.rename(path)))
+
+    with pytest.raises(MigrateError) as caught, lock(path):
+        pass
+
+    assert caught.value.problem is errors.LEDGER_FOREIGN
+
+
+def test_the_same_plan_made_anew_does_not_get_the_ledger_of_the_old_file(tmp_path: Path) -> None:
+    """Its pages lie elsewhere: what is put over them would damage it."""
+    path, kept = tmp_path / "a.migration", tmp_path / "kept.migration"
+    write_plan(path)
+    _cut_off(path, kept)
+    path.unlink()
+    write_plan(path)
+    with closing(sqlite3.connect(path)) as sql, sql:
+        sql.execute("DROP TRIGGER meta_frozen_update")
+        later = "2026-11-30T00:00:00+00:00"
+        sql.execute("UPDATE meta SET value = ? WHERE key = 'created_at'", (later,))
+    shutil.copyfile(path, kept)
+
+    with pytest.raises(MigrateError) as caught, lock(kept):
+        pass
+
+    assert caught.value.problem is errors.LEDGER_FOREIGN
 
 
 def test_a_link_to_a_file_is_locked_with_it(tmp_path: Path) -> None:

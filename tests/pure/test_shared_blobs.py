@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from gcr_migrate import errors
 from gcr_migrate.apply.copy import Blobs, Place
 from gcr_migrate.apply.journal import Journal, Outcome
+from gcr_migrate.apply.path import Tools
+from gcr_migrate.apply.room import Room
+from gcr_migrate.apply.run import Content, Part
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind
 from gcr_migrate.model.work import BlobWork, SizeWork
@@ -49,7 +52,7 @@ class HalfClosed:
         return "uploaded"
 
 
-async def brought(file: Migration, hands: HalfClosed) -> list[Outcome]:
+async def brought(file: Migration, hands: Any) -> list[Outcome]:
     """Bring the first blob of each image; return what became of it."""
     ledger = Ledger(file)
     ledger.start_run()
@@ -140,3 +143,57 @@ def test_a_blob_that_two_manifests_lack_is_sent_once(tmp_path: Path) -> None:
         asyncio.run(run(file))
         assert tally(file).bytes_mounted == 0
     assert hands.sent == 2
+
+
+class Gone:
+    """A target whose login ends in the middle of an upload."""
+
+    count = 1
+
+    def asked(self) -> list[Any]:
+        """There are no other processes."""
+        return []
+
+    async def do(self, work: Any) -> Any:
+        """Tell that the login has ended, as late as that can be known."""
+        raise MigrateError(errors.TOKEN_EXPIRED, subject=work.target.name, saw="an answer was lost")
+
+
+def test_a_blob_that_was_on_its_way_when_the_login_ended_is_asked_for(tmp_path: Path) -> None:
+    """Its answer may have been lost: it stays begun, and is not taken to be missing."""
+    write_plan(tmp_path / "m")
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        assert set(asyncio.run(brought(file, Gone()))) == {Outcome.PENDING}
+        events = file.rows("SELECT DISTINCT event FROM event WHERE kind = 'blob'")
+    assert events == [("started",)]
+
+
+def test_the_lane_for_large_blobs_sees_what_a_path_has_brought_meanwhile(tmp_path: Path) -> None:
+    """It reads what is to do before its turn comes, and must not begin what is there by then."""
+    write_plan(tmp_path / "m")
+    hands = Slow()
+
+    async def run(file: Migration) -> None:
+        ledger = Ledger(file)
+        ledger.start_run()
+        journal = Journal(ledger, Nobody(), asyncio.Event())
+        blobs = Blobs(file, journal, hands, 8)
+        tools = Tools(file, journal, hands, blobs, asyncio.Semaphore(8), Room(8))
+        content = Content(tools, {*file.repositories()}, Part())
+        item = next(file.large_blobs(0))
+        lane = content.large_blobs(at_least=0)
+        begun = next(lane)
+        image = file.image(item.image_id)
+        place = Place(
+            image, file.sources()[image.source_id], file.repositories()[image.repository_id]
+        )
+        brought = blobs.bring(place, item)
+        assert not isinstance(brought, Outcome)
+        await brought
+        journal.settle()
+        await begun
+        await ledger.close()
+
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        asyncio.run(run(file))
+    assert hands.sent == 1

@@ -296,3 +296,18 @@ def test_a_second_tag_finds_that_a_layer_was_lost(zoo: Zoo) -> None:
     assert apply(zoo)[1]["outcome"] == "complete"
     assert image.blobs[-1].digest in target(zoo).blobs
     assert "2" in target(zoo).tags
+
+
+def test_a_manifest_whose_layer_another_one_had_sent_again_is_written(zoo: Zoo) -> None:
+    """It was refused before that and asks after it: nothing is missing then, whatever it hears."""
+    zoo.image("a", "1", name="one")
+    config = zoo.image("a", "2", name="two").blobs[0].digest  # of both
+    assert zoo.plan()[0] == 0
+    invalid = json.dumps({"errors": [{"code": "MANIFEST_INVALID"}]})
+    path = "/a/manifests/1$"
+    zoo.fault(host=EUROPE, method="PUT", path=path, status=400, body=REFUSED, times=1)
+    late = {"status": 400, "body": invalid, "delay_s": 1.0, "times": 1}
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/2$", **late)
+    zoo.fault(host=EUROPE, method="HEAD", path=f"/a/blobs/{config}", status=404, times=1)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
