@@ -127,17 +127,18 @@ def test_after_nohup_a_terminal_may_go_away(cli: Cli, asked: Asked) -> None:
     assert process.returncode == 130, err
 
 
-def test_ctrl_c_before_all_is_loaded_ends_it_without_a_word() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_all_is_loaded_ends_it_without_a_word(number: signal.Signals) -> None:
     """Nothing has begun: there is nothing to tell, and no traceback to look at."""
     code = (
         "import signal, gcr_migrate.cli.litter as early, gcr_migrate.cli.start as start\n"
-        "early.look_seldom = lambda: signal.raise_signal(signal.SIGINT)\n"
+        f"early.look_seldom = lambda: signal.raise_signal({int(number)})\n"
         "start.run()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(
