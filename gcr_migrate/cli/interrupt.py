@@ -165,11 +165,14 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
     import asyncio
 
     loop = asyncio.get_running_loop()
-    is_told = False
+    is_heard = is_told = False
 
     def begin_to_stop() -> None:
-        stop.set()
-        tell("Stopping: what is in flight is finished first. Once more drops it.")
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            stop.set()
+            tell("Stopping: what is in flight is finished first. Once more drops it.")
 
     def drop_all() -> None:
         # Not simply gone: programs that were asked for a login have to be ended with us.
@@ -179,9 +182,9 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
         loop.call_later(_GRACE_S, os._exit, Exit.INTERRUPTED)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        nonlocal is_told
-        if not is_told:
-            is_told = True  # the event does not say it: a run stops for other reasons, too
+        nonlocal is_heard
+        if not is_heard:
+            is_heard = True  # the event does not say it: a run stops for other reasons, too
             loop.call_soon_threadsafe(begin_to_stop)
         elif number != signal.SIGHUP and _END.begins_by(number):
             _END.drop()
@@ -189,7 +192,8 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
 
     with _hearing(on_signal):
         yield
-        if is_told:
+        if is_heard:
+            begin_to_stop()  # it came in the last moment; of several files no other is begun
             _END.begin()
 
 

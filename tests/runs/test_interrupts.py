@@ -167,3 +167,16 @@ def test_the_first_signal_drops_nothing_though_a_run_is_stopping_already() -> No
         return told
 
     assert len(asyncio.run(run())) == 1
+
+
+def test_a_signal_in_the_last_moment_of_a_run_is_not_lost() -> None:
+    """The loop has no turn any more before the run ends, and of several files the next begins."""
+
+    async def run() -> list[str]:
+        stop, told = asyncio.Event(), list[str]()
+        with stopping(stop, told.append):
+            signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0.01)
+        return told * stop.is_set()
+
+    assert len(asyncio.run(run())) == 1
