@@ -639,6 +639,15 @@ DISK_FULL: Final = _problem(
     "The disk is full, read-only, or failed.",
     "Make room, then run the same command again; what is done stays done.",
 )
+FILE_BUSY: Final = _problem(
+    "file-busy",
+    Exit.OUT_OF_REACH,
+    "another program keeps hold of the migration file",
+    "It kept SQLite's lock on the file longer than is waited for (30 seconds): a viewer of"
+    " databases or a shell with an open transaction, or a backup. It is none of this tool's runs.",
+    "Have that program end its transaction or close the file (`fuser` or `lsof` tell which one has"
+    " it open); then run the same command again: it goes on where it stopped.",
+)
 OUTPUT_LOST: Final = _problem(
     "output-lost",
     Exit.OUT_OF_REACH,
@@ -1540,6 +1549,7 @@ def named(code: str) -> Problem:
     return Problem(code, "problem of a later version", meaning, "Use that version.", Exit.FAILED)
 
 
+FILE_TROUBLES: Final = frozenset({DISK_FULL, FILE_BUSY})  # whatever the item is, none goes on
 NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
 TOO_MANY: Final = frozenset({TOO_MANY_REQUESTS, REFUSED_ALONE})
 """What a registry name gives that leads nowhere: nothing is there, and nobody hides it."""

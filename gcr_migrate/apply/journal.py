@@ -195,7 +195,7 @@ class Journal:
         Raises:
             MigrateError: the migration file itself cannot be written.
         """
-        if error.problem is errors.DISK_FULL:
+        if error.problem in errors.FILE_TROUBLES:
             raise error
         was_moving = (kind, item_id) in self._moving
         self._moving.discard((kind, item_id))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import Work
 
+ALIVE_EVERY_S: Final = 2.0
 _LENGTH: Final = struct.Struct("!I")
 
 
@@ -48,6 +49,10 @@ class Moved(Struct, frozen=True):
     requests: int = 0
     refused: int = 0
     retried: int = 0
+
+
+class Alive(Struct, frozen=True):
+    """From a worker, every `ALIVE_EVERY_S`: it goes on, though it may have nothing to tell."""
 
 
 class Refused(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from gcr_migrate.apply.grants import Grants
-from gcr_migrate.errors import DISK_FULL, MigrateError
+from gcr_migrate.errors import FILE_TROUBLES, MigrateError
 from gcr_migrate.state.policies import added_grants, unsettled_grants
 from gcr_migrate.tasks import a_few_of
 
@@ -76,7 +76,7 @@ async def undo_access(
         try:
             undo.taken = await grants.take_back()
         except MigrateError as error:
-            if error.problem is DISK_FULL:
+            if error.problem in FILE_TROUBLES:
                 raise
             undo.trouble = error
 

@@ -2,7 +2,8 @@
 
 Workers know nothing of plan and ledger: they get work and say what came of it. One that dies
 takes nothing with it but what it had in hand; that is done again by another one, which asks
-first what the target has.
+first what the target has. One that stands still, and does not even say that it is there, is killed
+and thereby such a one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from msgspec.structs import replace
 
 from gcr_migrate import errors, logs
 from gcr_migrate.apply.pipe import (
+    ALIVE_EVERY_S,
+    Alive,
     Alone,
     Broken,
     Done,
@@ -42,6 +45,7 @@ R = TypeVar("R")
 
 _TRIES: Final = 3  # of workers that had one and the same work in hand
 _DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
+_QUIET_LOOKS: Final = 30  # a minute; who computes, or waits for others, says so meanwhile
 _END_S: Final = 10.0
 _DROPPED_END_S: Final = 0.2  # who drops a run does not wait for long, and then simply goes
 
@@ -51,12 +55,17 @@ class _LostError(Exception):
 
 
 class _Worker(Struct):
-    """A process and what it has in hand."""
+    """A process and what it has in hand.
+
+    Attributes:
+        quiet: how often it was looked at since it said something.
+    """
 
     process: Process
     waiting: dict[int, asyncio.Future[object]] = field(default_factory=dict)
     listening: asyncio.Task[None] | None = None
     gone: bool = False
+    quiet: int = 0
 
     def tell(self, what: Task | Refused | Alone | Stop) -> None:
         """Put it into its pipe; nothing happens when it is gone."""
@@ -157,7 +166,10 @@ class Workers:
     async def _hear(self, worker: _Worker) -> None:
         reader = cast("asyncio.StreamReader", worker.process.stdout)
         while (said := await receive(reader)) is not None:
+            worker.quiet = 0
             match said:
+                case Alive():
+                    pass
                 case Moved():
                     self._on_moved(said)
                 case Done(number, gave, error):
@@ -177,6 +189,23 @@ class Workers:
                     self._broken = where
                 case _:
                     raise TypeError(type(said).__name__)
+
+    async def watch(self) -> None:
+        """Kill workers that have work in hand and stand still, until this is cancelled.
+
+        What is counted is how often it was looked, not time: while all of them were stopped
+        together, or the machine slept, nobody looked either.
+        """
+        while True:
+            await asyncio.sleep(ALIVE_EVERY_S)
+            for worker in self._workers:
+                worker.quiet = worker.quiet + 1 if worker.waiting else 0
+                if worker.quiet >= _QUIET_LOOKS and not worker.gone:
+                    quiet_s = round(_QUIET_LOOKS * ALIVE_EVERY_S)
+                    self._broken = f"it stood still, and said nothing for {quiet_s} s"
+                    worker.quiet = 0
+                    with suppress(ProcessLookupError):
+                        worker.process.kill()  # and all else is as with one that died
 
     def stop(self) -> None:
         """Have nothing begin any more that has to wait for its turn."""
@@ -250,7 +279,7 @@ async def working(
         await stop.wait()
         workers.stop()
 
-    telling = asyncio.create_task(tell())
+    beside = [asyncio.create_task(tell()), asyncio.create_task(workers.watch())]
     try:
         await workers.begin(count)
         yield workers
@@ -258,7 +287,8 @@ async def working(
         workers.drop()
         raise
     finally:
-        telling.cancel()
+        for task in beside:
+            task.cancel()
         await workers.end()
 
 

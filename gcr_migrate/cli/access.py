@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcr_migrate.cli.asking import check_agreed, somebody_is_there
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -142,8 +143,6 @@ def _read_now(
     output: Output, spec: Path, path: Path, way: Way, *, no_cache: bool
 ) -> list[MigrateError]:
     """Read the access that a spec is about into a file, or return what speaks against it."""
-    import asyncio
-
     from gcr_migrate.cli.keeping import cache_beside
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import plan_access
@@ -174,7 +173,7 @@ def _read_now(
 
     try:
         with create_draft(path) as draft:
-            asyncio.run(work())
+            in_a_loop(work())
     except Refused as refused:
         return [MigrateError(r.problem, subject=r.subject, saw=r.saw) for r in refused.refusals]
     return []
@@ -238,8 +237,6 @@ def undo(
     file, 3 refused and nothing changed, 4 out of reach, 10 something is to be taken back (with
     --dry-run).
     """
-    import asyncio
-
     from gcr_migrate.apply.undo import to_undo
     from gcr_migrate.report.access import undo_facts
     from gcr_migrate.report.matrix import undo_lines
@@ -260,7 +257,7 @@ def undo(
                 check_agreed("Take these back?", str(file))
             pace = Pace.of(max_rate)
             way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
-            asyncio.run(_undo(output, migration, wanted, way))
+            in_a_loop(_undo(output, migration, wanted, way))
         facts = undo_facts(migration, wanted, is_done=is_done)
     output.result(facts, undo_lines(facts))
     return facts.exit

@@ -16,6 +16,7 @@ from gcr_migrate import logs
 from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Concurrency,
@@ -185,8 +186,6 @@ class _Order(Struct, frozen=True):
 
 def _apply_file(output: Output, file: Path, order: _Order) -> int:
     """Apply the plan of one file, and tell what became of it; return the exit code."""
-    import asyncio
-
     from gcr_migrate.apply.consent import without_consent
     from gcr_migrate.apply.run import check_gates
     from gcr_migrate.cli.descriptors import allow_many
@@ -213,7 +212,7 @@ def _apply_file(output: Output, file: Path, order: _Order) -> int:
             way = order.way()
             allow_many()
             watched = stack.enter_context(watching(output, migration, order.watchers))
-            facts = asyncio.run(_apply(output, migration, way, order, watched))
+            facts = in_a_loop(_apply(output, migration, way, order, watched))
             watched.came_out(facts)
         if not output.told(facts):
             from gcr_migrate.report.terminal import run_lines

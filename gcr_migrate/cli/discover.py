@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gcr_migrate.cli.files import write_new
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import AccessTokenFile, Endpoints, Impersonate, Json, QuotaProject
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.reach import Way
@@ -69,8 +70,6 @@ def discover(
     Exit codes: 0 all seen, 2 bad name, 3 a project or host could not be wholly seen, 4 nothing
     could be seen.
     """
-    import asyncio
-
     from gcr_migrate.report.discovery import DiscoverFacts
     from gcr_migrate.report.hosttable import host_lines
 
@@ -78,7 +77,7 @@ def discover(
     where = where_of("discover", targets or [], folder, organization)
     own, hosts = _read(targets or [])
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-    scope, found = asyncio.run(_discover(where, hosts, way, output))
+    scope, found = in_a_loop(_discover(where, hosts, way, output))
     verdicts = [(project, judged(project)) for project in found]
     specs = _write(write_specs, verdicts) if write_specs else []
     facts = DiscoverFacts.of(where, scope, [_told(*one) for one in verdicts], own, specs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from msgspec.structs import replace
 
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -64,8 +65,6 @@ def doctor(
 
     Exit codes: 0 nothing needed is missing, 2 bad name or spec, 4 something needed is missing.
     """
-    import asyncio
-
     from gcr_migrate.doctor.checks import Step
     from gcr_migrate.report.checklist import checklist_lines
     from gcr_migrate.report.checks import DoctorFacts
@@ -74,7 +73,7 @@ def doctor(
     steps = chosen("--step", Step, step or [])
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
     cases = [_case(target) for target in targets]
-    lists = [asyncio.run(_examine(case, logins, steps, way)) for case, logins in cases]
+    lists = [in_a_loop(_examine(case, logins, steps, way)) for case, logins in cases]
     facts = DoctorFacts.of_all(lists)
     output.result(facts, checklist_lines(facts, output.out.width))
     return facts.exit

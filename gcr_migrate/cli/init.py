@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gcr_migrate.cli.asking import somebody_is_there
 from gcr_migrate.cli.discover import judged, witnesses_of
 from gcr_migrate.cli.files import write_new
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -99,8 +100,6 @@ def init(
     Exit codes: 0 written, 2 bad name or option, 3 a file is there already, or no image of the
     project can be planned yet, 4 out of reach.
     """
-    import asyncio
-
     output = Output(as_json=as_json)
     asked = _asked(project, hosts or [], by, target_project, location, access)
     path = None if stdout else output_file or Path(f"{asked.project.path.replace('/', '_')}.yaml")
@@ -109,7 +108,7 @@ def init(
     if path and path.exists():
         raise MigrateError(SPEC_THERE, subject=str(path))
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-    found = asyncio.run(_look(asked, way))
+    found = in_a_loop(_look(asked, way))
     asks = not as_json and somebody_is_there()
     drafted = _choose(asked, found, output, file=str(path or ""), asks=asks)
     if path and not write_new(path, drafted.text):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from msgspec import Struct
 
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     SNAPSHOT_SUFFIX,
     SPEC_SUFFIXES,
@@ -73,8 +74,6 @@ def inventory(
     Exit codes: 0 snapshot taken, 1 taken but something could not be read, 2 bad name or file, 3
     taken but part of it could not be listed, 4 out of reach.
     """
-    import asyncio
-
     from gcr_migrate.cli.keeping import cache_beside, name_of
     from gcr_migrate.cli.target import read_target
     from gcr_migrate.report.inventories import inventory_facts, inventory_lines
@@ -87,7 +86,7 @@ def inventory(
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     cache = None if no_cache else cache_beside(path, wanted.source)
     with create_snapshot(path, force=force, with_manifests=with_manifests) as draft:
-        kept = asyncio.run(_take(output, wanted, way, draft, cache, for_later=True))
+        kept = in_a_loop(_take(output, wanted, way, draft, cache, for_later=True))
     with open_snapshot(path) as snapshot:
         facts = inventory_facts(snapshot, kept.found, kept.fetched)
         output.result(facts, inventory_lines(facts))
@@ -273,8 +272,6 @@ class _Opener:
     @contextmanager
     def _live(self, text: str) -> Iterator[_Side]:
         """Read into a snapshot that nobody keeps: the order then costs no memory."""
-        import asyncio
-
         from gcr_migrate.cli.target import read_target
         from gcr_migrate.state.snapshot import create_snapshot
 
@@ -282,6 +279,6 @@ class _Opener:
         with tempfile.TemporaryDirectory(prefix="gcr-migrate-") as folder:
             path = Path(folder) / "live.snapshot"
             with create_snapshot(path) as draft:
-                asyncio.run(_take(self._output, target, self._way, draft, None))
+                in_a_loop(_take(self._output, target, self._way, draft, None))
             with self._snapshot(path, target.name, "live") as side:
                 yield side

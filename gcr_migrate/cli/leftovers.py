@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from msgspec import Struct
 
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -109,8 +110,6 @@ def leftovers(
     Exit codes: 0 all was looked at, whatever came out, 2 bad name or file, 4 something could not
     be seen.
     """
-    import asyncio
-
     from gcr_migrate.cli.pulls import read_pulls
     from gcr_migrate.leftovers.files import Files
     from gcr_migrate.report.leftovers import LeftoversFacts, leftover_lines
@@ -122,9 +121,7 @@ def leftovers(
     _check(files, wanted)
     pulls = read_pulls(audit_log) if audit_log else None
     way = Way.of(endpoints, access_token_file, impersonate, quota_project)
-    found = asyncio.run(
-        _ask(output, way, wanted, files, pulls, _Bounds(objects_at_most, skip_blobs))
-    )
+    found = in_a_loop(_ask(output, way, wanted, files, pulls, _Bounds(objects_at_most, skip_blobs)))
     now_ms = int(time.time() * 1000)
     judged = [
         (one.project.id, _judged(one, prices, now_ms, unused_days), one.unseen) for one in found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -13,7 +12,7 @@ from typer.exceptions import TyperException
 
 from gcr_migrate.cli.examples import add_examples
 from gcr_migrate.cli.files import with_near_file
-from gcr_migrate.cli.interrupt import stops
+from gcr_migrate.cli.interrupt import hear_signals, leave_with, stops
 from gcr_migrate.cli.litter import keep_what_is_loaded
 from gcr_migrate.cli.output import Output, defect_of, set_up_logs
 from gcr_migrate.cli.streams import ReaderGoneError, check_output, set_up_streams
@@ -176,30 +175,22 @@ def _tell_the_way() -> int:
     return Exit.BAD_INPUT  # a script that lost its words shall not go on
 
 
-def _end_in_order(*_: object) -> None:
-    """Do as at Ctrl-C: in order, and not without the programs that were asked for a login."""
-    signal.raise_signal(signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _end_without_a_terminal(*_: object) -> None:
-    """End in order, once: shell and system both tell that it went away."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _end_in_order()
-
-
 def run() -> None:
     """Run the program and exit."""
     keep_what_is_loaded()
     set_up_streams()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As shells have it in the background. Held back instead, as it is needed to end in order.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _end_in_order)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _end_without_a_terminal)
-    args = sys.argv[1:]
+    try:
+        hear_signals()
+        code = _told(sys.argv[1:])
+        leave_with(code)
+    except KeyboardInterrupt:  # while the end was being told
+        code = Exit.INTERRUPTED
+        leave_with(code)
+    sys.exit(code)
+
+
+def _told(args: Sequence[str]) -> int:
+    """Run a command, and see to it that all it told is where it should be."""
     code = outcome(args) if args else _tell_the_way()
     try:
         check_output()
@@ -207,4 +198,4 @@ def run() -> None:
         pass  # it has what it wanted
     except MigrateError as error:
         code = Output(as_json=False).errors([error])
-    sys.exit(code)
+    return code

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -227,8 +228,6 @@ def _make_plan(
     check_target: bool,
 ) -> list[MigrateError]:
     """Write the migration file, with a cache or without, or return all that speaks against it."""
-    import asyncio
-
     from gcr_migrate.cli.keeping import keeping
     from gcr_migrate.cli.logins import announce, hosts_of_spec
     from gcr_migrate.cli.pipeline import make_plan
@@ -261,7 +260,7 @@ def _make_plan(
 
     try:
         with create_draft(paths[0]) as draft:
-            asyncio.run(work())
+            in_a_loop(work())
     except Refused as refused:
         return [MigrateError(r.problem, subject=r.subject, saw=r.saw) for r in refused.refusals]
     return []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     AuditLog,
@@ -130,8 +131,6 @@ def status(
 
     Exit codes: 0 all read, 2 bad name, 3 a state could not be read, 4 none could.
     """
-    import asyncio
-
     from gcr_migrate.cli.discover import where_of
     from gcr_migrate.cli.pullers import lines_in
     from gcr_migrate.model.places import read_place
@@ -143,7 +142,7 @@ def status(
     where = where_of("redirect status", names, folder, organization)
     wanted = {one.id: one for one in (read_place(name).project for name in names)}
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=Pace.of(max_rate))
-    readings, unseen = asyncio.run(_status(where, wanted, way, output))
+    readings, unseen = in_a_loop(_status(where, wanted, way, output))
     facts = RedirectStatusFacts.of(readings, unseen)
     output.result(facts, status_lines(facts))
     return facts.exit
@@ -201,8 +200,6 @@ def plan(
     Exit codes: 0 the move can be made, or there is none, 1 there is none and a host does not
     answer as it is set, 2 bad name or file, 3 a gate holds it up or it is refused, 4 out of reach.
     """
-    import asyncio
-
     from gcr_migrate.cli.redirect_evidence import evidence_of
     from gcr_migrate.report.redirection import RedirectPlanFacts
     from gcr_migrate.report.redirectlines import code_lines
@@ -222,7 +219,7 @@ def plan(
                     redirecting = Redirecting(wanted, connections, evidence, watch)
                     return RedirectPlanFacts.of((await redirecting.plan(None))[1])
 
-        facts = asyncio.run(work())
+        facts = in_a_loop(work())
     output.result(facts, code_lines(facts))
     return facts.exit
 
@@ -343,7 +340,6 @@ def _moved(
     migration: Path | None,
     wait_s: float,
 ) -> int:
-    import asyncio
 
     from gcr_migrate.cli.redirecting import Consent, Redirecting
     from gcr_migrate.report.progress import Watch
@@ -358,7 +354,7 @@ def _moved(
                 redirecting = Redirecting(project, connections, evidence, watch)
                 return await redirecting.move(move, consent, output, migration, wait_s)
 
-    facts = asyncio.run(work())
+    facts = in_a_loop(work())
     output.result(facts, move_lines(facts))
     return facts.exit
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -89,8 +90,6 @@ def scan(
     Exit codes: 0 all read, 1 something could not be read, 2 bad path or option, 4 the inventory
     is out of reach, or refuses to answer.
     """
-    import asyncio
-
     from gcr_migrate.report.references import RefsScanFacts, reference_lines
 
     output, judge = Output(as_json=as_json), Judge.of(values or [], project or [])
@@ -104,7 +103,7 @@ def scan(
     if live:
         from gcr_migrate.cli.refs_assets import in_use
 
-        found += asyncio.run(in_use(sorted(judge.ours), way, output, unread))
+        found += in_a_loop(in_use(sorted(judge.ours), way, output, unread))
     facts = RefsScanFacts.of([(one, judge.read(one)) for one in found], unread)
     output.result(facts, reference_lines(facts, full=full))
     return facts.exit

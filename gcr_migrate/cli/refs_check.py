@@ -10,6 +10,7 @@ import typer
 from msgspec.structs import replace
 
 from gcr_migrate.cli.files import write_parts
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -98,8 +99,6 @@ def check(
     Exit codes: 0 all is covered, 1 something is not, or could not be read or asked, 2 bad path
     or option.
     """
-    import asyncio
-
     from gcr_migrate.cli.refs_live import Asking
     from gcr_migrate.refs.cover import BAD, Verdict
     from gcr_migrate.report.covered import RefsCheckFacts, check_lines, junit_text, sarif_text
@@ -121,7 +120,7 @@ def check(
         names = [(one, *ready(one)) for one in found]
         if live:
             was = stack.enter_context(_kept(baseline)) if baseline else None
-            names = asyncio.run(Asking(ready, was, way, output).about(names))
+            names = in_a_loop(Asking(ready, was, way, output).about(names))
         told = _with_pullers(names, ready)
     facts = RefsCheckFacts.of(told, unread, fails)
     if sarif:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     SPEC_SUFFIXES,
     AccessTokenFile,
@@ -115,8 +116,6 @@ def rescue(
     file, 3 refused and nothing changed, 4 a part was not reached or cannot be proven, 130
     interrupted.
     """
-    import asyncio
-
     from gcr_migrate.cli.after_rescue import next_steps
     from gcr_migrate.report.rescue_account import rescue_facts
     from gcr_migrate.report.rescues import rescue_lines
@@ -134,7 +133,7 @@ def rescue(
     names = _Names(wish, expected or [])
     login = spec.source_login if spec else None
     limits = spec.limits.limits if spec else None
-    course, account = asyncio.run(_run(output, wish, names, way, login, limits))
+    course, account = in_a_loop(_run(output, wish, names, way, login, limits))
     facts = rescue_facts(_told(wish, course, names), account)
     command = _command(
         target,

@@ -1,12 +1,15 @@
-"""Where the program starts: at the tab key of a shell it answers before anything is loaded."""
+"""Where the program starts: at the tab key of a shell it answers before anything is loaded.
+
+Nor is anything loaded, be it `typing`, while a signal would still end it with a traceback.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Final
 
-_ASKED: Final = "_GCR_MIGRATE_COMPLETE"  # set by the scripts of --install-completion
+_INTERRUPTED = 130  # as `Exit` has it, which is not loaded yet
+_ASKED = "_GCR_MIGRATE_COMPLETE"  # set by the scripts of --install-completion
 
 
 def run() -> None:
@@ -20,9 +23,10 @@ def run() -> None:
             sys.exit(told[1])
     import signal
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Nothing has begun: until all is loaded, Ctrl-C ends it at once and without a word.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            # Nothing has begun: until all is loaded, Ctrl-C ends it at once and without a word.
+            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
     from gcr_migrate.cli.litter import look_seldom
 
     look_seldom()

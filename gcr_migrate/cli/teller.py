@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import logs
 from gcr_migrate.cli.files import write_parts
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.telling import not_told
 from gcr_migrate.errors import NOT_WRITABLE, MigrateError, printable
 from gcr_migrate.report.standing import Standing
@@ -88,7 +88,7 @@ class Teller:
             self._try(write_parts, self._receivers.junit, [junit_text(self._standings)])
         self._try(self._write_metrics)
         if self._receivers.webhook or self._receivers.state or self._receivers.gateway:
-            asyncio.run(self._tell_far())
+            in_a_loop(self._tell_far())
 
     def _log(self) -> None:
         """One line for each host; who reads the table at a terminal has them already."""

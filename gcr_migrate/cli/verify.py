@@ -24,6 +24,7 @@ from gcr_migrate.cli.effort import (
 )
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, files_named
 from gcr_migrate.cli.identities import Anonymous, AsTokenFile
+from gcr_migrate.cli.interrupt import in_a_loop
 from gcr_migrate.cli.options import (
     AccessTokenFile,
     Endpoints,
@@ -134,8 +135,6 @@ def verify(
     Exit codes: 0 proven, 1 something differs, 2 bad name or file, 4 something could not be
     checked, or what was promised is incomplete.
     """
-    import asyncio
-
     from gcr_migrate.cli.wish import Wish
     from gcr_migrate.report.proof import all_facts
     from gcr_migrate.verify.result import Level
@@ -175,7 +174,7 @@ def verify(
     pace = Pace.of(max_rate)
     way = Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace)
     with telling(output, receivers, way, names) as told:
-        found = asyncio.run(_prove(output, way, wish, names))
+        found = in_a_loop(_prove(output, way, wish, names))
         told.came_out(found)
         if named.several or projects:
             all_found = all_facts(found.proofs, found.first_errors)

@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gcr_migrate.apply.pipe import Alone, Broken, Ended, Moved, Refused, Stop, receive, send
+from gcr_migrate.apply.pipe import (
+    ALIVE_EVERY_S,
+    Alive,
+    Alone,
+    Broken,
+    Ended,
+    Moved,
+    Refused,
+    Stop,
+    receive,
+    send,
+)
 from gcr_migrate.cli.litter import keep_memory, keep_what_is_loaded, look_seldom
 from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.wire.traffic import Traffic
@@ -95,12 +106,22 @@ class _Tally:
 async def _work(stdin: int, stdout: int) -> None:
     """Do what `apply` says, until it closes the pipe or is gone; tell what ends it before that."""
     reader, writer = await _pipes(stdin, stdout)
+    saying = asyncio.create_task(_say_alive(writer))  # from now on: a login may take a while
     try:
         await _serve(reader, writer)
     except Exception as error:
         send(writer, Broken(_where(error)))
         await writer.drain()
         raise
+    finally:
+        saying.cancel()
+
+
+async def _say_alive(writer: asyncio.StreamWriter) -> None:
+    """Say now and then that all goes on here, so that who says nothing is known to stand still."""
+    while True:
+        await asyncio.sleep(ALIVE_EVERY_S)
+        send(writer, Alive())
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

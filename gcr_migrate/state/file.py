@@ -24,7 +24,7 @@ from gcr_migrate.errors import (
     SCHEMA_UNKNOWN,
     MigrateError,
 )
-from gcr_migrate.state.frozen import Draft, disk_trouble
+from gcr_migrate.state.frozen import BUSY, Draft, disk_trouble
 from gcr_migrate.state.migration import Migration
 from gcr_migrate.state.replacing import synced
 
@@ -93,7 +93,7 @@ def open_migration(path: Path) -> Iterator[Migration]:
     """Open a sealed plan and its ledger for reading.
 
     Raises:
-        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN, DISK_FULL.
+        MigrateError: FILE_MISSING, NOT_A_MIGRATION, SCHEMA_UNKNOWN, DISK_FULL, FILE_BUSY.
     """
     with closing(_open(path)) as connection, _trouble_told(path):
         rows = connection.execute("SELECT 1 FROM meta WHERE key = 'digest'").fetchall()
@@ -113,7 +113,7 @@ def _read(path: Path, connection: sqlite3.Connection) -> Migration:
 
 @contextmanager
 def _trouble_told(path: Path) -> Iterator[None]:
-    """Raise DISK_FULL or NOT_A_MIGRATION for what SQLite says of a file while the block runs."""
+    """Raise a MigrateError for what SQLite says of a file while the block runs: see `_open`."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -312,7 +312,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection = connect(path)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorname.startswith(("SQLITE_IOERR", "SQLITE_FULL")):
+        if error.sqlite_errorname.startswith(("SQLITE_IOERR", "SQLITE_FULL", *BUSY)):
             raise disk_trouble(str(path), error) from error
         problem = NOT_A_MIGRATION if _is_damage(error) else FILE_MISSING
         raise MigrateError(problem, subject=str(path), saw=str(error)) from error

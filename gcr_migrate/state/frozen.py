@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import asdict
 
-from gcr_migrate.errors import DISK_FULL, PLAN_DAMAGED, MigrateError
+from gcr_migrate.errors import DISK_FULL, FILE_BUSY, PLAN_DAMAGED, MigrateError
 from gcr_migrate.model.content import Digest, Manifest, RawManifest, checked
 from gcr_migrate.model.settings import plain
 from gcr_migrate.state.plandigest import plan_digest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.login import Login
     from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source
 
+# What SQLite says where another program keeps a lock.
+BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _FROZEN: Final = (
     "meta",
     "source",
@@ -373,5 +375,6 @@ def _condition(grant: Grant) -> tuple[str, str, str]:
 
 
 def disk_trouble(name: str, error: Exception) -> MigrateError:
-    """Return the problem that stands for a write that failed."""
-    return MigrateError(DISK_FULL, subject=name, saw=str(error))
+    """Return the problem that stands for a file that cannot be written, or read."""
+    is_busy = getattr(error, "sqlite_errorname", "").startswith(BUSY)
+    return MigrateError(FILE_BUSY if is_busy else DISK_FULL, subject=name, saw=str(error))

@@ -92,9 +92,9 @@ class Ledger:
     ) -> None:
         """Write down an event, soon.
 
-        What goes wrong is DISK_FULL, or ValueError if the event cannot follow on what the item has
-        been through; to move again what is present is no error, and not recorded. Who does not
-        wait for it gets the error from the next call, or from `close`.
+        What goes wrong is DISK_FULL, FILE_BUSY, or ValueError if the event cannot follow on what
+        the item has been through; to move again what is present is no error, and not recorded. Who
+        does not wait for it gets the error from the next call, or from `close`.
 
         Args:
             kind: what the item is.

@@ -18,7 +18,7 @@ from msgspec import Struct
 from gcr_migrate.errors import FILE_MISSING, NOT_A_RESCUE, MigrateError, named
 from gcr_migrate.model.copying import CopyReply
 from gcr_migrate.state.file import beside, check_kind, connect, lock
-from gcr_migrate.state.frozen import disk_trouble
+from gcr_migrate.state.frozen import BUSY, disk_trouble
 from gcr_migrate.state.replacing import synced
 from gcr_migrate.state.rows import rows_of
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x67637272  # "gcrr"
 VERSION: Final = 1
-_NO_SPACE: Final = ("SQLITE_FULL", "SQLITE_IOERR")
+_TROUBLES: Final = ("SQLITE_FULL", "SQLITE_IOERR", *BUSY)
 
 
 class RescueTarget(Struct, frozen=True):
@@ -258,7 +258,7 @@ def _opened(path: Path) -> Iterator[RescueFile]:
             check_kind(path, connection, APPLICATION_ID, VERSION, NOT_A_RESCUE)
             yield RescueFile(path, connection)
     except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorname", "").startswith(_NO_SPACE):  # a text that is none
+        if getattr(error, "sqlite_errorname", "").startswith(_TROUBLES):  # a text that is none
             raise disk_trouble(str(path), error) from error
         raise MigrateError(FILE_MISSING, subject=str(path), saw=str(error)) from error
     except sqlite3.DatabaseError as error:

@@ -127,17 +127,18 @@ def test_after_nohup_a_terminal_may_go_away(cli: Cli, asked: Asked) -> None:
     assert process.returncode == 130, err
 
 
-def test_ctrl_c_before_all_is_loaded_ends_it_without_a_word() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_all_is_loaded_ends_it_without_a_word(number: signal.Signals) -> None:
     """Nothing has begun: there is nothing to tell, and no traceback to look at."""
     code = (
         "import signal, gcr_migrate.cli.litter as early, gcr_migrate.cli.start as start\n"
-        "early.look_seldom = lambda: signal.raise_signal(signal.SIGINT)\n"
+        f"early.look_seldom = lambda: signal.raise_signal({int(number)})\n"
         "start.run()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(
@@ -164,5 +165,18 @@ def test_the_first_signal_drops_nothing_though_a_run_is_stopping_already() -> No
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.sleep(0.05)  # a second one would have cancelled this
         return told
+
+    assert len(asyncio.run(run())) == 1
+
+
+def test_a_signal_in_the_last_moment_of_a_run_is_not_lost() -> None:
+    """The loop has no turn any more before the run ends, and of several files the next begins."""
+
+    async def run() -> list[str]:
+        stop, told = asyncio.Event(), list[str]()
+        with stopping(stop, told.append):
+            signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0.01)
+        return told * stop.is_set()
 
     assert len(asyncio.run(run())) == 1
