@@ -46,6 +46,7 @@ R = TypeVar("R")
 _TRIES: Final = 3  # of workers that had one and the same work in hand
 _DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
 _QUIET_LOOKS: Final = 30  # a minute; who computes, or waits for others, says so meanwhile
+_REQUEST_BYTES: Final = 256 * 1024  # what a request takes of a worker's time, as if it were bytes
 _END_S: Final = 10.0
 _DROPPED_END_S: Final = 0.2  # who drops a run does not wait for long, and then simply goes
 
@@ -58,11 +59,14 @@ class _Worker(Struct):
     """A process and what it has in hand.
 
     Attributes:
+        load: bytes of what it has in hand, and `given` of all that it ever had.
         quiet: how often it was looked at since it said something.
     """
 
     process: Process
     waiting: dict[int, asyncio.Future[object]] = field(default_factory=dict)
+    load: int = 0
+    given: int = 0
     listening: asyncio.Task[None] | None = None
     gone: bool = False
     quiet: int = 0
@@ -105,6 +109,9 @@ class Workers:
         """
         for tries in range(_TRIES):
             worker = await self._free()
+            weight = _weight_of(work)
+            worker.load += weight
+            worker.given += weight
             self._number += 1
             done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
             worker.waiting[self._number] = done
@@ -118,6 +125,8 @@ class Workers:
                 if error.problem is errors.STOPPED and tries:  # the lost one may have done it
                     break
                 raise
+            finally:
+                worker.load -= weight
         raise MigrateError(errors.WORKER_LOST, subject="worker", saw=self._broken)
 
     def asked(self) -> list[dict[str, Asked]]:
@@ -128,7 +137,8 @@ class Workers:
         """Return the worker that has the least in hand; wait for one that replaces the last."""
         while True:
             if there := [worker for worker in self._workers if not worker.gone]:
-                return min(there, key=lambda worker: len(worker.waiting))
+                # By bytes: each has its part of the bandwidth, and layers come between configs.
+                return min(there, key=lambda worker: (worker.load, worker.given))
             coming = [worker.listening for worker in self._workers if worker.listening]
             if not coming:
                 raise MigrateError(errors.WORKER_LOST, subject="all workers", saw=self._broken)
@@ -263,6 +273,10 @@ class Workers:
             await worker.process.wait()
         if worker.listening:
             await worker.listening  # and with it for the one that takes its place
+
+
+def _weight_of(work: Work[Any]) -> int:
+    return _REQUEST_BYTES + (max(0, work.size_bytes) if isinstance(work, BlobWork) else 0)
 
 
 @asynccontextmanager
