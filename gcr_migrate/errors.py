@@ -746,8 +746,9 @@ IMMUTABLE_TAG: Final = _problem(
     "immutable-tag",
     Exit.FAILED,
     "repository does not let a tag move",
-    "Its tags are immutable, and this one points elsewhere. Nothing was overwritten.",
-    "Choose another tag, or switch immutability off for the time of the migration.",
+    "Its tags are immutable, and this one points elsewhere. Nothing was overwritten; what it"
+    " should point to is carried without it.",
+    "Choose another tag, or switch immutability off for the time of the migration, and plan again.",
 )
 UNSUPPORTED: Final = _problem(
     "unsupported",

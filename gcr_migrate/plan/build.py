@@ -111,11 +111,15 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
                 saw = f"{digest} cannot be read"
             left_out.append(LeftOut(errors.BLOCKED, subject, by_rule=False, saw=saw))
             continue
-        rows.append(_planned_tag(tag, digest, there, rules))
-    stays = rules.existing_tags == "overwrite"  # then only a tag that cannot move is a conflict
-    conflict = errors.IMMUTABLE_TAG if stays else errors.TAG_CONFLICT
+        row = _planned_tag(tag, digest, there, rules)
+        if row.action is TagAction.OVERWRITE and not rules.tags_move:
+            # The digest of the source comes first, as with the others: it is read from there.
+            subject, saw = f"{content.shown}:{tag}", f"{digest} is planned, target has {row.found}"
+            left_out.append(LeftOut(errors.IMMUTABLE_TAG, subject, by_rule=False, saw=saw))
+            continue
+        rows.append(row)
     findings += [
-        Finding(conflict, Severity.ERROR, f"{content.shown}:{row.tag}", _conflict(row))
+        Finding(errors.TAG_CONFLICT, Severity.ERROR, f"{content.shown}:{row.tag}", _conflict(row))
         for row in rows
         if row.action is TagAction.CONFLICT
     ]
@@ -136,7 +140,7 @@ def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> P
     action = {
         "fail": TagAction.CONFLICT,
         "keep": TagAction.KEEP,
-        "overwrite": TagAction.OVERWRITE if rules.tags_move else TagAction.CONFLICT,
+        "overwrite": TagAction.OVERWRITE,
     }[rules.existing_tags]
     return PlannedTag(tag, digest, action, found)
 
