@@ -1107,7 +1107,8 @@ TAG_CONFLICT: Final = _problem(
     Exit.FAILED,
     "target tag points elsewhere",
     "The tag exists at the target with other content. Nothing was overwritten.",
-    "Plan again, or set `existing_tags: keep` or `overwrite` on the route.",
+    "Plan again, or set `existing_tags: keep` or `overwrite` on the route. Where `keep` left it,"
+    " there is nothing to do.",
 )
 TAG_MOVED: Final = _problem(
     "tag-moved",

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from gcr_migrate.plan.selection import Choice, Selection
 
 _LAST = 1 << 62  # a manifest without an upload time comes after those that have one
+_ELSEWHERE = {  # tags that point elsewhere at the target
+    TagAction.CONFLICT: (errors.TAG_CONFLICT, Severity.ERROR, ""),
+    TagAction.KEEP: (errors.TAG_CONFLICT, Severity.INFO, "; it is kept"),
+}
 
 
 class Rules(Struct, frozen=True):
@@ -119,16 +123,17 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
             continue
         rows.append(row)
     findings += [
-        Finding(errors.TAG_CONFLICT, Severity.ERROR, f"{content.shown}:{row.tag}", _conflict(row))
-        for row in rows
-        if row.action is TagAction.CONFLICT
+        _elsewhere(f"{content.shown}:{row.tag}", row) for row in rows if row.action in _ELSEWHERE
     ]
     refusals = tuple(stops_at(chosen, rules.stops))
     return ImagePlan(tuple(manifests), tuple(rows), tuple(left_out), tuple(findings), refusals)
 
 
-def _conflict(row: PlannedTag) -> str:
-    return f"target has {row.found}, planned {row.digest}"
+def _elsewhere(subject: str, row: PlannedTag) -> Finding:
+    problem, severity, what = _ELSEWHERE[row.action]
+    return Finding(
+        problem, severity, subject, f"target has {row.found}, planned {row.digest}{what}"
+    )
 
 
 def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> PlannedTag:

@@ -259,13 +259,16 @@ def test_a_taken_tag_fails_and_the_rest_goes_on(open_stage: OpenStage) -> None:
 
 @pytest.mark.parametrize("rule", ["keep", "overwrite"])
 def test_a_taken_tag_is_kept_or_overwritten(open_stage: OpenStage, rule: str) -> None:
-    """With `existing_tags: keep` the target's tag stays, with `overwrite` it moves; exit 0."""
+    """With `keep` the target's tag stays and is named, with `overwrite` it moves; exit 0."""
     stage = open_stage(_two_tags(_OTHER))
     source = stage.images("acme/locations/us/repositories/us.gcr.io")["app/web"]["tags"]
     other = stage.images("acme/locations/us/repositories/app")["web"]["tags"]["1"]
     stage.plan(f"{_SPEC}existing_tags: {rule}\n")
     applied = stage.run("apply", "m")
-    assert applied["counts"]["skipped"] >= (rule == "keep")
+    kept = [("tag-conflict", f"{US}/acme/app/web:1")] if rule == "keep" else []
+    for facts in (applied, stage.run("status", "m")):
+        told = [(one["code"], one["subject"]) for one in facts["left_by_rule"]]
+        assert (facts["skipped"].get("kept", 0), told) == (len(kept), kept)
     tags = stage.images("acme/locations/us/repositories/app")["web"]["tags"]
     assert tags == source | ({"1": other} if rule == "keep" else {})
     stage.run("verify", "m")
