@@ -1110,6 +1110,16 @@ TAG_CONFLICT: Final = _problem(
     "Plan again, or set `existing_tags: keep` or `overwrite` on the route. Where `keep` left it,"
     " there is nothing to do.",
 )
+TAG_REPLACED: Final = _problem(
+    "tag-replaced",
+    Exit.OK,
+    "target tag points elsewhere, and will be replaced",
+    "The tag exists at the target with other content, and `existing_tags: overwrite` says to set it"
+    " as it is at the source. What it points to now stays there by its digest, unless a clean-up"
+    " policy removes what has no tag.",
+    "Make sure that nobody needs the other content by this tag; else set `existing_tags: keep` or"
+    " `fail` on the route, and plan again.",
+)
 TAG_MOVED: Final = _problem(
     "tag-moved",
     Exit.FAILED,

@@ -29,6 +29,7 @@ _LAST = 1 << 62  # a manifest without an upload time comes after those that have
 _ELSEWHERE = {  # tags that point elsewhere at the target
     TagAction.CONFLICT: (errors.TAG_CONFLICT, Severity.ERROR, ""),
     TagAction.KEEP: (errors.TAG_CONFLICT, Severity.INFO, "; it is kept"),
+    TagAction.OVERWRITE: (errors.TAG_REPLACED, Severity.WARNING, ""),
 }
 
 

@@ -190,6 +190,7 @@ def test_unrelated_manifests_are_written_oldest_first() -> None:
     [
         ("fail", TagAction.CONFLICT, errors.TAG_CONFLICT, Severity.ERROR),
         ("keep", TagAction.KEEP, errors.TAG_CONFLICT, Severity.INFO),
+        ("overwrite", TagAction.OVERWRITE, errors.TAG_REPLACED, Severity.WARNING),
     ],
 )
 def test_a_tag_that_points_elsewhere_is_a_finding_with_both_digests(

@@ -116,7 +116,7 @@ def test_a_tag_that_cannot_move_is_told_by_the_plan(tmp_path: Path) -> None:
         assert zoo.plan(spec=SPEC + "existing_tags: keep\n")[0] == 0
         target.settings["dockerConfig"] = {"immutableTags": False}
         code, facts = zoo.plan(spec=overwrite)
-        assert (code, grave(facts)) == (0, [])
+        assert (code, grave(facts)) == (0, ["tag-replaced"])
         assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
         assert target.images["app"].tags["1"] == ours.digest
 

@@ -274,6 +274,19 @@ def test_a_taken_tag_is_kept_or_overwritten(open_stage: OpenStage, rule: str) ->
     stage.run("verify", "m")
 
 
+def test_a_tag_that_will_be_replaced_is_told_before_it_is(open_stage: OpenStage) -> None:
+    """Whoever reviews the plan reads how many there are, and each with both its digests."""
+    stage = open_stage(_two_tags(_OTHER))
+    ours = stage.images("acme/locations/us/repositories/us.gcr.io")["app/web"]["tags"]["1"]
+    theirs = stage.images("acme/locations/us/repositories/app")["web"]["tags"]["1"]
+    plan = stage.plan(f"{_SPEC}existing_tags: overwrite\n")
+    assert (plan["counts"]["tags_replaced"], grave(plan)) == (1, ["tag-replaced"])
+    for command in (("show", "m"), ("report", "m", "--markdown")):
+        text = " ".join(stage.cli(*command).stdout.split())
+        assert "2, 2 to set; 1 that point elsewhere are replaced" in text
+        assert f"target has {theirs}, planned {ours}" in text
+
+
 @pytest.mark.parametrize(("rule", "code"), [("fail", 1), ("pin", 0), ("skip", 0)])
 def test_a_tag_that_moved_at_the_source(open_stage: OpenStage, rule: str, code: int) -> None:
     """After planning, a moved source tag fails, is set as planned, or is left out, by rule."""
