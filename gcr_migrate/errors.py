@@ -762,8 +762,9 @@ IMMUTABLE_TAG: Final = _problem(
     "immutable-tag",
     Exit.FAILED,
     "repository does not let a tag move",
-    "Its tags are immutable, and this one points elsewhere. Nothing was overwritten.",
-    "Choose another tag, or switch immutability off for the time of the migration.",
+    "Its tags are immutable, and this one points elsewhere. Nothing was overwritten; what it"
+    " should point to is carried without it.",
+    "Choose another tag, or switch immutability off for the time of the migration, and plan again.",
 )
 UNSUPPORTED: Final = _problem(
     "unsupported",
@@ -1122,7 +1123,18 @@ TAG_CONFLICT: Final = _problem(
     Exit.FAILED,
     "target tag points elsewhere",
     "The tag exists at the target with other content. Nothing was overwritten.",
-    "Plan again, or set `existing_tags: keep` or `overwrite` on the route.",
+    "Plan again, or set `existing_tags: keep` or `overwrite` on the route. Where `keep` left it,"
+    " there is nothing to do.",
+)
+TAG_REPLACED: Final = _problem(
+    "tag-replaced",
+    Exit.OK,
+    "target tag points elsewhere, and will be replaced",
+    "The tag exists at the target with other content, and `existing_tags: overwrite` says to set it"
+    " as it is at the source. What it points to now stays there by its digest, unless a clean-up"
+    " policy removes what has no tag.",
+    "Make sure that nobody needs the other content by this tag; else set `existing_tags: keep` or"
+    " `fail` on the route, and plan again.",
 )
 TAG_MOVED: Final = _problem(
     "tag-moved",

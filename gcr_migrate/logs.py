@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 USUAL: Final = "info"
+_DUMB: Final = frozenset({"dumb", "unknown"})  # kinds of terminals that would show colours as signs
 
 
 def set_up(*, as_json: bool, least: str = USUAL) -> None:
@@ -79,7 +80,8 @@ def _first_for_people(
     except OSError:  # no descriptor is left to load it by; the next event may have one
         _for_machines(told, level, event, about)
         return
-    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    can_colour = os.environ.get("TERM", "").lower() not in _DUMB and "NO_COLOR" not in os.environ
+    coloured = sys.stderr.isatty() and can_colour
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

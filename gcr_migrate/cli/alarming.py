@@ -78,7 +78,7 @@ async def alarm(receivers: Receivers, way: Way, standings: Sequence[Standing]) -
             not_told(error)
 
 
-async def push(gateway: Secret, way: Way, standings: Sequence[Standing]) -> None:
+async def push(gateway: Secret, way: Way, standings: Sequence[Standing], began_at: float) -> None:
     """Push the metrics of each target as a group of its own; after a failure no more are."""
     name = f"push gateway {gateway.reveal()}"
     done = 0
@@ -88,7 +88,7 @@ async def push(gateway: Secret, way: Way, standings: Sequence[Standing]) -> None
 
             async def one(standing: Standing) -> None:
                 nonlocal done
-                path, body = pushed(standing)
+                path, body = pushed(standing, began_at)
                 await receiver.post(body, _METRICS, below=path)
                 done += 1
 

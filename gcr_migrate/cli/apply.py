@@ -152,12 +152,12 @@ def apply(
         check_agreed(f"Apply the plans of {len(named.names)} files?", "gcr-migrate apply")
     order = _Order(
         choice=Choice(patterns, failed=retry_failed, content_only=content_only),
-        expected=frozenset(filter(None, expect_digest or [])),
+        expected=frozenset(expect_digest or []),
         allow_incomplete=allow_incomplete,
         dry_run=dry_run,
         asks=asks and not named.several,
         is_alone=not named.several,
-        ends_at=until_of(until, datetime.now().astimezone()) if until else None,
+        ends_at=None if until is None else until_of(until, datetime.now().astimezone()),
         workers=workers,
         watchers=Watchers(metrics_port, metrics_address, metrics_file),
         way=lambda: Way.of(endpoints, access_token_file, impersonate, quota_project, pace=pace),

@@ -154,15 +154,22 @@ def outcome(args: Sequence[str]) -> int:
 
 
 def _check_filled(args: Sequence[str]) -> None:
-    """Refuse words without letters: as a file such a one would be this folder, with all in it.
+    """Refuse words without letters, and options of which nothing follows the `=`.
+
+    As a file such a word would be this folder, with all in it; such an option would pass for one
+    that was not given, and what it guards (`--expect-digest`, `--until`) would not be guarded.
 
     Raises:
         MigrateError: `bad-usage`.
     """
+    asks = "is a variable of the script not set?"
     for number, word in enumerate(args, 1):
+        option, _, value = word.partition("=")
         if not word.strip():
-            saw = f"word {number} is empty; is a variable of the script not set?"
-            raise MigrateError(BAD_USAGE, subject=" ".join([_PROGRAM, *args[:1]]).strip(), saw=saw)
+            subject = " ".join([_PROGRAM, *args[:1]]).strip()
+            raise MigrateError(BAD_USAGE, subject=subject, saw=f"word {number} is empty; {asks}")
+        if word.startswith("--") and option != word and not value.strip():
+            raise MigrateError(BAD_USAGE, subject=f"{option}=", saw=f"its value is empty; {asks}")
 
 
 def _interrupted(output: Output, args: Sequence[str]) -> int:

@@ -45,6 +45,7 @@ class Teller:
         self._standings: list[Standing] = []
         self._requests = 0
         self._began_at = time.monotonic()
+        self._began_by_clock = time.time()  # what is told at the end has both ends
 
     def begin(self) -> None:
         """Check what can be checked, and leave nothing that looks as if all were well.
@@ -128,7 +129,7 @@ class Teller:
         from gcr_migrate.report.metrics import MetricsFile
         from gcr_migrate.report.proof_metrics import ProofMetrics, times_in
 
-        metrics = ProofMetrics(self._targets, times_in(file))
+        metrics = ProofMetrics(self._targets, times_in(file), self._began_by_clock)
         metrics.came_out(self._standings)
         MetricsFile(file, metrics.registry).write()
 
@@ -139,7 +140,7 @@ class Teller:
         if receivers.webhook or receivers.state:
             await alarm(receivers, self._way, self._standings)
         if receivers.gateway:
-            await push(receivers.gateway, self._way, self._standings)
+            await push(receivers.gateway, self._way, self._standings, self._began_by_clock)
 
     def _try(self, work: Callable[..., None], *arguments: object) -> None:
         try:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gcr_migrate import logs
 from gcr_migrate.errors import Exit, MigrateError
+from gcr_migrate.report.progress import can_draw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -139,7 +140,7 @@ class Watched:
     def _places(self, to_do: Left) -> Places | None:
         """Return who follows single repositories, where somebody looks."""
         screen = self._output.screen
-        if screen is None or not screen.is_terminal:
+        if screen is None or not can_draw(screen):
             return None
         from gcr_migrate.report.places import Places
 

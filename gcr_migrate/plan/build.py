@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from gcr_migrate.plan.selection import Choice, Selection
 
 _LAST = 1 << 62  # a manifest without an upload time comes after those that have one
+_ELSEWHERE = {  # tags that point elsewhere at the target
+    TagAction.CONFLICT: (errors.TAG_CONFLICT, Severity.ERROR, ""),
+    TagAction.KEEP: (errors.TAG_CONFLICT, Severity.INFO, "; it is kept"),
+    TagAction.OVERWRITE: (errors.TAG_REPLACED, Severity.WARNING, ""),
+}
 
 
 class Rules(Struct, frozen=True):
@@ -111,20 +116,25 @@ def plan_image(content: ImageContent, there: TargetView, rules: Rules) -> ImageP
                 saw = f"{digest} cannot be read"
             left_out.append(LeftOut(errors.BLOCKED, subject, by_rule=False, saw=saw))
             continue
-        rows.append(_planned_tag(tag, digest, there, rules))
-    stays = rules.existing_tags == "overwrite"  # then only a tag that cannot move is a conflict
-    conflict = errors.IMMUTABLE_TAG if stays else errors.TAG_CONFLICT
+        row = _planned_tag(tag, digest, there, rules)
+        if row.action is TagAction.OVERWRITE and not rules.tags_move:
+            # The digest of the source comes first, as with the others: it is read from there.
+            subject, saw = f"{content.shown}:{tag}", f"{digest} is planned, target has {row.found}"
+            left_out.append(LeftOut(errors.IMMUTABLE_TAG, subject, by_rule=False, saw=saw))
+            continue
+        rows.append(row)
     findings += [
-        Finding(conflict, Severity.ERROR, f"{content.shown}:{row.tag}", _conflict(row))
-        for row in rows
-        if row.action is TagAction.CONFLICT
+        _elsewhere(f"{content.shown}:{row.tag}", row) for row in rows if row.action in _ELSEWHERE
     ]
     refusals = tuple(stops_at(chosen, rules.stops))
     return ImagePlan(tuple(manifests), tuple(rows), tuple(left_out), tuple(findings), refusals)
 
 
-def _conflict(row: PlannedTag) -> str:
-    return f"target has {row.found}, planned {row.digest}"
+def _elsewhere(subject: str, row: PlannedTag) -> Finding:
+    problem, severity, what = _ELSEWHERE[row.action]
+    return Finding(
+        problem, severity, subject, f"target has {row.found}, planned {row.digest}{what}"
+    )
 
 
 def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> PlannedTag:
@@ -136,7 +146,7 @@ def _planned_tag(tag: str, digest: Digest, there: TargetView, rules: Rules) -> P
     action = {
         "fail": TagAction.CONFLICT,
         "keep": TagAction.KEEP,
-        "overwrite": TagAction.OVERWRITE if rules.tags_move else TagAction.CONFLICT,
+        "overwrite": TagAction.OVERWRITE,
     }[rules.existing_tags]
     return PlannedTag(tag, digest, action, found)
 

@@ -409,7 +409,8 @@ class RegistryClient:
             raise problem_of(reply, subject)
         there = await self.manifest_head(name, reference)
         if there is None or there.digest != manifest.digest:
-            saw = f"{words_of(reply)}; it points to {there.digest if there else 'nothing'}"
+            found = there.digest if there else f"no such tag: {words_of(reply)}"
+            saw = f"target has {found}, planned {manifest.digest}"
             raise MigrateError(IMMUTABLE_TAG, subject=subject, saw=saw)
 
     async def _json(

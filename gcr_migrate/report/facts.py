@@ -26,6 +26,11 @@ class PlanCountsFact(Fact):
     manifests: int
     tags: int
     blobs: int
+    tags_replaced: int = Field(
+        default=0,
+        description="Those of the tags that pointed elsewhere at the target and are set anew, by"
+        " `existing_tags: overwrite`.",
+    )
 
 
 class PlanBytesFact(Fact):

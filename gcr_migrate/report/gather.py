@@ -25,7 +25,7 @@ from gcr_migrate.report.runs import (
 )
 from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.leaving import left_by_rule
-from gcr_migrate.state.tally import OF_THE_PLAN, tally
+from gcr_migrate.state.tally import ALREADY_THERE, tally
 from gcr_migrate.state.waiting import Flights, flights, hold_ups
 
 if TYPE_CHECKING:
@@ -161,9 +161,9 @@ def _run(migration: Migration, sums: Tally, *, ended: str = "finished") -> dict[
 
 
 def _left_by_rule(migration: Migration, sums: Tally) -> Rows[LeftOutFact]:
-    """Tell by name what is skipped since the plan was made, without blobs."""
+    """Tell by name what is not as the plan's source has it, by plan or by run, without blobs."""
     reasons = [sums.kinds[kind].reasons for kind in (Kind.MANIFEST, Kind.TAG)]
-    count = sum(number for one in reasons for why, number in one.items() if why not in OF_THE_PLAN)
+    count = sum(n for one in reasons for why, n in one.items() if why != ALREADY_THERE)
     return Rows(count, lambda: map(LeftOutFact.of, left_by_rule(migration)) if count else ())
 
 

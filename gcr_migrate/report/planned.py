@@ -119,6 +119,7 @@ class PlanReader:
                 images=counts.images,
                 manifests=counts.manifests,
                 tags=counts.tags,
+                tags_replaced=counts.tags_replaced,
                 blobs=blobs.blobs,
             ),
             "bytes": PlanBytesFact(

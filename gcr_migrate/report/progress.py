@@ -1,4 +1,4 @@
-"""Progress while a command works: a bar on a terminal, else a line every few seconds."""
+"""Progress while a command works: a bar on a terminal that draws, else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ EVERY_S: Final = 5.0
 DRAWN_EVERY_S: Final = 0.1
 
 
+def can_draw(screen: Console) -> bool:
+    """Whether what is drawn there is seen: not on a terminal that cannot move its cursor either."""
+    return screen.is_terminal and not screen.is_dumb_terminal
+
+
 class Watch:
     """What a station tells of its work.
 
@@ -36,7 +41,7 @@ class Watch:
         self._told_at = time.monotonic()
         self._told: Counter[str] = Counter()
         self._bar: Progress | None = None
-        if screen and screen.is_terminal:
+        if screen and can_draw(screen):
             self._bar = _bar_on(screen)
             self._task = self._bar.add_task(what, total=total, sums="")
 

@@ -39,15 +39,21 @@ class ProofMetrics(Collector):
     Args:
         targets: all that are verified.
         before: when each ended last, as an earlier run told it.
+        began_at: when it began, in seconds since 1970; None: now.
 
     Attributes:
         registry: what is written or pushed.
     """
 
-    def __init__(self, targets: Iterable[str], before: Times | None = None) -> None:
+    def __init__(
+        self,
+        targets: Iterable[str],
+        before: Times | None = None,
+        began_at: float | None = None,
+    ) -> None:
         self._targets = [*targets]
         self._times = dict(before or {})
-        self._began_at = time.time()
+        self._began_at = time.time() if began_at is None else began_at
         self._standings: Sequence[Standing] = ()
         self.registry = CollectorRegistry()
         self.registry.register(self)
@@ -131,13 +137,13 @@ def times_in(path: Path) -> Times:
     }
 
 
-def pushed(standing: Standing) -> tuple[str, bytes]:
+def pushed(standing: Standing, began_at: float | None = None) -> tuple[str, bytes]:
     """Return where below a gateway's address the metrics of a target go, and what they are.
 
     Each target is a group of its own: what is pushed replaces metrics of the same names in its
     group, and the time of the last success stays where a run has none to tell.
     """
-    metrics = ProofMetrics([standing.target])
+    metrics = ProofMetrics([standing.target], began_at=began_at)
     metrics.came_out([standing])
     # A name with slashes is written in base64, as the gateway's interface has it.
     name = base64.urlsafe_b64encode(standing.target.encode()).decode()

@@ -96,8 +96,8 @@ class _RunLike(Fact):
     complete: bool = Field(description="Whether the plan itself is complete.")
     left_by_rule: Many[LeftOutFact] = Field(
         default=(),
-        description="Manifests and tags of the plan that runs left because a rule of the spec says"
-        " so, such as `moved_tags: skip`, by their full target names.",
+        description="Manifests and tags that the plan or a run left because a rule of the spec says"
+        " so, such as `existing_tags: keep` or `moved_tags: skip`, by their full target names.",
     )
 
     @property

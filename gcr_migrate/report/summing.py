@@ -41,7 +41,9 @@ def count_lines(facts: PlanFacts | ShowFacts) -> Iterator[Line]:
     yield _sum("repositories", f"{counts.repositories:,}, {todo.repositories:,} {still}to create")
     yield _sum("images", f"{counts.images:,}")
     yield _sum("manifests", f"{counts.manifests:,}, {todo.manifests:,} {still}to write")
-    yield _sum("tags", f"{counts.tags:,}, {todo.tags:,} {still}to set")
+    replaced = f"; {by_plan}{counts.tags_replaced:,} that point elsewhere are replaced"
+    tags = f"{counts.tags:,}, {todo.tags:,} {still}to set"
+    yield _sum("tags", f"{tags}{replaced if counts.tags_replaced else ''}")
     transfer = f"{by_plan}{size_text(size.to_transfer)} to send{spared}"
     yield _sum("blobs", f"{counts.blobs:,}, {size_text(size.total)} in all: {transfer}")
 

@@ -92,7 +92,7 @@ class TagItem(Struct, frozen=True):
 
 
 class PlanCounts(Struct, frozen=True):
-    """How many of each a plan has."""
+    """How many of each a plan has; tags that replace others are tags, too."""
 
     repositories: int
     images: int
@@ -100,6 +100,7 @@ class PlanCounts(Struct, frozen=True):
     tags: int
     left_out: int
     findings: int
+    tags_replaced: int
 
 
 def blob_item(row: tuple[Any, ...]) -> BlobItem:

@@ -376,7 +376,8 @@ class Migration:
     def counts(self) -> PlanCounts:
         """Count what the plan holds; `Amounts` tells blobs and bytes."""
         names = ("repository", "image", "planned_manifest", "planned_tag", "left_out", "finding")
-        counted = [self.rows(f"SELECT count(*) FROM {name}")[0][0] for name in names]  # noqa: S608  # constants only
+        rows = (*names, "planned_tag WHERE action = 'overwrite'")
+        counted = [self.rows(f"SELECT count(*) FROM {one}")[0][0] for one in rows]  # noqa: S608  # constants only
         return PlanCounts(*counted)
 
     def holder(self, blob_id: int, registry: str) -> Image | None:

@@ -82,7 +82,8 @@ _STANDING: Final = {
     Kind.TAG: ("tag_item", "CASE action WHEN 'present' THEN 1 WHEN 'keep' THEN 2 ELSE 0 END"),
     Kind.SETTING: ("setting_item", "present"),
 }
-OF_THE_PLAN: Final = ("", "already-there", "kept")
+ALREADY_THERE: Final = "already-there"
+_OF_THE_PLAN: Final = ("", ALREADY_THERE, "kept")
 _BYTES: Final = """
 SELECT e.how, sum(CASE WHEN e.size_bytes > 0 THEN e.size_bytes ELSE max(b.size_bytes, 0) END)
 FROM event e JOIN planned_blob p ON p.id = e.item_id JOIN blob b ON b.id = p.blob_id
@@ -158,7 +159,7 @@ def _kind_tally(migration: Migration, kind: Kind) -> KindTally:
         elif state is State.FAILED:
             found.failed += number
         elif state is State.SKIPPED or (reason and not last):
-            why = code or OF_THE_PLAN[reason] or "skipped"
+            why = code or _OF_THE_PLAN[reason] or "skipped"
             found.skipped += number
             found.reasons[why] = found.reasons.get(why, 0) + number
         else:

@@ -13,6 +13,7 @@ from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest, fallback_tag
 from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.inventory import Damage, ImageContent, Node, TargetView
 from gcr_migrate.model.names import Tag
 from gcr_migrate.model.plan import TagAction
@@ -184,14 +185,30 @@ def test_unrelated_manifests_are_written_oldest_first() -> None:
     assert [row.digest for row in rows] == [old.digest, new.digest, unknown.digest]
 
 
-def test_a_tag_that_points_elsewhere_is_a_conflict_and_an_error() -> None:
-    """With `existing_tags: fail` the plan names both digests and sets nothing."""
+@pytest.mark.parametrize(
+    ("word", "action", "problem", "severity"),
+    [
+        ("fail", TagAction.CONFLICT, errors.TAG_CONFLICT, Severity.ERROR),
+        ("keep", TagAction.KEEP, errors.TAG_CONFLICT, Severity.INFO),
+        ("overwrite", TagAction.OVERWRITE, errors.TAG_REPLACED, Severity.WARNING),
+    ],
+)
+def test_a_tag_that_points_elsewhere_is_a_finding_with_both_digests(
+    word: str, action: TagAction, problem: errors.Problem, severity: Severity
+) -> None:
+    """Whatever the spec says about it, and as grave as what becomes of it."""
     one, other = node(1), Digest.of(b"other")
     there = TargetView({"1.0": other}, frozenset())
-    plan = plan_image(content(one, tags={"1.0": one.digest}), there, ALL)
-    assert [row.action for row in plan.tags] == [TagAction.CONFLICT]
-    assert [finding.problem for finding in plan.findings] == [errors.TAG_CONFLICT]
-    assert str(other) in plan.findings[0].saw
+    rules = replace(ALL, existing_tags=word)
+    plan = plan_image(content(one, tags={"1.0": one.digest}), there, rules)
+    assert [row.action for row in plan.tags] == [action]
+    (told,) = plan.findings
+    assert (told.problem, told.severity, told.subject) == (
+        problem,
+        severity,
+        "us.gcr.io/builds/app:1.0",
+    )
+    assert f"target has {other}, planned {one.digest}" in told.saw
 
 
 @given(st.text(max_size=4) | st.integers(126, 130).map(lambda length: "t" * length))
@@ -211,18 +228,23 @@ def test_a_tag_that_no_registry_takes_is_left_out_and_its_manifest_is_not(tag: s
 
 @given(st.sampled_from(["fail", "keep", "overwrite"]), st.booleans(), st.booleans())
 def test_no_plan_moves_a_tag_that_cannot_move(word: str, moves: bool, there: bool) -> None:  # noqa: FBT001  # drawn
-    """Only an overwrite is hindered by immutable tags, and only where a tag points elsewhere."""
+    """Only an overwrite is hindered by immutable tags, and only where a tag points elsewhere.
+
+    Then the tag is left out, as all that cannot be moved, and its manifest goes without it.
+    """
     one, other = node(1), Digest.of(b"other")
     view = TargetView({"1": other if there else one.digest}, frozenset())
     rules = replace(ALL, existing_tags=word, tags_move=moves)
     plan = plan_image(content(one, tags={"1": one.digest}), view, rules)
     found = [finding.problem for finding in plan.findings]
+    left = [(one.problem, one.by_rule) for one in plan.left_out]
     hindered = there and word == "overwrite" and not moves
-    assert (errors.IMMUTABLE_TAG in found) is hindered
-    assert (errors.TAG_CONFLICT in found) is (there and word == "fail")
-    assert [row.action is TagAction.OVERWRITE for row in plan.tags] == [
-        there and word == "overwrite" and moves
-    ]
+    assert left == ([(errors.IMMUTABLE_TAG, False)] if hindered else [])
+    assert [row.tag for row in plan.tags] == ([] if hindered else ["1"])
+    assert [row.digest for row in plan.manifests] == [one.digest]
+    assert (errors.TAG_CONFLICT in found) is (there and word != "overwrite")
+    overwrites = any(row.action is TagAction.OVERWRITE for row in plan.tags)
+    assert overwrites is (there and word == "overwrite" and moves)
 
 
 def test_artifact_registry_keeps_its_own_referrers_tag() -> None:

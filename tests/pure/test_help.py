@@ -17,6 +17,7 @@ from gcr_migrate.cli.examples import EXAMPLES, commands_of
 from gcr_migrate.cli.main import command as command_line
 from gcr_migrate.cli.main import program
 from gcr_migrate.cli.way import JOBS, MORE, STEPS, way_lines
+from gcr_migrate.errors import Exit
 
 MODULES = main._COMMANDS  # noqa: SLF001
 USUAL = get_command(program())  # as typer makes it
@@ -37,6 +38,31 @@ def parsed(line: str, program: Any = None) -> tuple[str, dict[str, Any]]:
 def test_each_command_has_examples() -> None:
     """No command is without, and none of them is of a command that there is not."""
     assert set(EXAMPLES) == {name for name, _ in commands_of(program())}
+
+
+def with_values(command: Any = USUAL, *names: str) -> list[tuple[str, str]]:
+    """Return each long option that takes a value, with its command."""
+    below = getattr(command, "commands", {})
+    found = [one for name in below for one in with_values(below[name], *names, name)]
+    for one in command.params if names and not below else ():
+        takes_value = one.param_type_name == "option" and not one.is_flag
+        long = [option for option in one.opts if option.startswith("--")]
+        found += [(" ".join(names), option) for option in long if takes_value]
+    return found
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_option_without_its_value_is_not_one_that_was_not_given(
+    value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the command, the empty option is named; a variable that is not set opens no gate."""
+    options = with_values()
+    assert {("apply", "--expect-digest"), ("apply", "--until")} < {*options}
+    for name, option in options:
+        assert main.outcome([*name.split(), "a.file", f"{option}={value}"]) == Exit.BAD_INPUT
+        told = capsys.readouterr().err
+        assert "error[bad-usage]" in told
+        assert f"name  {option}=" in told
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from gcr_migrate import errors
 from gcr_migrate.alarm.news import news_of
 from gcr_migrate.alarm.sending import checked
+from gcr_migrate.cli.output import Output
+from gcr_migrate.cli.reach import Way
+from gcr_migrate.cli.teller import Teller
+from gcr_migrate.cli.telling import Format, Receivers
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.duration import read_duration
 from gcr_migrate.model.finding import Severity
+from gcr_migrate.model.login import Login
 from gcr_migrate.report.alarms import LISTED_AT_MOST, AlarmFacts, alarm_facts, look_of, slack_text
 from gcr_migrate.report.proof import SampleFact
 from gcr_migrate.report.proof_metrics import FINISHED, SUCCEEDED, ProofMetrics, pushed, times_in
@@ -161,6 +167,22 @@ def test_each_target_is_pushed_as_its_own_group() -> None:
     assert base64.urlsafe_b64decode(name) == b"us.gcr.io/builds"
     assert SUCCEEDED.encode() not in body
     assert b'outcome="unproven",target="us.gcr.io/builds"} 1.0' in body
+
+
+def test_the_beginning_that_is_told_is_that_of_the_command(tmp_path: Path) -> None:
+    """In the file and at the gateway, though both are written at its end."""
+    file = tmp_path / "v.prom"
+    way = Way(None, Login())
+    to = Receivers(None, file, None, None, Format.GENERIC, "", DAY)
+    teller = Teller(Output(as_json=False), to, way, ["builds"])
+    began_at = time.time()
+    time.sleep(0.05)
+    teller.failed(ValueError())
+    teller.end()
+    told = samples(file.read_text())["gcr_migrate_started_timestamp_seconds",]
+    assert began_at - 10 < told <= began_at
+    pushed_then = samples(pushed(Standing.failed("builds", None), 5.0)[1].decode())
+    assert pushed_then["gcr_migrate_started_timestamp_seconds",] == 5.0
 
 
 @given(STANDINGS)

@@ -93,7 +93,7 @@ def test_names_and_tags_that_no_registry_takes_are_told_by_the_plan(tmp_path: Pa
 
 
 def test_a_tag_that_cannot_move_is_told_by_the_plan(tmp_path: Path) -> None:
-    """To overwrite a tag of an immutable repository is a conflict, with both digests."""
+    """It is left out with both digests, and nothing is sent for it; its manifest is carried."""
     part = RepositoryPart(project="builds", location="europe", id="moved", immutable_tags=True)
     with opened(tmp_path, part) as zoo:
         ours, theirs = zoo.image("app", "1", name="ours"), zoo.image("other", name="theirs")
@@ -101,14 +101,40 @@ def test_a_tag_that_cannot_move_is_told_by_the_plan(tmp_path: Path) -> None:
         target.put_manifest("app", theirs, "1")
         overwrite = SPEC + "existing_tags: overwrite\n"
         code, facts = zoo.plan(spec=overwrite)
-        saw = f"target has {theirs.digest}, planned {ours.digest}"
+        saw = f"{ours.digest} is planned, target has {theirs.digest}"
         assert (code, found(facts, "immutable-tag")) == (1, {"app:1": saw})
+        code, applied = zoo.run("apply", str(zoo.home / "m"))
+        assert code == 1
+        for facts in (applied, zoo.run_here("status", str(zoo.home / "m"))[1]):
+            assert (facts["outcome"], facts["failures"]) == ("partial", [])
+            assert [one["code"] for one in facts["could_not_be_moved"]] == ["immutable-tag"]
+            assert (facts["kinds"]["tag"]["planned"], facts["counts"]["failed"]) == (0, 0)
+        written = f"PUT {EUROPE} /v2/{TARGET}/app/manifests"
+        assert (zoo.asked(f"{written}/1"), zoo.asked(f"{written}/{ours.digest}")) == (0, 1)
+        assert target.images["app"].tags["1"] == theirs.digest
+        (zoo.home / "m").unlink()
         assert zoo.plan(spec=SPEC + "existing_tags: keep\n")[0] == 0
         target.settings["dockerConfig"] = {"immutableTags": False}
         code, facts = zoo.plan(spec=overwrite)
-        assert (code, grave(facts)) == (0, [])
+        assert (code, grave(facts)) == (0, ["tag-replaced"])
         assert zoo.run("apply", str(zoo.home / "m"))[0] == 0
         assert target.images["app"].tags["1"] == ours.digest
+
+
+def test_a_tag_that_was_set_after_planning_and_cannot_move_is_told_with_both_digests(
+    tmp_path: Path,
+) -> None:
+    """The plan could not know it, so it is a failure of the run."""
+    part = RepositoryPart(project="builds", location="europe", id="moved", immutable_tags=True)
+    with opened(tmp_path, part) as zoo:
+        ours, theirs = zoo.image("app", "1", name="ours"), zoo.image("other", name="theirs")
+        assert zoo.plan(spec=SPEC + "existing_tags: overwrite\n")[0] == 0
+        target = zoo.box.store.repositories["builds", "europe", "moved"]
+        target.put_manifest("app", theirs, "1")
+        code, facts = zoo.run("apply", str(zoo.home / "m"))
+        saw = f"target has {theirs.digest}, planned {ours.digest}"
+        told = [(one["code"], one["saw"]) for one in facts["failures"]]
+        assert (code, told) == (1, [("immutable-tag", saw)])
 
 
 @pytest.mark.parametrize("status", [201, 400, 403, 404, 405])

@@ -259,16 +259,32 @@ def test_a_taken_tag_fails_and_the_rest_goes_on(open_stage: OpenStage) -> None:
 
 @pytest.mark.parametrize("rule", ["keep", "overwrite"])
 def test_a_taken_tag_is_kept_or_overwritten(open_stage: OpenStage, rule: str) -> None:
-    """With `existing_tags: keep` the target's tag stays, with `overwrite` it moves; exit 0."""
+    """With `keep` the target's tag stays and is named, with `overwrite` it moves; exit 0."""
     stage = open_stage(_two_tags(_OTHER))
     source = stage.images("acme/locations/us/repositories/us.gcr.io")["app/web"]["tags"]
     other = stage.images("acme/locations/us/repositories/app")["web"]["tags"]["1"]
     stage.plan(f"{_SPEC}existing_tags: {rule}\n")
     applied = stage.run("apply", "m")
-    assert applied["counts"]["skipped"] >= (rule == "keep")
+    kept = [("tag-conflict", f"{US}/acme/app/web:1")] if rule == "keep" else []
+    for facts in (applied, stage.run("status", "m")):
+        told = [(one["code"], one["subject"]) for one in facts["left_by_rule"]]
+        assert (facts["skipped"].get("kept", 0), told) == (len(kept), kept)
     tags = stage.images("acme/locations/us/repositories/app")["web"]["tags"]
     assert tags == source | ({"1": other} if rule == "keep" else {})
     stage.run("verify", "m")
+
+
+def test_a_tag_that_will_be_replaced_is_told_before_it_is(open_stage: OpenStage) -> None:
+    """Whoever reviews the plan reads how many there are, and each with both its digests."""
+    stage = open_stage(_two_tags(_OTHER))
+    ours = stage.images("acme/locations/us/repositories/us.gcr.io")["app/web"]["tags"]["1"]
+    theirs = stage.images("acme/locations/us/repositories/app")["web"]["tags"]["1"]
+    plan = stage.plan(f"{_SPEC}existing_tags: overwrite\n")
+    assert (plan["counts"]["tags_replaced"], grave(plan)) == (1, ["tag-replaced"])
+    for command in (("show", "m"), ("report", "m", "--markdown")):
+        text = " ".join(stage.cli(*command).stdout.split())
+        assert "2, 2 to set; 1 that point elsewhere are replaced" in text
+        assert f"target has {theirs}, planned {ours}" in text
 
 
 @pytest.mark.parametrize(("rule", "code"), [("fail", 1), ("pin", 0), ("skip", 0)])
