@@ -38,7 +38,7 @@ _ITEMS_AT_ONCE: Final = 32
 _REQUESTS_IN_A_ROW: Final = 5
 # Where answers come at once an item takes what its server needs for it. Nothing tells that before
 # some were measured, so it is a guess, off by half perhaps: where much hangs on it nothing is told.
-_ITEM_S: Final = 0.004
+ITEM_S: Final = 0.004
 _ITEM_DOUBT: Final = 0.5
 
 
@@ -239,7 +239,7 @@ class Pace:
         Requests of as many blobs at once took so long: so one took as many times that.
         """
         waits_s = request_s * _ITEM_REQUESTS * min(1.0, self._at_once / _ITEMS_AT_ONCE)
-        return (waits_s, 0.0) if waits_s >= _ITEM_S else (_ITEM_S, _ITEM_S * _ITEM_DOUBT)
+        return (waits_s, 0.0) if waits_s >= ITEM_S else (ITEM_S, ITEM_S * _ITEM_DOUBT)
 
     def _stretches(self, parts: Sequence[Part], end: _Mark) -> list[_Stretch]:
         now = self._last
