@@ -11,12 +11,14 @@ from collections import deque
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from gcr_migrate.model.limits import EVEN
 from gcr_migrate.model.pace import ITEM_S, Amount
 
 _OVER_S: Final = 20.0
 _LATELY_S: Final = 3.0  # what begins to pass shows here first; in less, chance is all there is
+_MUCH_MORE: Final = 1.15
 # Caps are kept from below: timers are late, and some requests are counted for no item.
 _BYTES_BIND: Final = 0.8
 _REQUESTS_BIND: Final = 0.7
@@ -60,6 +62,11 @@ class _Rates(Struct, frozen=True):
             max(self.items, other.items),
         )
 
+    def or_lately(self, lately: _Rates) -> _Rates:
+        """Return these, or what is much more lately: it has begun to pass only just now."""
+        both = zip(astuple(self), astuple(lately), strict=True)
+        return _Rates(*(new if new > _MUCH_MORE * old else old for old, new in both))
+
 
 class Braked:
     """Measures a run by what passes its brakes; knows no clock.
@@ -82,7 +89,7 @@ class Braked:
             self._marks.popleft()
         long_ago = [mark for mark in self._marks if at_s - mark[0] >= _LATELY_S]
         if long_ago:
-            self._now = self._since(long_ago[0]).or_more(self._since(long_ago[-1]))
+            self._now = self._since(long_ago[0]).or_lately(self._since(long_ago[-1]))
         self._best = self._best.or_more(self._now)
 
     def _since(self, mark: tuple[float, Amount]) -> _Rates:
