@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 _RATE_OVER_S: Final = 60.0
+_UNTOLD_AT_MOST: Final = 0.5  # of the bytes that are left; beyond it nothing is told
 _UPLOAD_WRITES: Final = 2  # its begin and its end; the other requests go to the source
 
 
@@ -232,11 +233,16 @@ class Course:
     @property
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
-        arrived, to_pass = self._arrived, self._to_pass
+        to_pass = self._to_pass
         left_s = self._braked.left_s(to_pass)
         if left_s is None:
-            left_s = self._pace.left_s(self._amount_left(arrived), arrived)
+            left_s = self._measured_s(self._arrived)
         return None if left_s is None else max(left_s, self._braked.least_s(to_pass))
+
+    def _measured_s(self, arrived: list[Part]) -> float | None:
+        left = self._amount_left(arrived)
+        untold = self._shares.untold(max(0, self.bytes_sent - self._uploaded_bytes))
+        return None if untold > _UNTOLD_AT_MOST * left.bytes else self._pace.left_s(left, arrived)
 
     def age_s(self, flight: Flight) -> float:
         """Seconds since something in flight began."""
