@@ -23,6 +23,7 @@ _MUCH_MORE: Final = 1.15
 _BYTES_BIND: Final = 0.8
 _REQUESTS_BIND: Final = 0.7
 _SLACK, _SLACK_S = 1.25, 1.0  # so much longer than what binds, something else may seem to take
+_ENDING_S: Final = 0.5  # the last bytes are answered, and a manifest and its tag wait for that
 _ITEMS_AT_MOST: Final = 0.3  # part of the rest that items may be of which none were measured
 
 
@@ -117,7 +118,7 @@ class Braked:
         cap = self._brakes.requests_per_s
         items_s = after * max(ITEM_S, 1 / cap if cap else 0.0)
         is_known = cap or items_s <= _ITEMS_AT_MOST * (bytes_s + items_s)
-        return bytes_s + items_s if is_known else None
+        return bytes_s + items_s + _ENDING_S if is_known else None
 
     def _by_requests(self, left: Amount) -> float | None:
         cap, now = self._brakes.requests_per_s, self._now.requests + self._now.items
