@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.run import Choice
     from gcr_migrate.cli.watching import Ears, Watched
     from gcr_migrate.connect import Connections
+    from gcr_migrate.model.brakes import Brakes
     from gcr_migrate.report.runs import ApplyFacts
     from gcr_migrate.state.migration import Migration
 
@@ -309,7 +310,9 @@ async def _apply(
                     left_s = order.ends_at.timestamp() - datetime.now().astimezone().timestamp()
                     asyncio.get_running_loop().call_later(left_s, time_is_up)
                 async with (
-                    watched.run(connections.traffic, to_do, ledger) as ears,
+                    watched.run(
+                        connections.traffic, to_do, ledger, _brakes(migration, way)
+                    ) as ears,
                     AsyncExitStack() as stack,
                 ):
                     count = order.workers or workers_for(to_do.bytes, _cores())
@@ -367,6 +370,17 @@ async def _hands(
     way = replace(way, pace=Pace())  # it is in the share
     start = starter(Setup(way, migration.path, limits.share(count), as_json=as_json))
     return await stack.enter_async_context(working(count, start, ears.moved, stop))
+
+
+def _brakes(migration: Migration, way: Way) -> Brakes:
+    """Return what holds a run back of the tool's own accord."""
+    from gcr_migrate.cli.logins import hosts_of
+    from gcr_migrate.model.brakes import Brakes
+    from gcr_migrate.model.limits import quota_host
+
+    limits = way.pace.over(migration.limits())
+    services = set(map(quota_host, hosts_of(migration)["target"]))
+    return Brakes(limits.bytes_per_s, limits.writes_per_s(services))
 
 
 def _cores() -> int:

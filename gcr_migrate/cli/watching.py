@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.apply.pipe import Moved
     from gcr_migrate.cli.output import Output
+    from gcr_migrate.model.brakes import Brakes
     from gcr_migrate.model.steps import Step
     from gcr_migrate.report.course import Course
     from gcr_migrate.report.drawn import Bars
@@ -107,19 +108,22 @@ class Watched:
         self._failures = 0
 
     @asynccontextmanager
-    async def run(self, traffic: Traffic, to_do: Left, ledger: Ledger) -> AsyncIterator[Ears]:
+    async def run(
+        self, traffic: Traffic, to_do: Left, ledger: Ledger, brakes: Brakes
+    ) -> AsyncIterator[Ears]:
         """Follow the run while the block goes on.
 
         Args:
             traffic: requests of all its connections.
             to_do: what it begins with.
             ledger: where it is noted how much was asked when.
+            brakes: what it is held back by.
         """
         import asyncio
 
         from gcr_migrate.report.course import Course
 
-        course = Course(to_do, traffic)
+        course = Course(to_do, traffic, brakes=brakes)
         if self._metrics:
             from gcr_migrate.report.metrics import RunMetrics
 

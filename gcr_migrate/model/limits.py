@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 HEADROOM: Final = 0.2
+EVEN: Final = 0.92  # of a cap: timers and networks are uneven, and no second may have more
 NEAR: Final = 0.8  # part of a quota that is worth a word
 _MINUTE_S: Final = 60  # by which quotas are counted
 BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
@@ -134,6 +135,20 @@ class Limits(Struct, frozen=True):
         if requests is None or said.requests_per_s is not None:
             return Rates(requests, writes)
         return Rates(requests, writes, min(requests, _FIRST_PER_S / self.workers))
+
+    def writes_per_s(self, services: Iterable[str]) -> float | None:
+        """Return how many requests that write may be sent in a second; None: any number.
+
+        Args:
+            services: who is written to, each under a quota of its own.
+        """
+        most = 0.0
+        for rates in map(self.rates, services):
+            caps = [cap for cap in (rates.requests_per_s, rates.writes_per_s) if cap is not None]
+            if not caps:
+                return None
+            most += min(caps)
+        return most or None
 
     def nearness(self, service: str, asked: Asked) -> str:
         """Say how what was asked of a service came near a quota; empty where it did not.

@@ -38,7 +38,7 @@ _ITEMS_AT_ONCE: Final = 32
 _REQUESTS_IN_A_ROW: Final = 5
 # Where answers come at once an item takes what its server needs for it. Nothing tells that before
 # some were measured, so it is a guess, off by half perhaps: where much hangs on it nothing is told.
-_ITEM_S: Final = 0.004
+ITEM_S: Final = 0.004
 _ITEM_DOUBT: Final = 0.5
 
 
@@ -121,8 +121,9 @@ class Pace:
         self._moved_at_s = 0.0
         self._begun_s = 0.0
         self._at_once = 0
-        # Items, and their seconds, since the last blob ended.
+        # Items, and their seconds, since the last blob ended; and how far it was then.
         self._items = self._items_s = 0.0
+        self._blobs_until = self._last
 
     def sample(
         self,
@@ -149,8 +150,8 @@ class Pace:
         if not self._marks[1:] or (done, sent) != (last.done, self._sent):
             self._moved_at_s = at_s
         self._at_once = max(self._at_once, at_once)
-        self._measure_items(done - last.done, at_s - last.at_s)
         self._last, self._sent = mark, sent
+        self._measure_items(done - last.done, at_s - last.at_s)
         if done == self._marks[0].done and at_s - self._begun_s <= _FILLING_S:
             self._marks = [mark]  # it is measured from where first something ended
             return
@@ -164,6 +165,7 @@ class Pace:
     def _measure_items(self, moved: Amount, seconds: float) -> None:
         if moved.bytes or moved.requests:
             self._items = self._items_s = 0.0
+            self._blobs_until = self._last
             return
         fades = _fading(seconds)
         self._items = self._items * fades + moved.items
@@ -190,8 +192,11 @@ class Pace:
             return None
         if self._last.at_s - self._moved_at_s >= _STALLED_AFTER_S:
             return None
-        blobs = _told(self._stretches(parts), left.bytes / _REQUEST_BYTES, float(left.requests))
-        if left.bytes <= 0 and left.requests <= 0:
+        no_blobs = left.bytes <= 0 and left.requests <= 0
+        # What blobs took tells nothing once there are none: it would grow with the clock.
+        stretches = self._stretches(parts, self._blobs_until if no_blobs else self._last)
+        blobs = _told(stretches, left.bytes / _REQUEST_BYTES, float(left.requests))
+        if no_blobs:
             items = self._items_alone(left.items, blobs.request_s)
         elif blobs.seconds:
             items = self._items_after(left.items, blobs)
@@ -215,11 +220,14 @@ class Pace:
     def _items_alone(self, count: int, request_s: float) -> _Told:
         """Return what items take once all blobs are there, as was measured since.
 
-        Those that end first had begun before: they have taken time that was not measured.
+        Those that end first had begun before: they have taken time that was not measured. It is
+        what was guessed, but no more than if they had come all at once and for nothing.
         """
         guess_s, off_s = self._item_s(request_s)
         measured = max(self._items, _ITEMS_AT_ONCE)
         item_s = (_ITEMS_AT_ONCE * guess_s + self._items_s) / measured
+        if self._items > _ITEMS_AT_ONCE:
+            item_s = min(item_s, self._items_s / (self._items - _ITEMS_AT_ONCE))
         off_s *= _ITEMS_AT_ONCE / measured
         if self._items < _ITEMS_AT_ONCE and item_s > 2 * guess_s:
             off_s = item_s  # the guess was wrong, and too few have ended
@@ -231,15 +239,15 @@ class Pace:
         Requests of as many blobs at once took so long: so one took as many times that.
         """
         waits_s = request_s * _ITEM_REQUESTS * min(1.0, self._at_once / _ITEMS_AT_ONCE)
-        return (waits_s, 0.0) if waits_s >= _ITEM_S else (_ITEM_S, _ITEM_S * _ITEM_DOUBT)
+        return (waits_s, 0.0) if waits_s >= ITEM_S else (ITEM_S, ITEM_S * _ITEM_DOUBT)
 
-    def _stretches(self, parts: Sequence[Part]) -> list[_Stretch]:
+    def _stretches(self, parts: Sequence[Part], end: _Mark) -> list[_Stretch]:
         now = self._last
-        marks = [(mark, mark.bytes(parts, now.each_s)) for mark in (*self._marks, now)]
+        marks = [mark for mark in self._marks if mark.at_s < end.at_s]
+        marks_and_bytes = [(mark, mark.bytes(parts, now.each_s)) for mark in (*marks, end)]
         return [
-            _Stretch.between(old, new, new_bytes - old_bytes, now.at_s)
-            for (old, old_bytes), (new, new_bytes) in pairwise(marks)
-            if new.at_s > old.at_s
+            _Stretch.between(old, new, new_bytes - old_bytes, end.at_s)
+            for (old, old_bytes), (new, new_bytes) in pairwise(marks_and_bytes)
         ]
 
 

@@ -13,6 +13,8 @@ from gcr_migrate.model.pace import Part
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ALIKE: Final = 64  # times as large as another blob, and it still tells something
+_BUFFERED: Final = 32 * 1024 * 1024  # of a blob at most, in buffers of both sides
 _BY_CHANCE: Final = 0.5  # of a blob has arrived at any moment
 
 
@@ -34,6 +36,7 @@ class Shares:
         # Of blobs that were sent: how many, and sums of sizes, squares, seconds and products.
         self._count = self._size = self._squares = 0
         self._had_s = self._products = 0.0
+        self._largest = 0
 
     def each_s(self) -> float:
         """Seconds that a blob would have had which was under way all the time."""
@@ -58,6 +61,7 @@ class Shares:
         since_s, size = self._under_way.pop(blob, (now_s, -1))
         if not was_sent or size < 0:
             return None
+        self._largest = max(self._largest, size)
         self._count += 1
         self._size += size
         self._squares += size * size
@@ -75,6 +79,14 @@ class Shares:
         total = sum(part.bytes for part in parts)
         fits = min(1.0, at_most / total) if total > 0 else 1.0
         return [Part(part.since_s, part.bytes * fits) for part in parts]
+
+    def untold(self, at_most: int) -> int:
+        """Return the bytes of which nobody knows whether they have arrived, at most so many.
+
+        They are those of blobs under way that are much larger than any that has ended.
+        """
+        sizes = [size for _, size in self._under_way.values() if size > _ALIKE * self._largest]
+        return min(at_most, sum(min(size, _BUFFERED) for size in sizes))
 
     def _part(self, had_s: float, size: int) -> float:
         if not self._count:

@@ -114,11 +114,13 @@ class Upload(Struct):
         async with open_source() as pieces:
             login = await self.admission.headers()  # again: the source may have kept us waiting
             headers = {**login, "content-type": "application/octet-stream"}
+            # They are counted once they may leave: what waits for its turn has not left.
+            paced = self.wire.paced(pieces)
             reply = await self.wire.send_stream(
                 "PUT",
                 url,
                 headers=headers,
-                content=_Checked(pieces, self.blob, self._wrong, self._count),
+                content=_Checked(paced, self.blob, self._wrong, self._count),
                 length=length,
                 subject=self.subject,
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from gcr_migrate.model.brakes import Braked, Brakes
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
 from gcr_migrate.model.shares import Shares
 from gcr_migrate.model.steps import CONTENT, Event, Kind
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _ENDS: Final = {Event.CONFIRMED: "done", Event.SKIPPED: "skipped", Event.GAVE_UP: "failed"}
 _RATE_OVER_S: Final = 60.0
+_UNTOLD_AT_MOST: Final = 0.5  # of the bytes that are left; beyond it nothing is told
+_UPLOAD_WRITES: Final = 2  # its begin and its end; the other requests go to the source
 
 
 class Flight(Struct, frozen=True):
@@ -54,6 +57,7 @@ class Course:
         left: what there is to do when the run begins.
         traffic: requests of all connections.
         clock: tells the time in seconds, and never goes back.
+        brakes: what it is held back by.
 
     Attributes:
         left_at_first: what there was to do when the run began.
@@ -64,7 +68,11 @@ class Course:
     """
 
     def __init__(
-        self, left: Left, traffic: Traffic, clock: Callable[[], float] = time.monotonic
+        self,
+        left: Left,
+        traffic: Traffic,
+        clock: Callable[[], float] = time.monotonic,
+        brakes: Brakes | None = None,
     ) -> None:
         self.left_at_first = left
         self.outcomes: Counter[tuple[Kind, str]] = Counter()
@@ -83,6 +91,7 @@ class Course:
         self._given_up_bytes = 0
         self._pace = Pace()
         self._shares = Shares(clock)
+        self._braked = Braked(brakes or Brakes())
         # What moves before the first tick counts too: it may be most of a short run.
         self._marks = deque([(clock(), 0, traffic.requests)])
 
@@ -90,7 +99,9 @@ class Course:
         """Take note that something happened to one item."""
         key = (step.kind, step.item_id)
         if step.event is Event.STARTED:
-            self._has_begun = self._has_begun or step.kind in CONTENT
+            if step.kind in CONTENT and not self._has_begun:
+                self._has_begun = True
+                self._braked.sample(self._clock(), self._passed)
             self._flights[key] = Flight(*key, max(step.size_bytes, 0), self._clock())
             if step.kind is Kind.BLOB:
                 self._shares.begin(step.item_id, max(step.size_bytes, 0))
@@ -130,6 +141,7 @@ class Course:
             ended = Amount(self._uploaded_bytes, self._requests, self._items)
             each_s, at_once = self._shares.each_s(), self._shares.at_once
             self._pace.sample(now, ended, sent=self.bytes_sent, each_s=each_s, at_once=at_once)
+            self._braked.sample(now, self._passed)
         self._marks.append((now, self.bytes_sent, self.traffic.requests))
         while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
             self._marks.popleft()
@@ -181,9 +193,7 @@ class Course:
         return self._amount_left(self._arrived)
 
     def _amount_left(self, parts: list[Part]) -> Amount:
-        blobs = self.pending(Kind.BLOB)
-        uploads = self.left_at_first.uploads - self._uploads
-        uploads = blobs if uploads < 0 else min(uploads, blobs)
+        blobs, uploads = self.pending(Kind.BLOB), self._uploads_left
         items = sum(self.pending(kind) for kind in CONTENT) - blobs
         arrived = self._uploaded_bytes + sum(part.bytes for part in parts)
         return Amount(
@@ -193,15 +203,46 @@ class Course:
         )
 
     @property
+    def _uploads_left(self) -> int:
+        blobs, uploads = self.pending(Kind.BLOB), self.left_at_first.uploads - self._uploads
+        return blobs if uploads < 0 else min(uploads, blobs)
+
+    @property
     def _arrived(self) -> list[Part]:
         """What has arrived of unfinished blobs, by all that can be known: no more than has left."""
         return self._shares.arrived(max(0, self.bytes_sent - self._uploaded_bytes))
 
     @property
+    def _passed(self) -> Amount:
+        """What has passed the brakes: bytes that have left, and requests to targets.
+
+        A manifest is written by its first tag, if it has any.
+        """
+        items = max(self.ended(Kind.MANIFEST), self.ended(Kind.TAG))
+        requests = self.ended(Kind.BLOB) + (_UPLOAD_WRITES - 1) * self._uploads
+        return Amount(self.bytes_sent, requests, items)
+
+    @property
+    def _to_pass(self) -> Amount:
+        """What is still to pass them."""
+        first = self.left_at_first.pending
+        items = max(first[Kind.MANIFEST], first[Kind.TAG]) - self._passed.items
+        requests = self.pending(Kind.BLOB) + (_UPLOAD_WRITES - 1) * self._uploads_left
+        return Amount(self.bytes_left, requests, max(0, items))
+
+    @property
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
-        arrived = self._arrived
-        return self._pace.left_s(self._amount_left(arrived), arrived)
+        to_pass = self._to_pass
+        left_s = self._braked.left_s(to_pass)
+        if left_s is None:
+            left_s = self._measured_s(self._arrived)
+        return None if left_s is None else max(left_s, self._braked.least_s(to_pass))
+
+    def _measured_s(self, arrived: list[Part]) -> float | None:
+        left = self._amount_left(arrived)
+        untold = self._shares.untold(max(0, self.bytes_sent - self._uploaded_bytes))
+        return None if untold > _UNTOLD_AT_MOST * left.bytes else self._pace.left_s(left, arrived)
 
     def age_s(self, flight: Flight) -> float:
         """Seconds since something in flight began."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from gcr_migrate.model.limits import EVEN
+
 CATCH_UP_S: Final = 0.02  # timers are late: what they cost may be made good
-_EVEN: Final = 0.92  # timers and networks are uneven, and `_Second` shall not have to hold it up
 _ON_ITS_WAY_S: Final = 2.0  # a request has arrived by then, though a large one is not answered
 _LOOK_AGAIN_S: Final = 0.25
 _STEP_S: Final = 0.5
@@ -186,7 +187,7 @@ class Pace:
             return
         if now >= self._grow_at:
             self._grow(now, self.per_s)
-        self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / (self.per_s * _EVEN)
+        self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / (self.per_s * EVEN)
 
     def answered(self, turn: Turn, now: float) -> None:
         """Take note that a request was answered, or will never be."""
@@ -214,7 +215,7 @@ class Pace:
             self._quiet_since = now
             self._grow_at = now + _STEP_S
         self._held_back = False
-        self._next_at = now + 1 / (self.per_s * _EVEN)
+        self._next_at = now + 1 / (self.per_s * EVEN)
 
     def as_it_was(self, before: Pace) -> None:
         """Take back what a refusal has told, as it told nothing about this pace.

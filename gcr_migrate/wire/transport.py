@@ -220,6 +220,10 @@ class Wire:
                 raise self._problem(url, reply, subject)
             refused_at = self.quota_used_up(reply, subject, refused_at)
 
+    def paced(self, content: Feed) -> Feed:
+        """Return the same bytes, as fast as the cap on all that is sent lets them pass."""
+        return self._pilot.bandwidth.shared(content)
+
     async def send_stream(  # the parts of a request
         self,
         method: str,
@@ -235,8 +239,7 @@ class Wire:
         # Without a length it would be sent chunked, which registries need not take.
         sized = {} if length is None else {"content-length": str(length)}
         sent = {**(headers or {}), **sized}
-        paced = self._pilot.bandwidth.shared(content)
-        stream = await self._opened(method, url, sent, paced, subject)
+        stream = await self._opened(method, url, sent, content, subject)
         try:
             return await stream.reply()
         finally:

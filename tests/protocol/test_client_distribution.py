@@ -15,6 +15,7 @@ from gcr_migrate.errors import BAD_REPLY, MigrateError
 from gcr_migrate.google.credentials import Credentials
 from gcr_migrate.model.content import OCI_MANIFEST, Descriptor, Digest, Manifest
 from gcr_migrate.model.dialect import DISTRIBUTION
+from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
@@ -191,6 +192,21 @@ def test_an_upload_whose_answer_is_lost_is_not_sent_again(
     with relay.running():
         at(relay, work)
     assert (relay.told, source.opened, sum(seen)) == (1, reads, BLOB.size)
+
+
+def test_bytes_count_once_a_cap_lets_them_pass(registry: RealRegistry) -> None:
+    """What waits for its turn has not left: a blob that was read at once counts bit by bit."""
+    data, seen = bytes(60_000), list[int]()
+    blob = Descriptor("application/octet-stream", Digest.of(data), len(data))
+
+    async def run() -> None:
+        settings = Settings(environ={}, limits=Limits(bytes_per_s=100_000))
+        async with Connections(settings) as clients:
+            client = clients.target(registry.host, "distribution")
+            await client.upload("team/app", blob, Source(data).open, on_bytes=seen.append)
+
+    asyncio.run(run())
+    assert (max(seen), sum(seen)) == (5_000, len(data))
 
 
 @pytest.mark.parametrize("first", [CUT, DAMAGED, DATA[:-1], DATA + b"x"])

@@ -108,6 +108,28 @@ def test_bytes_in_buffers_have_not_arrived() -> None:
     assert run.amount_left.bytes == MIB * 3 // 4
 
 
+def test_what_buffers_may_hold_tells_no_time() -> None:
+    """Small blobs do not show how fast a large one arrives, all of which has left at once."""
+    moments, told = [0.0], list[float | None]()
+    first = dict.fromkeys(Kind, 0) | {Kind.BLOB: 301}
+    sizes = [9000, 6000, 3000] * 100
+    total = sum(sizes) + 30 * MIB
+    run = Course(Left(first, first, total, total, 0, 301), Traffic(), lambda: moments[0])
+    for item_id, size in enumerate(sizes):
+        run.item(Step(Kind.BLOB, item_id, Event.STARTED, size))
+        run.bytes(size)
+        moments[0] += 0.1 + size / MIB
+        run.item(Step(Kind.BLOB, item_id, Event.CONFIRMED, size, "uploaded"))
+        run.tick()
+    run.item(Step(Kind.BLOB, 300, Event.STARTED, 30 * MIB))
+    run.bytes(30 * MIB)
+    for _ in range(60):
+        moments[0] += 0.5
+        run.tick()
+        told.append(run.time_left_s)
+    assert told == [None] * 60
+
+
 def test_manifests_and_tags_are_no_requests_for_blobs() -> None:
     """They go beside the blobs, and what they cost is measured apart."""
     run = course(2, sent=1)

@@ -306,6 +306,19 @@ def test_a_few_items_that_take_longer_than_thought_tell_nothing() -> None:
     assert alone(*[1] * 60).left_s(Amount(0, 0, 100)) == pytest.approx(100, rel=0.1)
 
 
+@pytest.mark.parametrize("blobs_s", [1, 5, 30])
+def test_what_blobs_took_does_not_grow_once_there_are_none(blobs_s: int) -> None:
+    """A few mounts, and then tags for minutes, at fifty a second: mounts count for their time."""
+    pace = Pace()
+    done = Amount()
+    for second in range(300):
+        if second:
+            done += Amount(0, 4) if second <= blobs_s else Amount(0, 0, 50)
+        pace.sample(float(second), done, at_once=16)
+        if second > blobs_s + 15:
+            assert pace.left_s(Amount(0, 0, 5000)) == pytest.approx(100, rel=HONEST)
+
+
 def test_a_run_is_measured_from_where_first_something_ended() -> None:
     """Eight requests a second, of which the first end after five seconds."""
     pace, done = Pace(), Amount()

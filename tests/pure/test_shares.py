@@ -98,3 +98,15 @@ def test_larger_blobs_never_need_less_time() -> None:
     shares.begin(9, 1000)
     clock.now_s += 2
     assert arrived(shares) == [500]
+
+
+def test_of_blobs_much_larger_than_any_that_ended_nobody_knows_what_has_arrived() -> None:
+    """Buffers may hold all that has left of them, or none; of those alike others tell it."""
+    clock = Clock()
+    shares = taught(clock, (1, 100), (1, 200))
+    shares.begin(8, 10_000)
+    shares.begin(9, 100_000)
+    assert (shares.untold(MANY), shares.untold(300)) == (100_000, 300)
+    assert taught(clock, (1, 100_000)).untold(MANY) == 0
+    shares.begin(10, MANY)
+    assert shares.untold(MANY) < MANY / 100
