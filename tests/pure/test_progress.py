@@ -15,6 +15,7 @@ from rich.console import Console
 from gcr_migrate import logs
 from gcr_migrate.cli.output import Output
 from gcr_migrate.cli.watching import Watched
+from gcr_migrate.model.brakes import Brakes
 from gcr_migrate.report.progress import DRAWN_EVERY_S, EVERY_S, Watch
 from gcr_migrate.state.file import lock, open_migration
 from gcr_migrate.state.ledger import Ledger
@@ -72,7 +73,7 @@ def test_a_run_on_a_terminal_that_cannot_draw_is_told_by_log_lines(
     async def run() -> None:
         ledger = Ledger(migration)
         watched = Watched(output, migration, None, None, None)
-        async with watched.run(Traffic(), left(migration), ledger):
+        async with watched.run(Traffic(), left(migration), ledger, Brakes()):
             await asyncio.sleep(0.1)
         await ledger.close()
 
