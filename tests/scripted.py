@@ -54,6 +54,9 @@ class Answer:
         return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
 
+UNKNOWN = Answer(404, {"errors": [{"code": "NAME_UNKNOWN"}]})
+
+
 class Scripted:
     """Answers each request by a function; starts as a context.
 

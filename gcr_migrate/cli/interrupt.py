@@ -115,15 +115,16 @@ def _drop(number: int, _frame: FrameType | None) -> None:
 def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end as `asyncio.run` does, and cancel it when a signal comes.
 
-    That one would let a second signal break off what its loop is just doing.
+    That one would let a second signal break off what its loop is just doing. Work that has more to
+    say when it is cancelled, such as how far a write got, is heard.
 
     Raises:
-        KeyboardInterrupt: a signal came, whatever the work made of it.
+        KeyboardInterrupt: a signal came, and the work ended by it or knew nothing of it.
     """
     import asyncio
 
     task: asyncio.Task[Any] | None = None
-    is_dropped = False
+    is_dropped = is_told = False
 
     def drop() -> None:
         nonlocal is_dropped
@@ -132,26 +133,29 @@ def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
             task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def main() -> T:
-        nonlocal task
-        task = asyncio.current_task()
+        nonlocal task, is_told
+        task = this = asyncio.current_task()
         try:
             if is_dropped:
                 work.close()
                 raise asyncio.CancelledError
             return await work
         finally:
+            is_told = this is not None and this.cancelling() > 0
             task = None
 
     before, _END.drop = _END.drop, drop
     try:
         result = asyncio.run(main())
+    except MigrateError:
+        raise
     except BaseException as error:
-        if is_dropped:
+        if is_dropped:  # whatever it is, it comes of that
             raise KeyboardInterrupt from error
         raise
     finally:
         _END.drop = before
-    if is_dropped:  # too late to cancel it; what would come next is not begun
+    if is_dropped and not is_told:  # too late to cancel it; what would come next is not begun
         raise KeyboardInterrupt
     return result
 

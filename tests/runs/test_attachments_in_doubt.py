@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from gcr_migrate.model.content import OCI_INDEX, OCI_MANIFEST
-from tests.scripted import Answer, Asked, Scripted
+from tests.scripted import UNKNOWN, Answer, Asked, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def registry(says_no: Callable[[str, int], bool]) -> Callable[[Asked], Answer]:
 def nothing(what: Asked) -> Answer:
     """Answer as a registry without content."""
     empty = {"/v2/": Answer(), "/v2/_catalog": Answer(body={"repositories": []})}
-    return empty.get(what.target.partition("?")[0], Answer(404))
+    return empty.get(what.target.partition("?")[0], UNKNOWN)
 
 
 @pytest.mark.parametrize("command", ["plan", "inventory"])

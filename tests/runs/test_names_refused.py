@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from gcr_migrate.model.content import OCI_MANIFEST
-from tests.scripted import Answer, Asked, Scripted
+from tests.scripted import UNKNOWN, Answer, Asked, Scripted
 from tests.zoo import SPEC, opened
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def _sides(cli: Cli, names: tuple[str, ...], more: str = "") -> Iterator[Scripte
             config = {"mediaType": "a/b", "digest": f"sha256:{'0' * 64}", "size": 2}
             image = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}
             return Answer(body=image, headers={"content-type": OCI_MANIFEST})
-        return Answer(200 if path == "/v2/" else 404)
+        return Answer() if path == "/v2/" else UNKNOWN
 
     def nothing(what: Asked) -> Answer:
-        return Answer(200 if what.target == "/v2/" else 404)
+        return Answer() if what.target == "/v2/" else UNKNOWN
 
     with Scripted(answer) as source, Scripted(nothing) as target:
         hosts = [one.url.removeprefix("http://") for one in (source, target)]
