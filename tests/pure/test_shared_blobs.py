@@ -52,16 +52,19 @@ class HalfClosed:
         return "uploaded"
 
 
+def place_of(file: Migration, image: Image) -> Place:
+    """Return where an image is read and written."""
+    return Place(image, file.sources()[image.source_id], file.repositories()[image.repository_id])
+
+
 async def brought(file: Migration, hands: Any) -> list[Outcome]:
     """Bring the first blob of each image; return what became of it."""
     ledger = Ledger(file)
     ledger.start_run()
     blobs = Blobs(file, Journal(ledger, Nobody(), asyncio.Event()), hands, 8)
-    sources, repositories = file.sources(), file.repositories()
-    begun = []
-    for image in file.images():
-        place = Place(image, sources[image.source_id], repositories[image.repository_id])
-        begun.append(blobs.bring(place, next(file.blobs(image.id))))
+    begun = [
+        blobs.bring(place_of(file, image), next(file.blobs(image.id))) for image in file.images()
+    ]
     outcomes = [one if isinstance(one, Outcome) else await one for one in begun]
     await ledger.close()
     return outcomes
@@ -128,9 +131,7 @@ def test_a_blob_that_two_manifests_lack_is_sent_once(tmp_path: Path) -> None:
         journal = Journal(ledger, Nobody(), asyncio.Event())
         blobs = Blobs(file, journal, hands, 1)
         image = next(file.images())
-        place = Place(
-            image, file.sources()[image.source_id], file.repositories()[image.repository_id]
-        )
+        place = place_of(file, image)
         lied_about, other = list(file.blobs(image.id))[:2]
         for one in (lied_about, other):
             journal.confirmed(Kind.BLOB, one.id, how="mounted")
@@ -184,9 +185,7 @@ def test_the_lane_for_large_blobs_sees_what_a_path_has_brought_meanwhile(tmp_pat
         lane = content.large_blobs(at_least=0)
         begun = next(lane)
         image = file.image(item.image_id)
-        place = Place(
-            image, file.sources()[image.source_id], file.repositories()[image.repository_id]
-        )
+        place = place_of(file, image)
         brought = blobs.bring(place, item)
         assert not isinstance(brought, Outcome)
         await brought
