@@ -1562,6 +1562,6 @@ def named(code: str) -> Problem:
 
 
 FILE_TROUBLES: Final = frozenset({DISK_FULL, FILE_BUSY})  # whatever the item is, none goes on
-NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
 TOO_MANY: Final = frozenset({TOO_MANY_REQUESTS, REFUSED_ALONE})
+NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
 """What a registry name gives that leads nowhere: nothing is there, and nobody hides it."""

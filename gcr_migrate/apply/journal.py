@@ -221,9 +221,10 @@ class Journal:
     def unseen(self, error: MigrateError, *, of: int) -> None:
         """Note that nobody can tell whether the target still has what it had of an image path."""
         self._unseen = self._unseen or error
-        self._reach.failed(error, of)
-        if self._reach.fatal:
-            self.stop.set()
+        if error.problem.exit is Exit.OUT_OF_REACH:
+            self._reach.failed(error, of)
+            if self._reach.fatal:
+                self.stop.set()
 
     def raise_if_out_of_reach(self) -> None:
         """Raise the cause when a service was gone, or nothing at all could be reached.

@@ -78,7 +78,7 @@ class Path:
         self._journal = tools.journal
         self._place = place
         self._look = Look(place, tools.hands)
-        self._seen = Seen(tools, place.image.id, self._look)
+        self._seen = Seen(tools, place, self._look)
         self._slots = asyncio.Semaphore(_WRITES_AT_ONCE)
         self._share = asyncio.Semaphore(_SHARE)
         self._going: dict[int, asyncio.Task[Outcome]] = {}

@@ -14,10 +14,15 @@ from gcr_migrate import errors
 from gcr_migrate.apply.tags import is_there
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
+from gcr_migrate.model.work import HeadWork
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcr_migrate.apply.copy import Place
     from gcr_migrate.apply.path import Tools
     from gcr_migrate.apply.tags import Look
+    from gcr_migrate.model.content import Digest
     from gcr_migrate.model.work import Tags
     from gcr_migrate.state.items import ManifestItem, TagItem
 
@@ -27,13 +32,14 @@ class Seen:
 
     Args:
         tools: what all paths share.
-        image_id: the path.
+        place: the path.
         look: asks for the list.
     """
 
-    def __init__(self, tools: Tools, image_id: int, look: Look) -> None:
+    def __init__(self, tools: Tools, place: Place, look: Look) -> None:
         self._tools = tools
-        self._image_id = image_id
+        self._journal = tools.journal
+        self._place = place
         self._look = look
         self._listed: Tags | None = None
         self._is_asked = False
@@ -48,44 +54,68 @@ class Seen:
         listed = await self._list()
         if listed is None:
             return item, tags
-        lost = [tag for tag in held if _lacks(listed, tag)]
-        for tag in lost:
-            self._tools.journal.refused(Kind.TAG, tag.id)
-        if is_there(item) and _lacks_manifest(listed, item, held, lost):
-            self._tools.journal.refused(Kind.MANIFEST, item.id)
-            item = replace(item, present=False, state=State.PLANNED)
-        gone = {tag.id for tag in lost}
-        return item, [
-            replace(tag, present=False, state=State.PLANNED) if tag.id in gone else tag
+        try:
+            found = {tag.id: await self._found(listed, tag) for tag in held}
+            is_lost = is_there(item) and await self._is_lost(listed, item, found)
+        except MigrateError as error:
+            self._unseen(error)
+            return item, tags
+        now = [
+            tag if found.get(tag.id, tag.digest) == tag.digest else self._doubted(tag, found)
             for tag in tags
         ]
+        if is_lost:
+            self._journal.refused(Kind.MANIFEST, item.id)
+            item = replace(item, present=False, state=State.PLANNED)
+        return item, now
+
+    def _doubted(self, tag: TagItem, found: Mapping[int, Digest | None]) -> TagItem:
+        """Record that a tag is not there; one that somebody has set since is not taken from them.
+
+        With `overwrite`, that was said of tags that were there before ours, and not of later ones.
+        """
+        self._journal.refused(Kind.TAG, tag.id)
+        state, theirs = State.PLANNED, found[tag.id]
+        if theirs and self._place.image.existing_tags == "overwrite":
+            state, saw = State.SKIPPED, f"target has {theirs}, planned {tag.digest}"
+            self._journal.skipped(Kind.TAG, tag.id, code=errors.TAG_CONFLICT.code, saw=saw)
+        return replace(tag, present=False, state=state)
 
     async def _list(self) -> Tags | None:
         """Return the list; None if it cannot be had, which is told when the run ends."""
         if not self._is_asked:
             self._is_asked = True
             try:
-                async with self._tools.requests.of(self._image_id):
+                async with self._tools.requests.of(self._place.image.id):
                     self._listed = await self._look.whole()
             except MigrateError as error:
-                if error.problem is not errors.STOPPED:
-                    self._tools.journal.unseen(error, of=self._image_id)
+                self._unseen(error)
         return self._listed
 
+    def _unseen(self, error: MigrateError) -> None:
+        if error.problem is not errors.STOPPED:
+            self._journal.unseen(error, of=self._place.image.id)
 
-def _lacks(listed: Tags, tag: TagItem) -> bool:
-    """Whether a list says that a tag is not there, or is another's by now."""
-    if tag.tag in listed.digests:
-        return (listed.digests[tag.tag] or tag.digest) != tag.digest
-    return not listed.is_cut
+    async def _found(self, listed: Tags, tag: TagItem) -> Digest | None:
+        """Return what a tag points to, as far as a list tells; one that may go on is asked for."""
+        if tag.tag in listed.digests:
+            return listed.digests[tag.tag] or tag.digest
+        return await self._head(tag.tag) if listed.is_cut else None
 
+    async def _is_lost(
+        self, listed: Tags, item: ManifestItem, found: Mapping[int, Digest | None]
+    ) -> bool:
+        """Whether a manifest is not there: a list of tags says so by all of its tags."""
+        if listed.manifests is not None and item.digest in listed.manifests:
+            return False
+        if listed.is_cut:
+            tells = item.digest in found.values()
+            return not tells and await self._head(str(item.digest)) is None
+        if listed.manifests is not None:
+            return True
+        gone = bool(found) and item.digest not in found.values()
+        return gone or not listed.is_named
 
-def _lacks_manifest(
-    listed: Tags, item: ManifestItem, held: list[TagItem], lost: list[TagItem]
-) -> bool:
-    """Whether a list says that a manifest is not there: one of tags does so by all of its tags."""
-    if listed.is_cut:
-        return False
-    if listed.manifests is not None:
-        return item.digest not in listed.manifests
-    return not listed.is_named or (bool(held) and len(lost) == len(held))
+    async def _head(self, reference: str) -> Digest | None:
+        work = HeadWork(self._place.target, reference, known=True)
+        return await self._tools.do(self._place.image.id, work)

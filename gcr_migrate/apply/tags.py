@@ -138,8 +138,9 @@ class _Side:
         listed = await self._list()
         if found := listed.digests.get(tag):
             return found
-        known = known or tag in listed.digests
-        return await self._head(tag, known=known) if known or listed.is_cut else None
+        if tag in listed.digests or listed.is_cut:
+            return await self._head(tag, known=known or tag in listed.digests)
+        return await self._head(tag, known=False) if known else None  # the second witness
 
     async def _head(self, tag: str, *, known: bool) -> Digest | None:
         began = self._clock()

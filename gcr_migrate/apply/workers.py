@@ -46,7 +46,6 @@ R = TypeVar("R")
 _TRIES: Final = 3  # of workers that had one and the same work in hand
 _DEATHS_IN_A_ROW: Final = 8  # of whatever workers, and nothing done in between
 _QUIET_LOOKS: Final = 30  # a minute; who computes, or waits for others, says so meanwhile
-_REQUEST_BYTES: Final = 256 * 1024  # what a request takes of a worker's time, as if it were bytes
 _END_S: Final = 10.0
 _DROPPED_END_S: Final = 0.2  # who drops a run does not wait for long, and then simply goes
 
@@ -108,8 +107,8 @@ class Workers:
             MigrateError: also WORKER_LOST, when workers die of it or none can be had.
         """
         for tries in range(_TRIES):
-            worker = await self._free()
-            weight = _weight_of(work)
+            weight = max(0, work.size_bytes) if isinstance(work, BlobWork) else 0
+            worker = await self._free(by_bytes=isinstance(work, BlobWork))
             worker.load += weight
             worker.given += weight
             self._number += 1
@@ -133,12 +132,17 @@ class Workers:
         """Return what those that have ended asked of each service; see `Hands`."""
         return self._asked
 
-    async def _free(self) -> _Worker:
-        """Return the worker that has the least in hand; wait for one that replaces the last."""
+    async def _free(self, *, by_bytes: bool) -> _Worker:
+        """Return the worker that has the least in hand; wait for one that replaces the last.
+
+        Each has its part of the bandwidth and of the rate: layers, which come in turns with
+        configs, go by bytes, and all else by requests.
+        """
         while True:
             if there := [worker for worker in self._workers if not worker.gone]:
-                # By bytes: each has its part of the bandwidth, and layers come between configs.
-                return min(there, key=lambda worker: (worker.load, worker.given))
+                if by_bytes:
+                    return min(there, key=lambda worker: (worker.load, worker.given))
+                return min(there, key=lambda worker: len(worker.waiting))
             coming = [worker.listening for worker in self._workers if worker.listening]
             if not coming:
                 raise MigrateError(errors.WORKER_LOST, subject="all workers", saw=self._broken)
@@ -273,10 +277,6 @@ class Workers:
             await worker.process.wait()
         if worker.listening:
             await worker.listening  # and with it for the one that takes its place
-
-
-def _weight_of(work: Work[Any]) -> int:
-    return _REQUEST_BYTES + (max(0, work.size_bytes) if isinstance(work, BlobWork) else 0)
 
 
 @asynccontextmanager

@@ -488,7 +488,7 @@ class RegistryClient:
             )
             if doubts and reply.status == _NOT_FOUND:
                 if not is_bare and not codes_of(reply):
-                    await self._wire.persistently(self._ping, subject)
+                    await self._until_there(subject)
                     is_bare = True
                     continue
                 if _NOT_FOUND not in ok:
@@ -503,8 +503,15 @@ class RegistryClient:
             if sent.look:
                 await sent.look()
 
+    async def _until_there(self, subject: str) -> None:
+        """Return once the registry answers for itself; raise why not, which nobody tries again."""
+        try:
+            await self._wire.persistently(self._ping, subject)
+        except TransientError as error:
+            raise error.final() from error
+
     async def _ping(self) -> None:
-        """Return once the registry answers for itself (OCI end-1), or it is not worth waiting."""
+        """Ask the registry whether it is one (OCI end-1)."""
         url = f"{self._base}/v2/"
         reply = await self._wire.request("GET", url, ok={200, 401, 403, 404}, subject=self._host)
         if reply.status == _NOT_FOUND:

@@ -219,7 +219,8 @@ def _check_ledger(path: Path) -> None:
         return
     ours = _sealed_digest(path)
     # The same plan made anew is another file.
-    is_other = theirs != ours or (made and made != _said(path, "created_at"))
+    now = _said(path, "created_at")
+    is_other = theirs != ours or (made and now and made != now)
     if theirs and ours and is_other:
         raise MigrateError(LEDGER_FOREIGN, subject=str(path), saw=f"it is of {theirs}")
 

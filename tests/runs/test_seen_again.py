@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.runs.test_apply_parts import EUROPE, TARGET, apply
+from tests.runs.test_bare_404 import BARE
 from tests.runs.test_tags_that_wait import theirs
-from tests.zoo import opened
+from tests.zoo import SPEC, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,39 @@ def test_a_tag_that_is_somebody_elses_by_now_is_a_conflict(zoo: Zoo) -> None:
     code, facts = apply(zoo)
     assert (code, [one["code"] for one in facts["failures"]]) == (1, ["tag-conflict"])
     assert images(zoo)["a"].tags["1"] == theirs().digest
+
+
+def test_a_tag_that_somebody_has_set_after_ours_is_not_rolled_back(zoo: Zoo) -> None:
+    """`existing_tags: overwrite` was said of what was there before; it is named, and exit 0."""
+    assert zoo.migrate(f"{SPEC}existing_tags: overwrite\n") == (0, 0, 0)
+    zoo.box.store.repositories[TARGET].put_manifest("a", theirs(), "1")
+    for _ in range(2):
+        code, facts = apply(zoo)
+        told = [(one["code"], one["subject"]) for one in facts["left_by_rule"]]
+        assert (code, told) == (0, [("tag-conflict", f"{EUROPE}/builds/moved/a:1")])
+        assert images(zoo)["a"].tags["1"] == theirs().digest
+
+
+def test_what_is_lost_is_found_out_where_there_is_no_list(zoo: Zoo) -> None:
+    """Each tag and manifest is asked for then."""
+    del images(zoo)["a"]
+    zoo.fault(host=EUROPE, path="/tags/list", **BARE)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert len(images(zoo)["a"].manifests) == 3
+
+
+def test_lists_that_are_refused_keep_no_other_image_from_being_copied(zoo: Zoo) -> None:
+    """However many they are, as long as the service answers."""
+    for number in range(10):
+        zoo.image(f"c{number}", "1", name=f"c {number}")
+    assert zoo.migrate() == (0, 0, 0)
+    zoo.image("new", "1", name="new")
+    (zoo.home / "m").unlink()
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, path="/c[0-9]/tags/list", status=405)
+    assert apply(zoo)[0] != 0
+    assert "new" in images(zoo)
 
 
 def test_nothing_is_told_as_there_that_nobody_could_see(zoo: Zoo) -> None:
