@@ -65,7 +65,7 @@ def lost_at_once(zoo: Zoo, child: Manifest) -> None:
 
 def lost_meanwhile(zoo: Zoo, child: Manifest) -> None:
     """Let the target lose a child and its tag while its index is written, which takes a second."""
-    until(lambda: zoo.asked("^PUT .*/manifests/1"))
+    until(lambda: zoo.asked("^PUT .*/a/manifests/1"))
     del target(zoo).tags["c"], target(zoo).manifests[child.digest]
 
 

@@ -99,7 +99,8 @@ def test_a_path_that_only_the_list_of_packages_names_is_found(zoo: Zoo) -> None:
     """Where the list of images and the lists above a path hide it, its versions are asked for."""
     body = json.dumps({"name": "builds/us.gcr.io", "child": [], "tags": [], "manifest": {}})
     zoo.fault(host=US, path="/v2/builds/us.gcr.io/tags/list", status=200, body=body)
-    zoo.fault(host=US, path="us.gcr.io/a/b/tags/list", status=404)
+    unknown = json.dumps({"errors": [{"code": "NAME_UNKNOWN"}]})
+    zoo.fault(host=US, path="us.gcr.io/a/b/tags/list", status=404, body=unknown)
     zoo.fault(host=API, path="/dockerImages", **EMPTY)
     code, facts = zoo.plan()
     assert (code, facts["complete"], facts["counts"]["tags"]) == (0, True, 4)
