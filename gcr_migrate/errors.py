@@ -1565,3 +1565,8 @@ FILE_TROUBLES: Final = frozenset({DISK_FULL, FILE_BUSY})  # whatever the item is
 TOO_MANY: Final = frozenset({TOO_MANY_REQUESTS, REFUSED_ALONE})
 NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
 """What a registry name gives that leads nowhere: nothing is there, and nobody hides it."""
+
+
+def says_not_there(error: MigrateError) -> bool:
+    """Whether an error says that a name is not there; a bare 404 does not, whoever it is of."""
+    return error.problem in NOT_THERE and not isinstance(error, BareError)

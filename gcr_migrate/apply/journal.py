@@ -212,15 +212,16 @@ class Journal:
         if kind is Kind.BLOB:
             self._failed_blobs.add(item_id)
         self.listener.item(Step(kind, item_id, Event.GAVE_UP, code=code))
-        if error.problem.exit is Exit.OUT_OF_REACH:
-            self._reach.failed(error, of)
-            if self._reach.fatal:
-                self.stop.set()
+        self._out_of_reach(error, of)
         return Outcome.FAILED
 
     def unseen(self, error: MigrateError, *, of: int) -> None:
         """Note that nobody can tell whether the target still has what it had of an image path."""
         self._unseen = self._unseen or error
+        self._out_of_reach(error, of)
+
+    def _out_of_reach(self, error: MigrateError, of: int | None) -> None:
+        """Count what is out of reach, and stop where that is too much in a row."""
         if error.problem.exit is Exit.OUT_OF_REACH:
             self._reach.failed(error, of)
             if self._reach.fatal:

@@ -135,8 +135,7 @@ class Doubts:
     def no_host(self, shown: str, error: MigrateError, source: ProjectSource) -> None:
         """Name a host that gave nothing; only one that was not asked for may be unused."""
         asked = len(source.hosts) < len(GCR_HOSTS)
-        is_told = error.problem in errors.NOT_THERE and not isinstance(error, errors.BareError)
-        if is_told and not asked:
+        if errors.says_not_there(error) and not asked:
             self.tell(errors.HOST_EMPTY, Severity.INFO, shown)
         else:
             self.failed(shown, error)

@@ -190,7 +190,7 @@ class _Gathering:
             try:
                 self._take(path, await self._registry.listing(name))
             except MigrateError as error:
-                if error.problem not in errors.NOT_THERE or isinstance(error, errors.BareError):
+                if not errors.says_not_there(error):
                     self._take(path, ListingFailed(name, error))
 
         await a_few_of((one(path) for path in sorted(self._hidden)), AT_ONCE)
@@ -245,7 +245,7 @@ class _Gathering:
         try:
             return await self._registry.listing(name)
         except MigrateError as error:
-            if error.problem not in errors.NOT_THERE or isinstance(error, errors.BareError):
+            if not errors.says_not_there(error):
                 self._found.failed[path] = error
             return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from gcr_migrate import errors
-from gcr_migrate.errors import BareError, MigrateError
+from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import AT_ONCE
 from gcr_migrate.model.inventory import Listing, TargetView
 from gcr_migrate.tasks import a_few_of
@@ -55,10 +55,10 @@ async def tags_there(registry: SourceRegistry, name: str, wanted: Iterable[str])
     try:
         listing = await registry.listing(name)
     except MigrateError as error:
+        if errors.says_not_there(error):
+            return NOTHING_THERE
         if error.problem not in errors.NOT_THERE:
             raise
-        if not isinstance(error, BareError):
-            return NOTHING_THERE
         listing = Listing(
             name, (), {}, None, cut=error.saw
         )  # it may lack the list, and not the name
