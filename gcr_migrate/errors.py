@@ -802,8 +802,8 @@ REFUSED_ALONE: Final = _problem(
     "requests for one name are refused",
     "For longer than the tool keeps trying, the registry answered 429 to what was asked for this "
     "name, and took what was asked for others: it is a limit of that name, not a used-up quota.",
-    "Look for a limit of that repository; then run the same command again, it goes on where it "
-    "stopped.",
+    "Look for a limit of that repository, or a rule for what was asked for; then run the same "
+    "command again, it goes on where it stopped.",
 )
 SERVER_ERROR: Final = _problem(
     "server-error",

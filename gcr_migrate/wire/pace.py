@@ -40,14 +40,16 @@ class Turn:
         service: who is asked.
         sent_at: when, in the pilot's time.
         part: which part of the service, see `Refusing`.
+        subject: what it is about.
     """
 
-    __slots__ = ("part", "sent_at", "service")
+    __slots__ = ("part", "sent_at", "service", "subject")
 
-    def __init__(self, service: str, sent_at: float, part: str = "") -> None:
+    def __init__(self, service: str, sent_at: float, part: str = "", subject: str = "") -> None:
         self.service = service
         self.sent_at = sent_at
         self.part = part
+        self.subject = subject
 
 
 class _Second:

@@ -118,8 +118,9 @@ class Pilot:
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS at once, while who was given up pauses, REFUSED_ALONE
-                where that is this part alone; STOPPED if it would have to wait when nothing new
-                is to begin any more, and what is under way has had a few seconds.
+                where that is this part alone or what the error is about; STOPPED if it would have
+                to wait when nothing new is to begin any more, and what is under way has had a few
+                seconds.
         """
         one = self._services.get(service) or self._new(service)
         gave_way, began = False, self._clock()
@@ -132,16 +133,16 @@ class Pilot:
                 look, now = None, self._clock()
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
-                return one.sent(Turn(service, now, part), writes=writes)
+                return one.sent(Turn(service, now, part, subject), writes=writes)
             line = _Line(service, subject, writes, begins)
             one.waiting[part] += 1
             try:
                 async with self._in_line(one, line) as now:
                     # What was refused leaves the line to others, and stands in it anew.
-                    refused = one.refusing.left_s(part, now) > 0
+                    refused = one.refusing.left_s(part, now, subject) > 0
                     stale = look is not None and one.has_paused(began, now)
                     if not (refused or stale or one.refusing.gives_way(part, one.waiting)):
-                        return one.sent(Turn(service, now, part), writes=writes)
+                        return one.sent(Turn(service, now, part, subject), writes=writes)
                     gave_way = True
             finally:
                 one.waiting[part] -= 1
@@ -151,8 +152,8 @@ class Pilot:
     async def _part_over(self, service: str, part: str, subject: str, *, begins: bool) -> None:
         """Wait until a request may be sent to a part of a service, where that was refused."""
         one = self._services[service]
-        while (left_s := one.refusing.left_s(part, now := self._clock())) > 0:
-            if saw := one.refusing.hopeless(part, now):
+        while (left_s := one.refusing.left_s(part, now := self._clock(), subject)) > 0:
+            if saw := one.refusing.hopeless(part, now, subject):
                 raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
             if one.pause and now < one.pause.until:
                 self._check(one.pause, service, subject)
@@ -269,6 +270,7 @@ class Pilot:
         writes: bool = False,
         told: bool = False,
         part: str = "",
+        subject: str = "",
     ) -> None:
         """Take note of a 429; the first one opens a pause, those on their way join it.
 
@@ -281,18 +283,19 @@ class Pilot:
             writes: whether it refused a write.
             told: it was another process that was refused; `on_refusal` is not told of it.
             part: which part of the service, see `Refusing`.
+            subject: what the request was about.
         """
         now = self._clock()
         one = self._services.get(service) or self._new(service)
         one.refusals += not told
-        if not told and one.refusing.refused(part, now, after_s, saw):
+        if not told and one.refusing.refused(part, now, after_s, saw, subject):
             if one.refused_alone(part) and self.on_alone:
                 self.on_alone(service, part)
             return
         pause = one.pause
         if pause is not None and now < pause.until:
             self._lengthen(one, pause, now + (after_s or 0.0))
-            one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s)
+            one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s, subject)
             return
         # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
         if pause is None or now > pause.until + LONGEST_PAUSE_S:
@@ -306,7 +309,7 @@ class Pilot:
         pause.saw = saw
         pause.until = now
         self._lengthen(one, pause, now + length_s)
-        one.refusing.lets_others_go_first(part, pause.until, length_s, one.all.per_s)
+        one.refusing.lets_others_go_first(part, pause.until, length_s, one.all.per_s, subject)
         logs.warning(
             "quota pause",
             service=service,
@@ -339,13 +342,16 @@ class Pilot:
         """Return what went to each service until now."""
         return {name: self._asked(one) for name, one in sorted(self._services.items())}
 
-    def hopeless(self, service: str, first_refused_at: float, part: str = "") -> Problem | None:
+    def hopeless(
+        self, service: str, first_refused_at: float, part: str = "", subject: str = ""
+    ) -> Problem | None:
         """Return why to give up a request that was refused, after the next pause or right now.
 
         Args:
             service: who refuses.
             first_refused_at: when this request was refused first, by `now`.
             part: which part of the service, see `Refusing`.
+            subject: what the request is about.
 
         Returns:
             TOO_MANY_REQUESTS or REFUSED_ALONE; None: it is not to be given up.
@@ -354,8 +360,8 @@ class Pilot:
         if one is None:
             return None
         now = self._clock()
-        if one.refusing.is_alone(part):
-            return None if one.refusing.hopeless(part, now) is None else REFUSED_ALONE
+        if one.refusing.is_alone(part, subject):
+            return None if one.refusing.hopeless(part, now, subject) is None else REFUSED_ALONE
         if one.pause is None:
             return None
         since = min(first_refused_at, one.pause.since)

@@ -5,12 +5,13 @@ of its own, or refuse for ever, and all others must not wait for it. What is ref
 first after the pause; if they are taken and it is refused again, it is alone with that, and waits
 by itself. With the first thing that such a part takes, it is one like all others.
 
-A part is a method and the path above what is asked for, such as all uploads to one repository.
+A part is a method and the path above what is asked for, such as all uploads to one repository. In
+the same way one thing may be refused alone, such as a tag, while its part takes all others.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -25,10 +26,13 @@ _OTHERS: Final = 4  # that have their turn before, at a slow pace
 _TRIED_FOR_S: Final = 0.5  # later it is being worked on, as an upload is
 _LOOK_AGAIN_S: Final = 0.05
 _FORGOTTEN_AFTER_S: Final = 60.0  # quotas are counted by the minute
+_NEVER: Final = float("-inf")
+
+_Name: TypeAlias = tuple[str, str]  # a part, and what of it was asked for; empty: the part itself
 
 
 class _Part(Struct):
-    """A part of which nothing was taken since it was refused.
+    """A part, or one thing of it, of which nothing was taken since it was refused.
 
     Attributes:
         since: when it was found to be alone with that; before, when it was refused first.
@@ -46,7 +50,13 @@ class _Part(Struct):
     saw: str
     alone: bool = False
     count: int = 0
-    tried_at: float = float("-inf")
+    tried_at: float = _NEVER
+
+    def left_s(self, now: float) -> float:
+        """Return after how many seconds it may be asked again; zero: now."""
+        if now < self.until:
+            return self.until - now
+        return _LOOK_AGAIN_S if now - self.tried_at < _TRIED_FOR_S else 0.0
 
     def is_over(self, now: float) -> bool:
         """Whether its refusals tell nothing any more."""
@@ -54,9 +64,10 @@ class _Part(Struct):
 
 
 class Refusing:
-    """The parts of one service of which nothing was taken since they were refused.
+    """The parts of one service, and things of them, of which nothing was taken since a refusal.
 
-    It keeps no clock: each call is told the time in seconds.
+    It keeps no clock: each call is told the time in seconds. Where a call is told a subject, that
+    is what the request is about, and with its part names one thing; empty: nobody says.
 
     Args:
         length_s: gives seconds to pause by the pauses before and what the service asked for.
@@ -64,105 +75,136 @@ class Refusing:
     """
 
     def __init__(self, length_s: Callable[[int, float | None], float], patience_s: float) -> None:
-        self._parts: dict[str, _Part] = {}
+        self._parts: dict[_Name, _Part] = {}
         self._length_s = length_s
         self._patience_s = patience_s
-        # When the last one was sent that was taken, of those that write and those that read.
-        self._taken = {True: float("-inf"), False: float("-inf")}
+        # When the last one was sent that was taken: of those that write and those that read, and
+        # of parts of which things are refused.
+        self._taken = {True: _NEVER, False: _NEVER}
+        self._taken_of: dict[str, float] = {}
 
-    def left_s(self, name: str, now: float) -> float:
+    def left_s(self, part: str, now: float, subject: str = "") -> float:
         """Return after how many seconds a request may be sent to this part; zero: now."""
-        part = self._parts.get(name)
-        if part is None:
-            return 0.0
-        if now < part.until:
-            return part.until - now
-        return _LOOK_AGAIN_S if now - part.tried_at < _TRIED_FOR_S else 0.0
+        found = [self._parts[name] for name in _names(part, subject) if name in self._parts]
+        return max((one.left_s(now) for one in found), default=0.0)
 
     def sent(self, turn: Turn) -> None:
         """Take note that a request is sent: others to its part, if refused, wait for the answer."""
-        if part := self._parts.get(turn.part):
-            part.tried_at = turn.sent_at
+        for name in _names(turn.part, turn.subject):
+            if part := self._parts.get(name):
+                part.tried_at = turn.sent_at
 
-    def gives_way(self, name: str, waiting: Iterable[str]) -> bool:
+    def gives_way(self, part: str, waiting: Iterable[str]) -> bool:
         """Whether a part was refused, nothing of others taken since, and one waits that was not."""
-        part, writes = self._parts.get(name), _writes(name)
-        if part is None or part.alone or self._taken[writes] > part.refused_at:
+        one, writes = self._parts.get((part, "")), _writes(part)
+        if one is None or one.alone or self._taken[writes] > one.refused_at:
             return False
-        return any(_writes(one) == writes for one in waiting if one not in self._parts)
+        return any(_writes(other) == writes and (other, "") not in self._parts for other in waiting)
 
     def took(self, turn: Turn) -> None:
         """Take note that a request was taken."""
         writes = _writes(turn.part)
         self._taken[writes] = max(self._taken[writes], turn.sent_at)
-        self._parts.pop(turn.part, None)
+        if not self._parts:
+            return
+        if (before := self._taken_of.get(turn.part)) is not None:
+            self._taken_of[turn.part] = max(before, turn.sent_at)
+        for name in _names(turn.part, turn.subject):
+            self._parts.pop(name, None)
 
-    def refused(self, name: str, now: float, after_s: float | None, saw: str) -> bool:
+    def refused(
+        self, part: str, now: float, after_s: float | None, saw: str, subject: str = ""
+    ) -> bool:
         """Take note of a 429.
 
         Args:
-            name: of the part that was asked; empty: it is not known.
+            part: that was asked; empty: it is not known.
             now: the time.
             after_s: seconds that the service asked to wait, None if it did not say.
             saw: what it said.
+            subject: what was asked for.
 
         Returns:
-            Whether that is a matter of this part alone, and no pause for all others.
+            Whether that is a matter of this part, or of this thing, alone, and no pause for all.
         """
-        if not name:
+        if not part:
             return False
-        part = self._parts.get(name)
-        if part is None or part.is_over(now):
+        if subject:
+            taken_at = self._taken_of.get(part, _NEVER)
+            if self._refused((part, subject), taken_at, now, after_s, saw):
+                return True
+            self._taken_of.setdefault(part, _NEVER)
+        alone = self._refused((part, ""), self._taken[_writes(part)], now, after_s, saw)
+        self._lets_the_part_go_first(part, subject)
+        return alone
+
+    def _refused(
+        self, name: _Name, taken_at: float, now: float, after_s: float | None, saw: str
+    ) -> bool:
+        """Take note of a refusal, and whether others were taken that were sent since the last."""
+        one = self._parts.get(name)
+        if one is None or one.is_over(now):
             self._forget(now)
             self._parts[name] = _Part(now, now, now, saw)
             return False
-        part.saw = saw
-        part.tried_at = float("-inf")
-        if not part.alone:
-            alone = self._taken[_writes(name)] > part.refused_at
-            part.refused_at = now
+        one.saw = saw
+        one.tried_at = _NEVER
+        if not one.alone:
+            alone = taken_at > one.refused_at
+            one.refused_at = now
             if not alone:
                 return False
-            part.alone, part.since = True, now
-        if now < part.until:  # it was on its way already
-            part.until = max(part.until, now + (after_s or 0.0))
+            one.alone, one.since = True, now
+        if now < one.until:  # it was on its way already
+            one.until = max(one.until, now + (after_s or 0.0))
         else:
-            part.until = now + self._length_s(part.count, after_s)
-            part.count += 1
+            one.until = now + self._length_s(one.count, after_s)
+            one.count += 1
         return True
 
     def _forget(self, now: float) -> None:
         """Drop what is over: a part may be of one request only, which nobody asks for again."""
         for name in [name for name, part in self._parts.items() if part.is_over(now)]:
             del self._parts[name]
+        kept = {part for part, subject in self._parts if subject}
+        self._taken_of = {part: at for part, at in self._taken_of.items() if part in kept}
 
     def lets_others_go_first(
-        self, name: str, until: float, pause_s: float, per_s: float | None
+        self, part: str, until: float, pause_s: float, per_s: float | None, subject: str = ""
     ) -> None:
         """Have a part that was refused wait until a little after the pause of all.
 
         Args:
-            name: of the part.
+            part: that was refused.
             until: end of the pause.
             pause_s: its seconds.
             per_s: requests per second after it; None: as many as can be.
+            subject: what was asked for; it waits for others of its part too.
         """
         least, most = _AFTER_OTHERS_S
         turns_s = _OTHERS / per_s if per_s else 0.0
-        if part := self._parts.get(name):
-            part.until = max(part.until, until + min(max(least, pause_s / 4, turns_s), most))
+        if one := self._parts.get((part, "")):
+            one.until = max(one.until, until + min(max(least, pause_s / 4, turns_s), most))
+        self._lets_the_part_go_first(part, subject)
 
-    def is_alone(self, name: str) -> bool:
-        """Whether a part is refused while others are taken."""
-        part = self._parts.get(name)
-        return part is not None and part.alone
+    def _lets_the_part_go_first(self, part: str, subject: str) -> None:
+        whole, one = self._parts.get((part, "")), self._parts.get((part, subject))
+        if subject and whole and one:
+            one.until = max(one.until, whole.until + _AFTER_OTHERS_S[0])
 
-    def hopeless(self, name: str, now: float) -> str | None:
-        """Return what a part said that is alone and is to be given up; None: it is not."""
-        part = self._parts.get(name)
-        if part is None or not part.alone:
-            return None
-        return part.saw if max(part.until, now) > part.since + self._patience_s else None
+    def is_alone(self, part: str, subject: str = "") -> bool:
+        """Whether a part, or this thing of it, is refused while others are taken."""
+        return any(
+            name in self._parts and self._parts[name].alone for name in _names(part, subject)
+        )
+
+    def hopeless(self, part: str, now: float, subject: str = "") -> str | None:
+        """Return what was said to who is refused alone and is to be given up; None: it is not."""
+        for name in _names(part, subject):
+            one = self._parts.get(name)
+            if one and one.alone and max(one.until, now) > one.since + self._patience_s:
+                return one.saw
+        return None
 
 
 def part_of(method: str, url: str) -> str:
@@ -170,5 +212,10 @@ def part_of(method: str, url: str) -> str:
     return f"{method} {url.partition('?')[0].rpartition('/')[0]}"
 
 
-def _writes(name: str) -> bool:
-    return name.partition(" ")[0] in WRITES
+def _names(part: str, subject: str) -> tuple[_Name, ...]:
+    """Return the names of a part, and of one thing of it."""
+    return ((part, ""), (part, subject)) if subject else ((part, ""),)
+
+
+def _writes(part: str) -> bool:
+    return part.partition(" ")[0] in WRITES

@@ -296,14 +296,16 @@ class Wire:
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long,
-                REFUSED_ALONE when a part of it has.
+                REFUSED_ALONE when a part of it has, or this request.
         """
         service = self._places.service(reply.url)
         first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         writes, part = method in WRITES, part_of(method, reply.url)
-        self._pilot.refused(service, pause_of(reply), error.saw, writes=writes, part=part)
-        if problem := self._pilot.hopeless(service, first, part):
+        self._pilot.refused(
+            service, pause_of(reply), error.saw, writes=writes, part=part, subject=subject
+        )
+        if problem := self._pilot.hopeless(service, first, part, subject):
             raise MigrateError(problem, subject=subject, saw=error.saw)
         return first
 

@@ -32,9 +32,9 @@ def refusing() -> Refusing:
     return Refusing(seconds, 150)
 
 
-def taken(refusing: Refusing, part: str, at: float) -> None:
+def taken(refusing: Refusing, part: str, at: float, subject: str = "") -> None:
     """Let a request be sent and taken."""
-    refusing.took(Turn(HOST, at, part))
+    refusing.took(Turn(HOST, at, part, subject))
 
 
 def test_the_first_refusal_is_everybody_s(refusing: Refusing) -> None:
@@ -113,6 +113,51 @@ def test_a_part_that_refuses_for_too_long_is_given_up_alone(refusing: Refusing) 
     refusing.refused(BAD, 352, None, "429 mine")
     assert refusing.hopeless(BAD, 352) == "429 mine"
     assert refusing.hopeless(GOOD, 352) is None
+
+
+def test_what_is_refused_while_its_part_is_taken_is_alone(refusing: Refusing) -> None:
+    """A tag that is refused for ever is no reason for its siblings to wait, nor for others."""
+    refusing.refused(BAD, 1, None, "429", "t0")
+    taken(refusing, BAD, 2, "t1")
+    assert refusing.refused(BAD, 3, None, "429", "t0")
+    assert refusing.left_s(BAD, 3, "t0") == 10
+    assert refusing.left_s(BAD, 3, "t1") == 0
+    assert refusing.is_alone(BAD, "t0")
+    assert not refusing.is_alone(BAD, "t1")
+
+
+def test_what_siblings_have_taken_before_says_nothing(refusing: Refusing) -> None:
+    """What was on its way when one was refused had its turn before the quota was used up."""
+    refusing.refused(BAD, 1, None, "429", "t0")
+    taken(refusing, BAD, 0.5, "t1")
+    assert not refusing.refused(BAD, 3, None, "429", "t0")
+
+
+def test_one_refused_for_ever_is_given_up_beside_its_siblings(refusing: Refusing) -> None:
+    """By the time since it was found to be alone, whatever is taken of its part."""
+    refusing.refused(BAD, 0, None, "429", "t0")
+    for at in range(1, 145, 11):
+        assert refusing.hopeless(BAD, at, "t0") is None
+        taken(refusing, BAD, at, "t1")
+        refusing.refused(BAD, at + 1, None, "429 mine", "t0")
+    assert refusing.hopeless(BAD, 145, "t0") == "429 mine"
+    assert refusing.hopeless(BAD, 145, "t1") is None
+
+
+def test_what_was_taken_once_is_like_its_siblings(refusing: Refusing) -> None:
+    """Its next refusal is a first one."""
+    refusing.refused(BAD, 1, None, "429", "t0")
+    taken(refusing, BAD, 2, "t1")
+    refusing.refused(BAD, 3, None, "429", "t0")
+    taken(refusing, BAD, 14, "t0")
+    assert not refusing.refused(BAD, 16, None, "429", "t0")
+
+
+def test_after_a_pause_siblings_go_first(refusing: Refusing) -> None:
+    """Or what is refused for ever would be tried for its part, and all of that would wait."""
+    refusing.refused(BAD, 1, None, "429", "t0")
+    refusing.lets_others_go_first(BAD, 5, 1, None, "t0")
+    assert refusing.left_s(BAD, 2, "t1") < refusing.left_s(BAD, 2, "t0")
 
 
 @pytest.fixture

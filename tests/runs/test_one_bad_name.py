@@ -308,3 +308,21 @@ def test_names_that_are_refused_by_429_for_ever_keep_no_other_back(
     assert failed == {f"{EUROPE}/builds/moved/{name}" for name in names}
     assert "too-many-requests-for-one" in {one["code"] for one in facts["failures"]}
     assert zoo.asked(f"{method} {EUROPE} .*/a[0-9]*/") <= 30 * len(names)
+
+
+def test_one_tag_refused_by_429_for_ever_keeps_no_sibling_back(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits alone, and then fails alone; the pauses of all are few, however long it is tried."""
+    monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "8")
+    for number in range(60):
+        zoo.image("a", f"t{number}", name=str(number))
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/t0$", status=429)
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    failed = {one["subject"]: one["code"] for one in facts["failures"] if one["kind"] == "tag"}
+    assert failed == {f"{EUROPE}/builds/moved/a:t0": "too-many-requests-for-one"}
+    assert sorted(there(zoo)["a"]) == sorted(f"t{number}" for number in range(1, 60))
+    assert facts["services"][EUROPE]["paused_s"] < 4
