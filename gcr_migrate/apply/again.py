@@ -139,12 +139,12 @@ class Again:
     async def _write(self, item: ManifestItem) -> Outcome:
         """Write a manifest that was lost, and the tags that went with it."""
         journal, of = self._journal, self._place.image.id
-        journal.refused(Kind.MANIFEST, item.id)
+        journal.lost(Kind.MANIFEST, item.id)
         journal.settle()  # so that the rows tell of tags that were set a moment ago
         # What is not set yet will be in its turn.
         tags = [one for one in self._tools.migration.tags_of(of, item.id) if is_there(one)]
         for tag in tags:  # before anything else: who stops now knows what to ask for
-            journal.refused(Kind.TAG, tag.id)
+            journal.lost(Kind.TAG, tag.id)
         if journal.is_over(of):
             return Outcome.PENDING
         journal.begins(Kind.MANIFEST, item.id)

@@ -116,6 +116,7 @@ class Blobs:
         self._mounts = Mounts()
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
+        self._doubted: set[int] = set()  # the plan or an earlier run had them
         self._sent_again: set[int] = set()
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[Outcome]] = {}
@@ -126,7 +127,9 @@ class Blobs:
 
     def bring(self, place: Place, item: BlobItem) -> Outcome | asyncio.Task[Outcome]:
         """Bring one blob under one target name; once, however many ask for it."""
-        if item.present or item.state is State.PRESENT:
+        if item.id in self._doubted:
+            item = replace(item, present=False, state=State.MOVING)  # it may be there
+        elif _is_there(item):
             return Outcome.DONE
         if item.id in self._gone or item.state is State.SKIPPED:
             return Outcome.GONE
@@ -136,6 +139,20 @@ class Blobs:
         if going is None:
             going = self._going[item.id] = shared(self._bring(place, item))
         return going
+
+    def doubt(self, items: list[BlobItem]) -> None:
+        """Note that blobs are to be looked for, as the target has lost a manifest that needs them.
+
+        What came in this run is there: it came after that.
+        """
+        for item in items:
+            if (
+                _is_there(item)
+                and item.id not in self._doubted
+                and self._journal.came_out(item.id) is None
+            ):
+                self._doubted.add(item.id)
+                self._journal.lost(Kind.BLOB, item.id, item.size_bytes)
 
     async def send(self, place: Place, item: BlobItem) -> Outcome:
         """Send a blob that the target had said to have, without any mount; once for all who ask."""
@@ -149,7 +166,7 @@ class Blobs:
     async def _send(self, place: Place, item: BlobItem) -> Outcome:
         try:
             self._mounts.in_vain(item.id)
-            self._journal.refused(Kind.BLOB, item.id)
+            self._journal.lost(Kind.BLOB, item.id, item.size_bytes)
             async with self._room(item):
                 size, of = item.size_bytes, place.image.id
                 if self._journal.is_over(of):
@@ -386,6 +403,10 @@ class Blobs:
         row = self._repositories[image.repository_id]
         name = row.name(image.target_path)
         return Origin(name, row.prefix if row.resource else name, is_sure)
+
+
+def _is_there(item: BlobItem) -> bool:
+    return item.present or item.state is State.PRESENT
 
 
 def _origin(end: End) -> Origin:

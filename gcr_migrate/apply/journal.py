@@ -122,6 +122,11 @@ class Journal:
         self._ledger.record(kind, item_id, Event.LOST)
         self.listener.item(Step(kind, item_id, Event.LOST))
 
+    def lost(self, kind: Kind, item_id: int, size_bytes: int = 0) -> None:
+        """Record that what had counted as there is not at the target; a blob, with its length."""
+        self._ledger.record(kind, item_id, Event.LOST)
+        self.listener.item(Step(kind, item_id, Event.LOST, size_bytes, how="believed"))
+
     def undone(self, kind: Kind, item_id: int) -> None:
         """Record that what a run had added was taken back."""
         self._ledger.record(kind, item_id, Event.UNDONE)

@@ -1,7 +1,8 @@
 """What a plan or an earlier run saw at the target is there only if this run sees it, too.
 
 One list for each image path tells it, as far as a list does: of tags, and at Google's registries of
-all manifests. What it lacks is recorded as lost, and brought as if it had never been there.
+all manifests. What it lacks is recorded as lost, and brought as if it had never been there. Layers
+of a manifest that is lost are looked for one by one.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Seen:
             for tag in tags
         ]
         if is_lost:
-            self._journal.refused(Kind.MANIFEST, item.id)
+            self._journal.lost(Kind.MANIFEST, item.id)
+            self._tools.blobs.doubt(self._tools.migration.blobs_of(item.id))
             item = replace(item, present=False, state=State.PLANNED)
         return item, now
 
@@ -74,7 +76,7 @@ class Seen:
 
         With `overwrite`, that was said of tags that were there before ours, and not of later ones.
         """
-        self._journal.refused(Kind.TAG, tag.id)
+        self._journal.lost(Kind.TAG, tag.id)
         state, theirs = State.PLANNED, found[tag.id]
         if theirs and self._place.image.existing_tags == "overwrite":
             state, saw = State.SKIPPED, f"target has {theirs}, planned {tag.digest}"

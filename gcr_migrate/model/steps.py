@@ -57,7 +57,8 @@ class Step(Struct, frozen=True):
         item_id: which one of its kind.
         event: what happened.
         size_bytes: its length, where that is known.
-        how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `written`.
+        how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `written`; for LOST
+            `believed`, where it had counted as there.
         code: for GAVE_UP and SKIPPED: code of the problem.
     """
 

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.model.brakes import Braked, Brakes
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
@@ -60,7 +61,7 @@ class Course:
         brakes: what it is held back by.
 
     Attributes:
-        left_at_first: what there was to do when the run began.
+        left_at_first: what there was to do when the run began, with what was found lost since.
         outcomes: ended items by kind and `done`, `skipped` or `failed`.
         bytes_sent: bytes that left for the target and stay there.
         bytes_in_vain: bytes that have to be sent again.
@@ -112,6 +113,7 @@ class Course:
             self._pace.spread(blob, self._shares.each_s())
         outcome = _ENDS.get(step.event)
         if outcome is None:
+            self._back(step)
             return
         self.outcomes[step.kind, outcome] += 1
         if step.kind not in CONTENT:
@@ -127,6 +129,21 @@ class Course:
             self._uploaded_bytes += size
         if step.event is not Event.CONFIRMED:
             self._given_up_bytes += size
+
+    def _back(self, step: Step) -> None:
+        """Take note that there is more to do, where something is lost that had counted as there."""
+        if step.event is not Event.LOST or not step.how:
+            return
+        first = self.left_at_first
+        pending = {**first.pending, step.kind: first.pending[step.kind] + 1}
+        size = step.size_bytes if step.kind is Kind.BLOB else 0
+        self.left_at_first = replace(
+            first,
+            pending=pending,
+            bytes_planned=first.bytes_planned + size,
+            bytes=first.bytes + size,
+            uploads=first.uploads + (step.kind is Kind.BLOB),
+        )
 
     def bytes(self, count: int) -> None:
         """Take note that so many bytes have left for the target; negative ones were in vain."""

@@ -55,22 +55,27 @@ class Places:
             for id_, (planned, pending) in left.by_repository.items()
         }
         self._ended: dict[Kind, list[int]] = defaultdict(list)
+        self._lost: dict[Kind, list[int]] = defaultdict(list)
         self._ticks = 0
 
     def item(self, step: Step) -> None:
         """Take note that something happened to one item."""
         if step.kind in CONTENT and step.event in _ENDS:
             self._ended[step.kind].append(step.item_id)
+        elif step.kind in CONTENT and step.event is Event.LOST and step.how:
+            self._lost[step.kind].append(step.item_id)
 
     def tick(self) -> None:
         """Add up what came since the last time."""
         self._ticks += 1
         ended, self._ended = self._ended, defaultdict(list)
-        for kind, item_ids in ended.items():
-            for id_, count in repositories_of(self._migration, kind, item_ids).items():
-                place = self._places[id_]
-                place.ended = min(place.planned, place.ended + count)
-                place.moved = self._ticks
+        lost, self._lost = self._lost, defaultdict(list)
+        for sign, found in ((-1, lost), (1, ended)):
+            for kind, item_ids in found.items():
+                for id_, count in repositories_of(self._migration, kind, item_ids).items():
+                    place = self._places[id_]
+                    place.ended = max(0, min(place.planned, place.ended + sign * count))
+                    place.moved = self._ticks
 
     def busiest(self, count: int) -> list[Place]:
         """Return so many repositories at most that are begun and not ended, the liveliest first."""

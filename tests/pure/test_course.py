@@ -232,3 +232,17 @@ def test_what_is_left_is_read_from_the_ledger(tmp_path: Path) -> None:
     assert after.uploads == 4
     assert after.bytes_planned == before.bytes_planned
     assert after.bytes < before.bytes
+
+
+def test_what_is_found_lost_is_to_be_done_again() -> None:
+    """In items and bytes; what was given back before it was there had counted as left."""
+    run = course(1, sent=1, of=1)
+    assert (run.pending(Kind.BLOB), run.bytes_left) == (1, MIB)
+    run.item(Step(Kind.BLOB, 7, Event.LOST, MIB, how="believed"))
+    run.item(Step(Kind.TAG, 7, Event.LOST, how="believed"))
+    assert (run.pending(Kind.BLOB), run.pending(Kind.TAG), run.bytes_left) == (2, 1, 2 * MIB)
+    run.item(Step(Kind.BLOB, 8, Event.LOST))
+    assert run.pending(Kind.BLOB) == 2
+    end(run, 7, "uploaded")
+    end(run, 8, "uploaded")
+    assert (run.pending(Kind.BLOB), run.bytes_left) == (0, 0)

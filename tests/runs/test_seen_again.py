@@ -128,3 +128,28 @@ def test_a_run_that_has_to_bring_all_asks_for_no_list_more_than_before(zoo: Zoo)
     zoo.forget()
     assert apply(zoo)[0] == 0
     assert zoo.asked("^GET .*/b/tags/list") == 0
+
+
+def test_layers_of_a_target_that_was_emptied_are_sent_once_and_mounted(tmp_path: Path) -> None:
+    """As in a first run, whatever was believed; and the run says how much it has to do."""
+    with opened(tmp_path) as zoo:
+        for number in range(6):
+            zoo.image(f"c{number}", "1", name="same")
+        assert zoo.migrate() == (0, 0, 0)
+        for name in list(images(zoo)):
+            del images(zoo)[name]
+        zoo.forget()
+        code, facts = apply(zoo)
+        assert (code, facts["outcome"]) == (0, "complete")
+        assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 2  # a config and a layer
+        assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+def test_layers_that_outlive_their_manifest_are_not_sent_again(zoo: Zoo) -> None:
+    """The target is asked for them before they are sent."""
+    for image in images(zoo).values():
+        image.manifests.clear()
+        image.tags.clear()
+    zoo.forget()
+    check_all_is_back(zoo)
+    assert zoo.asked(f"P[A-Z]* {EUROPE} .*uploads/") == 0
