@@ -62,7 +62,7 @@ MetricsText = Annotated[
 LOOPBACK: Final = "127.0.0.1"
 _TICK_S: Final = 0.5
 _FILE_EVERY_S: Final = 15.0
-_NOTED_EVERY_S: Final = 15.0
+_NOTED_EVERY_S: Final = 5.0
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -130,7 +130,7 @@ class Watched:
             self._metrics.source = RunMetrics(course)
         places = self._places(to_do)
         with self._display(course, places) as display:
-            noting = _Noting(traffic, ledger)
+            noting = _Noting(course, ledger)
             ticking = asyncio.create_task(self._tick(course, display, noting))
             try:
                 yield Ears(course, self._traces, places)
@@ -206,18 +206,19 @@ class Watched:
 
 
 class _Noting:
-    """Notes in the ledger how much was asked since the last time."""
+    """Notes in the ledger how far the run is, and how much was asked since the last time."""
 
-    def __init__(self, traffic: Traffic, ledger: Ledger) -> None:
-        self._traffic = traffic
+    def __init__(self, course: Course, ledger: Ledger) -> None:
+        self._course = course
         self._ledger = ledger
-        self._noted = replace(traffic)
+        self._noted = replace(course.traffic)
 
     def note(self) -> None:
-        now = replace(self._traffic)
+        now = replace(self._course.traffic)
         new, self._noted = now - self._noted, now
         if new.requests or new.retried:
             self._ledger.note_traffic(new.requests, new.refused, new.retried)
+            self._ledger.note_how_far(self._course.how_far)
 
 
 class Ears:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gcr_migrate.model.brakes import Braked, Brakes
+from gcr_migrate.model.far import HowFar
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
 from gcr_migrate.model.shares import Shares
 from gcr_migrate.model.steps import CONTENT, Event, Kind
@@ -260,6 +261,12 @@ class Course:
         left = self._amount_left(arrived)
         untold = self._shares.untold(max(0, self.bytes_sent - self._uploaded_bytes))
         return None if untold > _UNTOLD_AT_MOST * left.bytes else self._pace.left_s(left, arrived)
+
+    @property
+    def how_far(self) -> HowFar:
+        """How far it is now."""
+        rate, done, left_s = self.rate, self.bytes_done, self.time_left_s
+        return HowFar(done, self.bytes_total, rate.bytes, rate.requests, left_s)
 
     def age_s(self, flight: Flight) -> float:
         """Seconds since something in flight began."""

@@ -18,6 +18,7 @@ from gcr_migrate.report.runs import (
     LeftFact,
     MovedBytesFact,
     MovingFact,
+    ProgressFact,
     RunFact,
     RunOutcome,
     ServiceFact,
@@ -26,7 +27,7 @@ from gcr_migrate.report.runs import (
 from gcr_migrate.state.file import is_in_hand
 from gcr_migrate.state.leaving import left_by_rule
 from gcr_migrate.state.tally import ALREADY_THERE, tally
-from gcr_migrate.state.waiting import Flights, flights, hold_ups
+from gcr_migrate.state.waiting import Flights, flights, hold_ups, how_far
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,6 +85,7 @@ def status_facts(migration: Migration) -> StatusFacts:
     return StatusFacts(
         **_run(migration, sums),
         is_running=is_running,
+        progress=_progress(migration, last_run) if is_running else None,
         in_flight=InFlightFact(
             items=moving.count,
             blobs=moving.blobs,
@@ -107,6 +109,22 @@ def status_facts(migration: Migration) -> StatusFacts:
             )
             for run in sums.runs
         ],
+    )
+
+
+def _progress(migration: Migration, run: int) -> ProgressFact | None:
+    noted = how_far(migration, run)
+    if noted is None:
+        return None
+    at, far = noted
+    left_s = far.time_left_s
+    return ProgressFact(
+        at=at.isoformat(timespec="seconds"),
+        bytes_done=far.bytes_done,
+        bytes_total=far.bytes_total,
+        bytes_per_s=round(far.bytes_per_s, 1),
+        requests_per_s=round(far.requests_per_s, 1),
+        time_left_s=None if left_s is None else round(left_s, 1),
     )
 
 

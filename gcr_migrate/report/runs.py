@@ -171,6 +171,17 @@ class InFlightFact(Fact):
     largest: list[MovingFact] = Field(description="The largest blobs, five at most.")
 
 
+class ProgressFact(Fact):
+    """How far a run was that goes on, as it noted every few seconds."""
+
+    at: str = Field(description="When it noted that.")
+    bytes_done: int = Field(description="Sent by it and by those before.")
+    bytes_total: int = Field(description="Those that the plan takes in all.")
+    bytes_per_s: float = Field(description="Over the last minute.")
+    requests_per_s: float = Field(description="Over the last minute.")
+    time_left_s: float | None = Field(description="Null where nobody can know.")
+
+
 class HoldUpFact(Fact):
     """A blob that is not there yet, and what waits for it: tags, for the manifests of a chain."""
 
@@ -192,6 +203,9 @@ class StatusFacts(_RunLike):
     version: Literal[1] = VERSION
     runs: list[RunFact]
     is_running: bool = Field(description="Whether a process works on the file now.")
+    progress: ProgressFact | None = Field(
+        default=None, description="Null where no run goes on, or it has just begun."
+    )
     in_flight: InFlightFact
     to_ask_about: int = Field(
         description="Transfers that a run began which was cut off; the next run asks the target."

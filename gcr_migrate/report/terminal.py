@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.cells import cell_len
 from rich.text import Text
 
-from gcr_migrate.model.steps import Kind
+from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.report.layout import STYLES, padded
+from gcr_migrate.report.running import time_text
 from gcr_migrate.report.runs import ApplyFacts
 from gcr_migrate.report.words import harmless, size_text
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         ProblemFact,
         SandboxFacts,
     )
-    from gcr_migrate.report.runs import FailureFact, LeftFact, StatusFacts
+    from gcr_migrate.report.runs import FailureFact, LeftFact, ProgressFact, StatusFacts
 
 _T = TypeVar("_T")
 
@@ -237,6 +238,7 @@ def _flight_lines(facts: StatusFacts) -> Iterator[Text]:
             f"the target is asked for each before anything is sent again"
         )
     flight = facts.in_flight
+    yield from _progress_lines(facts.progress)
     if not flight.items:
         return
     yield heading(f"In flight: {flight.items}, of them {flight.blobs} blobs")
@@ -245,12 +247,21 @@ def _flight_lines(facts: StatusFacts) -> Iterator[Text]:
     )
 
 
+def _progress_lines(now: ProgressFact | None) -> Iterator[Text]:
+    if now is not None:
+        yield Text(
+            f"  {size_text(now.bytes_done)} of {size_text(now.bytes_total)} sent by {now.at}, "
+            f"{size_text(round(now.bytes_per_s))}/s and {now.requests_per_s:.0f} requests/s over "
+            f"the last minute, time left: {time_text(now.time_left_s)}"
+        )
+
+
 def _waiting_lines(facts: StatusFacts) -> Iterator[Text]:
     """What holds up most, each as a chain from tags down to a blob."""
     held = [one for one in facts.hold_ups if one.chain]
     if not held:
         return
-    yield heading("Waiting")
+    yield heading("Waiting, by what holds up most")
     for one in held:
         names = ", ".join(one.some_tags) + (", …" if one.tags > len(one.some_tags) else "")
         tags = f"{one.tags} tag{'' if one.tags == 1 else 's'} ({names})" if one.tags else "untagged"
@@ -259,7 +270,9 @@ def _waiting_lines(facts: StatusFacts) -> Iterator[Text]:
             what = "manifest" if depth == len(one.chain) - 1 else "index"
             yield Text(f"    waits for {what} {digest}")
         size = f"{size_text(one.size_bytes)}, " if one.size_bytes >= 0 else ""
-        yield Text(f"    waits for blob {one.blob} ({size}{one.state})")
+        cut_off = one.state is State.MOVING and not facts.is_running
+        state = "begun by a run that was cut off" if cut_off else one.state
+        yield Text(f"    waits for blob {one.blob} ({size}{state})")
 
 
 def problem_lines(problem: ProblemFact) -> Iterator[Text]:

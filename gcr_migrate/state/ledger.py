@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gcr_migrate.model.far import HowFar
     from gcr_migrate.state.migration import Migration
 
 _AT_LEISURE_S: Final = 0.05  # a run that is killed asks again what became of so much
@@ -184,6 +185,30 @@ class Ledger:
         )
         self._write(sql, self._run, _now(), requests, refused, retried)
         self._look_after_it()
+
+    def note_how_far(self, far: HowFar) -> None:
+        """Note how far the run is, in place of what was noted before, for who looks at the file.
+
+        As with `note_traffic`, the table is made when it is needed first.
+
+        Raises:
+            MigrateError: DISK_FULL.
+        """
+        self._write(
+            "CREATE TABLE IF NOT EXISTS run_progress (run_id INTEGER PRIMARY KEY, at TEXT NOT NULL,"
+            " bytes_done INTEGER NOT NULL, bytes_total INTEGER NOT NULL, bytes_per_s REAL NOT NULL,"
+            " requests_per_s REAL NOT NULL, time_left_s REAL) STRICT"
+        )
+        self._write(
+            "INSERT OR REPLACE INTO run_progress VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._run,
+            _now(),
+            far.bytes_done,
+            far.bytes_total,
+            far.bytes_per_s,
+            far.requests_per_s,
+            far.time_left_s,
+        )
 
     async def close(self) -> None:
         """Write down what was recorded and close the file; raise what went wrong, if anything."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from gcr_migrate.model.far import HowFar
 from gcr_migrate.model.steps import State
 from gcr_migrate.state.items import STATE_BY_LAST
 from gcr_migrate.state.last import is_open, last_event
@@ -22,6 +23,11 @@ SHOWN_AT_MOST: Final = 5
 _LOOKED_AT: Final = 20  # blobs of which those are told that hold up most
 _NAMES_LOOKED_AT: Final = 400  # under which these are found
 _NAMED_TAGS: Final = 3
+_HAS_PROGRESS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'run_progress'"
+_PROGRESS: Final = """
+SELECT at, bytes_done, bytes_total, bytes_per_s, requests_per_s, time_left_s
+FROM run_progress WHERE run_id = ?
+"""
 
 
 class Moving(Struct, frozen=True):
@@ -124,6 +130,15 @@ def flights(migration: Migration, run_id: int | None = None) -> Flights:
     rows = migration.rows(_LARGEST, run_id, run_id, SHOWN_AT_MOST)
     largest = tuple(Moving(row[0], row[1], datetime.fromisoformat(row[2])) for row in rows)
     return Flights(count, blobs, largest)
+
+
+def how_far(migration: Migration, run: int) -> tuple[datetime, HowFar] | None:
+    """Return what a run has noted of itself last, and when; None if it has noted nothing yet."""
+    if not migration.rows(_HAS_PROGRESS):
+        return None
+    for at, *values in migration.rows(_PROGRESS, run):
+        return datetime.fromisoformat(at), HowFar(*values)
+    return None
 
 
 def hold_ups(migration: Migration) -> list[HoldUp]:

@@ -111,6 +111,8 @@ def test_a_run_is_followed_from_outside_and_after_its_death(cli: Cli, tmp_path: 
         hold_uploads(box, 600)
         with cli.start("apply", "m", "--metrics-port", str(port), "--json", **way) as process:
             there = until(lambda: (now := status(cli))["in_flight"]["items"] > 3 and now)
+            far = until(lambda: status(cli)["progress"])
+            told = cli("status", "m").stdout
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                 scraped = metrics(answer.read().decode())
             lines = until(process.stderr.readline) if process.stderr else ""
@@ -121,6 +123,9 @@ def test_a_run_is_followed_from_outside_and_after_its_death(cli: Cli, tmp_path: 
     assert not before["is_running"]
     assert before["hold_ups"][0]["tags"] == 2
     assert there["is_running"]
+    assert 0 <= far["bytes_done"] <= far["bytes_total"]
+    assert far["time_left_s"] is None
+    assert re.search(r"  \S+ [KM]iB of \S+ [KM]iB sent by 2.*, time left: unknown", told)
     largest = there["in_flight"]["largest"][0]
     assert largest["size_bytes"] >= 300_000
     assert largest["subject"].startswith("europe-docker.pkg.dev/builds/moved/app@sha256:")
@@ -131,9 +136,10 @@ def test_a_run_is_followed_from_outside_and_after_its_death(cli: Cli, tmp_path: 
     assert scraped["requests_total"] > 5
     assert '"level"' in lines
     assert not after["is_running"]
+    assert after["progress"] is None
     assert after["to_ask_about"] == there["in_flight"]["blobs"] > 0
     assert "was cut off" in text
-    assert "waits for blob" in text
+    assert re.search(r"waits for blob .*, begun by a run that was cut off\)", text)
 
 
 class _Receiver(BaseHTTPRequestHandler):
