@@ -46,9 +46,9 @@ def create_draft(path: Path) -> Iterator[Draft]:
     """Write a plan beside `path`, and move it there when it is sealed and nothing failed.
 
     Raises:
-        MigrateError: FILE_IN_USE if a run was started from the file that is there; FILE_LOCKED;
-            NOT_A_MIGRATION if it is something else; NOT_WRITABLE if the folder cannot be
-            written to; DISK_FULL.
+        MigrateError: FILE_IN_USE if a run was started from the file that is there; LEDGER_FOREIGN
+            if only the end of a ledger is; FILE_LOCKED; NOT_A_MIGRATION if it is something else;
+            NOT_WRITABLE if the folder cannot be written to; DISK_FULL.
     """
     _check_replaceable(path)
     with beside(path) as temporary:
@@ -297,6 +297,9 @@ def _move(temporary: Path, path: Path) -> None:
 
 def _check_replaceable(path: Path) -> None:
     if not path.exists():
+        if kept := _log(path):
+            saw = f"{kept} bytes, and no file of that name"
+            raise MigrateError(LEDGER_FOREIGN, subject=str(path), saw=saw)
         return
     with closing(_open(path)) as connection, _trouble_told(path):
         runs = connection.execute("SELECT count(*), max(started_at) FROM run").fetchall()

@@ -131,6 +131,22 @@ def test_a_plan_in_the_place_of_one_that_went_away_does_not_get_its_ledger(tmp_p
     assert caught.value.problem is errors.LEDGER_FOREIGN
 
 
+def test_a_new_plan_does_not_throw_away_the_ledger_of_one_that_was_moved(tmp_path: Path) -> None:
+    """Its end lies under the old name still; who moved the file may put it back beside that."""
+    path, kept = tmp_path / "a.migration", tmp_path / "kept.migration"
+    write_plan(path)
+    _cut_off(path, kept)
+    kept.rename(tmp_path / "away.migration")
+    left = Path(f"{kept}-wal").read_bytes()
+
+    with pytest.raises(MigrateError) as caught:
+        write_plan(kept)
+
+    assert caught.value.problem is errors.LEDGER_FOREIGN
+    assert Path(f"{kept}-wal").read_bytes() == left
+    assert not kept.exists()
+
+
 def test_the_same_plan_made_anew_does_not_get_the_ledger_of_the_old_file(tmp_path: Path) -> None:
     """Its pages lie elsewhere: what is put over them would damage it."""
     path, kept = tmp_path / "a.migration", tmp_path / "kept.migration"
