@@ -450,6 +450,14 @@ ROUTE_UNUSED: Final = _problem(
     " mistyped, its images go where a later route sends them.",
     "Correct or remove the route; leave it if its images are yet to come.",
 )
+LIMIT_UNUSED: Final = _problem(
+    "limit-unused",
+    Exit.FAILED,
+    "this limit is for nobody that the plan asks",
+    "Under `limits: at:` stands a location or host that none of the plan's sources and targets is"
+    " at. These are asked as if it were not there.",
+    "Correct or remove it; leave it if it is for a host that a registry redirects downloads to.",
+)
 NO_IMAGE_NAME: Final = _problem(
     "no-image-name",
     Exit.BAD_INPUT,

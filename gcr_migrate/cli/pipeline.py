@@ -35,7 +35,7 @@ from gcr_migrate.plan.checks import least_answer, over_one_answer, without_room
 from gcr_migrate.plan.choice import choice_of
 from gcr_migrate.plan.refusals import Refusal, Refused
 from gcr_migrate.plan.routes import Edge, SourcePaths, route_all
-from gcr_migrate.plan.unused import unused_routes, with_hints
+from gcr_migrate.plan.unused import unused_limits, unused_routes, with_hints
 from gcr_migrate.spec import Select
 from gcr_migrate.tasks import a_few_of
 
@@ -241,6 +241,11 @@ class _Planning:
     ) -> tuple[dict[tuple[str, str], Repository], Mapping[tuple[str, str], tuple[AccessRow, ...]]]:
         """Look at the targets, and settle who has access to them."""
         repositories = await self.targets.look(edges)
+        hosts = {root.source.registry for root in roots}
+        for finding in unused_limits(
+            self._spec, hosts | {to.registry for to in repositories.values()}
+        ):
+            self._draft.add_finding(finding)
         settling = Settling(self._connections, self._spec.source_project, self._draft.add_finding)
         repositories, access = await settling.settle(edges, roots, repositories)
         for key, row in repositories.items():

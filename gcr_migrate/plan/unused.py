@@ -1,4 +1,4 @@
-"""Routes that take no image: told with the path that may have been meant."""
+"""Routes that take no image, and limits for nobody: told with what may have been meant."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from gcr_migrate.errors import ROUTE_UNUSED, UNROUTED
+from gcr_migrate.errors import LIMIT_UNUSED, ROUTE_UNUSED, UNROUTED
 from gcr_migrate.model.finding import Finding, Severity
+from gcr_migrate.model.limits import quota_host
 from gcr_migrate.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gcr_migrate.spec import Spec
 
 _COMPARED_AT_MOST: Final = 10_000
+_AR: Final = "-docker.pkg.dev"
 
 
 def unused_routes(
@@ -48,6 +50,24 @@ def unused_routes(
             near = did_you_mean(head, begins[depth]) if head else ""
             severity = Severity.WARNING if near else Severity.INFO
             found.append(Finding(ROUTE_UNUSED, severity, f"routes[{at}] {route.match}", near))
+    return found
+
+
+def unused_limits(spec: Spec, hosts: Iterable[str]) -> list[Finding]:
+    """Return a finding for each single limit of a spec that is for none of these hosts.
+
+    Args:
+        spec: its limits.
+        hosts: registry hosts of the plan's sources and targets.
+    """
+    services = {quota_host(host) for host in hosts}
+    names = services | {one.removesuffix(_AR) for one in services}
+    found = []
+    for written, (host, _) in zip(spec.limits.at, spec.limits.limits.at, strict=True):
+        if host not in services:
+            near = did_you_mean(written, names)
+            severity = Severity.WARNING if near else Severity.INFO
+            found.append(Finding(LIMIT_UNUSED, severity, f"limits.at.{written}", near))
     return found
 
 

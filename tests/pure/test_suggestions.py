@@ -12,7 +12,7 @@ from gcr_migrate.model.names import ImagePath, Reference
 from gcr_migrate.model.nearest import nearest
 from gcr_migrate.model.places import read_place
 from gcr_migrate.plan.routes import SourcePaths, route_all
-from gcr_migrate.plan.unused import unused_routes, with_hints
+from gcr_migrate.plan.unused import unused_limits, unused_routes, with_hints
 from gcr_migrate.spec import load_spec
 from gcr_migrate.wire.endpoints import Endpoints
 
@@ -117,3 +117,22 @@ def test_a_route_that_takes_nothing_is_a_finding() -> None:
     mistyped, later = told["routes[0] prodct1/**"], told["routes[1] later/**"]
     assert (mistyped.severity, mistyped.saw) == (Severity.WARNING, "did you mean `product1`?")
     assert (later.severity, later.saw) == (Severity.INFO, "")
+
+
+def test_a_limit_for_nobody_is_a_finding() -> None:
+    """It warns where a name is near; a host of a source counts as the location that it is at."""
+    text = (
+        f'{SOURCE}routes: [{{match: "**", repository: a}}]\n'
+        "limits: {at: {us.gcr.io: {headroom: 0%}, europe: {headroom: 0%},"
+        " oci.example: {headroom: 0%}}}"
+    )
+    told = {
+        one.subject: one
+        for one in unused_limits(
+            load_spec(text, "spec.yaml"), ["us-docker.pkg.dev", "europe-west1-docker.pkg.dev"]
+        )
+    }
+    assert list(told) == ["limits.at.europe", "limits.at.oci.example"]
+    near, other = told.values()
+    assert (near.severity, near.saw) == (Severity.WARNING, "did you mean `europe-west1`?")
+    assert (other.severity, other.saw) == (Severity.INFO, "")
