@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import functools
 import re
-import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
-
-from msgspec import Struct, field
 
 from gcr_migrate.errors import (
     BAD_MANIFEST,
@@ -23,7 +20,6 @@ from gcr_migrate.errors import (
     LISTING_CUT,
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
-    NAME_UNKNOWN,
     PERIMETER,
     REQUEST_REFUSED,
     SERVER_ERROR,
@@ -35,22 +31,21 @@ from gcr_migrate.errors import (
 from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest, RawManifest
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
-from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.asking import MAY_LACK, NOTHING, Asking, Sent
 from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.uploads import Upload, in_query, location_of
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
-from gcr_migrate.wire.retry import TransientError
-from gcr_migrate.wire.service import STALE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces import Feed
     from gcr_migrate.model.content import Descriptor
     from gcr_migrate.model.dialect import Dialect
+    from gcr_migrate.registry.asking import Explain
     from gcr_migrate.wire.secret import CredentialSource
     from gcr_migrate.wire.transport import Look, Wire
 
@@ -69,36 +64,6 @@ _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 _SENT_INSTEAD: Final = frozenset(
     {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED}
 )
-
-
-class _Sent(Struct, frozen=True):
-    """What goes out with a request.
-
-    Attributes:
-        body: its body.
-        headers: header fields of it.
-        look: is awaited before it is sent once more.
-        may_lack: the end-point may not be there, and any 404 says so.
-    """
-
-    body: bytes | None = None
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    look: Look | None = None
-    may_lack: bool = False
-
-
-_NOTHING: Final = _Sent()
-_MAY_LACK: Final = _Sent(may_lack=True)
-
-
-class Explain(Protocol):
-    """Tells what is behind a refusal that can mean two things."""
-
-    async def __call__(
-        self, host: str, name: str, error: MigrateError, *, write: bool
-    ) -> MigrateError:
-        """Return what to raise instead of DENIED or NAME_UNKNOWN, or just that."""
-        ...
 
 
 class RegistryClient:
@@ -130,8 +95,7 @@ class RegistryClient:
         self._dialect = dialect
         self._wire = wire
         self._base = f"{'http' if plain else 'https'}://{host}"
-        self._explain = explain
-        self._auth = Authorizer(host, self._base, wire, credentials)
+        self._asking = Asking(host, self._base, wire, credentials, explain)
 
     @property
     def host(self) -> str:
@@ -150,30 +114,32 @@ class RegistryClient:
 
     def catalog(self) -> AsyncIterator[str]:
         """Give all repository names; raise NAME_UNKNOWN where there is no catalogue."""
-        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog", _MAY_LACK)
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog", MAY_LACK)
         return lists.catalog(f"{self._base}/v2/_catalog")
 
     async def short_catalog(self) -> frozenset[str] | None:
         """Return all repository names if one answer has them; None if there are more."""
-        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog", _MAY_LACK)
+        lists = self._lists(("registry:catalog:*",), f"{self._host} catalog", MAY_LACK)
         return await lists.short_catalog(f"{self._base}/v2/_catalog")
 
-    def _lists(self, scopes: tuple[str, ...], subject: str, sent: _Sent = _NOTHING) -> Lists:
+    def _lists(self, scopes: tuple[str, ...], subject: str, sent: Sent = NOTHING) -> Lists:
         async def fetch(url: str) -> Reply:
-            return await self._json("GET", url, scopes, subject, sent=sent)
+            return await self._asking.json("GET", url, scopes, subject, sent=sent)
 
         return Lists(fetch, self._wire, self._dialect, subject)
 
     async def uses_artifact_registry(self, name: str) -> bool:
         """Whether a gcr.io host answers for this name out of Artifact Registry."""
         url = self._url(name, "tags/list?n=1")
-        reply = await self._call("GET", url, (_pull(name),), f"{self._host}/{name}", ok={_OK})
+        reply = await self._asking.call(
+            "GET", url, (_pull(name),), f"{self._host}/{name}", ok={_OK}
+        )
         return reply.headers.get("x-gcr-using-artifact-registry", "").lower() == "true"
 
     async def gcr_usage(self, name: str) -> str:
         """Return the word of a gcr.io host on a project's use of it; empty if it says none."""
         url, subject = self._url(name, QUESTION), f"{self._host}/{name} usage"
-        reply = await self._sent("GET", url, (_pull(name),), subject, {_OK}, _NOTHING)
+        reply = await self._asking.sent("GET", url, (_pull(name),), subject, {_OK}, NOTHING)
         return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
@@ -193,13 +159,13 @@ class RegistryClient:
 
     async def _manifest(self, name: str, reference: str) -> Manifest:
         subject = self._named(name, reference)
-        reply = await self._call(
+        reply = await self._asking.call(
             "GET",
             self._manifest_url(name, reference),
             (_pull(name),),
             subject,
             ok={_OK, _NOT_FOUND},
-            sent=_Sent(headers={"accept": ACCEPT}),
+            sent=Sent(headers={"accept": ACCEPT}),
         )
         if reply.status == _NOT_FOUND:
             unknown = MigrateError if codes_of(reply) else BareError
@@ -216,13 +182,13 @@ class RegistryClient:
 
     async def _head(self, name: str, reference: str, scope: str) -> ManifestHead | None:
         subject = self._named(name, reference)
-        reply = await self._call(
+        reply = await self._asking.call(
             "HEAD",
             self._manifest_url(name, reference),
             (scope,),
             subject,
             ok={_OK, _NOT_FOUND},
-            sent=_Sent(headers={"accept": ACCEPT}),
+            sent=Sent(headers={"accept": ACCEPT}),
         )
         if reply.status == _NOT_FOUND:
             return None
@@ -237,7 +203,7 @@ class RegistryClient:
         """Return the size of a blob under this name, None when it is not there (OCI end-2)."""
         subject = self._named(name, str(digest))
         url = self._url(name, f"blobs/{digest}")
-        reply = await self._call("HEAD", url, (_pull(name),), subject, ok={_OK, _NOT_FOUND})
+        reply = await self._asking.call("HEAD", url, (_pull(name),), subject, ok={_OK, _NOT_FOUND})
         if reply.status == _NOT_FOUND:
             return None
         size = _length(reply)
@@ -254,7 +220,7 @@ class RegistryClient:
             url=self._url(name, f"blobs/{blob.digest}"),
             subject=subject,
             at_once=self._dialect.read_bytes_at_most,
-            admission=lambda: self._auth.admission(scopes, subject),
+            admission=lambda: self._asking.admission(scopes, subject),
         )
         return download.open()
 
@@ -265,7 +231,7 @@ class RegistryClient:
 
         async def fetch(url: str) -> Reply:
             ok = {_OK, *_NO_ENDPOINT}
-            return await self._json("GET", url, scopes, subject, ok=ok, sent=_MAY_LACK)
+            return await self._asking.json("GET", url, scopes, subject, ok=ok, sent=MAY_LACK)
 
         found: dict[Digest, Descriptor] = {}
         first = self._url(name, f"referrers/{digest}")
@@ -288,7 +254,7 @@ class RegistryClient:
         url = self._url(name, f"blobs/uploads/?{query}")
         scopes, ok = (_push(name), _pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
         try:
-            reply = await self._sent("POST", url, scopes, subject, ok, _Sent(b""))
+            reply = await self._asking.sent("POST", url, scopes, subject, ok, Sent(b""))
             if reply.status == _ACCEPTED:
                 return location_of(reply, self._wire, subject)
         except MigrateError as error:
@@ -314,7 +280,9 @@ class RegistryClient:
 
         async def open_session() -> str:
             url = self._url(name, "blobs/uploads/")
-            reply = await self._call("POST", url, scopes, subject, ok={_ACCEPTED}, sent=_Sent(b""))
+            reply = await self._asking.call(
+                "POST", url, scopes, subject, ok={_ACCEPTED}, sent=Sent(b"")
+            )
             return location_of(reply, self._wire, subject)
 
         async def is_there() -> bool:
@@ -326,7 +294,7 @@ class RegistryClient:
             subject=subject,
             open_session=open_session,
             is_there=is_there,
-            admission=self._auth.admission(scopes, subject),
+            admission=self._asking.admission(scopes, subject),
             on_bytes=on_bytes,
         )
         await upload.run(open_source, session)
@@ -378,13 +346,13 @@ class RegistryClient:
     ) -> str:
         """Write it once; return in which words the registry says that it got other bytes."""
         subject = self._named(name, reference)
-        reply = await self._call(
+        reply = await self._asking.call(
             "PUT",
             self._manifest_url(name, reference),
             (_push(name),),
             subject,
             ok={_CREATED, _TOO_LARGE, *_TAG_STAYS},
-            sent=_Sent(manifest.raw, {"content-type": manifest.media_type}, look),
+            sent=Sent(manifest.raw, {"content-type": manifest.media_type}, look),
         )
         if reply.status == _TOO_LARGE:
             raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
@@ -412,110 +380,6 @@ class RegistryClient:
             found = there.digest if there else f"no such tag: {words_of(reply)}"
             saw = f"target has {found}, planned {manifest.digest}"
             raise MigrateError(IMMUTABLE_TAG, subject=subject, saw=saw)
-
-    async def _json(
-        self,
-        method: str,
-        url: str,
-        scopes: tuple[str, ...],
-        subject: str,
-        ok: Collection[int] = (_OK,),
-        sent: _Sent = _NOTHING,
-    ) -> Reply:
-        """Call for a JSON object; one that was cut short may be whole at the next try."""
-
-        async def call() -> Reply:
-            reply = await self._call(method, url, scopes, subject, ok=ok, sent=sent)
-            if reply.status == _OK:
-                reply.json(subject)
-            return reply
-
-        return await self._wire.persistently(call, subject)
-
-    async def _call(
-        self,
-        method: str,
-        url: str,
-        scopes: tuple[str, ...],
-        subject: str,
-        *,
-        ok: Collection[int],
-        sent: _Sent = _NOTHING,
-    ) -> Reply:
-        """Send a request; where it is refused for what can mean two things, find out which."""
-        try:
-            return await self._sent(method, url, scopes, subject, ok, sent)
-        except MigrateError as error:
-            kind, _, rest = scopes[0].partition(":")
-            unclear = error.problem in {DENIED, NAME_UNKNOWN} and kind == "repository"
-            if not (unclear and self._explain):
-                raise
-            name, _, actions = rest.rpartition(":")
-            better = await self._explain(self._host, name, error, write="push" in actions)
-            if better is error:
-                raise
-            raise better from error
-
-    async def _sent(
-        self,
-        method: str,
-        url: str,
-        scopes: tuple[str, ...],
-        subject: str,
-        ok: Collection[int],
-        sent: _Sent,
-    ) -> Reply:
-        """Send a request; where it is not accepted any more, again with a new token.
-
-        A 404 to who reads is asked for again where it is bare, once the registry is there.
-        """
-        accepted, admission = {*ok, _UNAUTHORIZED}, self._auth.admission(scopes, subject)
-        doubts = method == "GET" and not sent.may_lack
-        is_bare = False
-        began = time.monotonic()
-        login = await admission.headers()
-        if sent.look and time.monotonic() - began > STALE_S:
-            await sent.look()
-        while True:
-            reply = await self._wire.request(
-                method,
-                url,
-                ok={*accepted, _NOT_FOUND} if doubts else accepted,
-                headers={**sent.headers, **login},
-                body=sent.body,
-                subject=subject,
-                again=sent.look or True,
-            )
-            if doubts and reply.status == _NOT_FOUND:
-                if not is_bare and not codes_of(reply):
-                    await self._until_there(subject)
-                    is_bare = True
-                    continue
-                if _NOT_FOUND not in ok:
-                    said = problem_of(reply, subject)
-                    bare = said.problem is NAME_UNKNOWN and not codes_of(reply)
-                    raise BareError(NAME_UNKNOWN, subject=subject, saw=said.saw) if bare else said
-            if reply.status in ok:
-                admission.accepted()
-                return reply
-            await admission.refused(reply)
-            login = await admission.headers()  # which may take a while
-            if sent.look:
-                await sent.look()
-
-    async def _until_there(self, subject: str) -> None:
-        """Return once the registry answers for itself; raise why not, which nobody tries again."""
-        try:
-            await self._wire.persistently(self._ping, subject)
-        except TransientError as error:
-            raise error.final() from error
-
-    async def _ping(self) -> None:
-        """Ask the registry whether it is one (OCI end-1)."""
-        url = f"{self._base}/v2/"
-        reply = await self._wire.request("GET", url, ok={200, 401, 403, 404}, subject=self._host)
-        if reply.status == _NOT_FOUND:
-            raise TransientError(BAD_REPLY, subject=self._host, saw="404 to /v2/")
 
     def _url(self, name: str, tail: str) -> str:
         return f"{self._base}/v2/{_quoted(name)}/{tail}"
