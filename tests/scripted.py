@@ -111,11 +111,13 @@ class Scripted:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
+                if not {*answer.headers} & {"content-length", "transfer-encoding"}:
+                    self.send_header("content-length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                if self.command != "HEAD":
+                    self.wfile.write(content)
 
-            do_GET = do_POST = do_PATCH = do_PUT = handle_any  # noqa: N815  # the base class says so
+            do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = handle_any  # noqa: N815  # as the base
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

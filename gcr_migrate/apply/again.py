@@ -13,7 +13,7 @@ from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.tags import is_there
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.model.work import HeadWork, SizeWork
+from gcr_migrate.model.work import HasWork, HeadWork
 from gcr_migrate.tasks import all_of, shared
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from gcr_migrate.apply.copy import Place
     from gcr_migrate.apply.path import Tools
-    from gcr_migrate.model.content import Digest
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
     Put = Callable[[ManifestItem, list[BlobItem], str], Awaitable[None]]
@@ -79,7 +78,7 @@ class Again:
                 part that was sent again failed; STOPPED, if it was not for a wish to stop.
         """
         try:
-            lacking = await self._missing(blobs, lambda blob: self._has_blob(blob.digest))
+            lacking = await self._missing(blobs, self._has_blob)
             needs = self._needs(item)
             lost = await self._missing(needs, lambda need: self._has(str(need.digest)))
         except MigrateError as error:
@@ -121,9 +120,9 @@ class Again:
         there = await all_of(map(has, items))
         return [item for item, is_there in zip(items, there, strict=True) if not is_there]
 
-    async def _has_blob(self, digest: Digest) -> bool:
-        work = SizeWork(self._place.target, digest)
-        return await self._tools.do(self._place.image.id, work) is not None
+    async def _has_blob(self, blob: BlobItem) -> bool:
+        work = HasWork(self._place.target, blob.digest, blob.size_bytes)
+        return await self._tools.do(self._place.image.id, work)
 
     async def _has(self, reference: str) -> bool:
         work = HeadWork(self._place.target, reference)

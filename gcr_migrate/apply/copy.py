@@ -18,7 +18,7 @@ from gcr_migrate.apply.reach import SharedError
 from gcr_migrate.apply.room import Room
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import BlobWork, End, MountWork, Origin, SizeWork
+from gcr_migrate.model.work import BlobWork, End, HasWork, MountWork, Origin
 from gcr_migrate.tasks import shared
 
 if TYPE_CHECKING:
@@ -375,7 +375,8 @@ class Blobs:
         return False
 
     async def _has(self, end: End, item: BlobItem) -> bool:
-        return await self._hands.do(SizeWork(end, item.digest)) is not None
+        size = item.size_bytes if end.side == "target" else -1
+        return await self._hands.do(HasWork(end, item.digest, size))
 
     def _origins(self, place: Place, item: BlobItem) -> Iterator[Origin]:
         """Names at the target registry from which the blob can be mounted, the best one first."""

@@ -9,11 +9,11 @@ from gcr_migrate.errors import BareError, MigrateError
 from gcr_migrate.model.content import Descriptor
 from gcr_migrate.model.work import (
     BlobWork,
+    HasWork,
     HeadWork,
     ListWork,
     ManifestWork,
     MountWork,
-    SizeWork,
     Tags,
     Work,
 )
@@ -116,8 +116,8 @@ class Hand:
                 return await self._tags(end, whole=whole)
             case HeadWork():
                 return await self._head(work)
-            case SizeWork(end, digest):
-                return await self._reader(end).blob_size(end.name, digest)
+            case HasWork(end, digest, size):
+                return await self._reader(end).has_blob(end.name, digest, size)
             case _:
                 raise TypeError(type(work).__name__)
 
@@ -143,7 +143,7 @@ class Hand:
     async def _blob(self, work: BlobWork) -> str:
         writer, name = self._writer(work.target), work.target.name
         # A start without an end: the target may have it, and what it has is never sent again.
-        if work.asks_first and await writer.blob_size(name, work.digest) is not None:
+        if work.asks_first and await writer.has_blob(name, work.digest, work.size_bytes):
             return "present"
         blob = Descriptor("application/octet-stream", work.digest, work.size_bytes)
         reader = self._reader(work.source)

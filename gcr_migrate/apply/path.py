@@ -16,7 +16,7 @@ from gcr_migrate.apply.seen import Seen
 from gcr_migrate.apply.tags import Look, is_settled, is_there, judge
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import HeadWork, ManifestWork
+from gcr_migrate.model.work import HasWork, HeadWork, ManifestWork
 from gcr_migrate.state.tally import subject_of
 from gcr_migrate.tasks import a_few_of
 
@@ -77,7 +77,7 @@ class Path:
         self._migration = tools.migration
         self._journal = tools.journal
         self._place = place
-        self._look = Look(place, tools.hands)
+        self._look = Look(place, tools.hands, self._is_there_for)
         self._seen = Seen(tools, place, self._look)
         self._slots = asyncio.Semaphore(_WRITES_AT_ONCE)
         self._share = asyncio.Semaphore(_SHARE)
@@ -159,6 +159,16 @@ class Path:
             self._tools.window.release()
             self._share.release()
         return outcome
+
+    def _is_there_for(self, tag: TagItem) -> HasWork | None:
+        """Return the question for a blob of what a tag points to, directly or by what it needs."""
+        image_id, item_id = self._place.image.id, tag.manifest_item_id
+        while not (blobs := self._migration.blobs_of(item_id)):
+            needs = self._migration.manifest_item(image_id, item_id).needs
+            if not needs:
+                return None
+            item_id = needs[0]
+        return HasWork(self._place.target, blobs[0].digest)
 
     async def _look_ahead(self, tag: TagItem) -> None:
         if self._is_over:

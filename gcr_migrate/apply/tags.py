@@ -15,7 +15,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.dialect import BY_NAME
 from gcr_migrate.model.plan import TagAction
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import HeadWork, ListWork, Tags
+from gcr_migrate.model.work import HasWork, HeadWork, ListWork, Tags
 from gcr_migrate.tasks import shared
 
 if TYPE_CHECKING:
@@ -47,14 +47,22 @@ class Look:
     Args:
         place: the image path.
         hands: ask the registries.
+        needs: gives what the target has for certain under this name of what a tag is of, so that
+            it can be asked for; None: nothing is known to be there.
         clock: tells seconds, and never goes back.
     """
 
     def __init__(
-        self, place: Place, hands: Hands, clock: Callable[[], float] = time.monotonic
+        self,
+        place: Place,
+        hands: Hands,
+        needs: Callable[[TagItem], HasWork | None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = _Side(place.source, hands, clock)
         self._target = _Side(place.target, hands, clock)
+        self._hands = hands
+        self._needs = needs
         self._clock = clock
         self._ahead: dict[str, tuple[float, TagsNow]] = {}  # until when each is believed
         # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
@@ -97,10 +105,24 @@ class Look:
     async def _ask(self, item: TagItem) -> TagsNow:
         planned = item.digest
         target = await self._target.digest(item.tag, known=item.found is not None)
+        if target is None and item.found is None and self._target.is_mute:
+            target = await self._second_look(item)
         if target == planned:
             return TagsNow(planned, target)  # it is there, wherever the source's has gone
         source = planned if self._pinned else await self._source.digest(item.tag, known=True)
         return TagsNow(source, target)
+
+    async def _second_look(self, item: TagItem) -> Digest | None:
+        """Ask for a tag once more where the target gives no reasons, and may hide what it has.
+
+        Raises:
+            MigrateError: BAD_REPLY, what is there for certain is not found either.
+        """
+        there = self._needs(item)
+        if there is None or not await self._hands.do(there):
+            saw = "404 without a reason, also to what is there"
+            raise MigrateError(errors.BAD_REPLY, subject=self._target.named(item.tag), saw=saw)
+        return await self._target.head(item.tag)
 
 
 class _Side:
@@ -112,6 +134,15 @@ class _Side:
         self._listing: asyncio.Task[Tags] | None = None
         self._failed: MigrateError | None = None
         self._failed_until = float("-inf")
+        self.is_mute = False  # its list is answered by 404 without a reason
+
+    def named(self, tag: str) -> str:
+        """Return a tag's full name."""
+        return f"{self._end.registry}/{self._end.name}:{tag}"
+
+    async def head(self, tag: str) -> Digest | None:
+        """Ask for a tag, whatever the list says."""
+        return await self._head(tag, known=False)
 
     def forget(self) -> None:
         """Believe nothing that was seen before."""
@@ -168,6 +199,7 @@ class _Side:
             self._fresh_until = self._clock() + _FRESH_S
             raise SharedError.of(error) from error
         self._fresh_until = _fresh_until(began, self._clock())
+        self.is_mute = tags.is_cut and not tags.is_named
         return tags
 
 

@@ -358,7 +358,11 @@ class _Planning:
         there = await view_target(asked, name, tags, content, asks_each=self._check_target)
         if self._check_target:
             blobs_of = {
-                digest: [one for one in self._draft.blobs_of(digest) if one not in content.absent]
+                digest: {
+                    blob: size
+                    for blob, size in self._draft.blobs_of(digest).items()
+                    if blob not in content.absent
+                }
                 for digest in content.nodes
             }
             there = await only_whole(asked, name, there, blobs_of)
@@ -380,7 +384,7 @@ class _Planning:
         plan = plan_image(content, there, rules)
         self._damage += plan.refusals
         self._draft.add_manifests(image_id, plan.manifests)
-        self._draft.add_blobs(image_id, content.absent)
+        self._draft.add_blobs(image_id, content.absent, there.blobs)
         self._draft.add_tags(image_id, plan.tags)
         for left_out in plan.left_out:
             self._draft.add_left_out(left_out)

@@ -67,6 +67,10 @@ class SourceRegistry(Protocol):
         """Size in bytes of a blob under this name, or None when it is not there (OCI end-2)."""
         ...
 
+    async def has_blob(self, name: str, digest: Digest, size_bytes: int) -> bool:
+        """Whether a blob of so many bytes, -1 for any, is there under this name (OCI end-2)."""
+        ...
+
     def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob (OCI end-2); raises `blob-unknown`; the reader checks the hash."""
         ...

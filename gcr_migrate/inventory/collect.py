@@ -273,14 +273,14 @@ class ImageReader:
         return tuple(blobs)
 
     async def _is_blob(self, name: str, digest: Digest) -> bool:
-        return await self._registry.blob_size(name, digest) is not None  # an empty one counts
+        return await self._registry.has_blob(name, digest, -1)
 
     async def _foreign(self, reading: _Reading, manifest: Manifest) -> frozenset[Digest]:
         present = set()
         for blob in manifest.blobs:
             if not blob.urls:
                 continue
-            if await self._registry.blob_size(reading.name, blob.digest) is not None:
+            if await self._registry.has_blob(reading.name, blob.digest, -1):
                 present.add(blob.digest)
                 continue
             reading.absent.add(blob.digest)

@@ -116,29 +116,34 @@ async def only_whole(
     registry: SourceRegistry,
     name: str,
     view: TargetView,
-    blobs_of: Mapping[Digest, Iterable[Digest]],
+    blobs_of: Mapping[Digest, Mapping[Digest, int]],
 ) -> TargetView:
     """Return a view without the manifests of which blobs are gone: those are written again.
+
+    Those of their blobs that are there are in it.
 
     Args:
         registry: the target, read only.
         name: the mapped name.
         view: what is there, blobs left aside.
-        blobs_of: what manifests need; of others nothing is asked.
+        blobs_of: what manifests need, with lengths in bytes, -1 where unknown; of others nothing
+            is asked.
 
     Raises:
         MigrateError: the target cannot be read.
     """
     gone: set[Digest] = set()
 
-    async def ask(blob: Digest) -> None:
-        if await registry.blob_size(name, blob) is None:
+    async def ask(blob: Digest, size: int) -> None:
+        if not await registry.has_blob(name, blob, size):
             gone.add(blob)
 
-    needed = {blob for one in view.manifests & blobs_of.keys() for blob in blobs_of[one]}
-    await a_few_of((ask(blob) for blob in sorted(needed)), AT_ONCE)
+    needed: dict[Digest, int] = {}
+    for one in view.manifests & blobs_of.keys():
+        needed.update(blobs_of[one])
+    await a_few_of((ask(blob, size) for blob, size in sorted(needed.items())), AT_ONCE)
     lacking = {one for one, blobs in blobs_of.items() if not gone.isdisjoint(blobs)}
-    return TargetView(view.tags, view.manifests - lacking)
+    return TargetView(view.tags, view.manifests - lacking, frozenset(needed.keys() - gone))
 
 
 def with_children(digests: Iterable[Digest], content: ImageContent) -> set[Digest]:

@@ -121,6 +121,7 @@ _KINDS: Final = {
     SCHEMA1: Kind.SCHEMA1,
     OCI_ARTIFACT: Kind.ARTIFACT,
 }
+NAMED_BY: Final = "sha256"  # the algorithm that every registry names content by
 ACCEPT: Final = ", ".join([*_KINDS, "*/*"])
 
 

@@ -111,7 +111,14 @@ class ImageContent(Struct, frozen=True):
 
 
 class TargetView(Struct, frozen=True):
-    """What a target name has already."""
+    """What a target name has already.
+
+    Attributes:
+        tags: what they point to.
+        manifests: all that are there.
+        blobs: those that are there beside what these manifests need, as far as was asked.
+    """
 
     tags: Mapping[str, Digest]
     manifests: frozenset[Digest]
+    blobs: frozenset[Digest] = frozenset()

@@ -129,11 +129,18 @@ class HeadWork(Work["Digest | None"], frozen=True):
     known: bool = False
 
 
-class SizeWork(Work["int | None"], frozen=True):
-    """Ask for the size of a blob under a name; gives None where it is not there."""
+class HasWork(Work[bool], frozen=True):
+    """Ask whether a blob is there under a name.
+
+    Attributes:
+        end: the name.
+        digest: its digest.
+        size_bytes: the length that it has to have, -1 for any.
+    """
 
     end: End
     digest: Digest
+    size_bytes: int = -1
 
 
 class Tags(Struct, frozen=True):

@@ -139,10 +139,12 @@ class Asking:
     ) -> Reply:
         """Send a request; where it is not accepted any more, again with a new token.
 
-        A 404 to who reads is asked for again where it is bare, once the registry is there.
+        What gets a bare 404 is sent again once the registry is there, but for a HEAD, whose answer
+        never has a reason.
         """
         accepted, admission = {*ok, _UNAUTHORIZED}, self._auth.admission(scopes, subject)
-        doubts = method == "GET" and not sent.may_lack
+        doubts = method == "GET" or (method != "HEAD" and _NOT_FOUND not in ok)
+        doubts = doubts and not sent.may_lack
         is_bare = False
         began = time.monotonic()
         login = await admission.headers()
@@ -163,6 +165,8 @@ class Asking:
                 if not (has_code or is_bare):
                     await self._until_there(subject)
                     is_bare = True
+                    if sent.look:
+                        await sent.look()
                     continue
                 if _NOT_FOUND not in ok:
                     said = problem_of(reply, subject)

@@ -28,13 +28,21 @@ from gcr_migrate.errors import (
     BareError,
     MigrateError,
 )
-from gcr_migrate.model.content import ACCEPT, OCI_INDEX, Digest, Manifest, RawManifest
+from gcr_migrate.model.content import (
+    ACCEPT,
+    NAMED_BY,
+    OCI_INDEX,
+    Digest,
+    Manifest,
+    RawManifest,
+    checked,
+)
 from gcr_migrate.model.inventory import Listing, ManifestHead
 from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.asking import MAY_LACK, NOTHING, Asking, Sent
 from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, hidden_next, pages
-from gcr_migrate.registry.uploads import Upload, in_query, location_of
+from gcr_migrate.registry.uploads import Upload, in_query, location_of, names_another
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
 
@@ -173,7 +181,9 @@ class RegistryClient:
         stated = reply.headers.get("docker-content-digest")
         expected = Digest.parse(reference) if ":" in reference else None
         if expected is None and stated:
-            expected = _stated(stated, subject)
+            # A tag's manifest gets the name that all registries know, whatever this one calls it.
+            named = _stated(stated, subject)
+            expected = named if checked(reply.body, named).algorithm == NAMED_BY else None
         return Manifest.read(reply.body, reply.headers.get("content-type", ""), expected)
 
     async def manifest_head(self, name: str, reference: str) -> ManifestHead | None:
@@ -194,22 +204,39 @@ class RegistryClient:
             return None
         media_type = reply.headers.get("content-type", "").partition(";")[0].strip()
         stated = reply.headers.get("docker-content-digest")
-        if not stated:  # only SHOULD be there: then the bytes say it
+        if not stated or not (":" in reference or stated.startswith(f"{NAMED_BY}:")):
+            # It only SHOULD be there, and may be of another algorithm: then the bytes say it.
             manifest = await self.manifest(name, reference)
             return ManifestHead(manifest.digest, manifest.media_type, len(manifest.raw))
         return ManifestHead(_stated(stated, subject), media_type, _length(reply))
 
     async def blob_size(self, name: str, digest: Digest) -> int | None:
         """Return the size of a blob under this name, None when it is not there (OCI end-2)."""
-        subject = self._named(name, str(digest))
-        url = self._url(name, f"blobs/{digest}")
-        reply = await self._asking.call("HEAD", url, (_pull(name),), subject, ok={_OK, _NOT_FOUND})
-        if reply.status == _NOT_FOUND:
+        reply = await self._blob_head(name, digest)
+        if reply is None:
             return None
         size = _length(reply)
         if size is None:
+            subject = self._named(name, str(digest))
             raise MigrateError(BAD_REPLY, subject=subject, saw="HEAD without a Content-Length")
         return size
+
+    async def has_blob(self, name: str, digest: Digest, size_bytes: int) -> bool:
+        """Whether a blob is there, and as long as it has to be (OCI end-2).
+
+        Where an upload broke off, a registry may have kept an empty file under its digest. One that
+        says no length, as it only should, has the blob.
+        """
+        reply = await self._blob_head(name, digest)
+        if reply is None:
+            return False
+        size = None if "content-encoding" in reply.headers else _length(reply)
+        return size is None or size_bytes in {-1, size}
+
+    async def _blob_head(self, name: str, digest: Digest) -> Reply | None:
+        subject, url = self._named(name, str(digest)), self._url(name, f"blobs/{digest}")
+        reply = await self._asking.call("HEAD", url, (_pull(name),), subject, ok={_OK, _NOT_FOUND})
+        return None if reply.status == _NOT_FOUND else reply
 
     def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
@@ -261,9 +288,9 @@ class RegistryClient:
             if error.problem not in _SENT_INSTEAD:
                 raise
             return ""
-        stated = reply.headers.get("docker-content-digest", str(digest))
         # Another blob than the one that was asked for: then this one is sent.
-        return None if reply.status == _CREATED and stated == str(digest) else ""
+        is_other = names_another(reply.headers.get("docker-content-digest"), digest)
+        return None if reply.status == _CREATED and not is_other else ""
 
     async def upload(
         self,
@@ -286,7 +313,7 @@ class RegistryClient:
             return location_of(reply, self._wire, subject)
 
         async def is_there() -> bool:
-            return await self.blob_size(name, blob.digest) is not None
+            return await self.has_blob(name, blob.digest, blob.size)
 
         upload = Upload(
             wire=self._wire,
@@ -362,9 +389,8 @@ class RegistryClient:
             await self._tag_stays(name, reference, manifest, reply)
             return ""
         stated = reply.headers.get("docker-content-digest")
-        comparable = stated is not None and stated.startswith(manifest.digest.algorithm + ":")
-        named_so = not comparable or stated == str(manifest.digest)
-        return "" if named_so else f"the registry names it {stated}"[:200]
+        is_other = names_another(stated, manifest.digest)
+        return f"the registry names it {stated}"[:200] if is_other else ""
 
     async def _tag_stays(
         self, name: str, reference: str, manifest: RawManifest, reply: Reply

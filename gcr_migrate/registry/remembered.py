@@ -96,6 +96,10 @@ class RememberedRegistry:
         """Size of a blob under this name."""
         return await self._registry.blob_size(name, digest)
 
+    async def has_blob(self, name: str, digest: Digest, size_bytes: int) -> bool:
+        """Whether a blob is there, as long as it has to be."""
+        return await self._registry.has_blob(name, digest, size_bytes)
+
     def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob."""
         return self._registry.open_blob(name, blob)

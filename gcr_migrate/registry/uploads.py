@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.interfaces import Feed, Take
-    from gcr_migrate.model.content import Descriptor
+    from gcr_migrate.model.content import Descriptor, Digest
     from gcr_migrate.registry.auth import Admission
     from gcr_migrate.wire.replies import Reply
     from gcr_migrate.wire.transport import Wire
@@ -91,6 +91,9 @@ class Upload(Struct):
                 session = ""  # whatever is left of it, its address is never used again
                 if error.problem in _BOUNDED:
                     continue
+                if self.wire.stops:  # all of it would be sent anew
+                    saw = f"the target may have it: {lost.saw}" if lost else ""
+                    raise MigrateError(STOPPED, subject=self.subject, saw=saw) from error
                 attempt += 1
                 wrong += error.problem is DIGEST_MISMATCH
                 if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
@@ -129,9 +132,9 @@ class Upload(Struct):
     async def _judge(self, reply: Reply) -> None:
         if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
             self.admission.accepted()
-            stated = reply.headers.get("docker-content-digest", str(self.blob.digest))
-            if stated != str(self.blob.digest):
-                raise self._wrong(f"the target names it {stated[:100]}")
+            stated = reply.headers.get("docker-content-digest")
+            if names_another(stated, self.blob.digest):
+                raise self._wrong(f"the target names it {str(stated)[:100]}")
             return
         error = problem_of(reply, self.subject)
         if error.problem is TOO_MANY_REQUESTS:
@@ -250,6 +253,12 @@ def location_of(reply: Reply, wire: Wire, subject: str) -> str:
         saw = f"its upload leads to {led} instead of {asked}"
         raise MigrateError(BAD_REPLY, subject=subject, saw=saw)
     return url
+
+
+def names_another(stated: str | None, digest: Digest) -> bool:
+    """Whether a registry says that it got something else; another algorithm tells nothing."""
+    comparable = stated is not None and stated.startswith(f"{digest.algorithm}:")
+    return comparable and stated != str(digest)
 
 
 def in_query(digest: str) -> str:

@@ -164,13 +164,18 @@ class Draft:
             [(id_, at, str(blob.digest)) for at, blob in enumerate(blobs)],
         )
 
-    def blobs_of(self, digest: Digest) -> list[Digest]:
-        """Return the blobs that a manifest takes along, as far as it was added before."""
+    def blobs_of(self, digest: Digest) -> dict[Digest, int]:
+        """Return the blobs that a manifest takes along, with their lengths, -1 where unknown.
+
+        There are none where it was not added before.
+        """
         sql = (
-            "SELECT b.digest FROM manifest m JOIN manifest_blob n ON n.manifest_id = m.id"
+            "SELECT b.digest, b.size_bytes FROM manifest m"
+            " JOIN manifest_blob n ON n.manifest_id = m.id"
             " JOIN blob b ON b.id = n.blob_id WHERE m.digest = ?"
         )
-        return [Digest.parse(row[0]) for row in self._sql.execute(sql, (str(digest),))]
+        rows = self._sql.execute(sql, (str(digest),))
+        return {Digest.parse(blob): size for blob, size in rows}
 
     def manifest(self, digest: Digest) -> Manifest:
         """Return a manifest that was added before; raise PLAN_DAMAGED if it was not."""
@@ -218,22 +223,27 @@ class Draft:
             ),
         )
 
-    def add_blobs(self, image_id: int, absent: Iterable[Digest] = ()) -> None:
+    def add_blobs(
+        self, image_id: int, absent: Iterable[Digest] = (), there: Iterable[Digest] = ()
+    ) -> None:
         """Add every blob that the image's planned manifests need, once, but not what is absent.
 
         Args:
             image_id: which image.
             absent: layers with outside addresses that the source does not have under its name;
                 under another it may have them.
+            there: what the target has beside what the planned manifests that are there need.
         """
         self._sql.execute(
             "INSERT INTO planned_blob (image_id, blob_id, present)"
-            " SELECT p.image_id, b.blob_id, max(p.present) FROM planned_manifest p"
+            " SELECT p.image_id, b.blob_id, max(p.present) OR b.blob_id IN"
+            " (SELECT o.id FROM json_each(?) j JOIN blob o ON o.digest = j.value)"
+            " FROM planned_manifest p"
             " JOIN manifest_blob b ON b.manifest_id = p.manifest_id WHERE p.image_id = ?"
             " AND b.blob_id NOT IN"
             " (SELECT o.id FROM json_each(?) j JOIN blob o ON o.digest = j.value)"
             " GROUP BY b.blob_id ORDER BY min(p.id), min(b.position)",
-            (image_id, json.dumps([str(one) for one in absent])),
+            (_json(there), image_id, _json(absent)),
         )
 
     def blobs_over(self, size_bytes: int) -> Iterator[tuple[int, str, int, str, int]]:
@@ -367,6 +377,10 @@ def _raw_and_type(connection: sqlite3.Connection, digest: Digest) -> tuple[bytes
         saw = f"the manifest in the file: {error.saw}"
         raise MigrateError(PLAN_DAMAGED, subject=str(digest), saw=saw) from error
     return raw, media_type
+
+
+def _json(digests: Iterable[Digest]) -> str:
+    return json.dumps([str(one) for one in digests])
 
 
 def _condition(grant: Grant) -> tuple[str, str, str]:

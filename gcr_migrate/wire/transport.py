@@ -267,6 +267,11 @@ class Wire:
 
         return await persistently(do, self.backoff, again, rest)
 
+    @property
+    def stops(self) -> bool:
+        """Whether nothing new is to begin any more."""
+        return self._pilot.stop is not None and self._pilot.stop.is_set()
+
     async def rest(self, seconds: float, subject: str) -> None:
         """Wait before something is tried again.
 

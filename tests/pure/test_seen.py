@@ -78,7 +78,9 @@ def _there(
             place = place_of(file, image)
             item = next(one for one in file.manifests(image.id) if one.digest == ARM.digest)
             tags = file.tags_of(image.id, item.id) if tagged else []
-            found, now = await Seen(tools, place, Look(place, target)).what_is_there(item, tags)
+            found, now = await Seen(
+                tools, place, Look(place, target, lambda _: None)
+            ).what_is_there(item, tags)
             failed = None
             try:
                 journal.raise_if_out_of_reach()
@@ -169,9 +171,23 @@ def test_that_a_tag_is_gone_is_not_believed_of_one_witness(
 
     async def look(item: TagItem) -> None:
         image = replace(next(iter(file.images())), moved_tags="pin")  # the source is not asked
-        look = Look(place_of(file, image), target)
+        look = Look(place_of(file, image), target, lambda _: None)
         assert (await look.now(replace(item, found=found))).target is None
 
     with open_migration(tmp_path / "m") as file:
         asyncio.run(look(file.tags_of(1, 2)[0]))
     assert target.heads == heads
+
+
+def test_a_target_without_reasons_has_to_show_something_first(tmp_path: Path) -> None:
+    """Else a tag that is not found there may be somebody's."""
+    write_plan(tmp_path / "m")
+    target = Target(Tags({}, is_cut=True, is_named=False), {})
+
+    async def look(item: TagItem) -> None:
+        image = replace(next(iter(file.images())), moved_tags="pin")  # the source is not asked
+        await Look(place_of(file, image), target, lambda _: None).now(item)
+
+    with open_migration(tmp_path / "m") as file, pytest.raises(MigrateError) as caught:
+        asyncio.run(look(file.tags_of(1, 2)[0]))
+    assert caught.value.problem is errors.BAD_REPLY

@@ -13,7 +13,7 @@ from gcr_migrate.apply.room import Room
 from gcr_migrate.apply.run import Content, Part
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind
-from gcr_migrate.model.work import BlobWork, SizeWork
+from gcr_migrate.model.work import BlobWork, HasWork
 from gcr_migrate.state.file import lock, open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.migration import Migration
@@ -45,7 +45,7 @@ class HalfClosed:
     async def do(self, work: Any) -> Any:
         """Do a piece of work, where that is allowed."""
         await asyncio.sleep(0)
-        end = work.end if isinstance(work, SizeWork) else work.target
+        end = work.end if isinstance(work, HasWork) else work.target
         self.done.append((type(work), end.name))
         if self._closed in end.name:
             raise MigrateError(errors.DENIED, subject=end.name)

@@ -106,3 +106,54 @@ def test_a_host_that_says_nothing_is_not_one_out_of_use(
     error = kind(NAME_UNKNOWN, subject="us.gcr.io/builds")
     doubts.no_host("us.gcr.io/builds", error, ProjectSource(project="builds"))
     assert doubts.complete is complete
+
+
+@pytest.mark.parametrize("times", [None, 6])
+@pytest.mark.parametrize("policy", ["fail", "keep"])
+def test_a_tag_that_others_set_since_the_plan_is_not_overwritten(
+    zoo: Zoo, policy: str, times: int | None
+) -> None:
+    """Where reads of a name find nothing, not even what has just been sent to it, nothing is set.
+
+    Whether that lasts or not, the tag is theirs in the end.
+    """
+    zoo.migrate()  # which makes the repository
+    target = zoo.box.store.repositories[TARGET]
+    for name in ("a", "b"):
+        del target.images[name]
+    (zoo.home / "m").unlink()
+    assert zoo.plan(spec=f"{SPEC}existing_tags: {policy}\n")[0] == 0
+    target.put_manifest("a", theirs(), "1")
+    limit = {} if times is None else {"times": times}
+    for method in ("GET", "HEAD"):
+        zoo.fault(host=EUROPE, method=method, path="/v2/.*/a/", **BARE, **limit)
+    apply(zoo)
+    assert target.images["a"].tags["1"] == theirs().digest
+    assert "b" in target.images
+
+
+def test_a_target_that_gives_no_reasons_is_written_to(zoo: Zoo) -> None:
+    """As long as it shows what has been sent to it: registries need not say why they answer 404."""
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="GET", path="/a/(tags|manifests)", **BARE)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert zoo.box.store.repositories[TARGET].images["a"].tags["1"] == zoo_digest(zoo, "a")
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "path"),
+    [
+        ("GET", US, "/blobs/"),
+        ("POST", EUROPE, "/blobs/uploads/"),
+        ("PUT", EUROPE, "/manifests/"),
+    ],
+)
+def test_one_404_without_a_reason_fails_nothing(
+    zoo: Zoo, method: str, host: str, path: str
+) -> None:
+    """What is read or written is asked for again, once the registry answers for itself."""
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=host, method=method, path=f"/a{path}", **BARE, times=1)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gcr_migrate.model.content import OCI_MANIFEST, Digest
 from tests.runs.test_apply_parts import EUROPE, TARGET, apply
 from tests.runs.test_bare_404 import BARE
 from tests.runs.test_tags_that_wait import theirs
@@ -153,3 +154,22 @@ def test_layers_that_outlive_their_manifest_are_not_sent_again(zoo: Zoo) -> None
     zoo.forget()
     check_all_is_back(zoo)
     assert zoo.asked(f"P[A-Z]* {EUROPE} .*uploads/") == 0
+
+
+def test_only_the_layer_that_is_lost_is_sent_again(tmp_path: Path) -> None:
+    """`plan --check-target` has asked for each, so it knows of the others that they are there."""
+    with opened(tmp_path) as zoo:
+        layers = [zoo.blob("a", bytes([number]) * 1000) for number in range(3)]
+        config = zoo.blob("a", b"config")
+        body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}
+        zoo.push("a", body, "1")
+        assert zoo.migrate() == (0, 0, 0)
+        target = zoo.box.store.repositories[TARGET].images["a"]
+        target.blobs.discard(Digest.parse(layers[1]["digest"]))
+        (zoo.home / "m").unlink()
+        code, facts = zoo.plan("--check-target")
+        assert (code, facts["bytes"]["to_transfer"], facts["todo"]["manifests"]) == (0, 1000, 1)
+        zoo.forget()
+        assert apply(zoo)[0] == 0
+        assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 1
+        assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
