@@ -3,7 +3,8 @@
 A service that refuses has told what it takes: what was sent in the second before. The pace falls
 to half of that at once, and comes back slowly to a part of it, so that the quota that was found
 is not used up again. Only after a minute without refusals is a little more tried. Where hardly
-anything was sent in that second, a refusal has told nothing: it is begun anew, a few times.
+anything was sent in that second, or nothing has been sent for so long, a refusal has told nothing:
+it is begun anew, a few times.
 
 What is on its way when a service begins to refuse is refused too, and where answers are slow that
 may be much. So of what nobody knows to be taken only a little is on its way at once.
@@ -164,6 +165,7 @@ class Pace:
         self._begun_anew = 0
         self._any_second = None if most_per_s is None else _Second(max(1, int(most_per_s)))
         self._second, self._sent, self._sent_before = float("-inf"), 0, 0
+        self._first_sent: float | None = None
 
     def left_s(self, now: float) -> float:
         """Return after how many seconds the next request may be sent; zero or less: now."""
@@ -179,6 +181,8 @@ class Pace:
     def sent(self, turn: Turn) -> None:
         """Take note that a request is sent."""
         now = turn.sent_at
+        if self._first_sent is None:
+            self._first_sent = now
         if self._any_second:
             self._any_second.sent(turn)
         if now - self._second >= 1:
@@ -204,7 +208,9 @@ class Pace:
             lost: how many it will refuse with it, since they were sent too.
         """
         was = self.per_s if self._found and self.per_s else self._last_second(now) - lost
-        if not self._found and was < _TELLING_PER_S and self._begun_anew < _ANEW_AT_MOST:
+        is_new = self._first_sent is None or now - self._first_sent < 1  # no second to measure
+        tells = self._found or not (is_new or was < _TELLING_PER_S)
+        if not tells and self._begun_anew < _ANEW_AT_MOST:
             self._begun_anew += 1
             self.per_s = min(_LEAST_PER_S, self._most if self.per_s is None else self.per_s)
             self._grow_at = 0.0  # as at the beginning

@@ -179,14 +179,19 @@ def test_after_a_refusal_it_is_half_as_fast_and_comes_back_slowly() -> None:
     assert 700 < max(by_second) <= 800
 
 
+@pytest.mark.parametrize("count", [1, 15, 100])
 @pytest.mark.parametrize(("most", "first"), [(None, None), (800, 150)], ids=["plain", "google"])
-def test_a_refusal_when_hardly_anything_was_sent_teaches_no_pace(
-    most: float | None, first: float | None
+def test_a_refusal_before_a_second_has_gone_by_teaches_no_pace(
+    most: float | None, first: float | None, count: int
 ) -> None:
-    """It is begun anew at the least, and doubled, so that it is fast again in a few seconds."""
+    """It is begun anew at the least, and doubled, so that it is fast again in a few seconds.
+
+    Whatever was sent until then went in a part of a second, and tells nothing of a whole one.
+    """
     pace = Pace(most, first)
-    pace.sent(Turn(US, 0))
-    pace.refused(0.01)
+    for number in range(count):
+        pace.sent(Turn(US, number * 0.001))
+    pace.refused(0.2)
     assert paced(pace, 0.5, 1) <= 10
     paced(pace, 1.5, 3)
     assert paced(pace, 4.5, 1) >= 100
