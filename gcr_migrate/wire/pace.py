@@ -3,8 +3,8 @@
 A service that refuses has told what it takes: what was sent in the second before. The pace falls
 to half of that at once, and comes back slowly to a part of it, so that the quota that was found
 is not used up again. Only after a minute without refusals is a little more tried. Where hardly
-anything was sent in that second, or nothing has been sent for so long, a refusal has told nothing:
-it is begun anew, a few times.
+anything was sent in that second, or half of one has not gone by yet, a refusal has told nothing: it
+is begun anew, a few times.
 
 What is on its way when a service begins to refuse is refused too, and where answers are slow that
 may be much. So of what nobody knows to be taken only a little is on its way at once.
@@ -27,6 +27,7 @@ _LEFT_TO_OTHERS: Final = 0.3
 _LEAST_PER_S: Final = 2.0
 _TELLING_PER_S: Final = 2 * _LEAST_PER_S  # of fewer, one refusal says nothing about the others
 _ANEW_AT_MOST: Final = 3  # a service that takes no more than that is not asked in vain for ever
+_TELLING_S: Final = 0.5  # before, a second would have had more than twice as many
 _FEW_FOR_S: Final = 1 / 36  # a line as slow as this one does not keep a new pace from being kept
 _FEWEST: Final = 2
 _TAKEN_FIRST: Final = 32  # before there are more of them
@@ -96,7 +97,8 @@ class Few:
     """Keeps few requests on their way to a service of which is not known what it takes.
 
     They are what it refuses when its quota is used up. With all that it takes there may be more,
-    so they are never a large part of it. After a refusal, one goes first.
+    so they are never a large part of it. After a refusal one goes first, and they become more half
+    as fast.
 
     Args:
         per_s: the pace that is to be tried.
@@ -122,7 +124,8 @@ class Few:
 
     def is_full(self, now: float) -> bool:
         """Whether no other request may be on its way."""
-        most = self._few + max(0, self._taken - _TAKEN_FIRST) // _TAKEN_FOR_ONE_MORE
+        for_one = _TAKEN_FOR_ONE_MORE * (1 if self._refused_at is None else 2)
+        most = self._few + max(0, self._taken - _TAKEN_FIRST) // for_one
         if self._refused_at is not None and not self._taken:
             most = 1
         while len(self._on_their_way) >= most:
@@ -208,7 +211,7 @@ class Pace:
             lost: how many it will refuse with it, since they were sent too.
         """
         was = self.per_s if self._found and self.per_s else self._last_second(now) - lost
-        is_new = self._first_sent is None or now - self._first_sent < 1  # no second to measure
+        is_new = self._first_sent is None or now - self._first_sent < _TELLING_S
         tells = self._found or not (is_new or was < _TELLING_PER_S)
         if not tells and self._begun_anew < _ANEW_AT_MOST:
             self._begun_anew += 1

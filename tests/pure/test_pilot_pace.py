@@ -181,7 +181,7 @@ def test_after_a_refusal_it_is_half_as_fast_and_comes_back_slowly() -> None:
 
 @pytest.mark.parametrize("count", [1, 15, 100])
 @pytest.mark.parametrize(("most", "first"), [(None, None), (800, 150)], ids=["plain", "google"])
-def test_a_refusal_before_a_second_has_gone_by_teaches_no_pace(
+def test_a_refusal_at_the_very_beginning_teaches_no_pace(
     most: float | None, first: float | None, count: int
 ) -> None:
     """It is begun anew at the least, and doubled, so that it is fast again in a few seconds.
