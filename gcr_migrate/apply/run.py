@@ -34,6 +34,8 @@ PATHS_AT_ONCE: Final = 32
 REQUESTS_AT_ONCE: Final = 32
 _WINDOW: Final = 256  # manifests that are looked at together: enough that the line is never idle
 _LARGE_AT_ONCE: Final = 4
+_SHARES: Final = 4  # of what a place on the line has to send: a blob as long as one begins early
+_EARLY_LEAST: Final = 256 * 1024  # a smaller one takes hardly longer than its requests
 WORKER_BYTES: Final = 4 * 1024**3  # ten seconds of a core's work
 
 
@@ -71,6 +73,18 @@ def check_gates(migration: Migration, *, expected: Collection[str], allow_incomp
     migration.check_seal()
     if not migration.complete and not allow_incomplete:
         raise MigrateError(errors.PLAN_INCOMPLETE, subject=str(migration.path))
+
+
+def early_from(to_send: int, at_once: int) -> int:
+    """Return from how many bytes on a blob is begun early, as it could be what all wait for.
+
+    What is a large part of a place's share of the line does that, and there are only few of such.
+
+    Args:
+        to_send: bytes that are to be sent in all.
+        at_once: blobs on their way at once.
+    """
+    return min(LARGE_BYTES, max(_EARLY_LEAST, to_send // (_SHARES * at_once)))
 
 
 def workers_for(left_bytes: int, cores: int) -> int:
@@ -118,11 +132,13 @@ class Part(Struct, frozen=True):
         image_ids: its image paths; None: all.
         repository_ids: the repositories that it is about; None: all.
         content_only: others look after repositories and access.
+        to_send: bytes of its blobs that are to be sent, as far as is known.
     """
 
     image_ids: frozenset[int] | None = None
     repository_ids: frozenset[int] | None = None
     content_only: bool = False
+    to_send: int = 0
 
     def takes(self, image: Image) -> bool:
         """Whether an image path is to be worked on."""
@@ -209,9 +225,8 @@ async def _phases(
         )
         for repository_ids in _by_host(migration, usable)
     ]
-    large = [
-        a_few_of(one.large_blobs(LARGE_BYTES), _LARGE_AT_ONCE * hands.count) for one in contents
-    ]
+    early = early_from(part.to_send, at_once)
+    large = [a_few_of(one.large_blobs(early), _LARGE_AT_ONCE * hands.count) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
     if migration.setting_states() and part.content_only:

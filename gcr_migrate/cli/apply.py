@@ -333,7 +333,7 @@ async def _apply(
                         hands,
                         ears,
                         stop=stop,
-                        part=part,
+                        part=replace(part, to_send=to_do.bytes),
                     )
             asked = summed([connections.pilot.counts(), *hands.asked()])
         outcome = ended
