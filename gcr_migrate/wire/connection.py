@@ -67,6 +67,11 @@ class Connection(asyncio.Protocol):
         return self.transport.is_closing() or (self._below is not None and self._below.is_closing())
 
     @property
+    def was_kept(self) -> bool:
+        """Whether it has served a request before."""
+        return self.idle_since > 0
+
+    @property
     def left(self) -> int:
         """Bytes that have left, of all that was ever sent."""
         return self._given - self.transport.get_write_buffer_size()
