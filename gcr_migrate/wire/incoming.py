@@ -65,6 +65,18 @@ class Incoming:
         self._take: Take | None = None  # who takes what comes, while that is waited for
         self._wait: asyncio.Future[None] | None = None  # until who took it wants more
 
+    @property
+    def head_bytes(self) -> int:
+        """How many bytes have come while there is no whole head."""
+        return self._seen
+
+    @property
+    def slow_head(self) -> str:
+        """What to say of a time-out of a head of which something came; empty for any other."""
+        if self.status or not self._seen:
+            return ""
+        return f"too slow an answer: only {self._seen} bytes came of its head"
+
     # From the connection.
 
     def came(self, data: bytes) -> None:
