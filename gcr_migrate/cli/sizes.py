@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.collect import AT_ONCE
+from gcr_migrate.model.content import LARGEST_SIZE
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.tasks import a_few_of
 
@@ -46,7 +47,7 @@ async def settle_sizes(
                 if error.problem is errors.TOKEN_EXPIRED:
                     raise
             else:
-                if size is not None:
+                if size is not None and size <= LARGEST_SIZE:
                     return size
         return None
 

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.inventory.api_view import ApiView, read_api, read_package, read_tags
-from gcr_migrate.inventory.collect import AT_ONCE, ListingFailed, walk
+from gcr_migrate.inventory.collect import AT_ONCE
 from gcr_migrate.inventory.views import Joined, contents, covers, join
+from gcr_migrate.inventory.walk import ListingFailed, walk
 from gcr_migrate.model.finding import Finding, Severity
 from gcr_migrate.model.names import why_no_path
 from gcr_migrate.tasks import a_few_of

@@ -31,7 +31,9 @@ _JSON: Final = "application/json"
 _DIGEST = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 _USUAL_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")  # nearly all are: read in one step
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it is sent on in a header
-_LARGEST_SIZE: Final = (1 << 53) - 1  # more is a lie, and neither JSON nor SQLite adds it up
+# More is a lie, of a blob and of all that one manifest needs: no store keeps an object of 64 TiB.
+# A hundred thousand such lies still add up in SQLite, whose integers end at 2^63.
+LARGEST_SIZE: Final = 1 << 46
 _HEX_LENGTH: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 _HEX: Final = {name: re.compile(f"[a-f0-9]{{{length}}}") for name, length in _HEX_LENGTH.items()}
 _FALLBACK_TAG = re.compile(r"sha256-([a-f0-9]{64})")
@@ -193,13 +195,16 @@ class Manifest(RawManifest, frozen=True):
         type_ = sys.intern(_media_type(body, media_type, name))
         kind = _KINDS.get(type_, Kind.UNKNOWN)
         artifact_type = body.get("artifactType")
+        children, blobs = _children(body, kind, name), _blobs(body, kind, name)
+        if (size := sum(max(0, one.size) for one in (*children, *blobs))) > LARGEST_SIZE:
+            raise _bad(name, f"it states {size} bytes in all, more than there can be")
         return cls(
             raw=raw,
             media_type=type_,
             digest=digest,
             kind=kind,
-            children=_children(body, kind, name),
-            blobs=_blobs(body, kind, name),
+            children=children,
+            blobs=blobs,
             subject=_subject(body, kind, name),
             artifact_type=artifact_type if isinstance(artifact_type, str) else None,
         )
@@ -351,8 +356,8 @@ def _descriptor(entry: object, name: str) -> Descriptor:
     digest, size = entry.get("digest"), entry.get("size")
     if not isinstance(digest, str):
         raise _bad(name, "descriptor has no digest")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_SIZE:
-        raise _bad(name, "descriptor has no size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= LARGEST_SIZE:
+        raise _bad(name, "descriptor has no size, or one that nothing can have")
     media_type, urls = entry.get("mediaType"), entry.get("urls")
     artifact = entry.get("artifactType")
     return Descriptor(

@@ -259,6 +259,7 @@ class ListingReader:
         self._dialect = dialect
         self._subject = subject
         self._tags: dict[str, Digest | None] = {}
+        self._disputed: set[str] = set()
         self._children: dict[str, None] = {}
         self._manifests: dict[Digest, ListedManifest] = {}
         self._has_map = False
@@ -324,7 +325,12 @@ class ListingReader:
             uploaded_ms=_number(entry.get("timeUploadedMs")),
             size_bytes=_number(entry.get("imageSizeBytes")),
         )
-        self._tags.update(dict.fromkeys(tags, digest))
+        for tag in tags:
+            known = self._tags.get(tag)
+            # A list that puts a tag at two digests is stale in one of them, and tells not which.
+            at_two = tag in self._disputed or (known is not None and known != digest)
+            self._tags[tag] = None if at_two else digest
+            self._disputed |= {tag} if at_two else set()
 
     def _texts(self, body: dict[str, Any], member: str) -> list[str]:
         value = body.get(member)

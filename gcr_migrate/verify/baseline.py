@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.inventory.collect import ListingFailed, walk
+from gcr_migrate.inventory.walk import ListingFailed, walk
 from gcr_migrate.model.finding import Severity
 from gcr_migrate.model.inventory import Listing
 from gcr_migrate.model.names import brief

@@ -1,4 +1,4 @@
-"""What httpx does for us: its connections are the fall-back, and it unpacks what came packed.
+"""What httpx does for us: its connections are the fall-back.
 
 It is slow to load, so nothing imports this module before it is needed.
 """
@@ -106,20 +106,6 @@ class _Response:
 
     async def aclose(self) -> None:
         await self._response.aclose()
-
-
-def unpacked(body: bytes, packed: str) -> bytes:
-    """Return a body as it was before it was packed.
-
-    Args:
-        body: as it came.
-        packed: how, as a `content-encoding` names it.
-
-    Raises:
-        trouble.DecodingError: it is not packed like that.
-    """
-    with _as_ours():
-        return httpx.Response(200, headers={"content-encoding": packed}, content=body).content
 
 
 @contextmanager

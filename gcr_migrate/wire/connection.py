@@ -2,7 +2,7 @@
 
 Bytes are handed on by calls as they come, to who takes them while they are still in the
 processor's cache. Time-outs are by phase, and each byte that comes or leaves gives the next one
-its full time.
+its full time; but a head that comes byte by byte, which could go on for days, is given up.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _READ_AT_MOST: Final = 256 * 1024
 # asks us only once, and drops what has no room.
 PLACE_BYTES: Final = _READ_AT_MOST + 32 * 1024
 _WAITING_AT_MOST: Final = 64 * 1024  # bytes that the system does not take yet
+_LEAST_BYTES_PER_S: Final = 1024  # of a head, beyond the time that an answer may take to begin
 
 
 class Connection(asyncio.Protocol):
@@ -53,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._taken_up: asyncio.Future[None] | None = None
         self._read_s: float | None = None
         self._due_at: float | None = None
+        self._head_due_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._given = 0
 
@@ -65,6 +67,11 @@ class Connection(asyncio.Protocol):
     def is_closed(self) -> bool:
         """Whether nothing can be sent over it."""
         return self.transport.is_closing() or (self._below is not None and self._below.is_closing())
+
+    @property
+    def was_kept(self) -> bool:
+        """Whether it has served a request before."""
+        return self.idle_since > 0
 
     @property
     def left(self) -> int:
@@ -87,6 +94,7 @@ class Connection(asyncio.Protocol):
         """Take note that all of the request was sent: the time of its answer runs from now on."""
         self._is_sent = True
         self._expect()
+        self._head_due_at = self._due_at or 0.0
 
     def _expect(self) -> None:
         if self._read_s is None:
@@ -136,9 +144,13 @@ class Connection(asyncio.Protocol):
         if self._incoming is None:
             self.drop()
             return
+        incoming = self._incoming
         if self._due_at is not None:
             self._due_at = self._loop.time() + (self._read_s or 0.0)
-        self._incoming.came(data)
+        incoming.came(data)
+        if self._due_at is not None and not incoming.status:
+            due_at = self._head_due_at + incoming.head_bytes / _LEAST_BYTES_PER_S
+            self._due_at = min(self._due_at, due_at)
 
     def pause(self) -> None:
         """Read no more until somebody wants it; that is not the server's fault."""
@@ -163,7 +175,7 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._due_at:
             self._watch(self._due_at)
         else:
-            self.fail(trouble.ReadTimeout())
+            self.fail(trouble.ReadTimeout(self._incoming.slow_head if self._incoming else ""))
 
     def eof_received(self) -> None:
         """Take note that no more will come; nobody waits until what is still to leave has left."""

@@ -126,7 +126,7 @@ def _waited(error: Exception, limits: Limits | None) -> str:
         case trouble.WriteTimeout():
             return f"no byte was taken for {limits['write']:g} s"
         case trouble.ReadTimeout():
-            return f"no byte for {limits['read']:g} s"
+            return str(error) or f"no byte for {limits['read']:g} s"
         case _:
             return ""
 

@@ -36,6 +36,7 @@ class Incoming:
         head: is done when the head is there, or fails with the reason why there is none.
         is_over: whether all of it has come.
         stays: whether the server keeps the connection for another request.
+        found_nobody: whether the connection ended before a byte of an answer.
 
     Args:
         connection: it comes over this one.
@@ -49,6 +50,7 @@ class Incoming:
         self.reason = ""
         self.is_over = False
         self.stays = False
+        self.found_nobody = False
         self._loop = asyncio.get_running_loop()
         self.head: asyncio.Future[None] = self._loop.create_future()
         self._connection = connection
@@ -62,6 +64,18 @@ class Incoming:
         self._news: asyncio.Future[None] | None = None
         self._take: Take | None = None  # who takes what comes, while that is waited for
         self._wait: asyncio.Future[None] | None = None  # until who took it wants more
+
+    @property
+    def head_bytes(self) -> int:
+        """How many bytes have come while there is no whole head."""
+        return self._seen
+
+    @property
+    def slow_head(self) -> str:
+        """What to say of a time-out of a head of which something came; empty for any other."""
+        if self.status or not self._seen:
+            return ""
+        return f"too slow an answer: only {self._seen} bytes came of its head"
 
     # From the connection.
 
@@ -83,6 +97,7 @@ class Incoming:
 
     def lost(self, error: Exception | None) -> None:
         """Take note that the connection is gone; that may be the end of a body."""
+        self.found_nobody = not (self.status or self._seen)
         if self.status and error is None and self._left is None and self._is_open_ended:
             self._over()
         elif self.status:

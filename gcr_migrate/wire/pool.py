@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gcr_migrate.wire import trouble
 from gcr_migrate.wire.heads import Origin, request_head, split_address
 from gcr_migrate.wire.incoming import Incoming
+from gcr_migrate.wire.keeping import Keeping
 from gcr_migrate.wire.opening import Opener, login
 from gcr_migrate.wire.outgoing import Outgoing
 from gcr_migrate.wire.pieces import taken
@@ -46,6 +47,7 @@ class Pool:
         self._opener = Opener(network)
         self._slots = asyncio.Semaphore(connections)
         self._idle: dict[_Way, list[Connection]] = {}
+        self._keeping = Keeping[_Way]()
         self._in_use: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -68,6 +70,7 @@ class Pool:
         head = request_head(method, target, sent.items())
         way = (origin, proxy)
         connection = await self._connection(way, limits)
+        was_kept = connection.was_kept
         incoming = Incoming(connection, is_bare=method == "HEAD")
         try:
             connection.begin(incoming, limits.get("read"))
@@ -90,8 +93,12 @@ class Pool:
                 # Its server may have ended all that wait: whoever tries again gets a new one.
                 for idle in self._idle.pop(way, ()):
                     idle.drop()
+                if was_kept and incoming.found_nobody:
+                    self._keeping.ended(way)
             self._left(way, connection)
             raise
+        if was_kept:
+            self._keeping.served(way)
         return PooledAnswer(incoming, lambda: self._left(way, connection))
 
     async def aclose(self) -> None:
@@ -147,6 +154,8 @@ class Pool:
         """Keep a connection for the next request, if it can serve one, and free its place."""
         self._in_use.discard(connection)
         connection.leave()
+        if connection.is_free and not self._keeping.is_of_use(way):
+            connection.drop()
         if connection.is_free:
             self._idle.setdefault(way, []).append(connection)
             if self._sweeper is None:

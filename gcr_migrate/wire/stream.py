@@ -11,6 +11,7 @@ from gcr_migrate.errors import UNREACHABLE
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import TransientError
+from gcr_migrate.wire.unpacking import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ class Stream(Struct):
                         break
                     if due is not None:
                         clock.reschedule(due + size / _LEAST_BYTES_PER_S)
-            body = _unpacked(self._answer, b"".join(pieces))
+            body = _unpacked(self._answer, b"".join(pieces), at_most)
         except FAILURES as error:
             if clock.expired():
                 saw = f"too slow an answer: only {size} bytes came of it"
@@ -80,11 +81,7 @@ class Stream(Struct):
         await self._answer.aclose()
 
 
-def _unpacked(answer: Answer, body: bytes) -> bytes:
+def _unpacked(answer: Answer, body: bytes, at_most: int) -> bytes:
     """Return a body as it was before a server packed it, though it was asked not to."""
     packed = answer.headers.get("content-encoding")
-    if not packed or packed == "identity":
-        return body
-    from gcr_migrate.wire.by_httpx import unpacked  # noqa: PLC0415  # slow to load
-
-    return unpacked(body, packed)
+    return unpacked(body, packed, at_most) if packed else body

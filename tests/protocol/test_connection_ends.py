@@ -9,7 +9,7 @@ import asyncio
 import gc
 import socket
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -329,3 +329,50 @@ def test_one_kept_connection_that_ended_is_enough_to_distrust_the_others(network
             assert await get(pool, peer.url) == b""
 
     run(work())
+
+
+async def quiet(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one request as if the connection stayed, and hang up at the next one."""
+    await peer.head(reader)
+    writer.write(EMPTY)
+    await peer.head(reader)
+
+
+def test_a_server_that_ends_what_was_kept_is_asked_over_new_connections() -> None:
+    """One request meets that; if each second one did, all tries of a request could."""
+
+    async def work() -> int:
+        failed = 0
+        async with aclosing(Pool(Network(), 1)) as pool, Peer(quiet).running() as peer:
+            for _ in range(20):
+                try:
+                    await get(pool, peer.url)
+                except trouble.RemoteProtocolError:
+                    failed += 1
+        return failed
+
+    assert run(work()) == 1
+
+
+def test_a_server_that_hangs_up_once_keeps_connections_again() -> None:
+    """After a second they are used as before."""
+
+    async def work() -> tuple[int, int]:
+        answers = iter([quiet, *[reading] * 100])
+
+        async def answer(*parts: Any) -> None:
+            await next(answers)(*parts)
+
+        async with aclosing(Pool(Network(), 1)) as pool, Peer(answer).running() as peer:
+            await get(pool, peer.url)
+            with pytest.raises(trouble.RemoteProtocolError):
+                await get(pool, peer.url)
+            await get(pool, peer.url)
+            await get(pool, peer.url)
+            during = peer.connections
+            await asyncio.sleep(1.1)
+            for _ in range(9):
+                await get(pool, peer.url)
+            return during, peer.connections
+
+    assert run(work()) == (3, 4)

@@ -8,7 +8,7 @@ import pytest
 
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import OCI_INDEX, Digest
-from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION
+from gcr_migrate.model.dialect import ARTIFACT_REGISTRY, DISTRIBUTION, GCR
 from tests.asking import using
 from tests.scripted import Answer, Asked
 
@@ -50,6 +50,24 @@ def test_no_tag_is_lost_however_the_next_page_is_written(dialect: Dialect, param
     link = f"</v2/app/a/tags/list?last=b>; {parameters}"
     listing = using(paged(link), lambda client: client.listing("app/a"), dialect)
     assert (list(listing.tags), listing.cut) == (["a", "b", "c"], "")
+
+
+@pytest.mark.parametrize("dialect", [GCR, ARTIFACT_REGISTRY], ids=["gcr", "ar"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_tag_that_a_list_puts_at_several_digests_has_none_there(
+    dialect: Dialect, count: int
+) -> None:
+    """Whoever needs it asks for the tag itself; the tag beside it keeps its digest."""
+    digests = [str(Digest.of(bytes([one]))) for one in range(count)]
+    entries = {one: {"tag": ["moved", f"own{at}"]} for at, one in enumerate(digests)}
+    body = {"tags": ["moved", "own0"], "child": [], "manifest": entries}
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(body=body if "/tags/list" in asked.target else {})
+
+    tags = using(answer, lambda client: client.listing("app/a"), dialect).tags
+    assert tags["moved"] is None
+    assert tags["own0"] == Digest.parse(digests[0])
 
 
 def test_a_link_to_another_page_than_the_next_one_is_none_to_follow() -> None:

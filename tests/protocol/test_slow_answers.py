@@ -117,3 +117,31 @@ def test_a_layer_may_drip() -> None:
     head = OK + b"Content-Length: 20\r\n\r\n"
     got, _ = answered(dripping(head, b"x", drops=20), _stream)
     assert got == b"x" * 20
+
+
+@pytest.mark.parametrize("each_library", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("ask", [_get, _put, _stream])
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [(OK, b"X: y\r\n"), (b"", b"HTTP/1.1 102 Processing\r\n\r\n")],
+    ids=["fields", "interim"],
+)
+def test_a_head_that_drips_is_given_up(ask: Ask, head: bytes, drop: bytes) -> None:
+    """Each of its parts comes in time, and it would never be whole."""
+    error, _ = answered(dripping(head, drop), ask)
+    assert isinstance(error, MigrateError)
+    assert error.problem.code == "unreachable"
+    assert "bytes came of its head" in error.saw
+
+
+def test_a_long_head_over_a_slow_line_is_read() -> None:
+    """It takes several times as long as a connection may be idle."""
+    fields = [f"X-{number}: {'x' * 1_020}\r\n".encode() for number in range(20)]
+
+    async def serve(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.head(reader)
+        for part in (OK, *fields, b"Content-Length: 4\r\n\r\nbody"):
+            writer.write(part)
+            await asyncio.sleep(IDLE_S / 6)
+
+    assert answered(serve, _get) == (b"body", 1)

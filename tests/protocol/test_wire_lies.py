@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
+import tracemalloc
+import zlib
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +22,7 @@ from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import Backoff, TransientError
 from gcr_migrate.wire.transport import Wire
+from gcr_migrate.wire.unpacking import unpacked
 from tests.feeds import whole
 
 if TYPE_CHECKING:
@@ -352,6 +355,45 @@ def test_a_reply_that_came_packed_is_read() -> None:
     packed = gzip.compress(b"whole")
     assert fetch([body(packed, "Content-Encoding: gzip")])[0] == b"whole"
     assert fetch([body(packed, "Content-Encoding: identity")])[0] == packed
+
+
+def test_a_small_reply_that_unpacks_to_gigabytes_is_refused_while_it_is_small() -> None:
+    """It is unpacked as far as a reply may go, and needs little more memory than that."""
+    packed = gzip.compress(b"a" * 400_000_000, 1)
+    tracemalloc.start()
+    try:
+        error = failure([body(packed, "Content-Encoding: gzip")])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (error.problem.code, error.saw) == ("bad-reply", "more than 67108864 bytes")
+    assert peak < 200_000_000
+
+
+@pytest.mark.parametrize(
+    ("packed", "data"),
+    [
+        ("gzip", gzip.compress(b"whole")),
+        ("X-GZIP", gzip.compress(b"whole")),
+        ("deflate", zlib.compress(b"whole")),
+        ("deflate", zlib.compress(b"whole", wbits=-zlib.MAX_WBITS)),
+        ("deflate, gzip", gzip.compress(zlib.compress(b"whole"))),
+        ("gzip,identity", gzip.compress(b"whole")),
+        ("br", b"whole"),
+    ],
+    ids=["gzip", "by its old name", "deflate", "deflate without its frame", "both", "none", "br"],
+)
+def test_a_reply_is_unpacked_in_each_way_that_is_known(packed: str, data: bytes) -> None:
+    """One after the other where there are several; what is packed in another way stays so."""
+    assert fetch([body(data, f"Content-Encoding: {packed}")])[0] == b"whole"
+
+
+@pytest.mark.parametrize("packed", ["gzip", "gzip, gzip"])
+def test_no_more_is_unpacked_than_is_wanted_and_a_byte(packed: str) -> None:
+    """However often it was packed: what is too long after one step is not unpacked further."""
+    data = gzip.compress(b"a" * 1_000)
+    data = gzip.compress(data + b"a" * 1_000) if "," in packed else data
+    assert len(unpacked(data, packed, 100)) == 101
 
 
 def test_a_reply_that_is_not_packed_as_it_says_is_a_bad_reply() -> None:

@@ -16,6 +16,7 @@ from gcr_migrate.model.content import (
     ACCEPT,
     DOCKER_LIST,
     DOCKER_MANIFEST,
+    LARGEST_SIZE,
     OCI_ARTIFACT,
     OCI_INDEX,
     OCI_MANIFEST,
@@ -256,6 +257,11 @@ def test_signed_schema_1_has_the_digest_of_its_payload() -> None:
         json.dumps({**IMAGE, "layers": [entry(b"a", size=-1)]}).encode(),
         json.dumps({**IMAGE, "layers": [entry(b"a", size=True)]}).encode(),
         json.dumps({**IMAGE, "layers": [entry(b"a", size=10**30)]}).encode(),
+        json.dumps({**IMAGE, "layers": [entry(b"a", size=LARGEST_SIZE + 1)]}).encode(),
+        json.dumps({**IMAGE, "layers": [entry(b"a", size=LARGEST_SIZE - 1)]}).encode(),
+        json.dumps(
+            {"manifests": [entry(one, size=1 << 45) for one in (b"a", b"b", b"c")]}
+        ).encode(),
         json.dumps({**IMAGE, "mediaType": "half/\ud800"}).encode(),
         json.dumps({**IMAGE, "mediaType": f"application/vnd.{'x' * 256}"}).encode(),
         json.dumps({**IMAGE, "mediaType": "a\r\nheader: of its own"}).encode(),
@@ -265,10 +271,16 @@ def test_signed_schema_1_has_the_digest_of_its_payload() -> None:
     ],
 )
 def test_what_cannot_be_read_is_a_bad_manifest(raw: bytes) -> None:
-    """Broken JSON, other JSON, and descriptors without what they need are named as such."""
+    """Broken JSON, other JSON, and what lacks a size or states more than there can be."""
     with pytest.raises(MigrateError) as caught:
         Manifest.read(raw, "")
     assert caught.value.problem is BAD_MANIFEST
+
+
+def test_large_layers_are_no_bad_manifest() -> None:
+    """Ten of the largest objects that any store keeps, less a few."""
+    layers = [entry(bytes([one]), size=5 << 40) for one in range(10)]
+    assert sum(one.size for one in read({**IMAGE, "layers": layers}).blobs) > 50 << 40
 
 
 @pytest.mark.parametrize("body", [{}, {"errors": [{"code": "UNKNOWN"}]}, {"config": {}}])

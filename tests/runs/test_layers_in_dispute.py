@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gcr_migrate.model.content import OCI_MANIFEST, Digest, Manifest
+from gcr_migrate.model.content import OCI_MANIFEST, Digest, Kind, Manifest
 from tests.zoo import Zoo, found, opened
 
 if TYPE_CHECKING:
@@ -118,3 +119,22 @@ def test_a_foreign_layer_goes_only_with_the_names_that_have_it(zoo: Zoo, has_it:
     assert zoo.run("verify", file)[0] == 0
     moved = zoo.box.store.repositories["builds", "europe", "moved"].images
     assert [path for path in moved if Digest.of(LAYER) in moved[path].blobs] == [has_it]
+
+
+def test_a_manifest_that_states_more_than_there_can_be_stops_no_other(zoo: Zoo) -> None:
+    """Sums of such sizes are more than SQLite can hold; the image is left out as damaged."""
+    _image(zoo, "good", "1")
+    layers = [
+        {"mediaType": "a/b", "digest": str(Digest.of(str(one).encode())), "size": (1 << 53) - 1}
+        for one in range(1_100)
+    ]
+    config = zoo.blob("absurd", b"{}", _CONFIG)
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}
+    raw = json.dumps(body).encode()
+    absurd = Manifest(raw, OCI_MANIFEST, Digest.of(raw), Kind.IMAGE)  # unread, as by a registry
+    zoo.repository.put_manifest("absurd", absurd, "1")
+    code, facts = zoo.plan()
+    left_out = {(one["code"], one["subject"].rpartition("/")[2]) for one in facts["left_out"]}
+    told = {("bad-manifest", f"absurd@{absurd.digest}"), ("blocked", "absurd:1")}
+    assert (code, left_out) == (1, told)
+    assert facts["counts"]["manifests"] == 1
