@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import gc
+import json
 import os
 import signal
 import sqlite3
@@ -320,6 +321,8 @@ def test_an_orderly_stop_waits_for_the_workers(theatre: Theatre) -> None:
         out, err = process.communicate(timeout=60)
 
     assert process.returncode == 130, f"{out}\n{err}"
+    told = [json.loads(line)["event"] for line in err.splitlines()]
+    assert told.count("apply.stopping") == 1
     with sqlite3.connect(stage.cli.home / "m") as ledger:
         sql = "SELECT count(*) FROM blob_state WHERE last_event = 'started'"
         assert ledger.execute(sql).fetchall() == [(0,)]
