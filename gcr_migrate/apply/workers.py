@@ -9,6 +9,8 @@ and thereby such a one.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -218,8 +220,7 @@ class Workers:
                     quiet_s = round(_QUIET_LOOKS * ALIVE_EVERY_S)
                     self._broken = f"it stood still, and said nothing for {quiet_s} s"
                     worker.quiet = 0
-                    with suppress(ProcessLookupError):
-                        worker.process.kill()  # and all else is as with one that died
+                    _kill(worker.process)  # and all else is as with one that died
 
     def stop(self) -> None:
         """Have nothing begin any more that has to wait for its turn."""
@@ -236,8 +237,7 @@ class Workers:
 
     async def _replace(self, lost: _Worker) -> None:
         """Start another worker, and give back what the lost one had in hand."""
-        with suppress(ProcessLookupError):
-            lost.process.kill()  # it may be there, and of no use
+        _kill(lost.process)  # it may be there, and of no use
         code = await lost.process.wait()
         logs.warning("worker lost", code=code, in_hand=len(lost.waiting), saw=self._broken)
         self._deaths_in_a_row += 1
@@ -272,11 +272,21 @@ class Workers:
                 async with asyncio.timeout(self._end_s):
                     await worker.process.wait()
         finally:  # cancelled, too: one that hangs or is stopped would stay behind
-            with suppress(ProcessLookupError):
-                worker.process.kill()
+            _kill(worker.process)
             await worker.process.wait()
         if worker.listening:
             await worker.listening  # and with it for the one that takes its place
+
+
+def _kill(process: Process) -> None:
+    """Kill a process if it is there.
+
+    `Process.kill` asks first whether it is, in Pythons before 3.13.2. Of one that has just ended
+    that takes away how it did, before the event loop has read it.
+    """
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 @asynccontextmanager

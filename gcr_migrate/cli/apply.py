@@ -12,7 +12,6 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gcr_migrate import logs
 from gcr_migrate.cli.apart import check_apart
 from gcr_migrate.cli.asking import check_agreed, somebody_is_there
 from gcr_migrate.cli.fleet import MIGRATION_SUFFIXES, Full, MigrationFiles, files_named, over
@@ -227,12 +226,12 @@ def _tell_window(output: Output, ends_at: datetime) -> None:
     now = datetime.now().astimezone()
     if not output.is_news(ends_at):
         return
-    if output.as_json:
-        left_s = max(0, round((ends_at - now).total_seconds()))
-        logs.info("apply.until", ends_at=ends_at.isoformat(timespec="seconds"), left_s=left_s)
-    else:
-        text = f"Nothing new begins after {window_text(ends_at, now)}."
-        output.err.print(text, markup=False, highlight=False, soft_wrap=True)
+    output.say(
+        f"Nothing new begins after {window_text(ends_at, now)}.",
+        "apply.until",
+        ends_at=ends_at.isoformat(timespec="seconds"),
+        left_s=max(0, round((ends_at - now).total_seconds())),
+    )
 
 
 def _check_choice(migration: Migration, choice: Choice, *, every: bool) -> None:
@@ -285,14 +284,14 @@ async def _apply(
         nonlocal ended
         ended = "interrupted"
         output.ends_with = Exit.INTERRUPTED
-        output.err.print(text)
+        output.say(text, "apply.stopping")
 
     def time_is_up() -> None:
         nonlocal ended
         if not stop.is_set():
             ended = "time-is-up"
             output.ends_with = Exit.TODO
-            output.err.print("The time is up: what is in flight is finished.")
+            output.say("The time is up: what is in flight is finished.", "apply.time-is-up")
             stop.set()
 
     part = order.choice.part(migration)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from gcr_migrate import logs
 from gcr_migrate.spec import RegistrySource
 from gcr_migrate.state.cache import open_cache
 
@@ -58,11 +57,10 @@ def keeping(
             kept.found, kept.fetched = cache.found, cache.added
         if kept.complete:
             cache.drop_unwanted()
-    if not cache.was_empty and output.as_json:
-        logs.info("cache.used", file=str(path), found=kept.found, fetched=kept.fetched)
-    elif not cache.was_empty:
+    if not cache.was_empty:
         text = f"Manifests: {kept.found} from {path}, {kept.fetched} fetched."
-        output.err.print(text, markup=False, highlight=False, soft_wrap=True)
+        counts = {"found": kept.found, "fetched": kept.fetched}
+        output.say(text, "cache.used", file=str(path), **counts)
 
 
 def name_of(source: ProjectSource | RepositorySource | RegistrySource) -> str:

@@ -90,6 +90,13 @@ class Output:
 
         show(self.out, lines)
 
+    def say(self, text: str, event: str, **about: object) -> None:
+        """Tell meanwhile what goes on: in words for a person, as an event for machines."""
+        if self.as_json:
+            logs.info(event, **about)
+        else:
+            self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def errors(self, errors: Sequence[MigrateError]) -> int:
         """Print what stopped a command, and return the exit code that says so."""
         from gcr_migrate.report.problems import ErrorFacts
@@ -116,7 +123,12 @@ def set_up_logs(*, as_json: bool) -> None:
     """
     import logging
 
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if as_json:
+        from gcr_migrate.cli.libraries import Told
+
+        handler = Told()
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     least = os.environ.get(LOG_VARIABLE) or logs.USUAL
     if least not in logs.LEVELS:
         saw = f"it is none of {', '.join(logs.LEVELS)}"

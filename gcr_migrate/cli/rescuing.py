@@ -163,7 +163,7 @@ class Run:
 
         def tell(text: str) -> None:
             course.ended = "interrupted"
-            self._output.err.print(text)
+            self._output.say(text, "rescue.stopping")
 
         for at in sorted(file.answered() - course.existed):
             saw = f"{course.targets[at].resource}, into which it copied, is gone: begin anew"

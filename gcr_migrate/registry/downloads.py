@@ -17,6 +17,7 @@ from gcr_migrate import logs
 from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
 from gcr_migrate.wire.replies import codes_of, words_of
 from gcr_migrate.wire.retry import TransientError
+from gcr_migrate.wire.traffic import count_again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,6 +37,11 @@ _LITTLE: Final = 1024 * 1024
 
 class _NoRangeError(TransientError):
     """The registry does not give just these bytes: whoever reads has to start over."""
+
+    def after(self, broke: TransientError) -> TransientError:
+        """Return what broke off, which this is no cause of, with this as its end."""
+        saw = f"{broke.saw}; and to go on: {self.saw}"
+        return TransientError(broke.problem, subject=self.subject, saw=saw)
 
 
 class Download(Struct):
@@ -72,6 +78,7 @@ class Download(Struct):
         """Give the bytes of all parts, one after the other."""
         at = breaks = 0
         opened: Stream | None = stream
+        broke: TransientError | None = None  # why to go on, as long as nothing came by that
 
         def counted(piece: bytes) -> Awaitable[None] | None:
             nonlocal at
@@ -87,17 +94,22 @@ class Download(Struct):
                     return
                 if at == began:
                     raise self._no_range(f"nothing came from {at} on")
+                broke = None
                 if at - began >= min(_LITTLE, self.at_once or _LITTLE):
                     breaks = 0
                 elif (breaks := breaks + 1) >= _BREAKS_AT_MOST:
                     raise self._no_range(f"{breaks} answers in a row had little of what was asked")
             except TransientError as error:
                 breaks = breaks + 1 if at - began < _LITTLE else 1
+                if isinstance(error, _NoRangeError) and broke:
+                    raise error.after(broke) from error
                 if not self._may_go_on(error, breaks):
                     raise
+                broke = error if at > began or broke is None else broke
                 logs.debug("blob.broke", subject=self.subject, at=at, saw=error.told)
                 await part.aclose()
                 await self._pause(breaks)
+                count_again(self.wire)
             opened = None
             await part.aclose()
 

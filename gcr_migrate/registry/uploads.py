@@ -23,7 +23,8 @@ from gcr_migrate.errors import (
 )
 from gcr_migrate.wire.pieces import NotTakenError, taken
 from gcr_migrate.wire.replies import codes_of, joined, problem_of
-from gcr_migrate.wire.retry import TransientError
+from gcr_migrate.wire.retry import TransientError, log_retry
+from gcr_migrate.wire.traffic import count_again
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -99,6 +100,8 @@ class Upload(Struct):
                 if wrong >= _WRONG_READS_AT_MOST or attempt == sessions:
                     raise
                 pause_s = self._pause_s(attempt) + (error.after_s or 0.0)
+                log_retry(error, attempt, pause_s)
+                count_again(self.wire)
             except MigrateError as error:
                 self._forget()
                 if error.problem is STOPPED and lost:

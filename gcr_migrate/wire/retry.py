@@ -139,14 +139,25 @@ class _Wait(wait_random_exponential):
         return super().__call__(retry_state) + (asked or 0.0)
 
 
+def log_retry(error: MigrateError, attempt: int, wait_s: float) -> None:
+    """Tell why something is tried again, and after how long.
+
+    Args:
+        error: what the last try came to.
+        attempt: how many there have been.
+        wait_s: seconds until the next one.
+    """
+    logs.debug(
+        "retry",
+        code=error.problem.code,
+        subject=error.subject,
+        saw=error.saw,
+        attempt=attempt,
+        wait_s=round(wait_s, 3),
+    )
+
+
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, MigrateError):
-        logs.debug(
-            "retry",
-            code=error.problem.code,
-            subject=error.subject,
-            saw=error.saw,
-            attempt=state.attempt_number,
-            wait_s=round(state.upcoming_sleep, 3),
-        )
+        log_retry(error, state.attempt_number, state.upcoming_sleep)

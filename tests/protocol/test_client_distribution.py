@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from msgspec.structs import replace
@@ -210,18 +210,29 @@ def test_bytes_count_once_a_cap_lets_them_pass(registry: RealRegistry) -> None:
 
 
 @pytest.mark.parametrize("first", [CUT, DAMAGED, DATA[:-1], DATA + b"x"])
-def test_a_read_that_broke_is_started_over(registry: RealRegistry, first: bytes | str) -> None:
-    """A cut, damaged, short or long read is followed by a whole one; bytes count once."""
+def test_a_read_that_broke_is_started_over(
+    registry: RealRegistry, first: bytes | str, events: list[dict[str, Any]]
+) -> None:
+    """A cut, damaged, short or long read is followed by a whole one; bytes count once.
+
+    That it was sent again is logged with its cause, and counted.
+    """
     seen: list[int] = []
 
-    async def work(client: TargetRegistry) -> None:
-        source = Source(first, DATA)
-        await client.upload("team/app", BLOB, source.open, on_bytes=seen.append)
-        assert source.opened == 2
-        assert await client.blob_size("team/app", BLOB.digest) == BLOB.size
+    async def run() -> int:
+        async with Connections(Settings(environ={}, base_s=0.001)) as clients:
+            client, source = clients.target(registry.host, "distribution"), Source(first, DATA)
+            await client.upload("team/app", BLOB, source.open, on_bytes=seen.append)
+            assert source.opened == 2
+            assert await client.blob_size("team/app", BLOB.digest) == BLOB.size
+            return clients.traffic.retried
 
-    at(registry, work)
+    assert asyncio.run(run()) == 1
     assert sum(seen) == BLOB.size
+    code = "bad-reply" if first == CUT else "digest-mismatch"
+    told = [(one["event"], one["level"], one["code"], one["attempt"]) for one in events]
+    assert told == [("retry", "debug", code, 1)]
+    assert events[0]["saw"]
 
 
 def test_wrong_bytes_are_never_completed(registry: RealRegistry) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +19,9 @@ from gcr_migrate.model.dialect import DISTRIBUTION, Dialect
 from gcr_migrate.model.login import Login
 from gcr_migrate.registry.client import RegistryClient
 from gcr_migrate.wire.endpoints import Endpoints
+from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.retry import Backoff
-from gcr_migrate.wire.transport import Wire
+from gcr_migrate.wire.transport import IDLE_S, Wire
 from tests.asking import using
 from tests.feeds import whole
 from tests.scripted import Answer, Asked
@@ -41,7 +42,9 @@ class Giver:
     Attributes:
         breaks: after how many bytes each answer breaks off; None or the end of the list: never.
         ranges: how a range is answered: `right`, `none` (all of it, with 200), `wrong` (another
-            range), `refused` (416), or `unstated` (206 without a Content-Range).
+            range), `refused` (416), or `unstated` (206 without a Content-Range); `right twice`:
+            two are, and the others `none`.
+        stalls: what breaks off does so by sending nothing more.
         statuses: of the next answers instead of bytes; 0 for bytes.
         own: of the next answers of the registry instead of a redirect; 0 for one.
         asked: the range of each request, as first and last byte; an empty text for none.
@@ -50,6 +53,7 @@ class Giver:
 
     breaks: list[int | None] = field(default_factory=list)
     ranges: str = "right"
+    stalls: bool = False
     statuses: list[int] = field(default_factory=list)
     own: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -74,6 +78,8 @@ class Giver:
             try:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 await self._answer(head, writer)
+                if self.stalls:
+                    await reader.read()  # until who asked has enough of it
             finally:
                 writer.close()
                 await writer.wait_closed()
@@ -105,7 +111,8 @@ class Giver:
             return
         first, last = 0, len(DATA) - 1
         fields, status = "", 200
-        if found and self.ranges != "none":
+        is_late = self.ranges == "right twice" and len(self.asked) > 2
+        if found and self.ranges != "none" and not is_late:
             first = int(found[1]) - (self.ranges == "wrong")
             last, status = min(int(found[2] or last), last), 206
             fields = f"Content-Range: bytes {first}-{last}/{len(DATA)}\r\n"
@@ -127,11 +134,20 @@ def _head(status: int, length: int, fields: str = "") -> bytes:
     return lines.encode()
 
 
-def read(giver: Giver, *, at_once: int | None = None, tries: int = 4) -> bytes:
+def read(
+    giver: Giver,
+    *,
+    at_once: int | None = None,
+    tries: int = 4,
+    idle_s: float = IDLE_S,
+    pilot: Pilot | None = None,
+) -> bytes:
     """Read the blob through the client."""
 
     async def work() -> bytes:
-        async with giver.running(), Wire(Endpoints(), Backoff(tries, base_s=0.001)) as wire:
+        backoff = Backoff(tries, base_s=0.001)
+        wire = Wire(Endpoints(), backoff, pilot=pilot, idle_s=idle_s)
+        async with giver.running(), wire:
             wire.allow_plain(giver.url.replace("127.0.0.1", "localhost"))
             dialect = Dialect("x", True, None, None, True, False, read_bytes_at_most=at_once)  # noqa: FBT003
             client = RegistryClient(giver.url, wire, Credentials(Login(), {}, wire), dialect)
@@ -141,10 +157,10 @@ def read(giver: Giver, *, at_once: int | None = None, tries: int = 4) -> bytes:
     return asyncio.run(work())
 
 
-def failure(giver: Giver, *, at_once: int | None = None, tries: int = 4) -> MigrateError:
+def failure(giver: Giver, **more: Any) -> MigrateError:
     """Return the error that a reading ends with."""
     with pytest.raises(MigrateError) as raised:
-        read(giver, at_once=at_once, tries=tries)
+        read(giver, **more)
     assert "signature" not in str(raised.value)
     return raised.value
 
@@ -179,8 +195,40 @@ def test_a_blob_that_one_answer_holds_is_asked_for_without_a_range() -> None:
 def test_what_is_no_answer_to_the_rest_is_not_joined_on(ranges: str) -> None:
     """The reader has to start over: other bytes than those asked for are of no use to it."""
     giver = Giver(breaks=[1_500_000], ranges=ranges)
-    assert failure(giver).problem.code == "bad-reply"
+    error = failure(giver)
     assert len(giver.asked) == 2
+    assert error.problem.code == "bad-reply"  # an answer shorter than it had said
+    assert re.fullmatch(r".+; and to go on: (200|206|416) is no answer to bytes .+", error.saw)
+
+
+@pytest.mark.parametrize("statuses", [[], [0, 503]], ids=["at once", "after an error"])
+def test_a_source_that_stalls_and_ignores_ranges_is_told_as_one_that_stalls(
+    statuses: list[int],
+) -> None:
+    """That the rest cannot be had is what came of it; the cause is why it was asked for."""
+    giver = Giver(breaks=[1_500_000], stalls=True, ranges="none", statuses=statuses)
+    error = failure(giver, idle_s=0.3)
+    assert error.problem.code == "unreachable"
+    assert re.match(r"no byte for 0.3 s; and to go on: 200 is no answer to bytes", error.saw)
+
+
+def test_what_came_after_a_break_makes_it_no_cause_of_the_next_one() -> None:
+    """The rest that begins well, and is followed by no answer to what follows, is told as that."""
+    giver = Giver(breaks=[500_000], ranges="right twice")
+    error = failure(giver, at_once=1_000_000)
+    assert (error.problem.code, len(giver.asked)) == ("bad-reply", 3)
+    assert error.saw.startswith("200 is no answer to bytes")
+
+
+@pytest.mark.parametrize(("breaks", "count"), [([], 0), ([1_500_000], 1), ([1_500_000, 1_000], 2)])
+def test_each_going_on_is_counted_and_logged(
+    breaks: list[int | None], count: int, events: list[dict[str, Any]]
+) -> None:
+    """What is told of a run as tried again has each of them, and its log the cause."""
+    pilot = Pilot()
+    read(Giver(breaks=breaks), pilot=pilot)
+    assert pilot.traffic.retried == count
+    assert [one["event"] for one in events] == ["blob.broke"] * count
 
 
 def test_a_registry_without_ranges_gives_a_long_blob_whole() -> None:

@@ -192,6 +192,8 @@ def test_a_run_ends_when_its_time_is_up(teams: Zoo) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 10, out + err
     assert '"outcome": "time-is-up"' in out or '"outcome":"time-is-up"' in out
+    told = [json.loads(line)["event"] for line in err.splitlines()]
+    assert told.count("apply.time-is-up") == 1
     with contextlib.closing(sqlite3.connect(teams.home / "m")) as ledger:
         for view in ("blob_state", "manifest_state", "tag_item"):
             sql = f"SELECT count(*) FROM {view} WHERE last_event = 'started'"  # noqa: S608

@@ -419,10 +419,11 @@ def test_ctrl_c_ends_a_run_in_order(whole: Left) -> None:
             assert running.poll() is None
             time.sleep(0.01)
         running.send_signal(signal.SIGINT)
-        out, _ = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=60)
     finally:
         running.kill()
     assert running.returncode == 130
+    assert "rescue.stopping" in [json.loads(line)["event"] for line in err.splitlines()]
     facts = json.loads(out)
     assert facts["outcome"] == "interrupted"
     assert facts["next_steps"][0].startswith(f"gcr-migrate rescue {OLD}")

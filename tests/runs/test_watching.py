@@ -215,16 +215,19 @@ def test_a_run_leaves_a_text_file_and_traces(cli: Cli, tmp_path: Path) -> None:
     ("level", "told"), [("debug", [("retry", "server-error")]), ("", []), ("error", [])]
 )
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "people"])
+@pytest.mark.parametrize("path", ["/manifests/1.0$", UPLOAD], ids=["manifest", "layer"])
 def test_a_request_that_is_sent_once_more_is_logged_to_who_wants_to_know(
-    cli: Cli, tmp_path: Path, level: str, told: list[tuple[str, str]], *, as_json: bool
+    cli: Cli, tmp_path: Path, path: str, level: str, told: list[tuple[str, str]], *, as_json: bool
 ) -> None:
     """With its cause and what it was about, where `GCR_MIGRATE_LOG` says so; else it is counted."""
     options = ["--json"] if as_json else []
     with planned(cli, tmp_path) as (box, way):
-        fault(box, {"method": "PUT", "path": "/manifests/1.0$", "status": 503, "times": 1})
+        fault(box, {"method": "PUT", "path": path, "status": 503, "times": 1})
         done = cli("apply", "m", *options, GCR_MIGRATE_LOG=level, **way)
+        report = json.loads(cli("report", "m", "--json").stdout)
 
     assert done.returncode == 0, done.stderr
+    assert report["overview"]["courses"][0]["retried"] == 1
     if as_json:
         lines = [json.loads(line) for line in done.stderr.splitlines()]
         found = [(one["event"], one["code"]) for one in lines if "code" in one]
@@ -232,7 +235,8 @@ def test_a_request_that_is_sent_once_more_is_logged_to_who_wants_to_know(
         assert level != "error" or not lines
     else:
         assert [("retry", "server-error")] * done.stderr.count("code=server-error") == told
-        assert ("moved/app:1.0" in done.stderr) == bool(told)
+        what = "@sha256:" if path == UPLOAD else ":1.0"
+        assert (f"moved/app{what}" in done.stderr) == bool(told)
 
 
 def test_who_cannot_follow_says_so_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:

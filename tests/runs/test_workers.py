@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import errno
 import gc
+import json
 import os
 import signal
 import sqlite3
 import time
 from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -231,6 +232,44 @@ def test_a_worker_that_is_still_being_started_ends_with_the_run(*, dropped: bool
     assert (len(ended), None in ended) == (2, False)
 
 
+@pytest.mark.parametrize(("word", "code"), [("kill -9 $$", -9), ("exit 3", 3)])
+def test_how_a_worker_died_is_told_as_it_was(
+    word: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    events: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also where the event loop hears of the end of its pipe before that of the process."""
+    wait = os.waitpid
+    started: list[Process] = []
+
+    def late(process: int, options: int) -> tuple[int, int]:
+        """Wait as on a machine that has much else to do."""
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+        time.sleep(1)
+        return wait(process, options)
+
+    async def start() -> Process:
+        pipe = asyncio.subprocess.PIPE
+        words = ("cat",) if started else ("sh", "-c", f"read line; sleep 0.3 & {word}")
+        started.append(await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe))
+        if len(started) > 1:
+            replaced.set()
+        return started[-1]
+
+    async def run() -> None:
+        async with working(1, start, lambda _: None, asyncio.Event()):
+            cast("asyncio.StreamWriter", started[0].stdin).write(b"\n")
+            await replaced.wait()
+
+    replaced = asyncio.Event()
+    monkeypatch.setattr(os, "waitpid", late)
+    asyncio.run(run())
+    assert [one["code"] for one in events if one["event"] == "worker lost"] == [code]
+    assert not caplog.records
+
+
 def test_a_worker_that_cannot_be_replaced_leaves_no_trace_of_its_own(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -282,6 +321,8 @@ def test_an_orderly_stop_waits_for_the_workers(theatre: Theatre) -> None:
         out, err = process.communicate(timeout=60)
 
     assert process.returncode == 130, f"{out}\n{err}"
+    told = [json.loads(line)["event"] for line in err.splitlines()]
+    assert told.count("apply.stopping") == 1
     with sqlite3.connect(stage.cli.home / "m") as ledger:
         sql = "SELECT count(*) FROM blob_state WHERE last_event = 'started'"
         assert ledger.execute(sql).fetchall() == [(0,)]
