@@ -17,7 +17,6 @@ from gcr_migrate import logs
 from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
 from gcr_migrate.wire.replies import codes_of, words_of
 from gcr_migrate.wire.retry import TransientError
-from gcr_migrate.wire.traffic import count_again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -109,7 +108,7 @@ class Download(Struct):
                 logs.debug("blob.broke", subject=self.subject, at=at, saw=error.told)
                 await part.aclose()
                 await self._pause(breaks)
-                count_again(self.wire)
+                self.wire.count_again()
             opened = None
             await part.aclose()
 

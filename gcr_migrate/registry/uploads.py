@@ -24,7 +24,6 @@ from gcr_migrate.errors import (
 from gcr_migrate.wire.pieces import NotTakenError, taken
 from gcr_migrate.wire.replies import codes_of, joined, problem_of
 from gcr_migrate.wire.retry import TransientError, log_retry
-from gcr_migrate.wire.traffic import count_again
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -101,7 +100,7 @@ class Upload(Struct):
                     raise
                 pause_s = self._pause_s(attempt) + (error.after_s or 0.0)
                 log_retry(error, attempt, pause_s)
-                count_again(self.wire)
+                self.wire.count_again()
             except MigrateError as error:
                 self._forget()
                 if error.problem is STOPPED and lost:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from gcr_migrate.wire.transport import Wire
 
 
 class Traffic(Struct):
@@ -36,8 +31,3 @@ class Traffic(Struct):
         self.requests += requests
         self.refused += refused
         self.retried += retried
-
-
-def count_again(wire: Wire) -> None:
-    """Count that something is sent once more of which the wire itself repeats no try: a stream."""
-    wire._pilot.traffic.retried += 1  # noqa: SLF001  # whose wire it is counts all that it sends

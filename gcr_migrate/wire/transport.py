@@ -267,6 +267,10 @@ class Wire:
 
         return await persistently(do, self.backoff, again, rest)
 
+    def count_again(self) -> None:
+        """Count that a stream is sent or read once more, of which no try is repeated here."""
+        self._pilot.traffic.retried += 1
+
     @property
     def stops(self) -> bool:
         """Whether nothing new is to begin any more."""
