@@ -117,6 +117,9 @@ class Blobs:
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
         self._doubted: set[int] = set()  # the plan or an earlier run had them
+        self._looked_for: set[int] = set()  # those of which it is known by now
+        self._lost: set[tuple[str, int]] = set()  # those of them that several names need
+        self._lossy: set[str] = set()  # registries of which not all is believed any more
         self._sent_again: set[int] = set()
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[Outcome]] = {}
@@ -140,19 +143,23 @@ class Blobs:
             going = self._going[item.id] = shared(self._bring(place, item))
         return going
 
-    def doubt(self, items: list[BlobItem]) -> None:
+    def doubt(self, place: Place, items: list[BlobItem]) -> None:
         """Note that blobs are to be looked for, as the target has lost a manifest that needs them.
 
-        What came in this run is there: it came after that.
+        Each once: what was found or brought since then is there.
         """
+        registry = place.repository.registry
         for item in items:
-            if (
-                _is_there(item)
-                and item.id not in self._doubted
-                and self._journal.came_out(item.id) is None
-            ):
-                self._doubted.add(item.id)
-                self._journal.lost(Kind.BLOB, item.id, item.size_bytes)
+            known = item.id in self._doubted or item.id in self._looked_for
+            if known or not _is_there(item) or self._journal.came_out(item.id):
+                continue
+            self._doubted.add(item.id)
+            self._lossy.add(registry)
+            key = registry, item.blob_id
+            is_first = key not in self._lost
+            if item.shared:
+                self._lost.add(key)
+            self._journal.doubted(item.id, item.size_bytes, is_sent=is_first)
 
     async def send(self, place: Place, item: BlobItem) -> Outcome:
         """Send a blob that the target had said to have, without any mount; once for all who ask."""
@@ -201,9 +208,13 @@ class Blobs:
 
     async def _bring(self, place: Place, item: BlobItem) -> Outcome:
         try:
-            return await self._once_per_registry(place, item)
+            came_out = await self._once_per_registry(place, item)
         finally:
             del self._going[item.id]
+        if came_out is Outcome.DONE and item.id in self._doubted:
+            self._doubted.discard(item.id)
+            self._looked_for.add(item.id)
+        return came_out
 
     async def _once_per_registry(self, place: Place, item: BlobItem) -> Outcome:
         key = (place.repository.registry, item.blob_id)
@@ -391,7 +402,8 @@ class Blobs:
             return
         if key not in self._unheld:
             if holder := self._migration.holder(item.blob_id, row.registry):
-                yield self._origin(holder, is_sure=True)
+                # Where something was lost, what a name had before may be, too.
+                yield self._origin(holder, is_sure=row.registry not in self._lossy)
                 return
             # Asked once: each question goes through all the names that need it.
             self._unheld[key] = self._migration.interrupted(item.blob_id, row.registry)

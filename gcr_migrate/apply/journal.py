@@ -127,6 +127,19 @@ class Journal:
         self._ledger.record(kind, item_id, Event.LOST)
         self.listener.item(Step(kind, item_id, Event.LOST, size_bytes, how="believed"))
 
+    def doubted(self, item_id: int, size_bytes: int, *, is_sent: bool) -> None:
+        """Record that a blob which had counted as there may be lost, and has to be looked for.
+
+        Args:
+            item_id: which one.
+            size_bytes: its length.
+            is_sent: it has to be sent if it is lost; else it can be mounted from another name.
+        """
+        self._ledger.record(Kind.BLOB, item_id, Event.LOST)
+        self._ledger.record(Kind.BLOB, item_id, Event.STARTED)  # who goes on with it asks, too
+        how = "believed" if is_sent else "elsewhere"
+        self.listener.item(Step(Kind.BLOB, item_id, Event.LOST, size_bytes, how=how))
+
     def undone(self, kind: Kind, item_id: int) -> None:
         """Record that what a run had added was taken back."""
         self._ledger.record(kind, item_id, Event.UNDONE)

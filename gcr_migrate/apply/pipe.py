@@ -63,12 +63,14 @@ class Refused(Struct, frozen=True):
         after_s: seconds that the service asked to wait, None if it did not say.
         part: which part of the service refused.
         writes: whether it refused a write.
+        subject: what the request was about.
     """
 
     service: str
     after_s: float | None
     part: str = ""
     writes: bool = False
+    subject: str = ""
 
 
 class Alone(Struct, frozen=True):
@@ -77,10 +79,12 @@ class Alone(Struct, frozen=True):
     Attributes:
         service: whose it is.
         part: which part of the service refused.
+        subject: what alone of it was refused; empty: all of it.
     """
 
     service: str
     part: str
+    subject: str = ""
 
 
 class Stop(Struct, frozen=True):

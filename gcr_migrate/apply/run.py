@@ -81,10 +81,11 @@ def early_from(to_send: int, at_once: int) -> int:
     What is a large part of a place's share of the line does that, and there are only few of such.
 
     Args:
-        to_send: bytes that are to be sent in all.
+        to_send: bytes that are to be sent in all; 0: it is not known, or nothing is.
         at_once: blobs on their way at once.
     """
-    return min(LARGE_BYTES, max(_EARLY_LEAST, to_send // (_SHARES * at_once)))
+    share = to_send // (_SHARES * at_once)
+    return min(LARGE_BYTES, max(_EARLY_LEAST, share)) if to_send else LARGE_BYTES
 
 
 def workers_for(left_bytes: int, cores: int) -> int:
@@ -226,7 +227,8 @@ async def _phases(
         for repository_ids in _by_host(migration, usable)
     ]
     early = early_from(part.to_send, at_once)
-    large = [a_few_of(one.large_blobs(early), _LARGE_AT_ONCE * hands.count) for one in contents]
+    large_at_once = min(_LARGE_AT_ONCE * hands.count, max(1, at_once // 2))
+    large = [a_few_of(one.large_blobs(early), large_at_once) for one in contents]
     paths = [a_few_of(one.paths(), PATHS_AT_ONCE * hands.count) for one in contents]
     await all_of([*large, *paths])
     if migration.setting_states() and part.content_only:

@@ -67,7 +67,7 @@ class Seen:
         ]
         if is_lost:
             self._journal.lost(Kind.MANIFEST, item.id)
-            self._tools.blobs.doubt(self._tools.migration.blobs_of(item.id))
+            self._tools.blobs.doubt(self._place, self._tools.migration.blobs_of(item.id))
             item = replace(item, present=False, state=State.PLANNED)
         return item, now
 

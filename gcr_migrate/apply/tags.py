@@ -47,8 +47,8 @@ class Look:
     Args:
         place: the image path.
         hands: ask the registries.
-        needs: gives what the target has for certain under this name of what a tag is of, so that
-            it can be asked for; None: nothing is known to be there.
+        needs: gives the question for what the target has for certain under this name of what a
+            tag is of; None: nothing that could be asked for.
         clock: tells seconds, and never goes back.
     """
 
@@ -67,6 +67,7 @@ class Look:
         self._ahead: dict[str, tuple[float, TagsNow]] = {}  # until when each is believed
         # The planned digest is copied, whatever the tag is by now: nothing has to be asked.
         self._pinned = place.image.moved_tags == "pin"
+        self._overwrites = place.image.existing_tags == "overwrite"
 
     async def ahead(self, item: TagItem) -> None:
         """Look at a tag already, while its manifest waits for its turn; a failure comes later."""
@@ -105,7 +106,7 @@ class Look:
     async def _ask(self, item: TagItem) -> TagsNow:
         planned = item.digest
         target = await self._target.digest(item.tag, known=item.found is not None)
-        if target is None and item.found is None and self._target.is_mute:
+        if target is None and self._target.is_cut and not (self._overwrites or item.found):
             target = await self._second_look(item)
         if target == planned:
             return TagsNow(planned, target)  # it is there, wherever the source's has gone
@@ -113,13 +114,13 @@ class Look:
         return TagsNow(source, target)
 
     async def _second_look(self, item: TagItem) -> Digest | None:
-        """Ask for a tag once more where the target gives no reasons, and may hide what it has.
+        """Ask for a tag once more, which no list tells of: a HEAD alone may hide what is there.
 
         Raises:
             MigrateError: BAD_REPLY, what is there for certain is not found either.
         """
         there = self._needs(item)
-        if there is None or not await self._hands.do(there):
+        if there is not None and not await self._hands.do(there):
             saw = "404 without a reason, also to what is there"
             raise MigrateError(errors.BAD_REPLY, subject=self._target.named(item.tag), saw=saw)
         return await self._target.head(item.tag)
@@ -134,7 +135,7 @@ class _Side:
         self._listing: asyncio.Task[Tags] | None = None
         self._failed: MigrateError | None = None
         self._failed_until = float("-inf")
-        self.is_mute = False  # its list is answered by 404 without a reason
+        self.is_cut = False  # its list does not tell of all tags, or there is none
 
     def named(self, tag: str) -> str:
         """Return a tag's full name."""
@@ -199,7 +200,7 @@ class _Side:
             self._fresh_until = self._clock() + _FRESH_S
             raise SharedError.of(error) from error
         self._fresh_until = _fresh_until(began, self._clock())
-        self.is_mute = tags.is_cut and not tags.is_named
+        self.is_cut = tags.is_cut
         return tags
 
 

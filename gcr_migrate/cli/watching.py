@@ -218,7 +218,7 @@ class _Noting:
         new, self._noted = now - self._noted, now
         if new.requests or new.retried:
             self._ledger.note_traffic(new.requests, new.refused, new.retried)
-            self._ledger.note_how_far(self._course.how_far)
+        self._ledger.note_how_far(self._course.how_far)
 
 
 class Ears:

@@ -140,7 +140,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             keep_what_is_loaded()
             pilot = connections.pilot
             pilot.on_refusal = lambda refusal: send(writer, Refused(*refusal))
-            pilot.on_alone = lambda service, part: send(writer, Alone(service, part))
+            pilot.on_alone = lambda *who: send(writer, Alone(*who))
 
             stop = pilot.stop = asyncio.Event()
 
@@ -148,10 +148,12 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 match what:
                     case Stop():
                         stop.set()
-                    case Alone(service, part):
-                        pilot.refused_alone(service, part)
-                    case Refused(service, after_s, part, writes):
-                        pilot.refused(service, after_s, writes=writes, told=True, part=part)
+                    case Alone(service, part, subject):
+                        pilot.refused_alone(service, part, subject)
+                    case Refused(service, after_s, part, writes, subject):
+                        pilot.refused(
+                            service, after_s, writes=writes, told=True, part=part, subject=subject
+                        )
 
             tally = _Tally(writer, connections.traffic)
             hand = Hand(connections, migration.raw_manifest, tally.add)

@@ -58,7 +58,7 @@ class Step(Struct, frozen=True):
         event: what happened.
         size_bytes: its length, where that is known.
         how: for CONFIRMED: `uploaded`, `mounted`, `present`, `created`, `written`; for LOST
-            `believed`, where it had counted as there.
+            `believed`, where it had counted as there; `elsewhere`, if it can be mounted then.
         code: for GAVE_UP and SKIPPED: code of the problem.
     """
 

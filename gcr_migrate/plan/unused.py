@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _COMPARED_AT_MOST: Final = 10_000
 _AR: Final = "-docker.pkg.dev"
+_APIS: Final = ".googleapis.com"  # which of them are asked shows only then
 
 
 def unused_routes(
@@ -64,7 +65,7 @@ def unused_limits(spec: Spec, hosts: Iterable[str]) -> list[Finding]:
     names = services | {one.removesuffix(_AR) for one in services}
     found = []
     for written, (host, _) in zip(spec.limits.at, spec.limits.limits.at, strict=True):
-        if host not in services:
+        if host not in services and not host.endswith(_APIS):
             near = did_you_mean(written, names)
             severity = Severity.WARNING if near else Severity.INFO
             found.append(Finding(LIMIT_UNUSED, severity, f"limits.at.{written}", near))

@@ -183,7 +183,10 @@ class RegistryClient:
         if expected is None and stated:
             # A tag's manifest gets the name that all registries know, whatever this one calls it.
             named = _stated(stated, subject)
-            expected = named if checked(reply.body, named).algorithm == NAMED_BY else None
+            if named.algorithm == NAMED_BY:
+                expected = named
+            elif named.verifiable:
+                checked(reply.body, named)
         return Manifest.read(reply.body, reply.headers.get("content-type", ""), expected)
 
     async def manifest_head(self, name: str, reference: str) -> ManifestHead | None:

@@ -137,13 +137,15 @@ class Course:
             return
         first = self.left_at_first
         pending = {**first.pending, step.kind: first.pending[step.kind] + 1}
-        size = step.size_bytes if step.kind is Kind.BLOB else 0
+        size = max(step.size_bytes, 0) if step.kind is Kind.BLOB else 0
+        sent, mounted = (0, size) if step.how == "elsewhere" else (size, 0)
         self.left_at_first = replace(
             first,
             pending=pending,
-            bytes_planned=first.bytes_planned + size,
-            bytes=first.bytes + size,
-            uploads=first.uploads + (step.kind is Kind.BLOB),
+            bytes_planned=first.bytes_planned + sent,
+            bytes=first.bytes + sent,
+            mount_bytes=first.mount_bytes + mounted,
+            uploads=first.uploads + (step.kind is Kind.BLOB and not mounted),
         )
 
     def bytes(self, count: int) -> None:

@@ -74,7 +74,7 @@ class Places:
             for kind, item_ids in found.items():
                 for id_, count in repositories_of(self._migration, kind, item_ids).items():
                     place = self._places[id_]
-                    place.ended = max(0, min(place.planned, place.ended + sign * count))
+                    place.ended = min(place.planned, place.ended + sign * count)
                     place.moved = self._ticks
 
     def busiest(self, count: int) -> list[Place]:

@@ -71,6 +71,7 @@ _FAILED_REPOSITORIES: Final = (
     " UNION SELECT id FROM setting_item WHERE last_event = 'gave-up'"
 )
 _LARGE_PAGE: Final = 10_000
+_BLOB_IS_OPEN: Final = is_open(last_event("blob"), "NOT p.present")
 
 
 class Migration:
@@ -307,13 +308,17 @@ class Migration:
         return Image(*self.rows(f"{_IMAGES} WHERE id = ?", image_id)[0])
 
     def large_blobs(self, at_least: int) -> Iterator[BlobItem]:
-        """Go through blobs of that size, the largest first, each once for a target registry."""
+        """Go through blobs of that size that are not there, the largest first.
+
+        Each comes once for a target registry.
+        """
         sql = (
-            "SELECT min(p.id), b.size_bytes, b.id FROM blob b"
+            "SELECT min(p.id), b.size_bytes, b.id FROM blob b"  # noqa: S608  # constants only
             " CROSS JOIN planned_blob p ON p.blob_id = b.id CROSS JOIN image i ON i.id = p.image_id"
             " CROSS JOIN repository r ON r.id = i.repository_id"
             " WHERE b.size_bytes >= ? AND (b.size_bytes, b.id) < (?, ?)"
-            " GROUP BY b.id, r.registry ORDER BY b.size_bytes DESC, b.id DESC LIMIT ?"
+            f" AND {_BLOB_IS_OPEN} GROUP BY b.id, r.registry"
+            " ORDER BY b.size_bytes DESC, b.id DESC LIMIT ?"
         )
         last: tuple[int, int] = (2**62, 0)
         while page := self.rows(sql, at_least, *last, _LARGE_PAGE):

@@ -51,6 +51,7 @@ class Refusal(NamedTuple):
     after_s: float | None
     part: str
     writes: bool
+    subject: str
 
 
 class Pilot:
@@ -68,7 +69,8 @@ class Pilot:
         traffic: counts what was sent and answered, of all services together.
         bandwidth: paces the bytes of blobs.
         on_refusal: is told of each refusal that opens a pause; for those in other processes.
-        on_alone: is told of the service and its part where that is a matter of this part alone.
+        on_alone: is told of service, part and subject, where a refusal was a matter of this part
+            alone, or of this subject; else that is empty.
         stop: when set, nothing begins any more that would have to wait; None: nobody stops.
     """
 
@@ -89,7 +91,7 @@ class Pilot:
         self.traffic = Traffic()
         self.bandwidth = Bandwidth(self._limits.bytes_per_s, clock, sleep)
         self.on_refusal: Callable[[Refusal], None] | None = None
-        self.on_alone: Callable[[str, str], None] | None = None
+        self.on_alone: Callable[[str, str, str], None] | None = None
         self.stop: asyncio.Event | None = None
         self._stops_at = float("inf")
 
@@ -289,8 +291,9 @@ class Pilot:
         one = self._services.get(service) or self._new(service)
         one.refusals += not told
         if not told and one.refusing.refused(part, now, after_s, saw, subject):
-            if one.refused_alone(part) and self.on_alone:
-                self.on_alone(service, part)
+            alone = part, subject if one.refusing.is_alone_in_its_part(part, subject) else ""
+            if one.refused_alone(*alone) and self.on_alone:
+                self.on_alone(service, *alone)
             return
         pause = one.pause
         if pause is not None and now < pause.until:
@@ -303,7 +306,7 @@ class Pilot:
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
             one.adapted_at = now
-            one.slower(now, part, writes=writes)
+            one.slower(now, part, subject, writes=writes)
         length_s = pause_length_s(pause.count, after_s)
         pause.count += 1
         pause.saw = saw
@@ -318,12 +321,12 @@ class Pilot:
             saw=saw,
         )
         if self.on_refusal and not told:
-            self.on_refusal(Refusal(service, after_s, part, writes))
+            self.on_refusal(Refusal(service, after_s, part, writes, subject))
 
-    def refused_alone(self, service: str, part: str) -> None:
+    def refused_alone(self, service: str, part: str, subject: str = "") -> None:
         """Take note that another process knows: what made it wait is a matter of this part."""
         if one := self._services.get(service):
-            one.refused_alone(part)
+            one.refused_alone(part, subject)
 
     def now(self) -> float:
         """Return the time by which refusals are counted."""

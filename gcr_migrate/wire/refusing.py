@@ -198,6 +198,11 @@ class Refusing:
             name in self._parts and self._parts[name].alone for name in _names(part, subject)
         )
 
+    def is_alone_in_its_part(self, part: str, subject: str) -> bool:
+        """Whether this thing is refused while others of its part are taken."""
+        one = self._parts.get((part, subject)) if subject else None
+        return one is not None and one.alone
+
     def hopeless(self, part: str, now: float, subject: str = "") -> str | None:
         """Return what was said to who is refused alone and is to be given up; None: it is not."""
         for name in _names(part, subject):

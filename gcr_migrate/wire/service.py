@@ -53,7 +53,8 @@ class Service(Struct):
         waiting: for which parts.
         pause: while it refuses, and for a while after.
         adapted_at: when the pace was made slower; what was sent before says nothing new.
-        slowed: parts that were refused when it was made slower, each with the paces before.
+        slowed: parts and subjects that were refused when it was made slower, each with the paces
+            before.
         refusing: parts that are refused, though not all may be.
         has_taken: whether it took something that was sent since.
         minute: how many requests went to it in any minute.
@@ -68,7 +69,9 @@ class Service(Struct):
     waiting: Counter[str] = field(default_factory=Counter[str])
     pause: Pause | None = None
     adapted_at: float = float("-inf")
-    slowed: deque[tuple[str, Pace, Pace]] = field(default_factory=lambda: deque(maxlen=_SLOWED))
+    slowed: deque[tuple[str, str, Pace, Pace]] = field(
+        default_factory=lambda: deque(maxlen=_SLOWED)
+    )
     has_taken: bool = True
     minute: Minute = field(default_factory=Minute)
     requests: int = 0
@@ -121,9 +124,9 @@ class Service(Struct):
         if self.few:
             self.few.took(turn)
 
-    def slower(self, now: float, part: str, *, writes: bool) -> None:
+    def slower(self, now: float, part: str, subject: str, *, writes: bool) -> None:
         """Take note that it has refused, for the first time after it took something."""
-        self.slowed.append((part, copy.copy(self.all), copy.copy(self.writes)))
+        self.slowed.append((part, subject, copy.copy(self.all), copy.copy(self.writes)))
         self.all.refused(now, self.few.count if self.few else 0)
         if writes:
             self.writes.refused(now)
@@ -132,19 +135,26 @@ class Service(Struct):
         self.few = self.few or Few(self.all.per_s)
         self.few.refused(now, self.all.per_s)
 
-    def refused_alone(self, part: str) -> bool:
+    def refused_alone(self, part: str, subject: str = "") -> bool:
         """Take note that it refused this part and takes all else, at the pace that it had.
 
+        Args:
+            part: that was refused.
+            subject: what alone of it was refused; empty: all of it.
+
         Returns:
-            Whether that was slower for this part's sake.
+            Whether that was slower for its sake.
         """
-        at = next((at for at, one in enumerate(self.slowed) if one[0] == part), None)
+        names = ((one[0], one[1] if subject else "") for one in self.slowed)
+        at = next((at for at, name in enumerate(names) if name == (part, subject)), None)
         if at is None:
             return False
-        _, before, writes_before = self.slowed[at]
+        _, _, before, writes_before = self.slowed[at]
         del self.slowed[at]
+        if self.pause and self.pause.count:  # nor were pauses longer for anything else
+            self.pause.count -= 1
         if at < len(self.slowed):  # then so was the one that made it slower after this one
-            self.slowed[at] = (self.slowed[at][0], before, writes_before)
+            self.slowed[at] = (*self.slowed[at][:2], before, writes_before)
         else:
             self.all.as_it_was(before)
             self.writes.as_it_was(writes_before)

@@ -243,6 +243,9 @@ def test_what_is_found_lost_is_to_be_done_again() -> None:
     assert (run.pending(Kind.BLOB), run.pending(Kind.TAG), run.bytes_left) == (2, 1, 2 * MIB)
     run.item(Step(Kind.BLOB, 8, Event.LOST))
     assert run.pending(Kind.BLOB) == 2
+    run.item(Step(Kind.BLOB, 9, Event.LOST, MIB, how="elsewhere"))  # it is mounted
+    assert (run.pending(Kind.BLOB), run.bytes_left) == (3, 2 * MIB)
     end(run, 7, "uploaded")
     end(run, 8, "uploaded")
+    end(run, 9, "mounted")
     assert (run.pending(Kind.BLOB), run.bytes_left) == (0, 0)

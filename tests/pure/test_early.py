@@ -15,6 +15,7 @@ def test_what_is_large_beside_the_rest_begins_early() -> None:
     """Two megabytes are, beside 24 of small ones on 16 places; beside a terabyte they are not."""
     assert early_from(26 * MB, 16) <= 2 * MB
     assert early_from(1_000_000 * MB, 16) == LARGE_BYTES
+    assert early_from(0, 16) == LARGE_BYTES  # nothing is looked through for nothing
 
 
 @given(st.lists(st.integers(1, 100 * MB), min_size=1), st.integers(1, 64))

@@ -288,7 +288,10 @@ def test_what_another_process_was_refused_makes_this_one_wait() -> None:
     assert clock.now >= 1010
     assert (told, pilot.counts()[US].refusals) == ([], 0)
     pilot.refused(US, None)
-    assert (told, pilot.counts()[US].refusals) == ([(US, None, "", False)], 1)
+    assert ([tuple(one) for one in told], pilot.counts()[US].refusals) == (
+        [(US, None, "", False, "")],
+        1,
+    )
 
 
 @given(st.lists(st.integers(1, 3_000_000), min_size=1, max_size=5), st.integers(10**4, 10**7))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gcr_migrate.model.limits import Limits
+from gcr_migrate.model.limits import Limits, Rates
 from gcr_migrate.wire.pace import Turn
 from gcr_migrate.wire.pilot import Pilot
 from gcr_migrate.wire.refusing import Refusing, part_of
+from gcr_migrate.wire.service import Service
 from tests.pure.test_pilot import HOST, Clock, waited
 
 if TYPE_CHECKING:
@@ -275,6 +276,18 @@ def test_what_other_processes_were_slowed_by_is_given_back_to_them(clock: Clock)
     _loop(pilot, clock, GOOD, lambda _: True)
     pilot.refused(HOST, 1, writes=True, part=BAD)
     assert paces[0] == _paces(other) != paces[1]
+
+
+def test_what_a_sibling_was_refused_for_is_not_given_back() -> None:
+    """One tag is refused for ever, and meanwhile a quota is used up: the pace stays slower."""
+    service = Service.under(Rates(100), 150)
+    service.slower(0, BAD, "a tag that met the quota", writes=True)
+    assert not service.refused_alone(BAD, "the bad tag")
+    service.slower(1, BAD, "the bad tag", writes=True)
+    assert service.refused_alone(BAD, "the bad tag")
+    assert service.all.per_s == 50
+    assert service.refused_alone(BAD)  # all of the part
+    assert service.all.per_s == 100
 
 
 def _paces(pilot: Pilot) -> tuple[float | None, float | None]:

@@ -18,7 +18,7 @@ from gcr_migrate.apply.tags import Look, is_there
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Digest
 from gcr_migrate.model.steps import Event, Kind
-from gcr_migrate.model.work import ListWork, Tags
+from gcr_migrate.model.work import HasWork, ListWork, Tags
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.ledger import Ledger
 from tests.granting import Nobody
@@ -42,6 +42,8 @@ class Target:
 
     def __init__(self, listed: Tags | MigrateError, has: dict[str, Digest]) -> None:
         self.heads: list[tuple[str, bool]] = []
+        self.shows = True
+        self.shown = 0
         self._listed = listed
         self._has = has
 
@@ -51,6 +53,9 @@ class Target:
 
     async def do(self, work: Any) -> Any:
         """Answer."""
+        if isinstance(work, HasWork):
+            self.shown += 1
+            return self.shows
         if not isinstance(work, ListWork):
             self.heads.append((work.tag, work.known))
             return self._has.get(work.tag)
@@ -156,7 +161,9 @@ def test_a_list_that_a_stop_kept_from_being_asked_for_is_no_failure(tmp_path: Pa
     ("listed", "found", "heads"),
     [
         (Tags({}, is_cut=True), THEIRS, [("1.0", True)]),
-        (Tags({}, is_cut=True), None, [("1.0", False)]),
+        # A second look, after the target has shown something else.
+        (Tags({}, is_cut=True), None, [("1.0", False), ("1.0", False)]),
+        (Tags({}, is_cut=True, is_named=False), None, [("1.0", False), ("1.0", False)]),
         (Tags(_UNTOLD), None, [("1.0", True)]),
         (Tags({}), THEIRS, [("1.0", False)]),  # the list is one witness, and this is the second
         (Tags({}), None, []),
@@ -166,28 +173,42 @@ def test_that_a_tag_is_gone_is_not_believed_of_one_witness(
     tmp_path: Path, listed: Tags, found: Digest | None, heads: list[tuple[str, bool]]
 ) -> None:
     """What the plan had found, or the list shows, has to be said to be gone in words."""
-    write_plan(tmp_path / "m")
     target = Target(listed, {})
+    _look(tmp_path, target, found=found)
+    assert target.heads == heads
+
+
+def _look(
+    tmp_path: Path, target: Target, *, policy: str = "fail", found: Digest | None = None
+) -> None:
+    """Look at a tag that the target does not show."""
+    write_plan(tmp_path / "m")
 
     async def look(item: TagItem) -> None:
-        image = replace(next(iter(file.images())), moved_tags="pin")  # the source is not asked
-        look = Look(place_of(file, image), target, lambda _: None)
+        image = next(iter(file.images()))
+        # The source is not asked.
+        image = replace(image, moved_tags="pin", existing_tags=policy)
+        place = place_of(file, image)
+        look = Look(place, target, lambda _: HasWork(place.target, ARM.digest))
         assert (await look.now(replace(item, found=found))).target is None
 
     with open_migration(tmp_path / "m") as file:
         asyncio.run(look(file.tags_of(1, 2)[0]))
-    assert target.heads == heads
 
 
-def test_a_target_without_reasons_has_to_show_something_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_target_that_shows_nothing_may_hide_a_tag(tmp_path: Path, *, is_named: bool) -> None:
     """Else a tag that is not found there may be somebody's."""
-    write_plan(tmp_path / "m")
-    target = Target(Tags({}, is_cut=True, is_named=False), {})
-
-    async def look(item: TagItem) -> None:
-        image = replace(next(iter(file.images())), moved_tags="pin")  # the source is not asked
-        await Look(place_of(file, image), target, lambda _: None).now(item)
-
-    with open_migration(tmp_path / "m") as file, pytest.raises(MigrateError) as caught:
-        asyncio.run(look(file.tags_of(1, 2)[0]))
+    target = Target(Tags({}, is_cut=True, is_named=is_named), {})
+    target.shows = False
+    with pytest.raises(MigrateError) as caught:
+        _look(tmp_path, target)
     assert caught.value.problem is errors.BAD_REPLY
+
+
+def test_what_may_be_overwritten_need_not_be_seen(tmp_path: Path) -> None:
+    """It makes no difference whether somebody has the tag."""
+    target = Target(Tags({}, is_cut=True, is_named=False), {})
+    target.shows = False
+    _look(tmp_path, target, policy="overwrite")
+    assert target.shown == 0

@@ -173,3 +173,63 @@ def test_only_the_layer_that_is_lost_is_sent_again(tmp_path: Path) -> None:
         assert apply(zoo)[0] == 0
         assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 1
         assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+@pytest.mark.parametrize("status", [None, 403])
+def test_a_layer_of_many_manifests_that_were_lost_is_looked_for_once(
+    tmp_path: Path, status: int | None
+) -> None:
+    """However many need it, and whatever a second question would have come to."""
+    with opened(tmp_path) as zoo:
+        shared = zoo.blob("a", b"shared" * 100)
+        for number in range(120):
+            config = zoo.blob("a", f"config {number}".encode())
+            body = {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "config": config,
+                "layers": [shared],
+            }
+            zoo.push("a", body, str(number))
+        assert zoo.migrate() == (0, 0, 0)
+        del images(zoo)["a"]
+        zoo.forget()
+        head = f"/a/blobs/{shared['digest']}"
+        if status:
+            zoo.fault(method="HEAD", host=EUROPE, path=head, status=status, skip=1)
+        code, facts = apply(zoo)
+        assert (code, facts["outcome"]) == (0, "complete")
+        assert zoo.asked(f"HEAD {EUROPE} .*{head}") == 1
+        assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 121
+
+
+def test_layers_that_were_not_looked_for_before_a_stop_are_looked_for_by_the_next_run(
+    tmp_path: Path,
+) -> None:
+    """Those that the target has are not sent again."""
+    with opened(tmp_path) as zoo:
+        zoo.image("a", "1", name="one")
+        assert zoo.migrate() == (0, 0, 0)
+        target = images(zoo)["a"]
+        target.manifests.clear()
+        target.tags.clear()
+        zoo.fault(method="HEAD", host=EUROPE, path="/a/blobs/", status=503)
+        assert apply(zoo)[0] != 0
+        zoo.heal()
+        zoo.forget()
+        assert apply(zoo)[0] == 0
+        assert zoo.asked(f"P[A-Z]* {EUROPE} .*uploads/") == 0
+
+
+def test_one_mount_that_fails_at_an_emptied_target_costs_no_other(tmp_path: Path) -> None:
+    """What a name had before is not believed there, and asked for before anything is mounted."""
+    with opened(tmp_path) as zoo:
+        for number in range(6):
+            zoo.image(f"c{number}", "1", name="same")
+        assert zoo.migrate() == (0, 0, 0)
+        for name in list(images(zoo)):
+            del images(zoo)[name]
+        zoo.forget()
+        zoo.fault(method="POST", host=EUROPE, path="/c0/blobs/uploads/[?]mount=", status=404)
+        assert apply(zoo)[0] == 0
+        assert zoo.asked(f"PUT {EUROPE} .*uploads/") <= 4
