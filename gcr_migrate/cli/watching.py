@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gcr_migrate.report.places import Places
     from gcr_migrate.report.running import Lines
     from gcr_migrate.report.runs import ApplyFacts
+    from gcr_migrate.report.services import Services
     from gcr_migrate.report.traces import Traces
     from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.left import Left
@@ -123,7 +124,8 @@ class Watched:
 
         from gcr_migrate.report.course import Course
 
-        course = Course(to_do, traffic, brakes=brakes)
+        services = self._services(to_do, brakes)
+        course = Course(to_do, traffic, brakes=brakes, services=services)
         if self._metrics:
             from gcr_migrate.report.metrics import RunMetrics
 
@@ -140,6 +142,15 @@ class Watched:
                     await ticking
                 course.tick()
                 noting.note()
+
+    def _services(self, to_do: Left, brakes: Brakes) -> Services | None:
+        """Return who measures each target service by itself, where there are several."""
+        if not to_do.by_service:
+            return None
+        from gcr_migrate.report.services import Services
+        from gcr_migrate.state.left import Whereabouts
+
+        return Services(to_do.by_service, brakes, Whereabouts(self._migration))
 
     def _places(self, to_do: Left) -> Places | None:
         """Return who follows single repositories, where somebody looks."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import astuple
 
 from gcr_migrate.model.limits import EVEN
@@ -24,6 +24,7 @@ _BYTES_BIND: Final = 0.8
 _REQUESTS_BIND: Final = 0.7
 _SLACK, _SLACK_S = 1.25, 1.0  # so much longer than what binds, something else may seem to take
 _ENDING_S: Final = 0.5  # the last bytes are answered, and a manifest and its tag wait for that
+_FASTER: Final = 1.5  # less may be chance
 _ITEMS_AT_MOST: Final = 0.3  # part of the rest that items may be of which none were measured
 
 
@@ -33,16 +34,33 @@ class Brakes(Struct, frozen=True):
     Attributes:
         bytes_per_s: bytes of blobs that are sent in a second.
         requests_per_s: requests in a second to all targets together.
+        by_service: the same to each of them, by its host.
     """
 
     bytes_per_s: float | None = None
     requests_per_s: float | None = None
+    by_service: dict[str, float | None] = field(default_factory=dict)
 
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
         bytes_s = left.bytes / self.bytes_per_s if self.bytes_per_s else 0.0
         count = left.requests + left.items
         return max(bytes_s, count / self.requests_per_s if self.requests_per_s else 0.0)
+
+
+class Speed(Struct, frozen=True):
+    """What passes in a second: bytes, and requests of any kind."""
+
+    bytes: float = 0.0
+    requests: float = 0.0
+
+    def is_above(self, other: Speed) -> bool:
+        """Whether it is clearly more than another one, whatever binds."""
+        return (
+            self.bytes + self.requests > 0
+            and self.bytes >= _FASTER * other.bytes
+            and self.requests >= _FASTER * other.requests
+        )
 
 
 class _Rates(Struct, frozen=True):
@@ -97,21 +115,27 @@ class Braked:
         at_s, passed = self._marks[-1]
         return _Rates.of(passed - mark[1], at_s - mark[0])
 
+    @property
+    def lately(self) -> Speed:
+        """How fast the run goes, or went until it had nothing to do."""
+        return Speed(self._now.bytes, self._now.requests + self._now.items)
+
     def left_s(self, left: Amount) -> float | None:
         """Return the seconds that the rest takes; None where no brake tells it."""
-        told = [one for one in (self._by_bytes(left), self._by_requests(left)) if one is not None]
+        told = [one for one in (self.by_bytes(left), self._by_requests(left)) if one is not None]
         return max(told, default=None)
 
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
         return self._brakes.least_s(left)
 
-    def _by_bytes(self, left: Amount) -> float | None:
+    def by_bytes(self, left: Amount) -> float | None:
+        """Return the same by bytes alone."""
         cap, now = self._brakes.bytes_per_s, self._now
         if not cap or now.bytes < _BYTES_BIND * cap:
             return None
         bytes_s = left.bytes / min(now.bytes, cap)
-        if not _is_beside(left.requests, self._best.requests, bytes_s):
+        if not is_beside(left.requests, self._best.requests, bytes_s):
             return None
         # Items come beside blobs as they do now, and those that wait for the last ones after them.
         after = max(0.0, left.items - now.items * bytes_s)
@@ -125,9 +149,9 @@ class Braked:
         if not cap or now < _REQUESTS_BIND * cap:
             return None
         requests_s = (left.requests + left.items) / min(now, EVEN * cap)
-        return requests_s if _is_beside(left.bytes, self._best.bytes, requests_s) else None
+        return requests_s if is_beside(left.bytes, self._best.bytes, requests_s) else None
 
 
-def _is_beside(left: float, best_per_s: float, bound_s: float) -> bool:
+def is_beside(left: float, best_per_s: float, bound_s: float) -> bool:
     """Whether a rest fits beside what binds, at the best rate that was seen of it."""
     return left <= best_per_s * (_SLACK * bound_s + _SLACK_S)

@@ -18,7 +18,9 @@ from gcr_migrate.model.steps import CONTENT, Event, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gcr_migrate.model.brakes import Speed
     from gcr_migrate.model.steps import Step
+    from gcr_migrate.report.services import Services
     from gcr_migrate.state.left import Left
     from gcr_migrate.wire.traffic import Traffic
 
@@ -60,6 +62,7 @@ class Course:
         traffic: requests of all connections.
         clock: tells the time in seconds, and never goes back.
         brakes: what it is held back by.
+        services: measure what goes to each target service, where there are several.
 
     Attributes:
         left_at_first: what there was to do when the run began, with what was found lost since.
@@ -75,6 +78,7 @@ class Course:
         traffic: Traffic,
         clock: Callable[[], float] = time.monotonic,
         brakes: Brakes | None = None,
+        services: Services | None = None,
     ) -> None:
         self.left_at_first = left
         self.outcomes: Counter[tuple[Kind, str]] = Counter()
@@ -94,20 +98,18 @@ class Course:
         self._pace = Pace()
         self._shares = Shares(clock)
         self._braked = Braked(brakes or Brakes())
+        self._services = services
         # What moves before the first tick counts too: it may be most of a short run.
         self._marks = deque([(clock(), 0, traffic.requests)])
 
     def item(self, step: Step) -> None:
         """Take note that something happened to one item."""
-        key = (step.kind, step.item_id)
+        if self._services:
+            self._services.item(step)
         if step.event is Event.STARTED:
-            if step.kind in CONTENT and not self._has_begun:
-                self._has_begun = True
-                self._braked.sample(self._clock(), self._passed)
-            self._flights[key] = Flight(*key, max(step.size_bytes, 0), self._clock())
-            if step.kind is Kind.BLOB:
-                self._shares.begin(step.item_id, max(step.size_bytes, 0))
+            self._started(step)
             return
+        key = (step.kind, step.item_id)
         flight = self._flights.pop(key, None)
         was_sent = step.how == "uploaded"
         if step.kind is Kind.BLOB and (blob := self._shares.end(step.item_id, was_sent=was_sent)):
@@ -130,6 +132,16 @@ class Course:
             self._uploaded_bytes += size
         if step.event is not Event.CONFIRMED:
             self._given_up_bytes += size
+
+    def _started(self, step: Step) -> None:
+        if step.kind in CONTENT and not self._has_begun:
+            self._has_begun = True
+            self._braked.sample(self._clock(), self.passed)
+        size = max(step.size_bytes, 0)
+        flight = Flight(step.kind, step.item_id, size, self._clock())
+        self._flights[step.kind, step.item_id] = flight
+        if step.kind is Kind.BLOB:
+            self._shares.begin(step.item_id, size)
 
     def _back(self, step: Step) -> None:
         """Take note that there is more to do, where something is lost that had counted as there."""
@@ -161,7 +173,9 @@ class Course:
             ended = Amount(self._uploaded_bytes, self._requests, self._items)
             each_s, at_once = self._shares.each_s(), self._shares.at_once
             self._pace.sample(now, ended, sent=self.bytes_sent, each_s=each_s, at_once=at_once)
-            self._braked.sample(now, self._passed)
+            self._braked.sample(now, self.passed)
+        if self._services:
+            self._services.tick(self.bytes_sent, self.traffic.refused)
         self._marks.append((now, self.bytes_sent, self.traffic.requests))
         while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
             self._marks.popleft()
@@ -233,7 +247,7 @@ class Course:
         return self._shares.arrived(max(0, self.bytes_sent - self._uploaded_bytes))
 
     @property
-    def _passed(self) -> Amount:
+    def passed(self) -> Amount:
         """What has passed the brakes: bytes that have left, and requests to targets.
 
         A manifest is written by its first tag, if it has any.
@@ -243,21 +257,43 @@ class Course:
         return Amount(self.bytes_sent, requests, items)
 
     @property
-    def _to_pass(self) -> Amount:
+    def to_pass(self) -> Amount:
         """What is still to pass them."""
         first = self.left_at_first.pending
-        items = max(first[Kind.MANIFEST], first[Kind.TAG]) - self._passed.items
+        items = max(first[Kind.MANIFEST], first[Kind.TAG]) - self.passed.items
         requests = self.pending(Kind.BLOB) + (_UPLOAD_WRITES - 1) * self._uploads_left
         return Amount(self.bytes_left, requests, max(0, items))
 
     @property
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
-        to_pass = self._to_pass
-        left_s = self._braked.left_s(to_pass)
-        if left_s is None:
-            left_s = self._measured_s(self._arrived)
+        to_pass = self.to_pass
+        if self._services:
+            left_s = self._services.left_s(self._braked.by_bytes(to_pass))
+        else:
+            left_s = self._braked.left_s(to_pass)
+            if left_s is None:
+                left_s = self._measured_s(self._arrived)
         return None if left_s is None else max(left_s, self._braked.least_s(to_pass))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all content has come to its end."""
+        return not any(map(self.pending, CONTENT))
+
+    @property
+    def lately(self) -> Speed:
+        """How fast it goes, by what its targets are sent."""
+        return self._braked.lately
+
+    @property
+    def bytes_ended(self) -> int:
+        """Bytes of blobs that were sent to their end."""
+        return self._uploaded_bytes
+
+    def measure_anew(self) -> None:
+        """Forget how fast it went: it may go faster now."""
+        self._pace = Pace()
 
     def _measured_s(self, arrived: list[Part]) -> float | None:
         left = self._amount_left(arrived)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
+from gcr_migrate.model.limits import quota_host
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
 from gcr_migrate.model.steps import CONTENT, Kind
 from gcr_migrate.state.last import is_open, is_there, last_event
@@ -29,6 +30,8 @@ class Left(Struct, frozen=True):
         uploads: blobs that are to be sent.
         by_repository: blobs, manifests and tags of each target repository, by its id: planned, and
             pending.
+        by_service: what of it each target service gets that counts requests of its own, by its
+            host; empty where all goes to one.
     """
 
     planned: dict[Kind, int]
@@ -38,6 +41,7 @@ class Left(Struct, frozen=True):
     mount_bytes: int
     uploads: int
     by_repository: dict[int, tuple[int, int]] = field(default_factory=dict)
+    by_service: dict[str, Left] = field(default_factory=dict)
 
     @property
     def content(self) -> int:
@@ -78,16 +82,16 @@ WITH name AS (
     FROM planned_blob p CROSS JOIN image i ON i.id = p.image_id
     CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN source s ON s.id = i.source_id
 ), need AS (
-    SELECT blob_id, max(beside AND NOT present) AS beside, sum(present) AS had, sum(there) AS has,
-        sum(chosen AND NOT there) AS missing
+    SELECT blob_id, registry, max(beside AND NOT present) AS beside, sum(present) AS had,
+        sum(there) AS has, sum(chosen AND NOT there) AS missing
     FROM name GROUP BY blob_id, registry HAVING sum(chosen AND NOT present) > 0
 ), sized AS (
-    SELECT max(b.size_bytes, 0) AS size, had = 0 AND NOT beside AS planned,
+    SELECT registry, max(b.size_bytes, 0) AS size, had = 0 AND NOT beside AS planned,
         has = 0 AND missing > 0 AND NOT beside AS sent, missing
     FROM need JOIN blob b ON b.id = need.blob_id
 )
-SELECT coalesce(sum(size * planned), 0), coalesce(sum(size * sent), 0),
-    coalesce(sum(size * (missing - sent)), 0), coalesce(sum(sent), 0) FROM sized
+SELECT registry, sum(size * planned), sum(size * sent), sum(size * (missing - sent)), sum(sent)
+FROM sized GROUP BY registry
 """  # noqa: S608  # constants only
 
 
@@ -99,19 +103,65 @@ def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left
         image_ids: the images that the run is about; None: all.
     """
     chosen = None if image_ids is None else json.dumps(list(image_ids))
-    planned, pending = dict.fromkeys(Kind, 0), dict.fromkeys(Kind, 0)
+    hosts = _services(migration)
+    sums: dict[str, _Sums] = {}
     places: dict[int, tuple[int, int]] = {}
     for kind in Kind:
         is_content = kind in CONTENT
         values = (chosen, chosen) if is_content else ()
         for place, items, open_items in migration.rows(_counts(kind), *values):
-            planned[kind] += items
-            pending[kind] += open_items
+            of = sums.setdefault(hosts[place] if is_content else "", _Sums())
+            of.planned[kind] += items
+            of.pending[kind] += open_items
             if is_content:
                 had = places.get(place, (0, 0))
                 places[place] = (had[0] + items, had[1] + open_items)
-    in_all, to_send, to_mount, uploads = migration.rows(_BLOBS, chosen, chosen)[0]
-    return Left(planned, pending, in_all, to_send, to_mount, uploads, places)
+    for registry, *blobs in migration.rows(_BLOBS, chosen, chosen):
+        of = sums.setdefault(quota_host(registry), _Sums())
+        of.blobs = [one + more for one, more in zip(of.blobs, blobs, strict=True)]
+    whole = _Sums()
+    for of in sums.values():
+        whole.add(of)
+    busy = sum(any(map(of.pending.get, CONTENT)) for of in sums.values())
+    parts = {host: of.left() for host, of in sums.items() if host} if busy > 1 else {}
+    return whole.left(places, parts)
+
+
+class _Sums:
+    """Adds up what is left, of all or of one service."""
+
+    def __init__(self) -> None:
+        self.planned, self.pending = dict.fromkeys(Kind, 0), dict.fromkeys(Kind, 0)
+        self.blobs = [0, 0, 0, 0]
+
+    def add(self, other: _Sums) -> None:
+        for kind in Kind:
+            self.planned[kind] += other.planned[kind]
+            self.pending[kind] += other.pending[kind]
+        self.blobs = [one + more for one, more in zip(self.blobs, other.blobs, strict=True)]
+
+    def left(
+        self,
+        by_repository: dict[int, tuple[int, int]] | None = None,
+        by_service: dict[str, Left] | None = None,
+    ) -> Left:
+        in_all, to_send, to_mount, uploads = self.blobs
+        return Left(
+            self.planned,
+            self.pending,
+            in_all,
+            to_send,
+            to_mount,
+            uploads,
+            by_repository or {},
+            by_service or {},
+        )
+
+
+def _services(migration: Migration) -> dict[int, str]:
+    """Return the service of each target repository, by its id."""
+    rows = migration.rows("SELECT id, registry FROM repository")
+    return {id_: quota_host(registry) for id_, registry in rows}
 
 
 def _counts(kind: Kind) -> str:
@@ -132,3 +182,24 @@ def repositories_of(migration: Migration, kind: Kind, item_ids: Collection[int])
         " ON p.id = j.value CROSS JOIN image i ON i.id = p.image_id GROUP BY i.repository_id"
     )
     return dict(migration.rows(sql, json.dumps(list(item_ids))))
+
+
+class Whereabouts:
+    """Tells the services that items of content go to, many at once.
+
+    Args:
+        migration: the frozen plan.
+    """
+
+    def __init__(self, migration: Migration) -> None:
+        self._migration = migration
+        self._services = _services(migration)
+
+    def __call__(self, kind: Kind, item_ids: Collection[int]) -> dict[int, str]:
+        """Return the service of each of these items, by the item's id."""
+        sql = (
+            f"SELECT p.id, i.repository_id FROM json_each(?) j CROSS JOIN {_TABLE[kind]} p"  # noqa: S608  # constants only
+            " ON p.id = j.value CROSS JOIN image i ON i.id = p.image_id"
+        )
+        rows = self._migration.rows(sql, json.dumps(list(item_ids)))
+        return {item_id: self._services[repository_id] for item_id, repository_id in rows}
