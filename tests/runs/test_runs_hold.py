@@ -14,7 +14,15 @@ from gcr_migrate.apply.run import apply_migration
 from gcr_migrate.apply.workers import Workers, working
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Event, Kind
-from gcr_migrate.model.work import BlobWork, HeadWork, ListWork, ManifestWork, MountWork, Tags
+from gcr_migrate.model.work import (
+    BlobWork,
+    HasWork,
+    HeadWork,
+    ListWork,
+    ManifestWork,
+    MountWork,
+    Tags,
+)
 from gcr_migrate.state import file as files
 from gcr_migrate.state.file import open_migration
 from gcr_migrate.state.ledger import Ledger
@@ -79,6 +87,8 @@ class _Hands:
                 return "uploaded"
             case MountWork():
                 return None
+            case HasWork():
+                return True
             case ManifestWork():
                 self.written.append(work)
                 return None
