@@ -93,9 +93,8 @@ class _Hands:
                 self.written.append(work)
                 return None
             case ListWork():
-                if work.end.side == "target":
-                    return Tags({})
-                return Tags(self._source if self.lists else dict.fromkeys(self._source))
+                source = self._source if self.lists else dict.fromkeys(self._source)
+                return Tags({} if work.end.side == "target" else source)
             case HeadWork():
                 self.looked += 1
                 return self._source.get(work.tag) if work.end.side == "source" else None
