@@ -85,12 +85,14 @@ class Refusing:
 
     def left_s(self, part: str, now: float, subject: str = "") -> float:
         """Return after how many seconds a request may be sent to this part; zero: now."""
+        if not self._parts:
+            return 0.0
         found = [self._parts[name] for name in _names(part, subject) if name in self._parts]
         return max((one.left_s(now) for one in found), default=0.0)
 
     def sent(self, turn: Turn) -> None:
         """Take note that a request is sent: others to its part, if refused, wait for the answer."""
-        for name in _names(turn.part, turn.subject):
+        for name in _names(turn.part, turn.subject) if self._parts else ():
             if part := self._parts.get(name):
                 part.tried_at = turn.sent_at
 
