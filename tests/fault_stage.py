@@ -35,7 +35,7 @@ routes:
 IMPATIENT: Final = {
     "GCR_MIGRATE_RETRY_TRIES": "3",
     "GCR_MIGRATE_RETRY_PAUSE_S": "0.01",
-    "GCR_MIGRATE_QUOTA_WAIT_S": "3",
+    "GCR_MIGRATE_QUOTA_WAIT_S": "6",
 }
 
 
