@@ -16,6 +16,7 @@ from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.mounts import Mounts, Pair
 from gcr_migrate.apply.reach import SharedError
 from gcr_migrate.apply.room import Room
+from gcr_migrate.apply.tags import is_there
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.model.work import BlobWork, End, HasWork, MountWork, Origin
@@ -132,7 +133,7 @@ class Blobs:
         """Bring one blob under one target name; once, however many ask for it."""
         if item.id in self._doubted:
             item = replace(item, present=False, state=State.MOVING)  # it may be there
-        elif _is_there(item):
+        elif is_there(item):
             return Outcome.DONE
         if item.id in self._gone or item.state is State.SKIPPED:
             return Outcome.GONE
@@ -151,7 +152,7 @@ class Blobs:
         registry = place.repository.registry
         for item in items:
             known = item.id in self._doubted or item.id in self._looked_for
-            if known or not _is_there(item) or self._journal.came_out(item.id):
+            if known or not is_there(item) or self._journal.came_out(item.id):
                 continue
             self._doubted.add(item.id)
             self._lossy.add(registry)
@@ -416,10 +417,6 @@ class Blobs:
         row = self._repositories[image.repository_id]
         name = row.name(image.target_path)
         return Origin(name, row.prefix if row.resource else name, is_sure)
-
-
-def _is_there(item: BlobItem) -> bool:
-    return item.present or item.state is State.PRESENT
 
 
 def _origin(end: End) -> Origin:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.journal import Journal, Outcome
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.work import End
-    from gcr_migrate.state.items import ManifestItem, TagItem
+    from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
 # An answer is believed for a second, or for so many times what it took: what others push meanwhile
 # is seen as soon as looking for it costs no more than a twentieth of the work.
@@ -213,8 +213,8 @@ def is_settled(item: TagItem) -> bool:
     return item.action is TagAction.KEEP or is_there(item) or item.state is State.SKIPPED
 
 
-def is_there(item: ManifestItem | TagItem) -> bool:
-    """Whether the target has a manifest or tag by all that is known."""
+def is_there(item: BlobItem | ManifestItem | TagItem) -> bool:
+    """Whether the target has an item by all that is known."""
     return item.present or item.state is State.PRESENT
 
 

@@ -131,15 +131,20 @@ def test_a_run_that_has_to_bring_all_asks_for_no_list_more_than_before(zoo: Zoo)
     assert zoo.asked("^GET .*/b/tags/list") == 0
 
 
+def empty_after_copying_one_image_six_times(zoo: Zoo) -> None:
+    """Copy an image under six names, and empty the target."""
+    for number in range(6):
+        zoo.image(f"c{number}", "1", name="same")
+    assert zoo.migrate() == (0, 0, 0)
+    for name in list(images(zoo)):
+        del images(zoo)[name]
+    zoo.forget()
+
+
 def test_layers_of_a_target_that_was_emptied_are_sent_once_and_mounted(tmp_path: Path) -> None:
     """As in a first run, whatever was believed; and the run says how much it has to do."""
     with opened(tmp_path) as zoo:
-        for number in range(6):
-            zoo.image(f"c{number}", "1", name="same")
-        assert zoo.migrate() == (0, 0, 0)
-        for name in list(images(zoo)):
-            del images(zoo)[name]
-        zoo.forget()
+        empty_after_copying_one_image_six_times(zoo)
         code, facts = apply(zoo)
         assert (code, facts["outcome"]) == (0, "complete")
         assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 2  # a config and a layer
@@ -224,12 +229,7 @@ def test_layers_that_were_not_looked_for_before_a_stop_are_looked_for_by_the_nex
 def test_one_mount_that_fails_at_an_emptied_target_costs_no_other(tmp_path: Path) -> None:
     """What a name had before is not believed there, and asked for before anything is mounted."""
     with opened(tmp_path) as zoo:
-        for number in range(6):
-            zoo.image(f"c{number}", "1", name="same")
-        assert zoo.migrate() == (0, 0, 0)
-        for name in list(images(zoo)):
-            del images(zoo)[name]
-        zoo.forget()
+        empty_after_copying_one_image_six_times(zoo)
         zoo.fault(method="POST", host=EUROPE, path="/c0/blobs/uploads/[?]mount=", status=404)
         assert apply(zoo)[0] == 0
         assert zoo.asked(f"PUT {EUROPE} .*uploads/") <= 4
