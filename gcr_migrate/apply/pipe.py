@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gcr_migrate.errors import MigrateError
     from gcr_migrate.model.limits import Asked
     from gcr_migrate.model.work import Work
+    from gcr_migrate.wire.traffic import Traffic
 
 ALIVE_EVERY_S: Final = 2.0
 _LENGTH: Final = struct.Struct("!I")
@@ -41,14 +42,11 @@ class Moved(Struct, frozen=True):
 
     Attributes:
         count: bytes that left for the target.
-        requests: requests that it sent, `refused` those that met a used-up quota, and `retried`
-            those that were sent once more.
+        traffic: requests that it sent.
     """
 
     count: int
-    requests: int = 0
-    refused: int = 0
-    retried: int = 0
+    traffic: Traffic
 
 
 class Alive(Struct, frozen=True):

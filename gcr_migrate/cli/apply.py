@@ -379,8 +379,7 @@ def _brakes(migration: Migration, way: Way) -> Brakes:
 
     limits = way.pace.over(migration.limits())
     services = set(map(quota_host, hosts_of(migration)["target"]))
-    by_service = {one: limits.writes_per_s([one]) for one in services}
-    return Brakes(limits.bytes_per_s, limits.writes_per_s(services), by_service)
+    return Brakes(limits.bytes_per_s, {one: limits.rates(one) for one in services})
 
 
 def _cores() -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gcr_migrate import logs
 from gcr_migrate.errors import Exit, MigrateError
@@ -145,7 +144,7 @@ class Watched:
 
     def _services(self, to_do: Left, brakes: Brakes) -> Services | None:
         """Return who measures each target service by itself, where there are several."""
-        if not to_do.by_service:
+        if len(to_do.by_service) < 2:  # noqa: PLR2004  # several
             return None
         from gcr_migrate.report.services import Services
         from gcr_migrate.state.left import Whereabouts
@@ -222,10 +221,10 @@ class _Noting:
     def __init__(self, course: Course, ledger: Ledger) -> None:
         self._course = course
         self._ledger = ledger
-        self._noted = replace(course.traffic)
+        self._noted = course.traffic.copy()
 
     def note(self) -> None:
-        now = replace(self._course.traffic)
+        now = self._course.traffic.copy()
         new, self._noted = now - self._noted, now
         if new.requests or new.retried:
             self._ledger.note_traffic(new.requests, new.refused, new.retried)
@@ -258,7 +257,7 @@ class Ears:
     def moved(self, moved: Moved) -> None:
         """A worker process tells what it did."""
         self._course.bytes(moved.count)
-        self._course.traffic.add(moved.requests, moved.refused, moved.retried)
+        self._course.traffic.add(moved.traffic)
 
 
 @contextmanager

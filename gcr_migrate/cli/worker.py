@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gcr_migrate.apply.pipe import (
     ALIVE_EVERY_S,
@@ -97,9 +96,8 @@ class _Tally:
 
     def tell(self) -> None:
         self._due = False
-        now = replace(self._traffic)
-        new = now - self._told
-        send(self._writer, Moved(self._count, new.requests, new.refused, new.retried))
+        now = self._traffic.copy()
+        send(self._writer, Moved(self._count, now - self._told))
         self._count, self._told = 0, now
 
 

@@ -8,20 +8,20 @@ rest needs nothing else at a higher rate than this run has shown.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 from msgspec.structs import astuple
 
-from gcr_migrate.model.limits import EVEN
 from gcr_migrate.model.pace import ITEM_S, Amount
+
+if TYPE_CHECKING:
+    from gcr_migrate.model.limits import Rates
 
 _OVER_S: Final = 20.0
 _LATELY_S: Final = 3.0  # what begins to pass shows here first; in less, chance is all there is
 _MUCH_MORE: Final = 1.15
-# Caps are kept from below: timers are late, and some requests are counted for no item.
-_BYTES_BIND: Final = 0.8
-_REQUESTS_BIND: Final = 0.7
+_BYTES_BIND: Final = 0.8  # of a cap: it is kept from below, as timers are late
 _SLACK, _SLACK_S = 1.25, 1.0  # so much longer than what binds, something else may seem to take
 _ENDING_S: Final = 0.5  # the last bytes are answered, and a manifest and its tag wait for that
 _FASTER: Final = 1.5  # less may be chance
@@ -33,19 +33,28 @@ class Brakes(Struct, frozen=True):
 
     Attributes:
         bytes_per_s: bytes of blobs that are sent in a second.
-        requests_per_s: requests in a second to all targets together.
-        by_service: the same to each of them, by its host.
+        by_service: requests in a second to each target service, by its host.
     """
 
     bytes_per_s: float | None = None
-    requests_per_s: float | None = None
-    by_service: dict[str, float | None] = field(default_factory=dict)
+    by_service: dict[str, Rates] = field(default_factory=dict)
+
+    @property
+    def writes_per_s(self) -> float | None:
+        """Requests that write, in a second to all of them; None: there is no such number."""
+        most = 0.0
+        for rates in self.by_service.values():
+            cap = rates.for_writes
+            if cap is None:
+                return None
+            most += cap
+        return most or None
 
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
         bytes_s = left.bytes / self.bytes_per_s if self.bytes_per_s else 0.0
-        count = left.requests + left.items
-        return max(bytes_s, count / self.requests_per_s if self.requests_per_s else 0.0)
+        count, cap = left.requests + left.items, self.writes_per_s
+        return max(bytes_s, count / cap if cap else 0.0)
 
 
 class Speed(Struct, frozen=True):
@@ -120,17 +129,12 @@ class Braked:
         """How fast the run goes, or went until it had nothing to do."""
         return Speed(self._now.bytes, self._now.requests + self._now.items)
 
-    def left_s(self, left: Amount) -> float | None:
-        """Return the seconds that the rest takes; None where no brake tells it."""
-        told = [one for one in (self.by_bytes(left), self._by_requests(left)) if one is not None]
-        return max(told, default=None)
-
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
         return self._brakes.least_s(left)
 
     def by_bytes(self, left: Amount) -> float | None:
-        """Return the same by bytes alone."""
+        """Return the seconds that the rest takes where bytes are what binds; else None."""
         cap, now = self._brakes.bytes_per_s, self._now
         if not cap or now.bytes < _BYTES_BIND * cap:
             return None
@@ -139,17 +143,10 @@ class Braked:
             return None
         # Items come beside blobs as they do now, and those that wait for the last ones after them.
         after = max(0.0, left.items - now.items * bytes_s)
-        cap = self._brakes.requests_per_s
+        cap = self._brakes.writes_per_s
         items_s = after * max(ITEM_S, 1 / cap if cap else 0.0)
         is_known = cap or items_s <= _ITEMS_AT_MOST * (bytes_s + items_s)
         return bytes_s + items_s + _ENDING_S if is_known else None
-
-    def _by_requests(self, left: Amount) -> float | None:
-        cap, now = self._brakes.requests_per_s, self._now.requests + self._now.items
-        if not cap or now < _REQUESTS_BIND * cap:
-            return None
-        requests_s = (left.requests + left.items) / min(now, EVEN * cap)
-        return requests_s if is_beside(left.bytes, self._best.bytes, requests_s) else None
 
 
 def is_beside(left: float, best_per_s: float, bound_s: float) -> bool:

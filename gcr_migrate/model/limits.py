@@ -82,6 +82,12 @@ class Rates(Struct, frozen=True):
     writes_per_s: float | None = None
     first_per_s: float | None = None
 
+    @property
+    def for_writes(self) -> float | None:
+        """Requests that write, by both."""
+        caps = [cap for cap in (self.requests_per_s, self.writes_per_s) if cap is not None]
+        return min(caps, default=None)
+
 
 class Limits(Struct, frozen=True):
     """Everything that keeps a command from doing its best.
@@ -135,20 +141,6 @@ class Limits(Struct, frozen=True):
         if requests is None or said.requests_per_s is not None:
             return Rates(requests, writes)
         return Rates(requests, writes, min(requests, _FIRST_PER_S / self.workers))
-
-    def writes_per_s(self, services: Iterable[str]) -> float | None:
-        """Return how many requests that write may be sent in a second; None: any number.
-
-        Args:
-            services: who is written to, each under a quota of its own.
-        """
-        most = 0.0
-        for rates in map(self.rates, services):
-            caps = [cap for cap in (rates.requests_per_s, rates.writes_per_s) if cap is not None]
-            if not caps:
-                return None
-            most += min(caps)
-        return most or None
 
     def nearness(self, service: str, asked: Asked) -> str:
         """Say how what was asked of a service came near a quota; empty where it did not.

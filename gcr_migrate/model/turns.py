@@ -1,7 +1,8 @@
 """How long what is left for a target service takes that lets so many requests pass in a second.
 
 Who holds them back does not matter: the tool, by a limit that it knows, or the service, which has
-refused some. Each request has its turn then, whatever it is for.
+refused some. Each request has its turn then, whatever it is for: those too that belong to no item,
+as for tokens and lists, and those to the source where the same service counts them.
 """
 
 from __future__ import annotations
@@ -10,82 +11,109 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gcr_migrate.model.brakes import is_beside
+from gcr_migrate.model.limits import EVEN
 
 if TYPE_CHECKING:
+    from gcr_migrate.model.limits import Rates
     from gcr_migrate.model.pace import Amount
 
 _OVER_S: Final = 10.0
-_LEAST_S: Final = 8.0  # in less, chance is all there is
-# Tokens, lists and looks are counted by the service, and not here: so less than all of a limit
-# passes where it binds. Once it has been seen to bind, it does until much less passes.
-_BINDS: Final = 0.5
-_MAY_BIND: Final = 0.25
+_LEAST_S: Final = 4.0  # in less, chance is all there is
+_BINDS: Final = 0.85 * EVEN  # of a limit: it is kept from below, as timers are late
 _UNEVEN: Final = 1.5  # one half of the time, beside the other: it does not tell what comes
 _SMALL_BYTES: Final = 16 * 1024  # of a request: what they add is not worth a thought
 
 
-class Told(NamedTuple):
-    """What turns tell.
+class Sent(NamedTuple):
+    """Requests that a service was sent: all of them, and those that write."""
 
-    Attributes:
-        seconds: that the rest takes; None where nobody can know.
-        is_sure: it is known that requests are what binds.
-    """
+    asked: int
+    written: int
 
-    seconds: float | None
-    is_sure: bool
+
+class _Mark(NamedTuple):
+    at_s: float
+    passed: int
+    bytes: int
+    sent: Sent
 
 
 class Turns:
     """Measures requests that pass; knows no clock.
 
     Args:
-        cap: how many the tool lets pass in a second; None: any number.
+        rates: how many the tool lets pass in a second.
     """
 
-    def __init__(self, cap: float | None) -> None:
-        self._cap = cap
-        self._marks: deque[tuple[float, int, int]] = deque()
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+        self._marks: deque[_Mark] = deque()
         self._best_bytes = 0.0
-        self._has_bound = False
 
-    def sample(self, at_s: float, passed: Amount) -> None:
-        """Take note of how far it is, every second or so since it has begun."""
-        self._marks.append((at_s, passed.requests + passed.items, passed.bytes))
-        while len(self._marks) > 2 and at_s - self._marks[1][0] >= _OVER_S:  # noqa: PLR2004  # ends
+    def sample(self, at_s: float, passed: Amount, sent: Sent) -> None:
+        """Take note of how far it is, every second or so since it has begun.
+
+        Args:
+            at_s: the time.
+            passed: bytes, and the requests that items need at least.
+            sent: all requests.
+        """
+        self._marks.append(_Mark(at_s, _count(passed), passed.bytes, sent))
+        while len(self._marks) > 2 and at_s - self._marks[1].at_s >= _OVER_S:  # noqa: PLR2004  # ends
             self._marks.popleft()
-        then_s, _, bytes_then = self._marks[0]
-        if at_s - then_s >= _LEAST_S:
-            self._best_bytes = max(self._best_bytes, (passed.bytes - bytes_then) / (at_s - then_s))
-            if self._cap and self._rate() >= _BINDS * self._cap:
-                self._has_bound = True
+        if self._is_known:
+            first, last = self._marks[0], self._marks[-1]
+            bytes_per_s = (last.bytes - first.bytes) / (last.at_s - first.at_s)
+            self._best_bytes = max(self._best_bytes, bytes_per_s)
 
-    def _rate(self, first: int = 0, last: int = -1) -> float:
-        (then_s, had, _), (now_s, has, _) = self._marks[first], self._marks[last]
-        return (has - had) / (now_s - then_s) if now_s > then_s else 0.0
+    @property
+    def _is_known(self) -> bool:
+        return len(self._marks) > 1 and self._marks[-1].at_s - self._marks[0].at_s >= _LEAST_S
 
-    def told(self, left: Amount, *, was_refused: bool) -> Told | None:
-        """Return what is told of the rest; None where requests are not what binds.
+    def bind(self, left: Amount, *, was_refused: bool = False) -> bool:
+        """Whether requests are what binds, and the rest is of the same kind.
 
         Args:
             left: the rest.
             was_refused: the service has refused requests, so that it is asked as fast as it takes.
         """
-        if not self._marks or self._marks[-1][0] - self._marks[0][0] < _LEAST_S:
+        if not self._is_known or not (was_refused or self._is_at_a_limit):
+            return False
+        count = _count(left)
+        if left.bytes <= _SMALL_BYTES * count:
+            return True
+        rate = self._rate(self._marks[0], self._marks[-1])
+        return rate > 0 and is_beside(left.bytes, self._best_bytes, count / rate)
+
+    @property
+    def _is_at_a_limit(self) -> bool:
+        first, last = self._marks[0], self._marks[-1]
+        seconds = last.at_s - first.at_s
+        caps = self._rates.requests_per_s, self._rates.writes_per_s
+        return any(
+            cap is not None and now - then >= _BINDS * cap * seconds
+            for cap, then, now in zip(caps, first.sent, last.sent, strict=True)
+        )
+
+    def left_s(self, left: Amount) -> float | None:
+        """Return the seconds that the rest takes by its turns; None while they come unevenly."""
+        if not self._is_known:
             return None
-        count, rate = left.requests + left.items, self._rate()
-        may_bind = was_refused or (self._cap and rate >= _MAY_BIND * self._cap)
-        if not may_bind or rate <= 0:
+        first, last = self._marks[0], self._marks[-1]
+        middle = next(one for one in self._marks if one.at_s >= (first.at_s + last.at_s) / 2)
+        early, late = self._rate(first, middle), self._rate(middle, last)
+        if not early or max(early, late) > _UNEVEN * min(early, late):
             return None
-        is_small = left.bytes <= _SMALL_BYTES * count
-        if not is_small and not is_beside(left.bytes, self._best_bytes, count / rate):
-            return None
-        half_s = (self._marks[0][0] + self._marks[-1][0]) / 2
-        middle = next(n for n, mark in enumerate(self._marks) if mark[0] >= half_s)
-        early, late = self._rate(0, middle), self._rate(middle)
-        is_even = max(early, late) <= _UNEVEN * min(early, late)
-        return Told(count / max(rate, late) if is_even else None, was_refused or self._has_bound)
+        return _count(left) / self._rate(first, last)
+
+    def _rate(self, then: _Mark, now: _Mark) -> float:
+        return (now.passed - then.passed) / (now.at_s - then.at_s) if now.at_s > then.at_s else 0.0
 
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
-        return (left.requests + left.items) / self._cap if self._cap else 0.0
+        caps = self._rates.requests_per_s, self._rates.writes_per_s
+        return max((_count(left) / cap for cap in caps if cap), default=0.0)
+
+
+def _count(amount: Amount) -> int:
+    return amount.requests + amount.items

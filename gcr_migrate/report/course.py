@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from gcr_migrate.model.brakes import Braked, Brakes
 from gcr_migrate.model.far import HowFar
+from gcr_migrate.model.limits import Rates
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount, Pace, Part
 from gcr_migrate.model.shares import Shares
 from gcr_migrate.model.steps import CONTENT, Event, Kind
+from gcr_migrate.model.turns import Sent, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +99,10 @@ class Course:
         self._given_up_bytes = 0
         self._pace = Pace()
         self._shares = Shares(clock)
-        self._braked = Braked(brakes or Brakes())
+        brakes = brakes or Brakes()
+        self._braked = Braked(brakes)
+        self._host = next(iter(left.by_service), "")
+        self._turns = Turns(brakes.by_service.get(self._host, Rates()))
         self._services = services
         # What moves before the first tick counts too: it may be most of a short run.
         self._marks = deque([(clock(), 0, traffic.requests)])
@@ -174,8 +179,10 @@ class Course:
             each_s, at_once = self._shares.each_s(), self._shares.at_once
             self._pace.sample(now, ended, sent=self.bytes_sent, each_s=each_s, at_once=at_once)
             self._braked.sample(now, self.passed)
+            sent = Sent(self.traffic.asked[self._host], self.traffic.written[self._host])
+            self._turns.sample(now, self.passed, sent)
         if self._services:
-            self._services.tick(self.bytes_sent, self.traffic.refused)
+            self._services.tick(self.bytes_sent, self.traffic)
         self._marks.append((now, self.bytes_sent, self.traffic.requests))
         while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_OVER_S:  # noqa: PLR2004  # first and last
             self._marks.popleft()
@@ -268,13 +275,16 @@ class Course:
     def time_left_s(self) -> float | None:
         """Seconds until the content is there; None where nobody can know."""
         to_pass = self.to_pass
+        bytes_s = self._braked.by_bytes(to_pass)
         if self._services:
-            left_s = self._services.left_s(self._braked.by_bytes(to_pass))
+            left_s = self._services.left_s(bytes_s)
+        elif self._turns.bind(to_pass):
+            left_s = self._turns.left_s(to_pass)
         else:
-            left_s = self._braked.left_s(to_pass)
-            if left_s is None:
-                left_s = self._measured_s(self._arrived)
-        return None if left_s is None else max(left_s, self._braked.least_s(to_pass))
+            left_s = self._measured_s(self._arrived) if bytes_s is None else bytes_s
+        return (
+            None if left_s is None else max(left_s, bytes_s or 0.0, self._braked.least_s(to_pass))
+        )
 
     @property
     def is_over(self) -> bool:

@@ -11,8 +11,9 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from gcr_migrate.model.limits import Rates
 from gcr_migrate.model.steps import CONTENT
-from gcr_migrate.model.turns import Told, Turns
+from gcr_migrate.model.turns import Sent, Turns
 from gcr_migrate.report.course import Course
 from gcr_migrate.wire.traffic import Traffic
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _GONE_AFTER_S: Final = 60.0  # nothing of it has begun for so long: it has no repository, perhaps
 _OFF: Final = 1.15  # times, that what is told may be off
-_AGREE: Final = 1.4  # times that one of two may be the other, and both tell the same
 # So many bytes with each request fill a line, which is rather one for all; what few do not fill is
 # rather slots and answers of one alone.
 _LARGE_BYTES: Final = 128 * 1024
@@ -61,7 +61,7 @@ class Services:
         self._courses = {
             host: Course(one, Traffic(), lambda: self._now_s) for host, one in left.items()
         }
-        self._turns = {host: Turns(brakes.by_service.get(host)) for host in left}
+        self._turns = {host: Turns(brakes.by_service.get(host, Rates())) for host in left}
         self._anew_at_s = dict.fromkeys(left, -_ANEW_S)
         self._refused = 0
         self._begun: set[str] = set()
@@ -75,21 +75,23 @@ class Services:
         if step.kind in CONTENT:
             self._news.append((self._clock(), step))
 
-    def tick(self, sent: int, refused: int) -> None:
+    def tick(self, sent: int, traffic: Traffic) -> None:
         """Measure; every second or so.
 
         Args:
             sent: bytes that have left for all of them.
-            refused: requests that were refused, whoever did.
+            traffic: requests of all connections.
         """
         self._tell_news()
         self._now_s = self._clock()
         self._share_out(sent)
-        self._refused = refused
+        self._refused = traffic.refused
         for host, one in self._courses.items():
             one.tick()
             if host in self._begun:
-                self._turns[host].sample(self._now_s, one.passed)
+                self._turns[host].sample(
+                    self._now_s, one.passed, Sent(traffic.asked[host], traffic.written[host])
+                )
         self._compare()
 
     def _tell_news(self) -> None:
@@ -142,16 +144,14 @@ class Services:
                 all together; None where that does not bind.
         """
         going = {host: one for host, one in self._courses.items() if self._is_awaited(host)}
-        turns = {host: self._turns_of(host) for host in going}
-        held = {host for host, told in turns.items() if told and told.is_sure}
+        held = {host for host, one in going.items() if self._is_held(host, one)}
         if not going:
             return 0.0 if self._over == set(self._courses) else None
         known = dict[str, float]()
         for host, one in going.items():
             if by_bytes_s is not None and host not in held:
                 continue
-            is_new = self._now_s - self._anew_at_s[host] < _ANEW_S and host not in held
-            left_s = None if is_new else _either(turns[host], one)
+            left_s = self._left_s(host, one, is_held=host in held)
             if left_s is None:
                 return None
             known[host] = max(left_s, self._turns[host].least_s(one.to_pass))
@@ -169,9 +169,16 @@ class Services:
             return min(seconds, shared_s * _OFF)
         return max(seconds, alone_s / _OFF)
 
-    def _turns_of(self, host: str) -> Told | None:
+    def _is_held(self, host: str, course: Course) -> bool:
+        """Whether requests are what binds it."""
         was_refused = self._refused > 0 and not self._is_fast(host)
-        return self._turns[host].told(self._courses[host].to_pass, was_refused=was_refused)
+        return self._turns[host].bind(course.to_pass, was_refused=was_refused)
+
+    def _left_s(self, host: str, course: Course, *, is_held: bool) -> float | None:
+        if is_held:
+            return self._turns[host].left_s(course.to_pass)
+        is_new = self._now_s - self._anew_at_s[host] < _ANEW_S
+        return None if is_new else course.time_left_s
 
     def _is_fast(self, host: str) -> bool:
         """Whether it was clearly faster than another one."""
@@ -188,16 +195,3 @@ class Services:
 def _between(one_s: float, other_s: float) -> float:
     """Return what is as far off whichever of both is true, as a part of it."""
     return 2 * one_s * other_s / (one_s + other_s) if one_s + other_s else 0.0
-
-
-def _either(turns: Told | None, course: Course) -> float | None:
-    """Return what one takes by its turns, by all else that was measured, or by both."""
-    if turns is None:
-        return course.time_left_s
-    if turns.is_sure or turns.seconds is None:
-        return turns.seconds
-    measured_s = course.time_left_s
-    if measured_s is None:
-        return None
-    both = measured_s, turns.seconds
-    return _between(*both) if max(both) <= _AGREE * min(both) else None

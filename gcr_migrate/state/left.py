@@ -31,7 +31,7 @@ class Left(Struct, frozen=True):
         by_repository: blobs, manifests and tags of each target repository, by its id: planned, and
             pending.
         by_service: what of it each target service gets that counts requests of its own, by its
-            host; empty where all goes to one.
+            host.
     """
 
     planned: dict[Kind, int]
@@ -122,8 +122,9 @@ def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left
     whole = _Sums()
     for of in sums.values():
         whole.add(of)
-    busy = sum(any(map(of.pending.get, CONTENT)) for of in sums.values())
-    parts = {host: of.left() for host, of in sums.items() if host} if busy > 1 else {}
+    parts = {
+        host: of.left() for host, of in sums.items() if host and any(map(of.pending.get, CONTENT))
+    }
     return whole.left(places, parts)
 
 

@@ -135,7 +135,7 @@ class Pilot:
                 look, now = None, self._clock()
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
-                return one.sent(Turn(service, now, part, subject), writes=writes)
+                return self._sent(one, Turn(service, now, part, subject), writes=writes)
             line = _Line(service, subject, writes, begins)
             one.waiting[part] += 1
             try:
@@ -144,12 +144,16 @@ class Pilot:
                     refused = one.refusing.left_s(part, now, subject) > 0
                     stale = look is not None and one.has_paused(began, now)
                     if not (refused or stale or one.refusing.gives_way(part, one.waiting)):
-                        return one.sent(Turn(service, now, part, subject), writes=writes)
+                        return self._sent(one, Turn(service, now, part, subject), writes=writes)
                     gave_way = True
             finally:
                 one.waiting[part] -= 1
                 if not one.waiting[part]:
                     del one.waiting[part]
+
+    def _sent(self, one: Service, turn: Turn, *, writes: bool) -> Turn:
+        self.traffic.sent(turn.service, writes=writes)
+        return one.sent(turn, writes=writes)
 
     async def _part_over(self, service: str, part: str, subject: str, *, begins: bool) -> None:
         """Wait until a request may be sent to a part of a service, where that was refused."""

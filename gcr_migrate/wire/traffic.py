@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections import Counter
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class Traffic(Struct):
@@ -12,11 +15,19 @@ class Traffic(Struct):
         requests: sent and answered, those that were tried again included.
         refused: answered with 429, as a quota was used up.
         retried: sent once more, as no answer came, or one that may be another one next time.
+        asked: sent to each service, answered or not, by its host.
+        written: those of them that write.
     """
 
     requests: int = 0
     refused: int = 0
     retried: int = 0
+    asked: Counter[str] = field(default_factory=Counter[str])
+    written: Counter[str] = field(default_factory=Counter[str])
+
+    def copy(self) -> Traffic:
+        """Return what is counted until now."""
+        return replace(self, asked=self.asked.copy(), written=self.written.copy())
 
     def __sub__(self, other: Traffic) -> Traffic:
         """Return what came since the other was counted."""
@@ -24,10 +35,25 @@ class Traffic(Struct):
             self.requests - other.requests,
             self.refused - other.refused,
             self.retried - other.retried,
+            self.asked - other.asked,
+            self.written - other.written,
         )
 
-    def add(self, requests: int, refused: int, retried: int = 0) -> None:
+    def add(self, other: Traffic) -> None:
         """Count requests that were sent elsewhere."""
-        self.requests += requests
+        self.requests += other.requests
+        self.refused += other.refused
+        self.retried += other.retried
+        self.asked += other.asked
+        self.written += other.written
+
+    def sent(self, service: str, *, writes: bool) -> None:
+        """Count a request that is sent."""
+        self.asked[service] += 1
+        if writes:
+            self.written[service] += 1
+
+    def answered(self, *, refused: bool) -> None:
+        """Count an answer."""
+        self.requests += 1
         self.refused += refused
-        self.retried += retried

@@ -408,8 +408,8 @@ class Wire:
         limits = self._limits_of(method)
         try:
             answer = await self._connections.send(method, address, _fields(headers), body, limits)
-            self._pilot.traffic.add(1, int(answer.status == _TOO_MANY))
             took = answer.status != _TOO_MANY
+            self._pilot.traffic.answered(refused=not took)
         except FAILURES as error:
             raise named(error, subject, self._via(address), limits) from error
         finally:

@@ -37,7 +37,7 @@ def run() -> Course:
     for item_id in range(100, 1_400):
         one.item(Step(Kind.BLOB, item_id, Event.STARTED, 3 * MIB))
         one.bytes(3 * MIB)
-        one.traffic.add(3, item_id % 9 == 0, item_id % 7 == 0)
+        one.traffic.add(Traffic(3, item_id % 9 == 0, item_id % 7 == 0))
         moments[0] += 0.1
         if item_id % 5:
             one.item(Step(Kind.BLOB, item_id, Event.CONFIRMED, 3 * MIB, "uploaded"))

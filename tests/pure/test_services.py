@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gcr_migrate.model.brakes import Brakes
+from gcr_migrate.model.limits import Rates
 from gcr_migrate.model.pace import Amount
 from gcr_migrate.model.plan import PlannedManifest, PlannedTag, Repository, Source, TagAction
 from gcr_migrate.model.steps import CONTENT, Event, Kind, Step
-from gcr_migrate.model.turns import Told, Turns
+from gcr_migrate.model.turns import Sent, Turns
 from gcr_migrate.report.course import Course
 from gcr_migrate.report.services import Services
 from gcr_migrate.state.file import create_draft, open_migration
@@ -97,12 +98,11 @@ class Several:
 
     def _course(self) -> Course:
         parts = {host: left_of(one) for host, one in self.services.items()}
-        caps = {host: one.cap for host, one in self.services.items()}
-        brakes = Brakes(None, None, caps)
+        brakes = Brakes(None, {host: Rates(one.cap) for host, one in self.services.items()})
         services = Services(parts, brakes, self._where, lambda: self.now_s)
         whole = left_of(*self.services.values())
-        traffic = Traffic(0, int(self.was_refused), 0)
-        return Course(whole, traffic, lambda: self.now_s, brakes, services)
+        self.traffic = Traffic(0, int(self.was_refused), 0)
+        return Course(whole, self.traffic, lambda: self.now_s, brakes, services)
 
     def _where(self, kind: Kind, item_ids: Collection[int]) -> dict[int, str]:
         return {one: self.host_of[kind, one] for one in item_ids}
@@ -113,6 +113,7 @@ class Several:
 
     def _request(self, host: str) -> float:
         one = self.services[host]
+        self.traffic.sent(host, writes=True)
         if one.requests_per_s is None:
             return self.now_s + one.answer_s
         return self._turn(host, 1 / one.requests_per_s)
@@ -221,7 +222,7 @@ def test_a_service_of_which_nothing_begins_is_not_waited_for() -> None:
         for kind in (Kind.MANIFEST, Kind.TAG):
             services.item(Step(kind, number, Event.CONFIRMED, how="written"))
         if number % 5 == 4:
-            services.tick((number + 1) * KB, 0)
+            services.tick((number + 1) * KB, Traffic())
             told.append(services.left_s(None))
     assert told[100] is None
     assert told[-1] == pytest.approx(50, rel=0.1)
@@ -242,44 +243,48 @@ def test_services_of_items_are_asked_for_once_in_a_tick() -> None:
         services.item(Step(Kind.BLOB, number, Event.CONFIRMED, KB, "uploaded"))
     services.item(Step(Kind.REPOSITORY, 1, Event.CONFIRMED))
     for _ in range(3):
-        services.tick(2 * KB, 0)
+        services.tick(2 * KB, Traffic())
     assert asked == [(Kind.BLOB, {1, 2})]
 
 
-def turns_of(cap: float | None, *counts: int) -> Turns:
-    """Return what has seen so many requests pass, one count in each second."""
-    turns, passed = Turns(cap), Amount()
-    turns.sample(0.0, passed)
-    for second, count_ in enumerate(counts, 1):
-        passed += Amount(KB * count_, count_)
-        turns.sample(float(second), passed)
+def turns_of(rates: Rates, *counts: int, beside: int = 0) -> Turns:
+    """Return what has seen so many requests pass, one count in each second, and some beside."""
+    turns, passed, asked = Turns(rates), Amount(), 0
+    turns.sample(0.0, passed, Sent(0, 0))
+    for second, one in enumerate(counts, 1):
+        passed += Amount(KB * one, one)
+        asked += one + beside
+        turns.sample(float(second), passed, Sent(asked, one * second))
     return turns
 
 
-def test_turns_tell_only_where_requests_bind() -> None:
-    """Near a limit, or once some were refused; not of large blobs, of which none have passed."""
-    rest = Amount(10 * KB, 90, 10)
-    assert turns_of(20, *[20] * 10).told(rest, was_refused=False) == Told(5.0, is_sure=True)
-    assert turns_of(None, *[20] * 10).told(rest, was_refused=False) is None
-    assert turns_of(None, *[20] * 10).told(rest, was_refused=True) == Told(5.0, is_sure=True)
-    assert turns_of(1000, *[20] * 10).told(rest, was_refused=False) is None
-    assert turns_of(20, *[20] * 10).told(Amount(100 * MB, 90), was_refused=False) is None
+REST = Amount(10 * KB, 90, 10)
+
+
+def test_requests_bind_only_near_a_limit_or_once_some_were_refused() -> None:
+    """Those that write have a limit of their own; large blobs, of which none passed, do not."""
+    even = [20] * 10
+    assert turns_of(Rates(20), *even).bind(REST)
+    assert turns_of(Rates(1000, 20), *even).bind(REST)
+    assert not turns_of(Rates(40), *even).bind(REST)
+    assert not turns_of(Rates(), *even).bind(REST)
+    assert turns_of(Rates(), *even).bind(REST, was_refused=True)
+    assert not turns_of(Rates(20), *even).bind(Amount(100 * MB, 90))
+    assert not turns_of(Rates(20), 20, 20).bind(REST)
+
+
+def test_requests_for_no_item_and_to_the_source_have_turns_too() -> None:
+    """They count for what binds; the rest is thought to come with as many of them."""
+    turns = turns_of(Rates(60), *[20] * 10, beside=40)
+    assert turns.bind(REST)
+    assert turns.left_s(REST) == 5
 
 
 def test_turns_tell_nothing_while_requests_pass_unevenly() -> None:
     """At its begin a run asks for tokens and lists, and little else passes: it will be more."""
-    rest = Amount(10 * KB, 90, 10)
-    assert turns_of(20, *[5] * 5, *[20] * 5).told(rest, was_refused=False) == Told(
-        None, is_sure=True
-    )
-    assert turns_of(20, 20, 20).told(rest, was_refused=False) is None
-
-
-def test_turns_are_not_sure_far_below_a_limit() -> None:
-    """At a third of it another thing may bind as well, until it was seen to bind."""
-    rest, seen = Amount(10 * KB, 90, 10), [*[40] * 10, *[20] * 12]
-    assert turns_of(60, *[20] * 10).told(rest, was_refused=False) == Told(5.0, is_sure=False)
-    assert turns_of(60, *seen).told(rest, was_refused=False) == Told(5.0, is_sure=True)
+    assert turns_of(Rates(20), *[20] * 10).left_s(REST) == 5
+    assert turns_of(Rates(20), *[5] * 5, *[20] * 5).left_s(REST) is None
+    assert turns_of(Rates(20), 20, 20).left_s(REST) is None
 
 
 def write_two(path: Path) -> None:
@@ -307,7 +312,7 @@ def write_two(path: Path) -> None:
 
 
 def test_what_is_left_is_told_by_service(tmp_path: Path) -> None:
-    """It adds up to all of it; items are found where they go; where one has all there is none."""
+    """It adds up to all of it; items are found where they go; where one has all it is alone."""
     path = tmp_path / "a.migration"
     write_two(path)
     with open_migration(path) as migration:
@@ -324,4 +329,4 @@ def test_what_is_left_is_told_by_service(tmp_path: Path) -> None:
         "us-docker.pkg.dev": us.pending[Kind.BLOB],
         "europe-docker.pkg.dev": europe.pending[Kind.BLOB],
     }
-    assert of_one.by_service == {}
+    assert set(of_one.by_service) == {"us-docker.pkg.dev"}
