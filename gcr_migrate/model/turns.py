@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.pace import Amount
 
 _OVER_S: Final = 10.0
-_LEAST_S: Final = 4.0  # in less, chance is all there is
+_SEEN_S: Final = 1.0  # in less, nothing is seen to bind
+_LEAST_S: Final = 4.0  # in less, chance is all that tells the rest
 _BINDS: Final = 0.85 * EVEN  # of a limit: it is kept from below, as timers are late
 _UNEVEN: Final = 1.5  # one half of the time, beside the other: it does not tell what comes
 _SMALL_BYTES: Final = 16 * 1024  # of a request: what they add is not worth a thought
@@ -61,14 +62,14 @@ class Turns:
         self._marks.append(_Mark(at_s, _count(passed), passed.bytes, sent))
         while len(self._marks) > 2 and at_s - self._marks[1].at_s >= _OVER_S:  # noqa: PLR2004  # ends
             self._marks.popleft()
-        if self._is_known:
+        if self._seen_s >= _LEAST_S:
             first, last = self._marks[0], self._marks[-1]
             bytes_per_s = (last.bytes - first.bytes) / (last.at_s - first.at_s)
             self._best_bytes = max(self._best_bytes, bytes_per_s)
 
     @property
-    def _is_known(self) -> bool:
-        return len(self._marks) > 1 and self._marks[-1].at_s - self._marks[0].at_s >= _LEAST_S
+    def _seen_s(self) -> float:
+        return self._marks[-1].at_s - self._marks[0].at_s if self._marks else 0.0
 
     def bind(self, left: Amount, *, was_refused: bool = False) -> bool:
         """Whether requests are what binds, and the rest is of the same kind.
@@ -77,7 +78,7 @@ class Turns:
             left: the rest.
             was_refused: the service has refused requests, so that it is asked as fast as it takes.
         """
-        if not self._is_known or not (was_refused or self._is_at_a_limit):
+        if self._seen_s < _SEEN_S or not (was_refused or self._is_at_a_limit):
             return False
         count = _count(left)
         if left.bytes <= _SMALL_BYTES * count:
@@ -97,7 +98,7 @@ class Turns:
 
     def left_s(self, left: Amount) -> float | None:
         """Return the seconds that the rest takes by its turns; None while they come unevenly."""
-        if not self._is_known:
+        if self._seen_s < _LEAST_S:
             return None
         first, last = self._marks[0], self._marks[-1]
         middle = next(one for one in self._marks if one.at_s >= (first.at_s + last.at_s) / 2)

@@ -270,7 +270,8 @@ def test_requests_bind_only_near_a_limit_or_once_some_were_refused() -> None:
     assert not turns_of(Rates(), *even).bind(REST)
     assert turns_of(Rates(), *even).bind(REST, was_refused=True)
     assert not turns_of(Rates(20), *even).bind(Amount(100 * MB, 90))
-    assert not turns_of(Rates(20), 20, 20).bind(REST)
+    assert turns_of(Rates(20), 20, 20).bind(REST)
+    assert not turns_of(Rates(20)).bind(REST)
 
 
 def test_requests_for_no_item_and_to_the_source_have_turns_too() -> None:
