@@ -22,6 +22,7 @@ _SEEN_S: Final = 1.0  # in less, nothing is seen to bind
 _LEAST_S: Final = 4.0  # in less, chance is all that tells the rest
 _BINDS: Final = 0.85 * EVEN  # of a limit: it is kept from below, as timers are late
 _UNEVEN: Final = 1.5  # one half of the time, beside the other: it does not tell what comes
+_MUCH_MORE: Final = 1.15  # less may be chance
 _SMALL_BYTES: Final = 16 * 1024  # of a request: what they add is not worth a thought
 
 
@@ -97,15 +98,19 @@ class Turns:
         )
 
     def left_s(self, left: Amount) -> float | None:
-        """Return the seconds that the rest takes by its turns; None while they come unevenly."""
+        """Return the seconds that the rest takes by its turns; None while ever fewer are for items.
+
+        It is otherwise at first: what tokens and lists take is over then, and does not come again.
+        """
         if self._seen_s < _LEAST_S:
             return None
         first, last = self._marks[0], self._marks[-1]
         middle = next(one for one in self._marks if one.at_s >= (first.at_s + last.at_s) / 2)
         early, late = self._rate(first, middle), self._rate(middle, last)
-        if not early or max(early, late) > _UNEVEN * min(early, late):
+        rate = self._rate(first, last)
+        if not late or early > _UNEVEN * late:
             return None
-        return _count(left) / self._rate(first, last)
+        return _count(left) / (late if late > _MUCH_MORE * rate else rate)
 
     def _rate(self, then: _Mark, now: _Mark) -> float:
         return (now.passed - then.passed) / (now.at_s - then.at_s) if now.at_s > then.at_s else 0.0

@@ -281,10 +281,15 @@ def test_requests_for_no_item_and_to_the_source_have_turns_too() -> None:
     assert turns.left_s(REST) == 5
 
 
-def test_turns_tell_nothing_while_requests_pass_unevenly() -> None:
-    """At its begin a run asks for tokens and lists, and little else passes: it will be more."""
+def test_what_a_run_begins_with_is_over_then() -> None:
+    """It asks for tokens and lists at first, and little else passes."""
     assert turns_of(Rates(20), *[20] * 10).left_s(REST) == 5
-    assert turns_of(Rates(20), *[5] * 5, *[20] * 5).left_s(REST) is None
+    assert turns_of(Rates(20), *[5] * 5, *[20] * 5).left_s(REST) == 5
+
+
+def test_turns_tell_nothing_while_ever_fewer_are_for_items() -> None:
+    """Nor before there were some seconds of them."""
+    assert turns_of(Rates(20), *[20] * 5, *[5] * 5).left_s(REST) is None
     assert turns_of(Rates(20), 20, 20).left_s(REST) is None
 
 
