@@ -9,7 +9,7 @@ GIGABYTES ?= 2
 IMAGES ?= 100000
 SHOTS ?= build/screenshots
 
-.PHONY: help install demo test test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-memory bench-pages bench-refs bench-workers
+.PHONY: help install demo test test-slow test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-memory bench-pages bench-refs bench-workers
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,13 +30,16 @@ install: .venv/installed ## make .venv with the locked dependencies and the tool
 demo: install ## run the whole migration on a sandbox of this machine
 	$(BIN)/gcr-migrate demo $(DEMO)
 
-test: install ## run the tests; those that need a missing program say so and skip
+test: install ## run the tests that are quick; those that need a missing program say so and skip
 	$(BIN)/python -m pytest -n 5
 
-test-all: install ## run all tests, those too of which `test` takes a sample
+test-slow: install ## run those that CI runs after them: whole stories, faults, kills, memory
+	$(BIN)/python -m pytest -n 5 -m "slow and not long"
+
+test-all: install ## run all tests, the whole of each large table too
 	$(BIN)/python -m pytest -n 5 -m ""
 
-check: lint types contracts dependencies test ## all that CI demands
+check: lint types contracts dependencies test ## all that is quick of what CI demands
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -34,9 +34,11 @@ REQUIRE_PROGRAMS = "GCR_MIGRATE_REQUIRE_PROGRAMS"
 settings.register_profile(
     "default",
     deadline=None,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=REQUIRE_PROGRAMS in os.environ,
 )
+settings.register_profile("all", settings.get_profile("default"), max_examples=200)
 settings.load_profile("default")
 
 # What the shell says of ways out, certificates and logins is no part of a test. To read the usual
@@ -57,6 +59,12 @@ LONG_S: Final = 3600  # of a test that is marked as long; others have what pypro
 
 # Not every machine has them, or may install them.
 MAY_BE_ABSENT = frozenset({"gcloud", "terraform"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at more examples where all tests are wanted."""
+    if not config.getoption("markexpr"):
+        settings.load_profile("all")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLANS = sorted((ROOT / "plans").glob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(660)  # the whole tutorial is walked through
 def test_what_is_generated_is_fresh() -> None:
     """Reference, schemas and the README's output are what this version prints."""

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from tests.peer import script as answers
 
 if TYPE_CHECKING:
     from gcr_migrate.interfaces import Take
+
+pytestmark = pytest.mark.slow
 
 LIMITS: dict[str, float | None] = dict.fromkeys(("connect", "read", "write", "pool"), LONG_S)
 SLOTS = 2

@@ -394,6 +394,7 @@ def test_who_is_redirected_to_gets_no_password(stolen: str) -> None:
     assert not [one for one in thief.asked if "authorization" in one.headers]
 
 
+@pytest.mark.slow
 def test_a_list_that_invents_names_for_ever_is_given_up() -> None:
     """Each time that its end is asked for there is one more name."""
     asked: list[str] = []

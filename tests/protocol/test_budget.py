@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ async def _ask(server: Scripted, paths: list[str], pilot: Pilot) -> tuple[int, i
     return read, whole
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     st.lists(

@@ -121,6 +121,7 @@ def test_an_address_is_not_looked_up(has_addresses: Callable[..., None]) -> None
     assert run(work()) == 200
 
 
+@pytest.mark.slow
 def test_connecting_can_be_cancelled_at_any_moment(has_addresses: Callable[..., None]) -> None:
     """No socket is left behind, nor the place of a connection."""
 
@@ -167,6 +168,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -192,6 +194,7 @@ def test_a_proxy_that_opens_no_tunnel_is_an_error(
     assert time.monotonic() - before < LONG_S / 4
 
 
+@pytest.mark.slow
 def test_the_words_of_a_proxy_are_told_whole(trusted: Path) -> None:
     """However they are cut on their way."""
 
@@ -206,6 +209,7 @@ def test_the_words_of_a_proxy_are_told_whole(trusted: Path) -> None:
         run(through(Peer(drip), trusted))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "opened",
     [

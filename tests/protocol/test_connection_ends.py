@@ -82,6 +82,7 @@ async def refusing(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.Str
     await peer.until_lost(reader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("answer", [reading, refusing])
 def test_an_upload_can_be_cancelled_at_any_moment(
@@ -171,6 +172,7 @@ DATA = b"y" * 600_000
 ANSWER = OK + b"Content-Length: %d\r\n\r\n" % len(DATA) + DATA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("answer", [reading, refusing])
 def test_a_copy_can_be_cancelled_at_any_moment(
@@ -243,6 +245,7 @@ def test_who_took_a_piece_has_ended_when_the_taking_is_cancelled() -> None:
     run(work())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits_for", ["answer", "body", "place", "connection"])
 def test_who_closes_ends_what_is_under_way(waits_for: str) -> None:
     """With an error, and nothing is opened afterwards."""

@@ -307,6 +307,7 @@ def _taking(asked: Asked) -> Answer:
     return Answer(201 if asked.method == "PUT" else 200)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     st.lists(st.none() | st.integers(0, len(DATA)), max_size=3),

@@ -145,6 +145,7 @@ def test_what_the_api_says_of_a_denied_name_counts(
         assert raised.value.saw.endswith("or no such repository")
 
 
+@pytest.mark.slow
 def test_hosts_without_a_repository_cost_one_question_each(
     box: Sandbox, cli: Cli, tmp_path: Path
 ) -> None:

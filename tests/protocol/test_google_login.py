@@ -401,6 +401,7 @@ def test_gcloud_that_fails_is_quoted_without_what_it_printed(box: Sandbox, tmp_p
     assert TOKEN not in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 def test_the_real_gcloud_pulls(box: Sandbox, tmp_path: Path, key: dict[str, str]) -> None:
     """The program of a real installation gives the token of a key that it was told of."""
@@ -611,6 +612,7 @@ def test_sides_log_in_differently(box: Sandbox, tmp_path: Path, key: dict[str, s
     assert members == [f"serviceAccount:{ROBOT}", ADA]
 
 
+@pytest.mark.slow
 def test_fifty_waiters_of_both_sides_share_one_refresh(
     box: Sandbox, tmp_path: Path, key: dict[str, str]
 ) -> None:

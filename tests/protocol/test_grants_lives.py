@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from gcr_migrate.model.access import Grant
 from tests.granting import Plan
 from tests.protocol.test_grants import DOWN, READER, RESOURCE, Iam, run
 from tests.scripted import Answer
+
+pytestmark = pytest.mark.slow
 
 OURS = tuple(Grant(READER, f"group:{one}@example.com") for one in "abc")
 MEMBERS = {one.member for one in OURS}

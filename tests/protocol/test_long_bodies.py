@@ -106,6 +106,7 @@ def test_a_long_body_that_stops_is_given_up(library: str) -> None:
         run(work())
 
 
+@pytest.mark.slow
 @EACH
 def test_who_takes_its_time_is_waited_for(library: str) -> None:
     """That is no fault of the server: its time does not run meanwhile."""

@@ -152,6 +152,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, each_library: str) -> Run:
         )
 
 
+@pytest.mark.slow
 def test_a_migration_runs_through_a_proxy_with_no_other_setting(run: Run) -> None:
     """Plan, apply and verify need the company's variables and no endpoints file."""
     assert run.exits == [0, 0, 0], run.words

@@ -20,6 +20,8 @@ from tests.feeds import whole
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.slow
+
 ONCE = Backoff(tries=1)
 PAUSE_S = 0.5
 

@@ -231,6 +231,7 @@ def test_a_bucket_tells_whether_it_can_be_public(box: Sandbox) -> None:
     assert words == {LISTED: "inherited", SHUT: "enforced"}
 
 
+@pytest.mark.slow
 def test_a_buckets_policy_is_replaced_as_it_was_read(own_box: Sandbox) -> None:
     """With the etag that was read, by who may; the conditions of version 3 stay."""
     path = f"/storage/v1/b/{PLAIN}/iam"

@@ -223,6 +223,7 @@ def test_what_cannot_be_asked_is_refused(box: Sandbox, query: dict[str, Any]) ->
     assert analyse(box, **query).status_code == 400
 
 
+@pytest.mark.slow
 def test_a_stranger_is_denied(box: Sandbox) -> None:
     """Whoever lacks a permission of Cloud Asset learns nothing, and uses up no quota."""
     replies = [analyse(box, who="nobody", resource=BUCKET) for _ in range(21)]
@@ -231,6 +232,7 @@ def test_a_stranger_is_denied(box: Sandbox) -> None:
     assert analyse(box, resource=BUCKET).status_code == 200
 
 
+@pytest.mark.slow
 def test_an_organisation_has_twenty_a_day(box: Sandbox) -> None:
     """Whatever the scope in it; a project without an organisation is not counted."""
     for _ in range(10):

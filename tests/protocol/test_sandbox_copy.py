@@ -67,6 +67,7 @@ def _sums(pages: list[dict[str, Any]]) -> list[int]:
     return [sum(int(page.get(name, 0)) for page in pages) for name in COUNTERS]
 
 
+@pytest.mark.slow
 def test_what_was_copied_is_counted_once_over_all_pages(copier: Copier) -> None:
     """Each page tells what it copied; a second round copies nothing and has no counters at all."""
     pages = copier.pages(WEB)
@@ -79,6 +80,7 @@ def test_what_was_copied_is_counted_once_over_all_pages(copier: Copier) -> None:
     assert {"1.0", "2.0", "latest"} < set(image.tags)
 
 
+@pytest.mark.slow
 def test_names_below_are_told_by_pages_and_not_copied(copier: Copier) -> None:
     """`child` is spread over the pages, and left out where there is none."""
     assert copier.pages(ROOT)[0]["child"] == ["app", "tools"]

@@ -239,6 +239,7 @@ def test_the_right_to_a_quota_project_comes_from_its_policy(tmp_path: Path) -> N
     assert detail(before, "ErrorInfo")["reason"] == "USER_PROJECT_DENIED"
 
 
+@pytest.mark.slow
 def test_a_location_is_refused_until_its_minute_is_over(fresh: Sandbox) -> None:
     """API and registry share one count; both are refused with 429, other locations are not."""
     served = [api(fresh, repository("busy")).status_code for _ in range(2)]

@@ -155,6 +155,7 @@ def test_delegates_lead_to_the_account_that_one_acts_as(box: Sandbox, key: dict[
     assert puller(box, with_token(token)) == f"serviceAccount:{TARGET}"
 
 
+@pytest.mark.slow
 def test_tokeninfo_tells_whose_a_token_is(box: Sandbox, key: dict[str, str]) -> None:
     """With the scope for it the email is told, without it only the scope and the end."""
     told = info(box, refreshed(by_key(key, SCOPE, EMAIL_SCOPE)))
@@ -168,6 +169,7 @@ def test_tokeninfo_tells_whose_a_token_is(box: Sandbox, key: dict[str, str]) -> 
     assert info(box, "ya29.eve")["error"] == "invalid_token"
 
 
+@pytest.mark.slow
 def test_the_metadata_server_is_found_by_google_auth(box: Sandbox, tmp_path: Path) -> None:
     """On a machine of Google's the defaults are its account and project, and they pull."""
     lines = [
@@ -223,6 +225,7 @@ def files(box: Sandbox, key: dict[str, str], subject_file: Path) -> dict[str, di
     }
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 @pytest.mark.parametrize(
     "login",

@@ -66,6 +66,7 @@ def key(box: Sandbox) -> dict[str, str]:
     return new_key(box, ROBOT)
 
 
+@pytest.mark.slow
 def test_only_a_key_that_was_given_out_is_a_password(box: Sandbox, key: dict[str, str]) -> None:
     """Another id, another key, another account, no key and a user of no known kind answer 401."""
     other = new_key(box, MIDDLE)
@@ -154,6 +155,7 @@ def test_a_wrong_assertion_buys_nothing(
     assert words in reply.json()["error_description"]
 
 
+@pytest.mark.slow
 def test_a_signature_that_was_tampered_with_buys_nothing(box: Sandbox, key: dict[str, str]) -> None:
     """Other claims under the signature, another algorithm and no JWT at all are refused."""
     head, claims, signature = sign(key).split(".")
@@ -213,6 +215,7 @@ def test_the_metadata_server_answers_only_who_means_it(
     assert (reply.status_code, reply.headers["metadata-flavor"]) == (status, "Google")
 
 
+@pytest.mark.slow
 def test_tokens_end(tmp_path: Path) -> None:
     """Static ones after their life, granted ones after theirs, and all when they are ended."""
     ada = {"member": "user:ada@example.com", "token": "ya29.ada", "refresh_token": "1//ada"}

@@ -14,6 +14,8 @@ from gcr_migrate.sandbox.app import running
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 NO_DELAY_S = 0.03  # a head that waits for its acknowledgement takes 0.04 and more
 
 

@@ -115,6 +115,7 @@ def test_no_private_key_is_left_on_disk(box: Sandbox) -> None:
     assert not [path for path in written if b"PRIVATE KEY" in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_the_command_tells_its_authority(cli: Cli, tmp_path: Path) -> None:
     """`sandbox --tls` says where the certificate is, and its endpoints are https."""
     with cli.start("sandbox", "--tls", "--json", "--directory", tmp_path) as process:

@@ -46,6 +46,7 @@ def test_the_tool_does_not_either(cli: Cli) -> None:
         process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_an_interpreter_of_its_own_does_not_either(cli: Cli) -> None:
     """Nor do those that it starts, as they have its variables."""
     with cli.start_anew(*COMMAND, **LOGIN) as process:

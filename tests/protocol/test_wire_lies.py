@@ -165,6 +165,7 @@ def test_a_head_of_60_kilobytes_is_read() -> None:
     assert fetch([body(b"x", "X-Long: " + "a" * 60_000)])[0] == b"x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [
@@ -357,6 +358,7 @@ def test_a_reply_that_came_packed_is_read() -> None:
     assert fetch([body(packed, "Content-Encoding: identity")])[0] == packed
 
 
+@pytest.mark.slow
 def test_a_small_reply_that_unpacks_to_gigabytes_is_refused_while_it_is_small() -> None:
     """It is unpacked as far as a reply may go, and needs little more memory than that."""
     packed = gzip.compress(b"a" * 400_000_000, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
+
 from gcr_migrate.errors import ENDPOINT_UNMAPPED, MigrateError
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.pilot import Pilot
@@ -80,6 +82,7 @@ def test_locations_of_one_address_are_counted_apart() -> None:
     }
 
 
+@pytest.mark.slow
 def test_more_servers_than_are_remembered_are_found_all_the_same() -> None:
     """However many there are, each is at its own address."""
     hosts = [f"h{number}.example" for number in range(300)]

@@ -11,6 +11,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
@@ -33,6 +34,8 @@ from tests.evaluator import RIGHTS, spelled
 if TYPE_CHECKING:
     from gcr_migrate.access import Settled
     from tests.evaluator import BindingList, World
+
+pytestmark = pytest.mark.slow
 
 NOW: Final = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NOW_MS: Final = int(NOW.timestamp() * 1000)

@@ -90,6 +90,7 @@ RULES = made(
 CONTENTS = contents() | damaged_contents()
 
 
+@pytest.mark.slow
 @given(CONTENTS, RULES)
 def test_nothing_is_lost_silently(image: ImageContent, rules: Rules) -> None:
     """Every tag and every manifest is planned, or is named on the list of what is left out."""
@@ -103,6 +104,7 @@ def test_nothing_is_lost_silently(image: ImageContent, rules: Rules) -> None:
         assert f"{image.shown}@{digest}" in left or names & left
 
 
+@pytest.mark.slow
 @given(CONTENTS, RULES)
 def test_what_a_manifest_needs_is_written_before_it(image: ImageContent, rules: Rules) -> None:
     """Children stand before their indexes and subjects before their referrers, with lower rank."""
@@ -118,6 +120,7 @@ def test_what_a_manifest_needs_is_written_before_it(image: ImageContent, rules: 
         written.add(row.digest)
 
 
+@pytest.mark.slow
 @given(CONTENTS, RULES)
 def test_a_planned_tag_has_its_manifest_planned(image: ImageContent, rules: Rules) -> None:
     """No tag is set on a manifest that the plan does not carry."""
@@ -125,6 +128,7 @@ def test_a_planned_tag_has_its_manifest_planned(image: ImageContent, rules: Rule
     assert {row.digest for row in plan.tags} <= {row.digest for row in plan.manifests}
 
 
+@pytest.mark.slow
 @given(CONTENTS, RULES)
 def test_planning_over_a_finished_target_leaves_nothing_to_do(
     image: ImageContent, rules: Rules
@@ -139,6 +143,7 @@ def test_planning_over_a_finished_target_leaves_nothing_to_do(
     assert {row.action for row in again.tags} <= {TagAction.PRESENT}
 
 
+@pytest.mark.slow
 @given(damaged_contents(), RULES)
 def test_no_index_lacks_anything_but_what_is_damaged_and_told(
     image: ImageContent, rules: Rules
@@ -158,6 +163,7 @@ def test_no_index_lacks_anything_but_what_is_damaged_and_told(
     assert not stuck & planned
 
 
+@pytest.mark.slow
 @given(damaged_contents())
 def test_to_copy_what_is_whole_never_carries_less(image: ImageContent) -> None:
     """What goes with `skip` goes with `copy` too, and what is planned is planned in both once."""
@@ -167,6 +173,7 @@ def test_to_copy_what_is_whole_never_carries_less(image: ImageContent) -> None:
     assert len(many) == len({*many})
 
 
+@pytest.mark.slow
 @given(CONTENTS)
 def test_all_damage_is_of_a_kind(image: ImageContent) -> None:
     """A spec that says stop to every kind gets everything damaged; and each kind its share."""

@@ -46,6 +46,7 @@ def test_nothing_is_different_from_itself(
     assert not list(changes(entries, entries))
 
 
+@pytest.mark.slow
 @given(_CONTENTS, _CONTENTS)
 def test_the_differences_make_one_view_out_of_the_other(
     before: dict[str, tuple[set[str], dict[str, str]]],

@@ -52,6 +52,7 @@ def test_the_portable_text_means_the_same(text: str) -> None:
     assert Cron.parse(cron.text) == cron
 
 
+@pytest.mark.slow
 @given(EXPRESSIONS)
 def test_gaps_hold_whatever_time_passes(text: str) -> None:
     """No two runs are nearer or further apart than is said."""

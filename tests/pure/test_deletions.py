@@ -98,6 +98,7 @@ def _picks(  # noqa: PLR0911  # a sentence of the documentation each
     return asks.newer_than_s is None or age_s < asks.newer_than_s
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(policies, versions)
 def test_a_deletion_is_the_first_moment_at_which_nothing_keeps(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def target(routes: tuple[Route, ...], host: str, path: str) -> tuple[str, str, s
     raise AssertionError(path)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([one.name for one in GCR_HOSTS]), PATHS))
 def test_every_image_goes_to_a_place_of_its_own(
     paths_by_host: dict[str, frozenset[str]],

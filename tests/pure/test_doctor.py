@@ -606,6 +606,7 @@ _ANSWERS: Final = made(
 )
 
 
+@pytest.mark.slow
 @examples(_ANSWERS)
 def test_any_answers_give_a_list(answers: Answers) -> None:
     """Whatever is refused: only asked steps are judged, and who is stopped is told a remedy."""

@@ -6,6 +6,7 @@ import tracemalloc
 from collections import Counter
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ def many(count: int) -> Verification:
     return result
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_findings_take_as_much_memory_as_a_few_thousand() -> None:
     """What grows is a count; the outcome and the sums are those of all of them."""
     tracemalloc.start()

@@ -237,6 +237,7 @@ def test_a_stop_in_order_ends_after_the_file_in_hand() -> None:
     assert states_of(done(work, 3)) == (["partial", "partial", "not-begun"], Exit.TODO)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_while_files_come() -> None:
     """Results that are told as one JSON object in the end are not held until then."""
     told = report(1_000)
@@ -288,6 +289,7 @@ def test_states_are_told_in_one_order() -> None:
     assert tuple(fleet_facts("apply", files, []).states) == STATES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, 3_000])
 def test_markdown_fits_a_comment(number: int) -> None:
     """However many files there are and whatever strangers call things; what is cut is told."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, fromstring
 
+import pytest
 import xmlschema
 from hypothesis import given
 
@@ -74,6 +75,7 @@ def test_a_run_that_has_begun_is_red() -> None:
     assert [suite.get("errors") for suite in root] == ["1", "1", "1"]
 
 
+@pytest.mark.slow
 @given(STANDINGS)
 def test_any_words_make_a_document_that_can_be_read(standings: list[Standing]) -> None:
     """Whatever strangers write: well-formed, valid, no case twice, and red when not proven."""

@@ -269,6 +269,7 @@ def test_a_reader_sees_what_is_recorded_while_it_reads(tmp_path: Path) -> None:
     asyncio.run(look())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linked", [False, True], ids=["by name", "by link"])
 def test_what_is_appended_takes_no_more_room_than_it_has_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, linked: bool

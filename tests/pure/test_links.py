@@ -63,6 +63,7 @@ def links(draw: st.DrawFn) -> Written:
     return Written(text + draw(BLANKS), target, is_next)
 
 
+@pytest.mark.slow
 @given(st.lists(links(), max_size=4), st.sampled_from([",", ", ", " , ,"]))
 def test_the_next_page_is_seen_however_links_are_written(found: list[Written], joint: str) -> None:
     """The first one that has the relation, among others; and a header of links only is whole."""

@@ -17,6 +17,8 @@ from tests.made import made
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 texts = st.text(string.ascii_letters + string.digits + "._-/é", min_size=1, max_size=8)
 digests = st.binary(max_size=2).map(Digest.of)
 numbers = st.none() | st.integers(0, 10**17)

@@ -260,6 +260,7 @@ def test_printing_an_artifact_registry_name_undoes_parsing(  # one per part
     assert ArImage.parse(str(image)) == image
 
 
+@pytest.mark.slow
 @given(image_paths, image_paths)
 def test_strip_undoes_joining(above: ImagePath, below: ImagePath) -> None:
     """What stands below a folder is what was joined to it, component by component."""

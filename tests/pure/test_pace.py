@@ -120,6 +120,7 @@ def runs(draw: st.DrawFn, *, beside: bool) -> Run:
     return Run(tuple(large), tuple(small), times, byte_s, request_s, slots, beside, done)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, derandomize=True)
 @given(runs(beside=True))
 def test_time_left_is_within_a_quarter_of_the_truth(run: Run) -> None:

@@ -294,6 +294,7 @@ def test_what_another_process_was_refused_makes_this_one_wait() -> None:
     )
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 3_000_000), min_size=1, max_size=5), st.integers(10**4, 10**7))
 def test_transfers_share_a_bandwidth(sizes: list[int], bytes_per_s: int) -> None:
     """No second has more bytes than it may, all come through, and no time is wasted."""
@@ -453,6 +454,7 @@ def test_a_small_quota_that_nobody_stated_is_found_by_ten_refusals(answer_s: flo
         assert len(service.refused) <= 10
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(20, 400), ANSWERS, st.floats(0, 1))
 def test_what_is_refused_at_once_is_a_small_part_of_what_was_taken(
@@ -465,6 +467,7 @@ def test_what_is_refused_at_once_is_a_small_part_of_what_was_taken(
     assert at_once <= 5 + service.taken / 12
 
 
+@pytest.mark.slow
 def test_a_line_of_30_ms_loses_no_more_than_a_moment() -> None:
     """As long as nothing is refused: few on their way become many as fast as the pace doubles."""
     seconds = []

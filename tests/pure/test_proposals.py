@@ -79,6 +79,7 @@ def test_each_image_has_one_place_of_its_own(
     assert counted == found.images
 
 
+@pytest.mark.slow
 @given(paths=HOSTS, unknown=st.frozensets(st.sampled_from([one.name for one in GCR_HOSTS])))
 def test_what_could_not_be_listed_has_a_route_too(
     paths: dict[str, frozenset[str]], unknown: frozenset[str]
@@ -90,6 +91,7 @@ def test_what_could_not_be_listed_has_a_route_too(
             place(found.rules, host, "new")
 
 
+@pytest.mark.slow
 @given(paths=HOSTS)
 def test_what_is_recommended_is_proposed(paths: dict[str, frozenset[str]]) -> None:
     """The way that is recommended is one of those that are shown."""

@@ -157,6 +157,7 @@ def test_a_name_that_an_image_is_given_gets_no_digest(
 PART = st.from_regex(r"[a-z0-9]+(?:(?:\.|_|__|-)[a-z0-9]+){0,3}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(
     st.from_regex(
         r"(?:us|asia-east1)-docker\.pkg\.dev/[a-z][a-z0-9-]{4,9}[a-z0-9]/[a-z][a-z0-9]{0,9}",

@@ -40,6 +40,7 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...]
     return [leaf for key, one in pairs for leaf in leaves(one, (*path, str(key)))]
 
 
+@pytest.mark.slow
 @given(OBJECTS, st.sampled_from([True, False]), st.sampled_from([None, 1, "\t"]))
 def test_each_string_of_a_record_is_told_with_where_it_stands(
     value: dict[str, Any], ascii_only: Any, indent: int | str | None

@@ -146,6 +146,7 @@ NAMES = made(
 )
 
 
+@pytest.mark.slow
 @given(NAMES, st.sampled_from(['"{}"', "x={} y", "- {}", "`{}`", "<a>{}</a>", "FROM {}", "[{}]"]))
 def test_any_name_is_found_whole_in_any_surroundings(name: str, around: str) -> None:
     """And reads as itself."""

@@ -111,6 +111,7 @@ def test_words_with_a_meaning_elsewhere_arrive(form: Form) -> None:
     assert words_in(form, render(form, fitted(form, *NASTY), "0")) == ["verify", *NASTY]
 
 
+@pytest.mark.slow
 @FORMS
 @pytest.mark.needs("systemd-analyze")
 @settings(max_examples=15)

@@ -65,6 +65,7 @@ def _is_attachment(tag: str) -> bool:
     return bool(is_fallback_tag(tag) or cosign_subject(tag))
 
 
+@pytest.mark.slow
 @given(images(), choices, st.booleans())
 def test_everything_is_selected_or_left_out_with_a_reason_and_never_both(
     image: ImageContent,
@@ -85,6 +86,7 @@ def test_everything_is_selected_or_left_out_with_a_reason_and_never_both(
     assert all(one.saw for one in found.left_out if one.problem is errors.NOT_SELECTED)
 
 
+@pytest.mark.slow
 @given(images(), choices)
 def test_what_is_kept_takes_along_all_that_it_needs(image: ImageContent, choice: Choice) -> None:
     """Children at any depth, what tags point to, and what is attached to it."""
@@ -100,6 +102,7 @@ def test_what_is_kept_takes_along_all_that_it_needs(image: ImageContent, choice:
         assert subject is None or (subject in found.digests) == (tag in found.tags)
 
 
+@pytest.mark.slow
 @given(images(), choices)
 def test_no_rule_is_broken_but_for_what_is_needed(image: ImageContent, choice: Choice) -> None:
     """Kept tags match, are young enough and are not too many."""
@@ -118,6 +121,7 @@ def test_no_rule_is_broken_but_for_what_is_needed(image: ImageContent, choice: C
         assert "c" not in plain
 
 
+@pytest.mark.slow
 @given(images(), choices)
 def test_what_every_rule_lets_pass_is_kept(image: ImageContent, choice: Choice) -> None:
     """No tag is left out that matches, is young enough and is not one too many."""
@@ -135,6 +139,7 @@ def test_what_every_rule_lets_pass_is_kept(image: ImageContent, choice: Choice) 
         assert not young or digest in found.digests or node_ is None
 
 
+@pytest.mark.slow
 @given(images(), choices, st.integers(1, 4))
 def test_a_larger_number_of_newest_keeps_all_that_a_smaller_one_does(
     image: ImageContent, choice: Choice, newest: int
@@ -147,6 +152,7 @@ def test_a_larger_number_of_newest_keeps_all_that_a_smaller_one_does(
     assert few.tags.items() <= more.tags.items() <= every.tags.items()
 
 
+@pytest.mark.slow
 @given(images(), choices, st.randoms())
 def test_the_order_in_which_things_are_listed_does_not_matter(
     image: ImageContent, choice: Choice, chance: object
@@ -160,6 +166,7 @@ def test_the_order_in_which_things_are_listed_does_not_matter(
     assert {left.subject for left in one.left_out} == {left.subject for left in other.left_out}
 
 
+@pytest.mark.slow
 @given(images())
 def test_without_rules_everything_is_selected(image: ImageContent) -> None:
     """The default leaves nothing out."""

@@ -96,6 +96,7 @@ def test_a_folded_list_is_not_read_to_its_end() -> None:
     assert len(told) < 1_500
 
 
+@pytest.mark.slow
 @given(st.frozensets(st.sampled_from(Section), min_size=1))
 def test_only_what_is_asked_for_is_told(only: frozenset[Section]) -> None:
     """Each part by itself, and without sums; nothing else is there."""

@@ -193,6 +193,7 @@ def test_metrics_can_be_read_whatever_the_names_are(standings: list[Standing]) -
     list(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
 
 
+@pytest.mark.slow
 @given(STANDINGS)
 def test_messages_hold_to_their_schema_and_their_size(standings: list[Standing]) -> None:
     """Whatever was found: valid by the published schema, bounded, and nobody can be called."""

@@ -480,6 +480,7 @@ NAMED = made(
 )
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     max_examples=60,

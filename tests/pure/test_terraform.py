@@ -172,6 +172,7 @@ def test_only_what_the_provider_knows_is_written() -> None:
         assert body["lifecycle"][0]["prevent_destroy"] is True
 
 
+@pytest.mark.slow
 @given(text=TEXTS)
 def test_texts_come_out_as_they_went_in(text: str) -> None:
     """Whatever stands in descriptions, labels, prefixes, roles and members means itself."""
@@ -186,6 +187,7 @@ def test_texts_come_out_as_they_went_in(text: str) -> None:
     assert f"projects/builds/locations/us/repositories/gcr.io {text} user:{text}" in ids
 
 
+@pytest.mark.slow
 @given(ids=st.lists(st.sampled_from(["a-b", "a.b", "a_b", "a_b_2", "1", "gcr.io"]), max_size=8))
 def test_no_two_repositories_have_one_name(ids: list[str]) -> None:
     """Names are legal, and as many as repositories, whatever is alike in their ids."""

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from gcr_migrate.registry.usage import usage_word
 
+pytestmark = pytest.mark.slow
+
 VALUES: Any = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)
 
 

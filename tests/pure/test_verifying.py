@@ -25,6 +25,7 @@ def _left(path: Path, question: str = "plan 1", at_s: float = 1_000.0, *subjects
     run.close(ended=False)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(["tags", "blobs"]), st.text(), st.integers(0, 10**6))))
 def test_the_next_run_knows_what_was_right(found: list[tuple[str, str, int]]) -> None:
     """Level by level and subject by subject, with the count it stands for; and nothing else."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def test_a_tag_is_given_a_digest_only_where_the_registry_has_not_another(
         assert digest in {None, _tags(registry).get(tag)}
 
 
+@pytest.mark.slow
 @given(listings(), listings())
 def test_only_a_list_with_all_of_the_other_may_stand_for_what_is_cut_off(
     registry: Listing | None, api: Listing | None

@@ -38,6 +38,7 @@ def test_starting_does_not_grow_with_the_bytes() -> None:
     assert found.share == pytest.approx((1 + 5) / (3 + 20))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells it")
 def test_the_work_of_a_process_is_told_without_that_of_those_it_started(tmp_path: Path) -> None:
     """One that burns half a second itself and one in another process burns one and a half."""

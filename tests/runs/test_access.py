@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 TARGET, SOURCE = "europe-docker.pkg.dev/builds/moved", "us.gcr.io/builds"
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}

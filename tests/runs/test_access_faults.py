@@ -72,6 +72,7 @@ def _held(stage: Stage, name: str) -> set[tuple[str, str]]:
     return {(one["role"], who) for one in state["bindings"] for who in one["members"]}
 
 
+@pytest.mark.slow
 def test_one_refused_policy_holds_up_nothing_else(stage: Stage, first: dict[str, Any]) -> None:
     """Its grants fail by name; images of both and grants of the other arrive."""
     assert {one["code"] for one in first["failures"]} == {"denied"}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.app import Sandbox
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 SPEC: Final = Path(__file__).parents[2] / "plans" / "split-access.yaml"
 BUCKET: Final = "us.artifacts.acme-web.appspot.com"
 SITE: Final = "us-docker.pkg.dev/new-web/site"

@@ -19,6 +19,8 @@ from tests.theatre import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 PLAN = Path(__file__).parents[2] / "plans" / "split-access.yaml"
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
 READER, WRITER, ADMIN = (

@@ -58,6 +58,7 @@ def _verified(zoo: Zoo, *levels: str) -> tuple[int, str, list[tuple[str, str, st
     return code, facts["outcome"], found
 
 
+@pytest.mark.slow
 def test_a_run_is_proven_with_its_access(zoo: Zoo) -> None:
     """Grants, rights of everybody, and what the caller may do; also without naming a level."""
     zoo.forget()
@@ -116,6 +117,7 @@ def test_a_policy_that_cannot_be_read_proves_nothing(zoo: Zoo, what: str) -> Non
     assert "denied" in saw
 
 
+@pytest.mark.slow
 def test_what_the_plan_did_not_see_either_is_told(zoo: Zoo) -> None:
     """A proof is as wide as the plan: what was hidden then is named again, and no failure."""
     zoo.box.store.folders["folders/7"] = FolderState("folders/7", "organizations/1")

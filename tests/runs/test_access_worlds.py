@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.evaluator import World
 
+pytestmark = pytest.mark.slow
+
 COUNT: Final = int(os.environ.get("GCR_MIGRATE_ACCESS_WORLDS", "3"))
 NUMBER_OF_FIRST: Final = 9_001
 

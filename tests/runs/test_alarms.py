@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 HOST, BUCKET = "us.gcr.io/builds", "alarms-of-builds"
 SCENARIO = {
     "repositories": [

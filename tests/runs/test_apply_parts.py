@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.warm import Running
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 EUROPE = "europe-docker.pkg.dev"
 UPLOAD = "^/artifacts-uploads/.*digest="
 TARGET = ("builds", "europe", "moved")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 BARE = {"status": 404, "body": "default backend - 404"}
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.images import Image
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 REFUSED: Final = json.dumps({"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]})
 FROM_BEFORE: Final = pytest.mark.parametrize("before", [False, True], ids=["run", "plan"])
 

@@ -47,6 +47,7 @@ def held(path: Path, *, alone: bool = False) -> Iterator[None]:
         sql.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_begin_says_who_is_in_its_way(stage: Stage) -> None:
     """It is no full disk, and the same command does it all when the file is free again."""
     with held(stage.home / "m"):
@@ -57,6 +58,7 @@ def test_a_run_that_cannot_begin_says_who_is_in_its_way(stage: Stage) -> None:
     assert stage.command("apply").exit == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_kept_from_its_ledger_ends_and_goes_on_later(stage: Stage) -> None:
     """No item of it fails of that, though one was in flight; nothing is sent a second time."""
     stage.fault({"method": "PUT", "path": "digest=|/blobs/uploads/|uploads", "delay_s": 0.4})

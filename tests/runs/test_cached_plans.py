@@ -17,6 +17,8 @@ from tests.zoo import SPEC, Zoo, opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 FETCH = "^GET us-docker.pkg.dev /v2/.*/manifests/"
 HEAD = "^HEAD us-docker.pkg.dev /v2/.*/manifests/"
 WRITE = "^(PUT|POST|PATCH|DELETE) (?!oauth2)"

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("plan", "show", "apply", "status", "verify", "report", "explain", "schema", "sandbox")
 

@@ -14,6 +14,8 @@ from tests.fault_stage import Stage, scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 _DAY_S = 86_400.0
 
 

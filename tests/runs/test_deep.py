@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 20  # each with a layer of its own; the configuration is one for all
 SIZE = 300
 

@@ -6,6 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 _MANY = """\
 import os, resource
 from gcr_migrate.cli.descriptors import allow_many

@@ -87,6 +87,7 @@ def test_the_evidence_of_a_host(below: Found) -> None:
     assert below.host("builds-b", "eu.gcr.io")["usage"] == ""
 
 
+@pytest.mark.slow
 def test_a_folder_has_what_is_in_it_only(stage: Stage) -> None:
     """A project beside the folder is not asked."""
     assert "builds-a" not in stage.discover("--folder", "7").projects
@@ -110,6 +111,7 @@ def test_what_is_hidden_is_named(stage: Stage) -> None:
     assert found.host("builds-b", "eu.gcr.io")["kind"] == "B"
 
 
+@pytest.mark.slow
 def test_nothing_to_be_seen(stage: Stage) -> None:
     """Where no project and no folder can be seen the exit is 4."""
     assert stage.discover("hidden-x", code=4).facts["outcome"] == "nothing-seen"
@@ -161,6 +163,7 @@ def _stage(tmp_path: Path, *projects: dict[str, Any], **more: Any) -> Any:
     return staged(world(projects=list(projects), **({"repositories": []} | more)), tmp_path)
 
 
+@pytest.mark.slow
 def test_two_opinions_that_disagree_are_shown(tmp_path: Path) -> None:
     """A setting and the host's own word that contradict each other are both named."""
     old = project("builds-a", "us.gcr.io", usage={"us.gcr.io": "ACTIVE"})
@@ -193,6 +196,7 @@ def test_a_usage_probe_that_makes_no_sense(tmp_path: Path, lie: dict[str, Any]) 
         assert (found["kind"], found["usage"], found["seen"]) == ("A", "", True)
 
 
+@pytest.mark.slow
 def test_buckets_by_name_where_the_search_is_not_allowed(tmp_path: Path) -> None:
     """Without the right to search each bucket is asked for by its name, and that is said."""
     roles = ["roles/artifactregistry.reader", "roles/browser"]
@@ -238,6 +242,7 @@ def test_a_bucket_of_another_project_is_no_evidence(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_a_parent_that_is_told_by_number(tmp_path: Path) -> None:
     """A search that names projects by number is understood; another's number is another's."""
     part = project("builds-f", number="4711")
@@ -300,6 +305,7 @@ def test_a_project_that_is_being_deleted(tmp_path: Path) -> None:
         assert found.facts["inactive"] == ["builds-f"]
 
 
+@pytest.mark.slow
 def test_one_project_that_fails_stops_no_other(tmp_path: Path) -> None:
     """A project whose every answer is an error is named, and the others are seen."""
     parts = [project("builds-f", "gcr.io"), project("builds-x"), project("builds-y")]
@@ -344,6 +350,7 @@ def test_images_that_cannot_be_counted(tmp_path: Path) -> None:
         assert [one["what"] for one in found["unasked"]] == ["number of images"]
 
 
+@pytest.mark.slow
 def test_projects_of_a_domain(tmp_path: Path) -> None:
     """A project that a domain scopes has its own names of buckets, and is found by them."""
     id_ = "example.com:my-project"
@@ -379,6 +386,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_folder_of_200_projects(fleet: Stage) -> None:
     """All are found over all pages, and each that is used is of its kind."""
     found = fleet.discover("--folder", "1")

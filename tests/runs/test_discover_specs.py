@@ -44,6 +44,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 NAMES = ("builds-odd", "builds-two", "builds-mix", "example.com_my-project")
 
 
+@pytest.mark.slow
 def test_only_projects_with_images_to_split_have_one(stage: Stage) -> None:
     """There is a file for each of them, and none for a project that has to be rescued first."""
     files = sorted(path.name for path in (stage.cli.home / "specs").iterdir())

@@ -100,6 +100,7 @@ def _builds(**project: Any) -> Scenario:
     return Scenario.model_validate(known | {"projects": [{"id": "builds", **project}]})
 
 
+@pytest.mark.slow
 def test_an_owner_lacks_nothing(open_stage: Callable[[Scenario | str], Stage]) -> None:
     """With all rights on a redirected project every step but a needless rescue is ready."""
     found = open_stage("builds").doctor("builds")
@@ -242,6 +243,7 @@ def test_a_token_that_has_ended(open_stage: Callable[[Scenario | str], Stage]) -
     assert line["area"] == "credentials"
 
 
+@pytest.mark.slow
 def test_a_quota_project_that_may_not_be_used(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:
@@ -299,6 +301,7 @@ def test_a_partial_redirect_tells_its_share(
     assert "30 % of reads" in found.check("redirect")["saw"]
 
 
+@pytest.mark.slow
 def test_an_organisation_that_forbids_the_location(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:
@@ -357,6 +360,7 @@ def test_a_spec_with_a_target_elsewhere(open_stage: Callable[[Scenario | str], S
     assert found.check("location")["subject"] == "europe-west1 for new-builds"
 
 
+@pytest.mark.slow
 def test_reading_who_has_access_needs_rights_of_its_own(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:
@@ -387,6 +391,7 @@ def test_a_named_host_that_is_not_there(open_stage: Callable[[Scenario | str], S
     assert found.check("host")["code"] == "repository-missing"
 
 
+@pytest.mark.slow
 def test_a_named_repository_of_another_kind(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:
@@ -399,6 +404,7 @@ def test_a_named_repository_of_another_kind(
     assert found.check("repository")["saw"].startswith("it is MAVEN")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_asked_stops_nothing(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:
@@ -572,6 +578,7 @@ def test_an_account_that_cannot_be_acted_as(
     assert account in line["commands"][0]
 
 
+@pytest.mark.slow
 def test_a_file_called_like_a_project_does_not_hide_it(
     open_stage: Callable[[Scenario | str], Stage],
 ) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 ME: Final = "user:me@example.com"
 TOKEN: Final = "ya29.me"  # noqa: S105  # of a sandbox
 STEPS: Final = ("plan", "apply", "verify")

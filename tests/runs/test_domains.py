@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 STATE: Final = "REDIRECTION_FROM_GCR_IO_"
 ALL: Final = (WEB, EU, JOB)

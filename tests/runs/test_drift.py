@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.store import Repository
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 SOURCE, TARGET = "us.gcr.io/builds", "europe-docker.pkg.dev/builds/moved"
 _DAY_MS = 86_400_000
 _DELETES_OLD = {"action": "DELETE", "condition": {"olderThan": "86400s"}}

@@ -6,6 +6,8 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gcr_migrate.model.content import OCI_MANIFEST, Digest
 from tests.scripted import UNKNOWN, Answer, Asked, Scripted
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import Cli
+
+pytestmark = pytest.mark.slow
 
 _CONFIG = {"mediaType": "a/b", "digest": f"sha256:{'0' * 64}", "size": 2}
 _IMAGE = json.dumps(

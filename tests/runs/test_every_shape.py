@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import MakeRegistry
 
+pytestmark = pytest.mark.slow
+
 EUROPE, TARGET = "europe-docker.pkg.dev", "builds/moved"
 
 

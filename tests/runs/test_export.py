@@ -88,6 +88,7 @@ def _make(zoo: Zoo, *members: str, **settings: Any) -> Repository:
     return made
 
 
+@pytest.mark.slow
 def test_files_are_written_and_only_our_own_replaced(zoo: Zoo) -> None:
     """They name plan and tool; again and --force go, a file of somebody else's does not."""
     infra, script = zoo.home / "infra", zoo.home / "infra.sh"
@@ -127,6 +128,7 @@ def test_what_cannot_be_exported_is_refused(zoo: Zoo) -> None:
     assert (code, error["code"]) == (3, "access-unsettled")
 
 
+@pytest.mark.slow
 def test_images_are_copied_into_what_others_made(zoo: Zoo) -> None:
     """Missing repositories are an error; missing access is told, and counted as still to be done.
 
@@ -209,6 +211,7 @@ def _gcloud_environ(zoo: Zoo) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 def test_the_real_gcloud_runs_the_script(zoo: Zoo) -> None:
     """Twice before the copy and once after it: then all is there but what has a condition.

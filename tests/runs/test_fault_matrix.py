@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MORE_REQUESTS: Final = 24  # that a fault may cost: three tries of what one image has
 SECONDS: Final = 60
-LONG: Final = (pytest.mark.long,)
+SLOW, LONG = (pytest.mark.slow,), (pytest.mark.long,)
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,16 @@ def _names(stage: Stage) -> dict[str, str]:
 
 
 def _cells() -> list[Any]:
-    """Return the cells; what is no example of a row's ends, or of a step, is long."""
+    """Return the cells: one of each step, slow ones for each end, and others as long."""
     names = [(row.name, column.name, f"{row.name}: {row.ends(column)}") for row, column in CELLS]
     sample = covering(names)
+    quick = {name[1]: name for name in sorted(sample)}.values()
     return [
-        pytest.param(*cell, id="-in-".join(name[:2]), marks=() if name in sample else LONG)
+        pytest.param(
+            *cell,
+            id="-in-".join(name[:2]),
+            marks=() if name in quick else SLOW if name in sample else LONG,
+        )
         for cell, name in zip(CELLS, names, strict=True)
     ]
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 US, EUROPE, API = "us-docker.pkg.dev", "europe-docker.pkg.dev", "artifact_registry"
 SPEC = """\
 version: 1

@@ -17,7 +17,7 @@ from tests.sample import covering
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.needs("docker-registry")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("docker-registry")]
 
 FROM, TO = "one.example", "two.example"
 SPEC: Final = f"source: {{registry: {FROM}}}\ntarget: {{registry: {TO}}}\n"

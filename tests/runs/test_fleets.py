@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.app import Sandbox
 
+pytestmark = pytest.mark.slow
+
 _IMAGES = [
     {"path": path, "tags": ["1"], "layers": [{"name": path, "size": 100}]} for path in ("app", "x")
 ]

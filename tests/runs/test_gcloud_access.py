@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.app import Sandbox
 
+pytestmark = pytest.mark.slow
+
 PROJECT: Final = "acme-web"
 BUCKET: Final = "us.artifacts.acme-web.appspot.com"
 VIEWER: Final = "roles/storage.objectViewer"

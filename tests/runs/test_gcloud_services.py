@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.app import Sandbox
 
+pytestmark = pytest.mark.slow
+
 PROJECT = "old-builds"
 BUCKET = "gs://artifacts.old-builds.appspot.com"
 GRANT = (

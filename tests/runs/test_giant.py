@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gcr_migrate.sandbox.app import running
 from gcr_migrate.sandbox.giant import Giant
 from gcr_migrate.sandbox.scenarios import GiantPart, RepositoryPart, Scenario
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.app import Sandbox
     from tests.conftest import Cli
+
+pytestmark = pytest.mark.slow
 
 SPEC = """\
 source: {project: giant, hosts: [us.gcr.io], dialect: artifact-registry}

@@ -54,6 +54,7 @@ def test_what_is_gone_fails_unless_it_may_be_skipped(tmp_path: Path, rule: str) 
     }
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_skipped_with_all_its_tags(tmp_path: Path) -> None:
     """An index, its children and what is attached to it; each with its reason, and exit 0."""
     with opened(tmp_path) as zoo:
@@ -144,6 +145,7 @@ def test_what_failed_of_a_vanished_image_is_left_with_it_unless_others_need_it(
         assert ("manifest-unknown", f"app@{gone.digest}") in names(facts)
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_gone_is_not_skipped_while_another_manifest_needs_it(
     tmp_path: Path,
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_layer_that_is_gone_is_not_skipped_while_another_manifest_needs_it(
         assert zoo.read(EUROPE, "builds/moved/app/manifests/2")[1] == stays.raw
 
 
+@pytest.mark.slow
 def test_a_layer_is_skipped_though_an_earlier_run_left_another_manifest_that_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.browser import Tab
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io]}
 routes: [{match: "{p}/**", repository: "{p}"}]

@@ -47,6 +47,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_written_can_be_planned(stage: Stage, way: str) -> None:
     """Whatever decides, the spec goes through `plan` unchanged, with every image."""
@@ -126,6 +127,7 @@ def test_what_cannot_be_written_is_told(
     assert said in done.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked(stage: Stage) -> None:
     """On a terminal the ways are shown, and the answers make the spec; a wrong one is asked again.
 

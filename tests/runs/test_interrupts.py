@@ -108,12 +108,14 @@ def test_nothing_waits_for_a_helper_or_is_left_of_it(
         asked.assert_nothing_is_left(process, number)
 
 
+@pytest.mark.slow
 def test_a_plain_kill_ends_what_a_script_started_in_the_background(cli: Cli, asked: Asked) -> None:
     """A shell lets it ignore Ctrl-C, which does not make it deaf to the other signal."""
     with ignoring("INT", cli, asked) as process:
         asked.assert_nothing_is_left(process, signal.SIGINT, signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_after_nohup_a_terminal_may_go_away(cli: Cli, asked: Asked) -> None:
     """Who has its signal ignored wants the run to go on; Ctrl-C still ends it."""
     with ignoring("HUP", cli, asked) as process:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 US = "us.gcr.io/builds"
 HOST = "us-docker.pkg.dev"
 

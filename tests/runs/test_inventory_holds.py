@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def readers() -> Iterator[Readers]:

@@ -94,6 +94,7 @@ POINTS = [
     Point("us", "after", "PUT", BY_DIGEST, 3),
     Point("us", "after", "PUT", BY_TAG, 2),
 ]
+QUICK = POINTS[4::7]  # an upload that begins, a mount that is done, a manifest that is there
 
 
 def _scenario() -> Scenario:
@@ -141,7 +142,15 @@ def _is_reached(stage: Stage, point: Point) -> bool:
 
 
 @pytest.mark.parametrize(
-    "point", POINTS, ids=lambda p: f"{p.to}-{p.when}-{p.method}-{p.skip}-{p.path}"
+    "point",
+    [
+        pytest.param(
+            one,
+            id=f"{one.to}-{one.when}-{one.method}-{one.skip}-{one.path}",
+            marks=() if one in QUICK else pytest.mark.slow,
+        )
+        for one in POINTS
+    ],
 )
 def test_a_killed_run_goes_on_to_the_same_end(theatre: Theatre, point: Point) -> None:
     """After kill -9 `apply` ends in the state of a quiet run, and sends nothing that was there."""
@@ -167,6 +176,7 @@ def test_a_killed_run_goes_on_to_the_same_end(theatre: Theatre, point: Point) ->
         assert not first_run + second_run, "blobs in one location are mounted, never sent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_what_a_killed_run_granted_can_be_taken_back(
     theatre: Theatre, when: Literal["before", "after"]

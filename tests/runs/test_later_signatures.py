@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.content import Manifest
 
+pytestmark = pytest.mark.slow
+
 EUROPE, TARGET = "europe-docker.pkg.dev", "builds/rel/app"
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}

@@ -35,6 +35,7 @@ def _image(zoo: Zoo, path: str, name: str, **layer: Any) -> Manifest:
     return zoo.push(path, body, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [len(LAYER) + 1, len(LAYER) - 1, 0])
 @pytest.mark.parametrize("place", ["a-first", "z-last"])
 @pytest.mark.parametrize("options", [(), ("--check-source",)])
@@ -101,6 +102,7 @@ def test_a_plan_is_made_though_the_source_does_not_say_which_size_is_right(zoo: 
     assert zoo.plan()[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_it", ["win/a", "win/b"])
 def test_a_foreign_layer_goes_only_with_the_names_that_have_it(zoo: Zoo, has_it: str) -> None:
     """Whether such a layer is there is a matter of each name, though the manifest is the same."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io]}
 routes: [{match: "{team}/**", repository: "{team}", strip: "{team}"}]

@@ -70,6 +70,7 @@ def test_a_layer_that_the_target_refuses_for_its_size_is_one_failure(tmp_path: P
         assert zoo.read(EUROPE, f"{TARGET}/app/manifests/small")[1] == small.raw
 
 
+@pytest.mark.slow
 def test_names_and_tags_that_no_registry_takes_are_told_by_the_plan(tmp_path: Path) -> None:
     """A tag of 129 characters stays behind, its manifest does not; a long name stops the plan."""
     with opened(tmp_path) as zoo:
@@ -92,6 +93,7 @@ def test_names_and_tags_that_no_registry_takes_are_told_by_the_plan(tmp_path: Pa
         assert zoo.read(EUROPE, f"{TARGET}/{fits}/manifests/1")[0] == OCI_MANIFEST
 
 
+@pytest.mark.slow
 def test_a_tag_that_cannot_move_is_told_by_the_plan(tmp_path: Path) -> None:
     """It is left out with both digests, and nothing is sent for it; its manifest is carried."""
     part = RepositoryPart(project="builds", location="europe", id="moved", immutable_tags=True)

@@ -78,6 +78,7 @@ def test_a_source_of_which_a_list_fails_is_not_called_empty(tmp_path: Path) -> N
     assert not found(facts, "source-empty")
 
 
+@pytest.mark.slow
 def test_what_fails_once_is_asked_again_and_what_is_denied_is_told(zoo: Zoo) -> None:
     """Requests are as few as can be; the rest is copied by consent only, and is never a success."""
     code, facts = zoo.plan(spec=SPEC)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Ends as soon as it has begun: nobody has work for it, or it has nothing but a version to tell.
 CODE = """\
 import atexit, gc, sys

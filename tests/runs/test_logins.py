@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.conftest import Cli
     from tests.warm import Running
 
+pytestmark = pytest.mark.slow
+
 Requests = list[dict[str, Any]]
 ADA, EVE = "user:ada@example.com", "user:eve@example.com"
 ADAS, EVES = "ya29.token-of-ada", "ya29.token-of-eve"

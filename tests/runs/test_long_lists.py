@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.model.content import Digest
 
+pytestmark = pytest.mark.slow
+
 MOST = 10_000  # entries that Artifact Registry gives at most
 TAGS, DIGESTS = 12_345, 4_000
 

@@ -13,7 +13,7 @@ from tests.corpus import Corpus, digest_of, push_over_http
 if TYPE_CHECKING:
     from tests.conftest import Cli, MakeRegistry
 
-pytestmark = pytest.mark.needs("docker-registry")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("docker-registry")]
 
 
 def _delete(url: str) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.app import Sandbox
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 _A_MINUTE = 20  # requests that a project may ask of a location
 _EACH = 14  # that the proof of a project with one small image takes: tokens, lists and content
 _IMAGE = {"path": "app", "tags": ["1"], "layers": [{"name": "layer", "size": 10}]}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 IMAGES: Final = 30  # of two blobs each: one that all have, and one of their own
 WITHIN: Final = SPEC.replace("location: europe", "location: us")
 PAIRS: Final = 2  # from the source, and within the target from name to name

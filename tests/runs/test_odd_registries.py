@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 PLANS = Path(__file__).parents[2] / "plans"
 US = "us-docker.pkg.dev"
 

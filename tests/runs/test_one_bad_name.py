@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 WITHIN = SPEC.replace("location: europe", "location: us")
 
 

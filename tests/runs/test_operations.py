@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 version: 1
 source: {project: builds, hosts: [us.gcr.io]}

@@ -19,6 +19,8 @@ from tests.conftest import Cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 PLANS = Path(__file__).parents[2] / "plans"
 READER = "image-reader@legacy-images.iam.gserviceaccount.com"
 WRITER = "image-writer@platform-images.iam.gserviceaccount.com"

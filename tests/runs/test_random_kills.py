@@ -38,6 +38,8 @@ from tests.theatre import Stage, Theatre, digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 _IMAGES = 60
 _SLOW = {"method": "PUT", "path": "^/artifacts-uploads/.*digest=", "delay_s": 0.25}
 _SHARE = 3  # a run is killed before it has done more than such a part of all requests

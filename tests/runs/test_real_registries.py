@@ -23,7 +23,11 @@ import zstandard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.needs("docker-registry"), pytest.mark.needs("skopeo")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs("docker-registry"),
+    pytest.mark.needs("skopeo"),
+]
 
 PLANS: Final = Path(__file__).parents[2] / "plans"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"

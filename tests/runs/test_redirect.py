@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from tests.warm import Running
 
+pytestmark = pytest.mark.slow
+
 ENABLED, FINALIZED = f"{STATE}ENABLED", f"{STATE}FINALIZED"
 COPYING, DISABLED = f"{STATE}ENABLED_AND_COPYING", f"{STATE}DISABLED"
 FUTURE = f"{STATE}ENABLED_SOMEHOW"

@@ -66,6 +66,7 @@ def at_target(stage: Stage, manifest: Manifest) -> None:
     stage.zoo.box.store.repositories["builds", "europe", "moved"].put_manifest("web", manifest, "1")
 
 
+@pytest.mark.slow
 def test_each_name_of_the_plan_is_proven_at_both_places(stage: Stage) -> None:
     """Once, however many files use it; those of others and with gaps count for nothing."""
     names = [f"{OLD}/web:1", f"{OLD}/web:1", f"{NEW}/web:old", f"{OLD}/web@{stage.web.digest}"]
@@ -127,6 +128,7 @@ def test_a_list_that_is_none_and_a_level_without_one_are_refused(stage: Stage) -
         assert (code, facts["code"] in {"bad-usage", "file-missing"}) == (2, True)
 
 
+@pytest.mark.slow
 def test_names_of_a_project_are_held_against_its_baseline(tmp_path: Path) -> None:
     """A name that was rewritten has to lead where the one before it led."""
     with world(tmp_path) as domains:

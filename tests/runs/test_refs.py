@@ -148,6 +148,7 @@ def test_texts_of_other_encodings_are_read_and_binaries_are_not(cli: Cli) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_a_pipe_is_read_and_gaps_are_filled(cli: Cli) -> None:
     """What a person knows counts for more than what the text has itself."""
     text = "image: gcr.io/$PROJECT_ID/app:${TAG:-v1}\n"
@@ -166,6 +167,7 @@ def test_a_pipe_is_read_and_gaps_are_filled(cli: Cli) -> None:
     assert found["assumed"] == {}
 
 
+@pytest.mark.slow
 def test_many_files_give_the_same_as_few(cli: Cli) -> None:
     """Several processes read them; the order is that of their names."""
     folder = cli.home / "many"

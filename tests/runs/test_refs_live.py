@@ -180,6 +180,7 @@ def _domains(tmp_path: Path) -> Iterator[Domains]:
         yield one
 
 
+@pytest.mark.slow
 def test_names_that_answer_still_and_not_for_everybody(domains: Domains) -> None:
     """A folder is scanned, and its list held against a baseline: each name has its own reason."""
     images = domains.repository("gcr.io").images["web"]

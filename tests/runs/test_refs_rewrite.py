@@ -97,6 +97,7 @@ def test_a_rewrite_is_shown_first_then_made_and_then_there_is_nothing_to_do(
     assert {name: (repo / name).read_bytes().decode() for name in FILES} == written
 
 
+@pytest.mark.slow
 def test_links_odd_paths_and_other_bytes_stay_what_they_are(zoo: Zoo, repo: Path) -> None:
     """A link still leads to its file, a file named twice changes once, and the patch applies."""
     text = b"# caf\xe9\nimage: us.gcr.io/builds/web:1\n"

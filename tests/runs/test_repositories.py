@@ -47,6 +47,7 @@ def _codes(facts: dict[str, Any]) -> dict[str, str]:
     return {one["subject"]: one["code"] for one in of_images(facts)}
 
 
+@pytest.mark.slow
 def test_a_repository_moves_whole_and_is_the_same_by_path(zoo: Zoo) -> None:
     """Read in two views that agree; planned, copied, proven; both sides' inventories are equal."""
     code, facts = zoo.plan(spec=MOVE)
@@ -95,6 +96,7 @@ def test_an_api_that_refuses_leaves_the_view_of_the_registry(zoo: Zoo) -> None:
     assert _codes(facts) == {ONE: "one-view-only", unseen: "not-seen"}
 
 
+@pytest.mark.slow
 def test_all_repositories_of_a_location_move_with_their_names(zoo: Zoo) -> None:
     """Those of images, that is, and standard ones; what is left out of these is told."""
     _add(zoo, "two")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.conftest import Cli, MakeRegistry, Registry
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 MOST: Final = 1.05
 # What is asked once, however much there is: a ping of each side, the catalogue or the API's lists
 # of each, a test of the target's catalogue or the target's repository, and whether referrers are

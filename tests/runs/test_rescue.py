@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 US, GCR = "us-docker.pkg.dev", "gcr.io/old-builds"
 CLAIMS = ("manifests_copied", "tags_copied", "manifests_failed", "manifests_not_found")
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SECRETS = (SIGNATURE, LETTERS[:200], SOURCE_TOKEN, TARGET_TOKEN)
 
 

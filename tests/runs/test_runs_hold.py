@@ -10,6 +10,8 @@ from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gcr_migrate.apply.run import apply_migration
 from gcr_migrate.apply.workers import Workers, working
 from gcr_migrate.errors import MigrateError
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
-
     from gcr_migrate.model.steps import Step
     from gcr_migrate.state.migration import Migration
+
+pytestmark = pytest.mark.slow
 
 
 class _Repositories:

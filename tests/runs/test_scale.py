@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.measure import Cost
     from gcr_migrate.sandbox.giant import Giant
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 120.0
 MOST_BYTES = 900  # of memory for each manifest; an inventory that keeps what it read takes 1,550
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 VERIFY: Final = (
     "verify file:m --level tags --level manifests --access-token-file secret:token --max-rate 50"
 )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gcr_migrate.sandbox.images import Images
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def zoo(tmp_path: Path) -> Iterator[Zoo]:

@@ -43,6 +43,7 @@ def _plan(zoo: Zoo, select: str, code: int = 0) -> dict[str, Any]:
     return facts
 
 
+@pytest.mark.slow
 def test_groups_by_origin_are_told_and_carried_unless_the_spec_says_not(zoo: Zoo) -> None:
     """Each group is one finding with its size and the line that leaves it out; that line works."""
     facts = _plan(zoo, "{}")
@@ -66,6 +67,7 @@ def test_groups_by_origin_are_told_and_carried_unless_the_spec_says_not(zoo: Zoo
     assert zoo.asked("gcf/europe-west1/f/manifests") == before
 
 
+@pytest.mark.slow
 def test_paths_that_are_left_out_need_no_route(zoo: Zoo) -> None:
     """A path is judged before it is routed, and is listed with its rule."""
     spec = SPEC.replace('match: "**"', 'match: "team/app"')
@@ -94,6 +96,7 @@ def test_tags_are_selected_with_what_hangs_on_them(zoo: Zoo) -> None:
     assert len(found(facts, "untagged-left-out")) == 1
 
 
+@pytest.mark.slow
 def test_the_newest_are_kept_and_age_is_counted_from_a_moment(zoo: Zoo) -> None:
     """Both by time of upload; a rule with a fixed moment gives the same plan again."""
     facts = _plan(zoo, "{paths: [team/app], newest: 2, untagged: false}")

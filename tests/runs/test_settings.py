@@ -53,6 +53,7 @@ def _there(zoo: Zoo, **settings: Any) -> None:
     zoo.box.store.add(Repository(*KEY, {"format": "DOCKER", **settings}))
 
 
+@pytest.mark.slow
 def test_what_would_meet_the_copy_is_written_once_all_is_there(zoo: Zoo) -> None:
     """Half a copy leaves it off and says so; the rest of it, and no earlier, switches it on."""
     assert zoo.plan(spec=SPEC % SETTINGS)[0] == 0
@@ -139,6 +140,7 @@ def test_what_takes_no_pushes_is_no_target(zoo: Zoo, settings: dict[str, Any], s
     assert error["saw"].startswith(saw)
 
 
+@pytest.mark.slow
 def test_a_change_that_is_denied_fails_alone_and_is_tried_again(zoo: Zoo) -> None:
     """The images are there; the next run writes the settings and nothing else."""
     assert zoo.plan(spec=SPEC % SETTINGS)[0] == 0

@@ -73,6 +73,7 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         yield Theatre(tmp_path_factory.mktemp("signals"), stack, load_scenario("builds"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "3"])
 @pytest.mark.parametrize("pause_s", [0.01, 0.1])
 def test_a_storm_of_signals_in_the_middle_of_a_run(

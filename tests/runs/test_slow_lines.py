@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Cli, Registry
 
-pytestmark = pytest.mark.needs("docker-registry")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("docker-registry")]
 
 # Blobs of some hundred kilobytes come in a few pieces, each of which is cut and waited for.
 SHAPE = Shape(images=6, repositories=2, layers=3, median=200_000, sigma=0.3, largest=300_000)

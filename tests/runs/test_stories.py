@@ -20,6 +20,8 @@ from tests.zoo import grave
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 PLANS = Path(__file__).parents[2] / "plans"
 US = "us-docker.pkg.dev"
 ACME = ("acme", "us", "us.gcr.io")

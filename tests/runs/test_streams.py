@@ -17,6 +17,8 @@ from gcr_migrate.report.terminal import show
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 FULL = Path("/dev/full")
 on_linux = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 

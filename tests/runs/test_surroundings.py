@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 MOVED = "us-docker.pkg.dev/builds/moved"
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 EUROPE = "europe-docker.pkg.dev"
 IMAGE: Final = f"{EUROPE}/builds/moved/app/b"
 TAGS: Final = [f"t{number:02}" for number in range(40)]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 COUNT: Final = 12
 PAUSE_S: Final = 4
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 EUROPE, TARGET = "europe-docker.pkg.dev", "builds/moved"
 THING = "application/vnd.example.thing.v1+json"
 ONE_LAYER: dict[str, Any] = {

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 source: {project: builds, hosts: [us.gcr.io], dialect: artifact-registry}
 routes: [{match: "{team}/**", repository: "{team}"}]

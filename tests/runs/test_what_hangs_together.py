@@ -80,6 +80,7 @@ def test_signatures_in_the_older_scheme_are_tags_like_others(zoo: Zoo) -> None:
     assert zoo.images() == {"app": sorted(["1", *hung])}
 
 
+@pytest.mark.slow
 def test_what_stays_behind_under_the_old_name_is_told(zoo: Zoo) -> None:
     """Statements that name the image, by image, and Google's records, by root; in both commands."""
     signed = zoo.image("app", "1")
@@ -156,6 +157,7 @@ def test_a_spec_can_say_to_stop_at_damage(zoo: Zoo) -> None:
     assert not (zoo.home / "m").exists()
 
 
+@pytest.mark.slow
 def test_each_kind_of_damage_has_its_own_word(zoo: Zoo) -> None:
     """Only what is damaged in a kind that says stop ends planning; `copy` takes the whole rest."""
     broken, whole = zoo.image("app", "1", name="lost"), zoo.image("app", "2", name="kept")

@@ -155,6 +155,7 @@ def gcloud(made: Made) -> dict[str, Any]:
         return dict(zip(COMMANDS, pool.map(ask, COMMANDS.values()), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 def test_gcloud_lists_the_repositories_of_the_plan(made: Made, gcloud: dict[str, Any]) -> None:
     """The source's repository and the planned ones, all of Docker, and nothing else."""
@@ -242,6 +243,7 @@ def test_gcloud_sees_that_no_redirect_was_touched(gcloud: dict[str, Any]) -> Non
     assert gcloud["settings"]["legacyRedirectionState"] == state
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 def test_the_tool_sees_what_gcloud_made(tmp_path: Path) -> None:
     """A repository and a grant of gcloud's are there for the plan: they are not made again.
@@ -335,6 +337,7 @@ def _versions(
     return found
 
 
+@pytest.mark.slow
 def test_googles_library_finds_a_condition_kept(tmp_path: Path) -> None:
     """A grant that the tool adds leaves the condition of another as it was."""
     condition = {"title": "work hours", "expression": "request.time.getHours() < 17"}

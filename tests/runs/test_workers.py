@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.warm import Running
 
+pytestmark = pytest.mark.slow
+
 UPLOAD = "^/artifacts-uploads/.*digest="
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 WORK = HeadWork(End("source", "127.0.0.1:1", "plain", None, "app", "app"), "1")
 # Says that it is there and does nothing; with a word, it is silent.
 WORKER = """
