@@ -8,6 +8,8 @@ FILES ?= 100000
 GIGABYTES ?= 2
 IMAGES ?= 100000
 SHOTS ?= build/screenshots
+# What one process of the tests has compiled the others read, though the shell may not want it.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo test test-slow test-all check lint types contracts dependencies format docs lock clean screenshots bench-copy bench-inventory bench-memory bench-pages bench-refs bench-workers
 

@@ -120,11 +120,12 @@ def test_wrong_requests_to_act_as_an_account_are_refused(
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, status)
 
 
-def sign(key: dict[str, str], **claims: object) -> str:
-    """Return a JWT of a key, good but for the claims that are given."""
+def sign(key: dict[str, str], **claims: Any) -> str:
+    """Return a JWT of a key, good but for the claims that are given; times are from now on."""
     now = int(time.time())
-    good = {"iss": key["client_email"], "aud": OAUTH, "iat": now, "exp": now + 3600}
+    good: dict[str, Any] = {"iss": key["client_email"], "aud": OAUTH, "iat": 0, "exp": 3600}
     payload = {k: v for k, v in (good | {"scope": SCOPE} | claims).items() if v is not None}
+    payload |= {name: now + payload[name] for name in ("iat", "exp") if name in payload}
     signer = RSASigner.from_service_account_info(key)  # type: ignore[no-untyped-call]
     return google.auth.jwt.encode(signer, payload).decode()  # type: ignore[no-untyped-call, no-any-return]
 
@@ -134,9 +135,9 @@ def sign(key: dict[str, str], **claims: object) -> str:
     [
         ({"iss": MIDDLE}, "invalid_grant", "Signature"),
         ({"aud": "https://example.com/token"}, "invalid_grant", "audience"),
-        ({"iat": 0, "exp": 3600}, "invalid_grant", "short-lived"),
-        ({"exp": int(time.time()) + 86_400}, "invalid_grant", "short-lived"),
-        ({"iat": int(time.time()) + 600}, "invalid_grant", "short-lived"),
+        ({"iat": -86_400, "exp": -82_800}, "invalid_grant", "short-lived"),
+        ({"exp": 86_400}, "invalid_grant", "short-lived"),
+        ({"iat": 600}, "invalid_grant", "short-lived"),
         ({"exp": None}, "invalid_grant", "short-lived"),
         ({"sub": "ada@example.com"}, "unauthorized_client", "unauthorized"),
         ({"scope": None}, "invalid_scope", "scope"),
