@@ -325,6 +325,7 @@ async def _change_settings(box: Sandbox) -> None:
         await wire.request("PATCH", SETTINGS, ok={200, 401}, body=b"{}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=str)
 def test_an_answer_that_stays_ends_with_its_code(box: Sandbox, row: Row) -> None:
     """It has the row's code, exit status and words, and only what is retried is asked again."""
@@ -340,6 +341,7 @@ def test_an_answer_that_stays_ends_with_its_code(box: Sandbox, row: Row) -> None
     assert hits == (tries if patient else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=str)
 def test_an_answer_that_goes_away_is_survived_where_it_can_be(box: Sandbox, row: Row) -> None:
     """What is retried succeeds at the next try; anything else has failed at the first."""

@@ -57,6 +57,7 @@ def test_numbers_count_as_they_are_written() -> None:
     assert settings.copy_s() == Settings(environ={}).copy_s() == 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--version"], ["apply", "--help"], ["explain", "bad-variable"]])
 def test_who_asks_what_to_do_about_a_variable_is_answered(cli: Cli, words: list[str]) -> None:
     """Whatever is in it."""

@@ -445,6 +445,7 @@ class Counting:
 ANSWERS = st.floats(0.005, 0.4).map(lambda answer_s: (answer_s * 0.7, answer_s))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer_s", [0.01, 0.03, 0.06, 0.1, 0.2, 0.3])
 def test_a_small_quota_that_nobody_stated_is_found_by_ten_refusals(answer_s: float) -> None:
     """Of 40 in a second, of which others use ten, however slow the answers are."""

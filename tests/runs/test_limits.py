@@ -139,6 +139,7 @@ def test_a_tag_that_was_set_after_planning_and_cannot_move_is_told_with_both_dig
         assert (code, told) == (1, [("immutable-tag", saw)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [201, 400, 403, 404, 405])
 def test_a_mount_that_is_refused_or_accepted_in_vain_ends_right(
     tmp_path: Path, status: int

@@ -104,6 +104,7 @@ def test_a_storm_of_signals_in_the_middle_of_a_run(
     assert json.loads(stage.cli("status", "m", "--json").stdout)["runs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
 @pytest.mark.parametrize(
     "code",
