@@ -165,6 +165,7 @@ class Asking:
                 if not (has_code or is_bare):
                     await self._until_there(subject)
                     is_bare = True
+                    self._wire.count_again()
                     if sent.look:
                         await sent.look()
                     continue

@@ -167,13 +167,12 @@ class Wire:
                 await look()
             return await self._asked(method, url, ok, headers or {}, body, subject, look)
 
-        def counted() -> None:
+        def is_again() -> None:
             nonlocal retried
             retried = True
-            self._pilot.traffic.retried += 1
 
         try:
-            return await (self.persistently(ask, subject, counted) if again else ask())
+            return await (self.persistently(ask, subject, is_again) if again else ask())
         except TransientError as error:
             raise error.final() from error
 
@@ -251,7 +250,7 @@ class Wire:
         subject: str,
         again: Callable[[], None] | None = None,
     ) -> _T:
-        """Do something until it works, or has been tried as often as requests are.
+        """Do something until it works, or has been tried as often as requests are; count that.
 
         Args:
             do: what is done; what may be gone at the next try is a TransientError.
@@ -262,10 +261,15 @@ class Wire:
             MigrateError: as the last try did, or as `rest` does.
         """
 
+        def counted() -> None:
+            self.count_again()
+            if again:
+                again()
+
         async def rest(seconds: float) -> None:
             await self.rest(seconds, subject)
 
-        return await persistently(do, self.backoff, again, rest)
+        return await persistently(do, self.backoff, counted, rest)
 
     def count_again(self) -> None:
         """Count that a stream is sent or read once more, of which no try is repeated here."""
