@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 # is seen as soon as looking for it costs no more than a twentieth of the work.
 _FRESH_S: Final = 1.0
 _FRESH_TIMES: Final = 20
+# What it took may be a pause, tries in vain or a server that stood still: to look once more takes
+# no longer than this, and as long again for each page of tags.
+_LOOK_AT_MOST_S: Final = 0.25
+_PAGE: Final = 1_000
 
 
 class TagsNow(Struct, frozen=True):
@@ -199,13 +203,15 @@ class _Side:
         except MigrateError as error:  # which the other tags need not ask for again, one by one
             self._fresh_until = self._clock() + _FRESH_S
             raise SharedError.of(error) from error
-        self._fresh_until = _fresh_until(began, self._clock())
+        self._fresh_until = _fresh_until(began, self._clock(), len(tags.digests) // _PAGE)
         self.is_cut = tags.is_cut
         return tags
 
 
-def _fresh_until(began: float, ended: float) -> float:
-    return began + max(_FRESH_S, (ended - began) * _FRESH_TIMES)
+def _fresh_until(began: float, ended: float, more_pages: int = 0) -> float:
+    """Return until when an answer is believed; it is thought to be as old as it took."""
+    took_s = min(ended - began, _LOOK_AT_MOST_S * (1 + more_pages))
+    return ended - took_s + max(_FRESH_S, took_s * _FRESH_TIMES)
 
 
 def is_settled(item: TagItem) -> bool:
