@@ -121,6 +121,7 @@ class Blobs:
         self._looked_for: set[int] = set()  # those of which it is known by now
         self._lost: set[tuple[str, int]] = set()  # those of them that several names need
         self._lossy: set[str] = set()  # registries of which not all is believed any more
+        self._unaskable: set[tuple[str, str]] = set()  # names that nobody can say of what they have
         self._sent_again: set[int] = set()
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[Outcome]] = {}
@@ -360,7 +361,7 @@ class Blobs:
     async def _mount(self, place: Place, item: BlobItem, origin: Origin, pair: Pair) -> str | None:
         """Mount a blob; return None where it was, else the upload that was begun instead, or ""."""
         end = replace(place.target, name=origin.name, scope=origin.scope)
-        if not origin.is_sure and not await self._has(end, item):
+        if not origin.is_sure and not await self._may_have(end, item):
             return ""
         while answer := self._mounts.first_answer(pair, item.id):
             await asyncio.wait([answer])
@@ -377,6 +378,19 @@ class Blobs:
             self._mounts.broke(pair, item.id)
             return ""
         return opened
+
+    async def _may_have(self, origin: End, item: BlobItem) -> bool:
+        """Whether a name has a blob for others; one that cannot be asked is of no use to them."""
+        name = origin.registry, origin.name
+        if name in self._unaskable:
+            return False
+        try:
+            return await self._has(origin, item)
+        except MigrateError as error:
+            if error.problem is errors.STOPPED:
+                raise
+            self._unaskable.add(name)
+            return False
 
     async def _is_gone(self, place: Place, item: BlobItem, error: MigrateError) -> bool:
         """Whether it failed because the source has the blob no more; if in doubt, it did not."""

@@ -12,14 +12,14 @@ from gcr_migrate.apply.path import Tools
 from gcr_migrate.apply.room import Room
 from gcr_migrate.apply.run import Content, Part
 from gcr_migrate.errors import MigrateError
-from gcr_migrate.model.steps import Kind
+from gcr_migrate.model.steps import Event, Kind
 from gcr_migrate.model.work import BlobWork, HasWork
 from gcr_migrate.state.file import lock, open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.migration import Migration
 from gcr_migrate.state.tally import tally
 from tests.granting import Nobody
-from tests.pure.test_ledger import write_plan
+from tests.pure.test_ledger import record, write_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +77,29 @@ def test_a_blob_that_fails_in_one_repository_is_sent_to_the_next_one(tmp_path: P
     with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
         assert asyncio.run(brought(file, hands)) == [Outcome.FAILED, Outcome.DONE]
     assert [kind for kind, _ in hands.done] == [BlobWork, BlobWork]
+
+
+def test_a_name_that_cannot_be_asked_is_asked_once_for_what_others_need(tmp_path: Path) -> None:
+    """A killed run may have brought two blobs there; they are sent, as nobody can tell."""
+    write_plan(tmp_path / "m", repositories=2)
+    record(tmp_path / "m", [(Kind.BLOB, item_id, Event.STARTED, "") for item_id in (1, 2)])
+    hands = HalfClosed()
+
+    async def run(file: Migration) -> list[Outcome]:
+        ledger = Ledger(file)
+        ledger.start_run()
+        blobs = Blobs(file, Journal(ledger, Nobody(), asyncio.Event()), hands, 8)
+        image = list(file.images())[1]
+        begun = [blobs.bring(place_of(file, image), one) for one in list(file.blobs(image.id))[:2]]
+        outcomes = [one if isinstance(one, Outcome) else await one for one in begun]
+        await ledger.close()
+        return outcomes
+
+    with lock(tmp_path / "m"), open_migration(tmp_path / "m") as file:
+        assert asyncio.run(run(file)) == [Outcome.DONE, Outcome.DONE]
+    kinds = [kind for kind, _ in hands.done]
+    assert kinds.count(BlobWork) == 2
+    assert 1 <= kinds.count(HasWork) <= 2  # both may ask before the first answer
 
 
 def test_the_file_is_asked_once_for_a_blob_that_nobody_brings(
