@@ -24,6 +24,7 @@ from gcr_migrate.errors import (
     REQUEST_REFUSED,
     SERVER_ERROR,
     TAG_CONFLICT,
+    TOO_MANY,
     UNAUTHORIZED,
     BareError,
     MigrateError,
@@ -70,7 +71,7 @@ _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 # Mounts may fail alone, such as where the source is hidden from us: what ails the target too, or
 # the login, is told by the upload that follows.
 _SENT_INSTEAD: Final = frozenset(
-    {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED}
+    {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED} | TOO_MANY
 )
 
 

@@ -39,6 +39,7 @@ class _Line(Struct, frozen=True):
     """A request that waits for its turn; see `Pilot.turn`."""
 
     service: str
+    part: str
     subject: str
     writes: bool
     begins: bool
@@ -136,7 +137,7 @@ class Pilot:
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
                 return self._sent(one, Turn(service, now, part, subject), writes=writes)
-            line = _Line(service, subject, writes, begins)
+            line = _Line(service, part, subject, writes, begins)
             one.waiting[part] += 1
             try:
                 async with self._in_line(one, line) as now:
@@ -161,9 +162,8 @@ class Pilot:
         while (left_s := one.refusing.left_s(part, now := self._clock(), subject)) > 0:
             if saw := one.refusing.hopeless(part, now, subject):
                 raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
-            if one.pause and now < one.pause.until:
-                self._check(one.pause, service, subject)
-            await self._wait(left_s, subject, begins=begins)
+            if not (one.pause and self._is_tried(one, one.pause, service, part, subject)):
+                await self._wait(left_s, subject, begins=begins)
 
     def answered(self, turn: Turn, *, took: bool) -> None:
         """Take note of an answer, or that there is none.
@@ -195,8 +195,8 @@ class Pilot:
         """
         one = self._services.get(service) or self._new(service)
         while one.pause and (left_s := one.pause.until - self._clock()) > 0:
-            self._check(one.pause, service, subject)
-            await self._wait(left_s, subject, begins=False)
+            if not self._is_tried(one, one.pause, service, part, subject):
+                await self._wait(left_s, subject, begins=False)
         await self._part_over(service, part, subject, begins=False)
 
     async def rest(self, seconds: float, subject: str) -> None:
@@ -224,8 +224,9 @@ class Pilot:
 
     async def _first(self, one: Service, line: _Line) -> float:
         while (left_s := one.left_s(now := self._clock(), writes=line.writes)) > 0:
-            if one.pause and now < one.pause.until:
-                self._check(one.pause, line.service, line.subject)
+            pause = one.pause if one.pause and now < one.pause.until else None
+            if pause and self._is_tried(one, pause, line.service, line.part, line.subject):
+                continue
             await self._wait(left_s, line.subject, begins=line.begins)
         return now
 
@@ -245,9 +246,21 @@ class Pilot:
                 raise MigrateError(STOPPED, subject=subject)
         await self._sleep(min(left_s, _LOOK_S))
 
-    def _check(self, pause: Pause, service: str, subject: str) -> None:
-        if self.hopeless(service, pause.since):
+    def _is_tried(self, one: Service, pause: Pause, service: str, part: str, subject: str) -> bool:
+        """End the pause of a service that is given up for a part of it that was not refused.
+
+        All that is known is of other parts then, as of one repository for which all others wait.
+
+        Raises:
+            MigrateError: TOO_MANY_REQUESTS, it was refused too.
+        """
+        now = self._clock()
+        if now >= pause.until or not self.hopeless(service, pause.since):
+            return False
+        if not part or one.refusing.was_refused(part, now):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
+        pause.until = now
+        return True
 
     def took(self, service: str, sent_at: float | None = None) -> None:
         """Take note that the service answered something else than that its quota is used up.

@@ -194,6 +194,11 @@ class Refusing:
         if subject and whole and one:
             one.until = max(one.until, whole.until + _AFTER_OTHERS_S[0])
 
+    def was_refused(self, part: str, now: float) -> bool:
+        """Whether a part was refused, and nothing of it was taken since."""
+        one = self._parts.get((part, ""))
+        return one is not None and not one.is_over(now)
+
     def is_alone(self, part: str, subject: str = "") -> bool:
         """Whether a part, or this thing of it, is refused while others are taken."""
         return any(
@@ -215,8 +220,9 @@ class Refusing:
 
 
 def part_of(method: str, url: str) -> str:
-    """Return the part of its service that a request is for."""
-    return f"{method} {url.partition('?')[0].rpartition('/')[0]}"
+    """Return the part of its service that a request is for; a mount is no upload."""
+    path, _, query = url.partition("?")
+    return f"{method} {path.rpartition('/')[0]}" + (" mounts" if "mount=" in query else "")
 
 
 def _names(part: str, subject: str) -> tuple[_Name, ...]:

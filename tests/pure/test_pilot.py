@@ -161,6 +161,29 @@ def test_what_comes_after_a_service_was_given_up_fails_at_once(pilot: Pilot, clo
     assert waited(pilot, clock) == 0
 
 
+def test_what_was_not_refused_is_tried_before_its_service_is_given_up(
+    pilot: Pilot, clock: Clock
+) -> None:
+    """All others may wait for one that is refused: its word alone is none of the service's."""
+
+    def turn(part: str) -> None:
+        asyncio.run(pilot.turn(HOST, "an image", part=part))
+
+    for _ in range(2):
+        pilot.refused(HOST, 100, "429 no", part="GET a")
+        clock.now += 101
+    pilot.refused(HOST, 100, "429 no", part="GET a")
+    began = clock.now
+    with pytest.raises(MigrateError, match="429 no"):
+        turn("GET a")
+    turn("GET b")
+    pilot.refused(HOST, 100, "429 no", part="GET b")
+    with pytest.raises(MigrateError, match="429 no"):
+        turn("GET b")
+    turn("GET c")
+    assert clock.now - began < 5
+
+
 def test_a_service_that_takes_something_is_not_given_up(pilot: Pilot, clock: Clock) -> None:
     """What others get through shows that there is quota; who was refused first goes on too."""
     for _ in range(20):

@@ -212,12 +212,13 @@ def test_a_pause_of_all_is_over_a_little_earlier_for_who_was_not_refused(clock: 
     ("method", "url", "part"),
     [
         ("HEAD", "https://h/v2/a/b/manifests/1?x=/y/z", "HEAD https://h/v2/a/b/manifests"),
-        ("POST", "https://h/v2/a/b/blobs/uploads/?mount=x", "POST https://h/v2/a/b/blobs/uploads"),
+        ("POST", "https://h/v2/a/b/blobs/uploads/?digest=x", "POST https://h/v2/a/b/blobs/uploads"),
+        ("POST", "https://h/v2/a/uploads/?mount=x&from=b", "POST https://h/v2/a/uploads mounts"),
         ("GET", "https://h", "GET https:/"),
     ],
 )
 def test_a_part_is_a_method_and_the_path_above(method: str, url: str, part: str) -> None:
-    """What is asked for by name, and queries, make no difference."""
+    """What is asked for by name, and queries, make no difference, but for a mount."""
     assert part_of(method, url) == part
 
 

@@ -238,6 +238,37 @@ def test_a_child_that_is_never_there_fails_its_index_in_its_own_words(zoo: Zoo) 
     assert {one["code"] for one in facts["failures"]} == {"blob-unknown"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/a0/blobs/"), ("POST", "/a0/blobs/uploads/")]
+)
+def test_what_all_share_is_not_refused_with_the_name_that_comes_first(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    """It answers 429 for ever, and all others wait for it: that is no quota that is used up."""
+    monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "2")
+    for name in ("a0", "b1", "b2", "b3"):
+        zoo.image(name, "1")
+    assert zoo.plan()[0] == 0
+    zoo.fault(method=method, path=path, status=429)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert sorted(there(zoo)) == ["b1", "b2", "b3"]
+
+
+@pytest.mark.parametrize("spec", [SPEC, WITHIN], ids=["from each other", "from the source"])
+def test_layers_whose_mounts_are_refused_by_429_for_ever_are_sent(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    """As where they are refused in any other way."""
+    monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "2")
+    for number in range(4):
+        zoo.image(f"a{number}", "1")
+    assert zoo.plan(spec=spec)[0] == 0
+    zoo.fault(method="POST", path="mount=", status=429)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+
+
 def test_images_are_complete_while_others_are_still_sent(zoo: Zoo) -> None:
     """A layer that all share is mounted beside what is sent, and not behind it."""
     for number in range(12):
