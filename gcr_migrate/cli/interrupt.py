@@ -12,9 +12,9 @@ import atexit
 import os
 import signal
 import sys
-import threading
 import time
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gcr_migrate.errors import DEFECT, Exit, MigrateError
@@ -202,16 +202,17 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
 
 
 @contextmanager
-def until_signal() -> Iterator[threading.Event]:
-    """Give an event that a signal sets, for what serves until it is told to end."""
-    ended = threading.Event()
+def until_signal() -> Iterator[Callable[[], int]]:
+    """Give what waits for a signal, for what serves until it is told to end."""
+    # No event: one that is set while this thread begins to wait for it would stand still for ever.
+    told = SimpleQueue[int]()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        ended.set()
+        told.put(number)
         _END.begins_by(number)
 
     with _hearing(on_signal):
-        yield ended
+        yield told.get
 
 
 @contextmanager

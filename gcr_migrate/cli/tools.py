@@ -140,7 +140,7 @@ def sandbox(
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="gcr-migrate-"))
             directory = Path(temporary)
         box = Sandbox(directory, load_scenario(scenario), events=events, tls=tls)
-        ended = stack.enter_context(until_signal())
+        wait = stack.enter_context(until_signal())
         stack.enter_context(box.start_in_background())
         # Written when it answers already: who waits for the file may connect at once.
         if write_endpoints:
@@ -157,7 +157,7 @@ def sandbox(
         output = Output(as_json=as_json)
         output.result(facts, sandbox_lines(facts))
         output.out.file.flush()
-        ended.wait()
+        wait()
     return Exit.OK
 
 

@@ -283,3 +283,49 @@ def test_no_command_runs_a_loop_that_a_second_signal_breaks_off() -> None:
     folder = Path(os.fsdecode(gcr_migrate.cli.__file__)).parent
     ways = {one.name for one in folder.glob("*.py") if "asyncio.run(" in one.read_text()}
     assert ways == {"interrupt.py", "worker.py"}
+
+
+# In a process of its own for each moment of the wait, a signal comes at that moment.
+WAITS = """
+import os, signal, sys, threading, time
+from gcr_migrate.cli.interrupt import until_signal
+
+def stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def wait_until(moment):
+    seen = 0
+    def trace(frame, event, arg):
+        nonlocal seen
+        frame.f_trace_opcodes = True
+        seen += 1
+        if seen == moment:
+            stop()
+        return trace
+    with until_signal() as wait:
+        late = threading.Timer(0.03, stop)
+        late.start()
+        sys.settrace(trace)
+        wait()
+        sys.settrace(None)
+        late.join()
+    os._exit(0)
+
+for moment in range(1, 80):
+    child = os.fork() or wait_until(moment)
+    for _ in range(400):
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            break
+        time.sleep(0.005)
+    else:
+        os.kill(child, signal.SIGKILL)
+        sys.exit(f"it stood still: a signal came at moment {moment}")
+"""
+
+
+def test_who_waits_for_a_signal_gets_it_whenever_it_comes() -> None:
+    """Also in the midst of beginning to wait."""
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
