@@ -113,7 +113,7 @@ class RegistrySource(Part):
         (), description="Image paths, for a registry that does not list them itself."
     )
     plain_http: bool | None = Field(None, description="Allow plain HTTP beyond loopback.")
-    dialect: DialectName = Field("auto", description="How the registry speaks; auto detects it.")
+    dialect: DialectName = Field("auto", description="How the registry speaks; auto: distribution.")
 
     @model_validator(mode="after")
     def _less_than_there_is(self) -> Self:
