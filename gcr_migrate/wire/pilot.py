@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gcr_migrate.errors import Problem
 
 PATIENCE_S: Final = 150.0
+_TRIED_AT_MOST: Final = 8  # parts of a service that is given up, one after the other
 _LOOK_S: Final = 0.25  # for a wish to stop
 _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after half a minute
 
@@ -252,14 +253,16 @@ class Pilot:
         All that is known is of other parts then, as of one repository for which all others wait.
 
         Raises:
-            MigrateError: TOO_MANY_REQUESTS, it was refused too.
+            MigrateError: TOO_MANY_REQUESTS, it was refused too, or some others were.
         """
         now = self._clock()
         if now >= pause.until or not self.hopeless(service, pause.since):
             return False
-        if not part or one.refusing.was_refused(part, now):
+        is_known = not part or one.refusing.was_refused(part, now)
+        if is_known or pause.tried >= _TRIED_AT_MOST:
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
         pause.until = now
+        pause.tried += 1
         return True
 
     def took(self, service: str, sent_at: float | None = None) -> None:
@@ -275,7 +278,7 @@ class Pilot:
         now = self._clock()
         if sent_at is None or sent_at > one.adapted_at:
             one.has_taken = True
-        pause.since = now
+        pause.since, pause.tried = now, 0
         if now > pause.until + LONGEST_PAUSE_S:  # a whole minute went well
             one.pause = None
             one.slowed.clear()

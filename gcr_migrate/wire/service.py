@@ -34,6 +34,7 @@ class Pause(Struct):
         since: when it began to refuse without taking anything in between.
         until: when the pause is over.
         count: pauses in a row that the service was told nothing better for.
+        tried: parts of it that were tried though it was given up.
         saw: what the service said.
     """
 
@@ -41,6 +42,7 @@ class Pause(Struct):
     until: float
     count: int = 0
     saw: str = ""
+    tried: int = 0
 
 
 class Service(Struct):
