@@ -37,7 +37,6 @@ HUGE_BYTES: Final = 1024 * 1024 * 1024
 _HUGE_AT_ONCE: Final = 4  # an upload that breaks starts over: not all of them at once
 _MAY_BE_THERE: Final = frozenset({State.MOVING, State.FAILED})
 _MOUNTS_FOR_EACH: Final = 2  # transfer that may be on its way
-_MAY_AIL_ALONE: Final = frozenset({errors.UNREACHABLE, errors.TOO_MANY_REQUESTS})
 _HOLDERS_REMEMBERED: Final = 10_000
 _ENOUGH: Final = nullcontext()  # for what need not wait for room
 
@@ -373,10 +372,13 @@ class Blobs:
                 opened = await self._hands.do(MountWork(place.target, item.digest, origin.name))
                 self._mounts.answered(pair, item.id, opened)
         except MigrateError as error:
-            if error.problem not in _MAY_AIL_ALONE:
-                raise
             # If the target is gone, sending will tell; if it is not, mounts are what ails.
-            self._mounts.broke(pair, item.id)
+            if error.problem is errors.UNREACHABLE:
+                self._mounts.broke(pair, item.id)
+            elif error.problem is errors.REFUSED_ALONE:
+                self._mounts.refused(pair, item.id)
+            elif error.problem is not errors.TOO_MANY_REQUESTS:  # after which all may be well
+                raise
             return ""
         return opened
 
@@ -390,7 +392,8 @@ class Blobs:
         except MigrateError as error:
             if error.problem is errors.STOPPED:
                 raise
-            self._unaskable.add(name)
+            if error.problem is not errors.TOO_MANY_REQUESTS:
+                self._unaskable.add(name)
             return False
 
     async def _is_gone(self, place: Place, item: BlobItem, error: MigrateError) -> bool:

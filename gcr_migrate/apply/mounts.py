@@ -119,6 +119,15 @@ class Mounts:
         (self._useless if opened == "" else self._open).add(pair)
         self.leave(pair, blob_id)
 
+    def refused(self, pair: Pair, blob_id: int) -> None:
+        """Note that a mount was refused by itself, while its service takes what else it is asked.
+
+        Where others of its pair were taken, that is a matter of this one.
+        """
+        if pair not in self._taken:
+            self._useless.add(pair)
+        self.leave(pair, blob_id)
+
     def broke(self, pair: Pair, blob_id: int) -> None:
         """Note that a mount got no answer, however often it was asked for."""
         self._broken[blob_id] = pair

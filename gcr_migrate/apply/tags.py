@@ -187,7 +187,8 @@ class _Side:
             first = self._failed if began < self._failed_until else None
             if first is None or first.problem is not error.problem:
                 first = self._failed = error
-                self._failed_until = _fresh_until(began, self._clock())
+                took_s = self._clock() - began
+                self._failed_until = began + max(_FRESH_S, took_s * _FRESH_TIMES)
             raise SharedError.of(error, first) from error
 
     async def _list(self) -> Tags:

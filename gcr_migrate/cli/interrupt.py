@@ -13,8 +13,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
-from queue import SimpleQueue
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gcr_migrate.errors import DEFECT, Exit, MigrateError
@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_S: Final = 0.5
+_LOOK_S: Final = 1.0
 
 
 def stops() -> tuple[type[BaseException], ...]:
@@ -202,7 +203,7 @@ def stopping(stop: asyncio.Event, tell: Callable[[str], None]) -> Iterator[None]
 
 
 @contextmanager
-def until_signal() -> Iterator[Callable[[], int]]:
+def until_signal() -> Iterator[Callable[[], None]]:
     """Give what waits for a signal, for what serves until it is told to end."""
     # No event: one that is set while this thread begins to wait for it would stand still for ever.
     told = SimpleQueue[int]()
@@ -211,8 +212,14 @@ def until_signal() -> Iterator[Callable[[], int]]:
         told.put(number)
         _END.begins_by(number)
 
+    def wait() -> None:
+        while True:
+            with suppress(Empty):  # it looks now and then, as a wait may begin just after a signal
+                told.get(timeout=_LOOK_S)
+                return
+
     with _hearing(on_signal):
-        yield told.get
+        yield wait
 
 
 @contextmanager

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.pace import Amount
 
 _OVER_S: Final = 10.0
+_ENOUGH: Final = 100  # requests in that time; in fewer, chance has its part
+_AT_MOST_S: Final = 60.0
 _SEEN_S: Final = 1.0  # in less, nothing is seen to bind
 _LEAST_S: Final = 4.0  # in less, chance is all that tells the rest
 _BINDS: Final = 0.85 * EVEN  # of a limit: it is kept from below, as timers are late
@@ -61,12 +63,17 @@ class Turns:
             sent: all requests.
         """
         self._marks.append(_Mark(at_s, _count(passed), passed.bytes, sent))
-        while len(self._marks) > 2 and at_s - self._marks[1].at_s >= _OVER_S:  # noqa: PLR2004  # ends
+        while len(self._marks) > 2 and self._are_enough_since(self._marks[1]):  # noqa: PLR2004  # ends
             self._marks.popleft()
         if self._seen_s >= _LEAST_S:
             first, last = self._marks[0], self._marks[-1]
             bytes_per_s = (last.bytes - first.bytes) / (last.at_s - first.at_s)
             self._best_bytes = max(self._best_bytes, bytes_per_s)
+
+    def _are_enough_since(self, mark: _Mark) -> bool:
+        now = self._marks[-1]
+        seconds, asked = now.at_s - mark.at_s, now.sent.asked - mark.sent.asked
+        return seconds >= _AT_MOST_S or (seconds >= _OVER_S and asked >= _ENOUGH)
 
     @property
     def _seen_s(self) -> float:

@@ -21,7 +21,6 @@ from gcr_migrate.errors import (
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
     PERIMETER,
-    REFUSED_ALONE,
     REQUEST_REFUSED,
     SERVER_ERROR,
     TAG_CONFLICT,
@@ -71,7 +70,7 @@ _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 # Mounts may fail alone, such as where the source is hidden from us: what ails the target too, or
 # the login, is told by the upload that follows.
 _SENT_INSTEAD: Final = frozenset(
-    {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED, REFUSED_ALONE}
+    {BAD_REPLY, DENIED, PERIMETER, REQUEST_REFUSED, SERVER_ERROR, UNAUTHORIZED}
 )
 
 

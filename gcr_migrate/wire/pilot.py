@@ -261,6 +261,9 @@ class Pilot:
         is_known = not part or one.refusing.was_refused(part, now)
         if is_known or pause.tried >= _TRIED_AT_MOST:
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
+        if self.stop is not None and self.stop.is_set():
+            return False
+        one.paused_s -= pause.until - now
         pause.until = now
         pause.tried += 1
         return True
@@ -328,7 +331,7 @@ class Pilot:
             one.adapted_at = now
             one.slower(now, part, subject, writes=writes)
         length_s = pause_length_s(pause.count, after_s)
-        pause.count += 1
+        pause.count += not pause.tried
         pause.saw = saw
         pause.until = now
         self._lengthen(one, pause, now + length_s)

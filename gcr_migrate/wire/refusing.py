@@ -222,7 +222,7 @@ class Refusing:
 def part_of(method: str, url: str) -> str:
     """Return the part of its service that a request is for; a mount is no upload."""
     path, _, query = url.partition("?")
-    return f"{method} {path.rpartition('/')[0]}" + (" mounts" if "mount=" in query else "")
+    return f"{method} {path.rpartition('/')[0]}" + (" mounts" if "&mount=" in f"&{query}" else "")
 
 
 def _names(part: str, subject: str) -> tuple[_Name, ...]:

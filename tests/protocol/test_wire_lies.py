@@ -23,6 +23,7 @@ from gcr_migrate.wire.pieces import Iterated
 from gcr_migrate.wire.retry import Backoff, TransientError
 from gcr_migrate.wire.transport import Wire
 from gcr_migrate.wire.unpacking import unpacked
+from tests.conftest import refusing_port
 from tests.feeds import whole
 
 if TYPE_CHECKING:
@@ -148,15 +149,12 @@ def test_what_is_not_http_is_a_bad_reply() -> None:
 def test_a_refused_connection_is_unreachable() -> None:
     """Nobody listens."""
 
-    async def run() -> None:
-        server = Server(b"")
-        async with server.running():
-            url = server.url
+    async def run(port: int) -> None:
         async with Wire(Endpoints(), backoff=FAST) as wire:
-            await wire.request("GET", url, ok={200})
+            await wire.request("GET", f"http://127.0.0.1:{port}/", ok={200})
 
-    with pytest.raises(MigrateError) as raised:
-        asyncio.run(run())
+    with refusing_port() as port, pytest.raises(MigrateError) as raised:
+        asyncio.run(run(port))
     assert raised.value.problem.code == "unreachable"
 
 

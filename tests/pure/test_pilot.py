@@ -191,6 +191,7 @@ def test_what_was_not_refused_is_tried_before_its_service_is_given_up(
             tried += 1
     assert tried == 8
     assert clock.now - began < 30
+    assert pilot.counts()[HOST].paused_s < clock.now - 1000  # what was cut short is not told
 
 
 def test_a_service_that_takes_something_is_not_given_up(pilot: Pilot, clock: Clock) -> None:
