@@ -20,6 +20,7 @@ from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.model.content import Descriptor, Digest, Manifest
 from gcr_migrate.model.names import Project, gcr_host
 from gcr_migrate.sandbox.app import Sandbox, running
+from gcr_migrate.wire import network
 from gcr_migrate.wire.endpoints import Endpoints
 from gcr_migrate.wire.retry import Backoff
 from gcr_migrate.wire.transport import Wire
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 
     from gcr_migrate.interfaces import TargetRegistry
 
-pytestmark = pytest.mark.usefixtures("each_library")
+USUAL, *OTHERS = network.LIBRARIES
+pytestmark = [
+    pytest.mark.usefixtures("each_library"),
+    pytest.mark.parametrize(
+        "each_library",
+        [USUAL, *(pytest.param(other, marks=pytest.mark.long) for other in OTHERS)],
+        indirect=True,
+        scope="module",
+    ),
+]
 
 HOST, API = "us-docker.pkg.dev", "artifact_registry"
 APP = "builds/us.gcr.io/product1/dev/product1-app"

@@ -211,7 +211,7 @@ def _gcloud_environ(zoo: Zoo) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.needs("gcloud")
 def test_the_real_gcloud_runs_the_script(zoo: Zoo) -> None:
     """Twice before the copy and once after it: then all is there but what has a condition.

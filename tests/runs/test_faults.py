@@ -282,7 +282,13 @@ def _codes(found: Any) -> set[str]:
     return own | {code for one in found.values() for code in _codes(one)}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(one, id=str(one), marks=() if number % 3 == 0 else pytest.mark.long)
+        for number, one in enumerate(CASES)
+    ],
+)
 def test_each_fault_has_its_code_and_can_be_got_over(
     case: Case, planned: dict[str, Path], cli: Cli, tmp_path: Path
 ) -> None:

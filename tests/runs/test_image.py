@@ -72,7 +72,7 @@ def test_the_lock_of_the_image_is_part_of_the_other() -> None:
     assert text.count("--hash=sha256:") >= len(image)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_steps_make_a_tool_that_works(tmp_path: Path) -> None:
     """Run one after another where nothing is, they end in a program that answers.
 

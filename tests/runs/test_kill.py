@@ -95,6 +95,7 @@ POINTS = [
     Point("us", "after", "PUT", BY_TAG, 2),
 ]
 QUICK = POINTS[4::7]  # an upload that begins, a mount that is done, a manifest that is there
+OFTEN = POINTS[::2]
 
 
 def _scenario() -> Scenario:
@@ -147,7 +148,7 @@ def _is_reached(stage: Stage, point: Point) -> bool:
         pytest.param(
             one,
             id=f"{one.to}-{one.when}-{one.method}-{one.skip}-{one.path}",
-            marks=() if one in QUICK else pytest.mark.slow,
+            marks=() if one in QUICK else pytest.mark.slow if one in OFTEN else pytest.mark.long,
         )
         for one in POINTS
     ],

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from gcr_migrate.sandbox.app import Sandbox
 
+pytestmark = pytest.mark.slow
+
 PLAN = Path(__file__).parents[2] / "plans" / "builds.yaml"
 HOST = "us-docker.pkg.dev/builds"
 LOCATION = "projects/builds/locations/us"
@@ -155,7 +157,6 @@ def gcloud(made: Made) -> dict[str, Any]:
         return dict(zip(COMMANDS, pool.map(ask, COMMANDS.values()), strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 def test_gcloud_lists_the_repositories_of_the_plan(made: Made, gcloud: dict[str, Any]) -> None:
     """The source's repository and the planned ones, all of Docker, and nothing else."""
@@ -243,7 +244,6 @@ def test_gcloud_sees_that_no_redirect_was_touched(gcloud: dict[str, Any]) -> Non
     assert gcloud["settings"]["legacyRedirectionState"] == state
 
 
-@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 def test_the_tool_sees_what_gcloud_made(tmp_path: Path) -> None:
     """A repository and a grant of gcloud's are there for the plan: they are not made again.
@@ -337,7 +337,6 @@ def _versions(
     return found
 
 
-@pytest.mark.slow
 def test_googles_library_finds_a_condition_kept(tmp_path: Path) -> None:
     """A grant that the tool adds leaves the condition of another as it was."""
     condition = {"title": "work hours", "expression": "request.time.getHours() < 17"}
