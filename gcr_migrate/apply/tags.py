@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -78,7 +79,7 @@ class Look:
         with suppress(MigrateError):
             began = self._clock()
             found = await self._ask(item)
-            self._ahead[item.tag] = _fresh_until(began, self._clock()), found
+            self._ahead[item.tag] = _fresh_until(began, self._clock(), _LOOK_AT_MOST_S), found
 
     async def whole(self) -> Tags:
         """Return all that the list of the target tells, manifests without a tag, too.
@@ -187,8 +188,7 @@ class _Side:
             first = self._failed if began < self._failed_until else None
             if first is None or first.problem is not error.problem:
                 first = self._failed = error
-                took_s = self._clock() - began
-                self._failed_until = began + max(_FRESH_S, took_s * _FRESH_TIMES)
+                self._failed_until = _fresh_until(began, self._clock())
             raise SharedError.of(error, first) from error
 
     async def _list(self) -> Tags:
@@ -204,14 +204,15 @@ class _Side:
         except MigrateError as error:  # which the other tags need not ask for again, one by one
             self._fresh_until = self._clock() + _FRESH_S
             raise SharedError.of(error) from error
-        self._fresh_until = _fresh_until(began, self._clock(), len(tags.digests) // _PAGE)
+        costs_s = _LOOK_AT_MOST_S * (1 + len(tags.digests) // _PAGE)
+        self._fresh_until = _fresh_until(began, self._clock(), costs_s)
         self.is_cut = tags.is_cut
         return tags
 
 
-def _fresh_until(began: float, ended: float, more_pages: int = 0) -> float:
+def _fresh_until(began: float, ended: float, costs_at_most_s: float = math.inf) -> float:
     """Return until when an answer is believed; it is thought to be as old as it took."""
-    took_s = min(ended - began, _LOOK_AT_MOST_S * (1 + more_pages))
+    took_s = min(ended - began, costs_at_most_s)
     return ended - took_s + max(_FRESH_S, took_s * _FRESH_TIMES)
 
 

@@ -124,8 +124,8 @@ class Turns:
 
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
-        caps = self._rates.requests_per_s, self._rates.writes_per_s
-        return max((_count(left) / cap for cap in caps if cap), default=0.0)
+        cap = self._rates.for_writes
+        return _count(left) / cap if cap else 0.0
 
 
 def _count(amount: Amount) -> int:

@@ -163,7 +163,7 @@ class Pilot:
         while (left_s := one.refusing.left_s(part, now := self._clock(), subject)) > 0:
             if saw := one.refusing.hopeless(part, now, subject):
                 raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
-            if not (one.pause and self._is_tried(one, one.pause, service, part, subject)):
+            if not self._is_tried(one, service, part, subject):
                 await self._wait(left_s, subject, begins=begins)
 
     def answered(self, turn: Turn, *, took: bool) -> None:
@@ -196,7 +196,7 @@ class Pilot:
         """
         one = self._services.get(service) or self._new(service)
         while one.pause and (left_s := one.pause.until - self._clock()) > 0:
-            if not self._is_tried(one, one.pause, service, part, subject):
+            if not self._is_tried(one, service, part, subject):
                 await self._wait(left_s, subject, begins=False)
         await self._part_over(service, part, subject, begins=False)
 
@@ -225,10 +225,8 @@ class Pilot:
 
     async def _first(self, one: Service, line: _Line) -> float:
         while (left_s := one.left_s(now := self._clock(), writes=line.writes)) > 0:
-            pause = one.pause if one.pause and now < one.pause.until else None
-            if pause and self._is_tried(one, pause, line.service, line.part, line.subject):
-                continue
-            await self._wait(left_s, line.subject, begins=line.begins)
+            if not self._is_tried(one, line.service, line.part, line.subject):
+                await self._wait(left_s, line.subject, begins=line.begins)
         return now
 
     async def _wait(self, left_s: float, subject: str, *, begins: bool) -> None:
@@ -247,7 +245,7 @@ class Pilot:
                 raise MigrateError(STOPPED, subject=subject)
         await self._sleep(min(left_s, _LOOK_S))
 
-    def _is_tried(self, one: Service, pause: Pause, service: str, part: str, subject: str) -> bool:
+    def _is_tried(self, one: Service, service: str, part: str, subject: str) -> bool:
         """End the pause of a service that is given up for a part of it that was not refused.
 
         All that is known is of other parts then, as of one repository for which all others wait.
@@ -255,8 +253,8 @@ class Pilot:
         Raises:
             MigrateError: TOO_MANY_REQUESTS, it was refused too, or some others were.
         """
-        now = self._clock()
-        if now >= pause.until or not self.hopeless(service, pause.since):
+        now, pause = self._clock(), one.pause
+        if not pause or now >= pause.until or not self.hopeless(service, pause.since):
             return False
         is_known = not part or one.refusing.was_refused(part, now)
         if is_known or pause.tried >= _TRIED_AT_MOST:
