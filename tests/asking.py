@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gcr_migrate.model.dialect import Dialect
+    from gcr_migrate.wire.pilot import Pilot
     from tests.scripted import Answer, Asked
 
 T = TypeVar("T")
@@ -27,11 +28,12 @@ def using(
     answer: Callable[[Asked], Answer],
     work: Callable[[RegistryClient], Awaitable[T]],
     dialect: Dialect = DISTRIBUTION,
+    pilot: Pilot | None = None,
 ) -> T:
     """Return what work with a client comes to, which logs in as nobody and tries all twice."""
 
     async def run(host: str) -> T:
-        async with Wire(Endpoints(), Backoff(tries=2, base_s=0.001)) as wire:
+        async with Wire(Endpoints(), Backoff(tries=2, base_s=0.001), pilot=pilot) as wire:
             return await work(RegistryClient(host, wire, Credentials(Login(), {}, wire), dialect))
 
     with Scripted(answer) as server:

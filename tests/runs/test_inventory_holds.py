@@ -124,15 +124,19 @@ def _pusher(held: Held, lists: str, number: int, tag: str) -> Callable[[str], An
 
 
 @pytest.mark.parametrize(
+    "seeds", [range(40), pytest.param(range(40, 100), marks=pytest.mark.long)], ids=["few", "more"]
+)
+@pytest.mark.parametrize(
     ("plain", "lists"), [(True, "/tags/list"), (False, "/tags/list"), (False, "/dockerImages")]
 )
 def test_a_tag_pushed_between_two_pages_is_there_or_the_inventory_is_incomplete(
     readers: Readers,
     plain: bool,  # noqa: FBT001  # a parameter of pytest's
     lists: str,
+    seeds: range,
 ) -> None:
-    """On forty seeds, wherever the push shifts or precedes what was read."""
-    for seed in range(40):
+    """On a hundred seeds, wherever the push shifts or precedes what was read."""
+    for seed in seeds:
         chance = random.Random(seed)  # noqa: S311  # no secret
         held = Held()
         page = chance.randint(2, 4)
