@@ -141,7 +141,9 @@ class Sandbox:
         entry.member = caller.identity.member if caller and caller.identity else ""
         target = f"{path}?{query}" if query else path
         fault = self.faults.find(host, request.method, target)
-        if fault and fault.ends_tokens:
+        if fault and fault.ends_logins:
+            self._tokens.end(registry=True)
+        elif fault and fault.ends_tokens:
             self._tokens.end_registry()
         exchange = _Exchange(self, entry, fault, receive, send)
         try:

@@ -134,6 +134,7 @@ class Fault(BaseModel):
         body: body of that answer.
         delay_s: seconds to wait.
         ends_tokens: end all registry tokens there are at this moment, and go on.
+        ends_logins: end all access tokens there are too, and go on.
         when: `before` the work, which then is not done if a status is set; or `after` it, with
             the work done and nobody told yet: the moment at which to kill a client.
     """
@@ -151,6 +152,7 @@ class Fault(BaseModel):
     body: str = ""
     delay_s: float = 0.0
     ends_tokens: bool = False
+    ends_logins: bool = False
     when: Literal["before", "after"] = "before"
     _seen: int = PrivateAttr(default=0)
     _hits: int = PrivateAttr(default=0)

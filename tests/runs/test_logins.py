@@ -136,22 +136,6 @@ def has_written(asked: Requests) -> bool:
     return len([one for one in written if one["status"] == 201]) >= 4
 
 
-def has_recovered(asked: Requests) -> bool:
-    """Whether tokens were refused, and all who were refused have gone on since."""
-    named = [one for one in asked if one["name"]]
-    refused = [at for at, one in enumerate(named) if one["status"] == 401]
-    if not refused or len(named) < refused[-1] + 60:
-        return False
-    told = {
-        (one["method"], one["path"], one["query"])
-        for one in named
-        if one["status"] < 400 and one["told"]
-    }
-    again = [named[at] for at in refused if not named[at]["path"].startswith("/artifacts-uploads")]
-    gone_on = all((one["method"], one["path"], one["query"]) in told for one in again)
-    return gone_on and all(one["status"] for one in named[refused[0] : refused[-1] + 50])
-
-
 class OpenStage(Protocol):
     """Open a sandbox."""
 
@@ -186,16 +170,15 @@ def test_a_run_outlives_its_tokens_twice(open_stage: OpenStage) -> None:
     key = stage.key_file(WRITER)
     stage.environ["GOOGLE_APPLICATION_CREDENTIALS"] = key
     stage.plan()
-    stage.post("faults", method="PUT", path=WRITES, delay_s=0.25)
+    # The login ends with a write that the sandbox counts, however slow the machine is.
+    for ends in (4, MANY // 2):
+        stage.post("faults", method="PUT", path="/manifests/", ends_logins=True, skip=ends, times=1)
+    stage.post("faults", method="PUT", path=WRITES, delay_s=0.05)
     stage.post("requests/reset")
-    process = stage.start("apply", "m", "--json")
-    for condition in (has_written, has_recovered):
-        stage.wait(process, condition)
-        stage.post("tokens/expire", registry=True)
-    code, applied, err = ended(process)
+    applied = stage.run("apply", "m")
     bought = [one for one in stage.requests() if one["host"] == "oauth2" and one["status"] == 200]
 
-    assert (code, applied.get("outcome")) == (0, "complete"), f"{applied} {err}"
+    assert applied["outcome"] == "complete"
     assert len(bought) == 3
     assert stage.run("verify", "m")["outcome"] == "proven"
     assert stage.is_whole()
