@@ -234,17 +234,18 @@ ROWS = [
     Row("404-once", HEALS, _status(404), times=1, only=("upload-body", "upload-end", "mount")),
     Row("408-once", HEALS, _status(408), times=1),
     Row("408-for-ever", fails("unreachable"), _status(408), but=SENT),
-    # The sandbox gives its tokens at an address that is none of Google's.
+    # The sandbox gives its tokens at an address that is none of Google's. To an upload it says that
+    # its session is lost.
     Row(
         "412-for-ever",
         fails("not-migrated"),
         _status(412),
-        but=dict.fromkeys(TOKENS, fails("request-refused")),
+        but=dict.fromkeys((*TOKENS, "upload-body", "upload-end"), fails("request-refused")),
     ),
     Row("429-seconds", HEALS, _status(429, headers={"retry-after": "1"}), times=1),
     Row("429-date", HEALS, _status(429, headers={"retry-after": "DATE"}), times=1),
     Row("429-silent", HEALS, _status(429), times=2),
-    Row("429-for-ever", fails("too-many-requests"), _status(429), touches_all=True),
+    Row("429-for-ever", fails("too-many-requests"), _status(429), touches_all=True, but=SENT),
     *(Row(f"{code}-burst", HEALS, _status(code), times=2) for code in (500, 502, 503, 504)),
     *(
         Row(f"{code}-for-ever", fails("server-error"), _status(code), but=SENT)
