@@ -189,7 +189,7 @@ def test_a_layer_of_many_manifests_that_were_lost_is_looked_for_once(
     """However many need it, and whatever a second question would have come to."""
     with opened(tmp_path) as zoo:
         shared = zoo.blob("a", b"shared" * 100)
-        for number in range(60):
+        for number in range(120):
             config = zoo.blob("a", f"config {number}".encode())
             body = {
                 "schemaVersion": 2,
@@ -207,7 +207,7 @@ def test_a_layer_of_many_manifests_that_were_lost_is_looked_for_once(
         code, facts = apply(zoo)
         assert (code, facts["outcome"]) == (0, "complete")
         assert zoo.asked(f"HEAD {EUROPE} .*{head}") == 1
-        assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 61
+        assert zoo.asked(f"PUT {EUROPE} .*uploads/") == 121
 
 
 def test_layers_that_were_not_looked_for_before_a_stop_are_looked_for_by_the_next_run(
