@@ -18,6 +18,7 @@ from gcr_migrate.sandbox.app import Sandbox, running
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
 from tests.conftest import Cli, refusing_port
 from tests.relay import Relay
+from tests.sample import covering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,11 +283,16 @@ def _codes(found: Any) -> set[str]:
     return own | {code for one in found.values() for code in _codes(one)}
 
 
+SAMPLE = covering((one.command, one.code) for one in CASES)
+
+
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(one, id=str(one), marks=() if number % 3 == 0 else pytest.mark.long)
-        for number, one in enumerate(CASES)
+        pytest.param(
+            one, id=str(one), marks=() if (one.command, one.code) in SAMPLE else pytest.mark.long
+        )
+        for one in CASES
     ],
 )
 def test_each_fault_has_its_code_and_can_be_got_over(

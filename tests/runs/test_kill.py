@@ -18,6 +18,7 @@ import pytest
 
 from gcr_migrate.sandbox.image_parts import ImagePart, LayerPart
 from gcr_migrate.sandbox.scenarios import Scenario, load_scenario
+from tests.sample import covering
 from tests.theatre import Stage, Theatre
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ POINTS = [
     Point("us", "after", "PUT", BY_TAG, 2),
 ]
 QUICK = POINTS[4::7]  # an upload that begins, a mount that is done, a manifest that is there
-OFTEN = POINTS[::2]
+OFTEN = covering((one.to, one.when, one.method, one.path) for one in POINTS)
 
 
 def _scenario() -> Scenario:
@@ -132,6 +133,12 @@ def _kill_at(stage: Stage, point: Point, *command: str) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def _often(one: Point) -> pytest.MarkDecorator:
+    """How often a point is run that is not quick: by CI, or with all tests only."""
+    is_often = (one.to, one.when, one.method, one.path) in OFTEN
+    return pytest.mark.slow if is_often else pytest.mark.long
+
+
 def _is_reached(stage: Stage, point: Point) -> bool:
     """Whether the request is held: not begun, or done (its status is known) and not answered."""
     kin = [one for one in stage.ask("requests") if point.takes(one)]
@@ -148,7 +155,7 @@ def _is_reached(stage: Stage, point: Point) -> bool:
         pytest.param(
             one,
             id=f"{one.to}-{one.when}-{one.method}-{one.skip}-{one.path}",
-            marks=() if one in QUICK else pytest.mark.slow if one in OFTEN else pytest.mark.long,
+            marks=() if one in QUICK else _often(one),
         )
         for one in POINTS
     ],
