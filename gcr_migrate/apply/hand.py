@@ -124,11 +124,11 @@ class Hand:
     async def _write(self, work: ManifestWork) -> None:
         async def still_there() -> None:
             source = cast("End", work.source)
-            found = await self._reader(source).manifest_head(source.name, work.reference)
-            if found is None or found.digest != work.digest:
-                now = found.digest if found else "no such tag"
+            asked = HeadWork(source, work.reference, known=True, likely=(work.digest,))
+            found = await self._head(asked)
+            if found != work.digest:
                 subject = f"{source.registry}/{source.name}:{work.reference}"
-                saw = f"source has {now}, planned {work.digest}"
+                saw = f"source has {found or 'no such tag'}, planned {work.digest}"
                 raise MigrateError(errors.TAG_MOVED, subject=subject, saw=saw)
 
         await self._writer(work.target).put_manifest(
@@ -156,17 +156,22 @@ class Hand:
 
     async def _head(self, work: HeadWork) -> Digest | None:
         reader, name = self._reader(work.end), work.end.name
-        if found := await reader.manifest_head(name, work.tag):
+        found = await reader.manifest_head(name, work.tag)
+        if found and (not work.likely or found.digest in work.likely):
             return found.digest
-        if not work.known:
+        if not (found or work.known):
             return None
-        try:  # a 404 without a body may be anybody's
+        try:  # a 404 without a body may be anybody's, and a digest in a head is only said
             return (await reader.manifest(name, work.tag)).digest
         except MigrateError as error:
             gone = error.problem in errors.NOT_THERE | {errors.MANIFEST_UNKNOWN}
             if gone and not isinstance(error, BareError):
                 return None
-            raise
+            if not found or error.problem is not errors.BAD_MANIFEST:
+                raise
+            if await reader.manifest_head(name, work.tag) != found:
+                raise
+            return found.digest  # as it has said twice of what nobody can read
 
     async def _tags(self, end: End, *, whole: bool) -> Tags:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from gcr_migrate import errors
 from gcr_migrate.apply.again import MAY_LACK_A_PART, NOBODY_THERE, Again
 from gcr_migrate.apply.journal import Outcome
+from gcr_migrate.apply.late import Late
 from gcr_migrate.apply.seen import Seen
 from gcr_migrate.apply.tags import Look, is_settled, is_there, judge
 from gcr_migrate.errors import MigrateError
@@ -85,7 +85,7 @@ class Path:
         self._not_done: dict[int, Outcome] = {}
         self._again = Again(tools, place, self._put, self._set_anew, self._not_done)
         self._needing: dict[int, set[int]] = {}  # manifests that are not gone, by blobs that are
-        self._late = array("q")  # manifests whose tags wait for what is attached to them
+        self._late = Late(tools, place, self._look, self._not_done, self._set_all, self._block)
 
     async def run(self) -> None:
         """Bring everything of the path that is not there; failures are events, not exceptions."""
@@ -98,7 +98,7 @@ class Path:
                 before, begun = begun, asyncio.get_running_loop().create_future()
                 work = self._item(item, tags, before, begun)
                 self._going[item.id] = group.create_task(work)
-        await self._late_tags()
+        await self._late.run()
 
     async def _open_items(self) -> AsyncIterator[tuple[ManifestItem, list[TagItem]]]:
         """Go through the manifests that are to be written or tagged, until a stop is wanted."""
@@ -114,6 +114,7 @@ class Path:
                     self._not_done[item.id] = Outcome.GONE
                     continue
                 all_tags = self._migration.tags_of(image_id, item.id)
+                self._late.note(item, all_tags)
                 item, all_tags = await self._seen.what_is_there(item, all_tags)  # noqa: PLW2901
                 tags = [tag for tag in all_tags if not is_settled(tag)]
                 if tags or not is_there(item):
@@ -122,10 +123,6 @@ class Path:
     @property
     def _is_over(self) -> bool:
         return self._journal.is_over(self._place.image.id)
-
-    def _open_tags(self, item_id: int) -> list[TagItem]:
-        tags = self._migration.tags_of(self._place.image.id, item_id)
-        return [tag for tag in tags if not is_settled(tag)]
 
     async def _item(
         self,
@@ -140,7 +137,7 @@ class Path:
             if is_there(item):
                 before.add_done_callback(lambda _: _resolve(begun))
                 outcome = Outcome.DONE
-                tags = self._without_late(item, tags)
+                tags = self._late.put_off(item, tags)
             else:
                 blobs = self._migration.blobs_of(item.id)
                 outcome = await self._needs(item, blobs)
@@ -288,7 +285,7 @@ class Path:
         self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]
     ) -> tuple[Outcome, list[TagItem]]:
         """Write a manifest under its first tag, which writes it under its digest too."""
-        tags = self._without_late(item, tags)
+        tags = self._late.put_off(item, tags)
         for number, tag in enumerate(tags, 1):
             if not await self._is_to_be_set(tag):
                 continue
@@ -311,13 +308,6 @@ class Path:
             self._written(Kind.TAG, tag.id)
             return self._written(Kind.MANIFEST, item.id, item.size_bytes), tags[number:]
         return await self._write_untagged(item, blobs), []
-
-    def _without_late(self, item: ManifestItem, tags: list[TagItem]) -> list[TagItem]:
-        """Put tags off until what is attached is there: none is seen without its signature."""
-        if tags and self._migration.open_referrers(item):
-            self._late.append(item.id)
-            return []
-        return tags
 
     async def _write_untagged(self, item: ManifestItem, blobs: list[BlobItem]) -> Outcome:
         if self._is_over:
@@ -411,19 +401,6 @@ class Path:
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)
             return False
-
-    async def _late_tags(self) -> None:
-        """Set the tags that waited for what is attached to their manifests."""
-        await a_few_of((self._late_tags_of(one) for one in self._late), _WRITES_AT_ONCE)
-
-    async def _late_tags_of(self, item_id: int) -> None:
-        if self._is_over:
-            return
-        outcome = self._not_done.get(item_id, Outcome.DONE)
-        if outcome is Outcome.DONE:
-            await self._set_all(self._open_tags(item_id))
-        elif outcome is Outcome.FAILED:
-            self._block(self._open_tags(item_id))
 
 
 def _resolve(begun: asyncio.Future[None]) -> None:

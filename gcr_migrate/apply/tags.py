@@ -39,6 +39,9 @@ _LOOK_AT_MOST_S: Final = 0.25
 _PAGE: Final = 1_000
 
 
+Likely = tuple["Digest | None", ...]
+
+
 class TagsNow(Struct, frozen=True):
     """What a tag points to now, at the source and at the target; None where it is not there."""
 
@@ -109,14 +112,15 @@ class Look:
         return await self._ask(item)
 
     async def _ask(self, item: TagItem) -> TagsNow:
-        planned = item.digest
-        target = await self._target.digest(item.tag, known=item.found is not None)
-        if target is None and self._target.is_cut and not (self._overwrites or item.found):
+        planned, found = item.digest, item.found
+        target = await self._target.digest(item.tag, (planned, found), known=found is not None)
+        if target is None and self._target.is_cut and not (self._overwrites or found):
             target = await self._second_look(item)
         if target == planned:
             return TagsNow(planned, target)  # it is there, wherever the source's has gone
-        source = planned if self._pinned else await self._source.digest(item.tag, known=True)
-        return TagsNow(source, target)
+        if self._pinned:
+            return TagsNow(planned, target)
+        return TagsNow(await self._source.digest(item.tag, (planned,), known=True), target)
 
     async def _second_look(self, item: TagItem) -> Digest | None:
         """Ask for a tag once more, which no list tells of: a HEAD alone may hide what is there.
@@ -128,7 +132,7 @@ class Look:
         if there is not None and not await self._hands.do(there):
             saw = "404 without a reason, also to what is there"
             raise MigrateError(errors.BAD_REPLY, subject=self._target.named(item.tag), saw=saw)
-        return await self._target.head(item.tag)
+        return await self._target.head(item.tag, (item.digest, item.found))
 
 
 class _Side:
@@ -146,9 +150,9 @@ class _Side:
         """Return a tag's full name."""
         return f"{self._end.registry}/{self._end.name}:{tag}"
 
-    async def head(self, tag: str) -> Digest | None:
-        """Ask for a tag, whatever the list says."""
-        return await self._head(tag, known=False)
+    async def head(self, tag: str, likely: Likely) -> Digest | None:
+        """Ask for a tag, whatever the list says; `likely` as in `digest`."""
+        return await self._head(tag, likely, known=False)
 
     def forget(self) -> None:
         """Believe nothing that was seen before."""
@@ -159,11 +163,12 @@ class _Side:
         self._listing = shared(self._ask(whole=True))
         return await asyncio.shield(self._listing)
 
-    async def digest(self, tag: str, *, known: bool) -> Digest | None:
-        """Return what a tag points to; that it is gone is not believed of one witness alone.
+    async def digest(self, tag: str, likely: Likely, *, known: bool) -> Digest | None:
+        """Return what a tag points to; that it is gone or moved is not believed of one witness.
 
         Args:
             tag: the tag.
+            likely: what it may point to without being asked for twice.
             known: it was there when the plan was made.
 
         Raises:
@@ -171,18 +176,18 @@ class _Side:
         """
         # A source that lists no digests is asked for the tag at once: the list would tell nothing.
         if self._end.side == "source" and not BY_NAME[self._end.dialect].lists_manifests:
-            return await self._head(tag, known=known)
+            return await self._head(tag, likely, known=known)
         listed = await self._list()
-        if found := listed.digests.get(tag):
+        if (found := listed.digests.get(tag)) in likely and found:
             return found
         if tag in listed.digests or listed.is_cut:
-            return await self._head(tag, known=known or tag in listed.digests)
-        return await self._head(tag, known=False) if known else None  # the second witness
+            return await self._head(tag, likely, known=known or tag in listed.digests)
+        return await self._head(tag, likely, known=False) if known else None  # the second witness
 
-    async def _head(self, tag: str, *, known: bool) -> Digest | None:
+    async def _head(self, tag: str, likely: Likely, *, known: bool) -> Digest | None:
         began = self._clock()
         try:
-            return await self._hands.do(HeadWork(self._end, tag, known))
+            return await self._hands.do(HeadWork(self._end, tag, known, likely))
         except MigrateError as error:
             # What fails alike while that would be believed fails by the same cause.
             first = self._failed if began < self._failed_until else None
@@ -224,6 +229,23 @@ def is_settled(item: TagItem) -> bool:
 def is_there(item: BlobItem | ManifestItem | TagItem) -> bool:
     """Whether the target has an item by all that is known."""
     return item.present or item.state is State.PRESENT
+
+
+def is_free(place: Place, item: TagItem, now: TagsNow, *, was_moved: bool) -> bool:
+    """Whether nothing is in the way any more of a tag that an earlier run left.
+
+    What others have pushed to the target since the plan was made stays theirs.
+
+    Args:
+        place: its image path.
+        item: the tag.
+        now: what it points to.
+        was_moved: it was left as the source had another; else as the target had.
+    """
+    if now.target == item.digest:
+        return True
+    overwrites = was_moved and place.image.existing_tags == "overwrite"
+    return now.source == item.digest and now.target in {None, item.found if overwrites else None}
 
 
 def judge(journal: Journal, place: Place, item: TagItem, now: TagsNow) -> Outcome | None:

@@ -83,6 +83,7 @@ NEXT: Final = {
     (State.MOVING, Event.GAVE_UP): State.FAILED,
     (State.PRESENT, Event.LOST): State.PLANNED,  # the target had said so, and has it not
     (State.PRESENT, Event.UNDONE): State.PLANNED,
+    (State.SKIPPED, Event.LOST): State.PLANNED,  # what was in its way is gone
     (State.FAILED, Event.STARTED): State.MOVING,  # a later run tries again
     (State.FAILED, Event.CONFIRMED): State.PRESENT,
     (State.FAILED, Event.LOST): State.PLANNED,  # it was not known whether it was done

@@ -122,11 +122,14 @@ class HeadWork(Work["Digest | None"], frozen=True):
         end: the name.
         tag: the tag or digest.
         known: somebody has said that it is there: that it is not has to be said in words.
+        likely: what a tag may point to on a word; anything else has to be shown, by the manifest.
+            Empty: any.
     """
 
     end: End
     tag: str
     known: bool = False
+    likely: tuple[Digest | None, ...] = ()
 
 
 class HasWork(Work[bool], frozen=True):

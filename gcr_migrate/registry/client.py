@@ -352,8 +352,12 @@ class RegistryClient:
             if overwrites:
                 return
             there = await self._head(name, reference, _push(name))  # the token that writes has it
-            if there and str(there.digest) not in {str(manifest.digest), *damaged}:
-                saw = f"target has {there.digest}, planned {manifest.digest}"
+            ours = {str(manifest.digest), *damaged}
+            if there is None or str(there.digest) in ours:
+                return
+            theirs = (await self.manifest(name, reference)).digest  # a head only says it
+            if str(theirs) not in ours:
+                saw = f"target has {theirs}, planned {manifest.digest}"
                 raise MigrateError(TAG_CONFLICT, subject=self._named(name, reference), saw=saw)
 
         looks = look if ":" not in reference and (check or not overwrites) else None

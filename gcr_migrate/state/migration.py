@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from gcr_migrate.errors import Problem
     from gcr_migrate.model.content import Manifest, RawManifest
-    from gcr_migrate.model.steps import State
+    from gcr_migrate.model.steps import Kind, State
 
 PAGE: Final = 256
 
@@ -298,6 +298,11 @@ class Migration:
     def has_failed(self, image_id: int) -> bool:
         """Whether something of an image path is given up at the moment."""
         return any(self.rows(_GAVE_UP.format(kind), image_id) for kind in _CONTENT)
+
+    def last_code(self, kind: Kind, item_id: int) -> str:
+        """Return the code of what happened last to an item; empty where that has none."""
+        sql = "SELECT code FROM event WHERE kind = ? AND item_id = ? ORDER BY id DESC LIMIT 1"
+        return next((str(row[0]) for row in self.rows(sql, str(kind), item_id)), "")
 
     def failed_repositories(self) -> set[int]:
         """Return the repositories of which something is given up, beside their images."""

@@ -1,0 +1,166 @@
+"""What is believed of a tag that leads elsewhere, and for how long it is left then."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fault_stage import EUROPE
+from tests.runs.test_tags_that_wait import theirs
+from tests.zoo import SPEC, US, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gcr_migrate.model.content import Digest
+    from tests.zoo import Zoo
+
+SKIP = "moved_tags: skip\n"
+KEEP = "existing_tags: keep\n"
+OVERWRITE = "existing_tags: overwrite\n"
+TARGET = ("builds", "europe", "moved")
+LIE = "sha256:" + "1" * 64
+BOTH = pytest.mark.parametrize("host", [US, EUROPE])
+MANIFEST = "app/manifests/1$"
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Iterator[Zoo]:
+    """An image with a tag."""
+    with opened(tmp_path) as found:
+        found.image("app", "1", name="planned")
+        yield found
+
+
+def planned(zoo: Zoo, rules: str) -> Digest:
+    """Plan by these rules; return what the tag points to."""
+    assert zoo.plan(spec=SPEC + rules)[0] == 0
+    return zoo.repository.images["app"].tags["1"]
+
+
+def applied(zoo: Zoo) -> tuple[int, list[str], dict[str, Any]]:
+    """Apply; return the exit status, the codes of what a rule left, and what was counted."""
+    code, facts = zoo.run("apply", str(zoo.home / "m"))
+    return code, [one["code"] for one in facts["left_by_rule"]], facts["counts"]
+
+
+def at_target(zoo: Zoo) -> Digest | None:
+    """Return what the tag points to at the target."""
+    return zoo.box.store.repositories[TARGET].images["app"].tags.get("1")
+
+
+def says(zoo: Zoo, host: str, digest: str, **rule: Any) -> None:
+    """Let lists of a host tell no digests, and heads of the tag this one."""
+    body = json.dumps({"name": "app", "tags": ["1"]})
+    zoo.fault(host=host, path="app/tags/list", status=200, body=body)
+    headers = {"docker-content-digest": digest}
+    zoo.fault(host=host, method="HEAD", path=MANIFEST, status=200, headers=headers, **rule)
+
+
+@BOTH
+@pytest.mark.parametrize("rules", ["", SKIP + KEEP, SKIP + OVERWRITE])
+def test_that_a_tag_moved_is_not_believed_of_a_head_alone(zoo: Zoo, host: str, rules: str) -> None:
+    """Its manifest tells, whose bytes have one digest only; whatever the spec says of such tags."""
+    digest = planned(zoo, rules)
+    says(zoo, host, LIE)
+    code, left, _ = applied(zoo)
+    assert (code, left, at_target(zoo)) == (0, [], digest)
+
+
+def test_a_list_with_a_wrong_digest_moves_no_tag(zoo: Zoo) -> None:
+    """Lists that tell digests are one word, too."""
+    digest = planned(zoo, SKIP)
+    entry = {"tag": ["1"], "mediaType": "", "imageSizeBytes": "1"}
+    body = json.dumps({"name": "app", "tags": ["1"], "manifest": {LIE: entry}, "child": []})
+    zoo.fault(host=US, path="app/tags/list", status=200, body=body)
+    assert applied(zoo)[:2] == (0, [])
+    assert at_target(zoo) == digest
+
+
+def test_a_tag_that_has_something_unreadable_now_has_moved(zoo: Zoo) -> None:
+    """There is no manifest to be shown: that the head says it twice is enough."""
+    planned(zoo, SKIP)
+    says(zoo, US, LIE)
+    zoo.fault(host=US, method="GET", path=MANIFEST, status=200, body="no manifest")
+    assert applied(zoo)[:2] == (0, ["tag-moved"])
+    assert at_target(zoo) is None
+
+
+def test_a_page_in_place_of_a_manifest_moves_no_tag(zoo: Zoo) -> None:
+    """Who says one thing and then another is not believed, and asked by the next run."""
+    digest = planned(zoo, SKIP)
+    for digit in "123456":
+        says(zoo, US, f"sha256:{digit * 64}", times=1)
+    zoo.fault(host=US, method="GET", path=MANIFEST, status=200, body="no manifest")
+    code, facts = zoo.run("apply", str(zoo.home / "m"))
+    assert (code, [one["code"] for one in facts["failures"]]) == (1, ["bad-manifest"])
+    zoo.heal()
+    assert applied(zoo)[:2] == (0, [])
+    assert at_target(zoo) == digest
+
+
+@pytest.mark.parametrize("rules", [SKIP, SKIP + KEEP, SKIP + OVERWRITE])
+def test_a_tag_that_was_set_back_is_copied_by_the_next_run(zoo: Zoo, rules: str) -> None:
+    """As long as the source has another it is left and named, and counts once."""
+    digest = planned(zoo, rules)
+    zoo.repository.put_manifest("app", theirs(), "1")
+    first, second = applied(zoo), applied(zoo)
+    assert first == second
+    assert first[:2] == (0, ["tag-moved"])
+
+    zoo.repository.images["app"].tags["1"] = digest
+    code, left, counts = applied(zoo)
+    assert (code, left, at_target(zoo)) == (0, [], digest)
+    assert counts == first[2] | {"done": counts["planned"], "skipped": 0}
+    assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+@pytest.mark.parametrize("rules", [SKIP, SKIP + KEEP, SKIP + OVERWRITE])
+def test_a_tag_that_was_set_back_is_taken_from_nobody(zoo: Zoo, rules: str) -> None:
+    """Who pushed to the target since the plan was made has it."""
+    digest = planned(zoo, rules)
+    zoo.repository.put_manifest("app", theirs(), "1")
+    assert applied(zoo)[:2] == (0, ["tag-moved"])
+    zoo.repository.images["app"].tags["1"] = digest
+    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
+    assert applied(zoo)[:2] == (0, ["tag-moved"])
+    assert at_target(zoo) == theirs().digest
+
+
+def test_what_the_plan_was_to_replace_is_replaced_when_the_source_is_set_back(zoo: Zoo) -> None:
+    """It was there before, and the spec says so."""
+    assert zoo.migrate() == (0, 0, 0)
+    old = at_target(zoo)
+    zoo.image("app", "1", name="newer")
+    (zoo.home / "m").unlink()
+    digest = planned(zoo, SKIP + OVERWRITE)
+    zoo.repository.put_manifest("app", theirs(), "1")
+    assert applied(zoo)[:2] == (0, ["tag-moved"])
+    assert at_target(zoo) == old
+    zoo.repository.images["app"].tags["1"] = digest
+    assert applied(zoo)[:2] == (0, [])
+    assert at_target(zoo) == digest
+
+
+@pytest.mark.parametrize("rules", [KEEP, OVERWRITE])
+def test_a_tag_that_others_gave_back_is_set_by_the_next_run(zoo: Zoo, rules: str) -> None:
+    """What they had pushed over it was theirs, and is gone."""
+    digest = planned(zoo, rules)
+    assert applied(zoo)[0] == 0
+    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
+    assert applied(zoo)[:2] == (0, ["tag-conflict"])
+    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    assert applied(zoo)[:2] == (0, [])
+    assert at_target(zoo) == digest
+
+
+def test_what_was_left_stays_left_where_the_source_cannot_be_asked(zoo: Zoo) -> None:
+    """It may be shut down by now, and nothing else is wanted of it."""
+    planned(zoo, SKIP)
+    zoo.repository.put_manifest("app", theirs(), "1")
+    first = applied(zoo)
+    zoo.fault(host=US, status=403)
+    assert applied(zoo) == first
