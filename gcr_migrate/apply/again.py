@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.path import Tools
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
-    Put = Callable[[ManifestItem, list[BlobItem], str], Awaitable[None]]
+    Put = Callable[[ManifestItem, list[BlobItem]], Awaitable[None]]
     SetTag = Callable[[TagItem], Awaitable[None]]
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Again:
     Args:
         tools: what all paths share.
         place: where it is read and written.
-        put: writes a manifest under a tag or its digest.
+        put: writes a manifest under its digest.
         set_tag: sets a tag, if it has to be set still.
         not_done: what became of manifests that are not there, by their numbers.
     """
@@ -148,7 +148,7 @@ class Again:
             return Outcome.PENDING
         journal.begins(Kind.MANIFEST, item.id)
         try:
-            await self._put(item, self._tools.migration.blobs_of(item.id), str(item.digest))
+            await self._put(item, self._tools.migration.blobs_of(item.id))
         except MigrateError as error:
             return journal.gave_up(Kind.MANIFEST, item.id, error, of=of)
         size = item.size_bytes

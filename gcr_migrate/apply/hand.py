@@ -156,22 +156,19 @@ class Hand:
 
     async def _head(self, work: HeadWork) -> Digest | None:
         reader, name = self._reader(work.end), work.end.name
-        found = await reader.manifest_head(name, work.tag)
-        if found and (not work.likely or found.digest in work.likely):
-            return found.digest
-        if not (found or work.known):
+        if found := await reader.manifest_head(name, work.tag):
+            if not work.likely or found.digest in work.likely:
+                return found.digest
+            return await reader.shown(name, work.tag, found)
+        if not work.known:
             return None
-        try:  # a 404 without a body may be anybody's, and a digest in a head is only said
+        try:  # a 404 without a body may be anybody's
             return (await reader.manifest(name, work.tag)).digest
         except MigrateError as error:
             gone = error.problem in errors.NOT_THERE | {errors.MANIFEST_UNKNOWN}
             if gone and not isinstance(error, BareError):
                 return None
-            if not found or error.problem is not errors.BAD_MANIFEST:
-                raise
-            if await reader.manifest_head(name, work.tag) != found:
-                raise
-            return found.digest  # as it has said twice of what nobody can read
+            raise
 
     async def _tags(self, end: End, *, whole: bool) -> Tags:
         try:

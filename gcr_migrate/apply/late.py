@@ -10,8 +10,8 @@ from array import array
 from typing import TYPE_CHECKING, Final
 
 from gcr_migrate.apply.journal import Outcome
-from gcr_migrate.apply.tags import is_free, is_settled
-from gcr_migrate.errors import TAG_MOVED, MigrateError
+from gcr_migrate.apply.tags import is_settled, still_holds
+from gcr_migrate.errors import Exit, MigrateError
 from gcr_migrate.model.steps import Kind, State
 from gcr_migrate.tasks import a_few_of
 
@@ -96,20 +96,21 @@ class Late:
     async def _set_those_that_were_left(self, item_id: int) -> None:
         if item_id in self._not_done:
             return
-        left = [tag for tag in self._tags_of(item_id) if tag.state is State.SKIPPED]
-        free = [tag for tag in left if await self._is_free(tag)]
-        for tag in free:
-            self._tools.journal.lost(Kind.TAG, tag.id)
-        await self._set_all(free)
+        for tag in self._tags_of(item_id):
+            if tag.state is State.SKIPPED and await self._is_free(tag):
+                self._tools.journal.lost(Kind.TAG, tag.id)
+                await self._set_all([tag])
 
     async def _is_free(self, tag: TagItem) -> bool:
-        """Whether nothing is in a tag's way any more; where nobody can tell, it stays left."""
-        if self._is_over:
+        """Whether it is no longer so for what a tag was left; if nobody can tell, it stays left."""
+        silent, host = self._tools.silent, self._place.source.registry
+        if self._is_over or host in silent:
             return False
         try:
             async with self._tools.requests.of(self._place.image.id):
-                now = await self._look.now(tag)
-        except MigrateError:
+                now = await self._look.now(tag, shown=False)
+        except MigrateError as error:
+            if error.problem.exit is Exit.OUT_OF_REACH:  # whom to ask again takes long each time
+                silent.add(host)
             return False
-        why = self._tools.migration.last_code(Kind.TAG, tag.id)
-        return is_free(self._place, tag, now, was_moved=why == TAG_MOVED.code)
+        return not still_holds(self._tools.migration.last_code(Kind.TAG, tag.id), tag, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gcr_migrate import errors
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gcr_migrate.apply.hand import Hands
     from gcr_migrate.apply.journal import Journal
     from gcr_migrate.apply.room import Room
+    from gcr_migrate.apply.tags import TagsNow
     from gcr_migrate.model.content import Digest
     from gcr_migrate.model.work import Work
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
@@ -49,6 +50,7 @@ class Tools(Struct, frozen=True):
         blobs: brings blobs.
         window: manifests that are looked at together, over all paths.
         requests: writes and questions in flight, over all paths.
+        silent: hosts of sources that are not asked any more about what was left.
     """
 
     migration: Migration
@@ -57,6 +59,7 @@ class Tools(Struct, frozen=True):
     blobs: Blobs
     window: asyncio.Semaphore
     requests: Room
+    silent: set[str] = field(default_factory=set)
 
     async def do(self, name: int, work: Work[R]) -> R:
         """Do work for an image path, named by its number, when there is room for it."""
@@ -292,7 +295,7 @@ class Path:
             self._journal.begins(Kind.MANIFEST, item.id)
             self._journal.begins(Kind.TAG, tag.id)
             try:
-                await self._put(item, blobs, tag.tag)
+                await self._put(item, blobs, tag)
             except MigrateError as error:
                 self._not_set(tag, error)
                 # It may have been for the tag's sake alone: its digest tells.
@@ -314,7 +317,7 @@ class Path:
             return Outcome.PENDING
         self._journal.begins(Kind.MANIFEST, item.id)
         try:
-            await self._put(item, blobs, str(item.digest))
+            await self._put(item, blobs)
         except MigrateError as error:
             return self._gave_up(Kind.MANIFEST, item.id, error)
         return self._written(Kind.MANIFEST, item.id, item.size_bytes)
@@ -332,21 +335,26 @@ class Path:
     def _not_set(self, tag: TagItem, error: MigrateError) -> None:
         """Record why a tag was not set; one that moved meanwhile is judged as any such tag."""
         image = self._place.image
-        kept = image.existing_tags == "keep" and error.problem is errors.TAG_CONFLICT
+        kept = image.existing_tags != "fail" and error.problem is errors.TAG_CONFLICT
         left = image.moved_tags == "skip" and error.problem is errors.TAG_MOVED
         if kept or left:
             self._skip(Kind.TAG, tag.id, error.problem, error.saw)
         else:
             self._gave_up(Kind.TAG, tag.id, error)
 
-    def _work(self, digest: Digest, reference: str) -> ManifestWork:
+    def _work(self, digest: Digest, tag: TagItem | None) -> ManifestWork:
         image, place = self._place.image, self._place
-        source = None if image.moved_tags == "pin" or ":" in reference else place.source
-        overwrites = image.existing_tags == "overwrite"
-        return ManifestWork(place.target, digest, reference, overwrites, source=source)
+        if tag is None:
+            return ManifestWork(place.target, digest, str(digest))
+        source = None if image.moved_tags == "pin" else place.source
+        overwrites = image.existing_tags == "overwrite" and not self._migration.was_there(tag)
+        return ManifestWork(place.target, digest, tag.tag, overwrites, source=source)
 
-    async def _put(self, item: ManifestItem, blobs: list[BlobItem], reference: str) -> None:
-        await self._send(self._work(item.digest, reference), lambda: (item, blobs))
+    async def _put(
+        self, item: ManifestItem, blobs: list[BlobItem], tag: TagItem | None = None
+    ) -> None:
+        """Write a manifest under a tag, or under its digest alone."""
+        await self._send(self._work(item.digest, tag), lambda: (item, blobs))
         self._tools.blobs.proved(blobs)
 
     async def _send(
@@ -384,11 +392,15 @@ class Path:
             return item, self._migration.blobs_of(id_)
 
         try:
-            await self._send(self._work(tag.digest, tag.tag), parts)
+            await self._send(self._work(tag.digest, tag), parts)
         except MigrateError as error:
             self._not_set(tag, error)
         else:
             self._written(Kind.TAG, tag.id)
+
+    def _judge(self, tag: TagItem, now: TagsNow) -> Outcome | None:
+        was_ours = self._place.image.existing_tags == "overwrite" and self._migration.was_there(tag)
+        return judge(self._journal, self._place, tag, now, was_ours=was_ours)
 
     async def _is_to_be_set(self, tag: TagItem, *, anew: bool = False) -> bool:
         """Whether a tag can be set now; what speaks against it is recorded."""
@@ -397,7 +409,7 @@ class Path:
         try:
             async with self._tools.requests.of(self._place.image.id):
                 now = await self._look.now(tag, anew=anew)
-            return judge(self._journal, self._place, tag, now) is None
+            return self._judge(tag, now) is None
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)
             return False

@@ -101,8 +101,9 @@ class Seen:
     async def _found(self, listed: Tags, tag: TagItem) -> Digest | None:
         """Return what a tag points to, as far as a list tells; one that may go on is asked for."""
         if tag.tag in listed.digests:
-            return listed.digests[tag.tag] or tag.digest
-        return await self._head(tag.tag) if listed.is_cut else None
+            said = listed.digests[tag.tag] or tag.digest
+            return said if said == tag.digest else await self._head(tag.tag, tag.digest)
+        return await self._head(tag.tag, tag.digest) if listed.is_cut else None
 
     async def _is_lost(
         self, listed: Tags, item: ManifestItem, found: Mapping[int, Digest | None]
@@ -118,6 +119,6 @@ class Seen:
         gone = bool(found) and item.digest not in found.values()
         return gone or not listed.is_named
 
-    async def _head(self, reference: str) -> Digest | None:
-        work = HeadWork(self._place.target, reference, known=True)
+    async def _head(self, reference: str, *likely: Digest) -> Digest | None:
+        work = HeadWork(self._place.target, reference, known=True, likely=likely)
         return await self._tools.do(self._place.image.id, work)

@@ -92,12 +92,13 @@ class Look:
         """
         return await self._target.whole()
 
-    async def now(self, item: TagItem, *, anew: bool = False) -> TagsNow:
+    async def now(self, item: TagItem, *, anew: bool = False, shown: bool = True) -> TagsNow:
         """Return what a tag points to now.
 
         Args:
             item: the tag, with what it has to point to, and what the plan had found there.
             anew: nothing that was seen before is believed.
+            shown: what speaks against setting it has to be shown; else one word is enough.
 
         Raises:
             MigrateError: a side does not answer.
@@ -109,18 +110,18 @@ class Look:
         fresh_until, found = self._ahead.pop(item.tag, (float("-inf"), None))
         if found and self._clock() < fresh_until:
             return found
-        return await self._ask(item)
+        return await self._ask(item, shown=shown)
 
-    async def _ask(self, item: TagItem) -> TagsNow:
+    async def _ask(self, item: TagItem, *, shown: bool = True) -> TagsNow:
         planned, found = item.digest, item.found
-        target = await self._target.digest(item.tag, (planned, found), known=found is not None)
+        at_target, at_source = ((planned, found), (planned,)) if shown else ((), ())
+        target = await self._target.digest(item.tag, at_target, known=found is not None)
         if target is None and self._target.is_cut and not (self._overwrites or found):
             target = await self._second_look(item)
-        if target == planned:
-            return TagsNow(planned, target)  # it is there, wherever the source's has gone
-        if self._pinned:
-            return TagsNow(planned, target)
-        return TagsNow(await self._source.digest(item.tag, (planned,), known=True), target)
+        # If it is there, it is no matter where the source's has gone.
+        is_asked = target != planned and not self._pinned
+        source = await self._source.digest(item.tag, at_source, known=True) if is_asked else planned
+        return TagsNow(source, target)
 
     async def _second_look(self, item: TagItem) -> Digest | None:
         """Ask for a tag once more, which no list tells of: a HEAD alone may hide what is there.
@@ -168,7 +169,7 @@ class _Side:
 
         Args:
             tag: the tag.
-            likely: what it may point to without being asked for twice.
+            likely: what it may point to on a word; anything else has to be shown. Empty: any.
             known: it was there when the plan was made.
 
         Raises:
@@ -178,7 +179,8 @@ class _Side:
         if self._end.side == "source" and not BY_NAME[self._end.dialect].lists_manifests:
             return await self._head(tag, likely, known=known)
         listed = await self._list()
-        if (found := listed.digests.get(tag)) in likely and found:
+        found = listed.digests.get(tag)
+        if found and (not likely or found in likely):
             return found
         if tag in listed.digests or listed.is_cut:
             return await self._head(tag, likely, known=known or tag in listed.digests)
@@ -231,25 +233,27 @@ def is_there(item: BlobItem | ManifestItem | TagItem) -> bool:
     return item.present or item.state is State.PRESENT
 
 
-def is_free(place: Place, item: TagItem, now: TagsNow, *, was_moved: bool) -> bool:
-    """Whether nothing is in the way any more of a tag that an earlier run left.
+def still_holds(code: str, item: TagItem, now: TagsNow) -> bool:
+    """Whether there is still the reason, given by its code, for which an earlier run left a tag."""
+    if now.target == item.digest:
+        return False
+    if code == errors.TAG_CONFLICT.code:
+        return now.target is not None
+    return now.source != item.digest
 
-    What others have pushed to the target since the plan was made stays theirs.
+
+def judge(
+    journal: Journal, place: Place, item: TagItem, now: TagsNow, *, was_ours: bool
+) -> Outcome | None:
+    """Decide on a tag by what both sides say now; None means: set it.
 
     Args:
-        place: its image path.
+        journal: where it is recorded.
+        place: the image path.
         item: the tag.
         now: what it points to.
-        was_moved: it was left as the source had another; else as the target had.
-    """
-    if now.target == item.digest:
-        return True
-    overwrites = was_moved and place.image.existing_tags == "overwrite"
-    return now.source == item.digest and now.target in {None, item.found if overwrites else None}
-
-
-def judge(journal: Journal, place: Place, item: TagItem, now: TagsNow) -> Outcome | None:
-    """Decide on a tag by what both sides say now; None means: set it.
+        was_ours: the target had it as planned before: what it has now was set after that, and
+            `existing_tags: overwrite` was said of what had been there.
 
     Raises:
         MigrateError: TAG_MOVED, TAG_CONFLICT.
@@ -264,10 +268,11 @@ def judge(journal: Journal, place: Place, item: TagItem, now: TagsNow) -> Outcom
             return journal.skipped(Kind.TAG, item.id, code=code, saw=saw)
         subject = f"{place.root.shown}/{place.image.path}:{item.tag}"
         raise MigrateError(errors.TAG_MOVED, subject=subject, saw=saw)
-    if now.target is None or place.image.existing_tags == "overwrite":
+    policy = place.image.existing_tags
+    if now.target is None or (policy == "overwrite" and not was_ours):
         return None
     saw = f"target has {now.target}, planned {item.digest}"
-    if place.image.existing_tags == "keep":
+    if policy != "fail":
         code = errors.TAG_CONFLICT.code
         return journal.skipped(Kind.TAG, item.id, code=code, saw=saw)
     raise MigrateError(errors.TAG_CONFLICT, subject=f"{place.shown}:{item.tag}", saw=saw)

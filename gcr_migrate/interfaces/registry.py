@@ -63,6 +63,14 @@ class SourceRegistry(Protocol):
         """What a tag or digest resolves to, or None when it is not there (OCI end-3)."""
         ...
 
+    async def shown(self, name: str, tag: str, head: ManifestHead) -> Digest | None:
+        """What a tag leads to, of which a head has said what is hard to believe; None: it is gone.
+
+        The manifest shows it, by its bytes; where that cannot be had, what is said twice counts.
+        Raises what keeps the manifest from being had, if it is not.
+        """
+        ...
+
     async def blob_size(self, name: str, digest: Digest) -> int | None:
         """Size in bytes of a blob under this name, or None when it is not there (OCI end-2)."""
         ...

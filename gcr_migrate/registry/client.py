@@ -20,9 +20,11 @@ from gcr_migrate.errors import (
     LISTING_CUT,
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
+    NOT_THERE,
     PERIMETER,
     REQUEST_REFUSED,
     SERVER_ERROR,
+    STOPPED,
     TAG_CONFLICT,
     UNAUTHORIZED,
     BareError,
@@ -193,6 +195,21 @@ class RegistryClient:
         """Return what a tag or digest resolves to, None when it is not there (OCI end-3)."""
         return await self._head(name, reference, _pull(name))
 
+    async def shown(self, name: str, tag: str, head: ManifestHead) -> Digest | None:
+        """Return what a tag leads to, of which a head has said what is hard to believe."""
+        try:
+            return (await self.manifest(name, tag)).digest
+        except MigrateError as error:
+            if error.problem is STOPPED:
+                raise
+            again = await self.manifest_head(name, tag)
+            if again and again.digest == head.digest:
+                return again.digest
+            gone = error.problem in {MANIFEST_UNKNOWN, *NOT_THERE}
+            if again or not gone or isinstance(error, BareError):
+                raise
+            return None
+
     async def _head(self, name: str, reference: str, scope: str) -> ManifestHead | None:
         subject = self._named(name, reference)
         reply = await self._asking.call(
@@ -355,8 +372,8 @@ class RegistryClient:
             ours = {str(manifest.digest), *damaged}
             if there is None or str(there.digest) in ours:
                 return
-            theirs = (await self.manifest(name, reference)).digest  # a head only says it
-            if str(theirs) not in ours:
+            theirs = await self.shown(name, reference, there)
+            if theirs and str(theirs) not in ours:
                 saw = f"target has {theirs}, planned {manifest.digest}"
                 raise MigrateError(TAG_CONFLICT, subject=self._named(name, reference), saw=saw)
 

@@ -92,6 +92,10 @@ class RememberedRegistry:
         """What a tag or digest resolves to."""
         return await self._registry.manifest_head(name, reference)
 
+    async def shown(self, name: str, tag: str, head: ManifestHead) -> Digest | None:
+        """What a tag leads to, by its manifest; that is fetched anew."""
+        return await self._registry.shown(name, tag, head)
+
     async def blob_size(self, name: str, digest: Digest) -> int | None:
         """Size of a blob under this name."""
         return await self._registry.blob_size(name, digest)

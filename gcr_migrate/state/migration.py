@@ -16,7 +16,7 @@ from gcr_migrate.model.content import Digest
 from gcr_migrate.model.finding import Finding, LeftOut, Severity
 from gcr_migrate.model.limits import Limits
 from gcr_migrate.model.login import Login
-from gcr_migrate.model.plan import Image, Repository, Source
+from gcr_migrate.model.plan import Image, Repository, Source, TagAction
 from gcr_migrate.model.settings import settings_of
 from gcr_migrate.state.frozen import read_manifest, read_raw_manifest
 from gcr_migrate.state.items import (
@@ -303,6 +303,11 @@ class Migration:
         """Return the code of what happened last to an item; empty where that has none."""
         sql = "SELECT code FROM event WHERE kind = ? AND item_id = ? ORDER BY id DESC LIMIT 1"
         return next((str(row[0]) for row in self.rows(sql, str(kind), item_id)), "")
+
+    def was_there(self, tag: TagItem) -> bool:
+        """Whether the target has ever had a tag as planned, by the plan or by any run."""
+        sql = "SELECT 1 FROM event WHERE kind = 'tag' AND item_id = ? AND event = 'confirmed'"
+        return tag.action is TagAction.PRESENT or bool(self.rows(sql, tag.id))
 
     def failed_repositories(self) -> set[int]:
         """Return the repositories of which something is given up, beside their images."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from gcr_migrate.model.content import Digest
     from tests.zoo import Zoo
 
+pytestmark = pytest.mark.slow
+
 SKIP = "moved_tags: skip\n"
 KEEP = "existing_tags: keep\n"
 OVERWRITE = "existing_tags: overwrite\n"
@@ -25,6 +29,9 @@ TARGET = ("builds", "europe", "moved")
 LIE = "sha256:" + "1" * 64
 BOTH = pytest.mark.parametrize("host", [US, EUROPE])
 MANIFEST = "app/manifests/1$"
+UNKNOWN = {"status": 404, "body": json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})}
+REFUSED = {"status": 403}
+GARBAGE = {"status": 200, "body": "no manifest"}
 
 
 @pytest.fixture
@@ -65,7 +72,7 @@ def says(zoo: Zoo, host: str, digest: str, **rule: Any) -> None:
 def test_that_a_tag_moved_is_not_believed_of_a_head_alone(zoo: Zoo, host: str, rules: str) -> None:
     """Its manifest tells, whose bytes have one digest only; whatever the spec says of such tags."""
     digest = planned(zoo, rules)
-    says(zoo, host, LIE)
+    says(zoo, host, LIE, times=1)
     code, left, _ = applied(zoo)
     assert (code, left, at_target(zoo)) == (0, [], digest)
 
@@ -118,15 +125,15 @@ def test_a_tag_that_was_set_back_is_copied_by_the_next_run(zoo: Zoo, rules: str)
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
 
 
-@pytest.mark.parametrize("rules", [SKIP, SKIP + KEEP, SKIP + OVERWRITE])
-def test_a_tag_that_was_set_back_is_taken_from_nobody(zoo: Zoo, rules: str) -> None:
-    """Who pushed to the target since the plan was made has it."""
+@pytest.mark.parametrize(("rules", "code"), [(SKIP, 1), (SKIP + KEEP, 0)])
+def test_a_tag_that_was_set_back_is_taken_from_nobody(zoo: Zoo, rules: str, code: int) -> None:
+    """Who pushed to the target meanwhile has it: it is a matter of `existing_tags` then."""
     digest = planned(zoo, rules)
     zoo.repository.put_manifest("app", theirs(), "1")
     assert applied(zoo)[:2] == (0, ["tag-moved"])
     zoo.repository.images["app"].tags["1"] = digest
     zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
-    assert applied(zoo)[:2] == (0, ["tag-moved"])
+    assert applied(zoo)[:2] == (code, [] if code else ["tag-conflict"])
     assert at_target(zoo) == theirs().digest
 
 
@@ -164,3 +171,133 @@ def test_what_was_left_stays_left_where_the_source_cannot_be_asked(zoo: Zoo) -> 
     first = applied(zoo)
     zoo.fault(host=US, status=403)
     assert applied(zoo) == first
+
+
+def pushed_to_target(zoo: Zoo) -> None:
+    """Let somebody else set the tag at the target."""
+    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
+
+
+@pytest.mark.parametrize(("rules", "code"), [("", 1), (KEEP, 0), (OVERWRITE, 0)])
+@pytest.mark.parametrize("answer", [UNKNOWN, REFUSED, GARBAGE], ids=["404", "403", "unreadable"])
+@pytest.mark.parametrize("times", [1, None])
+def test_a_tag_of_others_stays_theirs_where_its_manifest_cannot_be_had(
+    zoo: Zoo, rules: str, code: int, answer: dict[str, Any], times: int | None
+) -> None:
+    """Who has said twice that it is theirs is believed, in each run."""
+    planned(zoo, rules)
+    assert applied(zoo)[0] == 0
+    pushed_to_target(zoo)
+    for _ in range(2):
+        zoo.fault(host=EUROPE, method="GET", path=MANIFEST, times=times, **answer)
+        assert applied(zoo)[:2] == (code, [] if code else ["tag-conflict"])
+        assert at_target(zoo) == theirs().digest
+
+
+@pytest.mark.parametrize("answer", [UNKNOWN, REFUSED, GARBAGE], ids=["404", "403", "unreadable"])
+def test_a_tag_that_was_pushed_in_a_pause_stays_where_its_manifest_cannot_be_had(
+    zoo: Zoo, answer: dict[str, Any]
+) -> None:
+    """So does one that is seen only when a write is to be sent once more."""
+    planned(zoo, KEEP)
+    late = {"retry-after": "1"}
+    zoo.fault(host=EUROPE, method="PUT", path=MANIFEST, status=503, headers=late, times=1)
+    zoo.fault(host=EUROPE, method="GET", path=MANIFEST, **answer)
+
+    def push() -> None:
+        until = time.monotonic() + 60
+        while not zoo.asked(f"PUT .*{MANIFEST[:-1]}") and time.monotonic() < until:
+            time.sleep(0.02)
+        pushed_to_target(zoo)
+
+    somebody = threading.Thread(target=push)
+    somebody.start()
+    told = applied(zoo)[:2]
+    somebody.join()
+    assert told == (0, ["tag-conflict"])
+    assert at_target(zoo) == theirs().digest
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 412, 451])
+def test_a_tag_that_moved_is_left_where_its_manifest_cannot_be_had(zoo: Zoo, status: int) -> None:
+    """It is no failure of this plan that what is there now may not be read."""
+    planned(zoo, SKIP)
+    zoo.repository.put_manifest("app", theirs(), "1")
+    zoo.fault(host=US, method="GET", path=MANIFEST, status=status)
+    assert applied(zoo)[:2] == (0, ["tag-moved"])
+
+
+def test_a_tag_that_was_ours_is_not_taken_from_others_by_a_run_that_goes_on(zoo: Zoo) -> None:
+    """A run could not set it again when others had given it back, and then they set it anew."""
+    planned(zoo, OVERWRITE)
+    assert applied(zoo)[0] == 0
+    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    zoo.fault(host=EUROPE, method="PUT", path=MANIFEST, status=400)
+    assert applied(zoo)[0] == 1
+    zoo.heal()
+    pushed_to_target(zoo)
+    assert applied(zoo)[:2] == (0, ["tag-conflict"])
+    assert at_target(zoo) == theirs().digest
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_a_tag_of_ours_stays_ours_whatever_one_answer_says(zoo: Zoo, *, lists: bool) -> None:
+    """A finished file is applied once more, and a list or a head of the target is wrong."""
+    digest = planned(zoo, OVERWRITE)
+    assert applied(zoo)[0] == 0
+    entry = {"tag": ["1"], "mediaType": "", "imageSizeBytes": "1"}
+    body = json.dumps({"name": "app", "tags": ["1"], "manifest": {LIE: entry}, "child": []})
+    answer = {"status": 200, "body": body} if lists else {"status": 404, "body": "no such page"}
+    zoo.fault(host=EUROPE, path="app/tags/list", **answer)
+    if not lists:
+        headers = {"docker-content-digest": LIE}
+        zoo.fault(host=EUROPE, method="HEAD", path=MANIFEST, status=200, headers=headers, times=1)
+    assert applied(zoo)[:2] == (0, [])
+    assert at_target(zoo) == digest
+
+
+@pytest.mark.parametrize(("rules", "told"), [(KEEP, (1, [])), (KEEP + SKIP, (0, ["tag-moved"]))])
+def test_a_tag_that_others_gave_back_may_have_moved_meanwhile(
+    zoo: Zoo, rules: str, told: tuple[int, list[str]]
+) -> None:
+    """The reason for which it was left is gone, and there is another one."""
+    planned(zoo, rules)
+    assert applied(zoo)[0] == 0
+    pushed_to_target(zoo)
+    assert applied(zoo)[:2] == (0, ["tag-conflict"])
+    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    zoo.repository.put_manifest("app", theirs(), "1")
+    assert applied(zoo)[:2] == told
+    assert applied(zoo)[:2] == told
+
+
+def many_left(zoo: Zoo) -> int:
+    """Have tags of many images moved and left; return how many."""
+    names = [f"app{number}" for number in range(60)]
+    for name in names:
+        zoo.image(name, "1", name=name)
+    planned(zoo, SKIP)
+    for name in names:
+        zoo.repository.put_manifest(name, theirs(), "1")
+    assert applied(zoo)[:2] == (0, ["tag-moved"] * len(names))
+    zoo.forget()
+    return len(names)
+
+
+def test_what_was_left_costs_a_further_run_one_question_each(zoo: Zoo) -> None:
+    """That it is still elsewhere needs no proof; only what is to be written down does."""
+    count = many_left(zoo)
+    assert applied(zoo)[:2] == (0, ["tag-moved"] * count)
+    assert zoo.asked(f"(GET|HEAD) {US} /v2/builds/") == count
+
+
+def test_a_source_that_is_shut_down_is_not_asked_for_all_that_was_left(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would be asked again and again, with pauses between."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_PAUSE_S", "0.01")
+    count = many_left(zoo)
+    zoo.fault(host=US, status=503)
+    assert applied(zoo)[:2] == (0, ["tag-moved"] * count)
+    asked = zoo.asked(f" {US} ")
+    assert 0 < asked < 40 * 6  # those that are asked at once, before the first of them gives up
