@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Block = Callable[[Iterable[TagItem]], None]
 
 _MANIFESTS_AT_ONCE: Final = 8
+_TAGS_AT_ONCE: Final = 8  # of each
 
 
 class Late:
@@ -96,21 +97,24 @@ class Late:
     async def _set_those_that_were_left(self, item_id: int) -> None:
         if item_id in self._not_done:
             return
-        for tag in self._tags_of(item_id):
-            if tag.state is State.SKIPPED and await self._is_free(tag):
-                self._tools.journal.lost(Kind.TAG, tag.id)
-                await self._set_all([tag])
+        left = [tag for tag in self._tags_of(item_id) if tag.state is State.SKIPPED]
+        await a_few_of(map(self._set_if_free, left), min(_TAGS_AT_ONCE, len(left)))
+
+    async def _set_if_free(self, tag: TagItem) -> None:
+        if await self._is_free(tag):
+            self._tools.journal.lost(Kind.TAG, tag.id)
+            await self._set_all([tag])
 
     async def _is_free(self, tag: TagItem) -> bool:
         """Whether it is no longer so for what a tag was left; if nobody can tell, it stays left."""
-        silent, host = self._tools.silent, self._place.source.registry
-        if self._is_over or host in silent:
+        hosts = {self._place.source.registry, self._place.target.registry}
+        if self._is_over or hosts & self._tools.silent:
             return False
         try:
             async with self._tools.requests.of(self._place.image.id):
                 now = await self._look.now(tag, shown=False)
         except MigrateError as error:
             if error.problem.exit is Exit.OUT_OF_REACH:  # whom to ask again takes long each time
-                silent.add(host)
+                self._tools.silent.update(one for one in hosts if error.subject.startswith(one))
             return False
         return not still_holds(self._tools.migration.last_code(Kind.TAG, tag.id), tag, now)

@@ -50,7 +50,7 @@ class Tools(Struct, frozen=True):
         blobs: brings blobs.
         window: manifests that are looked at together, over all paths.
         requests: writes and questions in flight, over all paths.
-        silent: hosts of sources that are not asked any more about what was left.
+        silent: hosts that are not asked any more about what was left.
     """
 
     migration: Migration
@@ -398,8 +398,13 @@ class Path:
         else:
             self._written(Kind.TAG, tag.id)
 
-    def _judge(self, tag: TagItem, now: TagsNow) -> Outcome | None:
-        was_ours = self._place.image.existing_tags == "overwrite" and self._migration.was_there(tag)
+    def _judge(self, tag: TagItem, now: TagsNow, *, anew: bool) -> Outcome | None:
+        # What was there before ours may be back where the target has lost ours a moment ago.
+        was_ours = (
+            self._place.image.existing_tags == "overwrite"
+            and not (anew and now.target == tag.found)
+            and self._migration.was_there(tag)
+        )
         return judge(self._journal, self._place, tag, now, was_ours=was_ours)
 
     async def _is_to_be_set(self, tag: TagItem, *, anew: bool = False) -> bool:
@@ -409,7 +414,7 @@ class Path:
         try:
             async with self._tools.requests.of(self._place.image.id):
                 now = await self._look.now(tag, anew=anew)
-            return self._judge(tag, now) is None
+            return self._judge(tag, now, anew=anew) is None
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)
             return False

@@ -62,7 +62,7 @@ class Seen:
             self._unseen(error)
             return item, tags
         now = [
-            tag if found.get(tag.id, tag.digest) == tag.digest else self._doubted(tag, found)
+            tag if found.get(tag.id, tag.digest) == tag.digest else self._doubted(tag)
             for tag in tags
         ]
         if is_lost:
@@ -71,17 +71,10 @@ class Seen:
             item = replace(item, present=False, state=State.PLANNED)
         return item, now
 
-    def _doubted(self, tag: TagItem, found: Mapping[int, Digest | None]) -> TagItem:
-        """Record that a tag is not there; one that somebody has set since is not taken from them.
-
-        With `overwrite`, that was said of tags that were there before ours, and not of later ones.
-        """
+    def _doubted(self, tag: TagItem) -> TagItem:
+        """Record that a tag is not there: it is set again, unless it is somebody else's by then."""
         self._journal.lost(Kind.TAG, tag.id)
-        state, theirs = State.PLANNED, found[tag.id]
-        if theirs and self._place.image.existing_tags == "overwrite":
-            state, saw = State.SKIPPED, f"target has {theirs}, planned {tag.digest}"
-            self._journal.skipped(Kind.TAG, tag.id, code=errors.TAG_CONFLICT.code, saw=saw)
-        return replace(tag, present=False, state=state)
+        return replace(tag, present=False, found=tag.digest, state=State.PLANNED)
 
     async def _list(self) -> Tags | None:
         """Return the list; None if it cannot be had, which is told when the run ends."""
@@ -101,9 +94,8 @@ class Seen:
     async def _found(self, listed: Tags, tag: TagItem) -> Digest | None:
         """Return what a tag points to, as far as a list tells; one that may go on is asked for."""
         if tag.tag in listed.digests:
-            said = listed.digests[tag.tag] or tag.digest
-            return said if said == tag.digest else await self._head(tag.tag, tag.digest)
-        return await self._head(tag.tag, tag.digest) if listed.is_cut else None
+            return listed.digests[tag.tag] or tag.digest
+        return await self._head(tag.tag) if listed.is_cut else None
 
     async def _is_lost(
         self, listed: Tags, item: ManifestItem, found: Mapping[int, Digest | None]
@@ -119,6 +111,6 @@ class Seen:
         gone = bool(found) and item.digest not in found.values()
         return gone or not listed.is_named
 
-    async def _head(self, reference: str, *likely: Digest) -> Digest | None:
-        work = HeadWork(self._place.target, reference, known=True, likely=likely)
+    async def _head(self, reference: str) -> Digest | None:
+        work = HeadWork(self._place.target, reference, known=True)
         return await self._tools.do(self._place.image.id, work)

@@ -115,7 +115,9 @@ class Look:
     async def _ask(self, item: TagItem, *, shown: bool = True) -> TagsNow:
         planned, found = item.digest, item.found
         at_target, at_source = ((planned, found), (planned,)) if shown else ((), ())
-        target = await self._target.digest(item.tag, at_target, known=found is not None)
+        # The plan or an earlier run has seen something there, or a run may have set it.
+        was_there = found is not None or item.state is not State.PLANNED
+        target = await self._target.digest(item.tag, at_target, known=was_there)
         if target is None and self._target.is_cut and not (self._overwrites or found):
             target = await self._second_look(item)
         # If it is there, it is no matter where the source's has gone.
@@ -182,9 +184,23 @@ class _Side:
         found = listed.digests.get(tag)
         if found and (not likely or found in likely):
             return found
+        if found:
+            return await self._shown(tag, likely, found)
         if tag in listed.digests or listed.is_cut:
             return await self._head(tag, likely, known=known or tag in listed.digests)
         return await self._head(tag, likely, known=False) if known else None  # the second witness
+
+    async def _shown(self, tag: str, likely: Likely, listed: Digest) -> Digest | None:
+        """Ask for a tag of which the list tells what is unlikely; where nobody may, list again."""
+        try:
+            return await self._head(tag, likely, known=True)
+        except MigrateError as error:
+            if error.problem is errors.STOPPED or error.problem is errors.DIGEST_MISMATCH:
+                raise
+            self.forget()
+            if (await self._list()).digests.get(tag) != listed:
+                raise
+            return listed
 
     async def _head(self, tag: str, likely: Likely, *, known: bool) -> Digest | None:
         began = self._clock()

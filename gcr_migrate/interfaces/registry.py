@@ -66,8 +66,8 @@ class SourceRegistry(Protocol):
     async def shown(self, name: str, tag: str, head: ManifestHead) -> Digest | None:
         """What a tag leads to, of which a head has said what is hard to believe; None: it is gone.
 
-        The manifest shows it, by its bytes; where that cannot be had, what is said twice counts.
-        Raises what keeps the manifest from being had, if it is not.
+        The manifest shows it, by its bytes; where that cannot be had, or shows something else,
+        what is said twice counts. Raises what keeps the manifest from being had, if it is not.
         """
         ...
 

@@ -197,18 +197,22 @@ class RegistryClient:
 
     async def shown(self, name: str, tag: str, head: ManifestHead) -> Digest | None:
         """Return what a tag leads to, of which a head has said what is hard to believe."""
+        of_bytes, refusal = None, None
         try:
-            return (await self.manifest(name, tag)).digest
+            of_bytes = (await self.manifest(name, tag)).digest
         except MigrateError as error:
-            if error.problem is STOPPED:
+            if error.problem in {STOPPED, DIGEST_MISMATCH}:  # who contradicts himself tells nothing
                 raise
-            again = await self.manifest_head(name, tag)
-            if again and again.digest == head.digest:
-                return again.digest
-            gone = error.problem in {MANIFEST_UNKNOWN, *NOT_THERE}
-            if again or not gone or isinstance(error, BareError):
-                raise
-            return None
+            refusal = error
+        if of_bytes == head.digest:
+            return of_bytes
+        again = await self.manifest_head(name, tag)  # those bytes may be old ones
+        if again and again.digest == head.digest:
+            return again.digest
+        is_gone = refusal and refusal.problem in {MANIFEST_UNKNOWN, *NOT_THERE} and not again
+        if refusal and (not is_gone or isinstance(refusal, BareError)):
+            raise refusal
+        return of_bytes
 
     async def _head(self, name: str, reference: str, scope: str) -> ManifestHead | None:
         subject = self._named(name, reference)

@@ -74,7 +74,7 @@ class TagItem(Struct, frozen=True):
         tag: the tag.
         digest: what it has to point to.
         action: what is done with it.
-        found: what it pointed to at the target when the plan was made.
+        found: what it pointed to at the target when the plan was made, or a run had set it.
         manifest_item_id: item of the manifest to which it points.
         present: it pointed there when the plan was made, and the ledger says nothing of it.
         state: what the ledger says; PLANNED if it says nothing.

@@ -107,9 +107,7 @@ _UNTOLD = {"1.0": None}
         (Tags(_OURS, manifests=frozenset({ARM.digest})), {}, (True, [True]), 0),
         (Tags({}, manifests=frozenset({ARM.digest})), {}, (True, [False]), 0),
         (Tags({}, manifests=_OTHER), {}, (False, [False]), 0),
-        # Of a tag that leads elsewhere the list is one witness only.
-        (Tags({"1.0": THEIRS}, manifests=_OTHER), {"1.0": THEIRS}, (False, [False]), 1),
-        (Tags({"1.0": THEIRS}, manifests=frozenset({ARM.digest})), _OURS, (True, [True]), 1),
+        (Tags({"1.0": THEIRS}, manifests=_OTHER), {}, (False, [False]), 0),
         # Lists that tell no digests: a manifest is there by its tags.
         (Tags(_UNTOLD), {}, (True, [True]), 0),
         (Tags({}), {}, (False, [False]), 0),

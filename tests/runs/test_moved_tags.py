@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gcr_migrate.model.content import OCI_MANIFEST
 from tests.fault_stage import EUROPE
 from tests.runs.test_tags_that_wait import theirs
 from tests.zoo import SPEC, US, opened
@@ -173,6 +174,17 @@ def test_what_was_left_stays_left_where_the_source_cannot_be_asked(zoo: Zoo) -> 
     assert applied(zoo) == first
 
 
+@pytest.mark.parametrize("rules", ["", SKIP])
+def test_old_bytes_of_a_tag_do_not_undo_its_move(zoo: Zoo, rules: str) -> None:
+    """A cache may have them still, while list and head tell what there is now."""
+    planned(zoo, rules)
+    raw = zoo.read(US, "builds/us.gcr.io/app/manifests/1")[1].decode()
+    zoo.repository.put_manifest("app", theirs(), "1")
+    headers = {"content-type": OCI_MANIFEST}
+    zoo.fault(host=US, method="GET", path=MANIFEST, status=200, body=raw, headers=headers)
+    assert applied(zoo)[:2] == ((0, ["tag-moved"]) if rules else (1, []))
+
+
 def pushed_to_target(zoo: Zoo) -> None:
     """Let somebody else set the tag at the target."""
     zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
@@ -218,13 +230,49 @@ def test_a_tag_that_was_pushed_in_a_pause_stays_where_its_manifest_cannot_be_had
     assert at_target(zoo) == theirs().digest
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 412, 451])
-def test_a_tag_that_moved_is_left_where_its_manifest_cannot_be_had(zoo: Zoo, status: int) -> None:
-    """It is no failure of this plan that what is there now may not be read."""
+@pytest.mark.parametrize("method", ["GET", None])
+@pytest.mark.parametrize("status", [403, 404, 412, 451])
+def test_a_tag_that_moved_is_left_where_its_manifest_cannot_be_had(
+    zoo: Zoo, status: int, method: str | None
+) -> None:
+    """It is no failure of this plan that what is there now may not be read, or asked for."""
     planned(zoo, SKIP)
     zoo.repository.put_manifest("app", theirs(), "1")
-    zoo.fault(host=US, method="GET", path=MANIFEST, status=status)
-    assert applied(zoo)[:2] == (0, ["tag-moved"])
+    zoo.fault(host=US, method=method, path=MANIFEST, status=status)
+    for _ in range(2):
+        assert applied(zoo)[:2] == (0, ["tag-moved"])
+
+
+@pytest.mark.parametrize("rules", [KEEP, OVERWRITE])
+def test_a_tag_of_others_that_nobody_may_ask_for_is_left_and_holds_up_nothing(
+    zoo: Zoo, rules: str
+) -> None:
+    """The list has said it twice."""
+    zoo.image("other", "1", name="other")
+    planned(zoo, rules)
+    assert applied(zoo)[0] == 0
+    pushed_to_target(zoo)
+    zoo.fault(host=EUROPE, path=MANIFEST, status=403)
+    for _ in range(2):
+        assert applied(zoo)[:2] == (0, ["tag-conflict"])
+
+
+@pytest.mark.parametrize("rules", ["", KEEP, OVERWRITE])
+@pytest.mark.parametrize("runs", [0, 1])
+def test_a_list_that_lacks_a_tag_of_others_gives_it_to_nobody(
+    zoo: Zoo, rules: str, runs: int
+) -> None:
+    """It is a witness alone: of what was there, the registry is asked by name, too."""
+    planned(zoo, rules)
+    assert applied(zoo)[0] == 0
+    pushed_to_target(zoo)
+    for _ in range(runs):
+        applied(zoo)
+    body = json.dumps({"name": "app", "tags": [], "manifest": {}, "child": []})
+    zoo.fault(host=EUROPE, path="app/tags/list", status=200, body=body, times=1)
+    code, left, _ = applied(zoo)
+    assert (code, left) == ((0, ["tag-conflict"]) if rules else (1, []))
+    assert at_target(zoo) == theirs().digest
 
 
 def test_a_tag_that_was_ours_is_not_taken_from_others_by_a_run_that_goes_on(zoo: Zoo) -> None:
