@@ -399,13 +399,15 @@ class Path:
             self._written(Kind.TAG, tag.id)
 
     def _judge(self, tag: TagItem, now: TagsNow, *, anew: bool) -> Outcome | None:
-        # What was there before ours may be back where the target has lost ours a moment ago.
-        was_ours = (
-            self._place.image.existing_tags == "overwrite"
-            and not (anew and now.target == tag.found)
-            and self._migration.was_there(tag)
-        )
+        was_ours = self._place.image.existing_tags == "overwrite" and self._was_ours(tag)
+        # Where the target has lost ours a moment ago, what was there before it may be back.
+        was_ours = was_ours and not (anew and now.target == tag.found)
         return judge(self._journal, self._place, tag, now, was_ours=was_ours)
+
+    def _was_ours(self, tag: TagItem) -> bool:
+        """Whether what the target has now was set after ours, unless it is ours, and damaged."""
+        failed = self._migration.last_code(Kind.TAG, tag.id)
+        return self._migration.was_there(tag) and failed != errors.DIGEST_MISMATCH.code
 
     async def _is_to_be_set(self, tag: TagItem, *, anew: bool = False) -> bool:
         """Whether a tag can be set now; what speaks against it is recorded."""

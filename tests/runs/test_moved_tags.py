@@ -349,3 +349,45 @@ def test_a_source_that_is_shut_down_is_not_asked_for_all_that_was_left(
     assert applied(zoo)[:2] == (0, ["tag-moved"] * count)
     asked = zoo.asked(f" {US} ")
     assert 0 < asked < 40 * 6  # those that are asked at once, before the first of them gives up
+
+
+def test_what_a_registry_kept_of_a_damaged_write_is_not_taken_for_somebody_elses(zoo: Zoo) -> None:
+    """It said itself that it had got other bytes, and under the tag they may be."""
+    digest = planned(zoo, OVERWRITE)
+    assert applied(zoo)[0] == 0
+    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    error = {"code": "DIGEST_INVALID", "message": f"got {theirs().digest}"}
+    body = json.dumps({"errors": [error]})
+    zoo.fault(host=EUROPE, method="PUT", path=MANIFEST, status=400, body=body)
+    assert applied(zoo)[0] == 1
+    zoo.heal()
+    pushed_to_target(zoo)
+    assert applied(zoo)[:2] == (0, [])
+    assert at_target(zoo) == digest
+
+
+def test_what_comes_back_when_a_target_loses_our_write_is_replaced_as_planned(zoo: Zoo) -> None:
+    """It answered 201, and then had what it had before; it is found out by an index."""
+    assert zoo.migrate() == (0, 0, 0)
+    old = at_target(zoo)
+    assert old
+    image = zoo.image("app", "1", name="newer")
+    zoo.index("app", "index", of=[image])
+    (zoo.home / "m").unlink()
+    digest = planned(zoo, OVERWRITE)
+    zoo.fault(host=EUROPE, method="PUT", path="manifests/index$", delay_s=2)
+    there = zoo.box.store.repositories[TARGET].images["app"]
+
+    def lose() -> None:
+        until = time.monotonic() + 60
+        while there.tags["1"] != digest and time.monotonic() < until:
+            time.sleep(0.02)
+        there.tags["1"] = old
+        del there.manifests[digest]
+
+    somebody = threading.Thread(target=lose)
+    somebody.start()
+    told = applied(zoo)[:2]
+    somebody.join()
+    assert told == (0, [])
+    assert at_target(zoo) == digest
