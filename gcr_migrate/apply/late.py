@@ -74,8 +74,11 @@ class Late:
 
     async def run(self) -> None:
         """Set them; failures are events, not exceptions."""
-        await a_few_of(map(self._set_those_that_waited, self._waiting), _MANIFESTS_AT_ONCE)
-        await a_few_of(map(self._set_those_that_were_left, self._left), _MANIFESTS_AT_ONCE)
+        for work, ids in (
+            (self._set_those_that_waited, self._waiting),
+            (self._set_those_that_were_left, self._left),
+        ):
+            await a_few_of(map(work, ids), min(_MANIFESTS_AT_ONCE, len(ids)))
 
     @property
     def _is_over(self) -> bool:
