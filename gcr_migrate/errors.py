@@ -1578,3 +1578,9 @@ NOT_THERE: Final = frozenset({NAME_UNKNOWN, REPOSITORY_MISSING})
 def says_not_there(error: MigrateError) -> bool:
     """Whether an error says that a name is not there; a bare 404 does not, whoever it is of."""
     return error.problem in NOT_THERE and not isinstance(error, BareError)
+
+
+def says_no_manifest(error: MigrateError) -> bool:
+    """Whether an error says that a manifest or its name is not there; a bare 404 does not."""
+    is_it = error.problem is MANIFEST_UNKNOWN and not isinstance(error, BareError)
+    return is_it or says_not_there(error)

@@ -165,8 +165,7 @@ class Hand:
         try:  # a 404 without a body may be anybody's
             return (await reader.manifest(name, work.tag)).digest
         except MigrateError as error:
-            gone = error.problem in errors.NOT_THERE | {errors.MANIFEST_UNKNOWN}
-            if gone and not isinstance(error, BareError):
+            if errors.says_no_manifest(error):
                 return None
             raise
 

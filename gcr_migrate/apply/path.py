@@ -398,16 +398,18 @@ class Path:
         else:
             self._written(Kind.TAG, tag.id)
 
-    def _judge(self, tag: TagItem, now: TagsNow, *, anew: bool) -> Outcome | None:
-        was_ours = self._place.image.existing_tags == "overwrite" and self._was_ours(tag)
-        # Where the target has lost ours a moment ago, what was there before it may be back.
-        was_ours = was_ours and not (anew and now.target == tag.found)
-        return judge(self._journal, self._place, tag, now, was_ours=was_ours)
+    def _was_ours(self, tag: TagItem, now: TagsNow, *, anew: bool) -> bool:
+        """Whether what the target has now was set after ours: `overwrite` is not said of that.
 
-    def _was_ours(self, tag: TagItem) -> bool:
-        """Whether what the target has now was set after ours, unless it is ours, and damaged."""
-        failed = self._migration.last_code(Kind.TAG, tag.id)
-        return self._migration.was_there(tag) and failed != errors.DIGEST_MISMATCH.code
+        Not if it is ours, damaged; nor if the target lost ours a moment ago, and has again what
+        was there before.
+        """
+        if self._place.image.existing_tags != "overwrite" or now.target in {None, tag.digest}:
+            return False  # nobody has to be asked
+        is_back = anew and now.target == tag.found
+        if is_back or not self._migration.was_there(tag):
+            return False
+        return self._migration.last_code(Kind.TAG, tag.id) != errors.DIGEST_MISMATCH.code
 
     async def _is_to_be_set(self, tag: TagItem, *, anew: bool = False) -> bool:
         """Whether a tag can be set now; what speaks against it is recorded."""
@@ -416,7 +418,8 @@ class Path:
         try:
             async with self._tools.requests.of(self._place.image.id):
                 now = await self._look.now(tag, anew=anew)
-            return self._judge(tag, now, anew=anew) is None
+            was_ours = self._was_ours(tag, now, anew=anew)
+            return judge(self._journal, self._place, tag, now, was_ours=was_ours) is None
         except MigrateError as error:
             self._gave_up(Kind.TAG, tag.id, error)
             return False
@@ -425,7 +428,3 @@ class Path:
 def _resolve(begun: asyncio.Future[None]) -> None:
     if not begun.done():
         begun.set_result(None)
-
-
-def _is_there(item: ManifestItem) -> bool:
-    return item.present or item.state is State.PRESENT

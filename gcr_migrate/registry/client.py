@@ -20,7 +20,6 @@ from gcr_migrate.errors import (
     LISTING_CUT,
     MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
-    NOT_THERE,
     PERIMETER,
     REQUEST_REFUSED,
     SERVER_ERROR,
@@ -29,6 +28,7 @@ from gcr_migrate.errors import (
     UNAUTHORIZED,
     BareError,
     MigrateError,
+    says_no_manifest,
 )
 from gcr_migrate.model.content import (
     ACCEPT,
@@ -209,8 +209,7 @@ class RegistryClient:
         again = await self.manifest_head(name, tag)  # those bytes may be old ones
         if again and again.digest == head.digest:
             return again.digest
-        is_gone = refusal and refusal.problem in {MANIFEST_UNKNOWN, *NOT_THERE} and not again
-        if refusal and (not is_gone or isinstance(refusal, BareError)):
+        if refusal and (again or not says_no_manifest(refusal)):
             raise refusal
         return of_bytes
 
