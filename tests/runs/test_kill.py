@@ -55,6 +55,11 @@ class Point:
     skip: int = 0
 
     @property
+    def kind(self) -> tuple[str, ...]:
+        """What tells it from others, but for how many pass."""
+        return self.to, self.when, self.method, self.path
+
+    @property
     def host(self) -> str:
         """Who is asked."""
         if self.path in {CREATE, POLICY}:
@@ -96,7 +101,7 @@ POINTS = [
     Point("us", "after", "PUT", BY_TAG, 2),
 ]
 QUICK = POINTS[4::7]  # an upload that begins, a mount that is done, a manifest that is there
-OFTEN = covering((one.to, one.when, one.method, one.path) for one in POINTS)
+OFTEN = covering(one.kind for one in POINTS)
 
 
 def _scenario() -> Scenario:
@@ -135,8 +140,7 @@ def _kill_at(stage: Stage, point: Point, *command: str) -> None:
 
 def _often(one: Point) -> pytest.MarkDecorator:
     """How often a point is run that is not quick: by CI, or with all tests only."""
-    is_often = (one.to, one.when, one.method, one.path) in OFTEN
-    return pytest.mark.slow if is_often else pytest.mark.long
+    return pytest.mark.slow if one.kind in OFTEN else pytest.mark.long
 
 
 def _is_reached(stage: Stage, point: Point) -> bool:

@@ -15,7 +15,7 @@ from tests.runs.test_tags_that_wait import theirs
 from tests.zoo import SPEC, US, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gcr_migrate.model.content import Digest
@@ -28,11 +28,13 @@ KEEP = "existing_tags: keep\n"
 OVERWRITE = "existing_tags: overwrite\n"
 TARGET = ("builds", "europe", "moved")
 LIE = "sha256:" + "1" * 64
-BOTH = pytest.mark.parametrize("host", [US, EUROPE])
 MANIFEST = "app/manifests/1$"
-UNKNOWN = {"status": 404, "body": json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})}
-REFUSED = {"status": 403}
-GARBAGE = {"status": 200, "body": "no manifest"}
+UNKNOWN: dict[str, Any] = {
+    "status": 404,
+    "body": json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]}),
+}
+REFUSED: dict[str, Any] = {"status": 403}
+GARBAGE: dict[str, Any] = {"status": 200, "body": "no manifest"}
 
 
 @pytest.fixture
@@ -60,6 +62,37 @@ def at_target(zoo: Zoo) -> Digest | None:
     return zoo.box.store.repositories[TARGET].images["app"].tags.get("1")
 
 
+def pushed_to_target(zoo: Zoo) -> None:
+    """Let somebody else set the tag at the target."""
+    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
+
+
+def given_back(zoo: Zoo) -> None:
+    """Let somebody delete the tag at the target."""
+    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+
+
+def listed(*digests: str) -> str:
+    """Return a list of Google's, in which the tag is at these digests."""
+    entry = {"tag": ["1"], "mediaType": "", "imageSizeBytes": "1"}
+    body = {"name": "app", "tags": ["1"] if digests else [], "child": []}
+    return json.dumps(body | {"manifest": dict.fromkeys(digests, entry)})
+
+
+def meanwhile(is_time: Callable[[], bool], act: Callable[[], None]) -> threading.Thread:
+    """Have somebody do something at its time, in another thread, which has been started."""
+
+    def wait() -> None:
+        until = time.monotonic() + 60
+        while not is_time() and time.monotonic() < until:
+            time.sleep(0.02)
+        act()
+
+    somebody = threading.Thread(target=wait)
+    somebody.start()
+    return somebody
+
+
 def says(zoo: Zoo, host: str, digest: str, **rule: Any) -> None:
     """Let lists of a host tell no digests, and heads of the tag this one."""
     body = json.dumps({"name": "app", "tags": ["1"]})
@@ -68,7 +101,7 @@ def says(zoo: Zoo, host: str, digest: str, **rule: Any) -> None:
     zoo.fault(host=host, method="HEAD", path=MANIFEST, status=200, headers=headers, **rule)
 
 
-@BOTH
+@pytest.mark.parametrize("host", [US, EUROPE])
 @pytest.mark.parametrize("rules", ["", SKIP + KEEP, SKIP + OVERWRITE])
 def test_that_a_tag_moved_is_not_believed_of_a_head_alone(zoo: Zoo, host: str, rules: str) -> None:
     """Its manifest tells, whose bytes have one digest only; whatever the spec says of such tags."""
@@ -81,9 +114,7 @@ def test_that_a_tag_moved_is_not_believed_of_a_head_alone(zoo: Zoo, host: str, r
 def test_a_list_with_a_wrong_digest_moves_no_tag(zoo: Zoo) -> None:
     """Lists that tell digests are one word, too."""
     digest = planned(zoo, SKIP)
-    entry = {"tag": ["1"], "mediaType": "", "imageSizeBytes": "1"}
-    body = json.dumps({"name": "app", "tags": ["1"], "manifest": {LIE: entry}, "child": []})
-    zoo.fault(host=US, path="app/tags/list", status=200, body=body)
+    zoo.fault(host=US, path="app/tags/list", status=200, body=listed(LIE))
     assert applied(zoo)[:2] == (0, [])
     assert at_target(zoo) == digest
 
@@ -92,7 +123,7 @@ def test_a_tag_that_has_something_unreadable_now_has_moved(zoo: Zoo) -> None:
     """There is no manifest to be shown: that the head says it twice is enough."""
     planned(zoo, SKIP)
     says(zoo, US, LIE)
-    zoo.fault(host=US, method="GET", path=MANIFEST, status=200, body="no manifest")
+    zoo.fault(host=US, method="GET", path=MANIFEST, **GARBAGE)
     assert applied(zoo)[:2] == (0, ["tag-moved"])
     assert at_target(zoo) is None
 
@@ -102,7 +133,7 @@ def test_a_page_in_place_of_a_manifest_moves_no_tag(zoo: Zoo) -> None:
     digest = planned(zoo, SKIP)
     for digit in "123456":
         says(zoo, US, f"sha256:{digit * 64}", times=1)
-    zoo.fault(host=US, method="GET", path=MANIFEST, status=200, body="no manifest")
+    zoo.fault(host=US, method="GET", path=MANIFEST, **GARBAGE)
     code, facts = zoo.run("apply", str(zoo.home / "m"))
     assert (code, [one["code"] for one in facts["failures"]]) == (1, ["bad-manifest"])
     zoo.heal()
@@ -133,7 +164,7 @@ def test_a_tag_that_was_set_back_is_taken_from_nobody(zoo: Zoo, rules: str, code
     zoo.repository.put_manifest("app", theirs(), "1")
     assert applied(zoo)[:2] == (0, ["tag-moved"])
     zoo.repository.images["app"].tags["1"] = digest
-    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
+    pushed_to_target(zoo)
     assert applied(zoo)[:2] == (code, [] if code else ["tag-conflict"])
     assert at_target(zoo) == theirs().digest
 
@@ -158,9 +189,9 @@ def test_a_tag_that_others_gave_back_is_set_by_the_next_run(zoo: Zoo, rules: str
     """What they had pushed over it was theirs, and is gone."""
     digest = planned(zoo, rules)
     assert applied(zoo)[0] == 0
-    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
+    pushed_to_target(zoo)
     assert applied(zoo)[:2] == (0, ["tag-conflict"])
-    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    given_back(zoo)
     assert applied(zoo)[:2] == (0, [])
     assert at_target(zoo) == digest
 
@@ -183,11 +214,6 @@ def test_old_bytes_of_a_tag_do_not_undo_its_move(zoo: Zoo, rules: str) -> None:
     headers = {"content-type": OCI_MANIFEST}
     zoo.fault(host=US, method="GET", path=MANIFEST, status=200, body=raw, headers=headers)
     assert applied(zoo)[:2] == ((0, ["tag-moved"]) if rules else (1, []))
-
-
-def pushed_to_target(zoo: Zoo) -> None:
-    """Let somebody else set the tag at the target."""
-    zoo.box.store.repositories[TARGET].put_manifest("app", theirs(), "1")
 
 
 @pytest.mark.parametrize(("rules", "code"), [("", 1), (KEEP, 0), (OVERWRITE, 0)])
@@ -215,15 +241,8 @@ def test_a_tag_that_was_pushed_in_a_pause_stays_where_its_manifest_cannot_be_had
     late = {"retry-after": "1"}
     zoo.fault(host=EUROPE, method="PUT", path=MANIFEST, status=503, headers=late, times=1)
     zoo.fault(host=EUROPE, method="GET", path=MANIFEST, **answer)
-
-    def push() -> None:
-        until = time.monotonic() + 60
-        while not zoo.asked(f"PUT .*{MANIFEST[:-1]}") and time.monotonic() < until:
-            time.sleep(0.02)
-        pushed_to_target(zoo)
-
-    somebody = threading.Thread(target=push)
-    somebody.start()
+    is_sent = f"PUT .*{MANIFEST[:-1]}"
+    somebody = meanwhile(lambda: zoo.asked(is_sent) > 0, lambda: pushed_to_target(zoo))
     told = applied(zoo)[:2]
     somebody.join()
     assert told == (0, ["tag-conflict"])
@@ -268,8 +287,7 @@ def test_a_list_that_lacks_a_tag_of_others_gives_it_to_nobody(
     pushed_to_target(zoo)
     for _ in range(runs):
         applied(zoo)
-    body = json.dumps({"name": "app", "tags": [], "manifest": {}, "child": []})
-    zoo.fault(host=EUROPE, path="app/tags/list", status=200, body=body, times=1)
+    zoo.fault(host=EUROPE, path="app/tags/list", status=200, body=listed(), times=1)
     code, left, _ = applied(zoo)
     assert (code, left) == ((0, ["tag-conflict"]) if rules else (1, []))
     assert at_target(zoo) == theirs().digest
@@ -279,7 +297,7 @@ def test_a_tag_that_was_ours_is_not_taken_from_others_by_a_run_that_goes_on(zoo:
     """A run could not set it again when others had given it back, and then they set it anew."""
     planned(zoo, OVERWRITE)
     assert applied(zoo)[0] == 0
-    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    given_back(zoo)
     zoo.fault(host=EUROPE, method="PUT", path=MANIFEST, status=400)
     assert applied(zoo)[0] == 1
     zoo.heal()
@@ -293,9 +311,8 @@ def test_a_tag_of_ours_stays_ours_whatever_one_answer_says(zoo: Zoo, *, lists: b
     """A finished file is applied once more, and a list or a head of the target is wrong."""
     digest = planned(zoo, OVERWRITE)
     assert applied(zoo)[0] == 0
-    entry = {"tag": ["1"], "mediaType": "", "imageSizeBytes": "1"}
-    body = json.dumps({"name": "app", "tags": ["1"], "manifest": {LIE: entry}, "child": []})
-    answer = {"status": 200, "body": body} if lists else {"status": 404, "body": "no such page"}
+    told = {"status": 200, "body": listed(LIE)}
+    answer = told if lists else {"status": 404, "body": "no such page"}
     zoo.fault(host=EUROPE, path="app/tags/list", **answer)
     if not lists:
         headers = {"docker-content-digest": LIE}
@@ -313,7 +330,7 @@ def test_a_tag_that_others_gave_back_may_have_moved_meanwhile(
     assert applied(zoo)[0] == 0
     pushed_to_target(zoo)
     assert applied(zoo)[:2] == (0, ["tag-conflict"])
-    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    given_back(zoo)
     zoo.repository.put_manifest("app", theirs(), "1")
     assert applied(zoo)[:2] == told
     assert applied(zoo)[:2] == told
@@ -355,7 +372,7 @@ def test_what_a_registry_kept_of_a_damaged_write_is_not_taken_for_somebody_elses
     """It said itself that it had got other bytes, and under the tag they may be."""
     digest = planned(zoo, OVERWRITE)
     assert applied(zoo)[0] == 0
-    del zoo.box.store.repositories[TARGET].images["app"].tags["1"]
+    given_back(zoo)
     error = {"code": "DIGEST_INVALID", "message": f"got {theirs().digest}"}
     body = json.dumps({"errors": [error]})
     zoo.fault(host=EUROPE, method="PUT", path=MANIFEST, status=400, body=body)
@@ -379,14 +396,10 @@ def test_what_comes_back_when_a_target_loses_our_write_is_replaced_as_planned(zo
     there = zoo.box.store.repositories[TARGET].images["app"]
 
     def lose() -> None:
-        until = time.monotonic() + 60
-        while there.tags["1"] != digest and time.monotonic() < until:
-            time.sleep(0.02)
         there.tags["1"] = old
         del there.manifests[digest]
 
-    somebody = threading.Thread(target=lose)
-    somebody.start()
+    somebody = meanwhile(lambda: there.tags["1"] == digest, lose)
     told = applied(zoo)[:2]
     somebody.join()
     assert told == (0, [])
