@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gcr_migrate.wire.transport import Look, Wire
 
 _OK: Final = 200
+_CREATED: Final = 201
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _SAY_THAT_IT_IS_THERE: Final = frozenset({200, 401, 403})
@@ -175,7 +176,7 @@ class Asking:
                         raise said
                     raise BareError(NAME_UNKNOWN, subject=subject, saw=said.saw)
             if reply.status in ok:
-                admission.accepted()
+                admission.accepted(wrote=reply.status == _CREATED)
                 return reply
             await admission.refused(reply)
             login = await admission.headers()  # which may take a while

@@ -21,6 +21,7 @@ from gcr_migrate.errors import (
     MigrateError,
 )
 from gcr_migrate.model.names import is_google_host, is_loopback
+from gcr_migrate.registry.scopes import shown_by
 from gcr_migrate.wire.renewed import Renewed
 from gcr_migrate.wire.replies import elsewhere, joined, problem_of
 from gcr_migrate.wire.retry import TransientError
@@ -160,6 +161,20 @@ class Authorizer:
         """Take note that a request was taken once it met this: others need not be refused first."""
         self._learned = challenge
 
+    def wrote(self, challenge: Challenge, scopes: tuple[str, ...]) -> None:
+        """Take note that something was written with a token: it is good for what that shows.
+
+        So it is until its end. The next one is for less alone, as if there had been none.
+        """
+        held = self._tokens.get((challenge, scopes))
+        if not isinstance(held, Renewed):
+            return
+        for less in shown_by(scopes):
+            if (challenge, less) not in self._tokens:
+                own = self._unbought(challenge, less)
+                own.begin_with(held)
+                self._hold(challenge, less, own)
+
     def why_none(self, scopes: tuple[str, ...], told: Challenge | None) -> MigrateError | None:
         """Return why there is no token for these scopes, if one was asked for."""
         held = (self._tokens.get((one, scopes)) for one in self._challenges(told))
@@ -191,9 +206,7 @@ class Authorizer:
 
     async def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
         """Return a token; empty where there is none, and the request may be taken without."""
-        held = self._tokens.pop((challenge, scopes), None)
-        if held is None:
-            held = Renewed(f"token of {self._host}", lambda: self._fetch(challenge, scopes))
+        held = self._tokens.pop((challenge, scopes), None) or self._unbought(challenge, scopes)
         self._hold(challenge, scopes, held)
         if isinstance(held, MigrateError):
             return ""
@@ -205,6 +218,9 @@ class Authorizer:
             why = MigrateError(error.problem, subject=error.subject, saw=error.saw)  # no traceback
             self._hold(challenge, scopes, why)
             return ""
+
+    def _unbought(self, challenge: Challenge, scopes: tuple[str, ...]) -> Renewed[str]:
+        return Renewed(f"token of {self._host}", lambda: self._fetch(challenge, scopes))
 
     def _hold(
         self, challenge: Challenge, scopes: tuple[str, ...], held: Renewed[str] | MigrateError
@@ -315,10 +331,12 @@ class Admission:
         self._met, self._sent = await self._authorizer.login(self._scopes, self._told)
         return self._sent
 
-    def accepted(self) -> None:
-        """Take note that what was sent was taken."""
+    def accepted(self, *, wrote: bool = False) -> None:
+        """Take note that what was sent was taken, and whether that wrote something."""
         if self._told and self._met:
             self._authorizer.learned(self._met)
+        if wrote and self._met:
+            self._authorizer.wrote(self._met, self._scopes)
 
     async def refused(self, reply: Reply) -> None:
         """Take note of a 401 to what was sent; the request can be sent again with new headers.

@@ -44,6 +44,7 @@ from gcr_migrate.model.names import is_loopback
 from gcr_migrate.registry.asking import MAY_LACK, NOTHING, Asking, Sent
 from gcr_migrate.registry.downloads import Download
 from gcr_migrate.registry.listing import Lists, hidden_next, pages
+from gcr_migrate.registry.scopes import to_pull, to_push
 from gcr_migrate.registry.uploads import Upload, in_query, location_of, names_another
 from gcr_migrate.registry.usage import QUESTION, usage_word
 from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
@@ -119,7 +120,7 @@ class RegistryClient:
 
     async def listing(self, name: str) -> Listing:
         """List tags, manifests and children of a name over all pages (OCI end-8)."""
-        lists = self._lists((_pull(name),), f"{self._host}/{name}")
+        lists = self._lists((to_pull(name),), f"{self._host}/{name}")
         return await lists.listing(self._url(name, "tags/list"), name)
 
     def catalog(self) -> AsyncIterator[str]:
@@ -142,14 +143,14 @@ class RegistryClient:
         """Whether a gcr.io host answers for this name out of Artifact Registry."""
         url = self._url(name, "tags/list?n=1")
         reply = await self._asking.call(
-            "GET", url, (_pull(name),), f"{self._host}/{name}", ok={_OK}
+            "GET", url, (to_pull(name),), f"{self._host}/{name}", ok={_OK}
         )
         return reply.headers.get("x-gcr-using-artifact-registry", "").lower() == "true"
 
     async def gcr_usage(self, name: str) -> str:
         """Return the word of a gcr.io host on a project's use of it; empty if it says none."""
         url, subject = self._url(name, QUESTION), f"{self._host}/{name} usage"
-        reply = await self._asking.sent("GET", url, (_pull(name),), subject, {_OK}, NOTHING)
+        reply = await self._asking.sent("GET", url, (to_pull(name),), subject, {_OK}, NOTHING)
         return usage_word(reply.body)
 
     async def manifest(self, name: str, reference: str) -> Manifest:
@@ -172,7 +173,7 @@ class RegistryClient:
         reply = await self._asking.call(
             "GET",
             self._manifest_url(name, reference),
-            (_pull(name),),
+            (to_pull(name),),
             subject,
             ok={_OK, _NOT_FOUND},
             sent=Sent(headers={"accept": ACCEPT}),
@@ -193,7 +194,7 @@ class RegistryClient:
 
     async def manifest_head(self, name: str, reference: str) -> ManifestHead | None:
         """Return what a tag or digest resolves to, None when it is not there (OCI end-3)."""
-        return await self._head(name, reference, _pull(name))
+        return await self._head(name, reference, to_pull(name))
 
     async def shown(self, name: str, tag: str, head: ManifestHead) -> Digest | None:
         """Return what a tag leads to, of which a head has said what is hard to believe."""
@@ -258,12 +259,14 @@ class RegistryClient:
 
     async def _blob_head(self, name: str, digest: Digest) -> Reply | None:
         subject, url = self._named(name, str(digest)), self._url(name, f"blobs/{digest}")
-        reply = await self._asking.call("HEAD", url, (_pull(name),), subject, ok={_OK, _NOT_FOUND})
+        reply = await self._asking.call(
+            "HEAD", url, (to_pull(name),), subject, ok={_OK, _NOT_FOUND}
+        )
         return None if reply.status == _NOT_FOUND else reply
 
     def open_blob(self, name: str, blob: Descriptor) -> AbstractAsyncContextManager[Feed]:
         """Stream a blob (OCI end-2); raise BLOB_UNKNOWN. The reader checks the hash."""
-        scopes, subject = (_pull(name),), self._named(name, str(blob.digest))
+        scopes, subject = (to_pull(name),), self._named(name, str(blob.digest))
         download = Download(
             wire=self._wire,
             blob=blob,
@@ -277,7 +280,7 @@ class RegistryClient:
     async def referrers(self, name: str, digest: Digest) -> tuple[Descriptor, ...] | None:
         """Return the manifests attached to a digest; None: no such end-point (OCI end-12)."""
         subject = f"{self._named(name, str(digest))} referrers"
-        scopes = (_pull(name),)
+        scopes = (to_pull(name),)
 
         async def fetch(url: str) -> Reply:
             ok = {_OK, *_NO_ENDPOINT}
@@ -302,7 +305,7 @@ class RegistryClient:
         subject = self._named(name, str(digest))
         query = f"mount={in_query(str(digest))}&from={quote(from_name, safe='')}"
         url = self._url(name, f"blobs/uploads/?{query}")
-        scopes, ok = (_push(name), _pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
+        scopes, ok = (to_push(name), to_pull(from_name)), {_CREATED, _ACCEPTED, *_NO_ENDPOINT}
         try:
             reply = await self._asking.sent("POST", url, scopes, subject, ok, Sent(b""))
             if reply.status == _ACCEPTED:
@@ -325,7 +328,7 @@ class RegistryClient:
         on_bytes: Callable[[int], None] | None = None,
     ) -> None:
         """Stream a blob in one PUT (OCI end-4a, end-6); start over whole where that can help."""
-        scopes = (_push(name),)
+        scopes = (to_push(name),)
         subject = self._named(name, str(blob.digest))
 
         async def open_session() -> str:
@@ -371,7 +374,7 @@ class RegistryClient:
                 await check()
             if overwrites:
                 return
-            there = await self._head(name, reference, _push(name))  # the token that writes has it
+            there = await self._head(name, reference, to_push(name))  # the token that writes has it
             ours = {str(manifest.digest), *damaged}
             if there is None or str(there.digest) in ours:
                 return
@@ -403,7 +406,7 @@ class RegistryClient:
         reply = await self._asking.call(
             "PUT",
             self._manifest_url(name, reference),
-            (_push(name),),
+            (to_push(name),),
             subject,
             ok={_CREATED, _TOO_LARGE, *_TAG_STAYS},
             sent=Sent(manifest.raw, {"content-type": manifest.media_type}, look),
@@ -447,14 +450,6 @@ class RegistryClient:
 @functools.lru_cache(maxsize=256)
 def _quoted(name: str) -> str:
     return quote(name)
-
-
-def _pull(name: str) -> str:
-    return f"repository:{name}:pull"
-
-
-def _push(name: str) -> str:
-    return f"repository:{name}:pull,push"
 
 
 def _stated(text: str, subject: str) -> Digest:

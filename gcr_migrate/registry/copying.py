@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from gcr_migrate.errors import UNREACHABLE, MigrateError
 from gcr_migrate.model.copying import CopyQuery, CopyReply
 from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.scopes import to_pull
 from gcr_migrate.wire.replies import problem_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class CopyClient:
         """
         subject = f"{self._host}/{query.name}"
         url = f"{self._base}/v2/{quote(query.name)}/tags/list?{urlencode(query.fields)}"
-        scopes = (f"repository:{query.name}:pull",)
+        scopes = (to_pull(query.name),)
         authorization = await self._auth.headers(scopes)
         try:
             reply = await self._ask(url, authorization, subject)

@@ -17,6 +17,7 @@ from gcr_migrate.model.content import ACCEPT, Digest, Manifest
 from gcr_migrate.model.names import is_loopback
 from gcr_migrate.model.pulling import HEADER, Pull, PullMarks, PullStep
 from gcr_migrate.registry.auth import Authorizer
+from gcr_migrate.registry.scopes import to_pull
 from gcr_migrate.wire.replies import codes_of, problem_of, words_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class _Walk:
         self._host, self._wire, self._name = host, wire, name
         self._base = f"{'http' if is_loopback(host) else 'https'}://{host}"
         self._auth = Authorizer(host, self._base, wire, credentials)
-        self._scopes = (f"repository:{name}:pull",)
+        self._scopes = (to_pull(name),)
         self._login: dict[str, str] = {}
         self.step = PullStep.PING
         self.pull = Pull()

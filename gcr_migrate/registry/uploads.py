@@ -133,7 +133,7 @@ class Upload(Struct):
 
     async def _judge(self, reply: Reply) -> None:
         if reply.status == 201:  # noqa: PLR2004  # created (OCI end-6)
-            self.admission.accepted()
+            self.admission.accepted(wrote=True)
             stated = reply.headers.get("docker-content-digest")
             if names_another(stated, self.blob.digest):
                 raise self._wrong(f"the target names it {str(stated)[:100]}")

@@ -57,6 +57,11 @@ class Renewed(Generic[T]):
                 raise self._failure
             return await self._renew()
 
+    def begin_with(self, other: Renewed[T]) -> None:
+        """Take what another one has now, until its end; what comes after that is its own."""
+        self._value = other._value
+        self._renew_at, self._ends_at = other._renew_at, other._ends_at
+
     def refused(self, value: T) -> None:
         """Take note that a value is not good any more, unless there is another since."""
         if self._value == value:
