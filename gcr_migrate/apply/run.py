@@ -15,6 +15,7 @@ from gcr_migrate.apply.journal import Journal, Listener, Outcome
 from gcr_migrate.apply.path import Path, Tools
 from gcr_migrate.apply.room import Room
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.limits import PATHS_AT_ONCE
 from gcr_migrate.model.names import ImagePath
 from gcr_migrate.model.steps import State
 from gcr_migrate.tasks import a_few_of, all_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from gcr_migrate.state.ledger import Ledger
     from gcr_migrate.state.migration import Migration
 
-PATHS_AT_ONCE: Final = 32
 REQUESTS_AT_ONCE: Final = 32
 _WINDOW: Final = 256  # manifests that are looked at together: enough that the line is never idle
 _LARGE_AT_ONCE: Final = 4

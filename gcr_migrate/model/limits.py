@@ -22,6 +22,7 @@ EVEN: Final = 0.92  # of a cap: timers and networks are uneven, and no second ma
 NEAR: Final = 0.8  # part of a quota that is worth a word
 _MINUTE_S: Final = 60  # by which quotas are counted
 BLOBS_AT_ONCE: Final = 16  # more only adds memory: 16 and 64 were equal at a 30 ms round trip
+PATHS_AT_ONCE: Final = 32  # image paths that are worked on together, in each process
 CREATION_S: Final = 2  # Artifact Registry creates about one repository per two seconds
 LEAST_PER_SECOND: Final = 0.01  # requests; who wants fewer wants none
 MOST_AT_ONCE: Final = 256

@@ -25,6 +25,7 @@ _LEAST_S: Final = 4.0  # in less, chance is all that tells the rest
 _BINDS: Final = 0.85 * EVEN  # of a limit: it is kept from below, as timers are late
 _UNEVEN: Final = 1.5  # one half of the time, beside the other: it does not tell what comes
 _MUCH_MORE: Final = 1.15  # less may be chance
+_TELLING: Final = 0.25  # of the items: what they took tells what others take
 _SMALL_BYTES: Final = 16 * 1024  # of a request: what they add is not worth a thought
 
 
@@ -34,6 +35,11 @@ class Sent(NamedTuple):
     asked: int
     written: int
 
+    @property
+    def looks(self) -> int:
+        """Requests that did not write."""
+        return self.asked - self.written
+
 
 class _Mark(NamedTuple):
     at_s: float
@@ -41,16 +47,24 @@ class _Mark(NamedTuple):
     bytes: int
     sent: Sent
 
+    def done(self, looks: int) -> int:
+        """Return what has passed, with as many looks as count."""
+        return self.passed + min(looks, self.sent.looks)
+
 
 class Turns:
     """Measures requests that pass; knows no clock.
 
     Args:
         rates: how many the tool lets pass in a second.
+        looks: requests that do not write and that come before the items, as is known: they count
+            until a part of the items has ended, which then tells the rest.
     """
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: Rates, looks: int = 0) -> None:
         self._rates = rates
+        self._looks = looks
+        self._items = 0
         self._marks: deque[_Mark] = deque()
         self._best_bytes = 0.0
 
@@ -62,6 +76,7 @@ class Turns:
             passed: bytes, and the requests that items need at least.
             sent: all requests.
         """
+        self._items = passed.items
         self._marks.append(_Mark(at_s, _count(passed), passed.bytes, sent))
         while len(self._marks) > 2 and self._are_enough_since(self._marks[1]):  # noqa: PLR2004  # ends
             self._marks.popleft()
@@ -88,10 +103,11 @@ class Turns:
         """
         if self._seen_s < _SEEN_S or not (was_refused or self._is_at_a_limit):
             return False
-        count = _count(left)
+        looks = self._looks_for(left)
+        count = self._to_pass(left, looks)
         if left.bytes <= _SMALL_BYTES * count:
             return True
-        rate = self._rate(self._marks[0], self._marks[-1])
+        rate = _rate(self._marks[0], self._marks[-1], looks)
         return rate > 0 and is_beside(left.bytes, self._best_bytes, count / rate)
 
     @property
@@ -113,19 +129,29 @@ class Turns:
             return None
         first, last = self._marks[0], self._marks[-1]
         middle = next(one for one in self._marks if one.at_s >= (first.at_s + last.at_s) / 2)
-        early, late = self._rate(first, middle), self._rate(middle, last)
-        rate = self._rate(first, last)
+        looks = self._looks_for(left)
+        early, late = _rate(first, middle, looks), _rate(middle, last, looks)
+        rate = _rate(first, last, looks)
         if not late or early > _UNEVEN * late:
             return None
-        return _count(left) / (late if late > _MUCH_MORE * rate else rate)
+        return self._to_pass(left, looks) / (late if late > _MUCH_MORE * rate else rate)
 
-    def _rate(self, then: _Mark, now: _Mark) -> float:
-        return (now.passed - then.passed) / (now.at_s - then.at_s) if now.at_s > then.at_s else 0.0
+    def _looks_for(self, left: Amount) -> int:
+        """Return how many looks there are in all, as long as they count."""
+        return self._looks if self._items < _TELLING * (self._items + left.items) else 0
+
+    def _to_pass(self, left: Amount, looks: int) -> int:
+        return _count(left) + max(0, looks - self._marks[-1].sent.looks)
 
     def least_s(self, left: Amount) -> float:
         """Return the seconds that the rest takes at least."""
         cap = self._rates.for_writes
         return _count(left) / cap if cap else 0.0
+
+
+def _rate(then: _Mark, now: _Mark, looks: int) -> float:
+    seconds = now.at_s - then.at_s
+    return (now.done(looks) - then.done(looks)) / seconds if seconds > 0 else 0.0
 
 
 def _count(amount: Amount) -> int:

@@ -102,7 +102,8 @@ class Course:
         brakes = brakes or Brakes()
         self._braked = Braked(brakes)
         self._host = next(iter(left.by_service), "")
-        self._turns = Turns(brakes.by_service.get(self._host, Rates()))
+        looks = left.by_service[self._host].looks if self._host else 0
+        self._turns = Turns(brakes.by_service.get(self._host, Rates()), looks)
         self._services = services
         # What moves before the first tick counts too: it may be most of a short run.
         self._marks = deque([(clock(), 0, traffic.requests)])

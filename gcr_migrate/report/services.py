@@ -61,7 +61,10 @@ class Services:
         self._courses = {
             host: Course(one, Traffic(), lambda: self._now_s) for host, one in left.items()
         }
-        self._turns = {host: Turns(brakes.by_service.get(host, Rates())) for host in left}
+        self._turns = {
+            host: Turns(brakes.by_service.get(host, Rates()), one.looks)
+            for host, one in left.items()
+        }
         self._anew_at_s = dict.fromkeys(left, -_ANEW_S)
         self._refused = 0
         self._begun: set[str] = set()

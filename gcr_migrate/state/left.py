@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
-from gcr_migrate.model.limits import quota_host
+from gcr_migrate.model.limits import PATHS_AT_ONCE, is_counted, quota_host
 from gcr_migrate.model.pace import UPLOAD_REQUESTS, Amount
 from gcr_migrate.model.steps import CONTENT, Kind
 from gcr_migrate.state.last import is_open, is_there, last_event
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from gcr_migrate.state.migration import Migration
 
@@ -32,6 +33,8 @@ class Left(Struct, frozen=True):
             pending.
         by_service: what of it each target service gets that counts requests of its own, by its
             host.
+        looks: requests that do not write and that a service is sent between the first blob and
+            the last tag: tokens and lists of image paths. 0 where they are many or not known.
     """
 
     planned: dict[Kind, int]
@@ -42,6 +45,7 @@ class Left(Struct, frozen=True):
     uploads: int
     by_repository: dict[int, tuple[int, int]] = field(default_factory=dict)
     by_service: dict[str, Left] = field(default_factory=dict)
+    looks: int = 0
 
     @property
     def content(self) -> int:
@@ -94,6 +98,22 @@ SELECT registry, sum(size * planned), sum(size * sent), sum(size * (missing - se
 FROM sized GROUP BY registry
 """  # noqa: S608  # constants only
 
+_UPLOADS: Final = 3  # where the sum of them stands
+# Tokens, where each path takes some, and lists: of the target, and where one service has both sides
+# of the source as well, unless nobody asks what its tags point to.
+_LOOKS: Final = 1, 1
+_LOOKS_BESIDE: Final = {False: (2, 2), True: (1, 1)}
+_PATHS: Final = f"""
+WITH open AS (
+    SELECT DISTINCT p.image_id FROM planned_tag p
+    WHERE {_CHOSEN} AND {is_open(last_event("tag"), _PENDING[Kind.TAG])}
+)
+SELECT r.registry, s.registry, i.moved_tags = 'pin', count(*)
+FROM open CROSS JOIN image i ON i.id = open.image_id
+CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN source s ON s.id = i.source_id
+GROUP BY 1, 2, 3
+"""  # noqa: S608  # constants only
+
 
 def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left:
     """Add up what is left to do; what failed counts, as a run tries it again.
@@ -119,6 +139,7 @@ def left(migration: Migration, image_ids: Collection[int] | None = None) -> Left
     for registry, *blobs in migration.rows(_BLOBS, chosen, chosen):
         of = sums.setdefault(quota_host(registry), _Sums())
         of.blobs = [one + more for one, more in zip(of.blobs, blobs, strict=True)]
+    _add_looks(migration, chosen, sums)
     whole = _Sums()
     for of in sums.values():
         whole.add(of)
@@ -134,6 +155,7 @@ class _Sums:
     def __init__(self) -> None:
         self.planned, self.pending = dict.fromkeys(Kind, 0), dict.fromkeys(Kind, 0)
         self.blobs = [0, 0, 0, 0]
+        self.looks = 0
 
     def add(self, other: _Sums) -> None:
         for kind in Kind:
@@ -156,6 +178,7 @@ class _Sums:
             uploads,
             by_repository or {},
             by_service or {},
+            self.looks,
         )
 
 
@@ -163,6 +186,24 @@ def _services(migration: Migration) -> dict[int, str]:
     """Return the service of each target repository, by its id."""
     rows = migration.rows("SELECT id, registry FROM repository")
     return {id_: quota_host(registry) for id_, registry in rows}
+
+
+def _add_looks(migration: Migration, chosen: str | None, sums: Mapping[str, _Sums]) -> None:
+    """Add the looks at image paths that have tags to set.
+
+    Where all paths begin at once all tokens come first, and lists in the end. Where there are more
+    paths, what was measured has some of each. What a source is sent for blobs is no look.
+    """
+    ways: dict[str, list[tuple[int, int, bool]]] = defaultdict(list)
+    for target, source, is_pinned, paths in migration.rows(_PATHS, chosen, chosen):
+        host = quota_host(target)
+        is_beside = quota_host(source) == host
+        tokens, lists = _LOOKS_BESIDE[bool(is_pinned)] if is_beside else _LOOKS
+        ways[host].append((paths, lists + tokens * is_counted(host), is_beside))
+    for host, several in ways.items():
+        is_read = sums[host].blobs[_UPLOADS] > 0 and any(is_beside for _, _, is_beside in several)
+        if not is_read and sum(paths for paths, _, _ in several) <= PATHS_AT_ONCE:
+            sums[host].looks = sum(paths * looks for paths, looks, _ in several)
 
 
 def _counts(kind: Kind) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator
     from pathlib import Path
 
+    from gcr_migrate.state.frozen import Draft
+
 HONEST = 0.25  # of the truth, from 20 % of the run on
 KB, MB = 1000, 1_000_000
 AT_ONCE = 16
@@ -247,14 +249,14 @@ def test_services_of_items_are_asked_for_once_in_a_tick() -> None:
     assert asked == [(Kind.BLOB, {1, 2})]
 
 
-def turns_of(rates: Rates, *counts: int, beside: int = 0) -> Turns:
+def turns_of(rates: Rates, *counts: int, beside: int = 0, looks: int = 0) -> Turns:
     """Return what has seen so many requests pass, one count in each second, and some beside."""
-    turns, passed, asked = Turns(rates), Amount(), 0
+    turns, passed, asked = Turns(rates, looks), Amount(), 0
     turns.sample(0.0, passed, Sent(0, 0))
     for second, one in enumerate(counts, 1):
         passed += Amount(KB * one, one)
         asked += one + beside
-        turns.sample(float(second), passed, Sent(asked, one * second))
+        turns.sample(float(second), passed, Sent(asked, passed.requests))
     return turns
 
 
@@ -287,10 +289,39 @@ def test_what_a_run_begins_with_is_over_then() -> None:
     assert turns_of(Rates(20), *[5] * 5, *[20] * 5).left_s(REST) == 5
 
 
+def test_looks_that_are_still_to_come_have_their_turns() -> None:
+    """Those that came have passed like all else."""
+    even, rest = [20] * 10, Amount(10 * KB, 90, 10)
+    assert turns_of(Rates(20), *even, looks=100).left_s(rest) == 10
+    assert turns_of(Rates(60), *even, beside=40, looks=400).left_s(rest) == 100 / 60
+    assert turns_of(Rates(60), *even, beside=40, looks=460).left_s(rest) == 160 / 60
+
+
+def test_once_a_part_of_the_items_has_ended_looks_count_no_more() -> None:
+    """What these took tells what the rest takes, whoever expected what."""
+    turns = Turns(Rates(20), looks=1000)
+    for second in range(11):
+        turns.sample(float(second), Amount(0, 0, 20 * second), Sent(20 * second, 20 * second))
+    assert turns.left_s(Amount(0, 0, 601)) == pytest.approx((601 + 1000) / 20)
+    assert turns.left_s(Amount(0, 0, 600)) == pytest.approx(600 / 20)
+
+
 def test_turns_tell_nothing_while_ever_fewer_are_for_items() -> None:
     """Nor before there were some seconds of them."""
     assert turns_of(Rates(20), *[20] * 5, *[5] * 5).left_s(REST) is None
     assert turns_of(Rates(20), 20, 20).left_s(REST) is None
+
+
+def seal(draft: Draft) -> None:
+    """End a plan that is told nothing of."""
+    draft.seal(
+        complete=True,
+        spec_name="spec.yaml",
+        spec_text="",
+        estimate={},
+        tool_version="1",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
 
 
 def write_two(path: Path) -> None:
@@ -307,14 +338,7 @@ def write_two(path: Path) -> None:
             draft.add_manifests(image, [planned])
             draft.add_blobs(image)
             draft.add_tags(image, [PlannedTag("1.0", AMD.digest, TagAction.SET)])
-        draft.seal(
-            complete=True,
-            spec_name="spec.yaml",
-            spec_text="",
-            estimate={},
-            tool_version="1",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        )
+        seal(draft)
 
 
 def test_what_is_left_is_told_by_service(tmp_path: Path) -> None:
@@ -328,6 +352,7 @@ def test_what_is_left_is_told_by_service(tmp_path: Path) -> None:
     us, europe = (whole.by_service[f"{one}-docker.pkg.dev"] for one in ("us", "europe"))
     assert us.bytes == europe.bytes == whole.bytes // 2 > 0
     assert us.uploads + europe.uploads == whole.uploads
+    assert us.looks == europe.looks == 2  # a token and a list
     assert {kind: us.pending[kind] + europe.pending[kind] for kind in CONTENT} == {
         kind: whole.pending[kind] for kind in CONTENT
     }
@@ -336,3 +361,32 @@ def test_what_is_left_is_told_by_service(tmp_path: Path) -> None:
         "europe-docker.pkg.dev": europe.pending[Kind.BLOB],
     }
     assert set(of_one.by_service) == {"us-docker.pkg.dev"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "moved_tags", "looks"),
+    [(1, "fail", 4), (1, "pin", 2), (32, "skip", 32 * 4), (33, "fail", 0)],
+)
+def test_looks_are_told_where_one_service_has_both_sides(
+    tmp_path: Path, paths: int, moved_tags: str, looks: int
+) -> None:
+    """The gcr.io hosts are counted where their repositories lie; what has its tags needs none.
+
+    Nor are they told where there are more paths than begin at once.
+    """
+    path = tmp_path / "a.migration"
+    with create_draft(path) as draft:
+        source = draft.add_source(Source("us.gcr.io/builds", "us.gcr.io", "builds", "ar"))
+        repository = draft.add_repository(
+            Repository("us-docker.pkg.dev", "builds/us", "ar", "r", exists=True)
+        )
+        draft.add_manifest(AMD)
+        for number in range(paths + 1):
+            name, action = f"app{number}", TagAction.SET if number else TagAction.PRESENT
+            image = draft.add_image(source, name, repository, name, "fail", moved_tags)
+            planned = PlannedManifest(AMD.digest, None, present=False, rank=0)
+            draft.add_manifests(image, [planned])
+            draft.add_tags(image, [PlannedTag("1.0", AMD.digest, action)])
+        seal(draft)
+    with open_migration(path) as migration:
+        assert left(migration).by_service["us-docker.pkg.dev"].looks == looks
