@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-MORE_REQUESTS: Final = 24  # that a fault may cost: three tries of what one image has
+MORE_REQUESTS: Final = 28  # that a fault may cost: three tries of what one image has, and tokens
 SECONDS: Final = 60
 SLOW, LONG = (pytest.mark.slow,), (pytest.mark.long,)
 
