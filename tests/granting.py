@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gcr_migrate.apply.grants import Grants
@@ -13,6 +12,7 @@ from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.policies import added_grants, kept_policies
 from gcr_migrate.state.tally import tally
+from tests.drafts import seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,14 +50,7 @@ class Plan:
         )
         with create_draft(path) as draft:
             draft.add_repository(row)
-            draft.seal(
-                complete=True,
-                spec_name="",
-                spec_text="",
-                estimate={},
-                tool_version="1",
-                created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            )
+            seal(draft)
 
     async def add(self, policies: PolicyWriter) -> None:
         """Add the grants in a run."""

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +28,7 @@ from gcr_migrate.state.ledger import Ledger
 from gcr_migrate.state.policies import added_grants, kept_policies
 from gcr_migrate.state.tally import tally
 from gcr_migrate.state.waiting import hold_ups
+from tests.drafts import seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,14 +82,7 @@ def write_plan(path: Path, *, present: bool = False, repositories: int = 1) -> N
             draft.add_blobs(image)
             kept = PlannedTag("old", AMD.digest, TagAction.KEEP, ARM.digest)
             draft.add_tags(image, [PlannedTag("1.0", ARM.digest, TagAction.SET), kept])
-        draft.seal(
-            complete=True,
-            spec_name="spec.yaml",
-            spec_text="",
-            estimate={},
-            tool_version="1",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        )
+        seal(draft)
 
 
 def test_the_ledger_only_grows(tmp_path: Path) -> None:

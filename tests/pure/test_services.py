@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -22,13 +21,12 @@ from gcr_migrate.report.services import Services
 from gcr_migrate.state.file import create_draft, open_migration
 from gcr_migrate.state.left import Left, Whereabouts, left
 from gcr_migrate.wire.traffic import Traffic
+from tests.drafts import seal
 from tests.pure.test_ledger import AMD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator
     from pathlib import Path
-
-    from gcr_migrate.state.frozen import Draft
 
 HONEST = 0.25  # of the truth, from 20 % of the run on
 KB, MB = 1000, 1_000_000
@@ -310,18 +308,6 @@ def test_turns_tell_nothing_while_ever_fewer_are_for_items() -> None:
     """Nor before there were some seconds of them."""
     assert turns_of(Rates(20), *[20] * 5, *[5] * 5).left_s(REST) is None
     assert turns_of(Rates(20), 20, 20).left_s(REST) is None
-
-
-def seal(draft: Draft) -> None:
-    """End a plan that is told nothing of."""
-    draft.seal(
-        complete=True,
-        spec_name="spec.yaml",
-        spec_text="",
-        estimate={},
-        tool_version="1",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
 
 
 def write_two(path: Path) -> None:
