@@ -100,11 +100,21 @@ async def _listed(registry: Lister, source: Source, name: str) -> Listing | List
     if why := _why_refused(registry, source, name):
         return ListingFailed(name, MigrateError(errors.NAME_REFUSED, subject=name, saw=why))
     try:
-        return await registry.listing(name)
+        return await _twice(registry, name)
     except MigrateError as error:
         if name == source.prefix:
             raise
         return ListingFailed(name, error)
+
+
+async def _twice(registry: Lister, name: str) -> Listing:
+    """List a name; that it is not there takes two answers, as somebody has named it."""
+    try:
+        return await registry.listing(name)
+    except MigrateError as error:
+        if not errors.says_not_there(error):
+            raise
+    return await registry.listing(name)
 
 
 def _why_refused(registry: Lister, source: Source, name: str) -> str:

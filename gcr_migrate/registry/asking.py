@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from gcr_migrate.errors import BAD_REPLY, DENIED, NAME_UNKNOWN, BareError, MigrateError
 from gcr_migrate.registry.auth import Authorizer
-from gcr_migrate.wire.replies import Reply, codes_of, problem_of
+from gcr_migrate.wire.replies import Reply, codes_of, problem_of, says_unknown
 from gcr_migrate.wire.retry import TransientError
 from gcr_migrate.wire.service import STALE_S
 
@@ -162,8 +162,10 @@ class Asking:
                 again=sent.look or True,
             )
             if doubts and reply.status == _NOT_FOUND:
-                has_code = bool(codes_of(reply))
-                if not (has_code or is_bare):
+                # That a name has no list takes that word: else there may be no such end-point.
+                is_list = method == "GET" and _NOT_FOUND not in ok
+                is_told = "NAME_UNKNOWN" in codes_of(reply) if is_list else says_unknown(reply)
+                if not (is_told or is_bare):
                     await self._until_there(subject)
                     is_bare = True
                     self._wire.count_again()
@@ -172,7 +174,7 @@ class Asking:
                     continue
                 if _NOT_FOUND not in ok:
                     said = problem_of(reply, subject)
-                    if has_code or said.problem is not NAME_UNKNOWN:
+                    if is_told or said.problem is not NAME_UNKNOWN:
                         raise said
                     raise BareError(NAME_UNKNOWN, subject=subject, saw=said.saw)
             if reply.status in ok:

@@ -47,7 +47,7 @@ from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.scopes import to_pull, to_push
 from gcr_migrate.registry.uploads import Upload, in_query, location_of, names_another
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, words_of
+from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, says_unknown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -179,7 +179,7 @@ class RegistryClient:
             sent=Sent(headers={"accept": ACCEPT}),
         )
         if reply.status == _NOT_FOUND:
-            unknown = MigrateError if codes_of(reply) else BareError
+            unknown = MigrateError if says_unknown(reply) else BareError
             raise unknown(MANIFEST_UNKNOWN, subject=subject, saw=words_of(reply))
         stated = reply.headers.get("docker-content-digest")
         expected = Digest.parse(reference) if ":" in reference else None

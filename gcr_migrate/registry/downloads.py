@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gcr_migrate import logs
 from gcr_migrate.errors import BAD_REPLY, BLOB_UNKNOWN, MigrateError
-from gcr_migrate.wire.replies import codes_of, words_of
+from gcr_migrate.wire.replies import says_unknown, words_of
 from gcr_migrate.wire.retry import TransientError
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Download(Struct):
             await part.aclose()
             if reply.status == _NOT_FOUND:
                 # Without a reason it may be whoever stands in between, or where this led to.
-                unknown = MigrateError if codes_of(reply) else TransientError
+                unknown = MigrateError if says_unknown(reply) else TransientError
                 raise unknown(BLOB_UNKNOWN, subject=self.subject, saw=words_of(reply))
             await admission.refused(reply)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 
-from gcr_migrate.errors import MigrateError
+from gcr_migrate.errors import BLOB_GONE, DIGEST_GONE, TAG_GONE, MigrateError
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.result import OF_A_WHOLE_HOST
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE: Final = 32  # requests
+# A 404 to a HEAD never has a reason, and may be of whoever stands in between: it has to come twice.
+_GONE: Final = frozenset({BLOB_GONE, DIGEST_GONE, TAG_GONE})
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 
 
@@ -93,6 +95,8 @@ class Checks:
             return
         try:
             wrong = await self.reach(check.at or marks.host, check.ask)
+            if wrong and wrong.problem in _GONE:
+                wrong = await self.reach(check.at or marks.host, check.ask)
         except MigrateError as error:
             marks.unchecked(check.level, check.subject, error)
             return

@@ -35,6 +35,17 @@ from gcr_migrate.wire.retry import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# OCI code-1, -3, -5, -7 and -9, and what Harbor says for names and manifests.
+_UNKNOWN: Final = frozenset(
+    {
+        "BLOB_UNKNOWN",
+        "BLOB_UPLOAD_UNKNOWN",
+        "MANIFEST_BLOB_UNKNOWN",
+        "MANIFEST_UNKNOWN",
+        "NAME_UNKNOWN",
+        "NOT_FOUND",
+    }
+)
 _REFUSED: Final = frozenset({400, 403})  # where Google's reasons stand
 _PROBLEMS: Final = {
     401: UNAUTHORIZED,
@@ -144,6 +155,14 @@ def refusal_of(reply: Reply) -> Refusal:
 def codes_of(reply: Reply) -> frozenset[str]:
     """Return the error codes that a reply names."""
     return frozenset(refusal_of(reply).codes)
+
+
+def says_unknown(reply: Reply) -> bool:
+    """Whether a reply names what is unknown, as OCI's codes do, and not only that something is.
+
+    That there is no such end-point, or no reason at all, is no word on what was asked for.
+    """
+    return not _UNKNOWN.isdisjoint(refusal_of(reply).codes)
 
 
 def words_of(reply: Reply) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 BARE = {"status": 404, "body": "default backend - 404"}
+# What says as little: that there is no such end-point, or only that something was not found.
+NO_REASONS: Final = {
+    "text": BARE["body"],
+    "no code": '{"errors": [{"message": "page not found"}]}',
+    "no end-point": '{"errors": [{"code": "UNSUPPORTED"}]}',
+    "something": '{"errors": [{"code": "NOT_FOUND"}]}',
+    "of a balancer": '{"error": {"code": 404, "message": "Not found", "status": "NOT_FOUND"}}',
+}
+UNKNOWN: Final = '{"errors": [{"code": "NAME_UNKNOWN"}]}'
 
 
 @pytest.fixture
@@ -62,18 +71,21 @@ def apply_to_others(zoo: Zoo, path: str, times: int | None) -> dict[str, object]
     return {name: image.tags["1"] for name, image in target.images.items()}
 
 
-def test_a_registry_without_lists_is_asked_for_each_tag(zoo: Zoo) -> None:
-    """Also by the plan, which knows of no list then."""
+@pytest.mark.parametrize("body", NO_REASONS.values(), ids=list(NO_REASONS))
+def test_a_registry_without_lists_is_asked_for_each_tag(zoo: Zoo, body: str) -> None:
+    """Also by the plan, which knows of no list then; and nobody's tag is overwritten."""
     zoo.migrate()
     target = zoo.box.store.repositories[TARGET]
     target.put_manifest("a", theirs(), "1")
-    zoo.fault(host=EUROPE, path="/tags/list", **BARE)
+    zoo.fault(host=EUROPE, path="/tags/list", status=404, body=body)
     (zoo.home / "m").unlink()
     code, facts = zoo.plan()
     assert (code, [one["code"] for one in facts["findings"] if one["severity"] == "error"]) == (
         1,
         ["tag-conflict"],
     )
+    assert apply(zoo)[0] == 1
+    assert target.images["a"].tags["1"] == theirs().digest
 
 
 def test_what_the_source_cannot_say_is_not_skipped(zoo: Zoo) -> None:
@@ -90,10 +102,16 @@ def test_what_the_source_cannot_say_is_not_skipped(zoo: Zoo) -> None:
 
 
 @pytest.mark.parametrize(("times", "code"), [(1, 0), (None, 3)])
-def test_a_list_that_was_not_given_is_no_empty_one(zoo: Zoo, times: int | None, code: int) -> None:
-    """It is asked for again; if that does not help, the plan may miss images, and says so."""
+@pytest.mark.parametrize("body", [*NO_REASONS.values(), UNKNOWN], ids=[*NO_REASONS, "its name"])
+def test_a_list_that_was_not_given_is_no_empty_one(
+    zoo: Zoo, body: str, times: int | None, code: int
+) -> None:
+    """It is asked for again; if that does not help, the plan may miss images, and says so.
+
+    Even where the registry does not know the name, as another list has named it.
+    """
     limit = {} if times is None else {"times": times}
-    zoo.fault(host=US, path="/a/tags/list", **BARE, **limit)
+    zoo.fault(host=US, path="/a/tags/list", status=404, body=body, **limit)
     ended, facts = zoo.plan()
     failed = [one["subject"] for one in facts["findings"] if one["code"] == "listing-failed"]
     assert (ended, len(failed)) == (code, 1 if code else 0)
@@ -159,3 +177,14 @@ def test_one_404_without_a_reason_fails_nothing(
     zoo.fault(host=host, method=method, path=f"/a{path}", **BARE, times=1)
     code, facts = apply(zoo)
     assert (code, facts["outcome"]) == (0, "complete")
+
+
+def test_one_head_that_finds_nothing_proves_no_loss(zoo: Zoo) -> None:
+    """A 404 to a HEAD has no reason: that something is gone is told once it was said twice."""
+    assert zoo.migrate() == (0, 0, 0)
+    for path in ("/a/blobs/", "/b/blobs/"):
+        zoo.fault(host=EUROPE, method="HEAD", path=path, status=404, times=1)
+    zoo.forget()
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, facts["findings"]) == (0, [])
+    assert zoo.asked("^HEAD .*/blobs/") == 6  # of the four that there are, two again

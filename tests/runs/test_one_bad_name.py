@@ -65,6 +65,24 @@ def test_a_name_that_may_not_be_written_keeps_no_other_back(zoo: Zoo, status: in
     assert facts["kinds"]["blob"]["pending"] > 20
 
 
+@pytest.mark.parametrize("status", [401, 403, 408, 503])
+def test_a_tag_that_may_not_be_set_keeps_back_neither_its_manifest_nor_its_siblings(
+    zoo: Zoo, status: int
+) -> None:
+    """Nor the index above it: whatever ails a single tag fails that tag."""
+    child = zoo.image("a", "first", "second", "third", name="child")
+    zoo.index("a", "all", of=[child, zoo.image("a", name="other")])
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/first$", status=status)
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert {one["subject"] for one in facts["failures"]} == {f"{EUROPE}/builds/moved/a:first"}
+    assert sorted(there(zoo)["a"]) == ["all", "second", "third"]
+    zoo.heal()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+
+
 def test_a_layer_that_all_share_and_nobody_gets_keeps_no_other_back(zoo: Zoo) -> None:
     """The source fails for it under each name, one after the other: that is one cause, not many."""
     shared: dict[str, Any] = {}
