@@ -83,7 +83,7 @@ def test_the_steps_make_a_tool_that_works(tmp_path: Path) -> None:
     python = Path(sys.base_prefix) / "bin" / "python3"
     (root / "bin" / "python").write_text(f'#!/bin/sh\nexec {python} "$@"\n')
     (root / "bin" / "python").chmod(0o755)
-    env = {"PATH": f"{root / 'bin'}:/usr/bin:/bin", "PIP_NO_COMPILE": "1"}
+    env = {"PATH": f"{root / 'bin'}:/usr/bin:/bin", "PIP_NO_COMPILE": "0"}
     env |= {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k == "HOME"}
     at = root
     for name, value in _steps():
