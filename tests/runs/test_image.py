@@ -83,6 +83,7 @@ def test_the_steps_make_a_tool_that_works(tmp_path: Path) -> None:
     python = Path(sys.base_prefix) / "bin" / "python3"
     (root / "bin" / "python").write_text(f'#!/bin/sh\nexec {python} "$@"\n')
     (root / "bin" / "python").chmod(0o755)
+    # pip turns the word of an option round that it knows by a "no": this is "do not compile".
     env = {"PATH": f"{root / 'bin'}:/usr/bin:/bin", "PIP_NO_COMPILE": "0"}
     env |= {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k == "HOME"}
     at = root
