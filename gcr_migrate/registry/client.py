@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -313,10 +314,18 @@ class RegistryClient:
         except MigrateError as error:
             if error.problem not in _SENT_INSTEAD:
                 raise
-            return ""
+            # Who stands in between may have given up what the registry did all the same.
+            came = error.problem is SERVER_ERROR and await self._came(name, digest)
+            return None if came else ""
         # Another blob than the one that was asked for: then this one is sent.
         is_other = names_another(reply.headers.get("docker-content-digest"), digest)
         return None if reply.status == _CREATED and not is_other else ""
+
+    async def _came(self, name: str, digest: Digest) -> bool:
+        """Whether a blob is there for certain."""
+        with suppress(MigrateError):
+            return await self.has_blob(name, digest, -1)
+        return False
 
     async def upload(
         self,

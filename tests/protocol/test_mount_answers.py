@@ -50,10 +50,10 @@ class Target:
             return Answer(401, headers={"www-authenticate": f'Bearer realm="{realm}"'})
         if self._others:
             return self._others
-        if asked.method == "POST":
-            return Answer(202, headers={"location": "/session"})
-        self.blobs.append(asked.body)
-        return Answer(201)
+        if asked.method == "PUT":
+            self.blobs.append(asked.body)
+        answers = {"HEAD": 404, "POST": 202, "PUT": 201}
+        return Answer(answers[asked.method], headers={"location": "/session"})
 
     async def take(self, client: RegistryClient) -> None:
         """Bring the blob as a copy does: by a mount, else in the session that it opened."""

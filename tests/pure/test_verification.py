@@ -171,7 +171,7 @@ def test_a_host_that_answers_in_between_is_asked_on() -> None:
     """So that a network with gaps hides no drift."""
     lost = MigrateError(errors.UNREACHABLE, subject="us-docker.pkg.dev")
     result, asked = Verification(LEVELS), list[int]()
-    answers = [lost, lost, None, lost, lost, Wrong(errors.TAG_GONE), lost, lost, None]
+    answers = [lost, lost, None, lost, lost, Wrong(errors.TAG_MOVED), lost, lost, None]
     asyncio.run(Checks(at_once=1).all_of(Marks(result, _Nobody(), HOSTS[0]), _asks(answers, asked)))
     assert len(asked) == len(answers)
     count = result.levels[Level.TAGS]

@@ -165,6 +165,20 @@ def test_a_mount_that_is_never_answered_is_done_without(
     assert zoo.asked("POST .*mount=") < 70  # of 80, as some are on their way at once
 
 
+@pytest.mark.parametrize("status", [408, 504])
+def test_a_layer_whose_mount_was_done_without_an_answer_is_not_sent(zoo: Zoo, status: int) -> None:
+    """Whoever stands in between had given it up: the target is asked before anything is sent."""
+    for number in range(4):
+        zoo.image(f"a{number}", "1", name=str(number))
+    assert zoo.plan(spec=WITHIN)[0] == 0
+    zoo.fault(method="POST", path="mount=", status=status, when="after")
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert facts["bytes"]["transferred"] == 0
+    assert not zoo.asked("^(PUT|PATCH) .*/blobs/uploads/")
+
+
 def _raises(*_: Any) -> bool:
     raise AssertionError("nobody may come here")
 
