@@ -36,7 +36,7 @@ test: install ## run the tests that are quick; those that need a missing program
 	$(BIN)/python -m pytest -n 5
 
 test-slow: install ## run those that CI runs after them: whole stories, faults, kills, memory
-	$(BIN)/python -m pytest -n 7 -m "slow and not long"
+	$(BIN)/python -m pytest -n 5 -m "slow and not long"
 
 test-all: install ## run all tests, the whole of each large table too
 	$(BIN)/python -m pytest -n 5 -m ""

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Final, Self, TextIO
@@ -109,7 +110,8 @@ class Running:
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it is still there."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it may have gone since
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Let it end at once."""
