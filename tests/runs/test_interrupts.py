@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -57,11 +58,8 @@ class Asked:
         """Wait for the number of that program; not for ever, as the tool may have ended."""
         pipe = os.open(self.pid, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            ends_at = time.monotonic() + 60
-            while time.monotonic() < ends_at:
-                if told := os.read(pipe, 100).decode().strip():
-                    return told
-                time.sleep(0.02)
+            if select.select([pipe], [], [], 60)[0]:
+                return os.read(pipe, 100).decode().strip()
         finally:
             os.close(pipe)
         raise TimeoutError("the helper was not started")
