@@ -117,7 +117,6 @@ class Blobs:
         self._mounts = Mounts()
         self._gone: set[int] = set()  # at the source
         self._undecided: set[int] = set()  # those of them whose manifests are still to be asked
-        self._unsure: set[int] = set()  # whose mount nobody answered: the target may have done it
         self._doubted: set[int] = set()  # the plan or an earlier run had them
         self._looked_for: set[int] = set()  # those of which it is known by now
         self._lost: set[tuple[str, int]] = set()  # those of them that several names need
@@ -293,8 +292,7 @@ class Blobs:
                 how, session = await self._unsent(place, item, origins)
             if not how:
                 ends = place.source, place.target
-                unsure = item.id in self._unsure
-                self._unsure.discard(item.id)
+                unsure = self._mounts.is_unanswered(item.id)
                 work = BlobWork(*ends, item.digest, item.size_bytes, session, unsure)
                 async with room:
                     if self._journal.is_over(place.image.id):
@@ -379,7 +377,6 @@ class Blobs:
             # If the target is gone, sending will tell; if it is not, mounts are what ails.
             if error.problem is errors.UNREACHABLE:
                 self._mounts.broke(pair, item.id)
-                self._unsure.add(item.id)
             elif error.problem is errors.REFUSED_ALONE:
                 self._mounts.refused(pair, item.id)
             elif error.problem is not errors.TOO_MANY_REQUESTS:  # after which all may be well

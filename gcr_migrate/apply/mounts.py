@@ -134,6 +134,10 @@ class Mounts:
         self._open.add(pair)
         self.leave(pair, blob_id)
 
+    def is_unanswered(self, blob_id: int) -> bool:
+        """Whether a blob's mount got no answer, and may have been done all the same."""
+        return blob_id in self._broken
+
     def sent(self, blob_id: int) -> None:
         """Note that a blob was sent: whoever did not answer its mount is there, and mounts none.
 

@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _PAGE: Final = 64
-# What can befall a single tag: a proxy that drops its request, a rule or a limit that guards it.
-_OF_A_TAG: Final = frozenset(
-    {errors.REFUSED_ALONE, errors.SERVER_ERROR, errors.UNAUTHORIZED, errors.UNREACHABLE}
-)
+# A manifest that failed so under a tag fails under its digest too. All else can befall a single
+# tag: a proxy that drops its request, a rule or a limit that guards it.
+_OF_ALL: Final = (NOBODY_THERE | {errors.BLOCKED}) - {
+    *errors.TOO_MANY,
+    errors.SERVER_ERROR,
+    errors.UNAUTHORIZED,
+    errors.UNREACHABLE,
+}
 _SHARE: Final = 64  # of the window: a path that waits for its oldest leaves room to others
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
 
@@ -303,10 +307,9 @@ class Path:
             except MigrateError as error:
                 self._not_set(tag, error)
                 # It may have been for the tag's sake alone: its digest tells.
-                lost = error.problem in {errors.BLOCKED, *NOBODY_THERE} - _OF_A_TAG
                 outcome = (
                     self._gave_up(Kind.MANIFEST, item.id, error)
-                    if lost
+                    if error.problem in _OF_ALL
                     else await self._write_untagged(item, blobs)
                 )
                 if outcome is Outcome.FAILED:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 32  # requests
 # A 404 to a HEAD never has a reason, and may be of whoever stands in between: it has to come twice.
-_GONE: Final = frozenset({BLOB_GONE, DIGEST_GONE, TAG_GONE})
+_LOSSES: Final = frozenset({BLOB_GONE, DIGEST_GONE, TAG_GONE})
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 
 
@@ -95,7 +95,7 @@ class Checks:
             return
         try:
             wrong = await self.reach(check.at or marks.host, check.ask)
-            if wrong and wrong.problem in _GONE:
+            if wrong and wrong.problem in _LOSSES:
                 wrong = await self.reach(check.at or marks.host, check.ask)
         except MigrateError as error:
             marks.unchecked(check.level, check.subject, error)

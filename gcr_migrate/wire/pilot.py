@@ -162,8 +162,10 @@ class Pilot:
         one = self._services[service]
         while (left_s := one.refusing.left_s(part, now := self._clock(), subject)) > 0:
             if saw := one.refusing.hopeless(part, now, subject):
-                raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
-            if not self._is_tried(one, service, part, subject):
+                if not one.refusing.may_try(part, now, subject):
+                    raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
+                one.refusing.tries(part, now)
+            elif not self._is_tried(one, service, part, subject):
                 await self._wait(left_s, subject, begins=begins)
 
     def answered(self, turn: Turn, *, took: bool) -> None:
@@ -248,7 +250,8 @@ class Pilot:
     def _is_tried(self, one: Service, service: str, part: str, subject: str) -> bool:
         """End the pause of a service that is given up for a part of it that was not refused.
 
-        All that is known is of other parts then, as of one repository for which all others wait.
+        All that is known is of other parts then, as of one repository for which all others wait. Or
+        of one thing, as a tag, for which all others of its part wait.
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS, it was refused too, or some others were.
@@ -256,14 +259,20 @@ class Pilot:
         now, pause = self._clock(), one.pause
         if not pause or now >= pause.until or not self.hopeless(service, pause.since):
             return False
-        is_known = not part or one.refusing.was_refused(part, now)
-        if is_known or pause.tried >= _TRIED_AT_MOST:
+        refusing = one.refusing
+        is_new = bool(part) and not refusing.was_refused(part, now)
+        tried = pause.tried if is_new else pause.things
+        if tried >= _TRIED_AT_MOST or not (is_new or refusing.may_try(part, now, subject)):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
         if self.stop is not None and self.stop.is_set():
             return False
         one.paused_s -= pause.until - now
         pause.until = now
-        pause.tried += 1
+        if is_new:
+            pause.tried += 1
+        else:
+            pause.things += 1
+            refusing.tries(part, now)
         return True
 
     def took(self, service: str, sent_at: float | None = None) -> None:
@@ -279,7 +288,7 @@ class Pilot:
         now = self._clock()
         if sent_at is None or sent_at > one.adapted_at:
             one.has_taken = True
-        pause.since, pause.tried = now, 0
+        pause.since, pause.tried, pause.things = now, 0, 0
         if now > pause.until + LONGEST_PAUSE_S:  # a whole minute went well
             one.pause = None
             one.slowed.clear()

@@ -42,6 +42,7 @@ class _Part(Struct):
         alone: others were taken while it was refused.
         count: pauses of its own.
         tried_at: when the request was sent of which the answer is waited for.
+        on_trial: a thing of it is asked for, though it is given up; `was_tried`: so one was.
     """
 
     since: float
@@ -51,6 +52,8 @@ class _Part(Struct):
     alone: bool = False
     count: int = 0
     tried_at: float = _NEVER
+    on_trial: bool = False
+    was_tried: bool = False
 
     def left_s(self, now: float) -> float:
         """Return after how many seconds it may be asked again; zero: now."""
@@ -150,7 +153,7 @@ class Refusing:
             self._parts[name] = _Part(now, now, now, saw)
             return False
         one.saw = saw
-        one.tried_at = _NEVER
+        one.tried_at, one.on_trial = _NEVER, False
         if not one.alone:
             alone = taken_at > one.refused_at
             one.refused_at = now
@@ -199,6 +202,21 @@ class Refusing:
         one = self._parts.get((part, ""))
         return one is not None and not one.is_over(now)
 
+    def may_try(self, part: str, now: float, subject: str) -> bool:
+        """Whether to ask for a thing though its part is given up, as it was not refused itself.
+
+        One such thing tells whether it is the part that refuses, or only what was asked for before.
+        """
+        whole, one = self._parts.get((part, "")), self._parts.get((part, subject))
+        was_refused = one is not None and not one.is_over(now)
+        return bool(subject) and not was_refused and whole is not None and not whole.was_tried
+
+    def tries(self, part: str, now: float) -> None:
+        """Take note that a thing of a part that is given up is asked for, right now."""
+        whole = self._parts[part, ""]
+        whole.on_trial = whole.was_tried = True
+        whole.until = now
+
     def is_alone(self, part: str, subject: str = "") -> bool:
         """Whether a part, or this thing of it, is refused while others are taken."""
         return any(
@@ -214,7 +232,9 @@ class Refusing:
         """Return what was said to who is refused alone and is to be given up; None: it is not."""
         for name in _names(part, subject):
             one = self._parts.get(name)
-            if one and one.alone and max(one.until, now) > one.since + self._patience_s:
+            if one is None or not one.alone or one.on_trial:
+                continue
+            if max(one.until, now) > one.since + self._patience_s:
                 return one.saw
         return None
 

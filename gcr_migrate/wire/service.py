@@ -34,7 +34,7 @@ class Pause(Struct):
         since: when it began to refuse without taking anything in between.
         until: when the pause is over.
         count: pauses in a row that the service was told nothing better for.
-        tried: parts of it that were tried though it was given up.
+        tried: parts of it that were tried though it was given up, and `things` of parts refused.
         saw: what the service said.
     """
 
@@ -43,6 +43,7 @@ class Pause(Struct):
     count: int = 0
     saw: str = ""
     tried: int = 0
+    things: int = 0
 
 
 class Service(Struct):

@@ -161,37 +161,78 @@ def test_what_comes_after_a_service_was_given_up_fails_at_once(pilot: Pilot, clo
     assert waited(pilot, clock) == 0
 
 
+class Asker:
+    """Who asks for things of parts of a service.
+
+    Args:
+        pilot: gives the turns.
+        clock: the pilot's.
+    """
+
+    def __init__(self, pilot: Pilot, clock: Clock) -> None:
+        self._pilot = pilot
+        self._clock = clock
+
+    def turn(self, part: str, subject: str) -> None:
+        """Take a turn."""
+        asyncio.run(self._pilot.turn(HOST, subject, part=part))
+
+    def refused(self, part: str, subject: str) -> None:
+        """Be refused."""
+        self._pilot.refused(HOST, 100, "429 no", part=part, subject=subject)
+
+    def gave_up(self, part: str, subject: str) -> float:
+        """Be refused until the service is given up; return when that is."""
+        for _ in range(2):
+            self.refused(part, subject)
+            self._clock.now += 101
+        self.refused(part, subject)
+        began = self._clock.now
+        with pytest.raises(MigrateError, match="429 no"):
+            self.turn(part, subject)
+        return began
+
+
+@pytest.fixture
+def asker(pilot: Pilot, clock: Clock) -> Asker:
+    """Who asks under that pilot."""
+    return Asker(pilot, clock)
+
+
 def test_what_was_not_refused_is_tried_before_its_service_is_given_up(
-    pilot: Pilot, clock: Clock
+    asker: Asker, pilot: Pilot, clock: Clock
 ) -> None:
     """All others may wait for one that is refused: its word alone is none of the service's.
 
     In an outage a few are tried so, one after the other, and no more.
     """
-
-    def turn(part: str) -> None:
-        asyncio.run(pilot.turn(HOST, "an image", part=part))
-
-    for _ in range(2):
-        pilot.refused(HOST, 100, "429 no", part="GET a")
-        clock.now += 101
-    pilot.refused(HOST, 100, "429 no", part="GET a")
-    began = clock.now
+    began = asker.gave_up("GET a", "an image")
+    asker.turn("GET b", "an image")
+    asker.refused("GET b", "an image")
     with pytest.raises(MigrateError, match="429 no"):
-        turn("GET a")
-    turn("GET b")
-    pilot.refused(HOST, 100, "429 no", part="GET b")
-    with pytest.raises(MigrateError, match="429 no"):
-        turn("GET b")
+        asker.turn("GET b", "an image")
     tried = 1
     with pytest.raises(MigrateError, match="429 no"):  # noqa: PT012  # the last of many
         while tried < 100:
-            turn(f"GET c{tried}")
-            pilot.refused(HOST, 100, "429 no", part=f"GET c{tried}")
+            asker.turn(f"GET c{tried}", "an image")
+            asker.refused(f"GET c{tried}", "an image")
             tried += 1
     assert tried == 8
     assert clock.now - began < 30
     assert pilot.counts()[HOST].paused_s < clock.now - 1000  # what was cut short is not told
+
+
+def test_one_sibling_of_what_was_refused_is_tried_before_its_service_is_given_up(
+    asker: Asker, clock: Clock
+) -> None:
+    """Nothing else may be left to ask for than other tags of one name, and that one takes them."""
+    began = asker.gave_up("PUT a", "t0")
+    asker.turn("PUT a", "t1")
+    asker.refused("PUT a", "t1")
+    for subject in ("t1", "t2", "t3"):
+        with pytest.raises(MigrateError, match="429 no"):
+            asker.turn("PUT a", subject)
+    assert clock.now - began < 1
 
 
 def test_a_service_that_takes_something_is_not_given_up(pilot: Pilot, clock: Clock) -> None:

@@ -154,6 +154,46 @@ def test_what_was_taken_once_is_like_its_siblings(refusing: Refusing) -> None:
     assert not refusing.refused(BAD, 16, None, "429", "t0")
 
 
+def given_up(refusing: Refusing) -> float:
+    """Let one thing be refused for too long while other parts are taken; return the time then."""
+    for at in range(0, 165, 11):
+        refusing.refused(BAD, at, None, "429 mine", "t0")
+        taken(refusing, GOOD, at + 1)
+    assert refusing.hopeless(BAD, 165, "t0") == "429 mine"
+    assert refusing.hopeless(BAD, 165, "t1") == "429 mine"
+    return 165.0
+
+
+def test_one_sibling_is_tried_before_a_part_is_given_up(refusing: Refusing) -> None:
+    """One tag alone may be refused, and all others of its name wait for it: one tells."""
+    now = given_up(refusing)
+    assert not refusing.may_try(BAD, now, "t0")
+    assert not refusing.may_try(BAD, now, "")
+    assert refusing.may_try(BAD, now, "t1")
+    refusing.tries(BAD, now)
+    assert refusing.left_s(BAD, now, "t1") == 0
+    assert refusing.hopeless(BAD, now, "t2") is None
+    assert not refusing.may_try(BAD, now, "t2")
+
+
+def test_a_part_is_given_up_with_the_sibling_that_was_tried(refusing: Refusing) -> None:
+    """No other is tried after it, however many there are."""
+    now = given_up(refusing)
+    refusing.tries(BAD, now)
+    refusing.refused(BAD, now + 1, None, "429 mine", "t1")
+    assert refusing.hopeless(BAD, now + 1, "t2") == "429 mine"
+    assert not refusing.may_try(BAD, now + 1, "t2")
+
+
+def test_what_takes_the_sibling_that_was_tried_is_given_up_no_more(refusing: Refusing) -> None:
+    """All that is left is what was refused itself."""
+    now = given_up(refusing)
+    refusing.tries(BAD, now)
+    taken(refusing, BAD, now + 1, "t1")
+    assert refusing.left_s(BAD, now + 1, "t2") == 0
+    assert refusing.hopeless(BAD, now + 1, "t2") is None
+
+
 def test_after_a_pause_siblings_go_first(refusing: Refusing) -> None:
     """Or what is refused for ever would be tried for its part, and all of that would wait."""
     refusing.refused(BAD, 1, None, "429", "t0")

@@ -83,6 +83,44 @@ def test_a_tag_that_may_not_be_set_keeps_back_neither_its_manifest_nor_its_sibli
     assert (code, facts["outcome"]) == (0, "complete")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("others", [0, 6])
+def test_a_tag_refused_by_429_for_ever_fails_alone_where_nothing_else_is_left(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, workers: str, others: int
+) -> None:
+    """All that could tell that it is no quota waits for it: one write by digest is tried."""
+    monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "2")
+    child = zoo.image("a", "first", "second", "third", name="child")
+    zoo.index("a", "all", of=[child, zoo.image("a", name="other")])
+    for number in range(others):
+        zoo.image(f"b{number}", "1", name=str(number))
+    assert zoo.plan()[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/a/manifests/first$", status=429)
+    code, facts = apply(zoo, "--workers", workers)
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert {one["subject"] for one in facts["failures"]} == {f"{EUROPE}/builds/moved/a:first"}
+    assert sorted(there(zoo)["a"]) == ["all", "second", "third"]
+    assert len(there(zoo)) == 1 + others
+
+
+def test_a_layer_refused_by_429_for_ever_keeps_no_other_of_its_name_back(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a tag: only its image fails, and those that share it."""
+    monkeypatch.setenv("GCR_MIGRATE_QUOTA_WAIT_S", "2")
+    bad = zoo.image("a", "bad", name="bad")
+    for number in range(3):
+        zoo.image("a", f"t{number}", name=f"image {number}")
+    assert zoo.plan()[0] == 0
+    zoo.fault(method="GET", path=f"/a/blobs/{bad.blobs[-1].digest}", status=429)
+    code, facts = apply(zoo, "--workers", "1")
+    assert (code, facts["outcome"]) == (1, "failed")
+    assert sorted(there(zoo)["a"]) == ["t0", "t1", "t2"]
+    assert {one["subject"].rpartition("@")[2] for one in facts["failures"]} >= {
+        str(bad.blobs[-1].digest)
+    }
+
+
 def test_a_layer_that_all_share_and_nobody_gets_keeps_no_other_back(zoo: Zoo) -> None:
     """The source fails for it under each name, one after the other: that is one cause, not many."""
     shared: dict[str, Any] = {}
