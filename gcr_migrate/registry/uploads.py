@@ -70,7 +70,6 @@ class Upload(Struct):
     admission: Admission
     on_bytes: Callable[[int], None] | None = None
     _sent: int = 0
-    _refused_at: float | None = None
 
     async def run(self, open_source: OpenSource, session: str) -> None:
         """Send the blob; start over as a whole, under a new session, where that can help."""
@@ -140,7 +139,7 @@ class Upload(Struct):
             return
         error = problem_of(reply, self.subject)
         if error.problem is TOO_MANY_REQUESTS:
-            self._refused_at = self.wire.quota_used_up(reply, self.subject, self._refused_at, "PUT")
+            self.wire.quota_used_up(reply, self.subject, "PUT")
             raise error
         codes = codes_of(reply)
         if reply.status == 413:  # noqa: PLR2004  # too large, whichever session it is sent to

@@ -39,7 +39,6 @@ _TO_FINISH_S: Final = 5.0  # for what is under way: service managers kill after 
 class _Line(Struct, frozen=True):
     """A request that waits for its turn; see `Pilot.turn`."""
 
-    service: str
     part: str
     subject: str
     writes: bool
@@ -138,7 +137,7 @@ class Pilot:
             waits = gave_way or one.queue.locked() or (writes and one.writers.locked())
             if not waits and one.left_s(now, writes=writes) <= 0:
                 return self._sent(one, Turn(service, now, part, subject), writes=writes)
-            line = _Line(service, part, subject, writes, begins)
+            line = _Line(part, subject, writes, begins)
             one.waiting[part] += 1
             try:
                 async with self._in_line(one, line) as now:
@@ -165,7 +164,7 @@ class Pilot:
                 if not one.refusing.may_try(part, now, subject):
                     raise MigrateError(REFUSED_ALONE, subject=subject, saw=saw)
                 one.refusing.tries(part, now)
-            elif not self._is_tried(one, service, part, subject):
+            elif not self._is_tried(one, part, subject):
                 await self._wait(left_s, subject, begins=begins)
 
     def answered(self, turn: Turn, *, took: bool) -> None:
@@ -181,7 +180,7 @@ class Pilot:
         one.writes.answered(turn, now)
         if took:
             one.took(turn)
-            self.took(turn.service, turn.sent_at)
+            self.took(turn.service, turn.sent_at, turn.part)
 
     async def pause_over(self, service: str, subject: str, part: str = "") -> None:
         """Wait until neither a service nor a part of it pauses.
@@ -198,7 +197,7 @@ class Pilot:
         """
         one = self._services.get(service) or self._new(service)
         while one.pause and (left_s := one.pause.until - self._clock()) > 0:
-            if not self._is_tried(one, service, part, subject):
+            if not self._is_tried(one, part, subject):
                 await self._wait(left_s, subject, begins=False)
         await self._part_over(service, part, subject, begins=False)
 
@@ -227,7 +226,7 @@ class Pilot:
 
     async def _first(self, one: Service, line: _Line) -> float:
         while (left_s := one.left_s(now := self._clock(), writes=line.writes)) > 0:
-            if not self._is_tried(one, line.service, line.part, line.subject):
+            if not self._is_tried(one, line.part, line.subject):
                 await self._wait(left_s, line.subject, begins=line.begins)
         return now
 
@@ -247,7 +246,7 @@ class Pilot:
                 raise MigrateError(STOPPED, subject=subject)
         await self._sleep(min(left_s, _LOOK_S))
 
-    def _is_tried(self, one: Service, service: str, part: str, subject: str) -> bool:
+    def _is_tried(self, one: Service, part: str, subject: str) -> bool:
         """End the pause of a service that is given up for a part of it that was not refused.
 
         All that is known is of other parts then, as of one repository for which all others wait. Or
@@ -257,11 +256,11 @@ class Pilot:
             MigrateError: TOO_MANY_REQUESTS, it was refused too, or some others were.
         """
         now, pause = self._clock(), one.pause
-        if not pause or now >= pause.until or not self.hopeless(service, pause.since):
+        if not pause or now >= pause.until or not self._is_given_up(pause, part, now):
             return False
-        refusing = one.refusing
+        refusing, refused = one.refusing, pause.of(part)
         is_new = bool(part) and not refusing.was_refused(part, now)
-        tried = pause.tried if is_new else pause.things
+        tried = refused.tried if is_new else refused.things
         if tried >= _TRIED_AT_MOST or not (is_new or refusing.may_try(part, now, subject)):
             raise MigrateError(TOO_MANY_REQUESTS, subject=subject, saw=pause.saw)
         if self.stop is not None and self.stop.is_set():
@@ -269,18 +268,19 @@ class Pilot:
         one.paused_s -= pause.until - now
         pause.until = now
         if is_new:
-            pause.tried += 1
+            refused.tried += 1
         else:
-            pause.things += 1
+            refused.things += 1
             refusing.tries(part, now)
         return True
 
-    def took(self, service: str, sent_at: float | None = None) -> None:
+    def took(self, service: str, sent_at: float | None = None, part: str = "") -> None:
         """Take note that the service answered something else than that its quota is used up.
 
         Args:
             service: who answered.
             sent_at: when the request was sent, by `now`; None: just now.
+            part: which part of the service, see `Refusing`.
         """
         one = self._services.get(service)
         if one is None or (pause := one.pause) is None:
@@ -288,7 +288,7 @@ class Pilot:
         now = self._clock()
         if sent_at is None or sent_at > one.adapted_at:
             one.has_taken = True
-        pause.since, pause.tried, pause.things = now, 0, 0
+        pause.of(part).took(now)
         if now > pause.until + LONGEST_PAUSE_S:  # a whole minute went well
             one.pause = None
             one.slowed.clear()
@@ -332,13 +332,13 @@ class Pilot:
             return
         # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
         if pause is None or now > pause.until + LONGEST_PAUSE_S:
-            pause = one.pause = Pause(since=now, until=now)
+            pause = one.pause = Pause.begun(now)
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
             one.adapted_at = now
             one.slower(now, part, subject, writes=writes)
         length_s = pause_length_s(pause.count, after_s)
-        pause.count += not pause.tried
+        pause.count += not pause.of(part).tried
         pause.saw = saw
         pause.until = now
         self._lengthen(one, pause, now + length_s)
@@ -362,27 +362,18 @@ class Pilot:
         """Return the time by which refusals are counted."""
         return self._clock()
 
-    def first_refused(self, service: str, before: float | None) -> float:
-        """Return since when a request is refused, of which the same was said before.
-
-        What was said before the pause that lasts now is over: the service has taken something.
-        """
-        one, now = self._services.get(service), self._clock()
-        since = one.pause.since if one and one.pause else now
-        return now if before is None or before < since else before
-
     def counts(self) -> dict[str, Asked]:
         """Return what went to each service until now."""
         return {name: self._asked(one) for name, one in sorted(self._services.items())}
 
-    def hopeless(
-        self, service: str, first_refused_at: float, part: str = "", subject: str = ""
-    ) -> Problem | None:
+    def hopeless(self, service: str, part: str = "", subject: str = "") -> Problem | None:
         """Return why to give up a request that was refused, after the next pause or right now.
+
+        It is given up when nothing of its kind was taken for too long: as long as a service takes
+        what reads, it may refuse what writes.
 
         Args:
             service: who refuses.
-            first_refused_at: when this request was refused first, by `now`.
             part: which part of the service, see `Refusing`.
             subject: what the request is about.
 
@@ -395,10 +386,11 @@ class Pilot:
         now = self._clock()
         if one.refusing.is_alone(part, subject):
             return None if one.refusing.hopeless(part, now, subject) is None else REFUSED_ALONE
-        if one.pause is None:
-            return None
-        since = min(first_refused_at, one.pause.since)
-        return TOO_MANY_REQUESTS if max(one.pause.until, now) > since + self._patience_s else None
+        return TOO_MANY_REQUESTS if one.pause and self._is_given_up(one.pause, part, now) else None
+
+    def _is_given_up(self, pause: Pause, part: str, now: float) -> bool:
+        """Whether a service that pauses has refused such requests for longer than they wait."""
+        return max(pause.until, now) > pause.of(part).since + self._patience_s
 
     def _new(self, service: str) -> Service:
         one = self._services[service] = Service.under(self._limits.rates(service), self._patience_s)

@@ -101,14 +101,16 @@ class Refusing:
 
     def gives_way(self, part: str, waiting: Iterable[str]) -> bool:
         """Whether a part was refused, nothing of others taken since, and one waits that was not."""
-        one, writes = self._parts.get((part, "")), _writes(part)
+        one, writes = self._parts.get((part, "")), is_write(part)
         if one is None or one.alone or self._taken[writes] > one.refused_at:
             return False
-        return any(_writes(other) == writes and (other, "") not in self._parts for other in waiting)
+        return any(
+            is_write(other) == writes and (other, "") not in self._parts for other in waiting
+        )
 
     def took(self, turn: Turn) -> None:
         """Take note that a request was taken."""
-        writes = _writes(turn.part)
+        writes = is_write(turn.part)
         self._taken[writes] = max(self._taken[writes], turn.sent_at)
         if not self._parts:
             return
@@ -139,7 +141,7 @@ class Refusing:
             if self._refused((part, subject), taken_at, now, after_s, saw):
                 return True
             self._taken_of.setdefault(part, _NEVER)
-        alone = self._refused((part, ""), self._taken[_writes(part)], now, after_s, saw)
+        alone = self._refused((part, ""), self._taken[is_write(part)], now, after_s, saw)
         self._lets_the_part_go_first(part, subject)
         return alone
 
@@ -250,5 +252,6 @@ def _names(part: str, subject: str) -> tuple[_Name, ...]:
     return ((part, ""), (part, subject)) if subject else ((part, ""),)
 
 
-def _writes(part: str) -> bool:
+def is_write(part: str) -> bool:
+    """Whether what is asked of a part writes."""
     return part.partition(" ")[0] in WRITES

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from gcr_migrate.wire.minute import Minute
 from gcr_migrate.wire.pace import Few, Pace
-from gcr_migrate.wire.refusing import Refusing
+from gcr_migrate.wire.refusing import Refusing, is_write
 
 if TYPE_CHECKING:
     from gcr_migrate.model.limits import Rates
@@ -27,23 +27,48 @@ _LOOK_AGAIN_S: Final = 0.002  # for an answer that is waited for
 _SLOWED: Final = 16  # parts that may be taken back
 
 
+class Refused(Struct):
+    """How long a service has refused what reads, or what writes.
+
+    Attributes:
+        since: when it began to do so without taking any such request in between.
+        tried: parts of it that were tried though it was given up, and `things` of parts refused.
+    """
+
+    since: float
+    tried: int = 0
+    things: int = 0
+
+    def took(self, now: float) -> None:
+        """Take note that it took such a request."""
+        self.since, self.tried, self.things = now, 0, 0
+
+
 class Pause(Struct):
     """What is known of a service that refused.
 
     Attributes:
-        since: when it began to refuse without taking anything in between.
+        reads: how long it has refused what reads, and `writes` what writes: that it takes the one
+            says nothing about the other.
         until: when the pause is over.
         count: pauses in a row that the service was told nothing better for.
-        tried: parts of it that were tried though it was given up, and `things` of parts refused.
         saw: what the service said.
     """
 
-    since: float
+    reads: Refused
+    writes: Refused
     until: float
     count: int = 0
     saw: str = ""
-    tried: int = 0
-    things: int = 0
+
+    @classmethod
+    def begun(cls, now: float) -> Pause:
+        """Return one that has no length yet."""
+        return cls(Refused(now), Refused(now), now)
+
+    def of(self, part: str) -> Refused:
+        """Return what is known of requests such as those to a part."""
+        return self.writes if is_write(part) else self.reads
 
 
 class Service(Struct):

@@ -203,7 +203,6 @@ class Wire:
     ) -> AsyncIterator[Stream]:
         """GET a body to be read piece by piece; no try is repeated, as the reader starts over."""
         subject = subject or _shown(url)
-        refused_at: float | None = None
         while True:
             stream = await self._opened("GET", url, headers or {}, None, subject)
             try:
@@ -217,7 +216,7 @@ class Wire:
                 await stream.aclose()
             if reply.status != _TOO_MANY:
                 raise self._problem(url, reply, subject)
-            refused_at = self.quota_used_up(reply, subject, refused_at)
+            self.quota_used_up(reply, subject)
 
     def paced(self, content: Feed) -> Feed:
         """Return the same bytes, as fast as the cap on all that is sent lets them pass."""
@@ -293,34 +292,26 @@ class Wire:
         part = part_of(method, url)
         await self._pilot.pause_over(self._places.service(url), subject, part)
 
-    def quota_used_up(
-        self, reply: Reply, subject: str, refused_at: float | None, method: str = "GET"
-    ) -> float:
+    def quota_used_up(self, reply: Reply, subject: str, method: str = "GET") -> None:
         """Open a pause for all who ask the service that answered 429.
 
         Args:
             reply: the answer.
             subject: what an error is about.
-            refused_at: what this method returned to the same caller at the first 429.
             method: of the request that was refused.
-
-        Returns:
-            When the request was refused first.
 
         Raises:
             MigrateError: TOO_MANY_REQUESTS when the service has refused for too long,
                 REFUSED_ALONE when a part of it has, or this request.
         """
         service = self._places.service(reply.url)
-        first = self._pilot.first_refused(service, refused_at)
         error = problem_of(reply, subject)
         writes, part = method in WRITES, part_of(method, reply.url)
         self._pilot.refused(
             service, pause_of(reply), error.saw, writes=writes, part=part, subject=subject
         )
-        if problem := self._pilot.hopeless(service, first, part, subject):
+        if problem := self._pilot.hopeless(service, part, subject):
             raise MigrateError(problem, subject=subject, saw=error.saw)
-        return first
 
     def _problem(self, url: str, reply: Reply, subject: str) -> MigrateError:
         """Return the error for a reply to who asked for a URL.
@@ -346,7 +337,6 @@ class Wire:
         may_wait: bool,
     ) -> Reply:
         """Send a request until the service has quota for it; these tries are not counted."""
-        refused_at: float | None = None
         while True:
             stream = await self._opened(method, url, headers, body, subject, look, begins=True)
             try:
@@ -355,7 +345,7 @@ class Wire:
                 await stream.aclose()
             if reply.status != _TOO_MANY or not may_wait:
                 return reply
-            refused_at = self.quota_used_up(reply, subject, refused_at, method)
+            self.quota_used_up(reply, subject, method)
             if look:
                 await self.pause_over(method, url, subject)
                 await look()

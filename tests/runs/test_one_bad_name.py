@@ -103,6 +103,26 @@ def test_a_tag_refused_by_429_for_ever_fails_alone_where_nothing_else_is_left(
     assert len(there(zoo)) == 1 + others
 
 
+def test_writes_that_are_refused_by_429_for_ever_end_though_looks_are_answered(
+    zoo: Zoo,
+) -> None:
+    """After each pause a tag is looked at before it is written: that says nothing about writes."""
+    for name in ("a", "b"):
+        zoo.image(name, name="child")
+    assert zoo.migrate() == (0, 0, 0)
+    (zoo.home / "m").unlink()
+    for name in ("a", "b"):
+        zoo.image(name, "1", name="child")
+    assert zoo.plan()[0] == 0
+    after = {"retry-after": "1"}
+    zoo.fault(host=EUROPE, method="PUT", path="/manifests/", status=429, headers=after)
+    zoo.forget()
+    with started(zoo, "--workers", "1", GCR_MIGRATE_QUOTA_WAIT_S="5") as process:
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 4, out + err
+    assert 1 < zoo.asked("^PUT .*/manifests/") < 12
+
+
 def test_a_layer_refused_by_429_for_ever_keeps_no_other_of_its_name_back(
     zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
