@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcr_migrate import errors
 from gcr_migrate.errors import MigrateError
+from gcr_migrate.model.content import Descriptor
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
 from gcr_migrate.verify.listed import ByApi, Listed
@@ -254,6 +255,8 @@ def _blob_check(
 ) -> Check:
     async def ask() -> Wrong | None:
         found = await reader.blob_size(image.name, blob.digest)
+        if found is None and await _is_read(reader, image.name, blob):
+            return None
         if found is None:
             left = (one for one in image.needing(blob.digest) if one not in (lost or ()))
             first = next(left, None)
@@ -263,3 +266,14 @@ def _blob_check(
         return None
 
     return Check(Level.BLOBS, f"{image.shown}@{blob.digest}", ask)
+
+
+async def _is_read(reader: SourceRegistry, name: str, blob: PromisedBlob) -> bool:
+    """Whether a blob that a HEAD does not show can be read: a HEAD cannot say why not."""
+    try:
+        async with reader.open_blob(name, Descriptor("", blob.digest, blob.size_bytes)):
+            return True
+    except MigrateError as error:
+        if error.problem is not errors.BLOB_UNKNOWN:
+            raise
+        return False

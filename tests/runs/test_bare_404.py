@@ -182,9 +182,20 @@ def test_one_404_without_a_reason_fails_nothing(
 def test_one_head_that_finds_nothing_proves_no_loss(zoo: Zoo) -> None:
     """A 404 to a HEAD has no reason: that something is gone is told once it was said twice."""
     assert zoo.migrate() == (0, 0, 0)
-    for path in ("/a/blobs/", "/b/blobs/"):
+    for path in ("/a/manifests/", "/b/manifests/"):
         zoo.fault(host=EUROPE, method="HEAD", path=path, status=404, times=1)
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, facts["findings"]) == (0, [])
+
+
+def test_a_blob_that_can_be_read_is_not_lost_whatever_a_head_says(zoo: Zoo) -> None:
+    """Something that stands in between may know no HEAD: no bytes are read, but its GET begins."""
+    assert zoo.migrate() == (0, 0, 0)
+    zoo.fault(host=EUROPE, method="HEAD", path="/blobs/", status=404)
     zoo.forget()
     code, facts = zoo.run("verify", str(zoo.home / "m"))
     assert (code, facts["findings"]) == (0, [])
-    assert zoo.asked("^HEAD .*/blobs/") == 6  # of the four that there are, two again
+    assert zoo.asked("^GET .*/blobs/") == zoo.asked("^HEAD .*/blobs/") == 4
+    zoo.fault(host=EUROPE, method="GET", path="/a/blobs/", **BARE)
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, {one["code"] for one in facts["findings"]}) == (1, {"blob-gone"})

@@ -82,5 +82,5 @@ def test_a_night_over_many_projects_stays_within_their_quotas(
         assert found["findings"] == {"blob-gone": 2}
         asked = _asked(box)
     assert len(asked) == number
-    asked["team-003"] -= 2  # that a blob is gone has to be said twice
+    asked["team-003"] -= 6  # that each of two is gone is said twice, to a HEAD and to a GET
     assert max(asked.values()) <= _EACH
