@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_SECRET_NAME: Final = re.compile("(?i)sig|token|credential|key|secret|password|state")
+_SHORTEST: Final = 6  # what is shorter is a part of many words
 # Services and programs may repeat what they were sent, or give what they should keep.
 _SECRETS: Final = (
     re.compile(
@@ -31,6 +36,38 @@ def without_secrets(text: str) -> str:
     for one in _SECRETS:
         text = one.sub(r"\1…", text)
     return text
+
+
+def unrepeated(body: bytes, headers: Mapping[str, str], url: str) -> bytes:
+    """Return an answer without the secrets of its request, which a server may repeat in any words.
+
+    Args:
+        body: that was answered.
+        headers: fields that were sent; names in any case.
+        url: that was asked for, as with the signature of whoever redirected to it.
+    """
+    texts: set[str] = set()
+    for name, value in headers.items():
+        if name.lower() == "authorization":
+            login = value.partition(" ")[2]
+            texts |= {login, _password(login)}
+    for field in urlsplit(url).query.split("&"):
+        name, _, value = field.partition("=")
+        if _SECRET_NAME.search(name):
+            texts |= {value, unquote(value)}
+    texts |= {one.replace("/", r"\/") for one in texts}  # as some write JSON
+    for one in sorted(texts, key=len, reverse=True):
+        if len(one) >= _SHORTEST:
+            body = body.replace(one.encode(), "…".encode())
+    return body
+
+
+def _password(login: str) -> str:
+    """Return the password of what was sent for Basic; empty: it is no such thing."""
+    try:
+        return base64.b64decode(login, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 class Secret:

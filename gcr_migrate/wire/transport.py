@@ -375,7 +375,7 @@ class Wire:
             target = _redirect(method, answer)
             if target is None:
                 limits = self._limits_of(method)
-                return Stream(answer.status, answer.headers, url, answer, subject, limits)
+                return Stream(answer.status, answer.headers, url, answer, subject, limits, sent)
             await answer.aclose()
             onward = joined(url, target, subject)
             if not self._places.same_origin(url, onward):

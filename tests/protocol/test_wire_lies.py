@@ -158,6 +158,24 @@ def test_a_refused_connection_is_unreachable() -> None:
     assert raised.value.problem.code == "unreachable"
 
 
+def test_an_error_that_repeats_our_token_does_not_show_it() -> None:
+    """Nor the signature of the URL that led there, in words that look like none."""
+    token, signed = "opaque-word-of-ours", "/y?X-Goog-Signature=drawn-by-somebody"
+    said = f"the word {token} and drawn-by-somebody are no good".encode()
+    denied = b"HTTP/1.1 403 X\r\n" + body(said).removeprefix(OK)
+
+    async def run() -> str:
+        server = Server(status(307, f"Location: {signed}"), denied)
+        async with server.running(), Wire(Endpoints(), backoff=FAST) as wire:
+            headers = {"authorization": f"Bearer {token}"}
+            with pytest.raises(MigrateError) as raised:
+                await wire.request("GET", server.url + "/x", ok={200}, headers=headers)
+        assert token in server.heads[-1]
+        return raised.value.saw
+
+    assert asyncio.run(run()) == "403 the word … and … are no good"
+
+
 def test_a_head_of_60_kilobytes_is_read() -> None:
     """Artifact Registry's heads are long; they are no reason to fail."""
     assert fetch([body(b"x", "X-Long: " + "a" * 60_000)])[0] == b"x"

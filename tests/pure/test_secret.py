@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
 
 from gcr_migrate.wire.refusals import Refusal
-from gcr_migrate.wire.secret import without_secrets
+from gcr_migrate.wire.secret import unrepeated, without_secrets
 
 HIDDEN = "hunter2-hunter2.hunter2"
 
@@ -53,3 +54,42 @@ def test_no_secret_that_is_said_is_shown(text: str) -> None:
 def test_words_about_secrets_are_left(text: str) -> None:
     """A person has to know what was wrong with them."""
     assert without_secrets(text) == text
+
+
+OPAQUE = "Opaque/of+no-known.form"
+URL = f"https://storage.example/b?X-Goog-Signature={HIDDEN}%2Fmore&part=2"
+BASIC = base64.b64encode(f"user:{OPAQUE}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"the token {OPAQUE} may not write",
+        f'{{"message": "{OPAQUE} is unknown"}}',
+        json.dumps({"message": f"the token {OPAQUE}"}).replace("/", "\\/"),
+        f"token={OPAQUE}",
+        f"{BASIC} is no login",
+        f"no such password: {OPAQUE}",
+        f"<SignatureProvided>{HIDDEN}%2Fmore</SignatureProvided>",
+        f"<SignatureProvided>{HIDDEN}/more</SignatureProvided>",
+    ],
+)
+@pytest.mark.parametrize("login", [f"Bearer {OPAQUE}", f"Basic {BASIC}"])
+def test_what_was_sent_is_not_shown_in_whatever_words_it_is_repeated(said: str, login: str) -> None:
+    """No pattern knows each form of a token; but what we have sent ourselves is known."""
+    sent = {"Authorization": login, "accept": "*/*"}
+    shown = unrepeated(said.encode(), sent, URL).decode()
+    told = {BASIC} if login.startswith("Bearer") else set()
+    assert not any(
+        one in shown for one in {HIDDEN, OPAQUE, OPAQUE.replace("/", "\\/"), BASIC} - told
+    )
+
+
+def test_an_answer_that_repeats_nothing_is_left_as_it_is() -> None:
+    """Nor is what is too short to be told from a part of a word."""
+    said = b"denied to a user of p: 2 of 2 parts"
+    login = base64.b64encode(b"u:p").decode()
+    assert (
+        unrepeated(said, {"authorization": f"Basic {login}"}, "https://h/x?key=2&part=of") == said
+    )
+    assert unrepeated(said, {}, "https://h/x") == said
