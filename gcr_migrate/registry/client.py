@@ -6,7 +6,6 @@ Nothing here can delete. The type under which a station gets a client says what 
 from __future__ import annotations
 
 import functools
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -14,18 +13,14 @@ from urllib.parse import quote
 from gcr_migrate.errors import (
     BAD_MANIFEST,
     BAD_REPLY,
-    BLOB_UNKNOWN,
     DENIED,
     DIGEST_MISMATCH,
-    IMMUTABLE_TAG,
     LISTING_CUT,
-    MANIFEST_TOO_LARGE,
     MANIFEST_UNKNOWN,
     PERIMETER,
     REQUEST_REFUSED,
     SERVER_ERROR,
     STOPPED,
-    TAG_CONFLICT,
     UNAUTHORIZED,
     BareError,
     MigrateError,
@@ -48,7 +43,8 @@ from gcr_migrate.registry.listing import Lists, hidden_next, pages
 from gcr_migrate.registry.scopes import to_pull, to_push
 from gcr_migrate.registry.uploads import Upload, in_query, location_of, names_another
 from gcr_migrate.registry.usage import QUESTION, usage_word
-from gcr_migrate.wire.replies import Reply, codes_of, problem_of, refusal_of, says_unknown, words_of
+from gcr_migrate.registry.writes import ManifestWrite
+from gcr_migrate.wire.replies import Reply, codes_of, says_unknown, words_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -66,10 +62,6 @@ _CREATED: Final = 201
 _ACCEPTED: Final = 202
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
-_TOO_LARGE: Final = 413
-_WRITES_AT_MOST: Final = 2
-_ANY_DIGEST: Final = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
-_TAG_STAYS: Final = frozenset({400, 409, 412})  # which one it is, is not written anywhere
 _NO_ENDPOINT: Final = frozenset({400, 404, 405, 501})
 # Mounts may fail alone, such as where the source is hidden from us: what ails the target too, or
 # the login, is told by the upload that follows.
@@ -371,80 +363,18 @@ class RegistryClient:
         asks_first: bool = False,
         check: Look | None = None,
     ) -> None:
-        """Write a manifest's raw bytes under a tag or digest (OCI end-7).
-
-        What the registry got damaged is sent once more: under a tag it may have kept it. Whatever
-        is sent once more may have been waited for, and the tag may be somebody else's by then.
-        """
-        damaged: list[str] = []
-
-        async def look() -> None:
-            if check:
-                await check()
-            if overwrites:
-                return
-            there = await self._head(name, reference, to_push(name))  # the token that writes has it
-            ours = {str(manifest.digest), *damaged}
-            if there is None or str(there.digest) in ours:
-                return
-            theirs = await self.shown(name, reference, there)
-            if theirs and str(theirs) not in ours:
-                saw = f"target has {theirs}, planned {manifest.digest}"
-                raise MigrateError(TAG_CONFLICT, subject=self._named(name, reference), saw=saw)
-
-        looks = look if ":" not in reference and (check or not overwrites) else None
-        wrong = ""
-        for number in range(_WRITES_AT_MOST):
-            if looks and (asks_first or number):
-                await looks()
-            wrong = await self._put_manifest(name, reference, manifest, looks)
-            if not wrong:
-                return
-            damaged.extend(_ANY_DIGEST.findall(wrong))
-        raise MigrateError(DIGEST_MISMATCH, subject=self._named(name, reference), saw=wrong)
-
-    async def _put_manifest(
-        self,
-        name: str,
-        reference: str,
-        manifest: RawManifest,
-        look: Look | None,
-    ) -> str:
-        """Write it once; return in which words the registry says that it got other bytes."""
-        subject = self._named(name, reference)
-        reply = await self._asking.call(
-            "PUT",
-            self._manifest_url(name, reference),
-            (to_push(name),),
-            subject,
-            ok={_CREATED, _TOO_LARGE, *_TAG_STAYS},
-            sent=Sent(manifest.raw, {"content-type": manifest.media_type}, look),
+        """Write a manifest's raw bytes under a tag or digest (OCI end-7); see `TargetRegistry`."""
+        write = ManifestWrite(
+            asking=self._asking,
+            url=self._manifest_url(name, reference),
+            scope=to_push(name),
+            subject=self._named(name, reference),
+            tag="" if ":" in reference else reference,
+            manifest=manifest,
+            head=lambda: self._head(name, reference, to_push(name)),
+            shown=lambda head: self.shown(name, reference, head),
         )
-        if reply.status == _TOO_LARGE:
-            raise MigrateError(MANIFEST_TOO_LARGE, subject=subject, saw=words_of(reply))
-        if reply.status != _CREATED:
-            if "DIGEST_INVALID" in codes_of(reply):
-                return words_of(reply)
-            await self._tag_stays(name, reference, manifest, reply)
-            return ""
-        stated = reply.headers.get("docker-content-digest")
-        is_other = names_another(stated, manifest.digest)
-        return f"the registry names it {stated}"[:200] if is_other else ""
-
-    async def _tag_stays(
-        self, name: str, reference: str, manifest: RawManifest, reply: Reply
-    ) -> None:
-        """Judge a refusal to write: a tag that cannot move is fine where it points already."""
-        subject = self._named(name, reference)
-        if "MANIFEST_BLOB_UNKNOWN" in codes_of(reply):  # a blob or a child
-            raise MigrateError(BLOB_UNKNOWN, subject=subject, saw=words_of(reply))
-        if ":" in reference or not refusal_of(reply).immutable_tag:
-            raise problem_of(reply, subject)
-        there = await self.manifest_head(name, reference)
-        if there is None or there.digest != manifest.digest:
-            found = there.digest if there else f"no such tag: {words_of(reply)}"
-            saw = f"target has {found}, planned {manifest.digest}"
-            raise MigrateError(IMMUTABLE_TAG, subject=subject, saw=saw)
+        await write.run(overwrites=overwrites, asks_first=asks_first, check=check)
 
     def _url(self, name: str, tail: str) -> str:
         return f"{self._base}/v2/{_quoted(name)}/{tail}"

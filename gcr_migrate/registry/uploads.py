@@ -137,6 +137,9 @@ class Upload(Struct):
             if names_another(stated, self.blob.digest):
                 raise self._wrong(f"the target names it {str(stated)[:100]}")
             return
+        if reply.status < 300:  # noqa: PLR2004  # some success: it may be there all the same
+            saw = f"{reply.status} to the end of an upload"
+            raise TransientError(BAD_REPLY, subject=self.subject, saw=saw)
         error = problem_of(reply, self.subject)
         if error.problem is TOO_MANY_REQUESTS:
             self.wire.quota_used_up(reply, self.subject, "PUT")
