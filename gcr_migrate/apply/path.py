@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from gcr_migrate import errors
 from gcr_migrate.apply.again import MAY_LACK_A_PART, NOBODY_THERE, Again
+from gcr_migrate.apply.gone import Gone
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.late import Late
 from gcr_migrate.apply.seen import Seen
 from gcr_migrate.apply.tags import Look, is_settled, is_there, judge
 from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.steps import Kind, State
-from gcr_migrate.model.work import HasWork, HeadWork, ManifestWork
+from gcr_migrate.model.work import HasWork, ManifestWork
 from gcr_migrate.state.tally import subject_of
 from gcr_migrate.tasks import a_few_of
 
@@ -95,7 +96,7 @@ class Path:
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._not_done: dict[int, Outcome] = {}
         self._again = Again(tools, place, self._put, self._set_anew, self._not_done)
-        self._needing: dict[int, set[int]] = {}  # manifests that are not gone, by blobs that are
+        self._gone = Gone(tools, place, self._not_done, self._gave_up)
         self._late = Late(tools, place, self._look, self._not_done, self._set_all, self._block)
 
     async def run(self) -> None:
@@ -210,7 +211,7 @@ class Path:
         if self._is_over or needs is Outcome.PENDING:
             return Outcome.PENDING, []
         if needs is Outcome.GONE:
-            needs = await self._gone(item, blobs, tags)
+            needs = await self._gone.judge(item, blobs, tags)
         if needs is Outcome.PENDING or needs is Outcome.GONE:
             return needs, []
         if needs is Outcome.FAILED:
@@ -233,58 +234,6 @@ class Path:
                 why = "which the source has no more" if outcome is Outcome.GONE else "which failed"
                 return f"it needs manifest {digest}, {why}"
         return ""
-
-    async def _gone(
-        self, item: ManifestItem, blobs: list[BlobItem], tags: list[TagItem]
-    ) -> Outcome:
-        """Skip a manifest of which the source lacks something, if it has itself no more either.
-
-        If it is there still, the source is damaged, which no rule of the spec makes good.
-        """
-        end, digest = self._place.source, str(item.digest)
-        shown = f"{end.registry}/{end.name}@"
-        try:
-            asked = HeadWork(end, digest, known=True)
-            is_there = await self._tools.do(self._place.image.id, asked) is not None
-        except MigrateError as error:
-            if error.problem is errors.STOPPED:
-                return Outcome.PENDING
-            is_there = True  # who cannot tell must not take it for a wish of the source's owner
-        lacking = [one for one in blobs if self._tools.blobs.is_undecided(one)]
-        if is_there:
-            self._tools.blobs.decided(lacking)
-            for blob in lacking:
-                damage = MigrateError(errors.BLOB_UNKNOWN, subject=f"{shown}{blob.digest}")
-                self._gave_up(Kind.BLOB, blob.id, damage)
-            return Outcome.FAILED
-        saw = f"source has no {shown}{digest} any more"
-        failed = [one for one in blobs if self._journal.came_out(one.id) is Outcome.FAILED]
-        left = [one for one in (*lacking, *failed) if self._is_last(item, one)]
-        self._tools.blobs.decided(left)
-        for blob in left:
-            gone, size = f"{shown}{blob.digest}", blob.size_bytes
-            self._skip(Kind.BLOB, blob.id, errors.BLOB_UNKNOWN, gone, size_bytes=size)
-        for tag in tags:
-            self._skip(Kind.TAG, tag.id, errors.TAG_MOVED, saw)
-        self._skip(Kind.MANIFEST, item.id, errors.MANIFEST_UNKNOWN, saw)
-        return Outcome.GONE
-
-    def _is_last(self, gone: ManifestItem, blob: BlobItem) -> bool:
-        """Whether no manifest needs a blob any more, now that this one is gone."""
-        needing = self._needing.get(blob.id)
-        if needing is None:
-            needing = self._needing[blob.id] = {
-                one
-                for one in self._migration.manifests_with(blob)
-                if self._not_done.get(one) is not Outcome.GONE
-            }
-        needing.discard(gone.id)
-        return not needing
-
-    def _skip(
-        self, kind: Kind, item_id: int, problem: errors.Problem, saw: str, *, size_bytes: int = 0
-    ) -> None:
-        self._journal.skipped(kind, item_id, code=problem.code, saw=saw, size_bytes=size_bytes)
 
     def _block(self, tags: Iterable[TagItem]) -> None:
         for tag in tags:
@@ -345,7 +294,7 @@ class Path:
         kept = image.existing_tags != "fail" and error.problem is errors.TAG_CONFLICT
         left = image.moved_tags == "skip" and error.problem is errors.TAG_MOVED
         if kept or left:
-            self._skip(Kind.TAG, tag.id, error.problem, error.saw)
+            self._journal.skipped(Kind.TAG, tag.id, code=error.problem.code, saw=error.saw)
         else:
             self._gave_up(Kind.TAG, tag.id, error)
 

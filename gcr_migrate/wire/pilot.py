@@ -358,10 +358,6 @@ class Pilot:
         if one := self._services.get(service):
             one.refused_alone(part, subject)
 
-    def now(self) -> float:
-        """Return the time by which refusals are counted."""
-        return self._clock()
-
     def counts(self) -> dict[str, Asked]:
         """Return what went to each service until now."""
         return {name: self._asked(one) for name, one in sorted(self._services.items())}
