@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gcr_migrate import errors
+from gcr_migrate.apply.holders import Holders
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.mounts import Mounts, Pair
 from gcr_migrate.apply.reach import SharedError
@@ -23,7 +23,7 @@ from gcr_migrate.model.work import BlobWork, End, HasWork, MountWork, Origin
 from gcr_migrate.tasks import shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from gcr_migrate.apply.hand import Hands
@@ -37,7 +37,6 @@ HUGE_BYTES: Final = 1024 * 1024 * 1024
 _HUGE_AT_ONCE: Final = 4  # an upload that breaks starts over: not all of them at once
 _MAY_BE_THERE: Final = frozenset({State.MOVING, State.FAILED})
 _MOUNTS_FOR_EACH: Final = 2  # transfer that may be on its way
-_HOLDERS_REMEMBERED: Final = 10_000
 _ENOUGH: Final = nullcontext()  # for what need not wait for room
 
 
@@ -103,8 +102,6 @@ class Blobs:
         *,
         several: bool = True,
     ) -> None:
-        self._migration = migration
-        self._repositories = migration.repositories()
         self._journal = journal
         self._hands = hands
         self._slots = Room(at_once, several=several)
@@ -120,13 +117,11 @@ class Blobs:
         self._doubted: set[int] = set()  # the plan or an earlier run had them
         self._looked_for: set[int] = set()  # those of which it is known by now
         self._lost: set[tuple[str, int]] = set()  # those of them that several names need
-        self._lossy: set[str] = set()  # registries of which not all is believed any more
         self._unaskable: set[tuple[str, str]] = set()  # names that nobody can say of what they have
         self._sent_again: set[int] = set()
         self._going: dict[int, asyncio.Task[Outcome]] = {}
         self._sending: dict[int, asyncio.Task[Outcome]] = {}
-        self._holders: OrderedDict[tuple[str, int], Origin] = OrderedDict()
-        self._unheld: dict[tuple[str, int], list[Image]] = {}  # and what a killed run began with
+        self._holders = Holders(migration)
         self._failed: dict[int, MigrateError] = {}  # why blobs of several names failed at first
         self._on_their_way: dict[tuple[str, int], asyncio.Future[None]] = {}
 
@@ -156,7 +151,7 @@ class Blobs:
             if known or not is_there(item) or self._journal.came_out(item.id):
                 continue
             self._doubted.add(item.id)
-            self._lossy.add(registry)
+            self._holders.doubt(registry)
             key = registry, item.blob_id
             is_first = key not in self._lost
             if item.shared:
@@ -187,7 +182,7 @@ class Blobs:
         else:
             how = "uploaded"
             self._sent_again.add(item.id)
-            self._holds(place, item)
+            self._holders.add(place, item)
             return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
         finally:
             del self._sending[item.id]
@@ -260,7 +255,7 @@ class Blobs:
         """Return whence a blob may be mounted, where mounts are taken first."""
         origins = [
             (origin, pair)
-            for origin in self._origins(place, item)
+            for origin in self._holders.origins(place, item)
             if not self._mounts.is_useless(pair := Pair.of(origin, place.target))
         ]
         origins.sort(key=lambda one: self._mounts.has_declined(one[1]))
@@ -307,20 +302,10 @@ class Blobs:
                 self._undecided.add(item.id)
                 return Outcome.GONE
             return self._gave_up(place, item, error)
-        self._holds(place, item)
+        self._holders.add(place, item)
         size, of = item.size_bytes, place.image.id
         self._proved(of)
         return self._journal.confirmed(Kind.BLOB, item.id, how=how, size_bytes=size, of=of)
-
-    def _holds(self, place: Place, item: BlobItem) -> None:
-        """Note that a name has a blob, for the others that need it."""
-        if not item.shared:
-            return
-        key = place.repository.registry, item.blob_id
-        self._unheld.pop(key, None)
-        self._holders[key] = _origin(place.target)
-        if len(self._holders) > _HOLDERS_REMEMBERED:  # the file knows the others
-            self._holders.popitem(last=False)
 
     def _proved(self, name: int) -> None:
         for room in self._rooms:
@@ -409,35 +394,3 @@ class Blobs:
     async def _has(self, end: End, item: BlobItem) -> bool:
         size = item.size_bytes if end.side == "target" else -1
         return await self._hands.do(HasWork(end, item.digest, size))
-
-    def _origins(self, place: Place, item: BlobItem) -> Iterator[Origin]:
-        """Names at the target registry from which the blob can be mounted, the best one first."""
-        row = place.repository
-        if place.root.registry == row.registry:
-            yield _origin(place.source)
-        if not item.shared:
-            return
-        key = row.registry, item.blob_id
-        if held := self._holders.get(key):
-            yield held
-            return
-        if key not in self._unheld:
-            if holder := self._migration.holder(item.blob_id, row.registry):
-                # Where something was lost, what a name had before may be, too.
-                yield self._origin(holder, is_sure=row.registry not in self._lossy)
-                return
-            # Asked once: each question goes through all the names that need it.
-            self._unheld[key] = self._migration.interrupted(item.blob_id, row.registry)
-        # A killed run may have brought it under another name without living to write that down.
-        for other in self._unheld[key]:
-            if other.id != place.image.id:
-                yield self._origin(other, is_sure=False)
-
-    def _origin(self, image: Image, *, is_sure: bool) -> Origin:
-        row = self._repositories[image.repository_id]
-        name = row.name(image.target_path)
-        return Origin(name, row.prefix if row.resource else name, is_sure)
-
-
-def _origin(end: End) -> Origin:
-    return Origin(end.name, end.scope)
