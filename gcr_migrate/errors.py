@@ -100,7 +100,7 @@ class MigrateError(Exception):
 
 
 class BareError(MigrateError):
-    """A name or manifest is unknown by a 404 that no registry need have written: it has no code.
+    """A name or manifest is unknown by a 404 that does not say so by one of the protocol's codes.
 
     It may be of a proxy that has lost the registry behind it, or of one without this end-point.
     """

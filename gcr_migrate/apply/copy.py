@@ -293,8 +293,7 @@ class Blobs:
                     if self._journal.is_over(place.image.id):
                         raise MigrateError(errors.STOPPED, subject=place.shown)  # noqa: TRY301
                     how = await self._hands.do(work)
-                if how == "uploaded":
-                    self._mounts.sent(item.id)
+                (self._mounts.sent if how == "uploaded" else self._mounts.came)(item.id)
         except MigrateError as error:
             if place.image.moved_tags == "skip" and await self._is_gone(place, item, error):
                 self._journal.refused(Kind.BLOB, item.id)
@@ -356,7 +355,8 @@ class Blobs:
             return ""
         try:
             with self._mounts.asking(pair, item.id):
-                opened = await self._hands.do(MountWork(place.target, item.digest, origin.name))
+                work = MountWork(place.target, item.digest, origin.name, item.size_bytes)
+                opened = await self._hands.do(work)
                 self._mounts.answered(pair, item.id, opened)
         except MigrateError as error:
             # If the target is gone, sending will tell; if it is not, mounts are what ails.

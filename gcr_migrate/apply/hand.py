@@ -107,8 +107,8 @@ class Hand:
         match work:
             case BlobWork():
                 return await self._blob(work)
-            case MountWork(target, digest, origin):
-                return await self._writer(target).mount(target.name, digest, origin)
+            case MountWork(target, digest, origin, size):
+                return await self._writer(target).mount(target.name, digest, origin, size)
             case ManifestWork():
                 await self._write(work)
                 return None
@@ -143,7 +143,7 @@ class Hand:
     async def _blob(self, work: BlobWork) -> str:
         writer, name = self._writer(work.target), work.target.name
         # A start without an end: the target may have it, and what it has is never sent again.
-        if work.asks_first and await writer.has_blob(name, work.digest, work.size_bytes):
+        if work.asks_first and await self._has(work):
             return "present"
         blob = Descriptor("application/octet-stream", work.digest, work.size_bytes)
         reader = self._reader(work.source)
@@ -153,6 +153,16 @@ class Hand:
 
         await writer.upload(name, blob, open_source, session=work.session, on_bytes=self._on_bytes)
         return "uploaded"
+
+    async def _has(self, work: BlobWork) -> bool:
+        target = work.target
+        try:
+            writer = self._writer(target)
+            return await writer.has_blob(target.name, work.digest, work.size_bytes)
+        except MigrateError as error:
+            if error.problem is not errors.DENIED:  # who may not ask can still send
+                raise
+            return False
 
     async def _head(self, work: HeadWork) -> Digest | None:
         reader, name = self._reader(work.end), work.end.name

@@ -138,6 +138,11 @@ class Mounts:
         """Whether a blob's mount got no answer, and may have been done all the same."""
         return blob_id in self._broken
 
+    def came(self, blob_id: int) -> None:
+        """Note that a blob whose mount got no answer is there: it was taken."""
+        if pair := self._broken.pop(blob_id, None):
+            self.answered(pair, blob_id, None)
+
     def sent(self, blob_id: int) -> None:
         """Note that a blob was sent: whoever did not answer its mount is there, and mounts none.
 

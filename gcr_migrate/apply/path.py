@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gcr_migrate import errors
-from gcr_migrate.apply.again import MAY_LACK_A_PART, NOBODY_THERE, Again
+from gcr_migrate.apply.again import MAY_LACK_A_PART, Again
 from gcr_migrate.apply.gone import Gone
 from gcr_migrate.apply.journal import Outcome
 from gcr_migrate.apply.late import Late
@@ -39,12 +39,17 @@ R = TypeVar("R")
 _PAGE: Final = 64
 # A manifest that failed so under a tag fails under its digest too. All else can befall a single
 # tag: a proxy that drops its request, a rule or a limit that guards it.
-_OF_ALL: Final = (NOBODY_THERE | {errors.BLOCKED}) - {
-    *errors.TOO_MANY,
-    errors.SERVER_ERROR,
-    errors.UNAUTHORIZED,
-    errors.UNREACHABLE,
-}
+_OF_ALL: Final = frozenset(
+    {
+        errors.BLOCKED,
+        errors.UNTRUSTED,
+        errors.NO_CREDENTIALS,
+        errors.BAD_CREDENTIALS,
+        errors.TOKEN_EXPIRED,
+        errors.WORKER_LOST,
+        errors.STOPPED,
+    }
+)
 _SHARE: Final = 64  # of the window: a path that waits for its oldest leaves room to others
 _WRITES_AT_ONCE: Final = 8  # of one path: writes start oldest first, a few in flight
 

@@ -140,8 +140,13 @@ class ManifestStore(AnswerStore, Protocol):
 class TargetRegistry(SourceRegistry, Protocol):
     """A registry that is written to."""
 
-    async def mount(self, name: str, digest: Digest, from_name: str) -> str | None:
+    async def mount(
+        self, name: str, digest: Digest, from_name: str, size_bytes: int = -1
+    ) -> str | None:
         """Mount a blob from another name of the same registry (OCI end-11).
+
+        Where nobody says what became of that, it is mounted if it is there and as long as it has to
+        be; -1: its length is not known.
 
         Returns:
             None when it is mounted; else the upload session (a URL) that the registry opened
@@ -183,8 +188,9 @@ class TargetRegistry(SourceRegistry, Protocol):
         against it is asked by `check`, which raises it.
 
         Raises `blob-unknown` where the registry lacks what the manifest needs, `request-refused`,
-        `tag-conflict` where the tag that was looked at points elsewhere, and `digest-mismatch`
-        when the registry names another digest.
+        `manifest-too-large`, `immutable-tag` and `tag-conflict` where the tag points elsewhere and
+        cannot or must not be moved, `digest-mismatch` when the registry names another digest, and
+        `bad-reply` when it calls written what it then has not.
         """
         ...
 

@@ -63,7 +63,7 @@ class BlobWork(Work[str], frozen=True):
         digest: its digest.
         size_bytes: its length, -1 where unknown.
         session: an upload that a mount left open.
-        asks_first: it was begun before, and may be there.
+        asks_first: it was begun or mounted before, and may be there.
     """
 
     source: End
@@ -75,11 +75,19 @@ class BlobWork(Work[str], frozen=True):
 
 
 class MountWork(Work["str | None"], frozen=True):
-    """Mount a blob from another name; gives None where it was, else the upload left open, or ""."""
+    """Mount a blob from another name; gives None where it was, else the upload left open, or "".
+
+    Attributes:
+        target: where it goes.
+        digest: its digest.
+        origin: the other name.
+        size_bytes: its length, -1 where unknown.
+    """
 
     target: End
     digest: Digest
     origin: str
+    size_bytes: int
 
 
 class ManifestWork(Work[None], frozen=True):

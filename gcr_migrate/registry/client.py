@@ -293,7 +293,9 @@ class RegistryClient:
                 raise MigrateError(LISTING_CUT, subject=subject, saw=doubt)
         return tuple(found.values())
 
-    async def mount(self, name: str, digest: Digest, from_name: str) -> str | None:
+    async def mount(
+        self, name: str, digest: Digest, from_name: str, size_bytes: int = -1
+    ) -> str | None:
         """Mount a blob from another name; see `TargetRegistry` for what is returned."""
         subject = self._named(name, str(digest))
         query = f"mount={in_query(str(digest))}&from={quote(from_name, safe='')}"
@@ -307,16 +309,16 @@ class RegistryClient:
             if error.problem not in _SENT_INSTEAD:
                 raise
             # Who stands in between may have given up what the registry did all the same.
-            came = error.problem is SERVER_ERROR and await self._came(name, digest)
+            came = error.problem is SERVER_ERROR and await self._came(name, digest, size_bytes)
             return None if came else ""
         # Another blob than the one that was asked for: then this one is sent.
         is_other = names_another(reply.headers.get("docker-content-digest"), digest)
         return None if reply.status == _CREATED and not is_other else ""
 
-    async def _came(self, name: str, digest: Digest) -> bool:
+    async def _came(self, name: str, digest: Digest, size_bytes: int) -> bool:
         """Whether a blob is there for certain."""
         with suppress(MigrateError):
-            return await self.has_blob(name, digest, -1)
+            return await self.has_blob(name, digest, size_bytes)
         return False
 
     async def upload(

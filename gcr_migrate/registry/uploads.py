@@ -138,6 +138,8 @@ class Upload(Struct):
                 raise self._wrong(f"the target names it {str(stated)[:100]}")
             return
         if reply.status < 300:  # noqa: PLR2004  # some success: it may be there all the same
+            if await self._shows():
+                return
             saw = f"{reply.status} to the end of an upload"
             raise TransientError(BAD_REPLY, subject=self.subject, saw=saw)
         error = problem_of(reply, self.subject)
@@ -163,8 +165,10 @@ class Upload(Struct):
 
     async def _has_come(self, error: TransientError) -> bool:
         """Whether the target has all of it though it did not say so; raise if nobody answers."""
-        if not self._may_have_come(error):
-            return False
+        return self._may_have_come(error) and await self._shows()
+
+    async def _shows(self) -> bool:
+        """Whether the target says that it has the blob; raise if nobody answers."""
         try:
             return await self.is_there()
         except TransientError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 
-from gcr_migrate.errors import BLOB_GONE, DIGEST_GONE, TAG_GONE, MigrateError
+from gcr_migrate.errors import BLOB_GONE, CLEANUP_DELETED, DIGEST_GONE, TAG_GONE, MigrateError
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.result import OF_A_WHOLE_HOST
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 32  # requests
 # A 404 to a HEAD never has a reason, and may be of whoever stands in between: it has to come twice.
-_LOSSES: Final = frozenset({BLOB_GONE, DIGEST_GONE, TAG_GONE})
+_LOSSES: Final = frozenset({BLOB_GONE, CLEANUP_DELETED, DIGEST_GONE, TAG_GONE})
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 
 

@@ -9,7 +9,7 @@ from gcr_migrate.errors import MigrateError
 from gcr_migrate.model.content import Descriptor
 from gcr_migrate.tasks import a_few_of
 from gcr_migrate.verify.checks import Check, Wrong
-from gcr_migrate.verify.listed import ByApi, Listed
+from gcr_migrate.verify.listed import GONE, ByApi, Listed
 from gcr_migrate.verify.marks import Marks
 from gcr_migrate.verify.result import CONTENT, Level
 from gcr_migrate.verify.upkeep import NO_REPOSITORY
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 IMAGES_AT_ONCE: Final = 8  # small images would leave most of the requests' places empty
 _THERE: Final = "there"  # no level: what is kept of an image that is not gone as a whole
-_GONE: Final = frozenset({errors.MANIFEST_UNKNOWN, *errors.NOT_THERE})
 
 
 class Content:
@@ -133,20 +132,26 @@ class Content:
         return seems_gone
 
     async def _is_gone(self, listed: Listed, image: PromisedImage) -> bool:
-        """Whether a name without a list has none of its manifests either, by the first of them."""
+        """Whether a name without a list has none of its manifests either, by the first of them.
+
+        It is read, as a HEAD could not say why it is not there.
+        """
         first = next(image.manifests(), None)
         if first is None:
             return True
 
         async def ask() -> bool:
-            return await listed.reader.manifest_head(image.name, str(first)) is None
+            await listed.reader.manifest(image.name, str(first))
+            return False
 
         try:
             return await self._checks.reach(image.root.host, ask)
         except MigrateError as error:
-            if error.problem not in _GONE:
+            if error.problem is errors.DIGEST_MISMATCH:
+                return False  # something is there
+            if error.problem not in GONE:
                 listed.error = error  # then nobody knows, of any tag
-            return error.problem in _GONE
+            return error.problem in GONE
 
     async def _tell_gone(self, marks: Marks, image: PromisedImage, missing: MigrateError) -> None:
         """Tell once that a whole image is gone, or its repository with all of its images."""
@@ -221,12 +226,13 @@ class Content:
     ) -> Check:
         async def ask() -> Wrong | None:
             """Read a manifest back; its hash proves each of its bytes."""
+            lost.discard(digest)
             try:
                 await reader.manifest(image.name, str(digest))
             except MigrateError as error:
                 if error.problem is errors.DIGEST_MISMATCH:
                     return Wrong(errors.BYTES_DIFFER, error.saw)
-                if error.problem not in _GONE:
+                if error.problem not in GONE:
                     raise
                 lost.add(digest)
                 policy = await self._deleting(image, digest)
@@ -269,7 +275,10 @@ def _blob_check(
 
 
 async def _is_read(reader: SourceRegistry, name: str, blob: PromisedBlob) -> bool:
-    """Whether a blob that a HEAD does not show can be read: a HEAD cannot say why not."""
+    """Whether a blob that a HEAD does not show can be read: a HEAD cannot say why not.
+
+    How long it is, is told by who reads it to its end, at level deep.
+    """
     try:
         async with reader.open_blob(name, Descriptor("", blob.digest, blob.size_bytes)):
             return True

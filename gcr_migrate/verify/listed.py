@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gcr_migrate.verify.marks import Marks
     from gcr_migrate.verify.promise import PromisedRoot, Side
 
+GONE: Final = frozenset({errors.MANIFEST_UNKNOWN, *errors.NOT_THERE})
 _NAMED_AT_MOST: Final = 20  # new tags of an image
 _AT_ONCE: Final = 1_000  # rows
 
@@ -157,10 +158,21 @@ class Listed:
         found = self.tags.get(tag)
         if found is None and self._shelf:
             found = self._shelf.get(tag)
-        if found is None:  # what a list lacks may be there all the same
-            head = await self.reader.manifest_head(self._name, tag)
-            found = head.digest if head else None
-        return found
+        return found or await self._asked(tag)
+
+    async def _asked(self, tag: str) -> Digest | None:
+        """Ask for a tag that a list lacks, which may be there all the same.
+
+        It is read where a HEAD finds nothing, which could not say why.
+        """
+        if head := await self.reader.manifest_head(self._name, tag):
+            return head.digest
+        try:
+            return (await self.reader.manifest(self._name, tag)).digest
+        except MigrateError as error:
+            if error.problem not in GONE:
+                raise
+            return None
 
     def expect(self, tag: str) -> None:
         """Take note that a tag is no news."""

@@ -288,7 +288,7 @@ class Pilot:
         now = self._clock()
         if sent_at is None or sent_at > one.adapted_at:
             one.has_taken = True
-        pause.of(part).took(now)
+        pause.took(part, now)
         if now > pause.until + LONGEST_PAUSE_S:  # a whole minute went well
             one.pause = None
             one.slowed.clear()
@@ -326,13 +326,14 @@ class Pilot:
                 self.on_alone(service, *alone)
             return
         pause = one.pause
-        if pause is not None and now < pause.until:
-            self._lengthen(one, pause, now + (after_s or 0.0))
-            one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s, subject)
-            return
         # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
         if pause is None or now > pause.until + LONGEST_PAUSE_S:
             pause = one.pause = Pause.begun(now)
+        pause.of(part).is_one |= not told
+        if now < pause.until:
+            self._lengthen(one, pause, now + (after_s or 0.0))
+            one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s, subject)
+            return
         if one.has_taken:  # else it is the same refusal that goes on
             one.has_taken = False
             one.adapted_at = now

@@ -21,7 +21,7 @@ from gcr_migrate.errors import (
     QUOTA_PROJECT,
     Problem,
 )
-from gcr_migrate.wire.secret import without_secrets
+from gcr_migrate.wire.secret import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +57,7 @@ class Refusal(Struct, frozen=True):
         metadata: what the ErrorInfo says besides: service, consumer, quota.
         retry_s: seconds to wait by a RetryInfo.
         perimeter_id: unique id by which those who run the perimeter find the refusal.
+        secrets: what is not to be shown of it, the longest first.
     """
 
     structured: bool
@@ -66,6 +67,7 @@ class Refusal(Struct, frozen=True):
     metadata: Mapping[str, str] = field(default_factory=dict)
     retry_s: float | None = None
     perimeter_id: str = ""
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, body: bytes, content_type: str = "") -> Refusal:
@@ -82,7 +84,7 @@ class Refusal(Struct, frozen=True):
     def words(self) -> str:
         """Codes and message on one line, shortened; what may be secret is taken out."""
         text = " ".join(" ".join([*self.codes[:1], self.message]).split())
-        return without_secrets(text)[:_WORDS_AT_MOST]
+        return without(text, self.secrets)[:_WORDS_AT_MOST]
 
     @property
     def problem(self) -> Problem | None:
@@ -97,6 +99,9 @@ class Refusal(Struct, frozen=True):
     @property
     def advice(self) -> str:
         """What the remedy needs and the words may have lost: names, ids, quotas."""
+        return without(self._advice(), self.secrets)
+
+    def _advice(self) -> str:
         problem, about = self.problem, self.metadata
         project = about.get("consumer", "").removeprefix("projects/")
         if problem is PERIMETER:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gcr_migrate.errors import (
     BAD_REPLY,
@@ -35,7 +36,7 @@ from gcr_migrate.wire.retry import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# OCI code-1, -3, -5, -7 and -9, and what Harbor says for names and manifests.
+# OCI code-1, -3, -5, -7 and -9. That something was not found is also what a balancer says.
 _UNKNOWN: Final = frozenset(
     {
         "BLOB_UNKNOWN",
@@ -43,7 +44,6 @@ _UNKNOWN: Final = frozenset(
         "MANIFEST_BLOB_UNKNOWN",
         "MANIFEST_UNKNOWN",
         "NAME_UNKNOWN",
-        "NOT_FOUND",
     }
 )
 _REFUSED: Final = frozenset({400, 403})  # where Google's reasons stand
@@ -65,12 +65,14 @@ class Reply(Struct, frozen=True):
         headers: header fields; names in any case.
         body: the body.
         url: the URL, with the real host, that gave it after redirects; never to be shown.
+        secrets: what of the request is not to be shown where the body repeats it.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str
+    secrets: tuple[str, ...] = ()
 
     def json(self, subject: str) -> dict[str, Any]:
         """Return the body as a JSON object; a body that is none may be whole at the next try."""
@@ -149,7 +151,8 @@ def _is_beside(url: str, target: str) -> bool:
 
 def refusal_of(reply: Reply) -> Refusal:
     """Return what the body of an error says."""
-    return Refusal.read(reply.body, reply.headers.get("content-type", ""))
+    said = Refusal.read(reply.body, reply.headers.get("content-type", ""))
+    return replace(said, secrets=reply.secrets) if reply.secrets else said
 
 
 def codes_of(reply: Reply) -> frozenset[str]:

@@ -6,13 +6,17 @@ import base64
 import binascii
 import re
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from gcr_migrate.interfaces import Feed
 
 
-_SECRET_NAME: Final = re.compile("(?i)sig|token|credential|key|secret|password|state")
+_SECRET_NAME: Final = re.compile(
+    "(?i)auth|sig|token|credential|key|secret|password|assertion|state"
+)
 _SHORTEST: Final = 6  # what is shorter is a part of many words
 # Services and programs may repeat what they were sent, or give what they should keep.
 _SECRETS: Final = (
@@ -38,28 +42,36 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def unrepeated(body: bytes, headers: Mapping[str, str], url: str) -> bytes:
-    """Return an answer without the secrets of its request, which a server may repeat in any words.
+def secrets_of(
+    headers: Mapping[str, str], url: str, body: bytes | Feed | None = None
+) -> tuple[str, ...]:
+    """Return what of a request must not be shown where its answer repeats it, the longest first.
+
+    What is a secret goes by the name of a field, of the header, a query or a form.
 
     Args:
-        body: that was answered.
-        headers: fields that were sent; names in any case.
+        headers: fields that were sent.
         url: that was asked for, as with the signature of whoever redirected to it.
+        body: that was sent; of a form, what is named as a secret counts.
     """
     texts: set[str] = set()
     for name, value in headers.items():
-        if name.lower() == "authorization":
+        if _SECRET_NAME.search(name):
             login = value.partition(" ")[2]
-            texts |= {login, _password(login)}
-    for field in urlsplit(url).query.split("&"):
+            texts |= {value, login, _password(login)}
+    form = body if isinstance(body, bytes) and body.isascii() and b"=" in body[:200] else b""
+    for field in [*urlsplit(url).query.split("&"), *form.decode().split("&")]:
         name, _, value = field.partition("=")
         if _SECRET_NAME.search(name):
-            texts |= {value, unquote(value)}
-    texts |= {one.replace("/", r"\/") for one in texts}  # as some write JSON
-    for one in sorted(texts, key=len, reverse=True):
-        if len(one) >= _SHORTEST:
-            body = body.replace(one.encode(), "…".encode())
-    return body
+            texts |= {value, unquote_plus(value)}
+    return tuple(sorted((one for one in texts if len(one) >= _SHORTEST), key=len, reverse=True))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return what somebody else said, without these texts, and what looks like a secret."""
+    for one in secrets:
+        text = text.replace(one, "…")
+    return without_secrets(text)
 
 
 def _password(login: str) -> str:

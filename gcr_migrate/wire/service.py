@@ -32,16 +32,14 @@ class Refused(Struct):
 
     Attributes:
         since: when it began to do so without taking any such request in between.
+        is_one: any such request was refused since then.
         tried: parts of it that were tried though it was given up, and `things` of parts refused.
     """
 
     since: float
+    is_one: bool = False
     tried: int = 0
     things: int = 0
-
-    def took(self, now: float) -> None:
-        """Take note that it took such a request."""
-        self.since, self.tried, self.things = now, 0, 0
 
 
 class Pause(Struct):
@@ -69,6 +67,17 @@ class Pause(Struct):
     def of(self, part: str) -> Refused:
         """Return what is known of requests such as those to a part."""
         return self.writes if is_write(part) else self.reads
+
+    def took(self, part: str, now: float) -> None:
+        """Take note that something of a part was taken.
+
+        If nobody knows of which, that reads. Of the other kind it tells as much, as long as nothing
+        of that was refused.
+        """
+        one, other = self.of(part), self.reads if is_write(part) else self.writes
+        one.since, one.is_one, one.tried, one.things = now, False, 0, 0
+        if not other.is_one:
+            other.since = now
 
 
 class Service(Struct):

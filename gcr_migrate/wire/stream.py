@@ -11,7 +11,6 @@ from gcr_migrate.errors import UNREACHABLE
 from gcr_migrate.wire.failures import FAILURES, named
 from gcr_migrate.wire.replies import Reply
 from gcr_migrate.wire.retry import TransientError
-from gcr_migrate.wire.secret import unrepeated
 from gcr_migrate.wire.unpacking import unpacked
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import Take
     from gcr_migrate.wire.sender import Answer, Limits
 
-_ERROR: Final = 400  # and beyond
 _ERROR_BODY_AT_MOST: Final = 64 * 1024
 _LEAST_BYTES_PER_S: Final = 1024  # many share a slow line, and lists have megabytes
 
@@ -40,7 +38,7 @@ class Stream(Struct):
     _answer: Answer
     _subject: str
     _limits: Limits
-    _sent: Mapping[str, str]  # header fields of the request
+    _secrets: tuple[str, ...]  # of the request
 
     async def into(self, take: Take) -> None:
         """Give the body's bytes; one that was cut short is BAD_REPLY (transient)."""
@@ -77,9 +75,7 @@ class Stream(Struct):
                 saw = f"too slow an answer: only {size} bytes came of it"
                 raise TransientError(UNREACHABLE, subject=self._subject, saw=saw) from error
             raise named(error, self._subject, limits=self._limits) from error
-        if self.status >= _ERROR:
-            body = unrepeated(body, self._sent, self.url)
-        return Reply(self.status, self.headers, body, self.url)
+        return Reply(self.status, self.headers, body, self.url, self._secrets)
 
     async def aclose(self) -> None:
         """Give the connection back, or drop it if something is still to come."""

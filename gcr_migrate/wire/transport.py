@@ -28,6 +28,7 @@ from gcr_migrate.wire.refusing import WRITES, part_of
 from gcr_migrate.wire.replies import Reply, elsewhere, joined, pause_of, problem_of
 from gcr_migrate.wire.retry import Backoff, TransientError, moment_of, persistently
 from gcr_migrate.wire.routes import sender_for
+from gcr_migrate.wire.secret import secrets_of
 from gcr_migrate.wire.stream import Stream
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ IDLE_S: Final = 60.0
 _CONNECT_S: Final = 10.0
 _POOL_S: Final = 30.0
 _SLOW_ANSWER: Final = 5  # times as long: a registry commits a blob before it answers
+_ERROR: Final = 400  # and beyond
 _TOO_MANY: Final = 429
 _UNAUTHORIZED: Final = 401
 # Of a signed URL: Cloud Storage says 400 and `ExpiredToken`, others 403 or 401.
@@ -374,8 +376,9 @@ class Wire:
             answer = await self._send(method, url, sent, body, subject, look, begins=begins)
             target = _redirect(method, answer)
             if target is None:
-                limits = self._limits_of(method)
-                return Stream(answer.status, answer.headers, url, answer, subject, limits, sent)
+                limits, status = self._limits_of(method), answer.status
+                secrets = secrets_of(sent, url, body) if status >= _ERROR else ()
+                return Stream(status, answer.headers, url, answer, subject, limits, secrets)
             await answer.aclose()
             onward = joined(url, target, subject)
             if not self._places.same_origin(url, onward):

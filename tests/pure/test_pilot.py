@@ -283,6 +283,30 @@ def test_a_refusal_after_a_long_quiet_time_is_a_first_one(pilot: Pilot, clock: C
     assert waited(pilot, clock) > 0
 
 
+def test_what_was_never_refused_is_not_given_up_for_what_was(pilot: Pilot, clock: Clock) -> None:
+    """Reads that are refused now and then, and taken in between, say nothing against a write."""
+    for _ in range(8):
+        pilot.refused(HOST, 20, part="GET a", subject="t0")
+        clock.now += 25
+        pilot.took(HOST, part="GET a")
+    pilot.refused(HOST, 20, part="PUT a", subject="t0")
+    assert not pilot.hopeless(HOST, "PUT a", "t0")
+    before = clock.now
+    asyncio.run(pilot.turn(HOST, "t1", part="PUT b", writes=True))
+    assert clock.now - before >= 20
+
+
+def test_a_service_that_takes_nothing_at_all_is_given_up_for_all(
+    pilot: Pilot, clock: Clock
+) -> None:
+    """Whatever is asked first, after all else was refused for as long as it waits."""
+    for _ in range(8):
+        pilot.refused(HOST, 20, part="GET a", subject="t0")
+        clock.now += 25
+    pilot.refused(HOST, 20, part="PUT a", subject="t0")
+    assert pilot.hopeless(HOST, "PUT a", "t0")
+
+
 def test_what_was_refused_before_a_service_took_something_does_not_count(
     pilot: Pilot, clock: Clock
 ) -> None:

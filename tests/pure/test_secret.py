@@ -8,7 +8,9 @@ import json
 import pytest
 
 from gcr_migrate.wire.refusals import Refusal
-from gcr_migrate.wire.secret import unrepeated, without_secrets
+from gcr_migrate.wire.replies import Reply, codes_of, words_of
+from gcr_migrate.wire.secret import secrets_of, without_secrets
+from tests.answers import oci
 
 HIDDEN = "hunter2-hunter2.hunter2"
 
@@ -59,37 +61,68 @@ def test_words_about_secrets_are_left(text: str) -> None:
 OPAQUE = "Opaque/of+no-known.form"
 URL = f"https://storage.example/b?X-Goog-Signature={HIDDEN}%2Fmore&part=2"
 BASIC = base64.b64encode(f"user:{OPAQUE}".encode()).decode()
+FORM = b"grant_type=refresh_token&client_secret=Of%2Fa+client&scope=cloud-platform"
+
+
+def told(said: str | bytes, **sent: str) -> str:
+    """Return what is shown of the answer to a request with these fields."""
+    body = said if isinstance(said, bytes) else said.encode()
+    return words_of(Reply(403, {}, body, URL, secrets_of(sent, URL, FORM)))
 
 
 @pytest.mark.parametrize(
     "said",
     [
         f"the token {OPAQUE} may not write",
-        f'{{"message": "{OPAQUE} is unknown"}}',
-        json.dumps({"message": f"the token {OPAQUE}"}).replace("/", "\\/"),
+        f'{{"errors": [{{"code": "DENIED", "message": "{OPAQUE} is unknown"}}]}}',
+        f'{{"details": "{OPAQUE}"}}'.replace("/", "\\/"),
         f"token={OPAQUE}",
-        f"{BASIC} is no login",
         f"no such password: {OPAQUE}",
-        f"<SignatureProvided>{HIDDEN}%2Fmore</SignatureProvided>",
-        f"<SignatureProvided>{HIDDEN}/more</SignatureProvided>",
     ],
 )
 @pytest.mark.parametrize("login", [f"Bearer {OPAQUE}", f"Basic {BASIC}"])
 def test_what_was_sent_is_not_shown_in_whatever_words_it_is_repeated(said: str, login: str) -> None:
     """No pattern knows each form of a token; but what we have sent ourselves is known."""
-    sent = {"Authorization": login, "accept": "*/*"}
-    shown = unrepeated(said.encode(), sent, URL).decode()
-    told = {BASIC} if login.startswith("Bearer") else set()
-    assert not any(
-        one in shown for one in {HIDDEN, OPAQUE, OPAQUE.replace("/", "\\/"), BASIC} - told
-    )
+    assert OPAQUE in told(said)
+    assert "Opaque" not in told(said, Authorization=login)
+
+
+@pytest.mark.parametrize(
+    ("said", "hidden"),
+    [
+        (f"{BASIC} is no login", BASIC),
+        (f"<SignatureProvided>{HIDDEN}%2Fmore</SignatureProvided>", "hunter2"),
+        (f"<SignatureProvided>{HIDDEN}/more</SignatureProvided>", "hunter2"),
+        ("no client has Of/a client", "Of/a"),
+        ("the key an-api-key-of-ours is blocked", "an-api-key"),
+    ],
+)
+def test_neither_are_signatures_keys_and_values_of_forms(said: str, hidden: str) -> None:
+    """Wherever in a request a secret is."""
+    fields = {"authorization": f"Basic {BASIC}", "x-api-key": "an-api-key-of-ours"}
+    assert hidden in said
+    assert hidden not in told(said, **fields)
+
+
+@pytest.mark.parametrize("password", ['hunt<er2>&"x', "hunter\\2xx", "hünter2", "hunter/2"])
+def test_a_password_is_found_in_whatever_way_json_writes_it(password: str) -> None:
+    """Some encoders escape more than they must."""
+    login = base64.b64encode(f"user:{password}".encode()).decode()
+    body = json.dumps({"errors": [{"code": "DENIED", "message": f"no such password: {password}"}]})
+    for one in (body, body.replace("<", "\\u003c").replace("&", "\\u0026").replace("/", "\\/")):
+        assert told(one, authorization=f"Basic {login}") == "403 DENIED no such password: …"
+
+
+def test_what_a_service_means_does_not_depend_on_a_password() -> None:
+    """Its codes are read before anything is taken out of its words."""
+    login = base64.b64encode(b"user:UNKNOWN").decode()
+    sent = secrets_of({"authorization": f"Basic {login}"}, "https://h/x")
+    assert codes_of(Reply(404, {}, oci("NAME_UNKNOWN").encode(), "", sent)) == {"NAME_UNKNOWN"}
 
 
 def test_an_answer_that_repeats_nothing_is_left_as_it_is() -> None:
     """Nor is what is too short to be told from a part of a word."""
-    said = b"denied to a user of p: 2 of 2 parts"
     login = base64.b64encode(b"u:p").decode()
-    assert (
-        unrepeated(said, {"authorization": f"Basic {login}"}, "https://h/x?key=2&part=of") == said
-    )
-    assert unrepeated(said, {}, "https://h/x") == said
+    said = "denied to a user of p: 2 of 2 parts, as text/plain"
+    fields = {"authorization": f"Basic {login}", "content-type": "text/plain", "accept": "denied"}
+    assert told(said, **fields) == f"403 {said}"

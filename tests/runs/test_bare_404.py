@@ -30,6 +30,7 @@ NO_REASONS: Final = {
     "something": '{"errors": [{"code": "NOT_FOUND"}]}',
     "of a balancer": '{"error": {"code": 404, "message": "Not found", "status": "NOT_FOUND"}}',
 }
+_EACH_BODY = pytest.mark.parametrize("body", NO_REASONS.values(), ids=list(NO_REASONS))
 UNKNOWN: Final = '{"errors": [{"code": "NAME_UNKNOWN"}]}'
 
 
@@ -43,11 +44,17 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
         yield found
 
 
+@_EACH_BODY
 @pytest.mark.parametrize("times", [1, None])
 @pytest.mark.parametrize("path", ["/a/tags/list", "/v2/.*/a/(tags|manifests)"])
-def test_a_tag_of_others_is_not_taken_for_free(zoo: Zoo, path: str, times: int | None) -> None:
+def test_a_tag_of_others_is_not_taken_for_free(
+    zoo: Zoo, path: str, times: int | None, body: str
+) -> None:
     """Whether the list alone is lost or whatever reads, once or for good, the other one is done."""
-    assert apply_to_others(zoo, path, times) == {"a": theirs().digest, "b": zoo_digest(zoo, "b")}
+    assert apply_to_others(zoo, path, times, body) == {
+        "a": theirs().digest,
+        "b": zoo_digest(zoo, "b"),
+    }
 
 
 def zoo_digest(zoo: Zoo, name: str) -> object:
@@ -55,7 +62,7 @@ def zoo_digest(zoo: Zoo, name: str) -> object:
     return zoo.repository.images[name].tags["1"]
 
 
-def apply_to_others(zoo: Zoo, path: str, times: int | None) -> dict[str, object]:
+def apply_to_others(zoo: Zoo, path: str, times: int | None, body: str) -> dict[str, object]:
     """Plan while somebody has the tag of one image, apply with a fault, and return all tags."""
     zoo.migrate()
     target = zoo.box.store.repositories[TARGET]
@@ -66,12 +73,12 @@ def apply_to_others(zoo: Zoo, path: str, times: int | None) -> dict[str, object]
     assert code == 1
     limit = {} if times is None else {"times": times}
     for method in ("GET", "HEAD"):
-        zoo.fault(host=EUROPE, method=method, path=path, **BARE, **limit)
+        zoo.fault(host=EUROPE, method=method, path=path, status=404, body=body, **limit)
     assert apply(zoo)[0] != 0
     return {name: image.tags["1"] for name, image in target.images.items()}
 
 
-@pytest.mark.parametrize("body", NO_REASONS.values(), ids=list(NO_REASONS))
+@_EACH_BODY
 def test_a_registry_without_lists_is_asked_for_each_tag(zoo: Zoo, body: str) -> None:
     """Also by the plan, which knows of no list then; and nobody's tag is overwritten."""
     zoo.migrate()
@@ -88,10 +95,11 @@ def test_a_registry_without_lists_is_asked_for_each_tag(zoo: Zoo, body: str) -> 
     assert target.images["a"].tags["1"] == theirs().digest
 
 
-def test_what_the_source_cannot_say_is_not_skipped(zoo: Zoo) -> None:
+@_EACH_BODY
+def test_what_the_source_cannot_say_is_not_skipped(zoo: Zoo, body: str) -> None:
     """With `moved_tags: skip` an outage leaves nothing out: what fails is done by the next run."""
     assert zoo.plan(spec=f"{SPEC}moved_tags: skip\n")[0] == 0
-    zoo.fault(host=US, path="/v2/.*/a/", **BARE)
+    zoo.fault(host=US, path="/v2/.*/a/", status=404, body=body)
     code, facts = apply(zoo)
     assert code == 1
     assert not facts["left_by_rule"]
@@ -128,10 +136,11 @@ def test_a_host_that_says_nothing_is_not_one_out_of_use(
     assert doubts.complete is complete
 
 
+@_EACH_BODY
 @pytest.mark.parametrize("times", [None, 6])
 @pytest.mark.parametrize("policy", ["fail", "keep"])
 def test_a_tag_that_others_set_since_the_plan_is_not_overwritten(
-    zoo: Zoo, policy: str, times: int | None
+    zoo: Zoo, policy: str, times: int | None, body: str
 ) -> None:
     """Where reads of a name find nothing, not even what has just been sent to it, nothing is set.
 
@@ -146,7 +155,7 @@ def test_a_tag_that_others_set_since_the_plan_is_not_overwritten(
     target.put_manifest("a", theirs(), "1")
     limit = {} if times is None else {"times": times}
     for method in ("GET", "HEAD"):
-        zoo.fault(host=EUROPE, method=method, path="/v2/.*/a/", **BARE, **limit)
+        zoo.fault(host=EUROPE, method=method, path="/v2/.*/a/", status=404, body=body, **limit)
     apply(zoo)
     assert target.images["a"].tags["1"] == theirs().digest
     assert "b" in target.images
@@ -197,5 +206,29 @@ def test_a_blob_that_can_be_read_is_not_lost_whatever_a_head_says(zoo: Zoo) -> N
     assert (code, facts["findings"]) == (0, [])
     assert zoo.asked("^GET .*/blobs/") == zoo.asked("^HEAD .*/blobs/") == 4
     zoo.fault(host=EUROPE, method="GET", path="/a/blobs/", **BARE)
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert (code, {one["code"] for one in facts["findings"]}) == (1, {"blob-gone"})
+
+
+def test_a_whole_image_that_can_be_read_is_not_lost_whatever_a_head_says(zoo: Zoo) -> None:
+    """Also where the registry has no list of it."""
+    assert zoo.migrate() == (0, 0, 0)
+    zoo.fault(host=EUROPE, method="HEAD", path="/a/", status=404)
+    zoo.fault(host=EUROPE, path="/a/tags/list", status=404, body=NO_REASONS["no end-point"])
+    code, facts = zoo.run("verify", str(zoo.home / "m"))
+    assert "digest-gone" not in {one["code"] for one in facts["findings"]}
+    assert code != 1
+
+
+def test_lost_layers_are_told_where_their_manifest_was_hidden_for_a_moment(zoo: Zoo) -> None:
+    """They are not told of who is lost with its manifest, which this one is not."""
+    assert zoo.migrate() == (0, 0, 0)
+    image = zoo.box.store.repositories[TARGET].images["a"]
+    digest = str(image.tags["1"])
+    unknown = '{"errors": [{"code": "MANIFEST_UNKNOWN"}]}'
+    path = f"/a/manifests/{digest}"
+    zoo.fault(host=EUROPE, method="GET", path=path, status=404, body=unknown, times=1)
+    unknown = '{"errors": [{"code": "BLOB_UNKNOWN"}]}'
+    zoo.fault(host=EUROPE, path="/a/blobs/", status=404, body=unknown)
     code, facts = zoo.run("verify", str(zoo.home / "m"))
     assert (code, {one["code"] for one in facts["findings"]}) == (1, {"blob-gone"})
