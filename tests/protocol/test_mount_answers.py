@@ -87,3 +87,37 @@ def test_a_login_that_is_gone_is_told_by_the_upload() -> None:
     target = Target(Answer(401, headers=LACKS_SCOPE), Answer(401))
     with pytest.raises(MigrateError, match="unauthorized"):
         using(target.answer, target.take)
+
+
+def test_a_shorter_file_is_no_mount_that_was_done_without_an_answer() -> None:
+    """Where an upload broke off, a registry may have kept an empty file under its digest."""
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(500) if "mount=" in asked.target else Answer(body="")
+
+    async def mounted(client: RegistryClient) -> None:
+        assert not await client.has_blob("new", BLOB.digest, BLOB.size)
+        assert await client.mount("new", BLOB.digest, "old", BLOB.size) == ""
+
+    using(answer, mounted)
+
+
+@pytest.mark.parametrize("size", [BLOB.size, -1])
+def test_a_blob_that_shows_after_a_204_is_sent_once(size: int) -> None:
+    """Also one whose length no manifest tells."""
+    sent: list[bytes] = []
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "PUT":
+            sent.append(asked.body)
+            return Answer(204, body="")
+        if asked.method == "POST":
+            return Answer(202, headers={"location": "/session"})
+        return Answer(200, body=b"blob") if sent else Answer(404)
+
+    async def send(client: RegistryClient) -> None:
+        blob = Descriptor("application/octet-stream", BLOB.digest, size)
+        await client.upload("new", blob, lambda: one_piece(b"blob"))
+
+    using(answer, send)
+    assert sent == [b"blob"]

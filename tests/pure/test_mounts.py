@@ -213,3 +213,16 @@ def test_a_registry_that_answers_no_mount_is_found_out_once() -> None:
     mounts.answered(OTHER, SECOND, None)
     assert mounts.is_useless(PAIR)
     assert not mounts.is_useless(OTHER)
+
+
+def test_a_mount_that_was_done_without_an_answer_is_one_that_was_taken() -> None:
+    """The next one that gets no answer tells nothing against its pair, or the registry."""
+    mounts = Mounts()
+    mounts.broke(PAIR, FIRST)
+    assert mounts.is_unanswered(FIRST)
+    mounts.came(FIRST)
+    assert not mounts.is_unanswered(FIRST)
+    mounts.broke(PAIR, SECOND)
+    mounts.sent(SECOND)
+    assert not mounts.is_useless(PAIR)
+    assert not mounts.is_useless(OTHER)
