@@ -106,6 +106,8 @@ class Scripted:
             def handle_any(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(int(headers.get("content-length", "0")))
+                if headers.get("transfer-encoding") == "chunked":
+                    body = self.chunks()
                 answer = service._reply(Asked(self.command, self.path, headers, body))
                 content = answer.content()
                 self.send_response(answer.status)
@@ -116,6 +118,14 @@ class Scripted:
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(content)
+
+            def chunks(self) -> bytes:
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
 
             do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = handle_any  # noqa: N815  # as the base
 
