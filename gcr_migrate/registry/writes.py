@@ -37,6 +37,10 @@ _WRITES_AT_MOST: Final = 2
 _ANY_DIGEST: Final = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
 
 
+class _ThereError(Exception):
+    """The tag leads to the manifest already, as where a try was done and nobody answered it."""
+
+
 class ManifestWrite(Struct):
     """One manifest and where it goes.
 
@@ -76,20 +80,30 @@ class ManifestWrite(Struct):
 
         looks = look if self.tag and (check or not overwrites) else None
         wrong = ""
-        for number in range(_WRITES_AT_MOST):
-            if looks and (asks_first or number):
-                await looks()
-            wrong = await self._once(looks)
-            if not wrong:
-                return
-            self._damaged.extend(_ANY_DIGEST.findall(wrong))
+        try:
+            for number in range(_WRITES_AT_MOST):
+                if looks and (asks_first or number):
+                    await looks()
+                wrong = await self._once(looks)
+                if not wrong:
+                    return
+                self._damaged.extend(_ANY_DIGEST.findall(wrong))
+        except _ThereError:
+            return
         raise MigrateError(DIGEST_MISMATCH, subject=self.subject, saw=wrong)
 
     async def _look(self) -> None:
-        """Raise TAG_CONFLICT if the tag is somebody else's."""
+        """Raise TAG_CONFLICT if the tag is somebody else's, and end the writing if it is ours.
+
+        A registry that has called what it got damaged is not believed that much.
+        """
         there = await self.head()
+        if there is None:
+            return
+        if there.digest == self.manifest.digest and not self._damaged:
+            raise _ThereError
         ours = {str(self.manifest.digest), *self._damaged}
-        if there is None or str(there.digest) in ours:
+        if str(there.digest) in ours:
             return
         theirs = await self.shown(there)
         if theirs and str(theirs) not in ours:

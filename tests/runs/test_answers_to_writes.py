@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.runs.test_apply_parts import EUROPE, apply, there
-from tests.zoo import opened
+from tests.zoo import SPEC, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,22 @@ def test_what_was_written_counts_whatever_success_or_proxy_answers(
     assert sorted(there(zoo)["a"]) == ["1", "2", "all"]
     assert zoo.asked("^PUT .*uploads/") == 3  # none twice
     assert zoo.run("verify", str(zoo.home / "m"))[0] == 0
+
+
+@pytest.mark.parametrize("status", [408, 503])
+@pytest.mark.parametrize("policy", ["fail", "keep"])
+def test_a_tag_that_was_set_without_an_answer_is_not_set_again(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, policy: str, status: int
+) -> None:
+    """The look before the next try sees that it is ours; each write more could take another's."""
+    monkeypatch.setenv("GCR_MIGRATE_RETRY_TRIES", "3")
+    (zoo.home / "m").unlink()
+    assert zoo.plan(spec=f"{SPEC}existing_tags: {policy}\n")[0] == 0
+    zoo.fault(host=EUROPE, method="PUT", path="/manifests/1$", status=status, when="after")
+    zoo.forget()
+    code, facts = apply(zoo)
+    assert (code, facts["outcome"]) == (0, "complete")
+    assert zoo.asked("^PUT .*/manifests/1") == 1
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
