@@ -132,26 +132,20 @@ class Content:
         return seems_gone
 
     async def _is_gone(self, listed: Listed, image: PromisedImage) -> bool:
-        """Whether a name without a list has none of its manifests either, by the first of them.
-
-        It is read, as a HEAD could not say why it is not there.
-        """
+        """Whether a name without a list has none of its manifests either, by the first of them."""
         first = next(image.manifests(), None)
         if first is None:
             return True
 
         async def ask() -> bool:
-            await listed.reader.manifest(image.name, str(first))
-            return False
+            return await listed.asked(str(first)) is None
 
         try:
             return await self._checks.reach(image.root.host, ask)
         except MigrateError as error:
-            if error.problem is errors.DIGEST_MISMATCH:
-                return False  # something is there
-            if error.problem not in GONE:
+            if error.problem is not errors.DIGEST_MISMATCH:  # of which something is there
                 listed.error = error  # then nobody knows, of any tag
-            return error.problem in GONE
+            return False
 
     async def _tell_gone(self, marks: Marks, image: PromisedImage, missing: MigrateError) -> None:
         """Tell once that a whole image is gone, or its repository with all of its images."""

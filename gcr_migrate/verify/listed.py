@@ -158,17 +158,16 @@ class Listed:
         found = self.tags.get(tag)
         if found is None and self._shelf:
             found = self._shelf.get(tag)
-        return found or await self._asked(tag)
+        return found or await self.asked(tag)  # what a list lacks may be there all the same
 
-    async def _asked(self, tag: str) -> Digest | None:
-        """Ask for a tag that a list lacks, which may be there all the same.
+    async def asked(self, reference: str) -> Digest | None:
+        """Return what a tag or digest is asked to resolve to, None if it is not there.
 
         It is read where a HEAD finds nothing, which could not say why.
         """
-        if head := await self.reader.manifest_head(self._name, tag):
-            return head.digest
         try:
-            return (await self.reader.manifest(self._name, tag)).digest
+            head = await self.reader.manifest_head(self._name, reference)
+            return (head or await self.reader.manifest(self._name, reference)).digest
         except MigrateError as error:
             if error.problem not in GONE:
                 raise

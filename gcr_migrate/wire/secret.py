@@ -43,7 +43,11 @@ def without_secrets(text: str) -> str:
 
 
 def secrets_of(
-    headers: Mapping[str, str], url: str, body: bytes | Feed | None = None
+    headers: Mapping[str, str],
+    url: str,
+    body: bytes | Feed | None = None,
+    *,
+    is_redirect: bool = False,
 ) -> tuple[str, ...]:
     """Return what of a request must not be shown where its answer repeats it, the longest first.
 
@@ -51,8 +55,9 @@ def secrets_of(
 
     Args:
         headers: fields that were sent.
-        url: that was asked for, as with the signature of whoever redirected to it.
+        url: that was asked for.
         body: that was sent; of a form, what is named as a secret counts.
+        is_redirect: somebody redirected to the URL, by a query which may be signed in any way.
     """
     texts: set[str] = set()
     for name, value in headers.items():
@@ -60,9 +65,10 @@ def secrets_of(
             login = value.partition(" ")[2]
             texts |= {value, login, _password(login)}
     form = body if isinstance(body, bytes) and body.isascii() and b"=" in body[:200] else b""
-    for field in [*urlsplit(url).query.split("&"), *form.decode().split("&")]:
+    query = urlsplit(url).query.split("&")
+    for field in [*query, *form.decode().split("&")]:
         name, _, value = field.partition("=")
-        if _SECRET_NAME.search(name):
+        if _SECRET_NAME.search(name) or (is_redirect and field in query):
             texts |= {value, unquote_plus(value)}
     return tuple(sorted((one for one in texts if len(one) >= _SHORTEST), key=len, reverse=True))
 

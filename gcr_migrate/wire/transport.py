@@ -371,13 +371,16 @@ class Wire:
         begins: bool = False,
     ) -> Stream:
         """Send a request and follow the redirects of a GET or HEAD; who gets it closes it."""
-        sent = headers
+        sent, first = headers, url
         for _ in range(_REDIRECTS_AT_MOST + 1):
             answer = await self._send(method, url, sent, body, subject, look, begins=begins)
             target = _redirect(method, answer)
             if target is None:
                 limits, status = self._limits_of(method), answer.status
-                secrets = secrets_of(sent, url, body) if status >= _ERROR else ()
+                is_led = url is not first
+                secrets = (
+                    secrets_of(sent, url, body, is_redirect=is_led) if status >= _ERROR else ()
+                )
                 return Stream(status, answer.headers, url, answer, subject, limits, secrets)
             await answer.aclose()
             onward = joined(url, target, subject)

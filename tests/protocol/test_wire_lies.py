@@ -160,7 +160,7 @@ def test_a_refused_connection_is_unreachable() -> None:
 
 def test_an_error_that_repeats_our_token_does_not_show_it() -> None:
     """Nor the signature of the URL that led there, in words that look like none."""
-    token, signed = "opaque-word-of-ours", "/y?X-Goog-Signature=drawn-by-somebody"
+    token, signed = "opaque-word-of-ours", "/y?verify=drawn-by-somebody"
     said = f"the word {token} and drawn-by-somebody are no good".encode()
     denied = b"HTTP/1.1 403 X\r\n" + body(said).removeprefix(OK)
 
