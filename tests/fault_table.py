@@ -199,7 +199,7 @@ MANIFESTS = ("manifest-read-of-plan", "manifest-read-of-verify")
 # promised they are asked for one by one.
 NOT_THERE = {"listing": HEALS, "listing-of-verify": HEALS}
 # Only the answer is lost, and the target is asked whether it has the blob.
-HAS_COME = {"upload-body": HEALS, "upload-end": HEALS}
+HAS_COME = {"upload-body": HEALS, "upload-end": HEALS, "tag-write": HEALS}
 # What is told to a mount alone costs no more than the mount: the blob is sent.
 SENT = {"mount": HEALS}
 LYING = ("upload-end", "mount", "manifest-write", "tag-write")
