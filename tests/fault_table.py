@@ -198,7 +198,7 @@ MANIFESTS = ("manifest-read-of-plan", "manifest-read-of-verify")
 # A list that is not there is a name that has nothing, which is no fault of the run; where tags are
 # promised they are asked for one by one.
 NOT_THERE = {"listing": HEALS, "listing-of-verify": HEALS}
-# Only the answer is lost, and the target is asked whether it has the blob.
+# Only the answer is lost, and the target is asked whether it has the blob, or what the tag is.
 HAS_COME = {"upload-body": HEALS, "upload-end": HEALS, "tag-write": HEALS}
 # What is told to a mount alone costs no more than the mount: the blob is sent.
 SENT = {"mount": HEALS}
