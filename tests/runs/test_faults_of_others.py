@@ -149,10 +149,10 @@ def test_what_breaks_on_the_way_ends_right(lie: Lie, name: str, pair: Pair, *, e
     assert relay.told, "nothing went wrong"
     assert told.seconds < SECONDS
     assert told.exit == 0 or (ever and lie != "clock"), told.facts
-    # Bytes that follow a reply may be taken for none of it, or for a lie. A blob whose upload got
-    # no answer is asked for, and one that cannot be mounted is sent.
+    # Bytes that follow a reply may be taken for none of it, or for a lie. A blob or tag whose write
+    # got no answer is asked for, and a blob that cannot be mounted is sent.
     heals = lie in {"clock", "extra"} or name == "mount"
-    heals |= name == "upload" and lie in {"reset-after", "stall"}
+    heals |= name in {"upload", "tag-write"} and lie in {"reset-after", "stall"}
     assert told.exit in {1, 3, 4} or not ever or heals, told.facts
     if told.exit:
         assert re.search("unreachable|bad-reply|digest-mismatch|bytes-differ", str(told.facts))
