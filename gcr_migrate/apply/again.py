@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOBODY_THERE: Final = frozenset(
+_NOBODY_THERE: Final = frozenset(
     {
         errors.UNREACHABLE,
         errors.UNTRUSTED,
@@ -82,7 +82,7 @@ class Again:
             needs = self._needs(item)
             lost = await self._missing(needs, lambda need: self._has(str(need.digest)))
         except MigrateError as error:
-            if error.problem in NOBODY_THERE:
+            if error.problem in _NOBODY_THERE:
                 raise
             raise refusal from None
         # Another manifest may have had it sent between the refusal and the question.

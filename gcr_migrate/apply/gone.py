@@ -5,7 +5,7 @@ It counts only where the spec says that such images are left out (`moved_tags: s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gcr_migrate import errors
 from gcr_migrate.apply.journal import Outcome
@@ -14,19 +14,13 @@ from gcr_migrate.model.steps import Kind
 from gcr_migrate.model.work import HeadWork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gcr_migrate.apply.copy import Place
     from gcr_migrate.apply.path import Tools
     from gcr_migrate.state.items import BlobItem, ManifestItem, TagItem
 
-
-class GaveUp(Protocol):
-    """Records a failure of an item."""
-
-    def __call__(self, kind: Kind, item_id: int, error: MigrateError) -> Outcome:
-        """Return what that comes out as."""
-        ...
+    GaveUp = Callable[[Kind, int, MigrateError], Outcome]
 
 
 class Gone:

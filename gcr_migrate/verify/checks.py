@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE: Final = 32  # requests
-# A 404 to a HEAD never has a reason, and may be of whoever stands in between: it has to come twice.
+# A 404 may be of whoever stands in between, for a moment: a loss has to be seen twice.
 _LOSSES: Final = frozenset({BLOB_GONE, CLEANUP_DELETED, DIGEST_GONE, TAG_GONE})
 _IN_A_ROW: Final = 4  # names of a host that cannot be reached, after which it is not asked again
 

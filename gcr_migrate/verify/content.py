@@ -255,9 +255,9 @@ def _blob_check(
 ) -> Check:
     async def ask() -> Wrong | None:
         found = await reader.blob_size(image.name, blob.digest)
-        if found is None and await _is_read(reader, image.name, blob):
-            return None
         if found is None:
+            if await _is_read(reader, image.name, blob):
+                return None
             left = (one for one in image.needing(blob.digest) if one not in (lost or ()))
             first = next(left, None)
             return Wrong(errors.BLOB_GONE, f"needed by {first}", is_told=first is None)

@@ -279,7 +279,7 @@ class Pilot:
 
         Args:
             service: who answered.
-            sent_at: when the request was sent, by `now`; None: just now.
+            sent_at: when the request was sent, by the clock; None: just now.
             part: which part of the service, see `Refusing`.
         """
         one = self._services.get(service)
@@ -329,7 +329,7 @@ class Pilot:
         # What lies behind a quiet minute is over: nobody was refused, even if nobody asked.
         if pause is None or now > pause.until + LONGEST_PAUSE_S:
             pause = one.pause = Pause.begun(now)
-        pause.of(part).is_one |= not told
+        pause.of(part).was_seen |= not told
         if now < pause.until:
             self._lengthen(one, pause, now + (after_s or 0.0))
             one.refusing.lets_others_go_first(part, pause.until, 0.0, one.all.per_s, subject)

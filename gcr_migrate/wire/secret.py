@@ -14,15 +14,12 @@ if TYPE_CHECKING:
     from gcr_migrate.interfaces import Feed
 
 
-_SECRET_NAME: Final = re.compile(
-    "(?i)auth|sig|token|credential|key|secret|password|assertion|state"
-)
+_NAMES: Final = "sig|token|credential|key|secret|password"  # what is in those of secrets
+_SECRET_NAME: Final = re.compile(f"(?i)auth|{_NAMES}|assertion|state")
 _SHORTEST: Final = 6  # what is shorter is a part of many words
 # Services and programs may repeat what they were sent, or give what they should keep.
 _SECRETS: Final = (
-    re.compile(
-        r"(?i)([?&][^=\s&]*(?:sig|token|credential|key|secret|password)[^=\s&]*=)[^\s&\"']+"
-    ),
+    re.compile(rf"(?i)([?&][^=\s&]*(?:{_NAMES})[^=\s&]*=)[^\s&\"']+"),
     # Of an upload: who has it can go on with that.
     re.compile(r"(?i)([?&](?:amp;)?_?state=)[^\s&\"']+"),
     re.compile(
@@ -65,10 +62,9 @@ def secrets_of(
             login = value.partition(" ")[2]
             texts |= {value, login, _password(login)}
     form = body if isinstance(body, bytes) and body.isascii() and b"=" in body[:200] else b""
-    query = urlsplit(url).query.split("&")
-    for field in [*query, *form.decode().split("&")]:
+    for field in [*urlsplit(url).query.split("&"), *form.decode().split("&")]:
         name, _, value = field.partition("=")
-        if _SECRET_NAME.search(name) or (is_redirect and field in query):
+        if is_redirect or _SECRET_NAME.search(name):
             texts |= {value, unquote_plus(value)}
     return tuple(sorted((one for one in texts if len(one) >= _SHORTEST), key=len, reverse=True))
 

@@ -32,12 +32,12 @@ class Refused(Struct):
 
     Attributes:
         since: when it began to do so without taking any such request in between.
-        is_one: any such request was refused since then.
+        was_seen: such a request was refused since then, and not only the others.
         tried: parts of it that were tried though it was given up, and `things` of parts refused.
     """
 
     since: float
-    is_one: bool = False
+    was_seen: bool = False
     tried: int = 0
     things: int = 0
 
@@ -75,8 +75,8 @@ class Pause(Struct):
         of that was refused.
         """
         one, other = self.of(part), self.reads if is_write(part) else self.writes
-        one.since, one.is_one, one.tried, one.things = now, False, 0, 0
-        if not other.is_one:
+        one.since, one.was_seen, one.tried, one.things = now, False, 0, 0
+        if not other.was_seen:
             other.since = now
 
 
